@@ -1,0 +1,67 @@
+// Package capture is what reaches us from the wire: packets, where each was seen, and what was lost on the way.
+//
+// A Source is an interface, a capture file or a feed. Whatever it cannot read it counts, with the reason;
+// it never returns a packet twice and never invents one.
+package capture
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Transport is what carried a payload. The zero Transport is invalid.
+type Transport uint8
+
+// Transports that SIP travels on, RFC 3261 section 18 and RFC 7118.
+const (
+	UDP Transport = iota + 1
+	TCP
+	TLS
+	SCTP
+	WebSocket
+	SecureWebSocket
+)
+
+var transportNames = [...]string{"unknown", "udp", "tcp", "tls", "sctp", "ws", "wss"}
+
+// String returns the word that records use, "unknown" for a Transport that is none.
+func (t Transport) String() string {
+	if int(t) < len(transportNames) {
+		return transportNames[t]
+	}
+	return transportNames[0]
+}
+
+// A Flow is the two ends of one direction of a conversation.
+type Flow struct {
+	Src, Dst  netip.AddrPort
+	Transport Transport
+}
+
+// Reverse returns the Flow of the answers.
+func (f Flow) Reverse() Flow { return Flow{Src: f.Dst, Dst: f.Src, Transport: f.Transport} }
+
+// A Packet is one transport payload as the wire showed it.
+type Packet struct {
+	Time    time.Time // when it was seen, never when we looked
+	Flow    Flow
+	Stream  uint64 // which TCP byte stream (one direction of one connection) this continues; 0 for a datagram
+	Lost    bool   // bytes of that stream are missing just before Payload
+	Ended   bool   // the stream has no more bytes after Payload: FIN, RST, or given up
+	Cut     bool   // the capture holds fewer bytes of this packet than the wire had
+	ID      uint32 // IPv4 identification of the datagram; 0 for IPv6 and for a stream
+	VLAN    uint16 // outermost 802.1Q identifier; 0 without one
+	Link    [6]byte
+	Point   string // where it was captured: an interface's name, "file", a feed's name
+	Payload []byte // borrowed: valid until the next call of Next
+}
+
+// A Source yields packets. Next returns io.EOF at the end of a file and after Close;
+// any other error ends the Source for good: what was readable before it has been returned.
+// A frame that cannot be decoded is counted in Drops and skipped, never returned as an error.
+// Close and Drops may be called from any goroutine, Next from one.
+type Source interface {
+	Next() (Packet, error)
+	Drops() Drops
+	Close() error
+}

@@ -1,0 +1,197 @@
+// Package sip reads what a telephone operator would call the envelope of a SIP message: who, to whom, which call.
+//
+// Only headers that the field register lists are looked at; every other byte of a message is stepped over.
+// Nothing here allocates for a message that opens no call, and no error quotes what it read.
+package sip
+
+import (
+	"net/netip"
+	"time"
+
+	"sipsieve/capture"
+)
+
+// A Method is a SIP request method. The zero Method is none.
+type Method uint8
+
+// The fourteen methods of the IANA registry; every other token is Other and is not kept.
+const (
+	Invite Method = iota + 1
+	Ack
+	Bye
+	Cancel
+	Register
+	Options
+	Prack
+	Update
+	Info // INFO, RFC 6086
+	Subscribe
+	Notify
+	Refer
+	MessageMethod // MESSAGE, RFC 3428
+	Publish
+	Other
+	Methods // how many there are, the zero Method included
+)
+
+var methodNames = [Methods]string{"", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE",
+	"INFO", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "other"}
+
+// String returns the method's token, "other" for a method outside the registry.
+func (m Method) String() string {
+	if m < Methods {
+		return methodNames[m]
+	}
+	return methodNames[Other]
+}
+
+// A Header is one of the headers that the field register lists. The zero Header is none.
+type Header uint8
+
+// Headers on the register's list, and the request's own URI, which is kept like one.
+const (
+	RequestURI Header = iota + 1
+	CallID
+	CSeq
+	From
+	To
+	Via
+	Contact
+	ContentType
+	ContentLength
+	Expires
+	UserAgent
+	Server
+	Reason
+	SessionExpires
+	PAssertedIdentity
+	PPreferredIdentity
+	RemotePartyID
+	PChargeInfo
+	PChargingVector
+	Diversion
+	HistoryInfo
+	PCalledPartyID
+	ReferredBy
+	ReferTo
+	Replaces
+	Privacy
+	Identity
+	SessionID
+	Geolocation
+	Priority
+	ResourcePriority
+	Authorization      // its username, realm and algorithm parameters only
+	ProxyAuthorization // likewise
+	WWWAuthenticate    // its realm, stale and algorithm parameters only
+	ProxyAuthenticate  // likewise
+	PAccessNetworkInfo
+	PVisitedNetworkID
+	PAssociatedURI
+	RecordRoute
+	Route
+	Path
+	ServiceRoute
+	Supported
+	Require
+	ProxyRequire
+	Allow
+	AllowEvents
+	Event
+	Media   // the session description's c=, m=, a=rtpmap and direction lines, one value (RFC 8866)
+	Link    // the header that the configuration names for joining legs
+	Headers // how many there are, the zero Header included
+)
+
+// Flags say what was odd about a Message that is used all the same.
+type Flags uint16
+
+// What can be odd. A word for each stands in the ledger under messages.odd.
+const (
+	Truncated    Flags = 1 << iota // the capture or a lost segment cut it; Call-ID, From, To and CSeq were read
+	CSeqMismatch                   // CSeq's method is not the request's: not used for state
+	BareLF                         // lines end in LF alone
+	BodyShort                      // Content-Length is more than there is
+	URIBad                         // a URI that could not be read: kept opaque
+	Folded                         // a selected header went over several lines
+)
+
+// A Span is one selected value: Text[Off:Off+Len] of its Message.
+type Span struct {
+	Header Header
+	Folded bool // line breaks inside are still to be taken for spaces
+	Off    uint16
+	Len    uint16
+}
+
+// MaxSpans bounds the values that one Message keeps. Further ones are counted and left out.
+const MaxSpans = 48
+
+// A Message is one SIP request or response, reduced to the headers that the register lists.
+type Message struct {
+	Time     time.Time // packet time of its last byte
+	Flow     capture.Flow
+	Method   Method // the request's own; of a response, CSeq's
+	Status   int    // 100 to 699; 0 for a request
+	CSeq     uint32
+	Vias     uint8
+	Flags    Flags
+	ID       uint32 // capture.Packet.ID
+	Mark     uint64 // equal for two copies of one packet: source, destination, ID and payload
+	Body     uint64 // equal for two messages of the same bytes, whatever packets carried them
+	VLAN     uint16
+	Link     [6]byte
+	Point    string
+	Text     []byte // what the spans point into; borrowed until a Batch has taken the Message
+	Spans    [MaxSpans]Span
+	N        int  // spans in use
+	CallTag  Span // the From tag
+	PeerTag  Span // the To tag; Len 0 without one
+	BranchOf Span // branch of the topmost Via
+	SentBy   Span // sent-by of the topmost Via
+}
+
+// Request reports whether m is a request.
+func (m *Message) Request() bool { return m.Status == 0 }
+
+// Value returns the first value of h, nil without one. It is m's own text, not a copy.
+func (m *Message) Value(h Header) []byte {
+	for i := range m.Spans[:m.N] {
+		if m.Spans[i].Header == h {
+			return m.At(m.Spans[i])
+		}
+	}
+	return nil
+}
+
+// At returns the text of s.
+func (m *Message) At(s Span) []byte { return m.Text[s.Off : int(s.Off)+int(s.Len)] }
+
+// FromTag, ToTag and Branch return the tag of From, the tag of To and the branch of the topmost Via, nil without one.
+func (m *Message) FromTag() []byte { return m.at(m.CallTag) }
+
+// ToTag returns the tag of To, nil without one.
+func (m *Message) ToTag() []byte { return m.at(m.PeerTag) }
+
+// Branch returns the branch of the topmost Via, nil without one.
+func (m *Message) Branch() []byte { return m.at(m.BranchOf) }
+
+func (m *Message) at(s Span) []byte {
+	if s.Len == 0 {
+		return nil
+	}
+	return m.At(s)
+}
+
+// An Address is what sipgo makes of From, To, Contact and their like: RFC 3261 section 20.10.
+type Address struct {
+	User, Host string
+	Port       int
+	Scheme     string     // sip, sips, tel, urn; lower case
+	Addr       netip.Addr // Host, if it is an address
+	Params     []Param    // of the URI and then of the header
+	Name       bool       // a display name stood there; it is not kept
+}
+
+// A Param is one parameter of an Address.
+type Param struct{ Key, Value string }

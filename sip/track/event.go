@@ -1,0 +1,276 @@
+// Package track remembers what SIP messages add up to: transactions, calls and registrations.
+//
+// A Tracker follows one shard of the signalling. Its clock is the clock of the packets:
+// nothing in this package asks what time it is.
+package track
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+)
+
+// A Kind is what an Event is about.
+type Kind uint8
+
+// Kinds of Events.
+const (
+	CallKind Kind = iota + 1
+	RegistrationKind
+)
+
+// A Stage is the point in its life at which a call is told.
+type Stage uint8
+
+// Stages, in the order in which one call can have them.
+const (
+	Start Stage = iota + 1
+	Answer
+	Interim
+	Stop
+	Correction
+)
+
+// An Event is one fact that a Tracker has concluded. Events of all shards are put in one order by
+// Time, Key and Ordinal, which is the same for any number of shards.
+type Event struct {
+	Time         time.Time // packet time or deadline at which the fact was certain
+	Key          Key
+	Ordinal      uint32 // counts the Events of one Key
+	Kind         Kind
+	Stage        Stage
+	Revision     int // 1 for the first Event of a call
+	Call         *Call
+	Registration *Registration
+}
+
+// Format writes a mask for every verb and flag: an Event holds text about people.
+func (e Event) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// LogValue is what slog writes for e.
+func (e Event) LogValue() slog.Value { return slog.StringValue("***") }
+
+// A Disposition is how a call attempt came out.
+type Disposition uint8
+
+// Dispositions.
+const (
+	Answered Disposition = iota + 1
+	Busy
+	NoAnswer
+	Cancelled
+	Redirected
+	AuthFailed
+	Rejected
+	Unreachable
+	Failed
+	Dispositions
+)
+
+// A Status says how much of a call or registration was seen.
+type Status uint8
+
+// Statuses.
+const (
+	Complete Status = iota + 1
+	Partial
+	Evicted
+)
+
+// Missing is a set of what should have been seen and was not.
+type Missing uint16
+
+// What can be missing, in the order in which records list it.
+const (
+	NoInvite Missing = 1 << iota
+	NoFinal
+	NoAck
+	NoCancel
+	NoBye
+	NoByeResponse
+	OneDirection
+	StreamGap
+	CutShort
+	LossWindow
+	RestartGap
+	ClockStep
+)
+
+// CallFlags is a set of what was particular about a call.
+type CallFlags uint16
+
+// What can be particular, in the order in which records list it.
+const (
+	NoAckFlag CallFlags = 1 << iota
+	CancelRace
+	Spiral
+	SecondFork
+	CauseDerived
+	AnswerByAck
+	PrivacyApplied
+)
+
+// A Party is a side of a call.
+type Party uint8
+
+// Who ended a call.
+const (
+	Unknown Party = iota
+	Caller
+	Callee
+	Network
+)
+
+// An EndCause is why a call is over.
+type EndCause uint8
+
+// End causes.
+const (
+	EndNormal EndCause = iota + 1
+	EndCancel
+	EndFailure
+	EndTimeout
+	EndSessionTimer
+	EndDialogLost
+	EndTransfer
+	EndEvicted
+	EndCapture
+)
+
+// An EndSource is how the end of a call is known.
+type EndSource uint8
+
+// End sources.
+const (
+	Observed EndSource = iota + 1
+	SessionTimer
+	MaxDuration
+	RingTimeout
+	CaptureEnd
+)
+
+// A Transfer is how a call was handed on.
+type Transfer uint8
+
+// Transfers.
+const (
+	NoTransfer Transfer = iota
+	Blind
+	Attended
+)
+
+// A Call is one call attempt or one answered fork of it, told at one Stage. Times that were not seen are zero.
+type Call struct {
+	FirstSeen time.Time // first message of the call, whatever it was
+	Setup     time.Time // first INVITE
+	Progress  time.Time // first 101-199
+	Ring      time.Time // first 180 or 183
+	Answer    time.Time // first 2xx to the INVITE, or the ACK that proves one
+	End       time.Time
+
+	Disposition  Disposition
+	Code         int // final response; 0 when none was seen
+	Cause        int // Q.850; 0 when neither given nor derivable
+	EndCause     EndCause
+	EndSource    EndSource
+	DisconnectBy Party
+	Status       Status
+	Missing      Missing
+	Completeness int // percent, rounded down
+	Flags        CallFlags
+	Transfer     Transfer
+
+	Retransmissions int
+	Challenges      int
+	Redirects       int
+	Forks           int
+	Reinvites       int
+	Holds           int
+	Held            time.Duration
+	EarlyMedia      bool
+	SessionExpires  int // seconds; 0 without a session timer
+	Vias            int
+	Reuse           int // ordinal of the same Call-ID and caller tag used again within the day; 0 for the first
+
+	Flow  capture.Flow // of the first INVITE, or the first message seen
+	VLAN  uint16
+	Link  [6]byte
+	Point string
+	Facts Facts
+}
+
+// A RegistrationState is what a REGISTER changed.
+type RegistrationState uint8
+
+// Registration states.
+const (
+	Registered RegistrationState = iota + 1
+	Moved
+	ChangedDevice
+	Deregistered
+	Expired
+	RegistrationAuthFailed
+	RegistrationRejected
+	Recovered
+	RegistrationStates
+)
+
+// A Registration is one change of state of one binding (RFC 3261 section 10).
+type Registration struct {
+	At           time.Time // the final response, or the end of the granted expiry
+	State        RegistrationState
+	Code         int
+	Expires      int // seconds as granted
+	Refreshes    int
+	Status       Status
+	Missing      Missing
+	Completeness int
+
+	Retransmissions int
+	Challenges      int
+	CSeq            uint32 // of the last REGISTER
+	Vias            int
+	Flow            capture.Flow
+	VLAN            uint16
+	Link            [6]byte
+	Point           string
+	Facts           Facts
+}
+
+// Counts is what a Tracker has counted. Duplicates are messages that it took no further notice of.
+type Counts struct {
+	Tracked, Duplicates, Retransmissions uint64
+	Dropped                              uint64 // readable messages that a limit kept out
+	Opened, Evicted, MidCall, Orphans    uint64
+	Live                                 uint64
+	Ended                                [Dispositions]uint64
+	Registrations                        [RegistrationStates]uint64
+	Late                                 uint64
+}
+
+// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes.
+type Limits struct {
+	Calls, Bindings int
+	Ring            time.Duration // longest wait for a final response
+	Talk            time.Duration // longest call without a session timer
+}
+
+// DefaultLimits returns the limits that suit a small SBC.
+func DefaultLimits() Limits {
+	return Limits{Calls: 200_000, Bindings: 100_000, Ring: 4 * time.Minute, Talk: 4 * time.Hour}
+}
+
+// Keys are what a Message is found by, made once by whoever reads it.
+type Keys struct {
+	Shard  Key // of the Call-ID, or of the address-of-record of REGISTER: all Messages of one call have the same
+	Call   Key
+	From   Key // the From tag; zero without one
+	To     Key // the To tag; zero without one
+	Branch Key // branch and sent-by of the topmost Via; zero without one
+}
+
+// Of returns the Keys of m. It does not allocate.
+func (k Keyer) Of(m *sip.Message) Keys { panic("track: Of") }

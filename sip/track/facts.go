@@ -1,0 +1,113 @@
+package track
+
+import "iter"
+
+// A Fact names one text that a call or a registration was opened, answered or ended with.
+// Each stands for one source in the field register.
+type Fact uint8
+
+// Facts. A number is the user part of a URI (or a tel URI's digits) as sent, post-dial digits cut off;
+// a host is a URI's host.
+const (
+	CallIDText Fact = iota + 1
+	CallerTag
+	CalleeTag // of the fork that this Call tells; of a BYE alone the other tag
+	CallerNumber
+	CallerHost
+	CallerName // "1" if a display name stood there; the name itself is never copied
+	CalledNumber
+	CalledHost
+	DialedNumber
+	DialedHost
+	DialedService // the urn of an emergency or other service, RFC 5031
+	AssertedNumber
+	ClaimedNumber // of P-Preferred-Identity or Remote-Party-ID; may repeat
+	ChargeNumber
+	DivertedNumber // topmost Diversion
+	DivertedReason
+	DivertedCount
+	HistoryNumber // may repeat, in the order of their index
+	ReferredByNumber
+	TransferTarget
+	ReplacedCall // the Call-ID in Replaces
+	PrivacyValue // may repeat
+	CallerCategory
+	LineInfo // isup-oli
+	RoutingNumber
+	PortingDip
+	CarrierCode
+	TrunkGroup
+	TrunkContext
+	ChargingVector   // icid-value
+	ChargingOperator // orig-ioi, term-ioi; may repeat
+	SessionUUID
+	UserAgentText
+	ServerText
+	ContactUser
+	ContactHost
+	ContactPort
+	InstanceID
+	RegID
+	AuthUser
+	AuthRealm
+	ViaSentBy
+	ViaReceived
+	RouteHost   // may repeat
+	Attestation // A, B, C or "invalid"
+	OriginationID
+	CertificateHost
+	Verification // verstat
+	IssuedAt     // Unix seconds
+	LocationSeen
+	PriorityEmergency
+	ResourcePriorityText
+	AccessNetworkSeen
+	VisitedNetworkText
+	SupportedText
+	AllowText
+	EventText
+	MediaType  // audio, video, ...; may repeat
+	MediaCodec // may repeat
+	MediaAddress
+	MediaProfile
+	MediaCrypto // sdes, dtls, zrtp, none
+	CandidateSeen
+	OriginSession
+	RegisteredNumber
+	RegisteredHost
+	Facts_ // how many there are
+)
+
+// Facts are the texts of one Call, each a Fact and its value, in the order in which they were copied.
+type Facts struct{ text []byte }
+
+// First returns the first value of f, nil without one. It is the Facts' own text, not a copy.
+func (fs Facts) First(f Fact) []byte {
+	for v := range fs.All(f) {
+		return v
+	}
+	return nil
+}
+
+// All yields the values of f.
+func (fs Facts) All(f Fact) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for t := fs.text; len(t) >= 3; {
+			n := 3 + (int(t[1]) | int(t[2])<<8)
+			if Fact(t[0]) == f && !yield(t[3:n]) {
+				return
+			}
+			t = t[n:]
+		}
+	}
+}
+
+// Append adds a value of f to fs; an empty value is left out, a longer one than 65,535 bytes is cut.
+func (fs *Facts) Append(f Fact, value []byte) {
+	if len(value) == 0 {
+		return
+	}
+	value = value[:min(len(value), 0xffff)]
+	fs.text = append(fs.text, byte(f), byte(len(value)), byte(len(value)>>8))
+	fs.text = append(fs.text, value...)
+}

@@ -1,0 +1,59 @@
+// Package policy decides what may leave: for each purpose the fields that the policy names, in the form it names.
+//
+// Whatever is not written in the policy is dropped. The zero value of everything here keeps nothing.
+package policy
+
+import (
+	"time"
+
+	"sipsieve/store/cpni"
+)
+
+// A Date is a day of the UTC calendar.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// An Envelope is what every Excerpt says of itself; nothing in it is personal.
+type Envelope struct {
+	Schema, Kind, Stage, ID string
+	Revision                int
+	Status                  string
+	Completeness            int
+	Purpose, Policy, Class  string
+	Expires                 Date
+	Site, Sensor, Source    string
+}
+
+// An Excerpt is what one Purpose may keep of one Record, already encoded.
+// Minimise makes one, and Received admits one of our own schema from the bus.
+type Excerpt struct {
+	Envelope
+	body []byte // JSON, keys in the register's order
+}
+
+// Body returns the JSON of x. It must not be changed.
+func (x Excerpt) Body() []byte { return x.body }
+
+// Keys makes pseudonyms. The vault has them; epoch names the key that was used, for the time of the record.
+type Keys interface {
+	MAC(purpose, kind string, at time.Time, value []byte) (mac [16]byte, epoch string, err error)
+}
+
+// Identity makes record ids: 26 characters of base32 for the parts, under the purpose's id key.
+type Identity interface {
+	ID(purpose string, parts ...[]byte) string
+}
+
+// A Purpose is a reason to keep, with the fields it needs and the form of each.
+type Purpose struct {
+	Name string
+}
+
+// Minimise appends to dst the JSON of what p keeps of r. It reports false when p keeps nothing of it.
+func (p *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) { return Excerpt{}, false }
+
+// Received admits a payload of our own schema from the bus; it is passed on byte for byte. Only store/bus calls it.
+func Received(payload []byte) (Excerpt, error) { return Excerpt{}, nil }
