@@ -1,0 +1,156 @@
+package sip
+
+import "bytes"
+
+// Closed lists of what a session description can name; the last word of each stands for everything else.
+var (
+	mediaNames   = [...]string{"audio", "video", "text", "image", "application", "message", "other"}
+	profileNames = [...]string{"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF",
+		"TCP/RTP/AVP", "TCP/TLS/RTP/SAVPF", "udptl", "UDP/TLS/UDPTL", "TCP/MSRP", "TCP/TLS/MSRP", "UDP/DTLS/SCTP",
+		"TCP/DTLS/SCTP", "DTLS/SCTP", "UDP/BFCP", "TCP/BFCP", "TCP/TLS/BFCP", "UDP", "TCP", "TCP/TLS", "other"}
+	codecNames = [...]string{"PCMU", "PCMA", "G722", "G729", "opus", "telephone-event", "CN", "GSM", "GSM-EFR", "GSM-HR-08",
+		"G723", "G728", "G726-16", "G726-24", "G726-32", "G726-40", "G7221", "G719", "G7291", "AAL2-G726-32", "G729D", "G729E",
+		"AMR", "AMR-WB", "AMR-WB+", "EVS", "iLBC", "iSAC", "SILK", "speex", "BV16", "BV32", "EVRC", "EVRC0", "EVRCB",
+		"EVRCWB", "QCELP", "SMV", "L8", "L16", "L24", "DVI4", "LPC", "VDVI", "MPA", "MP4A-LATM", "mpeg4-generic", "red",
+		"CLEARMODE", "x-siren", "CT-CLEAR", "PCMA-WB", "PCMU-WB", "t140", "t38", "tone", "VP8", "VP9", "AV1", "H261", "H263",
+		"H263-1998", "H263-2000", "H264", "H264-SVC", "H265", "MP4V-ES", "JPEG", "CelB", "nv", "MPV", "MP2T", "rtx", "ulpfec",
+		"flexfec-03", "parityfec", "x-h264uc", "x-rtvc1", "x-ulpfecuc", "x-msrta", "other"}
+)
+
+// staticCodecs are the payload types that need no a=rtpmap, RFC 3551 tables 4 and 5.
+var staticCodecs = [96]string{0: "PCMU", 3: "GSM", 4: "G723", 5: "DVI4", 6: "DVI4", 7: "LPC", 8: "PCMA", 9: "G722",
+	10: "L16", 11: "L16", 12: "QCELP", 13: "CN", 14: "MPA", 15: "G728", 16: "DVI4", 17: "DVI4", 18: "G729", 25: "CelB",
+	26: "JPEG", 28: "nv", 31: "H261", 32: "MPV", 33: "MP2T", 34: "H263"}
+
+// word returns the word of list that name spells in whatever case, the last one for a name that is not in it.
+func word(list []string, name []byte) string { return list[index(list, name)] }
+
+func index(list []string, name []byte) int {
+	for i, w := range list {
+		if len(w) == len(name) && equalFold(w, name) {
+			return i
+		}
+	}
+	return len(list) - 1
+}
+
+// equalFold compares ASCII text of one length without case.
+func equalFold(a string, b []byte) bool {
+	for i := range len(a) {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// profileCrypto returns how keys are agreed by the profile alone.
+func profileCrypto(profile string) Crypto {
+	switch profile {
+	case "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "UDP/TLS/UDPTL", "UDP/DTLS/SCTP",
+		"TCP/DTLS/SCTP", "DTLS/SCTP":
+		return DTLS
+	case "RTP/SAVP", "RTP/SAVPF":
+		return SDES
+	}
+	return NoCrypto
+}
+
+// Limits of a multipart body, RFC 2046.
+const (
+	maxParts    = 8
+	maxDepth    = 2
+	maxBoundary = 70
+)
+
+// sdpPart returns the session description in body: all of it, or the first part of type application/sdp in a
+// multipart body of at most 8 parts, in one of at most 2 levels. It is body's own text, nil without one.
+// A body without a type is taken for one if it begins as RFC 8866 wants.
+func sdpPart(contentType, body []byte) []byte { return sdpIn(contentType, body, maxDepth) }
+
+func sdpIn(contentType, body []byte, depth int) []byte {
+	kind, params, _ := bytes.Cut(contentType, []byte{';'})
+	kind = bytes.TrimSpace(kind)
+	switch {
+	case len(kind) == 0 && bytes.HasPrefix(body, []byte("v=0")), sameWord("application/sdp", kind):
+		return body
+	case depth > 0 && len(kind) > 10 && equalFold("multipart/", kind[:10]):
+		return partIn(boundary(params), body, depth-1)
+	}
+	return nil
+}
+
+func sameWord(w string, text []byte) bool { return len(w) == len(text) && equalFold(w, text) }
+
+// boundary returns the boundary parameter, nil without a usable one.
+func boundary(params []byte) []byte {
+	for len(params) > 0 {
+		var p []byte
+		p, params, _ = bytes.Cut(params, []byte{';'})
+		name, value, _ := bytes.Cut(bytes.TrimSpace(p), []byte{'='})
+		if sameWord("boundary", bytes.TrimSpace(name)) {
+			value = bytes.Trim(bytes.TrimSpace(value), `"`)
+			return value[:min(len(value), maxBoundary+1)]
+		}
+	}
+	return nil
+}
+
+func partIn(boundary, body []byte, depth int) []byte {
+	if len(boundary) == 0 || len(boundary) > maxBoundary {
+		return nil
+	}
+	_, body, last := toDelimiter(body, boundary)
+	for n := 0; n < maxParts && !last && len(body) > 0; n++ {
+		var part []byte
+		part, body, last = toDelimiter(body, boundary)
+		kind, inner := partHead(part)
+		if found := sdpIn(kind, inner, depth); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// toDelimiter returns what stands before the next delimiter line and what follows that line. last says that
+// the delimiter closes the body, or is not there.
+func toDelimiter(body, boundary []byte) (part, rest []byte, last bool) {
+	for at := 0; at < len(body); {
+		end := bytes.IndexByte(body[at:], '\n') + 1
+		if end == 0 {
+			end = len(body) - at
+		}
+		line, next := body[at:at+end], at+end
+		if bytes.HasPrefix(line, []byte("--")) && bytes.HasPrefix(line[2:], boundary) {
+			switch after := bytes.TrimSpace(line[2+len(boundary):]); string(after) {
+			case "", "--":
+				return body[:at], body[next:], len(after) > 0
+			}
+		}
+		at = next
+	}
+	return body, nil, true
+}
+
+// partHead returns the type of a part and what follows its headers.
+func partHead(part []byte) (contentType, body []byte) {
+	for len(part) > 0 {
+		var line []byte
+		line, part = cutLine(part)
+		if len(line) == 0 {
+			return contentType, part
+		}
+		name, value, _ := bytes.Cut(line, []byte{':'})
+		if name = bytes.TrimSpace(name); sameWord("content-type", name) || sameWord("c", name) {
+			contentType = bytes.TrimSpace(value)
+		}
+	}
+	return contentType, nil
+}
