@@ -1,0 +1,214 @@
+package capturetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A step is one message of a ladder.
+type step struct {
+	at       time.Duration
+	from, to string // who sends, who gets it
+	method   string // of a response: the request's, "" for the last one
+	status   int    // 0 for a request
+	words    []string
+	headers  []header
+	body     []byte // nil for the session description, if one is due
+}
+
+// A header is one header line. A Value of "" takes the header away.
+type header struct{ name, value string }
+
+func (st *step) has(word string) bool { return slices.Contains(st.words, word) }
+
+// word returns what stands behind key= in the words of st.
+func (st *step) word(key string) string {
+	for _, w := range st.words {
+		if v, ok := strings.CutPrefix(w, key+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// read plays the ladder src.
+func (s *scene) read(src []byte) error {
+	var pending *step
+	flush := func() (err error) {
+		if pending != nil {
+			err = s.play(pending)
+		}
+		pending = nil
+		return err
+	}
+	number := 0
+	for raw := range bytes.Lines(src) {
+		number++
+		line := strings.TrimRight(string(raw), " \t\r\n")
+		if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
+			continue
+		}
+		var err error
+		if line[0] == ' ' || line[0] == '\t' {
+			err = pending.detail(strings.TrimSpace(line))
+		} else if err = flush(); err == nil {
+			pending, err = s.line(strings.Fields(line))
+		}
+		if err != nil {
+			return fmt.Errorf("capturetest: line %d: %w", number, err)
+		}
+	}
+	if err := flush(); err != nil {
+		return fmt.Errorf("capturetest: line %d: %w", number, err)
+	}
+	return nil
+}
+
+// detail reads a line below st.
+func (st *step) detail(line string) error {
+	if st == nil {
+		return errors.New("a header stands below no message")
+	}
+	if text, ok := strings.CutPrefix(line, "|"); ok {
+		st.body = append(append(st.body, strings.TrimPrefix(text, " ")...), "\r\n"...)
+		return nil
+	}
+	name, value, ok := strings.Cut(line, ":")
+	if !ok || name == "" {
+		return errors.New("want a header as Name: value")
+	}
+	st.headers = append(st.headers, header{name, strings.TrimSpace(value)})
+	return nil
+}
+
+// line reads a line that is not indented: a message, or an option, which returns no step.
+func (s *scene) line(fields []string) (*step, error) {
+	if fields[0][0] >= '0' && fields[0][0] <= '9' {
+		return message(fields)
+	}
+	return nil, s.option(fields)
+}
+
+func message(fields []string) (*step, error) {
+	if len(fields) < 5 {
+		return nil, errors.New("want a time, who, an arrow, who, and a message")
+	}
+	at, err := clock(fields[0])
+	if err != nil {
+		return nil, err
+	}
+	st := &step{at: at, from: fields[1], to: fields[3]}
+	switch fields[2] {
+	case "->":
+	case "<-":
+		st.from, st.to = st.to, st.from
+	default:
+		return nil, errors.New("want -> or <- between the two")
+	}
+	rest := fields[5:]
+	st.method = fields[4]
+	if n, err := strconv.Atoi(st.method); err == nil {
+		if n < 100 || n > 699 {
+			return nil, errors.New("want a status from 100 to 699")
+		}
+		st.status, st.method = n, ""
+		if len(rest) > 0 && isMethod(rest[0]) {
+			st.method, rest = rest[0], rest[1:]
+		}
+	} else if !isMethod(st.method) {
+		return nil, errors.New("want a method in capitals or a status")
+	}
+	st.words = rest
+	return st, checkWords(rest)
+}
+
+func isMethod(word string) bool { return word != "" && strings.ToUpper(word) == word && word[0] >= 'A' }
+
+func checkWords(words []string) error {
+	for _, w := range words {
+		name, _, _ := strings.Cut(w, "=")
+		switch name {
+		case "nosdp", "sdp", "hold", "tag", "new", "reason", "unseen", "twice":
+		default:
+			return fmt.Errorf("unknown word %q", w)
+		}
+	}
+	return nil
+}
+
+// clock reads [hours:]minutes:seconds.
+func clock(text string) (time.Duration, error) {
+	var whole time.Duration
+	parts := strings.Split(text, ":")
+	for _, p := range parts[:len(parts)-1] {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return 0, errors.New("want a time as 00:00.000")
+		}
+		whole = whole*60 + time.Duration(n)*time.Minute
+	}
+	seconds, err := time.ParseDuration(parts[len(parts)-1] + "s")
+	if err != nil || len(parts) < 2 || len(parts) > 3 || seconds < 0 {
+		return 0, errors.New("want a time as 00:00.000")
+	}
+	return whole + seconds, nil
+}
+
+func (s *scene) option(fields []string) (err error) {
+	value := strings.Join(fields[1:], " ")
+	switch {
+	case len(fields) > 2 && fields[1] == "is":
+		return s.describe(fields)
+	case fields[0] == "ipv6", fields[0] == "ipv4":
+		s.ipv6 = fields[0] == "ipv6"
+	case fields[0] == "transport" && (value == "udp" || value == "tcp"):
+		s.tcp = value == "tcp"
+	case fields[0] == "callid":
+		s.callID = value
+	case fields[0] == "start":
+		s.start, err = time.Parse(time.RFC3339Nano, value)
+	case fields[0] == "vlan":
+		s.vlan, err = number(value, 0, 4094)
+	case fields[0] == "mtu":
+		s.mtu, err = number(value, 576, 65535)
+	default:
+		return fmt.Errorf("unknown option %q", strings.Join(fields, " "))
+	}
+	return err
+}
+
+func number(text string, low, high int) (uint16, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < low || n > high {
+		return 0, fmt.Errorf("want a number from %d to %d", low, high)
+	}
+	return uint16(n), nil
+}
+
+// describe reads NAME is NUMBER [at ADDRESS[:PORT]].
+func (s *scene) describe(fields []string) error {
+	p := s.party(fields[0])
+	p.number = fields[2]
+	switch {
+	case len(fields) == 3:
+		return nil
+	case len(fields) != 5 || fields[3] != "at":
+		return errors.New("want NAME is NUMBER at ADDRESS:PORT")
+	}
+	if at, err := netip.ParseAddrPort(fields[4]); err == nil {
+		p.addr, p.port = at.Addr(), at.Port()
+		return nil
+	}
+	addr, err := netip.ParseAddr(fields[4])
+	if err != nil {
+		return errors.New("want an address, or address:port, behind at")
+	}
+	p.addr = addr
+	return nil
+}

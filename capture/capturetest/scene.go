@@ -1,0 +1,281 @@
+package capturetest
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Where the parties of a ladder live unless they are described: RFC 5737, RFC 3849, RFC 9542 section 2.1.2.
+const (
+	firstHost   = 10
+	firstNumber = 110
+	lastParty   = 80
+)
+
+// A party sends and receives.
+type party struct {
+	name, number string
+	index        int
+	addr         netip.Addr // not valid for one of the standard addresses
+	port         uint16
+	ids          uint16
+}
+
+// A scene is what has happened so far in a ladder.
+type scene struct {
+	wire
+	start   time.Time
+	ipv6    bool
+	tcp     bool
+	callID  string // as the option says
+	persona *persona
+	parties map[string]*party
+	dialogs map[string]*dialog
+	sent    []*request
+	conns   map[[2]netip.AddrPort]*conn
+}
+
+func newScene() *scene {
+	return &scene{
+		wire:    wire{mtu: 9000},
+		start:   time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC),
+		persona: &plainPersona,
+		parties: map[string]*party{},
+		dialogs: map[string]*dialog{},
+		conns:   map[[2]netip.AddrPort]*conn{},
+	}
+}
+
+// A dialog is what the messages of one Call-ID between two parties have in common.
+type dialog struct {
+	key, id  string
+	ordinal  int
+	tags     map[string]string // by party; set once the party has shown it
+	seq      map[string]int    // last CSeq by party
+	open     map[string]*request
+	invite   *request // the last one
+	answered bool
+	over     bool
+	expires  string // of the last REGISTER
+}
+
+// A request is one transaction.
+type request struct {
+	d        *dialog
+	from, to *party
+	method   string
+	seq      int
+	branch   string
+	final    int    // 0 while it has none
+	toTag    string // of the final response
+	head     []header
+	text     []byte
+	ack      []byte
+}
+
+// party returns who is called name, and makes one up for a new name.
+func (s *scene) party(name string) *party {
+	p := s.parties[name]
+	if p == nil {
+		n := len(s.parties)
+		p = &party{name: name, index: n, port: 5060}
+		p.number = fmt.Sprintf("+1303555%04d", firstNumber+n)
+		s.parties[name] = p
+	}
+	return p
+}
+
+// at returns the address and port of p.
+func (s *scene) at(p *party) netip.AddrPort {
+	addr := p.addr
+	switch {
+	case addr.IsValid():
+	case s.ipv6:
+		addr = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: byte(firstHost + p.index)})
+	default:
+		addr = netip.AddrFrom4([4]byte{192, 0, 2, byte(firstHost + p.index)})
+	}
+	return netip.AddrPortFrom(addr, p.port)
+}
+
+func (s *scene) end(p *party) end {
+	at := s.at(p)
+	return end{addr: at.Addr(), port: at.Port(), ids: &p.ids, mac: [6]byte{0, 0, 0x5e, 0, 0x53, byte(firstHost + p.index)}}
+}
+
+// play sends the message of st.
+func (s *scene) play(st *step) error {
+	from, to := s.party(st.from), s.party(st.to)
+	if from == to || len(s.parties) > lastParty {
+		return fmt.Errorf("want two parties, and at most %d in all", lastParty)
+	}
+	if s.at(from).Addr().Is4() != s.at(to).Addr().Is4() {
+		return errors.New("one side is IPv4, the other IPv6")
+	}
+	var text []byte
+	var err error
+	if st.status == 0 {
+		text, err = s.request(st, from, to)
+	} else {
+		text, err = s.response(st, from, to)
+	}
+	if err != nil {
+		return err
+	}
+	s.carry(st, [2]*party{from, to}, text)
+	return nil
+}
+
+// request returns the text of the request of st, the same as before if it is a retransmission.
+func (s *scene) request(st *step, from, to *party) ([]byte, error) {
+	d := s.dialog(st, from, to)
+	switch st.method {
+	case "ACK":
+		return s.ack(st, d, from)
+	case "CANCEL":
+		if d.invite == nil || d.invite.from != from {
+			return nil, errors.New("CANCEL without an INVITE of that side")
+		}
+	}
+	key := from.name + " " + st.method
+	if open := d.open[key]; open != nil && open.final == 0 && !st.has("new") {
+		return open.text, nil
+	}
+	r := &request{d: d, from: from, to: to, method: st.method}
+	again := d.open[key]
+	if st.method == "CANCEL" {
+		r.seq, r.branch = d.invite.seq, d.invite.branch
+	} else {
+		d.seq[from.name]++
+		r.seq = d.seq[from.name]
+		r.branch = "z9hG4bK" + token(d.id, from.name, st.method, strconv.Itoa(r.seq))
+	}
+	d.open[key] = r
+	if st.method == "INVITE" {
+		d.invite = r
+	}
+	r.text = s.requestText(st, r, again)
+	s.sent = append(s.sent, r)
+	return r.text, nil
+}
+
+// ack acknowledges the last INVITE: in its transaction if it was refused, in one of its own after a 2xx.
+func (s *scene) ack(st *step, d *dialog, from *party) ([]byte, error) {
+	inv := d.invite
+	if inv == nil || inv.from != from {
+		return nil, errors.New("ACK without an INVITE of that side")
+	}
+	if inv.ack != nil && !st.has("new") && st.word("tag") == "" {
+		return inv.ack, nil
+	}
+	r := &request{d: d, from: from, to: inv.to, method: "ACK", seq: inv.seq, branch: inv.branch, toTag: inv.toTag}
+	if inv.final < 300 {
+		r.branch += token(d.id, "ack", st.word("tag"))[:6]
+	}
+	inv.ack = s.requestText(st, r, nil)
+	return inv.ack, nil
+}
+
+// dialog returns the dialog that a request of st belongs to, a new one where none can be.
+func (s *scene) dialog(st *step, from, to *party) *dialog {
+	key := s.callID
+	if key == "" {
+		key = pair(from, to)
+		switch st.method {
+		case "REGISTER", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH":
+			key += "/" + st.method
+		}
+	}
+	d := s.dialogs[key]
+	if d != nil && !(d.over && st.method == "INVITE" && s.callID == "") {
+		return d
+	}
+	next := &dialog{key: key, id: s.callID, tags: map[string]string{}, seq: map[string]int{}, open: map[string]*request{}}
+	if d != nil {
+		next.ordinal = d.ordinal + 1
+	}
+	if next.id == "" {
+		next.id = token(key, strconv.Itoa(next.ordinal)) + "@" + s.at(from).Addr().String()
+	}
+	s.dialogs[key] = next
+	return next
+}
+
+func pair(a, b *party) string {
+	if b.index < a.index {
+		a, b = b, a
+	}
+	return a.name + " " + b.name
+}
+
+// response answers the last request that went from to to from.
+func (s *scene) response(st *step, from, to *party) ([]byte, error) {
+	r := s.answers(st, from, to)
+	if r == nil {
+		return nil, errors.New("a response to no request")
+	}
+	d := r.d
+	tag := st.word("tag")
+	if tag == "" {
+		tag = d.tags[from.name]
+	}
+	if tag == "" {
+		tag = token(d.id, from.name, "tag")
+	}
+	if st.status > 100 && (r.method == "INVITE" || st.status < 300) {
+		d.tags[from.name] = tag
+	}
+	if st.status >= 200 {
+		r.final, r.toTag = st.status, tag
+		d.settle(r)
+	}
+	return s.responseText(st, r, tag), nil
+}
+
+func (s *scene) answers(st *step, from, to *party) *request {
+	for i := len(s.sent) - 1; i >= 0; i-- {
+		r := s.sent[i]
+		if r.from == to && r.to == from && (st.method == "" || st.method == r.method) &&
+			(s.callID == "" || s.callID == r.d.id) {
+			return r
+		}
+	}
+	return nil
+}
+
+// settle takes note of a final response.
+func (d *dialog) settle(r *request) {
+	ok := r.final < 300
+	switch {
+	case r.method == "BYE":
+		d.over = true
+	case r.method != "INVITE" || d.answered:
+	case ok:
+		d.answered = true
+	case r.final == 401 || r.final == 407 || r.final < 400:
+		delete(d.tags, r.to.name)
+	default:
+		d.over = true
+	}
+}
+
+// token returns 16 hexadecimal digits that depend on parts and on nothing else.
+func token(parts ...string) string {
+	h := fnv.New64a()
+	for _, p := range parts {
+		_, _ = h.Write([]byte(p))
+		_, _ = h.Write([]byte{0})
+	}
+	return fmt.Sprintf("%016x", mix(h.Sum64()))
+}
+
+// mix spreads what FNV leaves close together.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

@@ -1,0 +1,318 @@
+package capturetest
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A persona is the headers that one side's equipment adds to what RFC 3261 wants.
+type persona struct {
+	agent  string
+	invite []header // of the first INVITE
+	other  []header // of every other request but ACK and CANCEL
+	reply  []header // of 18x and 2xx
+}
+
+const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
+
+var plainPersona = persona{
+	agent:  "sipsieve-ladder",
+	invite: []header{{"Allow", allow}, {"Supported", "100rel, replaces, timer"}},
+	reply:  []header{{"Allow", allow}, {"Supported", "replaces, timer"}},
+}
+
+func (s *scene) uri(p *party) string { return "sip:" + p.number + "@" + s.host(p) }
+
+func (s *scene) host(p *party) string {
+	at := s.at(p)
+	if at.Port() == 5060 {
+		return strings.TrimSuffix(at.String(), ":5060")
+	}
+	return at.String()
+}
+
+// aor is the party's public address: its host goes without a port.
+func (s *scene) aor(p *party) string {
+	host := s.at(p).Addr().String()
+	if s.at(p).Addr().Is6() {
+		host = "[" + host + "]"
+	}
+	return "sip:" + p.number + "@" + host
+}
+
+func (s *scene) contact(p *party) string {
+	at := s.at(p)
+	uri := "sip:" + p.number + "@" + at.String()
+	if s.tcp {
+		uri += ";transport=tcp"
+	}
+	return "<" + uri + ">"
+}
+
+// named is p as From and To show it.
+func (s *scene) named(p *party, tag string) string {
+	text := fmt.Sprintf("%q <%s>", strings.ToUpper(p.name[:1])+p.name[1:], s.aor(p))
+	if tag != "" {
+		text += ";tag=" + tag
+	}
+	return text
+}
+
+// requestText writes r. again is the last transaction of that method, if there was one.
+func (s *scene) requestText(st *step, r, again *request) []byte {
+	d := r.d
+	if d.tags[r.from.name] == "" {
+		d.tags[r.from.name] = token(d.id, r.from.name, "tag")
+	}
+	target := s.target(r)
+	to := r.to
+	if r.method == "REGISTER" {
+		to = r.from
+	}
+	r.head = []header{
+		{"Via", s.via(r)},
+		{"Max-Forwards", "70"},
+		{"From", s.named(r.from, d.tags[r.from.name])},
+		{"To", s.named(to, d.toTag(st, r))},
+		{"Call-ID", d.id},
+		{"CSeq", strconv.Itoa(r.seq) + " " + r.method},
+	}
+	for i, h := range r.head { // the responses copy what the ladder says
+		for _, own := range st.headers {
+			if strings.EqualFold(own.name, h.name) {
+				r.head[i].value = own.value
+			}
+		}
+	}
+	head := append(r.head[:len(r.head):len(r.head)], s.requestHeaders(r, again)...)
+	if r.method == "REGISTER" {
+		d.expires = "3600"
+		for _, h := range st.headers {
+			if strings.EqualFold(h.name, "Expires") {
+				d.expires = h.value
+			}
+		}
+	}
+	return compose(r.method+" "+target+" SIP/2.0", st, head, s.body(st, r))
+}
+
+func (s *scene) via(r *request) string {
+	transport := "UDP"
+	if s.tcp {
+		transport = "TCP"
+	}
+	return "SIP/2.0/" + transport + " " + s.at(r.from).String() + ";branch=" + r.branch + ";rport"
+}
+
+// target is the Request-URI: the number at first, the other side's Contact inside a dialog.
+func (s *scene) target(r *request) string {
+	switch {
+	case r.method == "REGISTER":
+		return strings.Replace(s.aor(r.to), r.to.number+"@", "", 1)
+	case r.inside() && r.method != "CANCEL":
+		return strings.Trim(s.contact(r.to), "<>")
+	}
+	return s.uri(r.to)
+}
+
+// inside reports whether the other side's tag is known and belongs in To.
+func (r *request) inside() bool {
+	switch {
+	case r.method == "CANCEL" || r.method == "REGISTER":
+		return false
+	case r.method == "ACK":
+		return r.d.invite.final < 300
+	case r.method == "INVITE":
+		return r.d.answered
+	}
+	return r.d.tags[r.to.name] != ""
+}
+
+func (d *dialog) toTag(st *step, r *request) string {
+	switch {
+	case r.method == "ACK" && r.d.invite.final >= 300:
+		return r.toTag
+	case !r.inside():
+		return ""
+	case st.word("tag") != "":
+		return st.word("tag")
+	}
+	return d.tags[r.to.name]
+}
+
+// requestHeaders are the headers of r besides those that make it a request.
+func (s *scene) requestHeaders(r, again *request) (head []header) {
+	contact := header{"Contact", s.contact(r.from)}
+	switch r.method {
+	case "ACK", "CANCEL":
+		return nil
+	case "INVITE":
+		head = append([]header{contact}, s.persona.invite...)
+		if r.d.answered {
+			head = append([]header{contact}, s.persona.other...)
+		}
+	case "REGISTER":
+		head = []header{contact, {"Expires", "3600"}}
+	case "PRACK":
+		head = []header{{"RAck", "1 " + strconv.Itoa(r.d.invite.rackSeq()) + " INVITE"}}
+	case "REFER":
+		head = []header{contact, {"Refer-To", "<sip:+13035550199@192.0.2.99>"}}
+	case "SUBSCRIBE":
+		head = []header{contact, {"Event", "presence"}, {"Expires", "3600"}}
+	case "NOTIFY":
+		head = []header{contact, {"Event", "presence"}, {"Subscription-State", "active;expires=3599"}}
+	case "PUBLISH":
+		head = []header{{"Event", "presence"}, {"Expires", "3600"}}
+	case "UPDATE", "OPTIONS":
+		head = []header{contact}
+	}
+	if again != nil && (again.final == 401 || again.final == 407) {
+		head = append(head, s.credentials(r, again.final))
+	}
+	if r.method != "INVITE" {
+		head = append(head, s.persona.other...)
+	}
+	return append(head, header{"User-Agent", s.persona.agent})
+}
+
+// rackSeq is the CSeq number of the INVITE that a PRACK is about; without one the PRACK is wrong, as it says.
+func (r *request) rackSeq() int {
+	if r == nil {
+		return 0
+	}
+	return r.seq
+}
+
+const realm = "voice.example.net"
+
+func (s *scene) credentials(r *request, status int) header {
+	name := "Proxy-Authorization"
+	if status == 401 {
+		name = "Authorization"
+	}
+	return header{name, fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=MD5`,
+		strings.TrimPrefix(r.from.number, "+"), realm, token(r.d.id, "nonce"), s.target(r),
+		token(r.branch, "a")+token(r.branch, "b"))}
+}
+
+// responseText writes the response of st to r.
+func (s *scene) responseText(st *step, r *request, tag string) []byte {
+	head := make([]header, 0, 16)
+	for _, h := range r.head {
+		switch {
+		case h.name == "Max-Forwards":
+			continue
+		case h.name == "Via":
+			h.value += "=" + strconv.Itoa(int(s.at(r.from).Port()))
+		case h.name == "To" && st.status > 100 && !strings.Contains(h.value, ";tag="):
+			h.value += ";tag=" + tag
+		}
+		head = append(head, h)
+	}
+	head = append(head, s.responseHeaders(st, r)...)
+	line := "SIP/2.0 " + strconv.Itoa(st.status) + " " + reason(st)
+	var body []byte
+	if r.method == "INVITE" && (st.status == 183 || st.status/100 == 2) || st.has("sdp") || st.body != nil {
+		body = s.body(st, &request{d: r.d, from: r.to, to: r.from, method: "INVITE"})
+	}
+	return compose(line, st, head, body)
+}
+
+func (s *scene) responseHeaders(st *step, r *request) (head []header) {
+	switch {
+	case st.status == 100:
+		return nil
+	case st.status == 401:
+		head = append(head, header{"WWW-Authenticate", challenge(r)})
+	case st.status == 407:
+		head = append(head, header{"Proxy-Authenticate", challenge(r)})
+	case st.status/100 == 3:
+		head = append(head, header{"Contact", "<sip:+13035550198@192.0.2.98>"})
+	case r.method == "REGISTER" && st.status == 200:
+		head = append(head, header{"Contact", s.contact(r.from) + ";expires=" + r.d.expires})
+	case r.method == "INVITE" && st.status < 300:
+		head = append(append(head, header{"Contact", s.contact(r.to)}), s.persona.reply...)
+	}
+	return append(head, header{"Server", s.persona.agent})
+}
+
+func challenge(r *request) string {
+	return fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=MD5`, realm, token(r.d.id, "nonce"))
+}
+
+// body returns the body of a request, or nil: what the ladder gives, or a session description where one is due.
+func (s *scene) body(st *step, r *request) []byte {
+	switch {
+	case st.body != nil:
+		return st.body
+	case st.has("nosdp") || r.method != "INVITE" && !st.has("sdp") && !st.has("hold"):
+		return nil
+	}
+	at := s.at(r.from)
+	family, direction := "IP4", "sendrecv"
+	if at.Addr().Is6() {
+		family = "IP6"
+	}
+	if st.has("hold") {
+		direction = "sendonly"
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "v=0\r\no=%s %d %d IN %s %s\r\ns=call\r\nc=IN %[4]s %[5]s\r\nt=0 0\r\n", r.from.name,
+		1000+r.from.index, 1+r.seq, family, at.Addr())
+	fmt.Fprintf(&b, "m=audio %d RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n", 16384+2*r.from.index)
+	fmt.Fprintf(&b, "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=%s\r\n", direction)
+	return b.Bytes()
+}
+
+// compose joins start line, headers and body; the headers of st replace those of the same name.
+func compose(line string, st *step, head []header, body []byte) []byte {
+	if body != nil {
+		head = append(head, header{"Content-Type", "application/sdp"})
+	}
+	head = append(head, header{"Content-Length", strconv.Itoa(len(body))})
+	var b bytes.Buffer
+	b.WriteString(line + "\r\n")
+	for _, h := range head {
+		if !replaced(h.name, st.headers) {
+			b.WriteString(h.name + ": " + h.value + "\r\n")
+		}
+	}
+	for _, h := range st.headers {
+		if h.value != "" {
+			b.WriteString(h.name + ": " + h.value + "\r\n")
+		}
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+func replaced(name string, by []header) bool {
+	for _, h := range by {
+		if strings.EqualFold(h.name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+var reasons = map[int]string{100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued",
+	183: "Session Progress", 199: "Early Dialog Terminated", 200: "OK", 202: "Accepted", 300: "Multiple Choices",
+	301: "Moved Permanently", 302: "Moved Temporarily", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
+	404: "Not Found", 407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 484: "Address Incomplete", 486: "Busy Here",
+	487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
+	503: "Service Unavailable", 504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+	607: "Unwanted", 608: "Rejected"}
+
+func reason(st *step) string {
+	if r := st.word("reason"); r != "" {
+		return strings.ReplaceAll(r, "_", " ")
+	}
+	if r, ok := reasons[st.status]; ok {
+		return r
+	}
+	return "Other"
+}
