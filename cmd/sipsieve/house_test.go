@@ -1,0 +1,195 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A room is a package, what it may import of ours (these, and what these may import), which modules of
+// others enter there, and the liberties it takes: go, clock, slog, lock, reveal, receive.
+type room struct{ imports, others, liberties []string }
+
+// house is the plan of the house. A new room is entered here before it is built.
+var house = map[string]room{
+	"capture":        {},
+	"capture/decode": {imports: []string{"capture"}, others: []string{"github.com/google/gopacket"}},
+	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock"},
+		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
+	"capture/pcap": {imports: []string{"capture/decode"},
+		others: []string{"github.com/google/gopacket", "github.com/klauspost/compress/zstd"}},
+	"capture/capturetest": {imports: []string{"capture"}},
+	"sip": {imports: []string{"capture"},
+		others: []string{"github.com/emiago/sipgo/sip", "github.com/nyaruka/phonenumbers"}},
+	"sip/track":    {imports: []string{"sip"}, others: []string{"github.com/dchest/siphash"}},
+	"store/cpni":   {imports: []string{"sip/track"}, others: []string{"github.com/BurntSushi/toml"}},
+	"store/policy": {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
+	"store/vault":  {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
+	"store":        {imports: []string{"store/policy"}},
+	"store/bus": {imports: []string{"store", "store/vault"}, liberties: []string{"go", "clock", "lock", "receive"},
+		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
+	"store/sqlite":    {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
+	"store/storetest": {imports: []string{"store"}, liberties: []string{"go", "receive"}},
+	"cmd/sipsieve":    {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
+	"configs":         {},
+}
+
+// entrances are the files that alone may import what stands beside them.
+var entrances = map[string]string{
+	"github.com/emiago/sipgo/sip":     "sip/parse.go",
+	"github.com/nyaruka/phonenumbers": "sip/e164.go",
+}
+
+func TestWallsOfTheHouseStand(t *testing.T) {
+	for _, complaint := range inspect(t, "../..") {
+		t.Error(complaint)
+	}
+}
+
+func TestPlantedViolationsAreSeen(t *testing.T) {
+	planted := map[string]string{
+		"import":  "package sip\nimport _ \"sipsieve/store\"\n",
+		"module":  "package sip\nimport _ \"github.com/nats-io/nats.go\"\n",
+		"go":      "package sip\nfunc f() { go f() }\n",
+		"clock":   "package sip\nimport \"time\"\nvar now = time.Now\n",
+		"slog":    "package sip\nimport \"log/slog\"\nfunc f() { slog.Info(\"x\") }\n",
+		"print":   "package sip\nimport \"fmt\"\nfunc f() { fmt.Println(1) }\n",
+		"lock":    "package sip\nimport \"sync\"\nvar mu sync.Mutex\n",
+		"reveal":  "package sip\nfunc f() { cpni.Reveal(h) }\n",
+		"receive": "package sip\nfunc f() { policy.Received(nil) }\n",
+	}
+	for wall, src := range planted {
+		top := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(top, "sip"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(top, "sip", "planted.go"), []byte(src), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if len(inspect(t, top)) == 0 {
+			t.Errorf("%s: the planted violation was not seen", wall)
+		}
+	}
+}
+
+// inspect returns what stands against the plan in the Go files under top, tests left out.
+func inspect(t *testing.T, top string) (complaints []string) {
+	t.Helper()
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || len(d.Name()) > 2 && d.Name()[0] == '.' && path != top):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		rel, err := filepath.Rel(top, path)
+		if err != nil {
+			return err
+		}
+		complaints = append(complaints, inspectFile(t, path, filepath.ToSlash(rel))...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return complaints
+}
+
+func inspectFile(t *testing.T, path, rel string) (complaints []string) {
+	t.Helper()
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.ToSlash(filepath.Dir(rel))
+	here, known := house[name]
+	if !known {
+		return []string{rel + ": this room is not on the plan"}
+	}
+	say := func(n ast.Node, wall, what string) {
+		if !slices.Contains(here.liberties, wall) {
+			complaints = append(complaints, fmt.Sprintf("%s:%d: %s: %s", rel, fset.Position(n.Pos()).Line, wall, what))
+		}
+	}
+	for _, spec := range file.Imports {
+		to, _ := strconv.Unquote(spec.Path.Value)
+		if why := mayImport(name, rel, to); why != "" {
+			complaints = append(complaints, fmt.Sprintf("%s: import %s: %s", rel, to, why))
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			say(n, "go", "a goroutine starts here")
+		case *ast.SelectorExpr:
+			inspectSelector(n, name, say)
+		}
+		return true
+	})
+	return complaints
+}
+
+// inspectSelector looks at one qualified name, such as time.Now.
+func inspectSelector(n *ast.SelectorExpr, room string, say func(ast.Node, string, string)) {
+	pkg, ok := n.X.(*ast.Ident)
+	if !ok {
+		return
+	}
+	switch whole := pkg.Name + "." + n.Sel.Name; whole {
+	case "time.Now", "time.Since", "time.Until", "time.After", "time.Sleep", "time.NewTimer", "time.NewTicker",
+		"time.Tick", "time.AfterFunc":
+		say(n, "clock", whole)
+	case "sync.Mutex", "sync.RWMutex":
+		say(n, "lock", whole)
+	case "cpni.Reveal":
+		say(n, "reveal", whole)
+	case "policy.Received":
+		say(n, "receive", whole)
+	case "slog.Info", "slog.Warn", "slog.Error", "slog.Debug", "slog.New", "slog.Default", "slog.Log",
+		"fmt.Print", "fmt.Println", "fmt.Printf", "log.Print", "log.Printf", "log.Println", "log.Fatal":
+		say(n, "slog", whole)
+	}
+}
+
+// mayImport returns why the file rel of a room may not import to, "" if it may.
+func mayImport(name, rel, to string) string {
+	if door, ok := entrances[to]; ok && rel != door {
+		return "enters in " + door + " only"
+	}
+	if own, ok := strings.CutPrefix(to, "sipsieve/"); ok {
+		if !reaches(name, own) {
+			return "not allowed for " + name
+		}
+		return ""
+	}
+	if !strings.Contains(strings.SplitN(to, "/", 2)[0], ".") {
+		return ""
+	}
+	for _, other := range house[name].others {
+		if other == "*" || to == other || strings.HasPrefix(to, other+"/") {
+			return ""
+		}
+	}
+	return "this module does not enter in " + name
+}
+
+// reaches reports whether from may import to, directly or because something it may import may.
+func reaches(from, to string) bool {
+	for _, next := range house[from].imports {
+		if next == "*" || next == to || reaches(next, to) {
+			return true
+		}
+	}
+	return false
+}
