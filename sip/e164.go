@@ -1,0 +1,228 @@
+package sip
+
+import (
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// Literals that stand for a user part that is no telephone number.
+const (
+	Anonymous = "anonymous"
+	NonE164   = "non_e164"
+)
+
+// MaxNumbers bounds the answers that Numbers remembers. When it is full it forgets all of them and counts it.
+const MaxNumbers = 4096
+
+// maxUser bounds, in bytes, a user part that is looked at; a longer one is no number.
+const maxUser = 64
+
+// Numbers knows telephone numbers, and remembers what the library said of those that need it. The zero Numbers is
+// ready; it belongs to one goroutine.
+type Numbers struct {
+	national map[nationalForm]string
+	places   map[string]place
+	Forgot   uint64 // how often MaxNumbers was reached
+}
+
+type nationalForm struct{ user, region string }
+
+type place struct {
+	country  string
+	area     int // digits of the area code behind the country code
+	category string
+}
+
+// E164 returns user as + and digits. Parameters, post-dial digits (behind p, w, a comma or a semicolon) and visual
+// separators are cut. A number that begins with + must have a known country code and 7 to 15 digits in all; one
+// without is a number of region (ISO 3166 alpha-2, upper case), as dialled there. Without a region only 1 and a ten
+// digit number of the North American plan are taken, for every other form depends on who reads it.
+// When ok is false, text is Anonymous or NonE164.
+func (n *Numbers) E164(user, region string) (text string, ok bool) {
+	if anonymous(user) {
+		return Anonymous, false
+	}
+	var buf [maxUser]byte
+	digits, plus := plainDigits(buf[:0], user)
+	switch {
+	case len(digits) == 0:
+		return NonE164, false
+	case plus:
+		return international(digits)
+	case region == "" && len(digits) == 11 && digits[0] == '1' && digits[1] >= '2' && digits[4] >= '2':
+		return international(digits)
+	case region == "" || emergencyNumber(string(digits)):
+		return NonE164, false
+	}
+	return n.fromNational(string(digits), region)
+}
+
+// plainDigits appends the digits of user to dst, none if there is anything else than digits and separators before
+// its parameters and post-dial digits. plus says that + stood in front.
+func plainDigits(dst []byte, user string) (digits []byte, plus bool) {
+	if plus = strings.HasPrefix(user, "+"); plus {
+		user = user[1:]
+	}
+	for i := range len(user) {
+		switch c := user[i]; {
+		case c >= '0' && c <= '9':
+			if len(dst) == cap(dst) {
+				return nil, plus
+			}
+			dst = append(dst, c)
+		case c == '-' || c == '.' || c == '(' || c == ')' || c == ' ':
+		case c == ';' || c == ',' || c == 'p' || c == 'w' || c == 'P' || c == 'W':
+			return dst, plus
+		default:
+			return nil, plus
+		}
+	}
+	return dst, plus
+}
+
+func international(digits []byte) (string, bool) {
+	if len(digits) < 7 || len(digits) > 15 || countryCode(digits) == 0 {
+		return NonE164, false
+	}
+	var buf [16]byte
+	buf[0] = '+'
+	return string(buf[:1+copy(buf[1:], digits)]), true
+}
+
+// countryCode returns how many of digits are the country code, 0 if there is none. No code begins another.
+func countryCode[T string | []byte](digits T) int {
+	for n := 1; n <= 3 && n <= len(digits); n++ {
+		if _, ok := callingCodes[string(digits[:n])]; ok {
+			return n
+		}
+	}
+	return 0
+}
+
+func (n *Numbers) fromNational(digits, region string) (string, bool) {
+	form := nationalForm{digits, region}
+	text, known := n.national[form]
+	if !known {
+		text = NonE164
+		number, err := phonenumbers.Parse(digits, region)
+		if err == nil && phonenumbers.IsPossibleNumber(number) {
+			text = phonenumbers.Format(number, phonenumbers.E164)
+		}
+		if len(n.national) >= MaxNumbers || n.national == nil {
+			n.forget()
+		}
+		n.national[form] = text
+	}
+	return text, text != NonE164
+}
+
+func (n *Numbers) forget() {
+	if n.national != nil {
+		n.Forgot++
+	}
+	n.national, n.places = map[nationalForm]string{}, map[string]place{}
+}
+
+// place asks the library about e164, once.
+func (n *Numbers) place(e164 string) place {
+	p, known := n.places[e164]
+	if known {
+		return p
+	}
+	if number, err := phonenumbers.Parse(e164, ""); err == nil {
+		p.country = phonenumbers.GetRegionCodeForNumber(number)
+		p.area = phonenumbers.GetLengthOfGeographicalAreaCode(number)
+		p.category = categoryOf(phonenumbers.GetNumberType(number))
+	}
+	if len(n.places) >= MaxNumbers || n.places == nil {
+		n.forget()
+	}
+	n.places[e164] = p
+	return p
+}
+
+func categoryOf(t phonenumbers.PhoneNumberType) string {
+	switch t {
+	case phonenumbers.TOLL_FREE:
+		return "toll_free"
+	case phonenumbers.PREMIUM_RATE:
+		return "premium"
+	case phonenumbers.SHARED_COST:
+		return "shared_cost"
+	}
+	return "other"
+}
+
+// Country returns the ISO 3166 alpha-2 code of a number in E.164 form, "001" for a country code that is no country's
+// (ITU-T E.164 section 6.2.2), "" for what is no number.
+func (n *Numbers) Country(e164 string) string {
+	digits := strings.TrimPrefix(e164, "+")
+	cc := countryCode(digits)
+	if cc == 0 || len(e164) == len(digits) {
+		return ""
+	}
+	if region := callingCodes[digits[:cc]]; region != "" {
+		return region
+	}
+	return n.place(e164).country
+}
+
+// Area returns the country code of a number in E.164 form and its area code, if numbers of that kind have one:
+// +1303 of +13035550142. It is "" for what is no number.
+func (n *Numbers) Area(e164 string) string {
+	digits := strings.TrimPrefix(e164, "+")
+	cc := countryCode(digits)
+	switch {
+	case cc == 0 || len(e164) == len(digits):
+		return ""
+	case digits[0] == '1' && len(digits) >= 4:
+		return e164[:5]
+	}
+	return e164[:min(1+cc+n.place(e164).area, len(e164))]
+}
+
+// emergencyNumber reports whether digits, as dialled, are 911, 112 or 933 (the test of 911).
+func emergencyNumber(digits string) bool {
+	return digits == "911" || digits == "112" || digits == "933"
+}
+
+// Category returns a word of a closed list for what was dialled: emergency (911, 112, 933 and urn:service:sos),
+// toll_free, premium, shared_cost, other. e164 is what E164 made of dialled; "" without one.
+func (n *Numbers) Category(dialled, e164 string) string {
+	switch {
+	case emergencyNumber(dialled) || len(dialled) >= 15 && strings.EqualFold(dialled[:15], "urn:service:sos"):
+		return "emergency"
+	case !strings.HasPrefix(e164, "+"):
+		return "other"
+	}
+	return n.place(e164).category
+}
+
+// CallType returns emergency, toll_free, premium, international or toll. The last two need both numbers: toll is a
+// call inside one country. Which of those is local or on_net only a dial plan can tell, so neither is returned; "" is
+// unknown. caller and called are E.164 forms.
+func (n *Numbers) CallType(caller, dialled, called string) string {
+	switch c := n.Category(dialled, called); c {
+	case "emergency", "toll_free", "premium":
+		return c
+	}
+	from, to := n.Country(caller), n.Country(called)
+	switch {
+	case from == "" || to == "":
+		return ""
+	case from == to:
+		return "toll"
+	}
+	return "international"
+}
+
+// anonymous reports whether user stands for a caller who hides: RFC 3323 section 4.1.1.3 and usage of carriers.
+func anonymous(user string) bool {
+	for _, w := range [...]string{"anonymous", "restricted", "unavailable", "private", "unknown", "withheld"} {
+		if strings.EqualFold(user, w) {
+			return true
+		}
+	}
+	return false
+}
