@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"sipsieve/store/policy"
+)
+
+// A printer writes excerpts to a person or a program. Errors of the writer show at flush.
+type printer struct {
+	format string
+	lines  *bufio.Writer
+	table  *tabwriter.Writer
+	csv    *csv.Writer
+	keys   []string // columns of csv and table
+	buf    []byte
+}
+
+// envelopeColumns are the columns that every purpose has, in the order of the payload's keys.
+var envelopeColumns = []string{"schema", "kind", "stage", "id", "revision", "status", "missing", "completeness",
+	"purpose", "policy", "class", "expires", "site", "sensor", "source"}
+
+// tableColumns are the envelope's columns that a table on a terminal has room for.
+var tableColumns = []string{"purpose", "kind", "stage", "status"}
+
+// newPrinter returns a printer of format jsonl, csv or table. Its columns are what the purposes may publish.
+func newPrinter(format string, w io.Writer, purposes []*policy.Purpose) (*printer, error) {
+	p := &printer{format: format, lines: bufio.NewWriterSize(w, 64<<10)}
+	switch format {
+	case "jsonl":
+		return p, nil
+	case "csv":
+		p.csv = csv.NewWriter(p.lines)
+		p.keys = columns(envelopeColumns, purposes)
+		return p, p.csv.Write(p.keys)
+	case "table":
+		p.table = tabwriter.NewWriter(p.lines, 0, 0, 2, ' ', 0)
+		p.keys = columns(tableColumns, purposes)
+		_, err := fmt.Fprintln(p.table, strings.ToUpper(strings.Join(p.keys, "\t")))
+		return p, err
+	}
+	return nil, fmt.Errorf("format: want jsonl, csv or table")
+}
+
+// columns returns first and then the keys of all purposes, each once, in the register's order for one purpose.
+func columns(first []string, purposes []*policy.Purpose) []string {
+	keys := slices.Clone(first)
+	for _, p := range purposes {
+		for _, key := range p.Columns() {
+			if !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// room is where the next excerpt may be written; print is done with it before the next.
+func (p *printer) room() []byte { return p.buf[:0] }
+
+func (p *printer) print(x policy.Excerpt) {
+	p.buf = x.Body()
+	switch p.format {
+	case "jsonl":
+		_, _ = p.lines.Write(x.Body())
+		_ = p.lines.WriteByte('\n')
+	case "csv":
+		_ = p.csv.Write(cells(x.Body(), p.keys))
+	case "table":
+		_, _ = fmt.Fprintln(p.table, strings.Join(cells(x.Body(), p.keys), "\t"))
+	}
+}
+
+func (p *printer) flush() error {
+	if p.csv != nil {
+		p.csv.Flush()
+		if err := p.csv.Error(); err != nil {
+			return err
+		}
+	}
+	if p.table != nil {
+		if err := p.table.Flush(); err != nil {
+			return err
+		}
+	}
+	return p.lines.Flush()
+}
+
+// cells returns the values of keys in body: text without its quotes, null and absent as nothing, lists with spaces.
+func cells(body []byte, keys []string) []string {
+	var row map[string]json.RawMessage
+	if json.Unmarshal(body, &row) != nil {
+		return nil
+	}
+	out := make([]string, len(keys))
+	for i, key := range keys {
+		out[i] = cell(row[key])
+	}
+	return out
+}
+
+func cell(raw json.RawMessage) string {
+	switch {
+	case len(raw) == 0 || bytes.Equal(raw, []byte("null")):
+		return ""
+	case raw[0] == '"':
+		var s string
+		_ = json.Unmarshal(raw, &s)
+		return s
+	case raw[0] == '[':
+		var list []string
+		_ = json.Unmarshal(raw, &list)
+		return strings.Join(list, " ")
+	}
+	return string(raw)
+}

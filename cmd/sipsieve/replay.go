@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"sipsieve/capture"
+	"sipsieve/capture/pcap"
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+)
+
+// replayFlags are the settings of the verb replay.
+type replayFlags struct {
+	config, policy, purpose, format, keys, ledger string
+	strict                                        bool
+	speed                                         float64
+	shards                                        int
+}
+
+func replayCommand() *cobra.Command {
+	f := replayFlags{shards: runtime.GOMAXPROCS(0)}
+	cmd := &cobra.Command{
+		Use:   "replay [flags] FILE...",
+		Short: "capture files through policy to standard output; no bus, no root",
+		Long: `Replay reads capture files (pcap, pcapng; plain, gzip or zstd; - is standard input) through the same
+pipeline as run and writes what each purpose would publish. Several files are merged by packet time.`,
+		Example: `  # every excerpt of every enabled purpose of the shipped policy, a line each
+  sipsieve replay trunk.pcap
+
+  # what billing would get, as a table, and what became of every message
+  sipsieve replay --purpose billing --format table --ledger ledger.json trunk.pcap
+
+  # what a draft policy would publish to the fraud desk
+  sipsieve replay --policy draft.toml --purpose fraud --format csv trunk.pcap.gz > fraud.csv`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error { return f.replay(cmd, files) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.config, "config", "", "configuration whose site, sensor, policy and keys to use")
+	fl.StringVar(&f.policy, "policy", "", "policy file (default: the shipped policy)")
+	fl.StringVar(&f.purpose, "purpose", "", "only this purpose (default: all enabled ones)")
+	fl.StringVar(&f.format, "format", "jsonl", "jsonl, csv or table")
+	fl.StringVar(&f.keys, "keys", "", "key file of `sipsieve keys init` (default: the published demonstration keys)")
+	fl.StringVar(&f.ledger, "ledger", "", "write what became of every message to this file")
+	fl.BoolVar(&f.strict, "strict", false, "exit 1 when a file is cut or anything was refused")
+	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as it was captured, 10 ten times as fast (default: as fast as can be)")
+	fl.IntVar(&f.shards, "shards", f.shards, "trackers to share the calls among; the output does not depend on it")
+	return cmd
+}
+
+func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
+	setup, err := f.setup(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	source, err := openFiles(files)
+	if err != nil {
+		return refused(err)
+	}
+	if f.speed > 0 {
+		source = paced(source, f.speed)
+	}
+	out, err := newPrinter(f.format, cmd.OutOrStdout(), setup.purposes)
+	if err != nil {
+		return refused(err)
+	}
+	d := newDomain(source, setup.plan(f.shards, false))
+	tally := newTally(setup.purposes)
+	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
+		r := cpni.Of(ev)
+		r.Site, r.Sensor, r.Source = setup.site, setup.sensor, "file"
+		for i, p := range setup.purposes {
+			x, ok := p.Minimise(out.room(), &r)
+			if !ok {
+				continue
+			}
+			tally.made[i].Add(1)
+			tally.put[i].Add(1)
+			out.print(x)
+			tally.acknowledged[i].Add(1)
+		}
+	})
+	if err := out.flush(); err != nil {
+		return fmt.Errorf("replay: standard output: %w", err)
+	}
+	return f.close(cmd, d, tally, cut)
+}
+
+// close writes the ledger and says what there is to say about the files.
+func (f *replayFlags) close(cmd *cobra.Command, d *domain, t *tally, cut error) error {
+	l := newLedger()
+	l.addDomain(d)
+	t.addTo(l)
+	if err := l.balance(false); err != nil {
+		return err
+	}
+	if f.ledger != "" {
+		if err := writeLedger(f.ledger, l); err != nil {
+			return refused(err)
+		}
+	}
+	if cut != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), cut)
+	}
+	if cut != nil && (f.strict || !errors.Is(cut, pcap.ErrTruncated)) {
+		return findings()
+	}
+	if f.strict && total(l.Messages.Refused) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: see --ledger\n", total(l.Messages.Refused))
+		return findings()
+	}
+	return nil
+}
+
+func writeLedger(path string, l *ledger) error {
+	w, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return errors.Join(l.write(w), w.Close())
+}
+
+// runDomain runs d and calls tell with its events in order, in this goroutine.
+func runDomain(ctx context.Context, d *domain, tell func(*track.Event)) error {
+	done := make(chan error, 1)
+	go func() { done <- d.run(ctx) }()
+	m := newMerger(len(d.shards))
+	for f := range d.out {
+		m.add(f, tell)
+	}
+	return <-done
+}
+
+// openFiles opens all files as one source in the order of packet time.
+func openFiles(files []string) (capture.Source, error) {
+	var sources []capture.Source
+	for i, file := range files {
+		cfg := pcap.DefaultConfig()
+		cfg.StreamBase = uint64(i) << 48
+		s, err := pcap.Open(file, cfg)
+		if err != nil {
+			for _, s := range sources {
+				_ = s.Close()
+			}
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	if len(sources) == 1 {
+		return sources[0], nil
+	}
+	return capture.Merge(sources...), nil
+}
+
+// setup reads the policy and the keys that f names.
+func (f *replayFlags) setup(stderr io.Writer) (*setup, error) {
+	cfg := defaultConfig()
+	if f.config != "" {
+		var err error
+		if cfg, err = loadConfig(f.config); err != nil {
+			return nil, refused(err)
+		}
+	}
+	if f.policy != "" {
+		cfg.Policy = f.policy
+	}
+	if f.keys != "" {
+		cfg.Keys = keysConfig{File: f.keys}
+	}
+	if cfg.Keys.File == "" {
+		cfg.Keys.Demo = true
+		fmt.Fprintln(stderr, "sipsieve: no --keys: pseudonyms and ids are made with the published demonstration keys")
+	}
+	s, err := newSetup(cfg)
+	if err != nil {
+		return nil, refused(err)
+	}
+	return s, s.only(f.purpose)
+}
+
+// only leaves one purpose, all of them when name is empty.
+func (s *setup) only(name string) error {
+	if name == "" {
+		return nil
+	}
+	p, ok := s.policy.Purpose(name)
+	if !ok {
+		return refused(fmt.Errorf("purpose: the policy has no enabled purpose of the name given"))
+	}
+	s.purposes = []*policy.Purpose{p}
+	return nil
+}
