@@ -1,0 +1,89 @@
+package decode
+
+import (
+	"encoding/binary"
+
+	"sipsieve/capture"
+)
+
+// A LinkType is a link layer by its number in capture files (the LINKTYPE registry of tcpdump.org).
+type LinkType uint16
+
+// Link layers that are read, and the two of 802.11 that are counted and not read.
+const (
+	Null      LinkType = 0
+	Ethernet  LinkType = 1
+	RawBSD    LinkType = 12
+	RawOpen   LinkType = 14
+	Raw       LinkType = 101
+	WLAN      LinkType = 105
+	Loop      LinkType = 108
+	LinuxSLL  LinkType = 113
+	Radiotap  LinkType = 127
+	IPv4Only  LinkType = 228
+	IPv6Only  LinkType = 229
+	LinuxSLL2 LinkType = 276
+)
+
+// EtherTypes of IEEE 802: IP, and the tags of 802.1Q and 802.1ad with their older number.
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+	etherTag  = 0x8100
+	etherQinQ = 0x88a8
+	etherOldQ = 0x9100
+)
+
+func (d *Decoder) linkLayer(t LinkType, b []byte) (capture.Reason, bool) {
+	switch t {
+	case Ethernet:
+		if len(b) < 14 {
+			return capture.Short, refuse
+		}
+		d.link = [6]byte(b[6:12])
+		return d.etherType(binary.BigEndian.Uint16(b[12:]), b[14:])
+	case Null, Loop:
+		if len(b) < 4 {
+			return capture.Short, refuse
+		}
+		return d.ip(b[4:])
+	case RawBSD, RawOpen, Raw, IPv4Only, IPv6Only:
+		return d.ip(b)
+	case LinuxSLL:
+		return d.cooked(b, 16, 14, 6)
+	case LinuxSLL2:
+		return d.cooked(b, 20, 0, 12)
+	}
+	return capture.LinkType, refuse
+}
+
+// cooked reads a Linux cooked header of n bytes, with the EtherType and the sender's address where they stand.
+func (d *Decoder) cooked(b []byte, n, proto, address int) (capture.Reason, bool) {
+	if len(b) < n {
+		return capture.Short, refuse
+	}
+	d.link = [6]byte(b[address : address+6])
+	return d.etherType(binary.BigEndian.Uint16(b[proto:]), b[n:])
+}
+
+// maxTags is how many VLAN tags a frame may have in its bytes.
+const maxTags = 2
+
+func (d *Decoder) etherType(t uint16, b []byte) (capture.Reason, bool) {
+	for tags := 0; t == etherTag || t == etherQinQ || t == etherOldQ; tags++ {
+		if tags == maxTags {
+			return capture.Tunnel, refuse
+		}
+		if len(b) < 4 {
+			return capture.Short, refuse
+		}
+		if d.vlan == 0 {
+			d.vlan = binary.BigEndian.Uint16(b) & 0x0fff
+		}
+		t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	}
+	if t != etherIPv4 && t != etherIPv6 {
+		return capture.NotIP, refuse
+	}
+	return d.ip(b)
+}
