@@ -1,0 +1,66 @@
+// Package afpacket reads SIP from a Linux network interface, through a ring that the kernel fills.
+//
+// A filter in the kernel lets only the configured ports in, so what people say to each other never reaches this
+// process. Rings are opened with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards.
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Config says what is captured, and with how much memory: Fanout rings of Blocks times BlockSize bytes.
+type Config struct {
+	Interface   string        // one network interface; the word any is none
+	Ports       []PortRange   // what the kernel filter takes
+	Fanout      int           // rings that share the interface's traffic by flow
+	Blocks      int           // of one ring
+	BlockSize   int           // bytes; a power of two, 128 KiB or more, for an offloaded frame has 64 KiB
+	Retire      time.Duration // longest wait of a frame in a block that is not full
+	Promiscuous bool          // also frames addressed to others; for mirror ports
+	Skew        time.Duration // a stamp further than this from the frame's arrival is replaced by the arrival
+}
+
+// A PortRange is the ports from First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// DefaultConfig returns the settings that suit a small SBC: one ring of 32 MiB for ports 5060 and 5061.
+func DefaultConfig() Config {
+	return Config{
+		Ports:     []PortRange{{5060, 5061}},
+		Fanout:    1,
+		Blocks:    32,
+		BlockSize: 1 << 20,
+		Retire:    60 * time.Millisecond,
+		Skew:      time.Minute,
+	}
+}
+
+const mostRingBytes = 1 << 31 // of one ring
+
+// Validate returns everything that is wrong with c, each under its key.
+func (c Config) Validate() error {
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(c.Interface == "" || c.Interface == "any", "interface: want the name of one interface")
+	wrong(len(c.Ports) == 0, "ports: want one or more")
+	for _, r := range c.Ports {
+		wrong(r.First == 0 || r.Last < r.First, "ports: want 1 to 65535 in order, got %d-%d", r.First, r.Last)
+	}
+	wrong(len(joined(c.Ports)) > mostRanges, "ports: want %d ranges or fewer", mostRanges)
+	wrong(c.Fanout < 1 || c.Fanout > 64, "fanout: want 1 to 64, got %d", c.Fanout)
+	wrong(c.Blocks < 2, "blocks: want 2 or more, got %d", c.Blocks)
+	power := c.BlockSize > 0 && c.BlockSize&(c.BlockSize-1) == 0
+	wrong(!power || c.BlockSize < 128<<10 || c.BlockSize%os.Getpagesize() != 0,
+		"block_size: want a power of two, 131072 or more, got %d", c.BlockSize)
+	wrong(c.Blocks >= 2 && c.BlockSize > mostRingBytes/c.Blocks, "blocks: want a ring of %d bytes or fewer", mostRingBytes)
+	wrong(c.Retire < time.Millisecond || c.Retire > time.Second, "retire: want 1ms to 1s, got %s", c.Retire)
+	wrong(c.Skew <= 0, "skew: want more than 0, got %s", c.Skew)
+	return errors.Join(errs...)
+}

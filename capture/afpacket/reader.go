@@ -1,0 +1,225 @@
+package afpacket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrGone says that the interface was removed. One of the same name made later is another interface.
+var ErrGone = errors.New("interface is gone")
+
+// Stats are what a Source counts beside its Drops.
+type Stats struct {
+	Packets uint64 // frames that passed the kernel filter, dropped ones included
+	Losing  uint64 // blocks that the kernel marked: it had dropped frames shortly before
+	Freezes uint64 // times that the kernel found no free block
+	Skewed  uint64 // stamps replaced by the arrival
+}
+
+// States of a reader. It gives the ring back itself once it has been asked for a frame; until then close does.
+const (
+	fresh int32 = iota
+	reading
+	stopping
+	closed
+)
+
+// A reader takes frames from one socket's ring. One goroutine calls read; close may come from another.
+type reader struct {
+	*socket
+	ring  ring
+	name  string // of the interface
+	drops *atomic.Uint64
+
+	skew, retire time.Duration
+
+	state   atomic.Int32
+	arrival time.Time // when the block that is read was found ready
+	sampled time.Time // when the kernel's counters were read last
+	missed  bool      // the interface was not there when we looked last
+	over    error     // what ended it
+
+	packets, losing, freezes, skewed atomic.Uint64
+}
+
+func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
+	now := time.Now()
+	return &reader{
+		socket:  s,
+		ring:    ring{mem: s.mem, size: c.BlockSize},
+		name:    c.Interface,
+		skew:    c.Skew,
+		retire:  c.Retire,
+		drops:   drops,
+		arrival: now,
+		sampled: now,
+	}
+}
+
+const sampleEvery = time.Second
+
+// read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
+// error that wraps ErrGone when the interface was removed and its last frames have been read.
+func (r *reader) read(f *frame) error {
+	if r.over != nil {
+		return r.over
+	}
+	if !r.state.CompareAndSwap(fresh, reading) && r.state.Load() == closed {
+		return io.EOF
+	}
+	for r.ring.left > 0 || r.turnOver() {
+		if r.ring.next(f) {
+			r.note(f)
+			return nil
+		}
+	}
+	return r.over
+}
+
+// turnOver gives the block that has been read back and waits for one to read. It is false once the reader is over.
+func (r *reader) turnOver() bool {
+	r.ring.release()
+	for {
+		if r.stopped(0) {
+			r.end(io.EOF)
+			return false
+		}
+		r.look()
+		if r.ring.ready() {
+			return true
+		}
+		if err := r.await(); err != nil {
+			r.end(err)
+			return false
+		}
+	}
+}
+
+// look asks the time, once a block, and reads the kernel's counters if they have not been read for a second.
+func (r *reader) look() {
+	r.arrival = time.Now()
+	if r.arrival.Sub(r.sampled) >= sampleEvery {
+		r.sample()
+	}
+}
+
+// await returns when there may be a frame. An interface that is down is waited for, for it keeps its number; one
+// that has gone is an error once its last block has had the time to come.
+func (r *reader) await() error {
+	patience := sampleEvery
+	if r.missed {
+		patience = 2 * r.retire
+	}
+	if err := r.wait(int(patience.Milliseconds())); err != nil {
+		return err
+	}
+	if r.ring.ready() || !r.gone() {
+		return nil
+	}
+	if r.missed {
+		return fmt.Errorf("afpacket: %s: %w", r.name, ErrGone)
+	}
+	r.missed = true
+	return nil
+}
+
+// note keeps count, and mends the stamp of f.
+func (r *reader) note(f *frame) {
+	r.losing.Store(r.ring.losing)
+	if f.time.Sub(r.arrival).Abs() > r.skew {
+		f.time = r.arrival
+		r.skewed.Add(1)
+	}
+}
+
+// sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
+func (r *reader) sample() {
+	r.sampled = r.arrival
+	v, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return
+	}
+	r.packets.Add(uint64(v.Packets))
+	r.drops.Add(uint64(v.Drops))
+	r.freezes.Add(uint64(v.Freeze_q_cnt))
+}
+
+// end gives everything back. It is called by read only; a close that is on its way is waited for,
+// for it writes to a descriptor that is about to be another's.
+func (r *reader) end(why error) {
+	if !r.state.CompareAndSwap(reading, closed) {
+		r.stopped(-1)
+	}
+	r.over = why
+	r.dispose()
+}
+
+func (r *reader) dispose() {
+	r.sample()
+	r.ring = ring{}
+	_ = r.socket.close() // the ring is not needed any more: nobody can act on it
+}
+
+// close makes read return io.EOF, and may be called again. A frame that was read stays valid until then.
+func (r *reader) close() error {
+	if r.state.CompareAndSwap(fresh, closed) {
+		r.dispose()
+		return nil
+	}
+	if r.state.CompareAndSwap(reading, stopping) {
+		return r.stop()
+	}
+	return nil
+}
+
+func (r *reader) stats() Stats {
+	return Stats{
+		Packets: r.packets.Load(),
+		Losing:  r.losing.Load(),
+		Freezes: r.freezes.Load(),
+		Skewed:  r.skewed.Load(),
+	}
+}
+
+// openReaders opens the rings of c. None admits a frame before all have joined the group, for a ring
+// takes every frame of the interface until it is a member.
+func openReaders(c Config, drops func(i int) *atomic.Uint64) (rs []*reader, err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, r := range rs {
+			_ = r.close() // the first error is the one to tell
+		}
+		rs = nil
+	}()
+	group := 0
+	for i := range c.Fanout {
+		s, err := openSocket(c)
+		if err != nil {
+			return rs, err
+		}
+		rs = append(rs, newReader(s, c, drops(i)))
+		switch {
+		case c.Fanout == 1:
+		case i == 0:
+			group, err = s.group()
+		default:
+			err = s.join(group)
+		}
+		if err != nil {
+			return rs, fmt.Errorf("afpacket: %s: %w", c.Interface, err)
+		}
+	}
+	for _, r := range rs {
+		if err := r.admit(); err != nil {
+			return rs, fmt.Errorf("afpacket: %s: %w", c.Interface, err)
+		}
+	}
+	return rs, nil
+}

@@ -1,0 +1,125 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Offsets in a block and in a frame of TPACKET_V3, linux/if_packet.h: struct tpacket_block_desc, struct tpacket3_hdr.
+const (
+	blockStatus = 8
+	blockFrames = 12
+	blockFirst  = 16
+	blockHeader = 48
+	frameNext   = 0
+	frameSec    = 4
+	frameNsec   = 8
+	frameCaught = 12
+	frameLength = 16
+	frameStatus = 20
+	frameMAC    = 24
+	frameTag    = 32
+	frameTPID   = 36
+	frameHeader = 48
+)
+
+// A ring is the memory that the kernel writes frames into, block by block, and its blocks in turn.
+type ring struct {
+	mem    []byte
+	size   int // of a block, bytes
+	turn   int // the block that comes next
+	block  []byte
+	left   int    // frames of block not taken yet
+	offset int    // of the next of them
+	losing uint64 // blocks that the kernel closed with frames dropped since its counters were read
+}
+
+// A frame is what the kernel says of one frame. Bytes lie in the ring.
+type frame struct {
+	time   time.Time
+	bytes  []byte
+	length int    // on the wire
+	vlan   uint16 // identifier of the tag that the kernel took off; 0 without one
+	tpid   uint16 // EtherType of that tag
+}
+
+// next returns the next frame, which is valid until the next call. It gives a block back to the kernel once all
+// its frames have been taken and the next one is asked for.
+func (r *ring) next(f *frame) bool {
+	for r.left == 0 {
+		r.release()
+		if !r.acquire() {
+			return false
+		}
+	}
+	r.left--
+	at := r.offset
+	if at < blockHeader || at+frameHeader > len(r.block) {
+		r.left = 0
+		return false
+	}
+	h := r.block[at:]
+	f.read(h)
+	step := int(u32(h, frameNext))
+	if step == 0 {
+		r.left = 0 // the last of the block, whatever the count says
+	}
+	r.offset += step
+	return true
+}
+
+// ready says whether next has a frame, or a block to look for one in.
+func (r *ring) ready() bool {
+	return r.left > 0 || atomic.LoadUint32(r.status(r.turn))&unix.TP_STATUS_USER != 0
+}
+
+func (r *ring) acquire() bool {
+	status := atomic.LoadUint32(r.status(r.turn))
+	if status&unix.TP_STATUS_USER == 0 {
+		return false
+	}
+	if status&unix.TP_STATUS_LOSING != 0 {
+		r.losing++
+	}
+	r.block = r.mem[r.turn*r.size : (r.turn+1)*r.size]
+	r.left, r.offset = int(u32(r.block, blockFrames)), int(u32(r.block, blockFirst))
+	return true
+}
+
+// release gives the block that was read last back to the kernel.
+func (r *ring) release() {
+	if r.block == nil {
+		return
+	}
+	atomic.StoreUint32(r.status(r.turn), unix.TP_STATUS_KERNEL)
+	r.turn = (r.turn + 1) % (len(r.mem) / r.size)
+	r.block = nil
+}
+
+// status returns the word by which the kernel and we hand block i to each other.
+func (r *ring) status(i int) *uint32 {
+	return (*uint32)(unsafe.Pointer(&r.mem[i*r.size+blockStatus]))
+}
+
+func (f *frame) read(h []byte) {
+	*f = frame{
+		time:   time.Unix(int64(u32(h, frameSec)), int64(u32(h, frameNsec))),
+		length: int(u32(h, frameLength)),
+	}
+	status := u32(h, frameStatus)
+	if status&unix.TP_STATUS_VLAN_VALID != 0 {
+		f.vlan, f.tpid = uint16(u32(h, frameTag))&0x0fff, etherVLAN
+	}
+	if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+		f.tpid = u16(h, frameTPID)
+	}
+	from := min(int(u16(h, frameMAC)), len(h))
+	f.bytes = h[from:min(from+int(u32(h, frameCaught)), len(h))]
+}
+
+func u32(b []byte, at int) uint32 { return binary.NativeEndian.Uint32(b[at:]) }
+func u16(b []byte, at int) uint16 { return binary.NativeEndian.Uint16(b[at:]) }
