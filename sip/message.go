@@ -144,11 +144,12 @@ type Message struct {
 	Point    string
 	Text     []byte // what the spans point into; borrowed until a Batch has taken the Message
 	Spans    [MaxSpans]Span
-	N        int  // spans in use
-	CallTag  Span // the From tag
-	PeerTag  Span // the To tag; Len 0 without one
-	BranchOf Span // branch of the topmost Via
-	SentBy   Span // sent-by of the topmost Via
+	N        int    // spans in use
+	CallTag  Span   // the From tag
+	PeerTag  Span   // the To tag; Len 0 without one
+	BranchOf Span   // branch of the topmost Via
+	SentBy   Span   // sent-by of the topmost Via
+	media    []byte // the session description, borrowed; nil unless Media is selected
 }
 
 // Request reports whether m is a request.
@@ -175,6 +176,15 @@ func (m *Message) ToTag() []byte { return m.at(m.PeerTag) }
 
 // Branch returns the branch of the topmost Via, nil without one.
 func (m *Message) Branch() []byte { return m.at(m.BranchOf) }
+
+func (m *Message) count(h Header) (n int) {
+	for i := range m.Spans[:m.N] {
+		if m.Spans[i].Header == h {
+			n++
+		}
+	}
+	return n
+}
 
 func (m *Message) at(s Span) []byte {
 	if s.Len == 0 {

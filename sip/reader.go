@@ -1,9 +1,18 @@
 package sip
 
-import "sipsieve/capture"
+import (
+	"hash/maphash"
 
-// A Selection is the set of headers that may be looked at. What is not in it is stepped over.
+	"sipsieve/capture"
+)
+
+// A Selection is the set of headers that may be looked at. What is not in it is stepped over, but for RequestURI,
+// CallID, CSeq, From, To, the topmost Via, ContentType and ContentLength: without them no message can be told
+// from another.
 type Selection [Headers]bool
+
+// always are the headers that every Selection has.
+var always = [...]Header{RequestURI, CallID, CSeq, From, To, ContentType, ContentLength}
 
 // Limits bound one message. The field names are RFC 3261's; sizes are bytes.
 type Limits struct {
@@ -17,50 +26,155 @@ func DefaultLimits() Limits {
 }
 
 // A Reader makes Messages of Packets. It is used by one goroutine; its Counts may be read from any.
-type Reader struct{}
+type Reader struct {
+	want    Selection
+	allVias bool
+	limits  Limits
+	links   []string
+	pass    pass
+	m       Message
+	streams streams
+	counts  counters
+}
 
-// NewReader returns a Reader that looks at the headers of s only.
-func NewReader(s Selection, l Limits) *Reader { return &Reader{} }
+// NewReader returns a Reader that looks at the headers of s only. What a Limit of l above 65535 bytes would allow
+// is refused all the same: a Span reaches no further.
+func NewReader(s Selection, l Limits) *Reader {
+	l.Message = min(l.Message, 65535)
+	r := &Reader{want: s, allVias: s[Via], limits: l}
+	for _, h := range always {
+		r.want[h] = true
+	}
+	r.want[Via] = true
+	return r
+}
+
+// Links names the headers, lower case, whose values become Link, if Link is selected. It is called before Read.
+func (r *Reader) Links(names ...string) { r.links = names }
 
 // Read calls take with every Message in p, in the order of the bytes. The Message borrows p's payload, or the
 // Reader's own buffer, until take returns.
-func (r *Reader) Read(p *capture.Packet, take func(*Message)) {}
-
-// Counts returns what has been counted so far.
-func (r *Reader) Counts() Counts { return Counts{} }
-
-// Counts is what a Reader has counted: messages by start line, whether they were used or refused.
-type Counts struct {
-	Requests  [Methods]uint64
-	Statuses  [700]uint64
-	Refused   [Refusals]uint64
-	Odd       [16]uint64 // by bit of Flags
-	NotSIP    uint64     // payloads without a readable start line
-	Keepalive uint64
-	Opaque    uint64
-	Skipped   uint64 // bytes of streams that were passed over to find a start line
+func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
+	if p.Stream != 0 {
+		r.stream(p, take)
+		return
+	}
+	b := skipEmpty(p.Payload)
+	if len(b) == 0 {
+		r.counts.keepalive.Add(1)
+		return
+	}
+	s, ok := readStart(b)
+	if !ok {
+		r.counts.notSIP.Add(1)
+		return
+	}
+	for ok { // several messages in one datagram: so segmentation offload shows them to us
+		n := r.message(p, piece{b: b, start: s}, take)
+		b = b[n:]
+		s, ok = readStart(b)
+	}
 }
 
-// A Refusal says why a message with a readable start line is not used. The set is closed.
-type Refusal uint8
-
-// Refusals.
-const (
-	TooLong     Refusal = iota // a limit of Limits
-	NoCallID                   // or no From, To or CSeq
-	DupSingle                  // a header that may stand once stands twice
-	BadCSeq
-	Refusals
-)
-
-// A Batch owns Messages: it has copied the values that their spans point to, and unfolded them.
-type Batch struct {
-	Messages []Message
-	text     []byte
+// skipEmpty leaves out the line breaks that may stand before a message (RFC 3261 section 7.5) and the zero bytes
+// that some devices send to keep a binding open.
+func skipEmpty(b []byte) []byte {
+	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n' || b[0] == 0) {
+		b = b[1:]
+	}
+	return b
 }
 
-// Add copies m and its values into b.
-func (b *Batch) Add(m *Message) {}
+// A piece is where a message begins, and what is known of its length.
+type piece struct {
+	b     []byte
+	start start
+	exact bool // b ends where the message ends
+}
 
-// Reset empties b and keeps its memory.
-func (b *Batch) Reset() {}
+// message reads the message at the beginning of c.b and returns how many bytes it took: all of them, unless
+// another start line stands right where its Content-Length says that it ends: a line break between them is no sign of
+// offload, but of a sender whose rest RFC 3261 section 18.3 throws away.
+func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
+	r.begin(&c.start)
+	why, ok := r.read(c.b, &c.start, p.Cut)
+	r.pass.why = why
+	end := len(c.b)
+	if n := r.pass.body + r.pass.length; r.pass.length >= 0 && r.pass.body > 0 {
+		end = r.end(c, n)
+	}
+	if ok && end > r.limits.Message {
+		why, ok = TooLong, false
+	}
+	if !ok {
+		r.counts.refused[why].Add(1)
+		return end
+	}
+	r.finish(p, c.b[:end])
+	r.counts.oddities(r.m.Flags)
+	take(&r.m)
+	return end
+}
+
+// begin counts the message under its start line and forgets the one before.
+func (r *Reader) begin(s *start) {
+	if s.status != 0 {
+		r.counts.statuses[s.status].Add(1)
+	} else {
+		r.counts.requests[s.method].Add(1)
+	}
+	m := &r.m
+	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = s.method, s.status, 0, 0, 0, 0
+	m.CallTag, m.PeerTag, m.BranchOf, m.SentBy, m.media = Span{}, Span{}, Span{}, Span{}, nil
+	if s.lf {
+		m.Flags = BareLF
+	}
+	r.pass = pass{length: -1, token: s.token}
+}
+
+// end returns where the message ends whose body should end at n.
+func (r *Reader) end(c piece, n int) int {
+	if n > len(c.b) {
+		r.m.Flags |= BodyShort
+		return len(c.b)
+	}
+	if c.exact {
+		return len(c.b)
+	}
+	if _, more := readStart(c.b[n:]); more {
+		return n
+	}
+	return len(c.b)
+}
+
+// finish sets what the Message has from its packet, and its fingerprints.
+func (r *Reader) finish(p *capture.Packet, b []byte) {
+	m := &r.m
+	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point = p.Time, p.Flow, p.ID, p.VLAN, p.Link, p.Point
+	m.Text = b
+	if p.Cut {
+		m.Flags |= Truncated
+	}
+	m.Body = maphash.Bytes(seed, b)
+	m.Mark = mark(p, m.Body)
+	if r.want[Media] && r.pass.body > 0 {
+		m.media = sdpPart(m.Value(ContentType), r.body(b))
+	}
+}
+
+// body returns what follows the headers, as far as Content-Length goes.
+func (r *Reader) body(b []byte) []byte {
+	end := len(b)
+	if n := r.pass.body + r.pass.length; r.pass.length >= 0 && n < end {
+		end = n
+	}
+	return b[r.pass.body:end]
+}
+
+// seed makes fingerprints of one process comparable, whichever Reader made them, and those of two not.
+var seed = maphash.MakeSeed()
+
+// mark is the fingerprint of a message of that body in that packet.
+func mark(p *capture.Packet, body uint64) uint64 {
+	return maphash.Comparable(seed, packetOf{p.Flow.Src, p.Flow.Dst, p.ID, body})
+}

@@ -1,0 +1,77 @@
+package sip
+
+import (
+	"net/netip"
+	"sync/atomic"
+)
+
+// packetOf is what two copies of one packet have alike.
+type packetOf struct {
+	src, dst netip.AddrPort
+	id       uint32
+	body     uint64
+}
+
+// Counts is what a Reader has counted: messages by start line, whether they were used or refused.
+type Counts struct {
+	Requests  [Methods]uint64
+	Statuses  [700]uint64
+	Refused   [Refusals]uint64
+	Odd       [16]uint64 // by bit of Flags
+	NotSIP    uint64     // payloads without a readable start line
+	Keepalive uint64
+	Opaque    uint64
+	Skipped   uint64 // bytes of streams that were passed over to find a start line
+	Evicted   uint64 // streams, or buffers of streams, that went because there were too many
+	LeftOut   uint64 // values that a Message had no Span for
+	Oversize  uint64 // Identity lines over Limits.Line: left out, and the message used
+}
+
+// A Refusal says why a message with a readable start line is not used. The set is closed.
+type Refusal uint8
+
+// Refusals.
+const (
+	TooLong   Refusal = iota // a limit of Limits
+	NoCallID                 // or no From, To or CSeq
+	DupSingle                // a header that may stand once stands twice
+	BadCSeq
+	Refusals
+)
+
+// counters are the Counts of a running Reader.
+type counters struct {
+	requests                           [Methods]atomic.Uint64
+	statuses                           [700]atomic.Uint64
+	refused                            [Refusals]atomic.Uint64
+	odd                                [16]atomic.Uint64
+	notSIP, keepalive, opaque, skipped atomic.Uint64
+	evicted, leftOut, oversize         atomic.Uint64
+}
+
+// oddities counts each bit of f.
+func (c *counters) oddities(f Flags) {
+	for i := 0; f != 0; i, f = i+1, f>>1 {
+		if f&1 != 0 {
+			c.odd[i].Add(1)
+		}
+	}
+}
+
+// Counts returns what has been counted so far.
+func (r *Reader) Counts() Counts {
+	c := &r.counts
+	n := Counts{NotSIP: c.notSIP.Load(), Keepalive: c.keepalive.Load(), Opaque: c.opaque.Load(),
+		Skipped: c.skipped.Load(), Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
+	load(n.Requests[:], c.requests[:])
+	load(n.Statuses[:], c.statuses[:])
+	load(n.Refused[:], c.refused[:])
+	load(n.Odd[:], c.odd[:])
+	return n
+}
+
+func load(dst []uint64, src []atomic.Uint64) {
+	for i := range dst {
+		dst[i] = src[i].Load()
+	}
+}

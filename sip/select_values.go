@@ -1,0 +1,149 @@
+package sip
+
+import "bytes"
+
+// cseq reads a CSeq: below 2^31 (RFC 3261 section 8.1.1.5), a space, a method.
+func (r *Reader) cseq(v []byte) bool {
+	n, i := 0, 0
+	for ; i < len(v) && '0' <= v[i] && v[i] <= '9'; i++ {
+		if n = n*10 + int(v[i]-'0'); n >= 1<<31 {
+			return false
+		}
+	}
+	method := trim(v, span{i, len(v)})
+	token := v[method.from:method.to]
+	if i == 0 || method.from == i || !isToken(token) {
+		return false
+	}
+	r.m.CSeq = uint32(n)
+	if r.m.Status != 0 {
+		r.m.Method = methodOf(token)
+	} else if !bytes.Equal(token, r.pass.token) {
+		r.m.Flags |= CSeqMismatch
+	}
+	return true
+}
+
+// contentLength reads a Content-Length, -1 for what is none. What is too large for an int is cut to 1<<31.
+func contentLength(v []byte) int {
+	n := 0
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = min(n*10+int(c-'0'), 1<<31)
+	}
+	if len(v) == 0 {
+		return -1
+	}
+	return n
+}
+
+// paramBomb reports whether one of the comma-separated values of v has more parameters than the limit, those of
+// its URI and the URI's own headers included.
+func (r *Reader) paramBomb(v []byte) bool {
+	if bytes.Count(v, []byte{';'})+bytes.Count(v, []byte{'&'}) <= r.limits.Params {
+		return false
+	}
+	s := outside{v: v}
+	for i := 0; i < len(v); {
+		end := s.next(i, ',', ',')
+		if bytes.Count(v[i:end], []byte{';'})+bytes.Count(v[i:end], []byte{'&'}) > r.limits.Params {
+			return true
+		}
+		i = end + 1
+	}
+	return false
+}
+
+// via takes note of a Via line: how many values it has, and of the topmost its branch and sent-by.
+func (r *Reader) via(b []byte, value span) (why Refusal, ok bool) {
+	v := b[value.from:value.to]
+	if r.paramBomb(v) {
+		return TooLong, false
+	}
+	s := outside{v: v}
+	top := s.next(0, ',', ',')
+	if r.m.Vias == 0 {
+		one := span{value.from, value.from + top}
+		if !r.allVias {
+			value = trim(b, one)
+		}
+		r.keep(Via, b, value)
+		r.m.BranchOf = paramSpan(Via, b, one, "branch")
+		r.m.SentBy = sentBy(b, one)
+	} else if r.allVias {
+		r.keep(Via, b, value)
+	}
+	for r.m.Vias < 255 {
+		r.m.Vias++
+		if top >= len(v) {
+			break
+		}
+		top = s.next(top+1, ',', ',')
+	}
+	return 0, true
+}
+
+// sentBy returns where the sent-by of the Via value stands: after the second slash's word and white space, before
+// the parameters (RFC 3261 section 20.42).
+func sentBy(b []byte, value span) Span {
+	v := b[value.from:value.to]
+	i := bytes.IndexByte(v, '/')
+	j := bytes.IndexByte(v[i+1:], '/')
+	if i < 0 || j < 0 {
+		return Span{}
+	}
+	i += j + 2
+	for i < len(v) && blank(v[i]) {
+		i++
+	}
+	for i < len(v) && !blank(v[i]) {
+		i++
+	}
+	end := len(v)
+	if n := bytes.IndexByte(v[i:], ';'); n >= 0 {
+		end = i + n
+	}
+	s := trim(v, span{i, end})
+	return Span{Header: Via, Off: uint16(value.from + s.from), Len: uint16(s.to - s.from)}
+}
+
+// allowed are the parameters of credentials and challenges that may be looked at. Nothing that proves knowledge of
+// a secret is among them.
+var allowed = map[Header][]string{
+	Authorization:      {"username", "realm", "algorithm"},
+	ProxyAuthorization: {"username", "realm", "algorithm"},
+	WWWAuthenticate:    {"realm", "stale", "algorithm"},
+	ProxyAuthenticate:  {"realm", "stale", "algorithm"},
+}
+
+// credentials keeps a Span of each allowed parameter of a Digest value, name and all: username="alice". Other
+// schemes have none that could be told from a secret.
+func (r *Reader) credentials(h Header, b []byte, value span) {
+	const scheme = "digest"
+	v := b[value.from:value.to]
+	if len(v) <= len(scheme) || !sameWord(scheme, v[:len(scheme)]) || !blank(v[len(scheme)]) {
+		return
+	}
+	s := outside{v: v}
+	for i := len(scheme); i < len(v); {
+		end := s.next(i, ',', ',')
+		one := trim(v, span{i, end})
+		if mayKeep(h, v[one.from:one.to]) {
+			r.keep(h, b, span{value.from + one.from, value.from + one.to})
+		}
+		i = end + 1
+	}
+}
+
+func mayKeep(h Header, assignment []byte) bool {
+	name, _, ok := bytes.Cut(assignment, []byte{'='})
+	name = bytes.TrimSpace(name)
+	for _, a := range allowed[h] {
+		if ok && sameWord(a, name) {
+			return true
+		}
+	}
+	return false
+}
