@@ -54,6 +54,3 @@ type Purpose struct {
 
 // Minimise appends to dst the JSON of what p keeps of r. It reports false when p keeps nothing of it.
 func (p *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) { return Excerpt{}, false }
-
-// Received admits a payload of our own schema from the bus; it is passed on byte for byte. Only store/bus calls it.
-func Received(payload []byte) (Excerpt, error) { return Excerpt{}, nil }
