@@ -9,37 +9,15 @@ import (
 	"log/slog"
 	"time"
 
+	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
 
 // A Field is one entry of the field register, numbered in the register's order.
 type Field uint8
 
-// Hidden is text about a person. However it is printed, logged or encoded, the text does not show.
-type Hidden struct{ text *string }
-
-// Hide returns s as Hidden.
-func Hide(s string) Hidden { return Hidden{&s} }
-
-// Reveal returns the text. The house test says who may call it: store/policy and store/vault.
-func Reveal(h Hidden) string {
-	if h.text == nil {
-		return ""
-	}
-	return *h.text
-}
-
-// Format writes a mask for every verb and flag.
-func (h Hidden) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
-
-// LogValue is what slog writes for h.
-func (h Hidden) LogValue() slog.Value { return slog.StringValue("***") }
-
-// MarshalText keeps encoders from writing h.
-func (h Hidden) MarshalText() ([]byte, error) { return []byte("***"), nil }
-
 // A Value is one fact of a Record. The zero Value is unknown: published as null.
-// Which of the members holds it follows from the Field's Type.
+// Which of the members holds it follows from the Field's type in the register.
 type Value struct {
 	Known bool
 	N     int64    // int, bool (0, 1), duration (milliseconds), time (Unix microseconds)
@@ -49,20 +27,157 @@ type Value struct {
 	Texts []Hidden // lists of such
 }
 
+// A Loss is excerpts that a purpose did not get: how many, between when and when, and why.
+type Loss struct {
+	From, To time.Time
+	Count    uint64
+	Reason   string // a word of a closed set
+}
+
 // A Record is everything that is known of one call or registration at one Stage, or of a loss.
+// However it is printed, logged or encoded, it shows nothing.
 type Record struct {
-	event    *track.Event
 	Site     string
 	Sensor   string
 	Source   string    // interface, file, hep
 	Received time.Time // when we looked; zero in replay, where nobody asks
+	in       *inside
 }
 
-// Of returns the Record of ev.
-func Of(ev *track.Event) Record { return Record{event: ev} }
+// inside is behind a pointer, so that fmt does not reach it.
+type inside struct {
+	event   *track.Event
+	call    *track.Call
+	reg     *track.Registration
+	loss    *Loss
+	facts   track.Facts
+	numbers *sip.Numbers
+	region  string
+	device  *sip.Device
+}
 
-// Kind returns call or registration.
-func (r *Record) Kind() string { panic("cpni: Kind") }
+// Of returns the Record of ev. numbers belongs to the caller's goroutine; region is where national numbers
+// are read (ISO 3166 alpha-2), "" for nowhere.
+func Of(ev *track.Event, numbers *sip.Numbers, region string) Record {
+	in := &inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: numbers, region: region}
+	if ev.Call != nil {
+		in.facts = ev.Call.Facts
+	} else {
+		in.facts = ev.Registration.Facts
+	}
+	return Record{in: in}
+}
+
+// OfLoss returns the Record of l.
+func OfLoss(l Loss) Record { return Record{in: &inside{loss: &l}} }
+
+// Format writes a mask for every verb and flag.
+func (r Record) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// LogValue is what slog writes for r.
+func (r Record) LogValue() slog.Value { return slog.StringValue("***") }
+
+// MarshalText keeps encoders from writing r.
+func (r Record) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Get returns the value of f, unknown when it was not seen. A Field foreign to the Record's kind is unknown too.
-func (r *Record) Get(f Field) Value { panic("cpni: Get") }
+func (r *Record) Get(f Field) Value {
+	x := extractors[f]
+	if x.read == nil || r.in.loss != nil || !f.In(r.Kind()) {
+		return Value{}
+	}
+	return x.read(r.in)
+}
+
+// Kind returns call, registration or loss.
+func (r *Record) Kind() string {
+	switch {
+	case r.in.loss != nil:
+		return "loss"
+	case r.in.call != nil:
+		return "call"
+	}
+	return "registration"
+}
+
+// Loss returns the loss that r tells, nil if it tells none.
+func (r *Record) Loss() *Loss { return r.in.loss }
+
+// Stage returns the point in its life at which a call is told; registrations and losses are told at stop.
+func (r *Record) Stage() track.Stage {
+	if r.in.call == nil {
+		return track.Stop
+	}
+	return r.in.event.Stage
+}
+
+// Revision returns 1, 2, ... for the tellings of one call.
+func (r *Record) Revision() int {
+	if r.in.event == nil || r.in.event.Revision == 0 {
+		return 1
+	}
+	return r.in.event.Revision
+}
+
+// Status, Missing and Completeness say how much was seen.
+func (r *Record) Status() track.Status {
+	switch {
+	case r.in.call != nil:
+		return r.in.call.Status
+	case r.in.reg != nil:
+		return r.in.reg.Status
+	}
+	return track.Complete
+}
+
+// Missing returns what should have been seen and was not.
+func (r *Record) Missing() track.Missing {
+	switch {
+	case r.in.call != nil:
+		return r.in.call.Missing
+	case r.in.reg != nil:
+		return r.in.reg.Missing
+	}
+	return 0
+}
+
+// Completeness returns the share of the messages that were to be seen and were, in percent, rounded down.
+func (r *Record) Completeness() int {
+	switch {
+	case r.in.call != nil:
+		return r.in.call.Completeness
+	case r.in.reg != nil:
+		return r.in.reg.Completeness
+	}
+	return 100
+}
+
+// At returns the time that retention is counted from: of a call the first INVITE, or the first message seen.
+func (r *Record) At() time.Time {
+	switch {
+	case r.in.loss != nil:
+		return r.in.loss.To
+	case r.in.call == nil:
+		return r.in.reg.At
+	case r.in.call.Setup.IsZero():
+		return r.in.call.FirstSeen
+	}
+	return r.in.call.Setup
+}
+
+// Private reports whether the caller asked that the number be withheld: Privacy id, user or header, RFC 3323
+// section 4.2 and RFC 3325 section 9.3.
+func (r *Record) Private() bool {
+	for v := range r.in.facts.All(track.PrivacyValue) {
+		switch string(v) {
+		case "id", "user", "header":
+			return true
+		}
+	}
+	return false
+}
+
+// Emergency reports whether the call is to an emergency number or service (RFC 5031).
+func (r *Record) Emergency() bool {
+	return r.in.call != nil && r.in.emergency()
+}

@@ -1,0 +1,59 @@
+package cpni
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// deviceFields are the device as it claims to be.
+var deviceFields = map[string]extractor{
+	"user_agent":         {func(in *inside) Value { return hide(in.agent()) }, agentHeaders},
+	"device_instance_id": text(track.InstanceID, sip.Contact),
+	"device_reg_id":      integer(track.RegID, sip.Contact),
+	"device_mac":         {deviceMAC, agentHeaders},
+	"contact_user":       text(track.ContactUser, sip.Contact),
+	"contact_address":    text(track.ContactHost, sip.Contact),
+	"device_vendor":      {func(in *inside) Value { return word(in.claimed().Vendor) }, agentHeaders},
+	"device_model":       {func(in *inside) Value { return word(in.claimed().Model) }, agentHeaders},
+	"device_firmware":    {func(in *inside) Value { return hide([]byte(in.claimed().Firmware)) }, agentHeaders},
+	"device_kind":        {func(in *inside) Value { return word(in.claimed().Kind) }, agentHeaders},
+	"device_flags":       {deviceFlags, agentHeaders},
+}
+
+var agentHeaders = []sip.Header{sip.UserAgent, sip.Server}
+
+func (in *inside) agent() []byte {
+	if b := in.facts.First(track.UserAgentText); b != nil {
+		return b
+	}
+	return in.facts.First(track.ServerText)
+}
+
+// claimed reads the device once for a Record.
+func (in *inside) claimed() *sip.Device {
+	if in.device == nil {
+		in.device = new(sip.Device)
+		if b := in.agent(); b != nil {
+			*in.device = sip.ReadDevice(b)
+		}
+	}
+	return in.device
+}
+
+func deviceMAC(in *inside) Value {
+	mac, ok := sip.MACOf(in.agent())
+	if !ok {
+		return Value{}
+	}
+	return hardware(mac)
+}
+
+func deviceFlags(in *inside) Value {
+	if in.agent() == nil {
+		return Value{}
+	}
+	if in.claimed().Scanner {
+		return list([]string{"scanner"})
+	}
+	return list(nil)
+}

@@ -1,0 +1,214 @@
+package cpni
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"time"
+
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// An extractor reads one Field of a Record, and needs these headers to have been selected.
+type extractor struct {
+	read  func(*inside) Value
+	needs []sip.Header
+}
+
+// extractors has one extractor for each Field that can be known, none for the others.
+var extractors = func() []extractor {
+	list := make([]extractor, Fields())
+	for _, room := range []map[string]extractor{partyFields, outcomeFields, deviceFields, networkFields, mediaFields} {
+		for name, x := range room {
+			f, ok := FieldOf(name)
+			if !ok {
+				panic("cpni: an extractor for a field that the register does not have: " + name)
+			}
+			list[f] = x
+		}
+	}
+	return list
+}()
+
+// Selection returns the headers that the fields need, and those without which no call can be followed.
+func Selection(fields []Field) (s sip.Selection) {
+	for _, h := range []sip.Header{sip.Contact, sip.Expires, sip.Reason, sip.SessionExpires, sip.ReferTo, sip.Replaces,
+		sip.Privacy, sip.Priority, sip.Media, sip.WWWAuthenticate, sip.ProxyAuthenticate, sip.Authorization,
+		sip.ProxyAuthorization} {
+		s[h] = true
+	}
+	for _, f := range fields {
+		for _, h := range extractors[f].needs {
+			s[h] = true
+		}
+	}
+	return s
+}
+
+// The forms in which facts become values.
+
+func number(n int64) Value  { return Value{Known: true, N: n} }
+func word(w string) Value   { return Value{Known: w != "", Word: w} }
+func hide(b []byte) Value   { return Value{Known: len(b) > 0, Text: Hide(string(b))} }
+func positive(n int) Value  { return Value{Known: n > 0, N: int64(n)} }
+func list(w []string) Value { return Value{Known: true, Words: w} }
+
+func truth(b bool) Value {
+	if b {
+		return number(1)
+	}
+	return number(0)
+}
+
+func moment(t time.Time) Value {
+	if t.IsZero() {
+		return Value{}
+	}
+	return number(t.UnixMicro())
+}
+
+func between(from, to time.Time) Value {
+	if from.IsZero() || to.IsZero() {
+		return Value{}
+	}
+	return number(max(0, to.Sub(from).Milliseconds()))
+}
+
+// text reads the first value of a fact.
+func text(f track.Fact, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value { return hide(in.facts.First(f)) }, needs}
+}
+
+// texts reads all values of a fact as a list.
+func texts(f track.Fact, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) (v Value) {
+		for b := range in.facts.All(f) {
+			v.Known, v.Texts = true, append(v.Texts, Hide(string(b)))
+		}
+		return v
+	}, needs}
+}
+
+// present says whether a fact was seen.
+func present(f track.Fact, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		if in.facts.First(f) == nil {
+			return Value{}
+		}
+		return Value{Known: true, Text: Hide("present")}
+	}, needs}
+}
+
+// integer reads a fact of decimal digits.
+func integer(f track.Fact, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		n, err := strconv.ParseUint(string(in.facts.First(f)), 10, 31)
+		if err != nil {
+			return Value{}
+		}
+		return number(int64(n))
+	}, needs}
+}
+
+// tel reads a telephone number: E.164 if it can be derived, the literals anonymous and non_e164 otherwise.
+func tel(f track.Fact, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value { return in.tel(in.facts.First(f)) }, needs}
+}
+
+func (in *inside) tel(user []byte) Value {
+	if len(user) == 0 {
+		return Value{}
+	}
+	n, _ := in.numbers.E164(string(user), in.region)
+	return Value{Known: true, Text: Hide(n)}
+}
+
+// e164 returns the number in a fact, "" if none can be derived.
+func (in *inside) e164(f track.Fact) string {
+	if n, ok := in.numbers.E164(string(in.facts.First(f)), in.region); ok {
+		return n
+	}
+	return ""
+}
+
+// among reads a token of a closed set; another token is other.
+func among(f track.Fact, set []string, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		b := in.facts.First(f)
+		if b == nil {
+			return Value{}
+		}
+		return word(closed(b, set))
+	}, needs}
+}
+
+func closed(token []byte, set []string) string {
+	if i := slices.IndexFunc(set, func(w string) bool { return bytes.EqualFold([]byte(w), token) }); i >= 0 {
+		return set[i]
+	}
+	return "other"
+}
+
+// allAmong reads a list of tokens, those of the set only and in the set's order, so that it is no fingerprint.
+func allAmong(f track.Fact, set []string, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		var bits []bool
+		other := false
+		for b := range in.facts.All(f) {
+			for token := range bytes.SplitSeq(b, []byte{','}) {
+				w := closed(bytes.TrimSpace(token), set)
+				if bits == nil {
+					bits = make([]bool, len(set))
+				}
+				if i := slices.Index(set, w); i >= 0 {
+					bits[i] = true
+				} else {
+					other = true
+				}
+			}
+		}
+		if bits == nil {
+			return Value{}
+		}
+		v := Value{Known: true}
+		for i, w := range set {
+			if bits[i] {
+				v.Words = append(v.Words, w)
+			}
+		}
+		if other {
+			v.Words = append(v.Words, "other")
+		}
+		return v
+	}, needs}
+}
+
+// ofCall and ofRegistration read what only one kind has.
+func ofCall(read func(*track.Call) Value, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		if in.call == nil {
+			return Value{}
+		}
+		return read(in.call)
+	}, needs}
+}
+
+func ofRegistration(read func(*track.Registration) Value, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		if in.reg == nil {
+			return Value{}
+		}
+		return read(in.reg)
+	}, needs}
+}
+
+// pick reads what both kinds have.
+func pick(call func(*track.Call) Value, reg func(*track.Registration) Value, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		if in.call != nil {
+			return call(in.call)
+		}
+		return reg(in.reg)
+	}, needs}
+}

@@ -1,0 +1,57 @@
+package cpni
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"sipsieve/sip/track"
+)
+
+// Identity appends to parts what the id of r is made from, under the key of one purpose. It is the same for
+// every sensor that sees the call, and says nothing of the sensor or of a time finer than the UTC day.
+func (r *Record) Identity(parts [][]byte) [][]byte {
+	switch {
+	case r.in.loss != nil:
+		l := r.in.loss
+		return append(parts, []byte("loss"), []byte(r.Sensor), stamp(l.From), []byte(l.Reason))
+	case r.in.call != nil:
+		return r.in.callIdentity(parts, r.At())
+	}
+	return r.in.registrationIdentity(parts)
+}
+
+func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
+	c := in.call
+	caller, callee := in.facts.First(track.CallerTag), in.facts.First(track.CalleeTag)
+	parts = append(parts, in.facts.First(track.CallIDText))
+	day := at.UTC().AppendFormat(nil, time.DateOnly)
+	if c.Missing&(track.NoInvite|track.NoFinal|track.NoAck) == track.NoInvite|track.NoFinal|track.NoAck {
+		if bytes.Compare(caller, callee) > 0 { // a BYE alone: who called is not known
+			caller, callee = callee, caller
+		}
+		return append(parts, caller, callee, day)
+	}
+	parts = append(parts, caller, day)
+	if c.Flags&track.SecondFork != 0 {
+		parts = append(parts, callee)
+	}
+	if c.Reuse > 0 {
+		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.Reuse)))
+	}
+	return parts
+}
+
+func (in *inside) registrationIdentity(parts [][]byte) [][]byte {
+	contact := in.facts.First(track.InstanceID)
+	if contact == nil {
+		contact = append(append(bytes.Clone(in.facts.First(track.ContactUser)), '@'),
+			in.facts.First(track.ContactHost)...)
+	}
+	record := append(append(bytes.Clone(in.facts.First(track.RegisteredNumber)), '@'),
+		in.facts.First(track.RegisteredHost)...)
+	return append(parts, []byte("registration"), record, contact, in.facts.First(track.CallIDText),
+		binary.BigEndian.AppendUint32(nil, in.reg.CSeq), []byte(registrationWords[in.reg.State]))
+}
+
+func stamp(t time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) }

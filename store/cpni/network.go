@@ -1,0 +1,81 @@
+package cpni
+
+import (
+	"encoding/hex"
+	"net/netip"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// Closed sets of RFC 3261 section 20 and the IANA registers of option tags, methods and event packages.
+var (
+	optionWords = []string{"100rel", "eventlist", "from-change", "gruu", "histinfo", "ice", "join", "norefersub", "outbound",
+		"path", "precondition", "pref", "privacy", "replaces", "resource-priority", "sdp-anat", "sec-agree", "sips", "tdialog",
+		"timer"}
+	methodWords = []string{"INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE", "INFO", "SUBSCRIBE",
+		"NOTIFY", "REFER", "MESSAGE", "PUBLISH"}
+	eventWords = []string{"presence", "dialog", "message-summary", "reg", "refer", "conference", "kpml", "as-feature-event",
+		"ua-profile", "line-seize", "call-completion"}
+)
+
+// networkFields are how the signalling travelled.
+var networkFields = map[string]extractor{
+	"call_id":     text(track.CallIDText),
+	"dialog_tags": text(track.CallerTag),
+	"via_sent_by": text(track.ViaSentBy, sip.Via),
+	"via_received": {func(in *inside) Value {
+		return addressText(in.facts.First(track.ViaReceived))
+	}, []sip.Header{sip.Via}},
+	"via_hops": pick(func(c *track.Call) Value { return positive(c.Vias) },
+		func(r *track.Registration) Value { return positive(r.Vias) }),
+	"transport": pick(func(c *track.Call) Value { return word(c.Flow.Transport.String()) },
+		func(r *track.Registration) Value { return word(r.Flow.Transport.String()) }),
+	"record_route_hosts":  texts(track.RouteHost, sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute),
+	"option_tags":         allAmong(track.SupportedText, optionWords, sip.Supported, sip.Require, sip.ProxyRequire),
+	"allow_methods":       allAmong(track.AllowText, methodWords, sip.Allow, sip.AllowEvents),
+	"event_package":       among(track.EventText, eventWords, sip.Event),
+	"auth_user":           text(track.AuthUser, sip.Authorization, sip.ProxyAuthorization),
+	"auth_realm":          text(track.AuthRealm, sip.Authorization, sip.ProxyAuthorization),
+	"source_address":      {func(in *inside) Value { return address(in.flow().Src.Addr()) }, nil},
+	"destination_address": {func(in *inside) Value { return address(in.flow().Dst.Addr()) }, nil},
+	"source_port":         {func(in *inside) Value { return positive(int(in.flow().Src.Port())) }, nil},
+	"link_address": pick(func(c *track.Call) Value { return hardware(c.Link) },
+		func(r *track.Registration) Value { return hardware(r.Link) }),
+	"vlan_id": pick(func(c *track.Call) Value { return positive(int(c.VLAN)) },
+		func(r *track.Registration) Value { return positive(int(r.VLAN)) }),
+	"capture_point": pick(func(c *track.Call) Value { return hide([]byte(c.Point)) },
+		func(r *track.Registration) Value { return hide([]byte(r.Point)) }),
+}
+
+func (in *inside) flow() capture.Flow {
+	if in.call != nil {
+		return in.call.Flow
+	}
+	return in.reg.Flow
+}
+
+func address(a netip.Addr) Value {
+	if !a.IsValid() {
+		return Value{}
+	}
+	return Value{Known: true, Text: Hide(a.Unmap().String())}
+}
+
+// addressText reads an address of a message; what is none is unknown.
+func addressText(b []byte) Value {
+	a, err := netip.ParseAddr(string(b))
+	if err != nil {
+		return Value{}
+	}
+	return address(a.WithZone(""))
+}
+
+// hardware returns a MAC address as twelve hexadecimal digits.
+func hardware(mac [6]byte) Value {
+	if mac == [6]byte{} {
+		return Value{}
+	}
+	return hide(hex.AppendEncode(nil, mac[:]))
+}

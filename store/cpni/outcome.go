@@ -1,0 +1,81 @@
+package cpni
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// outcomeFields are when, how long and how it ended.
+var outcomeFields = map[string]extractor{
+	"setup_time":    ofCall(func(c *track.Call) Value { return moment(c.Setup) }),
+	"progress_time": ofCall(func(c *track.Call) Value { return moment(c.Progress) }),
+	"ring_time":     ofCall(func(c *track.Call) Value { return moment(c.Ring) }),
+	"answer_time":   ofCall(func(c *track.Call) Value { return moment(c.Answer) }),
+	"end_time":      ofCall(func(c *track.Call) Value { return moment(c.End) }),
+	"pdd_ms":        ofCall(func(c *track.Call) Value { return between(c.Setup, c.Progress) }),
+	"setup_ms": ofCall(func(c *track.Call) Value {
+		if c.Disposition != track.Answered {
+			return Value{}
+		}
+		return between(c.Setup, c.Answer)
+	}),
+	"ring_ms":     ofCall(ringing),
+	"duration_ms": ofCall(duration),
+	"disposition": ofCall(func(c *track.Call) Value { return word(dispositionWords[c.Disposition]) }),
+	"sip_code": pick(func(c *track.Call) Value { return positive(c.Code) },
+		func(r *track.Registration) Value { return positive(r.Code) }),
+	"sip_method": pick(func(*track.Call) Value { return word("INVITE") },
+		func(*track.Registration) Value { return word("REGISTER") }),
+	"q850_cause":      ofCall(func(c *track.Call) Value { return positive(c.Cause) }, sip.Reason),
+	"end_cause":       ofCall(func(c *track.Call) Value { return word(endCauseWords[c.EndCause]) }),
+	"end_time_source": ofCall(func(c *track.Call) Value { return word(endSourceWords[c.EndSource]) }),
+	"disconnect_by":   ofCall(func(c *track.Call) Value { return word(partyWords[c.DisconnectBy]) }),
+	"retransmissions": pick(func(c *track.Call) Value { return number(int64(c.Retransmissions)) },
+		func(r *track.Registration) Value { return number(int64(r.Retransmissions)) }),
+	"auth_challenges": pick(func(c *track.Call) Value { return number(int64(c.Challenges)) },
+		func(r *track.Registration) Value { return number(int64(r.Challenges)) }),
+	"early_media":       ofCall(func(c *track.Call) Value { return truth(c.EarlyMedia) }),
+	"forks":             ofCall(func(c *track.Call) Value { return number(int64(c.Forks)) }),
+	"holds":             ofCall(func(c *track.Call) Value { return number(int64(c.Holds)) }),
+	"hold_ms":           ofCall(func(c *track.Call) Value { return number(c.Held.Milliseconds()) }),
+	"redirects":         ofCall(func(c *track.Call) Value { return number(int64(c.Redirects)) }),
+	"reinvites":         ofCall(func(c *track.Call) Value { return number(int64(c.Reinvites)) }),
+	"transfer":          ofCall(func(c *track.Call) Value { return word(transferWords[c.Transfer]) }, sip.ReferTo),
+	"session_expires":   ofCall(func(c *track.Call) Value { return positive(c.SessionExpires) }, sip.SessionExpires),
+	"call_flags":        ofCall(func(c *track.Call) Value { return list(words(uint16(c.Flags), flagWords[:])) }),
+	"correlation":       ofCall(func(*track.Call) Value { return word("none") }),
+	"correlation_score": ofCall(func(*track.Call) Value { return number(0) }),
+	"billable":          ofCall(func(c *track.Call) Value { return truth(billable(c)) }),
+
+	"registration_state": ofRegistration(func(r *track.Registration) Value {
+		return word(registrationWords[r.State])
+	}),
+	"registration_expires": ofRegistration(func(r *track.Registration) Value { return number(int64(r.Expires)) }),
+	"refreshes":            ofRegistration(func(r *track.Registration) Value { return number(int64(r.Refreshes)) }),
+	"event_time":           ofRegistration(func(r *track.Registration) Value { return moment(r.At) }),
+}
+
+// ringing is ring_time to the answer, or to the end of a call that was never answered.
+func ringing(c *track.Call) Value {
+	if c.Disposition == track.Answered {
+		return between(c.Ring, c.Answer)
+	}
+	return between(c.Ring, c.End)
+}
+
+// duration is answer to end, 0 of a call that was never answered, unknown when either was not seen.
+func duration(c *track.Call) Value {
+	if c.Disposition != track.Answered {
+		return number(0)
+	}
+	if c.Missing&track.NoInvite != 0 {
+		return Value{}
+	}
+	return between(c.Answer, c.End)
+}
+
+// billable is whether both answer and end were observed; consumers need no other rule.
+func billable(c *track.Call) bool {
+	return c.Disposition == track.Answered && c.EndSource == track.Observed && !c.Answer.IsZero() && !c.End.IsZero() &&
+		c.Missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0
+}

@@ -1,0 +1,153 @@
+package cpni
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+
+	"github.com/BurntSushi/toml"
+)
+
+//go:embed register.toml
+var registerText string
+
+// An Entry is what the register says of one Field.
+type Entry struct {
+	Name            string            `toml:"name"`
+	Source          string            `toml:"source"` // header or protocol element, with its RFC section
+	Layer           string            `toml:"layer"`
+	Type            string            `toml:"type"`
+	Unit            string            `toml:"unit"`
+	Class           string            `toml:"class"` // the statutory word first, then Also
+	Also            []string          `toml:"also"`
+	Identifiability string            `toml:"identifiability"` // direct, indirect or none
+	Never           bool              `toml:"never"`           // no policy can switch it on
+	Opaque          bool              `toml:"opaque"`          // an id that may be kept as it is
+	Transforms      []string          `toml:"transforms"`      // the ceiling: a policy may use no other
+	Actions         map[string]string `toml:"actions"`         // the suggested form per purpose
+	Note            string            `toml:"note"`
+}
+
+// A Class is a kind of fact by its legal basis, such as destination of 47 USC 222(h)(1)(A).
+type Class struct {
+	Basis   string `toml:"basis"`
+	Meaning string `toml:"meaning"`
+}
+
+// A Transform is a form in which a Field may leave.
+type Transform struct {
+	Inputs   string `toml:"inputs"`
+	Residual string `toml:"residual"` // identifiability that remains: same, direct, indirect or none
+	Meaning  string `toml:"meaning"`
+}
+
+// A register is the file as it stands.
+type register struct {
+	Version  int      `toml:"version"`
+	Purposes []string `toml:"purposes"`
+	Kinds    struct {
+		OnlyOther    []string `toml:"only_other"`
+		Registration []string `toml:"registration"`
+		Device       []string `toml:"device"`
+	} `toml:"kinds"`
+	Class     map[string]Class     `toml:"class"`
+	Transform map[string]Transform `toml:"transform"`
+	Field     []Entry              `toml:"field"`
+}
+
+// the register, read once. It is a part of the program: one that does not load is a fault of the build.
+var (
+	theRegister register
+	byName      = map[string]Field{}
+	inKind      = map[string][]bool{}
+)
+
+func init() {
+	if err := load(); err != nil {
+		panic(err)
+	}
+}
+
+func load() error {
+	md, err := toml.Decode(registerText, &theRegister)
+	if err != nil {
+		return fmt.Errorf("cpni: register: %w", err)
+	}
+	if keys := md.Undecoded(); len(keys) > 0 {
+		return fmt.Errorf("cpni: register: unknown key %s", keys[0])
+	}
+	r := &theRegister
+	for i := range r.Field {
+		e := &r.Field[i]
+		if _, twice := byName[e.Name]; twice {
+			return fmt.Errorf("cpni: register: %s stands twice", e.Name)
+		}
+		byName[e.Name] = Field(i)
+		for _, class := range append([]string{e.Class}, e.Also...) {
+			if _, ok := r.Class[class]; !ok {
+				return fmt.Errorf("cpni: register: %s: unknown class %s", e.Name, class)
+			}
+		}
+		for _, t := range e.Transforms {
+			if _, ok := r.Transform[t]; !ok {
+				return fmt.Errorf("cpni: register: %s: unknown transform %s", e.Name, t)
+			}
+		}
+	}
+	return loadKinds()
+}
+
+func loadKinds() error {
+	r := &theRegister
+	for kind, names := range map[string][]string{"registration": r.Kinds.Registration, "device": r.Kinds.Device} {
+		inKind[kind] = make([]bool, len(r.Field))
+		for _, name := range names {
+			f, ok := byName[name]
+			if !ok {
+				return fmt.Errorf("cpni: register: kinds.%s: unknown field %s", kind, name)
+			}
+			inKind[kind][f] = true
+		}
+	}
+	inKind["call"] = make([]bool, len(r.Field))
+	for i := range r.Field {
+		inKind["call"][i] = !slices.Contains(r.Kinds.OnlyOther, r.Field[i].Name)
+	}
+	return nil
+}
+
+// Fields returns how many Fields there are: they are numbered from 0 in the register's order.
+func Fields() int { return len(theRegister.Field) }
+
+// FieldOf returns the Field of that name.
+func FieldOf(name string) (Field, bool) {
+	f, ok := byName[name]
+	return f, ok
+}
+
+// Entry returns what the register says of f.
+func (f Field) Entry() *Entry { return &theRegister.Field[f] }
+
+// String returns the name of f, which is its JSON key and its column.
+func (f Field) String() string { return theRegister.Field[f].Name }
+
+// In reports whether records of kind have f; a Field foreign to a kind is absent from its excerpts.
+func (f Field) In(kind string) bool {
+	in, ok := inKind[kind]
+	return ok && in[f]
+}
+
+// Purposes returns the names that a purpose may have.
+func Purposes() []string { return theRegister.Purposes }
+
+// ClassOf returns what the register says of a class.
+func ClassOf(name string) (Class, bool) {
+	c, ok := theRegister.Class[name]
+	return c, ok
+}
+
+// TransformOf returns what the register says of a transform.
+func TransformOf(name string) (Transform, bool) {
+	t, ok := theRegister.Transform[name]
+	return t, ok
+}

@@ -1,0 +1,46 @@
+package cpni
+
+import "sipsieve/sip/track"
+
+// The words of closed sets, as records and the register have them.
+var (
+	dispositionWords = [track.Dispositions]string{"", "answered", "busy", "no_answer", "cancelled", "redirected",
+		"auth_failed", "rejected", "unreachable", "failed"}
+	statusWords   = [...]string{"", "complete", "partial", "evicted"}
+	stageWords    = [...]string{"", "start", "answer", "interim", "stop", "correction"}
+	partyWords    = [...]string{"unknown", "caller", "callee", "network"}
+	endCauseWords = [...]string{"", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost",
+		"transfer", "evicted", "capture_end"}
+	endSourceWords    = [...]string{"", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}
+	transferWords     = [...]string{"none", "blind", "attended"}
+	registrationWords = [track.RegistrationStates]string{"", "registered", "moved", "changed_device", "deregistered",
+		"expired", "auth_failed", "rejected", "recovered"}
+	missingWords = [...]string{"invite", "final_response", "ack", "cancel", "bye", "bye_response", "one_direction",
+		"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
+	flagWords = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack",
+		"privacy_applied"}
+)
+
+// StatusWord returns the word of s.
+func StatusWord(s track.Status) string { return statusWords[s] }
+
+// StageWord returns the word of s.
+func StageWord(s track.Stage) string { return stageWords[s] }
+
+// MissingWords calls take with the word of everything in m, in the order in which records list it.
+func MissingWords(m track.Missing, take func(string)) {
+	for i, word := range missingWords {
+		if m&(1<<i) != 0 {
+			take(word)
+		}
+	}
+}
+
+func words(set uint16, all []string) (in []string) {
+	for i, word := range all {
+		if set&(1<<i) != 0 {
+			in = append(in, word)
+		}
+	}
+	return in
+}

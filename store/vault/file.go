@@ -1,0 +1,76 @@
+package vault
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/BurntSushi/toml"
+)
+
+// A keyFile is the file that holds the roots, each in base64.
+type keyFile struct {
+	Version   int    `toml:"version"`
+	ID        string `toml:"id-root"`
+	Pseudonym string `toml:"pseudonym-root"`
+}
+
+// Errors of a key file. They never hold a byte of it.
+var (
+	ErrMode    = errors.New("others can read it: chmod 600 it, and make new keys if somebody may have read it")
+	ErrContent = errors.New("it is not a key file of version 1 with id-root and pseudonym-root")
+)
+
+// Load reads the key file at path. It must be a regular file that only its owner can read.
+func Load(path string) (*Keys, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("vault: key file: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("vault: key file %s: not a regular file", path)
+	case st.Mode().Perm()&0o077 != 0:
+		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrMode)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("vault: key file: %w", err)
+	}
+	var f keyFile
+	md, err := toml.Decode(string(text), &f)
+	if err != nil || len(md.Undecoded()) > 0 || f.Version != 1 { // the decoder's own error would quote the file
+		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrContent)
+	}
+	ids, err1 := base64.StdEncoding.DecodeString(f.ID)
+	pseudonyms, err2 := base64.StdEncoding.DecodeString(f.Pseudonym)
+	if err1 != nil || err2 != nil {
+		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrContent)
+	}
+	k, err := New(ids, pseudonyms)
+	if err != nil {
+		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrContent)
+	}
+	return k, nil
+}
+
+// Create writes a new key file with random roots, readable by its owner only. A file that is there stays as it is.
+func Create(path string) error {
+	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("vault: key file %s: it is there already, and what it made cannot be made again without it", path)
+	}
+	if err != nil {
+		return fmt.Errorf("vault: key file: %w", err)
+	}
+	f := keyFile{Version: 1, ID: root(), Pseudonym: root()}
+	return errors.Join(toml.NewEncoder(w).Encode(f), w.Sync(), w.Close())
+}
+
+func root() string {
+	var b [rootSize]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.StdEncoding.EncodeToString(b[:])
+}
