@@ -1,0 +1,32 @@
+package store
+
+import (
+	"cmp"
+	"strings"
+
+	"sipsieve/store/policy"
+)
+
+// stages and statuses are in the order in which the later one wins; a word that is not here loses to all.
+var (
+	stages   = map[string]int{"start": 1, "answer": 2, "interim": 3, "stop": 4, "correction": 5}
+	statuses = map[string]int{"evicted": 1, "partial": 2, "complete": 3}
+)
+
+// Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does.
+// Between sensors the later stage does, then complete over partial over evicted, then the higher completeness,
+// then the lower sensor name.
+//
+// What is left of many does not depend on the order in which they come, as long as a sensor's later revision
+// does not rank below its earlier one.
+func Replaces(x, y policy.Envelope) bool {
+	if x.Sensor == y.Sensor {
+		return x.Revision > y.Revision
+	}
+	return cmp.Or(
+		cmp.Compare(stages[x.Stage], stages[y.Stage]),
+		cmp.Compare(statuses[x.Status], statuses[y.Status]),
+		cmp.Compare(x.Completeness, y.Completeness),
+		strings.Compare(y.Sensor, x.Sensor),
+	) > 0
+}

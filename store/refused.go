@@ -1,0 +1,48 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrFull says that a stream has no room: what does not fit is counted, and announced by a record of kind loss.
+var ErrFull = errors.New("full")
+
+// ErrTooLarge says that an excerpt is larger than what keeps it can take.
+var ErrTooLarge = errors.New("too large")
+
+// A Refusal says how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or ErrName.
+type Refusal struct {
+	Purpose string
+	Count   int
+	Err     error
+}
+
+// Refused is the error of a Put that kept all excerpts but these. To put them again is no use until the cause is gone.
+type Refused []Refusal
+
+func (r Refused) Error() string {
+	var b strings.Builder
+	b.WriteString("store: refused")
+	for i, one := range r {
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		// The purpose is left out unless it is a name: it may be what was wrong.
+		if CheckName(one.Purpose) == nil {
+			fmt.Fprintf(&b, " %s:", one.Purpose)
+		}
+		fmt.Fprintf(&b, " %d: %v", one.Count, one.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the causes.
+func (r Refused) Unwrap() []error {
+	errs := make([]error, len(r))
+	for i, one := range r {
+		errs[i] = one.Err
+	}
+	return errs
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sipsieve/store/policy"
+)
+
+// ErrName says that a purpose, kind, site or sensor is not a name of 1 to 32 characters of a-z, 0-9, _ and -.
+var ErrName = errors.New("not a name")
+
+// CheckName returns an error that wraps ErrName unless name may stand in a subject, stream or message id.
+func CheckName(name string) error {
+	if len(name) < 1 || len(name) > 32 {
+		return fmt.Errorf("store: %w: %d characters", ErrName, len(name))
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return fmt.Errorf("store: %w: character %d", ErrName, i+1)
+		}
+	}
+	return nil
+}
+
+// Subject returns where x is published: cpni.v1.<purpose>.<kind>.<site>, and for an aggregate
+// aggregate.v1.<purpose>.<table>.<site>. An error wraps ErrName.
+func Subject(x policy.Excerpt) (string, error) {
+	first, third := "cpni", x.Kind
+	if x.Kind == "aggregate" {
+		first, third = "aggregate", table(x)
+	}
+	for _, name := range []string{x.Purpose, third, x.Site} {
+		if err := CheckName(name); err != nil {
+			return "", err
+		}
+	}
+	return first + ".v1." + x.Purpose + "." + third + "." + x.Site, nil
+}
+
+// table returns the table that an aggregate counts in, "" if it names none.
+func table(x policy.Excerpt) string {
+	var body struct {
+		Table string `json:"table"`
+	}
+	if json.Unmarshal(x.Body(), &body) != nil {
+		return ""
+	}
+	return body.Table
+}
+
+// StreamName returns the stream of a purpose, on the edge as on the hub. The purpose is a name: see CheckName.
+func StreamName(purpose string) string { return "CPNI_" + strings.ToUpper(purpose) }
+
+// StreamSubjects returns what the stream of a purpose takes.
+func StreamSubjects(purpose string) []string {
+	return []string{"cpni.v1." + purpose + ".>", "aggregate.v1." + purpose + ".>"}
+}
