@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"sipsieve/capture/decode"
 )
 
 // Config says what is captured, and with how much memory: Fanout rings of Blocks times BlockSize bytes.
@@ -21,20 +23,22 @@ type Config struct {
 	Retire      time.Duration // longest wait of a frame in a block that is not full
 	Promiscuous bool          // also frames addressed to others; for mirror ports
 	Skew        time.Duration // a stamp further than this from the frame's arrival is replaced by the arrival
+	Decode      decode.Config // its Ports are these Ports
 }
 
 // A PortRange is the ports from First to Last, both included.
-type PortRange struct{ First, Last uint16 }
+type PortRange = decode.PortRange
 
 // DefaultConfig returns the settings that suit a small SBC: one ring of 32 MiB for ports 5060 and 5061.
 func DefaultConfig() Config {
 	return Config{
-		Ports:     []PortRange{{5060, 5061}},
+		Ports:     []PortRange{{First: 5060, Last: 5061}},
 		Fanout:    1,
 		Blocks:    32,
 		BlockSize: 1 << 20,
 		Retire:    60 * time.Millisecond,
 		Skew:      time.Minute,
+		Decode:    decode.DefaultConfig(),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-var sipPorts = []PortRange{{5060, 5061}, {5080, 5080}, {15060, 15099}}
+var sipPorts = spans(5060, 5061, 5080, 5080, 15060, 15099)
 
 func FuzzFilterAgreesWithReference(f *testing.F) {
 	for seed := range uint64(64) {
@@ -27,11 +27,11 @@ func FuzzFilterAgreesWithReference(f *testing.F) {
 }
 
 func TestFilterAgreesWithReferenceOnManyFrames(t *testing.T) {
-	many := make([]PortRange, 400)
-	for i := range many {
-		many[i] = PortRange{uint16(1000 + 100*i), uint16(1000 + 100*i + i%3)}
+	var many []PortRange
+	for i := range uint16(400) {
+		many = append(many, spans(1000+100*i, 1000+100*i+i%3)...)
 	}
-	for _, ports := range [][]PortRange{sipPorts, {{1, 65535}}, {{65535, 65535}}, {{5060, 5060}}, many} {
+	for _, ports := range [][]PortRange{sipPorts, spans(1, 65535), spans(65535, 65535), spans(5060, 5060), many} {
 		vm := virtual(t, ports)
 		r := rand.New(rand.NewPCG(1, 2))
 		taken := 0
@@ -48,7 +48,7 @@ func TestFilterAgreesWithReferenceOnManyFrames(t *testing.T) {
 }
 
 func TestFilterTakesWhatItSays(t *testing.T) {
-	vm := virtual(t, []PortRange{{5060, 5060}})
+	vm := virtual(t, spans(5060, 5060))
 	cases := []struct {
 		name string
 		hex  string
@@ -84,9 +84,9 @@ func TestFilterWithoutPortsIsRefused(t *testing.T) {
 	if _, err := Program(nil); err == nil {
 		t.Error("no ports were accepted: an empty list must not mean all")
 	}
-	tooMany := make([]PortRange, mostRanges+1)
-	for i := range tooMany {
-		tooMany[i] = PortRange{uint16(1 + 2*i), uint16(1 + 2*i)}
+	var tooMany []PortRange
+	for i := range uint16(mostRanges + 1) {
+		tooMany = append(tooMany, spans(1+2*i, 1+2*i)...)
 	}
 	if _, err := Program(tooMany); err == nil {
 		t.Error("more ranges than the kernel takes were accepted")
@@ -94,15 +94,23 @@ func TestFilterWithoutPortsIsRefused(t *testing.T) {
 }
 
 func TestFilterIsNamedByWhatItDoes(t *testing.T) {
-	one := program(t, []PortRange{{5060, 5061}})
-	same := program(t, []PortRange{{5061, 5061}, {5060, 5060}})
-	other := program(t, []PortRange{{5060, 5062}})
+	one := program(t, spans(5060, 5061))
+	same := program(t, spans(5061, 5061, 5060, 5060))
+	other := program(t, spans(5060, 5062))
 	if Hash(one) != Hash(same) || Hash(one) == Hash(other) {
 		t.Errorf("hashes = %s, %s, %s: want the first two alike", Hash(one), Hash(same), Hash(other))
 	}
-	if words := Describe([]PortRange{{5080, 5080}, {5060, 5061}}); !strings.Contains(words, "port 5060-5061, 5080;") {
+	if words := Describe(spans(5080, 5080, 5060, 5061)); !strings.Contains(words, "port 5060-5061, 5080;") {
 		t.Errorf("description = %q", words)
 	}
+}
+
+// spans makes ranges of pairs of a first and a last port.
+func spans(ends ...uint16) (rs []PortRange) {
+	for pair := range slices.Chunk(ends, 2) {
+		rs = append(rs, PortRange{First: pair[0], Last: pair[1]})
+	}
+	return rs
 }
 
 // agree compares the kernel filter with the reference, and says whether b is taken.

@@ -38,3 +38,12 @@ func datagram(port uint16, number, size int) []byte {
 	binary.BigEndian.PutUint16(b[16:], uint16(28+len(payload)))
 	return append(b, payload...)
 }
+
+// segment is an Ethernet frame with a TCP segment to port 5060, RFC 9293 section 3.1: PSH and ACK.
+func segment(from uint16, payload string) []byte {
+	b := fromHex(ether + "0800" + ip4("4000", "06"))
+	b = binary.BigEndian.AppendUint16(b, from)
+	b = append(b, fromHex("13c4"+"00000001"+"00000001"+"5018"+"ffff"+"00000000")...)
+	binary.BigEndian.PutUint16(b[16:], uint16(40+len(payload)))
+	return append(b, payload...)
+}

@@ -1,0 +1,82 @@
+package afpacket
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const inChild = "AFPACKET_TEST_CHILD"
+
+// TestCapabilityIsGoneFromEveryThread runs itself in a process of its own, built as the product is: without cgo.
+func TestCapabilityIsGoneFromEveryThread(t *testing.T) {
+	namespace(t)
+	if os.Getenv(inChild) != "" {
+		dropAndLook(t)
+		return
+	}
+	binary := filepath.Join(t.TempDir(), "afpacket.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	child := exec.Command(binary, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=1m")
+	child.Env = append(os.Environ(), inChild+"=1")
+	out, err := child.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("child: %v: %s", err, out)
+	}
+}
+
+func dropAndLook(t *testing.T) {
+	rs, _ := opened(t, config("far"))
+	w := wireOf(t, "near")
+	w.send(datagram(5060, 1, 100))
+	if err := DropCapabilities(); err != nil {
+		t.Fatal(err)
+	}
+	statuses, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(statuses) < 2 {
+		t.Fatalf("threads = %d, %v, want 2 or more", len(statuses), err)
+	}
+	for _, name := range statuses {
+		lookAt(t, name)
+	}
+	if _, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != unix.EPERM {
+		t.Errorf("another packet socket = %v, want EPERM", err)
+	}
+	w.send(datagram(5060, 2, 100))
+	take(t, rs[0], 2)
+	silent(t, rs[0])
+	if got := rs[0].stats().Packets; got != 2 {
+		t.Errorf("packets counted = %d, want 2: the open ring goes on", got)
+	}
+}
+
+// lookAt checks the five sets of one thread: CapInh, CapPrm, CapEff, CapBnd, CapAmb.
+func lookAt(t *testing.T, name string) {
+	t.Helper()
+	status, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := 0
+	for line := range strings.Lines(string(status)) {
+		set, mask, ok := strings.Cut(strings.TrimSpace(line), ":\t")
+		if !ok || !strings.HasPrefix(set, "Cap") {
+			continue
+		}
+		sets++
+		if fromHex(mask)[6]&(1<<(unix.CAP_NET_RAW-8)) != 0 {
+			t.Errorf("%s: %s = %s holds CAP_NET_RAW", name, set, mask)
+		}
+	}
+	if sets != 5 {
+		t.Errorf("%s: sets = %d, want 5", name, sets)
+	}
+}

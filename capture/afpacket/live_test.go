@@ -1,0 +1,292 @@
+package afpacket
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestEveryFrameThatPassesIsSeenOnce(t *testing.T) {
+	namespace(t)
+	c := config("far")
+	c.Blocks = 32
+	rs, drops := opened(t, c)
+	w := wireOf(t, "near")
+	const frames = 20_000
+	for i := range frames {
+		w.send(datagram(uint16(5059+i%4), i, 60+i%2000)) // 5059 and 5062 do not pass
+	}
+	for i, f := range take(t, rs[0], frames/2) {
+		number := i/2*4 + 1 + i%2
+		if want := datagram(uint16(5060+i%2), number, 60+number%2000); string(f.bytes) != string(want) {
+			t.Fatalf("frame %d = %.60x, want %.60x", i, f.bytes, want)
+		}
+	}
+	silent(t, rs[0])
+	if got := rs[0].stats(); got.Packets != frames/2 || drops.Load() != 0 || got.Skewed != 0 {
+		t.Errorf("counted %+v, %d dropped, want %d packets", got, drops.Load(), frames/2)
+	}
+}
+
+func TestWhatTheRingCannotHoldIsCounted(t *testing.T) {
+	namespace(t)
+	c := config("far")
+	c.Blocks, c.BlockSize = 2, 128<<10
+	rs, drops := opened(t, c)
+	w := wireOf(t, "near")
+	const frames = 1000
+	for i := range frames {
+		w.send(datagram(5060, i, 1000))
+	}
+	take(t, rs[0], 1)
+	seen := 1 + len(take(t, rs[0], rs[0].ring.left+1)) // the first block goes back
+	last := datagram(5060, frames, 0)
+	w.send(last) // there is room again
+	for f := (frame{}); len(f.bytes) != len(last); seen++ {
+		f = take(t, rs[0], 1)[0]
+	}
+	silent(t, rs[0])
+	got, lost := rs[0].stats(), int(drops.Load())
+	if got.Packets != frames+1 || lost == 0 || seen+lost != frames+1 || got.Losing != 1 || got.Freezes == 0 {
+		t.Errorf("seen = %d, dropped = %d of %d; counted %+v", seen, lost, frames+1, got)
+	}
+}
+
+func TestCaptureFilesPassTheWireWhole(t *testing.T) {
+	for _, name := range []string{"g01-answered-caller-bye-access", "g16-tcp-access", "g18-ipv6-udp-core",
+		"g20-ipv4-fragments-access", "d1-vlan100", "g33-baresip-access"} {
+		t.Run(name, func(t *testing.T) {
+			frames := fileFrames(t, filepath.Join("../../../shared/captures/generated", name+".pcap"))
+			namespace(t)
+			c := config("far")
+			c.Ports = spans(5060, 5080)
+			rs, drops := opened(t, c)
+			wireOf(t, "near").send(frames...)
+			want := 0
+			for _, f := range frames {
+				if wanted(f, c.Ports) {
+					want++
+				}
+			}
+			take(t, rs[0], want)
+			silent(t, rs[0])
+			if got := rs[0].stats(); want == 0 || got.Packets != uint64(want) || drops.Load() != 0 {
+				t.Errorf("counted %+v and %d dropped of %d", got, drops.Load(), want)
+			}
+		})
+	}
+}
+
+func TestLoopbackIsSeenOnce(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("lo"))
+	there, err := net.ListenPacket("udp", "127.0.0.1:5060")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	const datagrams = 10
+	for i := range datagrams {
+		if _, err := there.WriteTo(fmt.Append(nil, i), there.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take(t, rs[0], datagrams)
+	silent(t, rs[0])
+}
+
+func TestOwnAnswersAreSeen(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("near"))
+	wireOf(t, "near").send(datagram(5060, 1, 100))
+	take(t, rs[0], 1)
+	silent(t, rs[0])
+}
+
+func TestTagThatTheKernelTookOffIsKept(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	plain := datagram(5060, 1, 100)
+	inner := slices.Insert(slices.Clone(plain), 12, fromHex("81000065")...)
+	outer := slices.Insert(slices.Clone(inner), 12, fromHex("88a8e064")...)
+	wireOf(t, "near").send(plain, inner, outer)
+	want := []frame{{bytes: plain}, {bytes: plain, vlan: 0x65, tpid: 0x8100}, {bytes: inner, vlan: 0x64, tpid: 0x88a8}}
+	for i, f := range take(t, rs[0], 3) {
+		if string(f.bytes) != string(want[i].bytes) || f.vlan != want[i].vlan || f.tpid != want[i].tpid {
+			t.Errorf("frame %d: tag %d of %#x, want %d of %#x", i, f.vlan, f.tpid, want[i].vlan, want[i].tpid)
+		}
+	}
+}
+
+func TestFanoutSharesWithoutRepeating(t *testing.T) {
+	namespace(t)
+	c := config("far")
+	c.Fanout = 3
+	rs, drops := opened(t, c)
+	w := wireOf(t, "near")
+	const frames = 3000
+	for i := range frames {
+		f := datagram(5060, i, 100)
+		binary.BigEndian.PutUint16(f[34:], uint16(10000+i%250)) // 250 flows
+		w.send(f)
+	}
+	members := make(map[uint16]int)
+	total := 0
+	for i, r := range rs {
+		time.AfterFunc(20*r.retire, func() { _ = r.close() })
+		for f := (frame{}); r.read(&f) == nil; total++ {
+			port := binary.BigEndian.Uint16(f.bytes[34:])
+			if before, ok := members[port]; ok && before != i {
+				t.Fatalf("flow from %d came to readers %d and %d", port, before, i)
+			}
+			members[port] = i
+		}
+		if r.stats().Packets == 0 {
+			t.Errorf("reader %d has no share", i)
+		}
+	}
+	if total != frames || drops.Load() != 0 {
+		t.Errorf("seen = %d and %d dropped, want %d", total, drops.Load(), frames)
+	}
+}
+
+func TestStampFarFromArrivalIsReplaced(t *testing.T) {
+	namespace(t)
+	c := config("far")
+	c.Skew = time.Nanosecond // the time on the wire alone is longer
+	rs, _ := opened(t, c)
+	wireOf(t, "near").send(datagram(5060, 1, 100))
+	if f := take(t, rs[0], 1)[0]; f.time != rs[0].arrival || rs[0].stats().Skewed != 1 {
+		t.Errorf("time = %s, arrival %s, counted %d", f.time, rs[0].arrival, rs[0].stats().Skewed)
+	}
+}
+
+func TestCloseEndsTheWait(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	ended := make(chan error, 1)
+	go func() { ended <- rs[0].read(new(frame)) }()
+	for rs[0].state.Load() != reading {
+		runtime.Gosched()
+	}
+	for range 2 {
+		if err := rs[0].close(); err != nil {
+			t.Error(err)
+		}
+	}
+	select {
+	case err := <-ended:
+		if err != io.EOF || rs[0].fd != -1 {
+			t.Errorf("read = %v, descriptor %d, want EOF and -1", err, rs[0].fd)
+		}
+	case <-time.After(patience):
+		t.Fatal("read did not return")
+	}
+	if err := rs[0].read(new(frame)); err != io.EOF {
+		t.Errorf("second read = %v, want EOF", err)
+	}
+}
+
+func TestCloseBeforeTheFirstReadGivesAllBack(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	if err := rs[0].close(); err != nil || rs[0].fd != -1 || rs[0].mem != nil {
+		t.Errorf("close = %v, descriptor %d", err, rs[0].fd)
+	}
+	if err := rs[0].read(new(frame)); err != io.EOF {
+		t.Errorf("read = %v, want EOF", err)
+	}
+}
+
+func TestInterfaceDownAndUpIsSurvived(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	heard, ended := listen(t, rs[0])
+	w := wireOf(t, "near")
+	w.send(datagram(5060, 1, 100))
+	<-heard
+	ip(t, "link set far down")
+	time.Sleep(100 * time.Millisecond) // so that the reader meets the error; the test holds without
+	ip(t, "link set far up")
+	again := time.NewTicker(20 * time.Millisecond) // the carrier comes back a little later
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			w.send(datagram(5060, 2, 200))
+		case n := <-heard:
+			if n != 200 {
+				t.Errorf("frame of %d bytes, want 200", n)
+			}
+			return
+		case err := <-ended:
+			t.Fatalf("the reader ended: %v", err)
+		}
+	}
+}
+
+func TestInterfaceThatWasRemovedIsAnError(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	heard, ended := listen(t, rs[0])
+	wireOf(t, "near").send(datagram(5060, 1, 100))
+	ip(t, "link del far")
+	if err := <-ended; !errors.Is(err, ErrGone) || len(heard) != 1 {
+		t.Errorf("ended with %v after %d frames, want ErrGone after 1", err, len(heard))
+	}
+	if err := rs[0].close(); err != nil {
+		t.Errorf("close afterwards = %v", err)
+	}
+}
+
+func TestFilterCannotBeChangedOnceFramesComeIn(t *testing.T) {
+	namespace(t)
+	rs, _ := opened(t, config("far"))
+	if err := rs[0].attach(rs[0].filter); !errors.Is(err, unix.EPERM) {
+		t.Errorf("attach = %v, want EPERM", err)
+	}
+}
+
+func TestInterfaceThatIsNotThereIsNamed(t *testing.T) {
+	namespace(t)
+	_, err := openReaders(config("nowhere"), func(int) *atomic.Uint64 { return new(atomic.Uint64) })
+	if err == nil || !strings.HasPrefix(err.Error(), "afpacket: nowhere: ") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func BenchmarkRing(b *testing.B) {
+	namespace(b)
+	c := DefaultConfig()
+	c.Interface = "far"
+	rs, drops := opened(b, c)
+	w := wireOf(b, "near")
+	f := datagram(5060, 1, 942)
+	const batch = 8192 // fits the ring
+	var got frame
+	for n := 0; b.Loop(); n++ {
+		if n%batch == 0 {
+			b.StopTimer()
+			for range batch {
+				w.send(f)
+			}
+			b.StartTimer()
+		}
+		if err := rs[0].read(&got); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(drops.Load()), "drops")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
+}

@@ -1,0 +1,98 @@
+package afpacket
+
+import (
+	"sync/atomic"
+
+	"sipsieve/capture"
+	"sipsieve/capture/decode"
+)
+
+// A Source is one ring of one interface. It implements capture.Source; Close and Stats may be called from any
+// goroutine, and so may Drops. A payload that Next returned stays valid until Next is called again, after Close too:
+// the ring is unmapped by the Next that returns an error, or by Close if Next was never called.
+type Source struct {
+	reader  *reader
+	counts  *capture.Counters
+	decoder *decode.Decoder
+	frame   decode.Frame // what the decoder was given last
+	over    error
+}
+
+// Open opens the one ring of c, whatever its Fanout.
+func Open(c Config) (*Source, error) {
+	c.Fanout = 1
+	all, err := OpenAll(c)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// OpenAll opens Fanout rings that share the interface's traffic: all packets of a flow, fragments included, come
+// to the same Source. Nothing is let in before all are ready.
+func OpenAll(c Config) ([]*Source, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	all := make([]*Source, c.Fanout)
+	for i := range all {
+		all[i] = newSource(c, uint64(i))
+	}
+	readers, err := openReaders(c, func(i int) *atomic.Uint64 { return &all[i].counts.Kernel })
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range readers {
+		all[i].reader = r
+	}
+	return all, nil
+}
+
+// streamsOfAMember is far more than the TCP streams that one ring will ever number.
+const streamsOfAMember = 1 << 48
+
+func newSource(c Config, member uint64) *Source {
+	c.Decode.Ports = c.Ports // the filter lets some in by their shape, not by their port
+	c.Decode.StreamBase += member * streamsOfAMember
+	counts := new(capture.Counters)
+	return &Source{counts: counts, decoder: decode.New(c.Decode, counts)}
+}
+
+// Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
+// was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error.
+func (s *Source) Next() (p capture.Packet, err error) {
+	for !s.decoder.Next(&p) {
+		if s.over != nil {
+			return capture.Packet{}, s.over
+		}
+		s.feed()
+	}
+	return p, nil
+}
+
+// feed gives the decoder a frame, or the news that none follows.
+func (s *Source) feed() {
+	var f frame
+	if s.over = s.reader.read(&f); s.over != nil {
+		s.decoder.Flush()
+		return
+	}
+	s.frame = decode.Frame{
+		Time:   f.time,
+		Link:   decode.Ethernet,
+		Data:   f.bytes,
+		Length: f.length,
+		VLAN:   f.vlan,
+		Point:  s.reader.name,
+	}
+	s.decoder.Frame(&s.frame)
+}
+
+// Drops returns what has been counted so far; the kernel's part is a second old at most while Next is called.
+func (s *Source) Drops() capture.Drops { return s.counts.Drops() }
+
+// Stats returns what has been counted beside that.
+func (s *Source) Stats() Stats { return s.reader.stats() }
+
+// Close makes Next return io.EOF, and may be called again.
+func (s *Source) Close() error { return s.reader.close() }
