@@ -2,6 +2,7 @@ package sip
 
 import (
 	"hash/maphash"
+	"time"
 
 	"sipsieve/capture"
 )
@@ -40,7 +41,7 @@ type Reader struct {
 // NewReader returns a Reader that looks at the headers of s only. What a Limit of l above 65535 bytes would allow
 // is refused all the same: a Span reaches no further.
 func NewReader(s Selection, l Limits) *Reader {
-	l.Message = min(l.Message, 65535)
+	l.Message, l.StartLine = min(l.Message, 65535), min(l.StartLine, maxHead)
 	r := &Reader{want: s, allVias: s[Via], limits: l}
 	for _, h := range always {
 		r.want[h] = true
@@ -70,7 +71,7 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 		return
 	}
 	for ok { // several messages in one datagram: so segmentation offload shows them to us
-		n := r.message(p, piece{b: b, start: s}, take)
+		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut}, take)
 		b = b[n:]
 		s, ok = readStart(b)
 	}
@@ -89,7 +90,9 @@ func skipEmpty(b []byte) []byte {
 type piece struct {
 	b     []byte
 	start start
-	exact bool // b ends where the message ends
+	at    time.Time // of the packet that brought its last byte
+	exact bool      // b ends where the message ends
+	cut   bool      // there was more of it
 }
 
 // message reads the message at the beginning of c.b and returns how many bytes it took: all of them, unless
@@ -97,12 +100,8 @@ type piece struct {
 // offload, but of a sender whose rest RFC 3261 section 18.3 throws away.
 func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 	r.begin(&c.start)
-	why, ok := r.read(c.b, &c.start, p.Cut)
-	r.pass.why = why
-	end := len(c.b)
-	if n := r.pass.body + r.pass.length; r.pass.length >= 0 && r.pass.body > 0 {
-		end = r.end(c, n)
-	}
+	why, ok := r.read(&c)
+	end := r.end(&c)
 	if ok && end > r.limits.Message {
 		why, ok = TooLong, false
 	}
@@ -111,6 +110,7 @@ func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 		return end
 	}
 	r.finish(p, c.b[:end])
+	r.m.Time = c.at
 	r.counts.oddities(r.m.Flags)
 	take(&r.m)
 	return end
@@ -132,17 +132,19 @@ func (r *Reader) begin(s *start) {
 	r.pass = pass{length: -1, token: s.token}
 }
 
-// end returns where the message ends whose body should end at n.
-func (r *Reader) end(c piece, n int) int {
-	if n > len(c.b) {
+// end returns where the message ends, and takes note of what is missing.
+func (r *Reader) end(c *piece) int {
+	n := r.pass.body + r.pass.length
+	framed := r.pass.body > 0 && r.pass.length >= 0
+	switch {
+	case c.cut && (!framed || n > len(c.b)):
+		r.m.Flags |= Truncated
+	case framed && n > len(c.b):
 		r.m.Flags |= BodyShort
-		return len(c.b)
-	}
-	if c.exact {
-		return len(c.b)
-	}
-	if _, more := readStart(c.b[n:]); more {
-		return n
+	case framed && !c.exact:
+		if _, more := readStart(c.b[n:]); more {
+			return n
+		}
 	}
 	return len(c.b)
 }
@@ -150,11 +152,8 @@ func (r *Reader) end(c piece, n int) int {
 // finish sets what the Message has from its packet, and its fingerprints.
 func (r *Reader) finish(p *capture.Packet, b []byte) {
 	m := &r.m
-	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point = p.Time, p.Flow, p.ID, p.VLAN, p.Link, p.Point
+	m.Flow, m.ID, m.VLAN, m.Link, m.Point = p.Flow, p.ID, p.VLAN, p.Link, p.Point
 	m.Text = b
-	if p.Cut {
-		m.Flags |= Truncated
-	}
 	m.Body = maphash.Bytes(seed, b)
 	m.Mark = mark(p, m.Body)
 	if r.want[Media] && r.pass.body > 0 {

@@ -9,7 +9,6 @@ type pass struct {
 	length int    // Content-Length, -1 without one that can be read
 	body   int    // where the body begins, 0 if the headers do not end
 	token  []byte // a request's method as sent
-	why    Refusal
 }
 
 // A line is one header line with its continuations (RFC 3261 section 7.3.1).
@@ -22,8 +21,9 @@ type line struct {
 	open    bool // the text ended before the line did
 }
 
-// read walks over the headers of the message b, whose start line is s. It says why it cannot be used, if not ok.
-func (r *Reader) read(b []byte, s *start, cut bool) (why Refusal, ok bool) {
+// read walks over the headers of the message at the beginning of c.b. It says why it cannot be used, if not ok.
+func (r *Reader) read(c *piece) (why Refusal, ok bool) {
+	b, s := c.b, &c.start
 	if s.next > r.limits.StartLine || r.paramBomb(b[s.uri.from:s.uri.to]) {
 		return TooLong, false
 	}
@@ -36,7 +36,7 @@ func (r *Reader) read(b []byte, s *start, cut bool) (why Refusal, ok bool) {
 			break
 		}
 		l := r.line(b, at)
-		if l.open && cut {
+		if l.open && c.cut {
 			break // its end is not known
 		}
 		if why, ok = r.header(b, l); !ok {
@@ -44,18 +44,7 @@ func (r *Reader) read(b []byte, s *start, cut bool) (why Refusal, ok bool) {
 		}
 		at = l.next
 	}
-	return r.verdict(cut)
-}
-
-// verdict says whether what was found makes a message.
-func (r *Reader) verdict(cut bool) (why Refusal, ok bool) {
-	if r.pass.seen&needed != needed {
-		return NoCallID, false
-	}
-	if cut && r.pass.body == 0 {
-		r.m.Flags |= Truncated
-	}
-	return 0, true
+	return NoCallID, r.pass.seen&needed == needed
 }
 
 // lineBreak returns the length of the line break at the beginning of b, 0 if there is none.
