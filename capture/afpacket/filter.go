@@ -127,7 +127,8 @@ func (a *assembler) ranges(rs []PortRange) {
 	}
 }
 
-// joined returns the ports in order, each once, in as few ranges as possible. Ranges that end before they begin are left out.
+// joined returns the ports in order, each once, in as few ranges as possible. A range that ends before it begins
+// is left out.
 func joined(ports []PortRange) []PortRange {
 	sorted := slices.DeleteFunc(slices.Clone(ports), func(r PortRange) bool { return r.Last < r.First })
 	slices.SortFunc(sorted, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })

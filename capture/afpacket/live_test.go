@@ -269,7 +269,7 @@ func TestInterfaceThatIsNotThereIsNamed(t *testing.T) {
 func BenchmarkRing(b *testing.B) {
 	namespace(b)
 	c := DefaultConfig()
-	c.Interface = "far"
+	c.Interface, c.Retire = "far", time.Millisecond // a batch ends in a block that is not full
 	rs, drops := opened(b, c)
 	w := wireOf(b, "near")
 	f := datagram(5060, 1, 942)

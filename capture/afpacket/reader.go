@@ -39,10 +39,11 @@ type reader struct {
 	skew, retire time.Duration
 
 	state   atomic.Int32
-	arrival time.Time // when the block that is read was found ready
-	sampled time.Time // when the kernel's counters were read last
-	missed  bool      // the interface was not there when we looked last
-	over    error     // what ended it
+	told    chan struct{} // closed once close has done with the descriptors
+	arrival time.Time     // when the block that is read was found ready
+	sampled time.Time     // when the kernel's counters were read last
+	missed  bool          // the interface was not there when we looked last
+	over    error         // what ended it
 
 	packets, losing, freezes, skewed atomic.Uint64
 }
@@ -56,6 +57,7 @@ func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
 		skew:    c.Skew,
 		retire:  c.Retire,
 		drops:   drops,
+		told:    make(chan struct{}),
 		arrival: now,
 		sampled: now,
 	}
@@ -85,7 +87,7 @@ func (r *reader) read(f *frame) error {
 func (r *reader) turnOver() bool {
 	r.ring.release()
 	for {
-		if r.stopped(0) {
+		if r.stopped() {
 			r.end(io.EOF)
 			return false
 		}
@@ -150,10 +152,10 @@ func (r *reader) sample() {
 }
 
 // end gives everything back. It is called by read only; a close that is on its way is waited for,
-// for it writes to a descriptor that is about to be another's.
+// for it writes to a descriptor that may be another's afterwards.
 func (r *reader) end(why error) {
 	if !r.state.CompareAndSwap(reading, closed) {
-		r.stopped(-1)
+		<-r.told
 	}
 	r.over = why
 	r.dispose()
@@ -172,6 +174,7 @@ func (r *reader) close() error {
 		return nil
 	}
 	if r.state.CompareAndSwap(reading, stopping) {
+		defer close(r.told)
 		return r.stop()
 	}
 	return nil

@@ -166,15 +166,10 @@ func (s *socket) stop() error {
 	return err
 }
 
-// stopped says whether stop was called, waiting for it that many milliseconds; -1 is for ever.
-func (s *socket) stopped(milliseconds int) bool {
-	fds := []unix.PollFd{{Fd: int32(s.wake), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, milliseconds)
-		if !errors.Is(err, unix.EINTR) {
-			return n > 0
-		}
-	}
+// stopped says whether stop was called.
+func (s *socket) stopped() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.wake), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
 }
 
 // gone says whether the interface no longer exists.
