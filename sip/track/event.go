@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
 )
 
 // A Kind is what an Event is about.
@@ -271,6 +270,3 @@ type Keys struct {
 	To     Key // the To tag; zero without one
 	Branch Key // branch and sent-by of the topmost Via; zero without one
 }
-
-// Of returns the Keys of m. It does not allocate.
-func (k Keyer) Of(m *sip.Message) Keys { panic("track: Of") }

@@ -1,8 +1,13 @@
 package track
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+
+	"github.com/dchest/siphash"
+
+	"sipsieve/sip"
 )
 
 // A Key stands for a text about a call: its Call-ID or a tag, hashed under a key of this fleet.
@@ -18,5 +23,124 @@ func (k Key) LogValue() slog.Value { return slog.StringValue("***") }
 // MarshalText keeps encoders from writing k.
 func (k Key) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
+// with returns the Key of k and o together. It is not the same as o.with(k).
+func (k Key) with(o Key) Key {
+	a, b := binary.LittleEndian.Uint64(k[:]), binary.LittleEndian.Uint64(k[8:])
+	c, d := binary.LittleEndian.Uint64(o[:]), binary.LittleEndian.Uint64(o[8:])
+	binary.LittleEndian.PutUint64(k[:], a^(c*0x9e3779b97f4a7c15))
+	binary.LittleEndian.PutUint64(k[8:], b^(d*0xc2b2ae3d27d4eb4f))
+	return k
+}
+
+// short returns half of k, enough to tell the tags of one call apart.
+func (k Key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
+
 // A Keyer makes Keys. Two Keyers of one root make the same Keys.
 type Keyer struct{ k0, k1 uint64 }
+
+// NewKeyer returns the Keyer under root, which is derived from the fleet's id root.
+func NewKeyer(root [16]byte) Keyer {
+	return Keyer{binary.LittleEndian.Uint64(root[:8]), binary.LittleEndian.Uint64(root[8:])}
+}
+
+// Of returns the Keys of m. It does not allocate.
+func (k Keyer) Of(m *sip.Message) Keys {
+	keys := Keys{Call: k.key(m.Value(sip.CallID)), From: k.key(m.FromTag()), To: k.key(m.ToTag())}
+	keys.Shard = keys.Call
+	if m.Method == sip.Register {
+		keys.Shard = k.record(m.Value(sip.To))
+	}
+	if branch := m.Branch(); branch != nil {
+		keys.Branch = k.key(branch)
+		keys.Branch = keys.Branch.with(k.key(m.At(m.SentBy)))
+	}
+	return keys
+}
+
+func (k Keyer) key(text []byte) (key Key) {
+	if len(text) == 0 {
+		return Key{}
+	}
+	a, b := siphash.Hash128(k.k0, k.k1, text)
+	binary.LittleEndian.PutUint64(key[:], a)
+	binary.LittleEndian.PutUint64(key[8:], b)
+	return key
+}
+
+// record returns the Key of the address-of-record in to: user and host of its URI, the host in lower case
+// (RFC 3261 section 10.3). What is longer than 256 bytes counts by its beginning.
+func (k Keyer) record(to []byte) Key {
+	var text [256]byte
+	user, host := userHost(to)
+	n := copy(text[:], user)
+	n += copy(text[n:], "@")
+	for _, c := range host {
+		if n < len(text) {
+			text[n] = lower(c)
+			n++
+		}
+	}
+	return k.key(text[:n])
+}
+
+// userHost returns the user and the host of the first URI in address, as they stand there.
+func userHost(address []byte) (user, host []byte) {
+	uri := uriIn(address)
+	end := len(uri)
+	for i, c := range uri {
+		if c == '@' && user == nil {
+			user, host = uri[:i], uri[i+1:]
+			end = len(host)
+		}
+	}
+	if user == nil {
+		host = uri
+	}
+	for i, c := range host[:end] {
+		if c == ';' || c == '?' || c == ':' && host[0] != '[' || c == ' ' || c == ',' {
+			return user, host[:i]
+		}
+		if c == ']' {
+			return user, host[:i+1]
+		}
+	}
+	return user, host
+}
+
+// uriIn returns the URI in a name-addr or addr-spec (RFC 3261 section 25.1), without scheme and brackets.
+func uriIn(address []byte) []byte {
+	quoted, open := false, -1
+	for i := 0; i < len(address) && open < 0; i++ {
+		switch c := address[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '<' && !quoted:
+			open = i + 1
+		}
+	}
+	uri := address[max(open, 0):]
+	for i, c := range uri {
+		if c == '>' {
+			uri = uri[:i]
+			break
+		}
+	}
+	for i, c := range uri {
+		if c == ':' {
+			return uri[i+1:]
+		}
+		if c == '@' || c == ';' {
+			break
+		}
+	}
+	return uri
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

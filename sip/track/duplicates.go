@@ -1,0 +1,55 @@
+package track
+
+import (
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+)
+
+// A copy of a packet comes within copyWindow; a retransmission comes T1 = 500 ms later, RFC 3261 section 17.1.1.1.
+const (
+	copyWindow = 200 * time.Millisecond
+	copies     = 1 << 16
+)
+
+// duplicates remember the last packets, so that a packet that two taps show is taken once.
+type duplicates struct {
+	ring []packetMark
+	head []uint32 // by the low bits of a mark: the youngest entry with them
+	next uint32   // entries ever made, the first is 1
+}
+
+type packetMark struct {
+	mark  uint64
+	at    int64
+	older uint32 // the entry before with the same low bits
+}
+
+// seen reports whether m's packet was seen within the window, and remembers it.
+func (d *duplicates) seen(m *sip.Message) bool {
+	if m.Mark == 0 || m.Flow.Transport != capture.UDP && m.Flow.Transport != capture.SCTP {
+		return false
+	}
+	if d.ring == nil {
+		d.ring, d.head = make([]packetMark, copies), make([]uint32, copies)
+	}
+	at, slot := m.Time.UnixNano(), m.Mark%copies
+	for n := d.head[slot]; n != 0 && d.next-n < copies; n = d.ring[n%copies].older {
+		e := &d.ring[n%copies]
+		if e.mark == m.Mark && abs(at-e.at) < int64(copyWindow) {
+			return true
+		}
+	}
+	d.next++
+	d.ring[d.next%copies] = packetMark{mark: m.Mark, at: at, older: d.head[slot]}
+	d.head[slot] = d.next
+	return false
+}
+
+func abs(n int64) int64 {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
