@@ -3,18 +3,7 @@
 // Whatever is not written in the policy is dropped. The zero value of everything here keeps nothing.
 package policy
 
-import (
-	"time"
-
-	"sipsieve/store/cpni"
-)
-
-// A Date is a day of the UTC calendar.
-type Date struct {
-	Year  int
-	Month time.Month
-	Day   int
-}
+import "time"
 
 // An Envelope is what every Excerpt says of itself; nothing in it is personal.
 type Envelope struct {
@@ -46,11 +35,3 @@ type Keys interface {
 type Identity interface {
 	ID(purpose string, parts ...[]byte) string
 }
-
-// A Purpose is a reason to keep, with the fields it needs and the form of each.
-type Purpose struct {
-	Name string
-}
-
-// Minimise appends to dst the JSON of what p keeps of r. It reports false when p keeps nothing of it.
-func (p *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) { return Excerpt{}, false }

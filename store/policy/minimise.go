@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"sipsieve/sip"
+	"sipsieve/store/cpni"
+)
+
+// bound is what a Purpose works with, once its policy is bound.
+type bound struct {
+	keys       Keys
+	ids        Identity
+	numbers    sip.Numbers
+	truncation [2]string // unit of setup_time, of event_time
+	unmasked   bool      // a purpose that may see the number of a caller who withholds it
+	parts      [][]byte
+}
+
+// Schemas of the kinds, with their major version.
+var schemas = map[string]string{"call": "sipsieve.call/1", "registration": "sipsieve.registration/1",
+	"loss": "sipsieve.loss/1"}
+
+// unmasked are the purposes that get a withheld number in other forms than pseudonym, seal and presence.
+var unmasked = []string{"billing", "legal", "emergency"}
+
+// callerNumbers are the fields that Privacy: id, user and header withhold (RFC 3323, RFC 3325).
+var callerNumbers = fieldSet("caller_number", "asserted_number", "claimed_numbers", "charge_number")
+
+var callFlags = fieldSet("call_flags")
+
+func fieldSet(names ...string) []bool {
+	set := make([]bool, cpni.Fields())
+	for _, name := range names {
+		f, ok := cpni.FieldOf(name)
+		if !ok {
+			panic("policy: not in the register: " + name)
+		}
+		set[f] = true
+	}
+	return set
+}
+
+func (u *Purpose) bind(keys Keys, ids Identity) {
+	u.keys, u.ids = keys, ids
+	u.unmasked = slices.Contains(unmasked, u.Name)
+	for _, r := range u.rules {
+		for _, f := range r.forms {
+			switch r.field.String() {
+			case "setup_time":
+				u.truncation[0] = f.unit
+			case "event_time":
+				u.truncation[1] = f.unit
+			}
+		}
+	}
+}
+
+// takes reports whether u keeps anything of r: its kind, its stage, and when.
+func (u *Purpose) takes(r *cpni.Record) bool {
+	switch {
+	case u.keys == nil:
+		return false
+	case r.Loss() != nil:
+		return true
+	case !slices.Contains(u.Kinds, r.Kind()):
+		return false
+	case u.When == "emergency" && !r.Emergency():
+		return false
+	}
+	return u.stages.Has(r.Stage())
+}
+
+// Minimise appends to dst the JSON of what u keeps of r. It reports false when u keeps nothing of it.
+// The Excerpt's body is the part of dst that was appended.
+func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
+	if !u.takes(r) {
+		return x, false
+	}
+	from := len(dst)
+	x.Envelope = u.envelope(r)
+	b := x.append(append(dst, '{'), r)
+	if l := r.Loss(); l != nil {
+		b = appendLoss(b, l)
+	} else {
+		b = u.appendFields(b, r, x.Kind)
+	}
+	b = append(b, '}')
+	x.body = b[from:len(b):len(b)]
+	return x, true
+}
+
+func (u *Purpose) envelope(r *cpni.Record) Envelope {
+	u.parts = r.Identity(u.parts[:0])
+	kind, at, unit := r.Kind(), r.At(), u.truncation[0]
+	if kind == "registration" {
+		unit = u.truncation[1]
+	}
+	if u.FromReceipt && !r.Received.IsZero() {
+		at = r.Received
+	}
+	return Envelope{Schema: schemas[kind], Kind: kind, Stage: cpni.StageWord(r.Stage()), ID: u.ids.ID(u.Name, u.parts...),
+		Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Completeness: r.Completeness(), Purpose: u.Name,
+		Policy: u.hash, Class: "cpni", Expires: expiry(at, unit, u.Retain), Site: r.Site, Sensor: r.Sensor, Source: r.Source}
+}
+
+// append writes the envelope's keys, without the brace before them.
+func (x *Excerpt) append(b []byte, r *cpni.Record) []byte {
+	b = appendText(append(b, `"schema":`...), x.Schema)
+	b = appendText(append(b, `,"kind":`...), x.Kind)
+	b = appendText(append(b, `,"stage":`...), x.Stage)
+	b = appendText(append(b, `,"id":`...), x.ID)
+	b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
+	b = appendText(append(b, `,"status":`...), x.Status)
+	b = append(b, `,"missing":[`...)
+	first := true
+	cpni.MissingWords(r.Missing(), func(word string) {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = appendText(b, word)
+	})
+	b = strconv.AppendInt(append(b, `],"completeness":`...), int64(x.Completeness), 10)
+	b = appendText(append(b, `,"purpose":`...), x.Purpose)
+	b = appendText(append(b, `,"policy":`...), x.Policy)
+	b = appendText(append(b, `,"class":`...), x.Class)
+	b = append(x.Expires.append(append(b, `,"expires":"`...)), '"')
+	b = appendText(append(b, `,"site":`...), x.Site)
+	b = appendText(append(b, `,"sensor":`...), x.Sensor)
+	return appendText(append(b, `,"source":`...), x.Source)
+}
+
+func appendLoss(b []byte, l *cpni.Loss) []byte {
+	b = appendTime(append(b, `,"from":`...), l.From, "second")
+	b = appendTime(append(b, `,"to":`...), l.To, "second")
+	b = strconv.AppendUint(append(b, `,"count":`...), l.Count, 10)
+	return appendText(append(b, `,"reason":`...), l.Reason)
+}
+
+// appendFields writes what the rules keep, in the register's order.
+func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
+	private := !u.unmasked && r.Private()
+	applied := false
+	for i := range u.rules {
+		rule := &u.rules[i]
+		if !rule.field.In(kind) {
+			continue
+		}
+		v := r.Get(rule.field)
+		if applied && callFlags[rule.field] {
+			v.Words = append(v.Words, "privacy_applied")
+		}
+		for j, f := range rule.forms {
+			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)
+			if private && callerNumbers[rule.field] && f.action != Pseudonym && f.action != Presence {
+				b = append(b, "null"...)
+				applied = true
+				continue
+			}
+			b = u.appendValue(b, rule, f, v, r.At())
+		}
+	}
+	return b
+}
+
+// appendTime writes t in UTC, with microseconds if no unit was cut off.
+func appendTime(b []byte, t time.Time, unit string) []byte {
+	format := `"2006-01-02T15:04:05.000000Z"`
+	if unit != "" {
+		t, format = floor(t, unit), `"2006-01-02T15:04:05Z"`
+	}
+	return t.UTC().AppendFormat(b, format)
+}

@@ -1,0 +1,249 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+)
+
+// A Policy is what may be kept, for which purposes. It has been checked against the register.
+type Policy struct {
+	Name, Owner string
+	Reviewed    time.Time
+	ReviewEvery Span
+
+	file     string
+	hash     string
+	purposes []*Purpose // in the file's order, disabled ones too
+}
+
+// A Purpose is a reason to keep, with the fields it needs and the form of each. It is used by one goroutine.
+type Purpose struct {
+	Name, Why, Basis, GDPR, Consent, RetainWhy, Erase, When string
+	Audience, Kinds, Stages                                 []string
+	Retain, BusRetain                                       Span
+	Epoch                                                   time.Duration
+	Priority, MinCorrelation                                int
+	Enabled, FromReceipt                                    bool
+
+	rules  []rule // in the register's order; a field without a rule has no line here
+	line   int
+	stages track.Stages
+	hash   string
+	bound
+}
+
+// A parser gathers what is wrong with a policy, each with its line.
+type parser struct {
+	name string
+	at   Locator
+	errs []error
+}
+
+// say notes what is wrong at key.
+func (p *parser) say(key, format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf("%s:%d: %s: %s", p.name, p.at.Line(key), key, fmt.Sprintf(format, args...)))
+}
+
+// Parse reads a policy. name is what errors call the file. Everything that is wrong with it is returned at once,
+// each with file, line and key; a syntax error comes alone.
+func Parse(name string, src []byte) (*Policy, error) {
+	var f file
+	md, err := toml.Decode(string(src), &f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p := &parser{name: name, at: Locate(src)}
+	for _, key := range md.Undecoded() {
+		p.say(strings.Join(key, "."), "unknown key")
+	}
+	sum := sha256.Sum256(src)
+	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, hash: hex.EncodeToString(sum[:8])}
+	policy.ReviewEvery = p.span("review_every", f.ReviewEvery, Span{Years: 1})
+	p.head(&f)
+	for _, key := range md.Keys() {
+		if len(key) == 2 && key[0] == "purpose" {
+			policy.purposes = append(policy.purposes, p.purpose(key[1], f.Purpose[key[1]], &f))
+		}
+	}
+	if len(policy.purposes) == 0 {
+		p.say("purpose", "want at least one")
+	}
+	if len(p.errs) > 0 {
+		return nil, errors.Join(p.errs...)
+	}
+	for _, u := range policy.purposes {
+		u.hash = policy.hash
+	}
+	return policy, nil
+}
+
+func (p *parser) head(f *file) {
+	if f.Version != 1 {
+		p.say("version", "want 1")
+	}
+	if f.Default != "drop" {
+		p.say("default", "want \"drop\": nothing else is accepted")
+	}
+	if f.Owner == "" {
+		p.say("owner", "want the role that answers for this policy")
+	}
+	if f.Reviewed.IsZero() {
+		p.say("reviewed", "want the day of the last review, such as 2026-11-20")
+	}
+	if f.Keys.Source != "" && f.Keys.Source != "credential" && f.Keys.Source != "file" {
+		p.say("keys.source", "want credential or file")
+	}
+	for i, name := range f.Subscriber.By {
+		if _, ok := cpni.FieldOf(name); !ok {
+			p.say("subscriber.by", "entry %d is not in the register", i+1)
+		}
+	}
+}
+
+func (p *parser) span(key, text string, otherwise Span) Span {
+	if text == "" {
+		return otherwise
+	}
+	s, err := ParseSpan(text)
+	if err != nil {
+		p.say(key, "%v", err)
+	}
+	return s
+}
+
+// Closed sets of a purpose.
+var (
+	kindNames  = []string{"call", "registration", "device", "aggregate"}
+	stageNames = []string{"start", "answer", "interim", "stop", "correction"}
+)
+
+func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
+	key := "purpose." + name
+	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Consent: f.Consent, RetainWhy: f.RetainWhy,
+		Erase: f.Erase, When: f.When, Audience: f.Audience, Kinds: f.Kinds, Stages: f.Stages, Priority: 5,
+		MinCorrelation: 70, Enabled: f.Enabled == nil || *f.Enabled, FromReceipt: f.From == "receipt", line: p.at.Line(key)}
+	if !slices.Contains(cpni.Purposes(), name) {
+		p.say(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
+	}
+	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain}, {"retain_why", f.RetainWhy}} {
+		if must[1] == "" {
+			p.say(key+"."+must[0], "missing: %s", missingWhy[must[0]])
+		}
+	}
+	u.Retain = p.span(key+".retain", f.Retain, Span{})
+	u.BusRetain = p.span(key+".bus_retain", f.BusRetain, Span{Hours: 72})
+	u.Epoch = p.span(key+".epoch", f.Epoch, Span{Days: 30}).Duration()
+	p.sets(key, u, f)
+	if f.Priority != nil {
+		u.Priority = p.within(key+".priority", *f.Priority, 1, 100)
+	}
+	if f.MinCorrelation != nil {
+		u.MinCorrelation = p.within(key+".min_correlation", *f.MinCorrelation, 0, 100)
+	}
+	p.fields(key+".fields", u, f.Fields, all)
+	return u
+}
+
+var missingWhy = map[string]string{
+	"why": "say in a sentence what it is for", "basis": "name the clause that permits it",
+	"retain": "say how long, such as 30 days", "retain_why": "say why that long",
+}
+
+func (p *parser) within(key string, n, low, high int) int {
+	if n < low || n > high {
+		p.say(key, "want %d to %d", low, high)
+	}
+	return n
+}
+
+// sets checks the keys of u that take words of a closed set.
+func (p *parser) sets(key string, u *Purpose, f purposeFile) {
+	if len(u.Stages) == 0 {
+		u.Stages = []string{"stop"}
+	}
+	for _, s := range u.Stages {
+		i := slices.Index(stageNames, s)
+		if i < 0 {
+			p.say(key+".stages", "want %s", strings.Join(stageNames, ", "))
+			continue
+		}
+		u.stages |= track.StagesOf(track.Stage(i + 1))
+	}
+	if len(u.Kinds) == 0 {
+		p.say(key+".kinds", "missing: want %s", strings.Join(kindNames, ", "))
+	}
+	for _, k := range u.Kinds {
+		if !slices.Contains(kindNames, k) {
+			p.say(key+".kinds", "want %s", strings.Join(kindNames, ", "))
+		}
+	}
+	if len(u.Audience) == 0 {
+		p.say(key+".audience", "missing: say who reads it")
+	}
+	if f.When != "" && f.When != "emergency" {
+		p.say(key+".when", "want emergency, or leave it out")
+	}
+	if f.From != "" && f.From != "event" && f.From != "receipt" {
+		p.say(key+".from", "want event or receipt")
+	}
+}
+
+// Hash returns 16 hexadecimal digits of SHA-256 over the file: every excerpt names the policy it was made under.
+func (p *Policy) Hash() string { return p.hash }
+
+// Purposes returns the enabled purposes in the file's order.
+func (p *Policy) Purposes() (list []*Purpose) {
+	for _, u := range p.purposes {
+		if u.Enabled {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+// Purpose returns the enabled purpose of that name.
+func (p *Policy) Purpose(name string) (*Purpose, bool) {
+	for _, u := range p.Purposes() {
+		if u.Name == name {
+			return u, true
+		}
+	}
+	return nil, false
+}
+
+// Fields returns the fields that an enabled purpose names, each once.
+func (p *Policy) Fields() (list []cpni.Field) {
+	for _, u := range p.Purposes() {
+		for _, r := range u.rules {
+			list = append(list, r.field)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Stages returns the stages that an enabled purpose takes.
+func (p *Policy) Stages() (s track.Stages) {
+	for _, u := range p.Purposes() {
+		s |= u.stages
+	}
+	return s
+}
+
+// Columns returns the keys that excerpts of u may have after the envelope, in the register's order.
+func (u *Purpose) Columns() (keys []string) {
+	for _, r := range u.rules {
+		keys = append(keys, r.keys...)
+	}
+	return keys
+}

@@ -1,0 +1,188 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/base32"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sipsieve/sip"
+	"sipsieve/store/cpni"
+)
+
+// lower is base32 of RFC 4648 in lower case, 26 characters for a pseudonym's 128 bits.
+var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// appendValue writes v in the form f, null when it is unknown.
+func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
+	e := r.field.Entry()
+	switch {
+	case f.action == Presence:
+		return strconv.AppendBool(b, v.Known)
+	case !v.Known:
+		return append(b, "null"...)
+	case strings.HasSuffix(e.Type, "_list"):
+		return u.appendList(b, r, f, v, at)
+	case f.action == Keep || f.action == E164:
+		return appendKept(b, e.Type, v)
+	case f.action == Truncate && e.Type == "time":
+		return appendTime(b, time.UnixMicro(v.N), f.unit)
+	case f.action == Truncate:
+		return strconv.AppendInt(b, v.N-v.N%unitMillis[f.unit], 10)
+	case f.action == Bucket:
+		return strconv.AppendInt(b, v.N-v.N%f.width, 10)
+	}
+	if v.Word != "" {
+		return u.appendForm(b, r, f, v.Word, at)
+	}
+	if e.Type == "int" {
+		return u.appendForm(b, r, f, strconv.FormatInt(v.N, 10), at)
+	}
+	return u.appendForm(b, r, f, cpni.Reveal(v.Text), at)
+}
+
+// unitMillis are the units of truncate in milliseconds; a month has 30 days.
+var unitMillis = map[string]int64{"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000,
+	"month": 30 * 86_400_000}
+
+func appendKept(b []byte, kind string, v cpni.Value) []byte {
+	switch kind {
+	case "time":
+		return appendTime(b, time.UnixMicro(v.N), "")
+	case "int", "duration":
+		return strconv.AppendInt(b, v.N, 10)
+	case "bool":
+		return strconv.AppendBool(b, v.N != 0)
+	case "enum", "country":
+		return appendText(b, v.Word)
+	}
+	return appendText(b, cpni.Reveal(v.Text))
+}
+
+// appendForm writes one text in a form that replaces it.
+func (u *Purpose) appendForm(b []byte, r *rule, f form, text string, at time.Time) []byte {
+	literal := text == sip.Anonymous || text == sip.NonE164
+	switch f.action {
+	case Pseudonym:
+		return u.appendPseudonym(b, r, text, at)
+	case Known:
+		if _, ok := slices.BinarySearch(r.list, strings.ToLower(text)); ok {
+			return appendText(b, text)
+		}
+		return append(b, `"other"`...)
+	case Area, Country:
+		if literal {
+			return appendText(b, text)
+		}
+		if f.action == Area {
+			return appendOrNull(b, u.numbers.Area(text))
+		}
+		return appendOrNull(b, u.numbers.Country(text))
+	case Category:
+		return appendText(b, u.numbers.Category(text, text))
+	case Family:
+		return appendText(b, sip.ReadDevice([]byte(text)).Family)
+	case OUI:
+		return appendOUI(b, text)
+	case IPPrefix:
+		return appendPrefix(b, f, text)
+	}
+	return append(b, "null"...)
+}
+
+// appendPseudonym writes epoch, a colon and 26 characters: a consumer can tell which epoch a pseudonym is of.
+func (u *Purpose) appendPseudonym(b []byte, r *rule, text string, at time.Time) []byte {
+	mac, epoch, err := u.keys.MAC(u.Name, r.field.Entry().Type, at, []byte(text))
+	if err != nil {
+		return append(b, "null"...)
+	}
+	b = append(append(append(b, '"'), epoch...), ':')
+	return append(lower.AppendEncode(b, mac[:]), '"')
+}
+
+func appendOrNull(b []byte, text string) []byte {
+	if text == "" {
+		return append(b, "null"...)
+	}
+	return appendText(b, text)
+}
+
+// appendOUI writes the first three octets of twelve hexadecimal digits; a locally administered address is private.
+func appendOUI(b []byte, mac string) []byte {
+	first, err := strconv.ParseUint(mac[:min(2, len(mac))], 16, 8)
+	switch {
+	case err != nil || len(mac) != 12:
+		return append(b, "null"...)
+	case first&2 != 0:
+		return append(b, `"private"`...)
+	}
+	return appendText(b, mac[:2]+":"+mac[2:4]+":"+mac[4:6])
+}
+
+func appendPrefix(b []byte, f form, text string) []byte {
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return append(b, "null"...)
+	}
+	bits := f.v4
+	if a.Is6() {
+		bits = f.v6
+	}
+	p, err := a.WithZone("").Prefix(bits)
+	if err != nil {
+		return append(b, "null"...)
+	}
+	return appendText(b, p.String())
+}
+
+// appendList writes a list, each element in the form f. Known sorts, so that the order is no fingerprint.
+func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
+	var items [][]byte
+	for _, w := range v.Words {
+		items = append(items, u.appendItem(r, f, w, at))
+	}
+	for _, h := range v.Texts {
+		items = append(items, u.appendItem(r, f, cpni.Reveal(h), at))
+	}
+	if f.action == Known {
+		slices.SortFunc(items, bytes.Compare)
+		items = slices.CompactFunc(items, bytes.Equal)
+	}
+	return append(append(append(b, '['), bytes.Join(items, []byte{','})...), ']')
+}
+
+func (u *Purpose) appendItem(r *rule, f form, text string, at time.Time) []byte {
+	if f.action == Keep || f.action == E164 {
+		return appendText(nil, text)
+	}
+	return u.appendForm(nil, r, f, text, at)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendText writes s as a JSON string (RFC 8259 section 7); bytes that are not UTF-8 become U+FFFD.
+func appendText(b []byte, s string) []byte {
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < 0x20 || c == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		case c < utf8.RuneSelf:
+			b = append(b, c)
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += n
+			continue
+		}
+		i++
+	}
+	return append(b, '"')
+}
