@@ -1,0 +1,284 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"sipsieve/capture/decode"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+	"sipsieve/store/vault"
+)
+
+// A config is the daemon's configuration. The roles of a host are the sections that it has.
+type config struct {
+	Site     string         `toml:"site"`      // in subjects and records: [a-z0-9_-]{1,32}
+	Sensor   string         `toml:"sensor"`    // likewise; one a host
+	Region   string         `toml:"region"`    // ISO 3166 alpha-2: where numbers without + are read; "" for nowhere
+	State    string         `toml:"state"`     // folder of everything that the daemon writes
+	Policy   string         `toml:"policy"`    // "" for the shipped policy
+	LogLevel string         `toml:"log_level"` // debug, info, warn, error
+	LogJSON  bool           `toml:"log_json"`
+	Shards   int            `toml:"shards"` // 0: one a processor
+	Show     string         `toml:"show"`   // a purpose whose excerpts are printed as they come
+	Keys     keysConfig     `toml:"keys"`
+	Source   []sourceConfig `toml:"source"`
+	Bus      *busConfig     `toml:"bus"`
+	Store    *storeConfig   `toml:"store"`
+	HTTP     httpConfig     `toml:"http"`
+	Calls    callsConfig    `toml:"calls"`
+
+	file string
+	at   policy.Locator
+	dir  string // what relative paths are relative to
+}
+
+// keysConfig says where the roots of ids and pseudonyms are.
+type keysConfig struct {
+	File string `toml:"file"`
+	Demo bool   `toml:"demo"` // the published demonstration keys: for trying out only
+}
+
+// sourceConfig is one thing to listen to.
+type sourceConfig struct {
+	Type      string   `toml:"type"` // interface, file
+	Interface string   `toml:"interface"`
+	Path      string   `toml:"path"`
+	Ports     []string `toml:"ports"` // "5060", "5060-5070"; interface: default 5060-5061; file: default all
+	Speed     float64  `toml:"speed"` // file: 1 as it was captured, 0 as fast as can be
+}
+
+// busConfig is NATS JetStream: embedded in the daemon, or elsewhere.
+type busConfig struct {
+	URL   string `toml:"url"`   // of a NATS server; "" for the embedded one
+	Creds string `toml:"creds"` // credentials file for URL
+	Disk  string `toml:"disk"`  // room of the embedded streams, such as 1GiB
+}
+
+// storeConfig is the store that this host keeps.
+type storeConfig struct {
+	Type string `toml:"type"` // sqlite
+	Path string `toml:"path"` // folder; default STATE/store
+}
+
+// httpConfig is where /metrics, /healthz and /readyz are.
+type httpConfig struct {
+	Listen string `toml:"listen"`
+}
+
+// callsConfig are the limits of what is remembered.
+type callsConfig struct {
+	Limit    int    `toml:"limit"`
+	Bindings int    `toml:"bindings"`
+	Ring     string `toml:"ring"`
+	MaxCall  string `toml:"max_call"`
+}
+
+// defaultConfig returns the settings that suit a small SBC.
+func defaultConfig() config {
+	l := track.DefaultLimits()
+	return config{Site: "site-1", Sensor: "sensor-1", State: "/var/lib/sipsieve", LogLevel: "info",
+		HTTP:  httpConfig{Listen: "127.0.0.1:9470"},
+		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h"}}
+}
+
+// loadConfig reads the configuration at path. Everything that is wrong with it is returned at once, each with file,
+// line and key. Relative paths in it are relative to the working directory.
+func loadConfig(path string) (config, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return config{}, fmt.Errorf("config: %w", err)
+	}
+	c := defaultConfig()
+	md, err := toml.Decode(string(src), &c)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	c.file, c.at, c.dir = path, policy.Locate(src), filepath.Dir(path)
+	var errs []error
+	for _, key := range md.Undecoded() {
+		errs = append(errs, c.wrong(strings.Join(key, "."), "unknown key"))
+	}
+	errs = append(errs, c.validate()...)
+	return c, errors.Join(errs...)
+}
+
+// wrong says what is wrong at key.
+func (c *config) wrong(key, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %s: %s", c.file, c.at.Line(key), key, fmt.Sprintf(format, args...))
+}
+
+// validate returns everything that is wrong with c by itself.
+func (c *config) validate() (errs []error) {
+	say := func(key, format string, args ...any) { errs = append(errs, c.wrong(key, format, args...)) }
+	for _, n := range [][2]string{{"site", c.Site}, {"sensor", c.Sensor}} {
+		if !plainName(n[1]) {
+			say(n[0], "want 1 to 32 of a-z, 0-9, _ and -")
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		say("log_level", "want debug, info, warn or error")
+	}
+	if c.Region != "" && (len(c.Region) != 2 || strings.ToUpper(c.Region) != c.Region) {
+		say("region", "want two capital letters of ISO 3166, such as US")
+	}
+	if c.Shards < 0 || c.Shards > 256 {
+		say("shards", "want 0 to 256")
+	}
+	if c.Keys.Demo && c.Keys.File != "" {
+		say("keys.demo", "either a file or the demonstration keys")
+	}
+	if c.Bus == nil && c.Store != nil {
+		say("store", "a store is fed from the bus: add [bus]")
+	}
+	if c.Store != nil && c.Store.Type != "sqlite" {
+		say("store.type", "want sqlite")
+	}
+	if _, err := c.limits(); err != nil {
+		say("calls", "%v", err)
+	}
+	if c.Bus != nil {
+		if _, err := c.Bus.room(); err != nil {
+			say("bus.disk", "%v", err)
+		}
+	}
+	for i := range c.Source {
+		c.Source[i].validate(fmt.Sprintf("source.%d", i), say)
+	}
+	return errs
+}
+
+func (s *sourceConfig) validate(key string, say func(key, format string, args ...any)) {
+	switch s.Type {
+	case "interface":
+		if s.Interface == "" {
+			say(key+".interface", "want a name, such as eth0")
+		}
+	case "file":
+		if s.Path == "" {
+			say(key+".path", "want a capture file")
+		}
+	default:
+		say(key+".type", "want interface or file")
+	}
+	if _, err := s.portRanges(); err != nil {
+		say(key+".ports", "%v", err)
+	}
+	if s.Speed < 0 {
+		say(key+".speed", "want 0 or more")
+	}
+}
+
+// portRanges reads Ports.
+func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
+	ports := s.Ports
+	if len(ports) == 0 && s.Type == "interface" {
+		ports = []string{"5060-5061"}
+	}
+	for _, text := range ports {
+		var first, last uint16
+		if n, _ := fmt.Sscanf(text, "%d-%d", &first, &last); n == 1 {
+			last = first
+		} else if n != 2 {
+			return nil, errors.New("want ports such as \"5060\" or \"5060-5070\"")
+		}
+		if first == 0 || last < first {
+			return nil, errors.New("want ports from 1 to 65535, the lower one first")
+		}
+		list = append(list, decode.PortRange{First: first, Last: last})
+	}
+	return list, nil
+}
+
+// room returns Disk in bytes, 1 GiB if it is not set.
+func (b *busConfig) room() (int64, error) {
+	if b.Disk == "" {
+		return 1 << 30, nil
+	}
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if digits, ok := strings.CutSuffix(b.Disk, unit); ok {
+			var n int64
+			if _, err := fmt.Sscanf(digits, "%d", &n); err == nil && n > 0 && n < 1<<20 {
+				return n << (10 * (i + 1)), nil
+			}
+		}
+	}
+	return 0, errors.New("want a size such as 512MiB or 1GiB")
+}
+
+func (c *config) limits() (track.Limits, error) {
+	l := track.Limits{Calls: c.Calls.Limit, Bindings: c.Calls.Bindings}
+	var err1, err2 error
+	l.Ring, err1 = time.ParseDuration(c.Calls.Ring)
+	l.Talk, err2 = time.ParseDuration(c.Calls.MaxCall)
+	if err1 != nil || err2 != nil || l.Ring < time.Second || l.Talk < time.Second || l.Calls < 1 || l.Bindings < 1 {
+		return l, errors.New("want limits of 1 or more, and times such as 4m or 4h")
+	}
+	return l, nil
+}
+
+// plainName reports whether name may stand in a subject: [a-z0-9_-]{1,32}.
+func plainName(name string) bool {
+	for _, r := range name {
+		if r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 32
+}
+
+// A setup is a configuration with its policy and keys read.
+type setup struct {
+	config
+	policy   *policy.Policy
+	keys     *vault.Keys
+	purposes []*policy.Purpose
+	limits   track.Limits
+	numbers  sip.Numbers
+	site     string
+	sensor   string
+}
+
+// newSetup reads the policy and the keys that c names, and joins them.
+func newSetup(c config) (*setup, error) {
+	p, err := readPolicy(c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{config: c, policy: p, site: c.Site, sensor: c.Sensor}
+	switch {
+	case c.Keys.Demo:
+		s.keys = vault.Demo()
+	case c.Keys.File == "":
+		return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
+	default:
+		if s.keys, err = vault.Load(c.Keys.File); err != nil {
+			return nil, err
+		}
+	}
+	s.purposes = p.Purposes()
+	for _, u := range s.purposes {
+		s.keys.SetEpoch(u.Name, u.Epoch)
+	}
+	s.limits, _ = c.limits()
+	return s, p.Bind(s.keys, s.keys)
+}
+
+// plan returns what a domain of s is made from.
+func (s *setup) plan(shards int, live bool) domainPlan {
+	if shards < 1 {
+		shards = runtime.GOMAXPROCS(0)
+	}
+	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
+}

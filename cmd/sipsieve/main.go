@@ -1,0 +1,90 @@
+// Command sipsieve watches SIP signalling on an SBC host, minimises what it says about people by a policy,
+// and publishes the rest.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sipsieve/store/policy"
+)
+
+// Exit codes of every verb.
+const (
+	exitFine     = 0
+	exitFindings = 1
+	exitUsage    = 2 // usage, or refused input
+	exitPolicy   = 3 // refused by policy
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// An exit is an error with its exit code. One without text has said what there is to say.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// refused is input that cannot be used: a file, a flag, a configuration.
+func refused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, policy.ErrNotBuilt):
+		return exit{exitPolicy, err}
+	}
+	return exit{exitUsage, err}
+}
+
+// findings ends a verb that has found what its exit code says.
+func findings() error { return exit{exitFindings, nil} }
+
+// execute runs one command line and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "sipsieve",
+		Short: "SIP signalling to minimised call records, on the SBC",
+		Long: `Sipsieve watches SIP signalling, works out calls and registrations, classifies every fact as CPNI
+(47 USC 222), minimises it by a policy that a compliance officer can read, and publishes the rest.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
+		queryCommand(), statusCommand(), keysCommand())
+	err := root.ExecuteContext(ctx)
+	var e exit
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.As(err, &e):
+		if e.err != nil {
+			fmt.Fprintln(stderr, "sipsieve:", e.err)
+		}
+		return e.code
+	}
+	fmt.Fprintln(stderr, "sipsieve:", err)
+	return exitUsage
+}

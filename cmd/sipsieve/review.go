@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sipsieve/configs"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+	"sipsieve/store/vault"
+)
+
+func policyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "for compliance: what a policy collects, and what is wrong with it",
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "lint [FILE]",
+		Short:   "errors with their line, and warnings; exit 1 on an error",
+		Example: "  sipsieve policy lint /etc/sipsieve/policy.toml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE:    lint,
+	}, &cobra.Command{
+		Use:     "explain [FILE]",
+		Short:   "a plain paragraph a line: what is read, what leaves, who sees it, how long, under which law",
+		Example: "  sipsieve policy explain        # of the shipped policy",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := readPolicy(strings.Join(args, ""))
+			if err != nil {
+				return refused(err)
+			}
+			return p.Explain(cmd.OutOrStdout())
+		},
+	})
+	return cmd
+}
+
+// readPolicy reads the policy at path, the shipped one if path is empty.
+func readPolicy(path string) (*policy.Policy, error) {
+	if path == "" {
+		return policy.Parse("policy.toml", configs.Policy)
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return policy.Parse(path, src)
+}
+
+func lint(cmd *cobra.Command, args []string) error {
+	path := strings.Join(args, "")
+	p, err := readPolicy(path)
+	var notThere *os.PathError
+	switch {
+	case errors.As(err, &notThere):
+		return refused(err)
+	case err != nil:
+		fmt.Fprintln(cmd.OutOrStdout(), err)
+		return findings()
+	}
+	if path == "" {
+		path = "policy.toml"
+	}
+	bad := false
+	keys := vault.Demo() // only to be told what this version cannot do
+	if err := p.Bind(keys, keys); err != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), err)
+		bad = true
+	}
+	for _, f := range p.Lint(time.Now()) {
+		word := "warning"
+		if f.Problem {
+			word, bad = "error", true
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s:%d: %s: %s: %s\n", path, f.Line, word, f.Key, f.Text)
+	}
+	if bad {
+		return findings()
+	}
+	return nil
+}
+
+// A fieldRow is one field as `fields --format json` writes it.
+type fieldRow struct {
+	Name            string   `json:"name"`
+	Class           string   `json:"class"`
+	Also            []string `json:"also,omitempty"`
+	Type            string   `json:"type"`
+	Identifiability string   `json:"identifiability"`
+	Never           bool     `json:"never"`
+	Transforms      []string `json:"transforms"`
+	Source          string   `json:"source"`
+	Note            string   `json:"note,omitempty"`
+}
+
+func fieldsCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "fields",
+		Short:   "the register: every field, its class, source, identifiability and transforms",
+		Example: "  sipsieve fields\n  sipsieve fields --format json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch format {
+			case "table":
+				return fieldTable(cmd)
+			case "json":
+				return fieldJSON(cmd)
+			}
+			return refused(errors.New("format: want table or json"))
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "table", "table or json")
+	return cmd
+}
+
+func fieldTable(cmd *cobra.Command) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FIELD\tCLASS\tTYPE\tIDENTIFIES\tTRANSFORMS\tSOURCE")
+	for f := range cpni.Field(cpni.Fields()) {
+		e := f.Entry()
+		transforms := strings.Join(e.Transforms, " ")
+		if e.Never {
+			transforms = "never collected"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Class, e.Type, e.Identifiability, transforms, e.Source)
+	}
+	return w.Flush()
+}
+
+func fieldJSON(cmd *cobra.Command) error {
+	var rows []fieldRow
+	for f := range cpni.Field(cpni.Fields()) {
+		e := f.Entry()
+		rows = append(rows, fieldRow{e.Name, e.Class, e.Also, e.Type, e.Identifiability, e.Never, e.Transforms, e.Source,
+			e.Note})
+	}
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetIndent("", "  ")
+	return enc.Encode(rows)
+}
+
+func keysCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "the keys behind ids and pseudonyms"}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "init FILE",
+		Short:   "write a new key file, readable by its owner only",
+		Long:    "Init writes a new key file. All sensors of a fleet share one: the same call then has the same id everywhere.",
+		Example: "  sipsieve keys init /etc/sipsieve/keys.toml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return refused(vault.Create(args[0]))
+		},
+	})
+	return cmd
+}
