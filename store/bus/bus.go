@@ -1,0 +1,128 @@
+// Package bus carries excerpts from where they are made to where they are kept, over NATS JetStream.
+//
+// A Publisher's Put returns when the stream has the excerpts on disk; a Consumer acknowledges what a Sink has kept.
+// So an excerpt is always in one place at least, whatever stops in between.
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+)
+
+const (
+	defaultRetain   = 72 * time.Hour   // of a stream that says nothing
+	defaultPriority = 5                // likewise; 1 gets the most room
+	duplicateWindow = 2 * time.Minute  // within which a repeated publication is recognised by its message id
+	replyTimeout    = 15 * time.Second // for an answer of the server to a call without a deadline
+	asyncWindow     = 256              // publications in flight, one by one
+)
+
+// A Bus is a connection to a NATS server with JetStream: the embedded one, or one elsewhere.
+type Bus struct {
+	conn   *nats.Conn
+	stream jetstream.JetStream
+	server *server.Server // nil if it is elsewhere
+	own    func() error
+	access map[string]Access
+}
+
+// A Remote says how to reach a NATS server elsewhere. Credentials, CA, Certificate and Key are names of files.
+type Remote struct {
+	URL              string
+	Credentials      string
+	User, Password   string
+	CA               string
+	Certificate, Key string
+	Inbox            string // prefix of the subjects answers come to; "" for the client's own
+}
+
+// Connect reaches the server that r names and keeps trying when it goes away. If it is not there now the error
+// wraps store.ErrUnavailable.
+func Connect(r Remote) (*Bus, error) {
+	conn, err := nats.Connect(r.URL, r.options()...)
+	if err != nil {
+		return nil, fmt.Errorf("bus: connect: %w: %w", store.ErrUnavailable, err)
+	}
+	return newBus(conn)
+}
+
+func (r Remote) options() []nats.Option {
+	opts := []nats.Option{nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(time.Second)}
+	if r.Credentials != "" {
+		opts = append(opts, nats.UserCredentials(r.Credentials))
+	}
+	if r.User != "" {
+		opts = append(opts, nats.UserInfo(r.User, r.Password))
+	}
+	if r.CA != "" {
+		opts = append(opts, nats.RootCAs(r.CA))
+	}
+	if r.Certificate != "" {
+		opts = append(opts, nats.ClientCert(r.Certificate, r.Key))
+	}
+	if r.Inbox != "" {
+		opts = append(opts, nats.CustomInboxPrefix(r.Inbox))
+	}
+	return opts
+}
+
+// newBus takes conn over: it is closed with the Bus, or here if there is none.
+func newBus(conn *nats.Conn) (*Bus, error) {
+	stream, err := jetstream.New(conn, jetstream.WithDefaultTimeout(replyTimeout),
+		jetstream.WithPublishAsyncMaxPending(asyncWindow), jetstream.WithPublishAsyncTimeout(replyTimeout))
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	return &Bus{conn: conn, stream: stream}, nil
+}
+
+// Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.
+func (b *Bus) Close() error {
+	b.conn.Close()
+	if b.server == nil {
+		return nil
+	}
+	b.server.Shutdown()
+	b.server.WaitForShutdown()
+	return b.own()
+}
+
+// unavailable are the causes that pass, those of the connection and those of the server.
+var unavailable = []error{
+	nats.ErrNoResponders, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrDisconnected,
+	nats.ErrReconnectBufExceeded, nats.ErrNoServers, context.DeadlineExceeded, context.Canceled,
+}
+
+// wrap says what was done when err came, and whether it may pass.
+func wrap(doing string, err error) error {
+	if err == nil || errors.Is(err, store.ErrUnavailable) {
+		return err
+	}
+	var refused *jetstream.APIError
+	passes := errors.As(err, &refused) && refused.Code >= 500
+	for _, cause := range unavailable {
+		passes = passes || errors.Is(err, cause)
+	}
+	if passes {
+		return fmt.Errorf("bus: %s: %w: %w", doing, store.ErrUnavailable, err)
+	}
+	return fmt.Errorf("bus: %s: %w", doing, err)
+}
+
+// passing says what was done when err came; whatever it is, to try again is right.
+func passing(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("bus: %s: %w: %w", doing, store.ErrUnavailable, err)
+}

@@ -1,0 +1,269 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+const (
+	fetchLimit = 500
+	fetchWait  = 200 * time.Millisecond
+	ackWait    = 30 * time.Second
+	ackLimit   = 2000
+	putTimeout = 20 * time.Second // less than ackWait, so that what hangs is not delivered twice
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// A Consumer brings the excerpts of one purpose from its stream into a Sink, once each as far as the Sink's key goes.
+type Consumer struct {
+	bus           *Bus
+	purpose, name string
+
+	received, put, refused, redelivered, retried atomic.Uint64
+
+	trouble atomic.Pointer[error]
+}
+
+// Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
+// as store.CheckName has it.
+func (b *Bus) Consumer(purpose, name string) *Consumer {
+	return &Consumer{bus: b, purpose: purpose, name: name}
+}
+
+// Counts are what a Consumer did since it was made.
+type Counts struct {
+	Received    uint64 // messages, redelivered ones included
+	Put         uint64 // excerpts the Sink kept
+	Refused     uint64 // payloads that are not ours, and excerpts that the Sink refused for good
+	Redelivered uint64 // messages that had been delivered before
+	Retried     uint64 // Puts that were repeated because the Sink was unavailable or full
+}
+
+// Counts returns what c did up to now.
+func (c *Consumer) Counts() Counts {
+	return Counts{c.received.Load(), c.put.Load(), c.refused.Load(), c.redelivered.Load(), c.retried.Load()}
+}
+
+// Trouble returns why c waits at the moment, nil if it does not.
+func (c *Consumer) Trouble() error {
+	if err := c.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Run puts what comes into the Sink until ctx ends, and acknowledges it then: a crash in between repeats the Put.
+// An absent Sink or server makes it wait, a Sink without room too; a payload that is not ours is counted and
+// never comes again. Run returns nil when ctx ends, or an error of the Sink that no waiting mends.
+func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
+	for _, name := range []string{c.purpose, c.name} {
+		if err := store.CheckName(name); err != nil {
+			return fmt.Errorf("bus: consumer: %w", err)
+		}
+	}
+	pause := newPause()
+	for ctx.Err() == nil {
+		err := c.follow(ctx, into, pause)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		c.trouble.Store(&err)
+		pause.wait(ctx)
+	}
+	return nil
+}
+
+// follow makes the consumer on the server, if it is not there, and drains it until something goes wrong.
+func (c *Consumer) follow(ctx context.Context, into store.Sink, pause *pause) error {
+	s, err := c.bus.stream.Stream(ctx, store.StreamName(c.purpose))
+	if err != nil {
+		return passing("consume", err)
+	}
+	durable, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckWait: ackWait, MaxAckPending: ackLimit, MaxDeliver: -1,
+	})
+	if err != nil {
+		return passing("consume", err)
+	}
+	spool := s.CachedInfo().Created.UTC().Format(time.RFC3339Nano)
+	for ctx.Err() == nil {
+		if err := c.step(ctx, durable, spool, into); err != nil {
+			return err
+		}
+		c.trouble.Store(nil)
+		pause.reset()
+	}
+	return nil
+}
+
+// step fetches once and sees that all it fetched is kept.
+func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool string, into store.Sink) error {
+	fetched, err := durable.Fetch(fetchLimit, jetstream.FetchMaxWait(fetchWait))
+	if err != nil {
+		return passing("fetch", err)
+	}
+	d := delivery{origins: map[string]origin{}}
+	for m := range fetched.Messages() {
+		c.received.Add(1)
+		if !c.admit(&d, m, spool) {
+			c.refused.Add(1)
+			_ = m.Term() // if it is lost the message comes again, and is refused again
+		}
+	}
+	if len(d.messages) > 0 {
+		if err := c.keep(ctx, &d, into); err != nil {
+			return err
+		}
+	}
+	return passing("fetch", fetched.Error())
+}
+
+// A delivery is what one fetch brought, and where it came from.
+type delivery struct {
+	messages []jetstream.Msg
+	excerpts []policy.Excerpt
+	origins  map[string]origin // by message id
+}
+
+// An origin is where an excerpt stands in its sensor's own stream. It is kept on the way, from bus to bus.
+type origin struct{ seq, spool string }
+
+// originsKey finds the origins, a map from message id, in the context of a Put.
+type originsKey struct{}
+
+// admit takes m into d, if it is an excerpt of c's purpose that stands where it belongs.
+func (c *Consumer) admit(d *delivery, m jetstream.Msg, spool string) bool {
+	meta, err := m.Metadata()
+	if err != nil {
+		return false
+	}
+	if meta.NumDelivered > 1 {
+		c.redelivered.Add(1)
+	}
+	x, err := policy.Received(m.Data())
+	if err != nil {
+		return false
+	}
+	subject, err := store.Subject(x)
+	if err != nil || subject != m.Subject() || x.Purpose != c.purpose {
+		return false
+	}
+	id, err := messageID(x)
+	if err != nil {
+		return false
+	}
+	from := origin{m.Headers().Get(headerSeq), m.Headers().Get(headerSpool)}
+	if from.seq == "" {
+		from = origin{strconv.FormatUint(meta.Sequence.Stream, 10), spool}
+	}
+	d.messages, d.excerpts, d.origins[id] = append(d.messages, m), append(d.excerpts, x), from
+	return true
+}
+
+// keep puts d, as often as it takes, and acknowledges it. When ctx ends first it gives d back.
+func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error {
+	pause := newPause()
+	for {
+		err := c.try(ctx, d, into)
+		var refused store.Refused
+		switch {
+		case err == nil:
+			c.put.Add(uint64(len(d.excerpts)))
+			return d.acknowledge(ctx)
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), ctx.Err() != nil:
+			c.retried.Add(1)
+			c.trouble.Store(&err)
+		case errors.As(err, &refused):
+			c.split(refused, len(d.excerpts))
+			return d.acknowledge(ctx)
+		default:
+			d.giveBack()
+			return fmt.Errorf("bus: consume: %w", err)
+		}
+		if !pause.wait(ctx) {
+			d.giveBack()
+			return nil
+		}
+		d.hold()
+	}
+}
+
+// try puts d once. What hangs counts as unavailable.
+func (c *Consumer) try(ctx context.Context, d *delivery, into store.Sink) error {
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, originsKey{}, d.origins), putTimeout)
+	defer cancel()
+	err := into.Put(ctx, d.excerpts)
+	if err != nil && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("bus: consume: %w: %w", store.ErrUnavailable, err)
+	}
+	return err
+}
+
+// split counts a Put of which some were refused for good.
+func (c *Consumer) split(refused store.Refused, all int) {
+	lost := 0
+	for _, r := range refused {
+		lost += r.Count
+	}
+	c.refused.Add(uint64(lost))
+	c.put.Add(uint64(all - lost))
+}
+
+// acknowledge confirms all of d. The server takes acknowledgements in their order, so that its answer to the last
+// is an answer to all; one that is lost only repeats its message.
+func (d *delivery) acknowledge(ctx context.Context) error {
+	last := len(d.messages) - 1
+	for _, m := range d.messages[:last] {
+		if err := m.Ack(); err != nil {
+			return passing("acknowledge", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
+	defer cancel()
+	return passing("acknowledge", d.messages[last].DoubleAck(ctx))
+}
+
+// hold tells the server that d is still being worked on. If that is lost d comes again, which the key forgives.
+func (d *delivery) hold() {
+	for _, m := range d.messages {
+		_ = m.InProgress()
+	}
+}
+
+// giveBack lets another run have d at once; if that is lost, when ackWait is over.
+func (d *delivery) giveBack() {
+	for _, m := range d.messages {
+		_ = m.Nak()
+	}
+}
+
+// A pause grows from try to try.
+type pause struct{ next time.Duration }
+
+func newPause() *pause { return &pause{firstPause} }
+
+func (p *pause) reset() { p.next = firstPause }
+
+// wait waits and reports true, or false when ctx ended.
+func (p *pause) wait(ctx context.Context) bool {
+	t := time.NewTimer(p.next)
+	defer t.Stop()
+	p.next = min(2*p.next, lastPause)
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,172 @@
+package bus
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"sipsieve/store"
+)
+
+// startTimeout is how long the embedded server may take to read its streams.
+const startTimeout = time.Minute
+
+// A Config says where the embedded server keeps its streams and whether anybody else may read them.
+type Config struct {
+	Dir    string // its own; nobody else's while the server runs
+	Listen string // host:port on loopback, where port 0 is any; "" to listen nowhere
+	Plan   Plan
+}
+
+// Access is what a reader of one purpose needs to reach the embedded server. It holds a secret.
+type Access struct{ URL, User, Password, Inbox string }
+
+// Format keeps the password out of whatever prints a.
+func (a Access) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// Remote returns a for Connect.
+func (a Access) Remote() Remote {
+	return Remote{URL: a.URL, User: a.User, Password: a.Password, Inbox: a.Inbox}
+}
+
+// Embedded starts a server in this process and arranges its streams. Every acknowledgement of it is after fsync.
+func Embedded(ctx context.Context, c Config) (*Bus, error) {
+	if err := c.Plan.Validate(); err != nil {
+		return nil, err
+	}
+	opts, access, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	own, err := store.Own(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	b, err := start(opts, own)
+	if err != nil {
+		return nil, errors.Join(err, own())
+	}
+	b.access = access
+	for purpose, a := range access {
+		a.URL = b.server.ClientURL()
+		access[purpose] = a
+	}
+	if err := b.Arrange(ctx, c.Plan); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or did not know the
+// purpose when it started.
+func (b *Bus) Access(purpose string) (Access, bool) {
+	a, ok := b.access[purpose]
+	return a, ok
+}
+
+// options returns the server's settings and the Access of every purpose, still without its URL. The first user is
+// this process.
+func (c Config) options() (*server.Options, map[string]Access, error) {
+	opts := &server.Options{
+		ServerName: "sipsieve", JetStream: true, StoreDir: c.Dir, SyncAlways: true, SyncInterval: time.Minute,
+		JetStreamMaxMemory: 1 << 20, JetStreamMaxStore: 1 << 62, // the limit is each stream's own
+		NoSigs: true, NoLog: true, DontListen: c.Listen == "",
+		Users: []*server.User{{Username: "sipsieve", Password: rand.Text()}},
+	}
+	if c.Listen == "" {
+		return opts, nil, nil
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return nil, nil, errors.New("bus: listen: want host:port")
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return nil, nil, errors.New("bus: listen: want an address of loopback")
+	}
+	opts.Host = host
+	if opts.Port, err = strconv.Atoi(port); err != nil || opts.Port < 0 || opts.Port > 65535 {
+		return nil, nil, errors.New("bus: listen: want a port from 0 to 65535")
+	}
+	if opts.Port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	access := map[string]Access{}
+	for _, s := range c.Plan.Streams {
+		a := Access{User: "tail_" + s.Purpose, Password: rand.Text(), Inbox: "_INBOX_" + s.Purpose}
+		access[s.Purpose] = a
+		opts.Users = append(opts.Users, a.user(store.StreamName(s.Purpose)))
+	}
+	return opts, access, nil
+}
+
+// user may follow one stream, and nothing else.
+func (a Access) user(stream string) *server.User {
+	return &server.User{Username: a.User, Password: a.Password, Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			"$JS.API.STREAM.INFO." + stream,
+			"$JS.API.CONSUMER.CREATE." + stream + ".>",
+			"$JS.API.CONSUMER.INFO." + stream + ".>",
+			"$JS.API.CONSUMER.DELETE." + stream + ".>",
+			"$JS.API.CONSUMER.MSG.NEXT." + stream + ".>",
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{a.Inbox + ".>"}},
+	}}
+}
+
+// start runs a server and connects to it without a socket.
+func start(opts *server.Options, own func() error) (*Bus, error) {
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("bus: embedded server: %w", err)
+	}
+	var last lastWord
+	srv.SetLoggerV2(&last, false, false, false)
+	srv.Start()
+	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, fmt.Errorf("bus: embedded server does not start: %s", last.String())
+	}
+	me := opts.Users[0]
+	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.UserInfo(me.Username, me.Password),
+		nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
+	if err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, fmt.Errorf("bus: connect in process: %w", err)
+	}
+	b, err := newBus(conn)
+	if err != nil {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, err
+	}
+	b.server, b.own = srv, own
+	return b, nil
+}
+
+// A lastWord keeps the last complaint of the embedded server: why it did not start.
+type lastWord struct{ text atomic.Value }
+
+func (l *lastWord) say(format string, v ...any) { l.text.Store(fmt.Sprintf(format, v...)) }
+
+func (l *lastWord) String() string {
+	text, _ := l.text.Load().(string)
+	return text
+}
+
+// Noticef, Warnf, Debugf and Tracef drop; Fatalf and Errorf are kept.
+func (l *lastWord) Noticef(string, ...any)         {}
+func (l *lastWord) Warnf(string, ...any)           {}
+func (l *lastWord) Debugf(string, ...any)          {}
+func (l *lastWord) Tracef(string, ...any)          {}
+func (l *lastWord) Fatalf(format string, v ...any) { l.say(format, v...) }
+func (l *lastWord) Errorf(format string, v ...any) { l.say(format, v...) }

@@ -1,0 +1,219 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+// batchLimit is how many messages the server takes in one atomic batch.
+const batchLimit = 1000
+
+// Headers of a message, beside the message id of NATS.
+const (
+	headerSchema = "Sieve-Schema"
+	headerPolicy = "Sieve-Policy"
+	headerSite   = "Sieve-Site"
+	headerSensor = "Sieve-Sensor"
+	headerSeq    = "Sieve-Seq"
+	headerSpool  = "Sieve-Spool"
+)
+
+// Error codes of the server that a Publisher acts on.
+const (
+	codeStoreFailed     jetstream.ErrorCode = 10077
+	codeMessageTooLarge jetstream.ErrorCode = 10054
+	codeHeaderTooLarge  jetstream.ErrorCode = 10097
+)
+
+// A Publisher is the Sink whose Put ends when the streams have all of xs on disk.
+type Publisher struct {
+	bus    *Bus
+	expiry *store.Expiry
+
+	published, oneByOne atomic.Uint64
+}
+
+// Publisher returns a Publisher to b's streams. Excerpts that have expired by e are suppressed; nil suppresses none.
+func (b *Bus) Publisher(e *store.Expiry) *Publisher { return &Publisher{bus: b, expiry: e} }
+
+// Published returns how many excerpts were put, and how many of them one by one because their batch was refused.
+func (p *Publisher) Published() (all, oneByOne uint64) { return p.published.Load(), p.oneByOne.Load() }
+
+// Put publishes xs, purpose by purpose and in their order, in atomic batches. The error wraps store.ErrUnavailable
+// if anything is still to be put, or is store.Refused: for want of room (store.ErrFull) the last ones of the purpose,
+// or those that cannot be published at all (store.ErrTooLarge, store.ErrName). A repeated Put within two
+// minutes stores nothing twice.
+func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
+	if len(xs) == 0 {
+		return nil
+	}
+	if !p.bus.conn.IsConnected() {
+		return fmt.Errorf("bus: publish: not connected: %w", store.ErrUnavailable)
+	}
+	alive, expired := p.expiry.Alive(xs)
+	var refused store.Refused
+	for _, parcel := range p.parcels(ctx, alive, &refused) {
+		left, err := p.publish(ctx, parcel.messages)
+		switch {
+		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
+			refused = append(refused, store.Refusal{Purpose: parcel.purpose, Count: left, Err: err})
+		case err != nil:
+			return err
+		}
+	}
+	p.expiry.Count(expired)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// A parcel is what goes into the stream of one purpose.
+type parcel struct {
+	purpose  string
+	messages []*nats.Msg
+}
+
+// parcels sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
+func (p *Publisher) parcels(ctx context.Context, xs []policy.Excerpt, refused *store.Refused) []*parcel {
+	var order []*parcel
+	of := map[string]*parcel{}
+	origins, _ := ctx.Value(originsKey{}).(map[string]origin)
+	for _, x := range xs {
+		m, err := message(x, origins)
+		if err == nil && int64(m.Size()) > p.bus.conn.MaxPayload()-batchHeaders {
+			err = fmt.Errorf("bus: %d bytes: %w", m.Size(), store.ErrTooLarge)
+		}
+		if err != nil {
+			*refused = append(*refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err})
+			continue
+		}
+		if of[x.Purpose] == nil {
+			of[x.Purpose] = &parcel{purpose: x.Purpose}
+			order = append(order, of[x.Purpose])
+		}
+		of[x.Purpose].messages = append(of[x.Purpose].messages, m)
+	}
+	return order
+}
+
+// batchHeaders is room for the headers that a batch adds to each of its messages.
+const batchHeaders = 256
+
+// message returns x as it is published.
+func message(x policy.Excerpt, origins map[string]origin) (*nats.Msg, error) {
+	subject, err := store.Subject(x)
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	id, err := messageID(x)
+	if err != nil {
+		return nil, err
+	}
+	m := &nats.Msg{Subject: subject, Data: x.Body(), Header: nats.Header{
+		nats.MsgIdHdr: {id},
+		headerSchema:  {x.Schema}, headerPolicy: {x.Policy}, headerSite: {x.Site}, headerSensor: {x.Sensor},
+	}}
+	if o, ok := origins[id]; ok {
+		m.Header[headerSeq], m.Header[headerSpool] = []string{o.seq}, []string{o.spool}
+	}
+	return m, nil
+}
+
+// messageID names one publication of one sensor.
+func messageID(x policy.Excerpt) (string, error) {
+	if err := store.CheckName(x.Sensor); err != nil {
+		return "", fmt.Errorf("bus: sensor: %w", err)
+	}
+	for _, c := range []byte(x.ID) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return "", fmt.Errorf("bus: id: %w", store.ErrName)
+		}
+	}
+	if x.ID == "" || len(x.ID) > 64 {
+		return "", fmt.Errorf("bus: id: %w", store.ErrName)
+	}
+	return x.Sensor + "." + x.ID + "." + strconv.Itoa(x.Revision), nil
+}
+
+// publish puts messages of one stream, and returns how many at their end it did not put.
+func (p *Publisher) publish(ctx context.Context, messages []*nats.Msg) (left int, err error) {
+	for left = len(messages); left > 0; {
+		n := min(left, batchLimit)
+		batch := messages[len(messages)-left:][:n]
+		if err := p.batch(ctx, batch); err != nil {
+			return left, err
+		}
+		p.published.Add(uint64(n))
+		left -= n
+	}
+	return 0, nil
+}
+
+// batch puts all messages or none, but for a batch of which some are there already: that is put one by one.
+func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
+	_, err := jetstreamext.PublishMsgBatch(ctx, p.bus.stream, messages)
+	var refused *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstreamext.ErrInvalidBatchAck):
+		return p.singly(ctx, messages) // a server that knows no batches
+	case errors.As(err, &refused) && (refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID ||
+		refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishNotEnabled):
+		return p.singly(ctx, messages)
+	}
+	return publishError(err)
+}
+
+// singly puts one message after the other, without waiting for each.
+func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
+	p.oneByOne.Add(uint64(len(messages)))
+	var acks []jetstream.PubAckFuture
+	for _, m := range messages {
+		for _, header := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
+			m.Header.Del(header)
+		}
+		m.Reply = ""
+		ack, err := p.bus.stream.PublishMsgAsync(m)
+		if err != nil {
+			return publishError(err)
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			return publishError(err)
+		case <-ctx.Done():
+			return publishError(ctx.Err())
+		}
+	}
+	return nil
+}
+
+// publishError sorts what came of a publication: no room, too large, or, in doubt, something that may pass.
+func publishError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) {
+		switch {
+		case refused.ErrorCode == codeStoreFailed && refused.Description == "maximum bytes exceeded":
+			return fmt.Errorf("bus: publish: %w", store.ErrFull)
+		case refused.ErrorCode == codeMessageTooLarge, refused.ErrorCode == codeHeaderTooLarge:
+			return fmt.Errorf("bus: publish: %w", store.ErrTooLarge)
+		}
+	}
+	return fmt.Errorf("bus: publish: %w: %w", store.ErrUnavailable, err)
+}

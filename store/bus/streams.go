@@ -1,0 +1,140 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+)
+
+// opsStream takes what the ledger and the audit publish; it shares the disk with the default priority.
+const opsStream = "OPS"
+
+// A StreamConfig says how long the stream of a purpose retains and how much of the disk is its.
+type StreamConfig struct {
+	Purpose  string
+	Retain   time.Duration // 0 is 72 hours
+	Priority int           // 1 or more, its share of the disk is in proportion to 1/Priority; 0 is 5
+}
+
+// A Plan is all streams of a server. DiskLimit in bytes is shared among them; 0 is no limit.
+// Replicas is 1 on the embedded server and 0 is 1; a cluster has 3.
+type Plan struct {
+	Streams   []StreamConfig
+	DiskLimit int64
+	Replicas  int
+}
+
+// Validate returns everything that is wrong with p, each under its purpose.
+func (p Plan) Validate() error {
+	var errs []error
+	for i, s := range p.Streams {
+		errs = append(errs, store.CheckName(s.Purpose))
+		if s.Retain < 0 || s.Priority < 0 {
+			errs = append(errs, errors.New("bus: retain, priority: want 0 or more"))
+		}
+		if slices.ContainsFunc(p.Streams[:i], func(o StreamConfig) bool { return o.Purpose == s.Purpose }) {
+			errs = append(errs, errors.New("bus: a purpose stands twice"))
+		}
+	}
+	if p.DiskLimit < 0 {
+		errs = append(errs, errors.New("bus: disk limit: want 0 or more"))
+	}
+	return errors.Join(errs...)
+}
+
+// Arrange makes the streams of p, or changes those that are there; to repeat it changes nothing. A stream that p
+// does not name is left to run dry.
+func (b *Bus) Arrange(ctx context.Context, p Plan) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	for _, c := range p.configs() {
+		if _, err := b.stream.CreateOrUpdateStream(ctx, c); err != nil {
+			return wrap("arrange "+c.Name, err)
+		}
+	}
+	return nil
+}
+
+// configs returns the streams of p, OPS last.
+func (p Plan) configs() []jetstream.StreamConfig {
+	shares := 1.0 / defaultPriority
+	for _, s := range p.Streams {
+		shares += s.share()
+	}
+	bytes := func(share float64) int64 {
+		if p.DiskLimit == 0 {
+			return -1
+		}
+		return int64(float64(p.DiskLimit) * share / shares)
+	}
+	replicas := max(p.Replicas, 1)
+	var configs []jetstream.StreamConfig
+	for _, s := range p.Streams {
+		c := streamConfig(store.StreamName(s.Purpose), store.StreamSubjects(s.Purpose), replicas)
+		c.MaxAge, c.MaxBytes = cmp.Or(s.Retain, defaultRetain), bytes(s.share())
+		configs = append(configs, c)
+	}
+	ops := streamConfig(opsStream, []string{"ops.v1.>"}, replicas)
+	ops.MaxAge, ops.MaxBytes = defaultRetain, bytes(1.0/defaultPriority)
+	return append(configs, ops)
+}
+
+func (s StreamConfig) share() float64 { return 1 / float64(cmp.Or(s.Priority, defaultPriority)) }
+
+func streamConfig(name string, subjects []string, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: name, Subjects: subjects, Replicas: replicas,
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1, MaxMsgSize: -1,
+		Duplicates: duplicateWindow, AllowAtomicPublish: true, AllowDirect: true,
+	}
+}
+
+// A Lag is how full the stream of a purpose is and how far its consumers are behind.
+type Lag struct {
+	Purpose      string
+	Messages     uint64
+	Bytes, Limit int64     // Limit is -1 if there is none
+	Oldest       time.Time // when the oldest message came; zero if there is none
+	First, Last  uint64    // sequences of the oldest and the newest
+	Consumers    []ConsumerLag
+}
+
+// A ConsumerLag is how far one consumer is behind.
+type ConsumerLag struct {
+	Name         string
+	Confirmed    uint64 // every message up to this sequence is acknowledged; less than First-1: some went by age before
+	Pending      uint64 // not delivered yet
+	Unconfirmed  int    // delivered, not acknowledged
+	Redelivering int    // of these, delivered more than once
+}
+
+// Lag returns the figures of a purpose's stream and of its durable consumers.
+func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
+	s, err := b.stream.Stream(ctx, store.StreamName(purpose))
+	if err != nil {
+		return Lag{}, wrap("lag", err)
+	}
+	state := s.CachedInfo()
+	lag := Lag{Purpose: purpose, Messages: state.State.Msgs, Bytes: int64(state.State.Bytes),
+		Limit: state.Config.MaxBytes, First: state.State.FirstSeq, Last: state.State.LastSeq}
+	if lag.Messages > 0 {
+		lag.Oldest = state.State.FirstTime
+	}
+	consumers := s.ListConsumers(ctx)
+	for c := range consumers.Info() {
+		if c.Config.Durable == "" {
+			continue
+		}
+		lag.Consumers = append(lag.Consumers, ConsumerLag{Name: c.Name, Confirmed: c.AckFloor.Stream,
+			Pending: c.NumPending, Unconfirmed: c.NumAckPending, Redelivering: c.NumRedelivered})
+	}
+	return lag, wrap("lag", consumers.Err())
+}
