@@ -67,6 +67,7 @@ func (d *domain) run(ctx context.Context) error {
 	}
 	err := d.read()
 	for _, s := range d.shards {
+		s.abandoned.Store(d.waits && ctx.Err() != nil)
 		close(s.in)
 	}
 	err = errors.Join(err, shards.Wait())
@@ -158,7 +159,9 @@ type shard struct {
 	out     chan<- flow
 	live    bool
 	filling *batch // the reader's
-	counts  atomic.Pointer[track.Counts]
+
+	abandoned atomic.Bool
+	counts    atomic.Pointer[track.Counts]
 }
 
 func newShard(number int, p domainPlan, out chan<- flow) *shard {
@@ -193,10 +196,11 @@ func (s *shard) run() error {
 		select {
 		case b, open := <-s.in:
 			if !open {
-				s.send(s.track.Finish(nil), endOfTime)
+				s.end()
 				return nil
 			}
-			if wire, looked = b.clock, time.Time{}; s.live {
+			wire = b.clock
+			if s.live {
 				looked = time.Now()
 			}
 			s.send(s.observe(b), b.clock)
@@ -208,6 +212,16 @@ func (s *shard) run() error {
 			}
 		}
 	}
+}
+
+// end tells what the end of the capture leaves open. A file that was not read to its end is read again: what is
+// open in it is not told.
+func (s *shard) end() {
+	var events []track.Event
+	if !s.abandoned.Load() {
+		events = s.track.Finish(nil)
+	}
+	s.send(events, endOfTime)
 }
 
 // endOfTime is later than any event.

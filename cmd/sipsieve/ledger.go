@@ -11,6 +11,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
 )
 
 // A ledger says what became of every packet, message, call and excerpt. Its keys are a contract.
@@ -118,10 +119,10 @@ func (l *ledger) addTracker(c *track.Counts) {
 	l.Calls.MidCall += c.MidCall
 	l.Calls.Orphans += c.Orphans
 	for d, n := range c.Ended {
-		count(l.Calls.Ended, track.Disposition(d).String(), n)
+		count(l.Calls.Ended, cpni.DispositionWord(track.Disposition(d)), n)
 	}
 	for s, n := range c.Registrations {
-		count(l.Registrations, track.RegistrationState(s).String(), n)
+		count(l.Registrations, cpni.RegistrationWord(track.RegistrationState(s)), n)
 	}
 }
 

@@ -72,8 +72,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
-		queryCommand(), statusCommand(), keysCommand())
+	root.AddCommand(replayCommand(), policyCommand(), fieldsCommand(), keysCommand())
 	err := root.ExecuteContext(ctx)
 	var e exit
 	switch {

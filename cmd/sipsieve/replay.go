@@ -75,7 +75,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	d := newDomain(source, setup.plan(f.shards, false))
 	tally := newTally(setup.purposes)
 	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
-		r := cpni.Of(ev)
+		r := cpni.Of(ev, &setup.numbers, setup.Region)
 		r.Site, r.Sensor, r.Source = setup.site, setup.sensor, "file"
 		for i, p := range setup.purposes {
 			x, ok := p.Minimise(out.room(), &r)

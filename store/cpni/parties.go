@@ -58,7 +58,6 @@ var partyFields = map[string]extractor{
 	"stir_certificate_host":  text(track.CertificateHost, sip.Identity),
 	"stir_verification":      among(track.Verification, verstatWords, sip.From, sip.PAssertedIdentity),
 	"stir_issued_at":         {issuedAt, []sip.Header{sip.Identity}},
-	"associated_numbers":     texts(track.AssociatedNumber, sip.PAssociatedURI),
 	"registered_number":      tel(track.RegisteredNumber, sip.To),
 }
 

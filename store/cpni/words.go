@@ -44,3 +44,9 @@ func words(set uint16, all []string) (in []string) {
 	}
 	return in
 }
+
+// DispositionWord returns the word of d.
+func DispositionWord(d track.Disposition) string { return dispositionWords[d] }
+
+// RegistrationWord returns the word of s.
+func RegistrationWord(s track.RegistrationState) string { return registrationWords[s] }
