@@ -82,7 +82,7 @@ func (t *Tracker) endOfFile(n uint32, d *dialog) {
 // disposition says how d came out, by its final response; a CANCEL decides where there is none.
 func (d *dialog) disposition() Disposition {
 	switch {
-	case d.answered() || d.phase == byeOnly || d.gone != 0 && d.refusedAt == 0:
+	case d.answered() || d.phase == byeOnly || d.refusedAt == 0 && (d.bye != 0 || d.byeAnswered):
 		return Answered
 	case d.refusedAt == 0 && d.cancelled != 0:
 		return Cancelled

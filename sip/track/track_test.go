@@ -1,0 +1,122 @@
+package track
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/capture/capturetest"
+	"sipsieve/capture/pcap"
+	"sipsieve/sip"
+)
+
+// everything selects every header there is.
+func everything() (s sip.Selection) {
+	for i := range s {
+		s[i] = true
+	}
+	return s
+}
+
+// messages returns what sip.Reader makes of a capture file.
+func messages(t testing.TB, path string) []sip.Message {
+	t.Helper()
+	src, err := pcap.Open(path, pcap.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	r := sip.NewReader(everything(), sip.DefaultLimits())
+	b := &sip.Batch{}
+	for {
+		p, err := src.Next()
+		if err != nil {
+			if err != io.EOF {
+				t.Log(err)
+			}
+			return b.Messages
+		}
+		r.Read(&p, b.Add)
+	}
+}
+
+// play returns the messages of a ladder.
+func play(t testing.TB, ladder string) []sip.Message {
+	t.Helper()
+	frames, err := capturetest.Ladder([]byte(ladder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return written(t, frames)
+}
+
+func written(t testing.TB, frames []capturetest.Frame) []sip.Message {
+	t.Helper()
+	var file bytes.Buffer
+	if err := capturetest.WritePcap(&file, frames); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ladder.pcap")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return messages(t, path)
+}
+
+var testKeyer = NewKeyer([16]byte{1, 2, 3})
+
+// follow gives ms to tr, waits for a while, ends the capture, and returns the Events.
+func follow(t testing.TB, tr *Tracker, ms []sip.Message, wait time.Duration) (events []Event) {
+	t.Helper()
+	for i := range ms {
+		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
+		balance(t, tr, i+1, false)
+	}
+	if len(ms) > 0 && wait > 0 {
+		events = tr.Advance(events, ms[len(ms)-1].Time.Add(wait))
+		balance(t, tr, len(ms), false)
+	}
+	events = tr.Finish(events)
+	balance(t, tr, len(ms), true)
+	return events
+}
+
+// balance checks that tr's sums hold after n messages.
+func balance(t testing.TB, tr *Tracker, n int, ended bool) {
+	t.Helper()
+	c := tr.Counts()
+	var sum uint64
+	for _, e := range c.Ended {
+		sum += e
+	}
+	if c.Opened != sum+c.Live+c.Evicted {
+		t.Fatalf("opened %d, ended %d + live %d + evicted %d", c.Opened, sum, c.Live, c.Evicted)
+	}
+	if uint64(n) != c.Tracked+c.Duplicates+c.Dropped {
+		t.Fatalf("messages %d, tracked %d + duplicates %d + dropped %d", n, c.Tracked, c.Duplicates, c.Dropped)
+	}
+	if ended && (c.Live != 0 || tr.dialogs.len() != 0 || len(tr.index) != 0) {
+		t.Fatalf("after the end: live %d, dialogs %d, index %d", c.Live, tr.dialogs.len(), len(tr.index))
+	}
+}
+
+// calls returns the calls at Stop, in the order of their Events.
+func calls(events []Event) (cs []*Call) {
+	slices.SortStableFunc(events, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	for _, e := range events {
+		if e.Kind == CallKind && e.Stage == Stop {
+			cs = append(cs, e.Call)
+		}
+	}
+	return cs
+}
+
+// told plays a ladder, waits, and returns the calls.
+func told(t testing.TB, ladder string, wait time.Duration) []*Call {
+	t.Helper()
+	return calls(follow(t, New(DefaultLimits()), play(t, ladder), wait))
+}

@@ -1,0 +1,144 @@
+package track
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const generated = "../../../shared/captures/generated"
+
+// A truth is one call as tshark and a script of its own see it.
+type truth struct {
+	CallID                      string `json:"call_id"`
+	State                       string
+	FinalStatus                 int `json:"final_status"`
+	Start, Ringing, Answer, End float64
+	EndedBy                     string `json:"ended_by"`
+}
+
+// TestCallsAgreeWithTheTruthOfEveryCapture compares dispositions and times of all generated captures.
+func TestCallsAgreeWithTheTruthOfEveryCapture(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(generated, "*.pcap*"))
+	if len(files) == 0 {
+		t.Skip("no captures here")
+	}
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		if name == "d2-snaplen300" || name == "g31-torture-access" {
+			continue // headers cut off; messages without Call-ID: not calls of ours
+		}
+		t.Run(name, func(t *testing.T) { compareTruth(t, path, filepath.Join(generated, name+".truth.json")) })
+	}
+}
+
+func compareTruth(t *testing.T, path, truthPath string) {
+	text, err := os.ReadFile(truthPath)
+	if err != nil {
+		t.Skip(err)
+	}
+	var file struct {
+		Calls []truth
+		Rows  []row `json:"message_list"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	ms := messages(t, path)
+	if len(ms) == 0 && len(file.Rows) > 0 {
+		t.Skip("what carries this capture is not read yet")
+	}
+	got := make(map[string]*Call)
+	for _, c := range calls(follow(t, New(DefaultLimits()), ms, 0)) {
+		id := string(c.Facts.First(CallIDText))
+		if got[id] != nil {
+			t.Errorf("two records of one call")
+		}
+		got[id] = c
+	}
+	for _, want := range file.Calls {
+		want = onCallersHop(want, file.Rows)
+		c := got[want.CallID]
+		if c == nil {
+			if want.State != "fragment-no-invite" {
+				t.Errorf("%s: no record of a call that is %s", want.CallID, want.State)
+			}
+			continue
+		}
+		if as := mapped(want, c); as != c.Disposition {
+			t.Errorf("%s: disposition %d, want %d (%s)", want.CallID, c.Disposition, as, want.State)
+		}
+		if want.State == "fragment-no-invite" {
+			continue
+		}
+		near(t, want.CallID+" setup", c.Setup, want.Start)
+		near(t, want.CallID+" ring", c.Ring, want.Ringing)
+		near(t, want.CallID+" answer", c.Answer, want.Answer)
+		near(t, want.CallID+" end", c.End, want.End)
+		if by := map[string]Party{"caller": Caller, "callee": Callee}[want.EndedBy]; by != Unknown && c.DisconnectBy != by {
+			t.Errorf("%s: ended by %d, want %d", want.CallID, c.DisconnectBy, by)
+		}
+	}
+	if len(got) > len(file.Calls) {
+		t.Errorf("%d calls, truth has %d", len(got), len(file.Calls))
+	}
+}
+
+// A row is one message of a truth file.
+type row [15]any
+
+func (r row) is(call string) bool { return r[10] == call && r[9] == "INVITE" }
+
+// onCallersHop tells want as the caller's hop shows it (the answer and the refusal), and of copies the first.
+func onCallersHop(want truth, rows []row) truth {
+	var first row
+	var cseq any
+	for _, r := range rows {
+		if !r.is(want.CallID) {
+			continue
+		}
+		status, final := r[7].(float64)
+		switch {
+		case !final && first[10] == nil:
+			first = r
+		case !final || status < 200 || first[10] == nil || first[3] != r[5] || first[5] != r[3]:
+		case status < 300 && want.Answer != 0:
+			want.Answer = r[1].(float64)
+			return want
+		case want.Answer == 0 && (cseq != r[8] || float64(want.FinalStatus) != status):
+			cseq, want.FinalStatus, want.End = r[8], int(status), r[1].(float64)
+		}
+	}
+	return want
+}
+
+// mapped is the disposition of a truth's state, by the final response where the state leaves it open.
+func mapped(want truth, c *Call) Disposition {
+	state, _, _ := strings.Cut(want.State, "/")
+	switch state {
+	case "answered-ended", "answered-open", "fragment-no-invite":
+		return Answered
+	case "cancelled-no-final":
+		return Cancelled
+	case "no-final":
+		return NoAnswer
+	}
+	return outcome(want.FinalStatus, !c.Ring.IsZero())
+}
+
+func near(t *testing.T, what string, got time.Time, want float64) {
+	t.Helper()
+	if want == 0 {
+		if !got.IsZero() {
+			t.Errorf("%s: known, want unknown", what)
+		}
+		return
+	}
+	at := time.Unix(0, int64(want*1e9))
+	if d := got.Sub(at).Abs(); d > time.Millisecond {
+		t.Errorf("%s: off by %v", what, d)
+	}
+}
