@@ -55,63 +55,77 @@ type register struct {
 	Field     []Entry              `toml:"field"`
 }
 
-// the register, read once. It is a part of the program: one that does not load is a fault of the build.
-var (
-	theRegister register
-	byName      = map[string]Field{}
-	inKind      = map[string][]bool{}
-)
+// The register, read once. It is a part of the program: one that does not load is a fault of the build.
+var theRegister, byName, inKind = mustLoad()
 
-func init() {
-	if err := load(); err != nil {
+func mustLoad() (*register, map[string]Field, map[string][]bool) {
+	r, err := load(registerText)
+	if err != nil {
 		panic(err)
 	}
+	names := map[string]Field{}
+	for i := range r.Field {
+		names[r.Field[i].Name] = Field(i)
+	}
+	kinds := map[string][]bool{}
+	for kind, list := range map[string][]string{"registration": r.Kinds.Registration, "device": r.Kinds.Device} {
+		kinds[kind] = make([]bool, len(r.Field))
+		for _, name := range list {
+			kinds[kind][names[name]] = true
+		}
+	}
+	kinds["call"] = make([]bool, len(r.Field))
+	for i := range r.Field {
+		kinds["call"][i] = !slices.Contains(r.Kinds.OnlyOther, r.Field[i].Name)
+	}
+	return r, names, kinds
 }
 
-func load() error {
-	md, err := toml.Decode(registerText, &theRegister)
+// load reads a register and checks that its parts fit each other.
+func load(text string) (*register, error) {
+	r := new(register)
+	md, err := toml.Decode(text, r)
 	if err != nil {
-		return fmt.Errorf("cpni: register: %w", err)
+		return nil, fmt.Errorf("cpni: register: %w", err)
 	}
 	if keys := md.Undecoded(); len(keys) > 0 {
-		return fmt.Errorf("cpni: register: unknown key %s", keys[0])
+		return nil, fmt.Errorf("cpni: register: unknown key %s", keys[0])
 	}
-	r := &theRegister
+	names := map[string]bool{}
 	for i := range r.Field {
 		e := &r.Field[i]
-		if _, twice := byName[e.Name]; twice {
-			return fmt.Errorf("cpni: register: %s stands twice", e.Name)
+		if names[e.Name] {
+			return nil, fmt.Errorf("cpni: register: %s stands twice", e.Name)
 		}
-		byName[e.Name] = Field(i)
-		for _, class := range append([]string{e.Class}, e.Also...) {
-			if _, ok := r.Class[class]; !ok {
-				return fmt.Errorf("cpni: register: %s: unknown class %s", e.Name, class)
-			}
-		}
-		for _, t := range e.Transforms {
-			if _, ok := r.Transform[t]; !ok {
-				return fmt.Errorf("cpni: register: %s: unknown transform %s", e.Name, t)
-			}
+		names[e.Name] = true
+		if err := r.check(e); err != nil {
+			return nil, err
 		}
 	}
-	return loadKinds()
+	for _, name := range slices.Concat(r.Kinds.OnlyOther, r.Kinds.Registration, r.Kinds.Device) {
+		if !names[name] {
+			return nil, fmt.Errorf("cpni: register: kinds: unknown field %s", name)
+		}
+	}
+	return r, nil
 }
 
-func loadKinds() error {
-	r := &theRegister
-	for kind, names := range map[string][]string{"registration": r.Kinds.Registration, "device": r.Kinds.Device} {
-		inKind[kind] = make([]bool, len(r.Field))
-		for _, name := range names {
-			f, ok := byName[name]
-			if !ok {
-				return fmt.Errorf("cpni: register: kinds.%s: unknown field %s", kind, name)
-			}
-			inKind[kind][f] = true
+// check looks for the classes, transforms and purposes that e names.
+func (r *register) check(e *Entry) error {
+	for _, class := range append([]string{e.Class}, e.Also...) {
+		if _, ok := r.Class[class]; !ok {
+			return fmt.Errorf("cpni: register: %s: unknown class %s", e.Name, class)
 		}
 	}
-	inKind["call"] = make([]bool, len(r.Field))
-	for i := range r.Field {
-		inKind["call"][i] = !slices.Contains(r.Kinds.OnlyOther, r.Field[i].Name)
+	for _, t := range e.Transforms {
+		if _, ok := r.Transform[t]; !ok {
+			return fmt.Errorf("cpni: register: %s: unknown transform %s", e.Name, t)
+		}
+	}
+	for purpose := range e.Actions {
+		if !slices.Contains(r.Purposes, purpose) {
+			return fmt.Errorf("cpni: register: %s: unknown purpose %s", e.Name, purpose)
+		}
 	}
 	return nil
 }

@@ -64,7 +64,9 @@ func Parse(name string, src []byte) (*Policy, error) {
 	}
 	p := &parser{name: name, at: Locate(src)}
 	for _, key := range md.Undecoded() {
-		p.say(strings.Join(key, "."), "unknown key")
+		if len(key) < 5 || key[2] != "fields" { // those are read with their field
+			p.say(strings.Join(key, "."), "unknown key")
+		}
 	}
 	sum := sha256.Sum256(src)
 	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, hash: hex.EncodeToString(sum[:8])}
