@@ -13,8 +13,11 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return t.stranger(m, k)
 	}
-	d := t.note(n, m, k)
+	d, again := t.note(n, m, k)
 	d.requests++
+	if again && k.To != (Key{}) && (m.Method == sip.Invite || m.Method == sip.Update) {
+		return true // its response may have been seen
+	}
 	switch m.Method {
 	case sip.Invite:
 		return t.invite(n, d, m, k)
@@ -32,10 +35,10 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 	return true
 }
 
-// note counts m as one of dialog n's messages.
-func (t *Tracker) note(n uint32, m *sip.Message, k Keys) *dialog {
-	d := t.dialogs.at(n)
-	if d.repeated(m, k) {
+// note counts m as one of dialog n's messages, and reports whether it was seen before.
+func (t *Tracker) note(n uint32, m *sip.Message, k Keys) (d *dialog, again bool) {
+	d = t.dialogs.at(n)
+	if again = d.repeated(m, k); again {
 		t.counts.Retransmissions++
 	}
 	if m.Flags&sip.Truncated != 0 {
@@ -44,7 +47,7 @@ func (t *Tracker) note(n uint32, m *sip.Message, k Keys) *dialog {
 	if d.phase == up && d.expires == 0 {
 		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Talk))
 	}
-	return d
+	return d, again
 }
 
 // cutOf says what became of the rest of a truncated m.

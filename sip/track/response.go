@@ -12,7 +12,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return t.strayResponse(m, k)
 	}
-	d := t.note(n, m, k)
+	d, _ := t.note(n, m, k)
 	d.responses++
 	if d.phase == over {
 		return true

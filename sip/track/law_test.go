@@ -1,0 +1,206 @@
+package track
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+	"unsafe"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+)
+
+// repeat returns ms with repeats: copies of a packet right behind it, and retransmissions T1 later, in order of time.
+func repeat(ms []sip.Message, r *rand.Rand) []sip.Message {
+	out := slices.Clone(ms)
+	for _, m := range ms {
+		if r.IntN(3) == 0 {
+			c := m
+			c.Time = c.Time.Add(20 * time.Microsecond)
+			out = append(out, c)
+		}
+		if r.IntN(3) == 0 {
+			c := m
+			c.Time, c.Mark, c.ID = c.Time.Add(500*time.Millisecond), r.Uint64()|1, c.ID+1
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
+	return out
+}
+
+func TestRepeatsChangeNoCall(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, s := range stories {
+		ms := play(t, s.ladder)
+		want := calls(follow(t, New(DefaultLimits()), ms, s.wait+time.Minute))
+		for range 20 {
+			got := calls(follow(t, New(DefaultLimits()), repeat(ms, r), s.wait+time.Minute))
+			if len(got) != len(want) {
+				t.Fatalf("%s: %d records, want %d", s.name, len(got), len(want))
+			}
+			for i := range got {
+				got[i].Retransmissions = want[i].Retransmissions
+				if g, w := say(got[i]), say(want[i]); g != w {
+					t.Errorf("%s:\n%s\nwant\n%s", s.name, g, w)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryCaptureBalances(t *testing.T) {
+	for _, limit := range []int{1, 2, 3, 1000} {
+		l := DefaultLimits()
+		l.Calls, l.Bindings = limit, limit
+		for _, s := range stories {
+			follow(t, New(l), play(t, s.ladder), s.wait)
+		}
+	}
+}
+
+// FuzzCountsBalance plays messages of all stories in any order and at any time: the sums hold, nothing is left.
+func FuzzCountsBalance(f *testing.F) {
+	var all []sip.Message
+	for _, s := range stories {
+		all = append(all, play(f, s.ladder)...)
+	}
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, uint8(3))
+	f.Add([]byte("any order of the messages will do"), uint8(1))
+	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
+		l := DefaultLimits()
+		l.Calls, l.Bindings = int(limit)+1, int(limit)+1
+		at := ladderStart
+		var ms []sip.Message
+		for i := 0; i+1 < len(order); i += 2 {
+			m := all[(int(order[i])*7+int(order[i+1]>>5))%len(all)]
+			at = at.Add(time.Duration(order[i+1]&31) * time.Duration(order[i+1]&31) * time.Second)
+			m.Time, m.Mark = at, 0
+			ms = append(ms, m)
+		}
+		tr := New(l)
+		tr.Tell(StagesOf(Start, Answer, Stop))
+		for _, e := range follow(t, tr, ms, 0) {
+			if c := e.Call; c != nil && e.Stage == Stop && (c.Completeness > 100 || c.Held < 0 || c.Disposition == 0) {
+				t.Errorf("completeness %d, held %v, disposition %d", c.Completeness, c.Held, c.Disposition)
+			}
+		}
+	})
+}
+
+func TestKeysOfOneRootAgree(t *testing.T) {
+	a, b, other := NewKeyer([16]byte{7}), NewKeyer([16]byte{7}), NewKeyer([16]byte{8})
+	ms := play(t, answeredCall)
+	for i := range ms {
+		if a.Of(&ms[i]) != b.Of(&ms[i]) {
+			t.Error("two Keyers of one root differ")
+		}
+		if a.Of(&ms[i]).Call == other.Of(&ms[i]).Call {
+			t.Error("two roots make one Key")
+		}
+	}
+}
+
+func TestRegisterIsShardedByAddressOfRecord(t *testing.T) {
+	for _, to := range []string{
+		`"A > B" <sip:+13035550110@Example.NET:5060;user=phone>;tag=1`, "<sip:+13035550110@example.net>",
+		"sip:+13035550110@example.net;tag=9", "sips:+13035550110@EXAMPLE.net",
+	} {
+		if got := testKeyer.record([]byte(to)); got != testKeyer.record([]byte("<sip:+13035550110@example.net>")) {
+			t.Errorf("%s has another shard", to)
+		}
+	}
+	if testKeyer.record([]byte("<sip:a@example.net>")) == testKeyer.record([]byte("<sip:b@example.net>")) {
+		t.Error("two users have one shard")
+	}
+}
+
+func TestDialogFitsItsBudget(t *testing.T) {
+	if n := unsafe.Sizeof(dialog{}); n > 512 {
+		t.Errorf("a dialog is %d bytes, want 512 at most", n)
+	}
+}
+
+// inside returns a tracker with n answered calls, and for each a re-INVITE cycle of messages inside it.
+func inside(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
+	opening := play(t, answeredCall)
+	more := play(t, answeredCall+`
+00:10.000  alice -> bob   INVITE
+00:10.100  alice <- bob   200 INVITE
+00:10.200  alice -> bob   ACK`)[len(opening):]
+	tr := New(Limits{Calls: n, Bindings: 1, Ring: time.Minute, Talk: time.Hour})
+	var ms []sip.Message
+	var ks []Keys
+	for i := range n {
+		id := Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 5: byte(i * 31)}
+		for j := range opening {
+			k := testKeyer.Of(&opening[j])
+			k.Call = id
+			tr.Observe(nil, &opening[j], k)
+		}
+		for j := range more {
+			k := testKeyer.Of(&more[j])
+			k.Call = id
+			ms, ks = append(ms, more[j]), append(ks, k)
+		}
+	}
+	for i := range ms {
+		ms[i].Flow.Transport, ms[i].Mark = capture.UDP, uint64(i)*0x9e3779b97f4a7c15|1
+	}
+	return tr, ms, ks
+}
+
+func TestMessageInsideACallAllocatesNothing(t *testing.T) {
+	tr, ms, ks := inside(t, 8)
+	events := make([]Event, 0, 8)
+	i := 0
+	tr.Observe(events, &ms[0], ks[0]) // the duplicates' memory is made by the first
+	if n := testing.AllocsPerRun(1000, func() {
+		i = (i + 1) % len(ms)
+		events = tr.Observe(events[:0], &ms[i], testKeyer.Of(&ms[i]))
+		tr.Observe(events[:0], &ms[i], ks[i])
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkMessageInsideACall(b *testing.B) {
+	tr, ms, ks := inside(b, 10000)
+	events := make([]Event, 0, 8)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		m := &ms[i%len(ms)]
+		m.Mark += 1 << 40
+		events = tr.Observe(events[:0], m, ks[i%len(ms)])
+	}
+}
+
+func BenchmarkKeys(b *testing.B) {
+	_, ms, _ := inside(b, 1)
+	b.ReportAllocs()
+	for i := range b.N {
+		testKeyer.Of(&ms[i%len(ms)])
+	}
+}
+
+// BenchmarkWholeCall is a call of six messages, its Facts and its Event included.
+func BenchmarkWholeCall(b *testing.B) {
+	ms := play(b, answeredCall+`
+01:04.900  alice -> bob   BYE
+01:04.950  alice <- bob   200 BYE`)
+	tr := New(DefaultLimits())
+	var events []Event
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		for j := range ms {
+			k := testKeyer.Of(&ms[j])
+			k.Call = Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
+			m := &ms[j]
+			m.Time, m.Mark = m.Time.Add(10*time.Millisecond), m.Mark+1<<40
+			events = tr.Observe(events[:0], m, k)
+		}
+	}
+}

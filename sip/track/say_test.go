@@ -1,0 +1,64 @@
+package track
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+var dispositions = [...]string{"", "answered", "busy", "no_answer", "cancelled", "redirected", "auth_failed", "rejected",
+	"unreachable", "failed"}
+
+var missings = [...]string{"invite", "final_response", "ack", "cancel", "bye", "bye_response", "one_direction",
+	"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
+
+var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack", "privacy"}
+
+// say writes what is told of c in one line, the end in seconds since the ladder's start.
+func say(c *Call) string {
+	end := "never"
+	if !c.End.IsZero() {
+		end = fmt.Sprintf("%gs", c.End.Sub(ladderStart).Seconds())
+	}
+	s := fmt.Sprintf("%s %s %d%% code %d cause %d end %s %s %s by %s", dispositions[c.Disposition],
+		[...]string{"", "complete", "partial", "evicted"}[c.Status], c.Completeness, c.Code, c.Cause, end,
+		[...]string{"", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}[c.EndSource],
+		[...]string{"", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost", "transfer", "evicted", "capture_end"}[c.EndCause],
+		[...]string{"unknown", "caller", "callee", "network"}[c.DisconnectBy])
+	for i, f := range callFlags {
+		if c.Flags&(1<<i) != 0 {
+			s += " " + f
+		}
+	}
+	var missing []string
+	for i, m := range missings {
+		if c.Missing&(1<<i) != 0 {
+			missing = append(missing, m)
+		}
+	}
+	if missing != nil {
+		s += " missing " + strings.Join(missing, ",")
+	}
+	for _, n := range []struct {
+		what string
+		n    int
+	}{{"repeats", c.Retransmissions}, {"challenges", c.Challenges}, {"redirects", c.Redirects},
+		{"reinvites", c.Reinvites}, {"holds", c.Holds}, {"transfer", int(c.Transfer)}} {
+		if n.n != 0 {
+			s += fmt.Sprintf(" %s %d", n.what, n.n)
+		}
+	}
+	if c.Held != 0 {
+		s += " " + c.Held.String()
+	}
+	if c.Forks > 1 {
+		s += fmt.Sprintf(" forks %d", c.Forks)
+	}
+	if c.EarlyMedia {
+		s += " early"
+	}
+	return s
+}
+
+// ladderStart is time zero of a ladder.
+var ladderStart = time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC)
