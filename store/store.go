@@ -28,8 +28,8 @@ type Query struct {
 	Purpose string
 	Kind    string // "" for every kind
 
-	// From and before To, to the millisecond, of the time that expiry is counted from; zero for no bound.
-	// An excerpt whose purpose does not keep that time is within no bound.
+	// From and before To, to the millisecond, of the time that expiry is counted from; zero for no bound. A call
+	// without it is found by its first other time; what keeps no time at all is within no bound.
 	From, To time.Time
 	Limit    int // 0 for all
 }

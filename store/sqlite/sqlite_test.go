@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"testing"
+
+	"sipsieve/store"
+	"sipsieve/store/storetest"
+)
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
+}
+
+// TestStoreKeepsTheContractWithOneFileOpen makes every partition be closed and opened again all the time.
+func TestStoreKeepsTheContractWithOneFileOpen(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{Open: 1}) })
+}
+
+// opened returns a store in a directory of its own, unless c names one.
+func opened(t testing.TB, c Config) *Store {
+	t.Helper()
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	s, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

@@ -1,0 +1,167 @@
+// Package storetest says what every Store does, whatever it keeps its rows in.
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+// Run holds the stores that open returns, empty and each by itself, to the contract of store.Store.
+// None of them suppresses what has expired.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	for name, test := range map[string]func(*testing.T, store.Store){
+		"ReplaysInsertNothing":             replaysInsertNothing,
+		"OneRowOfOneIDInOnePut":            oneRowOfOneIDInOnePut,
+		"JoinDoesNotDependOnOrder":         joinDoesNotDependOnOrder,
+		"NeighbouringDaysAreJoined":        neighbouringDaysAreJoined,
+		"DistantDaysAreNot":                distantDaysAreNot,
+		"PurposesAreKeptApart":             purposesAreKeptApart,
+		"BodiesComeBackByteForByte":        bodiesComeBackByteForByte,
+		"QueryIsOrderedByExpiryAndID":      queryIsOrderedByExpiryAndID,
+		"QueryKeepsToItsBounds":            queryKeepsToItsBounds,
+		"QueryStopsWhenItsReaderDoes":      queryStopsWhenItsReaderDoes,
+		"NoPurposeNoAnswer":                noPurposeNoAnswer,
+		"OddPurposesAreRefusedAlone":       oddPurposesAreRefusedAlone,
+		"SweepForgetsWholeDaysOnly":        sweepForgetsWholeDaysOnly,
+		"SweptDaysCanBeFilledAgain":        sweptDaysCanBeFilledAgain,
+		"ReadersAndWritersDoNotMeet":       readersAndWritersDoNotMeet,
+		"SweepLeavesReadersAlone":          sweepLeavesReadersAlone,
+		"LargePutsAreKeptWhole":            largePutsAreKeptWhole,
+		"ClosedIsUnavailable":              closedIsUnavailable,
+		"AnEndedContextIsUnavailable":      anEndedContextIsUnavailable,
+		"StarsAndQuotesInIDsAreNothingOdd": starsAndQuotesInIDsAreNothingOdd,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			test(t, s)
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+}
+
+// Expires is the day that excerpts of Call expire unless they say otherwise.
+var Expires = policy.Date{Year: 2026, Month: time.November, Day: 24}
+
+// A Draft is an excerpt in the making: what is not set is as Call has it.
+type Draft struct {
+	Schema       string      `json:"schema"`
+	Kind         string      `json:"kind"`
+	Stage        string      `json:"stage"`
+	ID           string      `json:"id"`
+	Revision     int         `json:"revision"`
+	Status       string      `json:"status"`
+	Missing      []string    `json:"missing"`
+	Completeness int         `json:"completeness"`
+	Purpose      string      `json:"purpose"`
+	Policy       string      `json:"policy"`
+	Class        string      `json:"class"`
+	Expires      string      `json:"expires"`
+	Site         string      `json:"site"`
+	Sensor       string      `json:"sensor"`
+	Source       string      `json:"source"`
+	Setup        *time.Time  `json:"setup_time"`
+	Event        *time.Time  `json:"event_time,omitempty"`
+	Answer       *time.Time  `json:"answer_time"`
+	Duration     int         `json:"duration_ms"`
+	Text         string      `json:"text,omitempty"`
+	day          policy.Date // Expires
+}
+
+// Call returns a draft: the call of that id as sensor s1 publishes it for billing.
+func Call(id string) Draft {
+	return Draft{Schema: "sipsieve.call/1", Kind: "call", Stage: "stop", ID: id, Revision: 1, Status: "complete",
+		Missing: []string{}, Completeness: 100, Purpose: "billing", Policy: "0123456789abcdef", Class: "cpni",
+		Site: "dfw1", Sensor: "s1", Source: "interface", Duration: 61000, day: Expires}
+}
+
+// On returns d as it expires so many days after Expires.
+func (d Draft) On(days int) Draft {
+	day := time.Date(Expires.Year, Expires.Month, Expires.Day+days, 0, 0, 0, 0, time.UTC)
+	d.day = policy.Date{Year: day.Year(), Month: day.Month(), Day: day.Day()}
+	return d
+}
+
+// Excerpt returns d as it comes from the bus.
+func (d Draft) Excerpt(t testing.TB) policy.Excerpt {
+	t.Helper()
+	d.Expires = fmt.Sprintf("%04d-%02d-%02d", d.day.Year, d.day.Month, d.day.Day)
+	payload, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := policy.Received(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func put(t *testing.T, s store.Store, drafts ...Draft) {
+	t.Helper()
+	if err := s.Put(t.Context(), excerpts(t, drafts...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func excerpts(t testing.TB, drafts ...Draft) (xs []policy.Excerpt) {
+	t.Helper()
+	for _, d := range drafts {
+		xs = append(xs, d.Excerpt(t))
+	}
+	return xs
+}
+
+// answer returns the bodies that q has.
+func answer(t *testing.T, s store.Store, q store.Query) []string {
+	t.Helper()
+	return collect(t, s.Query(t.Context(), q))
+}
+
+func collect(t *testing.T, bodies iter.Seq2[[]byte, error]) (all []string) {
+	t.Helper()
+	for body, err := range bodies {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(body))
+	}
+	return all
+}
+
+// want complains unless the store's answer for billing is these drafts in this order.
+func want(t *testing.T, s store.Store, drafts ...Draft) {
+	t.Helper()
+	expect(t, s, store.Query{Purpose: "billing"}, drafts...)
+}
+
+func expect(t *testing.T, s store.Store, q store.Query, drafts ...Draft) {
+	t.Helper()
+	var bodies []string
+	for _, x := range excerpts(t, drafts...) {
+		bodies = append(bodies, string(x.Body()))
+	}
+	if got := answer(t, s, q); !slices.Equal(got, bodies) {
+		t.Errorf("%+v\ngot  %s\nwant %s", q, got, bodies)
+	}
+}
+
+// count complains unless a purpose has n rows.
+func count(t *testing.T, s store.Store, purpose string, n int) {
+	t.Helper()
+	counts, err := s.Count(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if counts[purpose] != n {
+		t.Errorf("rows of %s = %d, want %d", purpose, counts[purpose], n)
+	}
+}
