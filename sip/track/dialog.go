@@ -114,7 +114,8 @@ func (h *hop) flow() capture.Flow {
 	if h.v4 {
 		src, dst = src.Unmap(), dst.Unmap()
 	}
-	return capture.Flow{Src: netip.AddrPortFrom(src, h.sport), Dst: netip.AddrPortFrom(dst, h.dport), Transport: h.transport}
+	return capture.Flow{Src: netip.AddrPortFrom(src, h.sport), Dst: netip.AddrPortFrom(dst, h.dport),
+		Transport: h.transport}
 }
 
 // carries reports whether m, of an INVITE's transaction or its ACK, passed between the caller and whoever is next to

@@ -16,14 +16,14 @@ const (
 // duplicates remember the last packets, so that a packet that two taps show is taken once.
 type duplicates struct {
 	ring []packetMark
-	head []uint32 // by the low bits of a mark: the youngest entry with them
+	head []uint32 // by 16 bits of a mark: the youngest entry with them
 	next uint32   // entries ever made, the first is 1
 }
 
 type packetMark struct {
 	mark  uint64
 	at    int64
-	older uint32 // the entry before with the same low bits
+	older uint32 // the entry before with the same 16 bits
 }
 
 // seen reports whether m's packet was seen within the window, and remembers it.
@@ -34,11 +34,14 @@ func (d *duplicates) seen(m *sip.Message) bool {
 	if d.ring == nil {
 		d.ring, d.head = make([]packetMark, copies), make([]uint32, copies)
 	}
-	at, slot := m.Time.UnixNano(), m.Mark%copies
+	at, slot := m.Time.UnixNano(), m.Mark*0x9e3779b97f4a7c15>>48
 	for n := d.head[slot]; n != 0 && d.next-n < copies; n = d.ring[n%copies].older {
 		e := &d.ring[n%copies]
 		if e.mark == m.Mark && abs(at-e.at) < int64(copyWindow) {
 			return true
+		}
+		if at-e.at > int64(time.Second) {
+			break // what is older is out of the window, whatever order the taps came in
 		}
 	}
 	d.next++

@@ -2,7 +2,6 @@ package track
 
 import (
 	"bytes"
-	"strconv"
 
 	"sipsieve/sip"
 )
@@ -44,7 +43,7 @@ func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
 	for old := t.texts.get(d.text); len(old) >= 3; {
 		n := 3 + (int(old[1]) | int(old[2])<<8)
 		fact := Fact(old[0])
-		if fact != CalleeTag && (len(media) == 0 || fact != MediaType && fact != MediaCodec && fact != MediaProfile && fact != MediaCrypto) {
+		if fact != CalleeTag && (len(media) == 0 || !answerWins(fact)) {
 			f.text = append(f.text, old[:n]...)
 		}
 		old = old[n:]
@@ -53,6 +52,11 @@ func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
 	f.append(ServerText, m.Value(sip.Server))
 	f.gatherMedia(media)
 	t.keep(d, f)
+}
+
+// answerWins reports whether the answer's fact takes the place of the offer's (RFC 3264 section 6.1).
+func answerWins(f Fact) bool {
+	return f == MediaType || f == MediaCodec || f == MediaProfile || f == MediaCrypto
 }
 
 // gatherTag puts one Fact in the place of those of its kind.
@@ -298,111 +302,4 @@ func (fs *Facts) uriParam(f Fact, v []byte, name string) {
 			fs.append(f, value)
 		}
 	}
-}
-
-func (fs *Facts) gatherMedia(v []byte) {
-	if len(v) == 0 {
-		return
-	}
-	s := sip.ReadSession(v)
-	for _, w := range s.Types[:s.NTypes] {
-		fs.append(MediaType, []byte(w))
-	}
-	for _, w := range s.Codecs[:s.NCodecs] {
-		fs.append(MediaCodec, []byte(w))
-	}
-	if s.Addr.IsValid() {
-		fs.append(MediaAddress, s.Addr.AppendTo(nil))
-	}
-	fs.append(MediaProfile, []byte(s.Profile))
-	if s.NTypes > 0 {
-		fs.append(MediaCrypto, []byte(s.Crypto.String()))
-	}
-	if s.Candidate {
-		fs.append(CandidateSeen, []byte("1"))
-	}
-	if len(s.OriginID) > 0 {
-		fs.append(OriginSession, append(append(append([]byte(nil), s.OriginID...), ' '), s.OriginAt...))
-	}
-}
-
-// dialled returns the number in a URI's user part, without digits that are keyed after the answer (RFC 3966).
-func dialled(user []byte) []byte {
-	if i := bytes.IndexAny(user, ";,"); i >= 0 {
-		user = user[:i]
-	}
-	if i := bytes.IndexAny(user, "pwPW"); i > 0 && digits(user[:i]) {
-		user = user[:i]
-	}
-	if i := bytes.IndexByte(user, ':'); i >= 0 { // a password, RFC 3261 section 19.1.1
-		user = user[:i]
-	}
-	return user
-}
-
-// digits reports whether all of v can stand in a telephone number.
-func digits(v []byte) bool {
-	for _, c := range v {
-		if (c < '0' || c > '9') && bytes.IndexByte([]byte("+-.()*#"), c) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func tel(v []byte) bool {
-	i := bytes.IndexByte(v, '<') + 1
-	return len(v) >= i+4 && bytes.EqualFold(v[i:i+4], []byte("tel:"))
-}
-
-// named reports whether a display name stands before the URI in v.
-func named(v []byte) bool {
-	i := bytes.LastIndexByte(v, '<')
-	return i > 0 && len(bytes.Trim(v[:i], "\" \t")) > 0
-}
-
-func portOf(address []byte) []byte {
-	_, host := userHost(address)
-	if len(host) == 0 {
-		return nil
-	}
-	_, rest, ok := bytes.Cut(uriIn(address), append(append([]byte(nil), host...), ':'))
-	n := 0
-	for ok && n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
-		n++
-	}
-	return rest[:n]
-}
-
-// replaced returns the Call-ID of the Replaces that a Refer-To URI embeds (RFC 3891 section 4), nil without one.
-func replaced(referTo []byte) []byte {
-	_, headers, _ := bytes.Cut(referTo, []byte("?"))
-	for h := range bytes.SplitSeq(headers, []byte("&")) {
-		name, value, _ := bytes.Cut(h, []byte("="))
-		if !bytes.EqualFold(name, []byte("Replaces")) {
-			continue
-		}
-		if i := bytes.IndexAny(value, ";>"); i >= 0 {
-			value = value[:i]
-		}
-		id, _, _ := bytes.Cut(unescape(value), []byte(";"))
-		return id
-	}
-	return nil
-}
-
-// unescape undoes %XX (RFC 3261 section 25.1); what is none stays as it is.
-func unescape(v []byte) []byte {
-	var b []byte
-	for i := 0; i < len(v); i++ {
-		if v[i] == '%' && i+2 < len(v) {
-			if n, err := strconv.ParseUint(string(v[i+1:i+3]), 16, 8); err == nil {
-				b = append(b, byte(n))
-				i += 2
-				continue
-			}
-		}
-		b = append(b, v[i])
-	}
-	return b
 }

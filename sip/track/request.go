@@ -215,7 +215,7 @@ func (t *Tracker) ack(n uint32, d *dialog, m *sip.Message, k Keys) {
 	at := m.Time.UnixNano()
 	own := d.knowsLeg(leg(k)) >= 0
 	switch {
-	case d.phase == over || m.CSeq < d.cseq:
+	case d.phase == over || d.phase == byeOnly || m.CSeq < d.cseq:
 	case d.answered():
 		if d.acked == 0 && !own && (d.callee == k.To.short() || d.callee == k.From.short()) {
 			d.acked = at

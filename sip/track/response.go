@@ -53,7 +53,7 @@ func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
 func (t *Tracker) changed(n uint32, d *dialog, m *sip.Message, k Keys, side Party) bool {
 	c := &d.pending[side-Caller]
 	if !c.open || c.cseq != m.CSeq || c.method != m.Method || d.knowsLeg(leg(k)) >= 0 {
-		return d.phase == up && m.Method == sip.Invite && (side == Callee || m.CSeq != d.cseq)
+		return m.Method == sip.Invite && (side == Callee || d.answered() && m.CSeq != d.cseq)
 	}
 	if m.Status < 200 {
 		return true
@@ -230,7 +230,7 @@ func (t *Tracker) accepted(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 			d.code = uint16(m.Status)
 		}
 	case d.answered() && d.answer != 0:
-		return t.secondFork(d.root, m, k)
+		return t.secondFork(m, k)
 	case d.bye != 0:
 		d.answer, d.code, d.callee, d.phase = at, uint16(m.Status), k.To.short(), leaving
 	default:
@@ -256,9 +256,13 @@ func (t *Tracker) answeredNow(n uint32, d *dialog, at int64) {
 }
 
 // secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4).
-func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
+func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
 	if t.dialogs.len() >= t.limits.Calls && !t.evict() {
 		return false
+	}
+	root := t.index[k.Call.with(k.From)]
+	if root == 0 {
+		return true // it had to make room itself
 	}
 	n := t.dialogs.take()
 	r, d := t.dialogs.at(root), t.dialogs.at(n)

@@ -187,28 +187,34 @@ func (t *Tracker) forget(n uint32) {
 	t.rows.move(&t.dialogs, n, nowhere)
 	t.lapses.drop(n)
 	t.texts.give(d.text)
+	t.unlink(n, d)
 	if d.forking != 0 {
 		t.forkings.give(d.forking)
 	}
-	t.unlink(n, d)
 	*d = dialog{}
 	t.dialogs.give(n)
 }
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
 func (t *Tracker) unlink(n uint32, d *dialog) {
-	if t.index[d.index] == n {
-		if d.next == 0 {
-			delete(t.index, d.index)
-		} else {
-			t.index[d.index] = d.next
+	if t.index[d.index] != n {
+		for p := t.index[d.index]; p != 0; p = t.dialogs.at(p).next {
+			if q := t.dialogs.at(p); q.next == n {
+				q.next = d.next
+				return
+			}
 		}
 		return
 	}
-	for p := t.index[d.index]; p != 0; p = t.dialogs.at(p).next {
-		if q := t.dialogs.at(p); q.next == n {
-			q.next = d.next
-			return
-		}
+	if d.next == 0 {
+		delete(t.index, d.index)
+		return
+	}
+	t.index[d.index] = d.next
+	heir := t.dialogs.at(d.next)
+	heir.forks, heir.firstFork, heir.forking = d.forks, d.firstFork, d.forking
+	d.forking = 0
+	for p := d.next; p != 0; p = t.dialogs.at(p).next {
+		t.dialogs.at(p).root = d.next
 	}
 }
