@@ -23,15 +23,11 @@ const liveTick = 50 * time.Millisecond
 
 // A domain is the sources that share a clock, and the shards that follow them: one file, or everything live.
 type domain struct {
-	source  capture.Source
-	reader  *sip.Reader
-	keyer   track.Keyer
+	readers []*reader
 	shards  []*shard
 	out     chan flow
-	waits   bool // a file can wait, a wire cannot
-	clock   time.Time
-	pending int
-	handed  atomic.Uint64 // messages that reached a shard's queue or were dropped before it
+	waits   bool          // a file can wait, a wire cannot
+	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
 }
 
@@ -43,29 +39,41 @@ type domainPlan struct {
 	limits    track.Limits
 	stages    track.Stages
 	live      bool
+	eager     bool // hand over every message at once: somebody watches
 }
 
-// newDomain returns the domain of source.
-func newDomain(source capture.Source, p domainPlan) *domain {
-	d := &domain{
-		source: source, reader: sip.NewReader(p.selection, sip.DefaultLimits()), keyer: p.keyer,
-		out: make(chan flow, 4*p.shards), waits: !p.live,
-	}
+// newDomain returns the domain of sources; a domain that is not live has one.
+func newDomain(sources []capture.Source, p domainPlan) *domain {
+	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager}
 	for i := range p.shards {
 		d.shards = append(d.shards, newShard(i, p, d.out))
+	}
+	for _, s := range sources {
+		r := &reader{domain: d, source: s, sip: sip.NewReader(p.selection, sip.DefaultLimits()), keyer: p.keyer}
+		for range d.shards {
+			r.filling = append(r.filling, new(batch))
+		}
+		d.readers = append(d.readers, r)
 	}
 	return d
 }
 
-// run reads the source to its end, or until ctx ends, and closes d.out when the last event has left.
-// It returns what ended the source, nil at the end of a file.
+// run reads the sources to their ends, or until ctx ends, and closes d.out when the last event has left.
+// It returns what ended a source, nil at the end of a file.
 func (d *domain) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = d.source.Close() })()
-	var shards errgroup.Group
+	defer context.AfterFunc(ctx, func() {
+		for _, r := range d.readers {
+			_ = r.source.Close()
+		}
+	})()
+	var readers, shards errgroup.Group
 	for _, s := range d.shards {
 		shards.Go(s.run)
 	}
-	err := d.read()
+	for _, r := range d.readers {
+		readers.Go(r.run)
+	}
+	err := readers.Wait()
 	for _, s := range d.shards {
 		s.abandoned.Store(d.waits && ctx.Err() != nil)
 		close(s.in)
@@ -75,59 +83,71 @@ func (d *domain) run(ctx context.Context) error {
 	return err
 }
 
-// read is the only goroutine that touches d.reader and the batches that are being filled.
-func (d *domain) read() error {
+// A reader reads one source and gives every message to the shard of its key.
+type reader struct {
+	*domain
+	source  capture.Source
+	sip     *sip.Reader
+	keyer   track.Keyer
+	filling []*batch // by shard
+	clock   time.Time
+	pending int
+}
+
+// run is the only goroutine that touches r. It returns what ended the source, nil at its end.
+func (r *reader) run() error {
 	for {
-		p, err := d.source.Next()
+		p, err := r.source.Next()
 		if err != nil {
-			d.flush()
+			r.flush()
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		}
-		if p.Time.After(d.clock) {
-			d.clock = p.Time
+		if p.Time.After(r.clock) {
+			r.clock = p.Time
 		}
-		d.reader.Read(&p, d.take)
-		if d.pending >= flushEvery || !d.waits && d.pending > 0 {
-			d.flush()
+		r.sip.Read(&p, r.take)
+		if r.pending >= flushEvery || r.eager && r.pending > 0 {
+			r.flush()
 		}
 	}
 }
 
 // take puts m into the batch of its shard.
-func (d *domain) take(m *sip.Message) {
-	k := d.keyer.Of(m)
-	s := d.shards[int(k.Shard[0])%len(d.shards)]
-	s.filling.messages.Add(m)
-	s.filling.keys = append(s.filling.keys, k)
-	s.filling.clocks = append(s.filling.clocks, d.clock)
-	d.pending++
-	d.handed.Add(1)
+func (r *reader) take(m *sip.Message) {
+	k := r.keyer.Of(m)
+	b := r.filling[int(k.Shard[0])%len(r.filling)]
+	b.messages.Add(m)
+	b.keys = append(b.keys, k)
+	b.clocks = append(b.clocks, r.clock)
+	r.pending++
 }
 
-// flush hands every shard what was gathered for it, and the clock.
-func (d *domain) flush() {
-	for _, s := range d.shards {
-		s.filling.clock = d.clock
-		if d.waits {
-			s.in <- s.filling
-			s.filling = s.spare()
+// flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
+// so that what they send does not depend on how many there are.
+func (r *reader) flush() {
+	for i, s := range r.shards {
+		b := r.filling[i]
+		b.clock = r.clock
+		if r.waits {
+			s.in <- b
+			r.filling[i] = s.spare()
 			continue
 		}
-		if len(s.filling.keys) == 0 {
+		if len(b.keys) == 0 {
 			continue
 		}
 		select {
-		case s.in <- s.filling:
-			s.filling = s.spare()
+		case s.in <- b:
+			r.filling[i] = s.spare()
 		default:
-			d.full.Add(uint64(len(s.filling.keys)))
-			s.filling.reset()
+			r.full.Add(uint64(len(b.keys)))
+			b.reset()
 		}
 	}
-	d.pending = 0
+	r.pending = 0
 }
 
 // A batch is messages on their way from a reader to a shard, with their keys and the domain's clock at each.
@@ -166,7 +186,7 @@ type shard struct {
 
 func newShard(number int, p domainPlan, out chan<- flow) *shard {
 	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, 64), free: make(chan *batch, 64),
-		out: out, live: p.live, filling: new(batch)}
+		out: out, live: p.live}
 	s.track.Tell(p.stages)
 	s.counts.Store(new(track.Counts))
 	return s
@@ -199,12 +219,14 @@ func (s *shard) run() error {
 				s.end()
 				return nil
 			}
-			wire = b.clock
-			if s.live {
+			if wire = later(wire, b.clock); s.live {
 				looked = time.Now()
 			}
-			s.send(s.observe(b), b.clock)
-			s.free <- b
+			s.send(s.observe(b), wire)
+			select {
+			case s.free <- b:
+			default:
+			}
 		case <-tick:
 			if !wire.IsZero() {
 				now := wire.Add(time.Since(looked))
@@ -212,6 +234,13 @@ func (s *shard) run() error {
 			}
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // end tells what the end of the capture leaves open. A file that was not read to its end is read again: what is

@@ -75,8 +75,10 @@ func (l *ledger) addDomain(d *domain) {
 		l.addTracker(s.counts.Load())
 	}
 	l.Messages.Dropped += d.full.Load()
-	l.addReader(d.reader.Counts())
-	l.addDrops(d.source.Drops())
+	for _, r := range d.readers {
+		l.addReader(r.sip.Counts())
+		l.addDrops(r.source.Drops())
+	}
 }
 
 func (l *ledger) addDrops(d capture.Drops) {

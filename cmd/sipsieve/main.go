@@ -72,7 +72,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(replayCommand(), policyCommand(), fieldsCommand(), keysCommand())
+	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
+		queryCommand(), statusCommand(), keysCommand())
 	err := root.ExecuteContext(ctx)
 	var e exit
 	switch {

@@ -63,19 +63,25 @@ func columns(first []string, purposes []*policy.Purpose) []string {
 	return keys
 }
 
+// print writes an excerpt.
+func (p *printer) print(x policy.Excerpt) {
+	p.buf = x.Body()
+	p.printBody(x.Body())
+}
+
 // room is where the next excerpt may be written; print is done with it before the next.
 func (p *printer) room() []byte { return p.buf[:0] }
 
-func (p *printer) print(x policy.Excerpt) {
-	p.buf = x.Body()
+// printBody writes one excerpt's JSON.
+func (p *printer) printBody(body []byte) {
 	switch p.format {
 	case "jsonl":
-		_, _ = p.lines.Write(x.Body())
+		_, _ = p.lines.Write(body)
 		_ = p.lines.WriteByte('\n')
 	case "csv":
-		_ = p.csv.Write(cells(x.Body(), p.keys))
+		_ = p.csv.Write(cells(body, p.keys))
 	case "table":
-		_, _ = fmt.Fprintln(p.table, strings.Join(cells(x.Body(), p.keys), "\t"))
+		_, _ = fmt.Fprintln(p.table, strings.Join(cells(body, p.keys), "\t"))
 	}
 }
 

@@ -72,7 +72,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	d := newDomain(source, setup.plan(f.shards, false))
+	d := newDomain([]capture.Source{source}, setup.plan(f.shards, false))
 	tally := newTally(setup.purposes)
 	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
 		r := cpni.Of(ev, &setup.numbers, setup.Region)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"sipsieve/store/bus"
+)
+
+func checkCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:     "check --config FILE",
+		Short:   "everything that run would refuse, all at once, with file, line and key",
+		Example: "  sipsieve check --config /etc/sipsieve/sipsieve.toml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(file)
+			errs := []error{err}
+			var notThere *os.PathError
+			if errors.As(err, &notThere) {
+				return refused(err)
+			}
+			if s, err := newSetup(c); err != nil {
+				errs = append(errs, err)
+			} else {
+				for _, p := range s.purposes {
+					if p.FromReceipt {
+						fmt.Fprintf(cmd.OutOrStdout(), "warning: %s counts retention from receipt: for demonstrations only\n", p.Name)
+					}
+				}
+			}
+			errs = append(errs, c.reach()...)
+			if err := errors.Join(errs...); err != nil {
+				return refused(err)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "fine")
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file")
+	_ = cmd.MarkFlagRequired("config")
+	return cmd
+}
+
+// reach tries what c names outside the process: interfaces, files, folders, the NATS server.
+func (c *config) reach() (errs []error) {
+	for i, s := range c.Source {
+		key := fmt.Sprintf("source.%d", i)
+		switch s.Type {
+		case "interface":
+			if _, err := net.InterfaceByName(s.Interface); err != nil && s.Interface != "" {
+				errs = append(errs, c.wrong(key+".interface", "no such interface on this host"))
+			}
+		case "file":
+			if _, err := os.Stat(s.Path); err != nil && s.Path != "" && s.Path != "-" {
+				errs = append(errs, c.wrong(key+".path", "%v", errors.Unwrap(err)))
+			}
+		}
+	}
+	if err := writable(c.State); err != nil {
+		errs = append(errs, c.wrong("state", "%v", err))
+	}
+	if c.Bus == nil {
+		errs = append(errs, c.wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
+	} else if c.Bus.URL != "" {
+		b, err := bus.Connect(bus.Remote{URL: c.Bus.URL, Credentials: c.Bus.Creds})
+		if err != nil {
+			return append(errs, c.wrong("bus.url", "%v", err))
+		}
+		_ = b.Close()
+	}
+	return errs
+}
+
+// writable reports why nothing can be written in dir, or where dir would be made.
+func writable(dir string) error {
+	for {
+		st, err := os.Stat(dir)
+		if errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !st.IsDir() {
+			return errors.New("not a folder")
+		}
+		f, err := os.CreateTemp(dir, ".sipsieve-*")
+		if err != nil {
+			return errors.Unwrap(err)
+		}
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// errNoDaemon says that nobody listens on the socket.
+var errNoDaemon = errors.New("no daemon runs with this configuration")
+
+// ask sends one request to the daemon of c over its socket.
+func ask(ctx context.Context, c config, path string, values url.Values) (io.ReadCloser, error) {
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", c.socketPath())
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sipsieve"+path+"?"+values.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, errNoDaemon
+	case err != nil:
+		return nil, err
+	case resp.StatusCode != http.StatusOK:
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		return nil, errors.New(strings.TrimSpace(string(text)))
+	}
+	return resp.Body, nil
+}
+
+func configFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "config", "/etc/sipsieve/sipsieve.toml", "configuration file of the daemon")
+}
+
+func statusCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "what run is doing now: sources, loss, live calls, lag, retention, as JSON",
+		Example: "  sipsieve status --config configs/quickstart.toml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(file)
+			if err != nil {
+				return refused(err)
+			}
+			body, err := ask(cmd.Context(), c, "/status", nil)
+			if err != nil {
+				return exit{exitFindings, err}
+			}
+			defer body.Close()
+			var report statusReport
+			if err := json.NewDecoder(body).Decode(&report); err != nil {
+				return err
+			}
+			enc := json.NewEncoder(cmd.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(report)
+		},
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+func tailCommand() *cobra.Command {
+	var file, purpose string
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "tail --purpose P",
+		Short:   "follows excerpts on the bus as they come, a JSON line each",
+		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(file)
+			if err != nil {
+				return refused(err)
+			}
+			values := url.Values{"purpose": {purpose}}
+			if all {
+				values.Set("all", "1")
+			}
+			body, err := ask(cmd.Context(), c, "/tail", values)
+			if err != nil {
+				return refused(err)
+			}
+			defer body.Close()
+			if _, err = io.Copy(cmd.OutOrStdout(), body); cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&purpose, "purpose", "", "whose excerpts")
+	cmd.Flags().BoolVar(&all, "all", false, "first those that the stream has")
+	_ = cmd.MarkFlagRequired("purpose")
+	return cmd
+}
+
+func queryCommand() *cobra.Command {
+	var file, format string
+	values := map[string]*string{"purpose": new(string), "request": new(string), "kind": new(string), "from": new(string),
+		"to": new(string)}
+	cmd := &cobra.Command{
+		Use:     "query --purpose P --request R",
+		Short:   "records of one purpose from the store; no purpose, no answer",
+		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return query(cmd, file, format, func(key string) string {
+				if v := values[key]; v != nil {
+					return *v
+				}
+				return ""
+			})
+		},
+	}
+	configFlag(cmd, &file)
+	fl := cmd.Flags()
+	fl.StringVar(values["purpose"], "purpose", "", "whose records")
+	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket")
+	fl.StringVar(values["kind"], "kind", "", "call or registration (default: every kind)")
+	fl.StringVar(values["from"], "from", "", "from this time on, such as 2026-11-01")
+	fl.StringVar(values["to"], "to", "", "before this time")
+	fl.StringVar(&format, "format", "jsonl", "jsonl, csv or table")
+	return cmd
+}
+
+func query(cmd *cobra.Command, file, format string, value func(string) string) error {
+	c, err := loadConfig(file)
+	if err != nil {
+		return refused(err)
+	}
+	q, err := parseQuery(value)
+	if err != nil {
+		return refused(err)
+	}
+	s, err := newSetup(c)
+	if err != nil {
+		return refused(err)
+	}
+	if err := s.only(q.Purpose); err != nil {
+		return err
+	}
+	out, err := newPrinter(format, cmd.OutOrStdout(), s.purposes)
+	if err != nil {
+		return refused(err)
+	}
+	values := url.Values{}
+	for _, key := range []string{"purpose", "request", "kind", "from", "to"} {
+		values.Set(key, value(key))
+	}
+	body, err := ask(cmd.Context(), c, "/query", values)
+	if errors.Is(err, errNoDaemon) {
+		return queryStore(cmd.Context(), s, value, out)
+	}
+	if err != nil {
+		return refused(err)
+	}
+	defer body.Close()
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		out.printBody(lines.Bytes())
+	}
+	if err := lines.Err(); err != nil {
+		return errors.Join(fmt.Errorf("query: the answer is not whole: %w", err), out.flush())
+	}
+	return out.flush()
+}
+
+// queryStore reads the store itself when no daemon has it.
+func queryStore(ctx context.Context, s *setup, value func(string) string, out *printer) (err error) {
+	if s.Store == nil {
+		return refused(errors.New("query: this host keeps no store"))
+	}
+	st, err := openStore(s)
+	if err != nil {
+		return refused(err)
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	q, err := parseQuery(value)
+	if err != nil {
+		return refused(err)
+	}
+	for body, err := range st.Query(ctx, q) {
+		if err != nil {
+			return errors.Join(fmt.Errorf("query: the answer is not whole: %w", err), out.flush())
+		}
+		out.printBody(body)
+	}
+	return out.flush()
+}

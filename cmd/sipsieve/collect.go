@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sipsieve/sip/track"
+	"sipsieve/store"
+	"sipsieve/store/bus"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+)
+
+// Limits of what is put at once, and of what waits to be put.
+const (
+	putLimit   = 1000
+	putWait    = 200 * time.Millisecond
+	waitLimit  = 64 // batches
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 5 * time.Second
+	lossWait   = 5 * time.Second // before a full stream is told what it did not get
+)
+
+// A tagged flow is one of a domain, or that the domain has ended.
+type tagged struct {
+	domain int
+	flow   flow
+	ended  bool
+}
+
+// A collector puts the events of all domains in order, minimises them for each purpose, and puts them on the bus.
+type collector struct {
+	d       *daemon
+	in      chan tagged
+	out     chan []policy.Excerpt
+	tally   *tally
+	mergers []*merger
+	pending []policy.Excerpt
+	room    []byte
+	losses  []*cpni.Loss // by purpose: what is still to be announced
+	lost    chan lossOf
+}
+
+// A lossOf is what a purpose's stream did not take.
+type lossOf struct {
+	purpose int
+	count   uint64
+	from    time.Time
+	to      time.Time
+}
+
+func newCollector(d *daemon) *collector {
+	return &collector{d: d, in: make(chan tagged, 64), out: make(chan []policy.Excerpt, waitLimit),
+		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+}
+
+// close says that no domain sends any more.
+func (c *collector) close() { close(c.in) }
+
+// run is the only goroutine that touches the purposes. It returns when everything is put or given up.
+func (c *collector) run() error {
+	for _, dom := range c.d.domains {
+		c.mergers = append(c.mergers, newMerger(len(dom.shards)))
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.put() }()
+	ticker := time.NewTicker(putWait)
+	defer ticker.Stop()
+	for open := true; open; {
+		select {
+		case t, more := <-c.in:
+			if open = more; more {
+				c.take(t)
+			}
+		case l := <-c.lost:
+			c.note(l)
+		case <-ticker.C:
+			c.announce()
+			c.flush()
+		}
+	}
+	c.flush()
+	close(c.out)
+	return <-done
+}
+
+func (c *collector) take(t tagged) {
+	if t.ended {
+		c.flush()
+		return
+	}
+	live := !c.d.domains[t.domain].waits
+	c.mergers[t.domain].add(t.flow, func(ev *track.Event) { c.tell(ev, live) })
+}
+
+// tell minimises ev for every purpose.
+func (c *collector) tell(ev *track.Event, live bool) {
+	r := cpni.Of(ev, &c.d.numbers, c.d.Region)
+	r.Source = "file"
+	if live {
+		r.Source = "interface"
+	}
+	for i := range c.d.purposes {
+		c.add(i, &r)
+	}
+	if len(c.pending) >= putLimit {
+		c.flush()
+	}
+}
+
+// add makes the excerpt of one purpose. One that has expired already is suppressed.
+func (c *collector) add(i int, r *cpni.Record) {
+	r.Site, r.Sensor, r.Received = c.d.site, c.d.sensor, time.Now()
+	if cap(c.room)-len(c.room) < 4<<10 {
+		c.room = make([]byte, 0, 256<<10)
+	}
+	x, ok := c.d.purposes[i].Minimise(c.room, r)
+	if !ok {
+		return
+	}
+	c.room = c.room[:min(len(c.room)+len(x.Body()), cap(c.room))]
+	c.tally.made[i].Add(1)
+	if store.CompareDates(x.Expires, today()) <= 0 {
+		c.tally.suppress(i, "expired", 1)
+		return
+	}
+	c.pending = append(c.pending, x)
+}
+
+func (c *collector) flush() {
+	if len(c.pending) > 0 {
+		c.out <- c.pending
+		c.pending = make([]policy.Excerpt, 0, putLimit)
+	}
+}
+
+// note adds l to what is to be announced to its purpose.
+func (c *collector) note(l lossOf) {
+	if have := c.losses[l.purpose]; have != nil {
+		have.Count += l.count
+		have.To = l.to
+		return
+	}
+	c.losses[l.purpose] = &cpni.Loss{From: l.from, To: l.to, Count: l.count, Reason: "full"}
+}
+
+// announce tells purposes what they did not get, once there may be room again.
+func (c *collector) announce() {
+	for i, l := range c.losses {
+		if l != nil && time.Since(l.To) > lossWait {
+			r := cpni.OfLoss(*l)
+			r.Source = "interface"
+			c.add(i, &r)
+			c.losses[i] = nil
+		}
+	}
+}
+
+// put puts batch after batch on the bus; what cannot be put now is put again.
+func (c *collector) put() error {
+	sink := c.d.bus.Publisher(nil)
+	for xs := range c.out {
+		if err := c.putAll(sink, xs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) putAll(sink *bus.Publisher, xs []policy.Excerpt) error {
+	ctx := context.Background()
+	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
+		err := sink.Put(ctx, xs)
+		var refused store.Refused
+		switch {
+		case errors.Is(err, store.ErrUnavailable):
+			c.d.log.Warn("bus unavailable, holding excerpts", "held", len(xs), "err", err)
+			time.Sleep(wait)
+			continue
+		case errors.As(err, &refused):
+			c.refuse(xs, refused)
+			return nil
+		case err != nil:
+			return fmt.Errorf("bus: %w", err)
+		}
+		c.acknowledge(xs, nil)
+		return nil
+	}
+}
+
+// acknowledge counts what is durable now: all of xs but the refused ones of each purpose.
+func (c *collector) acknowledge(xs []policy.Excerpt, refused map[int]uint64) {
+	counts := make([]uint64, len(c.d.purposes))
+	for i := range xs {
+		counts[c.purpose(xs[i].Purpose)]++
+	}
+	for i, n := range counts {
+		c.tally.acknowledged[i].Add(n - refused[i])
+	}
+	if len(refused) == 0 {
+		c.d.show(xs)
+	}
+}
+
+// refuse counts what the bus did not take, and has it announced.
+func (c *collector) refuse(xs []policy.Excerpt, refused store.Refused) {
+	gone := map[int]uint64{}
+	for _, r := range refused {
+		i, n := c.purpose(r.Purpose), uint64(r.Count)
+		reason := "refused"
+		switch {
+		case errors.Is(r.Err, store.ErrFull):
+			reason = "full"
+		case errors.Is(r.Err, store.ErrTooLarge):
+			reason = "too_large"
+		}
+		gone[i] += n
+		c.tally.suppress(i, reason, n)
+		c.d.log.Error("bus took no more", "purpose", r.Purpose, "count", n, "reason", reason)
+		select {
+		case c.lost <- lossOf{purpose: i, count: n, from: time.Now(), to: time.Now()}:
+		default: // it stands in the ledger all the same
+		}
+	}
+	c.acknowledge(xs, gone)
+}
+
+func (c *collector) purpose(name string) int {
+	for i, p := range c.d.purposes {
+		if p.Name == name {
+			return i
+		}
+	}
+	return 0
+}
+
+// show prints the excerpts of the purpose that the configuration names.
+func (d *daemon) show(xs []policy.Excerpt) {
+	for i := range xs {
+		if xs[i].Purpose == d.Show {
+			fmt.Fprintf(d.out, "%s\n", xs[i].Body())
+		}
+	}
+}

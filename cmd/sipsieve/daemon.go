@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sipsieve/capture"
+	"sipsieve/capture/afpacket"
+	"sipsieve/capture/pcap"
+	"sipsieve/store"
+	"sipsieve/store/bus"
+	"sipsieve/store/policy"
+	"sipsieve/store/sqlite"
+)
+
+// drainLimit is how long a stop may take from the last packet to the last row.
+const drainLimit = 20 * time.Second
+
+// sweepEvery is how often the store forgets what has expired.
+const sweepEvery = time.Hour
+
+// A daemon is what run starts: sources, one collector, the bus, the store, and the windows on them.
+type daemon struct {
+	*setup
+	log       *slog.Logger
+	out       io.Writer
+	domains   []*domain
+	collector *collector
+	bus       *bus.Bus
+	store     store.Store
+	consumers []*bus.Consumer
+	began     time.Time
+	reading   atomic.Int64 // sources that have not ended
+	ready     atomic.Bool
+	swept     atomic.Uint64
+	sweepErr  atomic.Bool
+	mu        sync.Mutex
+	troubles  map[string]string // by source: what ended it early; under mu
+}
+
+// newDaemon opens everything that s names; what it opened is closed when anything is refused.
+func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (d *daemon, err error) {
+	d = &daemon{setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if err := os.MkdirAll(s.State, 0o700); err != nil {
+		return d, fmt.Errorf("state: %w", err)
+	}
+	if err := d.openBus(ctx); err != nil {
+		return d, err
+	}
+	if err := d.openStore(); err != nil {
+		return d, err
+	}
+	d.collector = newCollector(d)
+	return d, d.openSources()
+}
+
+func (d *daemon) openBus(ctx context.Context) (err error) {
+	if d.Bus == nil {
+		return errors.New("bus: want [bus]: embedded, or with the url of a NATS server")
+	}
+	if d.Bus.URL != "" {
+		d.bus, err = bus.Connect(bus.Remote{URL: d.Bus.URL, Credentials: d.Bus.Creds})
+		return err
+	}
+	room, _ := d.Bus.room()
+	plan := bus.Plan{DiskLimit: room}
+	for _, p := range d.purposes {
+		plan.Streams = append(plan.Streams, bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Duration(), Priority: p.Priority})
+	}
+	d.bus, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
+	return err
+}
+
+func (d *daemon) openStore() error {
+	if d.Store == nil {
+		return nil
+	}
+	s, err := openStore(d.setup)
+	if err != nil {
+		return err
+	}
+	d.store = s
+	for _, p := range d.purposes {
+		d.consumers = append(d.consumers, d.bus.Consumer(p.Name, "store-"+d.sensor))
+	}
+	return nil
+}
+
+// openStore opens the store that s names.
+func openStore(s *setup) (store.Store, error) {
+	c := sqlite.Config{Dir: s.storePath(), Today: today, Receipt: map[string]bool{}}
+	for _, p := range s.purposes {
+		c.Receipt[p.Name] = p.FromReceipt
+	}
+	return sqlite.Open(c)
+}
+
+func (c *config) storePath() string {
+	if c.Store != nil && c.Store.Path != "" {
+		return c.Store.Path
+	}
+	return filepath.Join(c.State, "store")
+}
+
+func today() policy.Date { return policy.DateOf(time.Now()) }
+
+// openSources opens every source; all live ones are one domain, each file is one.
+func (d *daemon) openSources() error {
+	var live []capture.Source
+	for i := range d.Source {
+		src := &d.Source[i]
+		s, err := src.open(uint64(i) << 56)
+		if err != nil {
+			return d.wrong(fmt.Sprintf("source.%d", i), "%v", err)
+		}
+		if src.Type == "file" {
+			plan := d.plan(d.Shards, false)
+			plan.eager = src.Speed > 0
+			d.domains = append(d.domains, newDomain(s, plan))
+			continue
+		}
+		live = append(live, s...)
+	}
+	if len(live) == 0 {
+		return nil
+	}
+	d.domains = append(d.domains, newDomain(live, d.plan(d.Shards, true)))
+	return afpacket.DropCapabilities()
+}
+
+// open opens what s names; base keeps its stream numbers apart from those of others.
+func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
+	ports, err := s.portRanges()
+	if err != nil {
+		return nil, err
+	}
+	if s.Type == "interface" {
+		c := afpacket.DefaultConfig()
+		c.Interface, c.Ports, c.Decode.StreamBase = s.Interface, ports, base
+		all, err := afpacket.OpenAll(c)
+		var list []capture.Source
+		for _, one := range all {
+			list = append(list, one)
+		}
+		return list, err
+	}
+	c := pcap.DefaultConfig()
+	c.Ports, c.StreamBase = ports, base
+	one, err := pcap.Open(s.Path, c)
+	if err != nil {
+		return nil, err
+	}
+	if s.Speed > 0 {
+		return []capture.Source{paced(one, s.Speed)}, nil
+	}
+	return []capture.Source{one}, nil
+}
+
+// run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
+func (d *daemon) run(ctx context.Context) error {
+	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var keepers errgroup.Group
+	for _, c := range d.consumers {
+		keepers.Go(func() error { return c.Run(keep, d.store) })
+	}
+	if d.store != nil {
+		keepers.Go(func() error { return d.sweep(keep) })
+	}
+	var readers errgroup.Group
+	d.reading.Store(int64(len(d.domains)))
+	for i, dom := range d.domains {
+		readers.Go(func() error { d.follow(ctx, i, dom); return nil })
+	}
+	d.ready.Store(true)
+	collected := make(chan error, 1)
+	go func() { collected <- d.collector.run() }()
+	_ = readers.Wait()
+	<-ctx.Done()
+	d.ready.Store(false)
+	d.collector.close()
+	err := <-collected
+	d.drain()
+	stop()
+	return errors.Join(err, keepers.Wait())
+}
+
+// follow runs one domain and passes on what its shards send.
+func (d *daemon) follow(ctx context.Context, number int, dom *domain) {
+	done := make(chan error, 1)
+	go func() { done <- dom.run(ctx) }()
+	for f := range dom.out {
+		d.collector.in <- tagged{domain: number, flow: f}
+	}
+	d.collector.in <- tagged{domain: number, ended: true}
+	d.reading.Add(-1)
+	err := <-done
+	if err != nil {
+		d.log.Warn("source ended", "source", d.sourceName(number), "err", err)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.troubles[d.sourceName(number)] = err.Error()
+		return
+	}
+	d.log.Info("source ended", "source", d.sourceName(number))
+}
+
+// sourceName names a domain without naming a file: its number in the configuration.
+func (d *daemon) sourceName(number int) string { return fmt.Sprintf("source.%d", number) }
+
+// drain waits until the store has what the bus has, or for as long as a stop may take.
+func (d *daemon) drain() {
+	ctx, stop := context.WithTimeout(context.Background(), drainLimit)
+	defer stop()
+	for d.store != nil {
+		behind, err := d.behind(ctx)
+		if err != nil || behind == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			d.log.Warn("stop: the store is behind, it goes on at the next start", "held", behind)
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// behind returns how many excerpts are on the bus and not in the store.
+func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
+	for _, p := range d.purposes {
+		lag, err := d.bus.Lag(ctx, p.Name)
+		if err != nil {
+			return 0, err
+		}
+		for _, c := range lag.Consumers {
+			n += c.Pending + uint64(c.Unconfirmed)
+		}
+	}
+	return n, nil
+}
+
+// sweep forgets what has expired, at the start and then once in a while.
+func (d *daemon) sweep(ctx context.Context) error {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		began := time.Now()
+		gone, err := d.store.Sweep(ctx, today())
+		d.sweepErr.Store(err != nil && ctx.Err() == nil)
+		d.swept.Add(uint64(gone))
+		if err != nil && ctx.Err() == nil {
+			d.log.Error("sweep", "err", err)
+		} else if gone > 0 {
+			d.log.Info("swept", "gone", gone, "took", time.Since(began))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// ledger adds up what all parts of d have counted.
+func (d *daemon) ledger() *ledger {
+	l := newLedger()
+	for _, dom := range d.domains {
+		l.addDomain(dom)
+	}
+	d.collector.tally.addTo(l)
+	return l
+}
+
+// close closes what was opened, the last first.
+func (d *daemon) close() (err error) {
+	for _, dom := range d.domains {
+		for _, r := range dom.readers {
+			err = errors.Join(err, r.source.Close())
+		}
+	}
+	if d.store != nil {
+		err = errors.Join(err, d.store.Close())
+	}
+	if d.bus != nil {
+		err = errors.Join(err, d.bus.Close())
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"sipsieve/store"
+)
+
+// serve answers on l until it is closed.
+func (d *daemon) serve(l net.Listener, mux http.Handler) {
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	if err := s.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		d.log.Error("http", "err", err)
+	}
+}
+
+// publicMux is what anybody on the listening address may see: counts, never a record.
+func (d *daemon) publicMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(&metrics{d})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", d.readyz)
+	return mux
+}
+
+// readyz answers 200 when packets go all the way, else 503 with the reasons.
+func (d *daemon) readyz(w http.ResponseWriter, _ *http.Request) {
+	var why []string
+	if !d.ready.Load() {
+		why = append(why, "not running")
+	}
+	for _, c := range d.consumers {
+		if c.Trouble() != nil {
+			why = append(why, "the store takes nothing")
+			break
+		}
+	}
+	if d.sweepErr.Load() {
+		why = append(why, "the last sweep did not forget everything")
+	}
+	if d.ledger().balance(true) != nil {
+		why = append(why, "the ledger does not balance")
+	}
+	if len(why) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(why) == 0, "why": why})
+}
+
+// privateMux is what the owner of the unix socket may ask.
+func (d *daemon) privateMux() *http.ServeMux {
+	mux := d.publicMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(d.status(r))
+	})
+	mux.HandleFunc("GET /tail", d.serveTail)
+	mux.HandleFunc("GET /query", d.serveQuery)
+	return mux
+}
+
+// A statusReport is what run is doing now.
+type statusReport struct {
+	Site      string            `json:"site"`
+	Sensor    string            `json:"sensor"`
+	Policy    string            `json:"policy"`
+	Up        string            `json:"up"`
+	Sources   int               `json:"sources"`
+	Reading   int64             `json:"reading"`
+	Troubles  map[string]string `json:"troubles"`
+	Ledger    *ledger           `json:"ledger"`
+	Balance   string            `json:"balance"`
+	Bus       []streamReport    `json:"bus"`
+	Records   map[string]int    `json:"records"`
+	Forgotten uint64            `json:"forgotten"`
+}
+
+// A streamReport is how full a purpose's stream is, and how far its consumers are behind.
+type streamReport struct {
+	Purpose  string `json:"purpose"`
+	Messages uint64 `json:"messages"`
+	Bytes    int64  `json:"bytes"`
+	Limit    int64  `json:"limit"`
+	Behind   uint64 `json:"behind"`
+}
+
+func (d *daemon) status(r *http.Request) statusReport {
+	l := d.ledger()
+	s := statusReport{Site: d.site, Sensor: d.sensor, Policy: d.policy.Hash(), Sources: len(d.Source),
+		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
+		Forgotten: d.swept.Load()}
+	if err := l.balance(true); err != nil {
+		s.Balance = err.Error()
+	}
+	d.mu.Lock()
+	s.Troubles = maps.Clone(d.troubles)
+	d.mu.Unlock()
+	for _, p := range d.purposes {
+		lag, err := d.bus.Lag(r.Context(), p.Name)
+		if err != nil {
+			s.Troubles["bus"] = err.Error()
+			continue
+		}
+		one := streamReport{Purpose: p.Name, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
+		for _, c := range lag.Consumers {
+			one.Behind += c.Pending + uint64(c.Unconfirmed)
+		}
+		s.Bus = append(s.Bus, one)
+	}
+	if d.store != nil {
+		s.Records, _ = d.store.Count(r.Context())
+	}
+	return s
+}
+
+// serveTail writes the excerpts of a purpose as they come, a line each.
+func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
+	purpose := r.FormValue("purpose")
+	if _, ok := d.policy.Purpose(purpose); !ok {
+		http.Error(w, "the policy has no enabled purpose of that name", http.StatusBadRequest)
+		return
+	}
+	flush := http.NewResponseController(w)
+	w.WriteHeader(http.StatusOK)
+	_ = flush.Flush()
+	for x, err := range d.bus.Tail(r.Context(), purpose, r.FormValue("all") != "") {
+		if err != nil {
+			continue
+		}
+		if _, err := w.Write(append(x.Body(), '\n')); err != nil || flush.Flush() != nil {
+			return
+		}
+	}
+}
+
+func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
+	if d.store == nil {
+		http.Error(w, "this host keeps no store", http.StatusBadRequest)
+		return
+	}
+	q, err := parseQuery(r.FormValue)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	d.log.Info("query", "purpose", q.Purpose, "request", r.FormValue("request"))
+	for body, err := range d.store.Query(r.Context(), q) {
+		if err != nil {
+			panic(http.ErrAbortHandler) // the reader must see that the answer is not whole
+		}
+		if _, err := w.Write(append(body, '\n')); err != nil {
+			return
+		}
+	}
+}
+
+// parseQuery reads a query's parameters, which are the verb's flags.
+func parseQuery(value func(string) string) (q store.Query, err error) {
+	q.Purpose, q.Kind = value("purpose"), value("kind")
+	if q.Purpose == "" {
+		return q, errors.New("purpose: no purpose, no answer")
+	}
+	if value("request") == "" {
+		return q, errors.New("request: name the request that this reading answers, such as a ticket")
+	}
+	if !plainName(value("request")) {
+		return q, errors.New("request: want 1 to 32 of a-z, 0-9, _ and -: a ticket, never a person")
+	}
+	for _, bound := range []struct {
+		key string
+		to  *time.Time
+	}{{"from", &q.From}, {"to", &q.To}} {
+		if text := value(bound.key); text != "" {
+			if *bound.to, err = readTime(text); err != nil {
+				return q, errors.New(bound.key + ": want a time such as 2026-11-24 or 2026-11-24T10:00:00Z")
+			}
+		}
+	}
+	return q, nil
+}
+
+func readTime(text string) (time.Time, error) {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
