@@ -153,9 +153,7 @@ func (fs *Facts) gather(h sip.Header, v []byte) {
 func (fs *Facts) gatherRest(h sip.Header, v []byte) {
 	switch h {
 	case sip.PChargingVector:
-		fs.param(ChargingVector, v, "icid-value")
-		fs.param(ChargingOperator, v, "orig-ioi")
-		fs.param(ChargingOperator, v, "term-ioi")
+		fs.charging(v)
 	case sip.Privacy:
 		for word := range bytes.SplitSeq(v, []byte(";")) {
 			fs.append(PrivacyValue, bytes.ToLower(bytes.TrimSpace(word)))
@@ -272,8 +270,9 @@ func (fs *Facts) via(v []byte) {
 		return
 	}
 	head, _, _ := bytes.Cut(v, []byte(";"))
-	if words := bytes.Fields(head); len(words) > 1 {
-		fs.append(ViaSentBy, words[len(words)-1])
+	head = bytes.TrimSpace(head)
+	if i := bytes.LastIndexAny(head, " \t"); i >= 0 {
+		fs.append(ViaSentBy, head[i+1:])
 	}
 	fs.param(ViaReceived, v, "received")
 }
@@ -281,11 +280,15 @@ func (fs *Facts) via(v []byte) {
 func (fs *Facts) param(f Fact, v []byte, name string) {
 	if p, ok := sip.ParamOf(v, name); ok {
 		fs.append(f, p)
-		return
 	}
-	if p, ok := sip.ParamOf(append([]byte(";"), v...), name); ok {
-		fs.append(f, p)
-	}
+}
+
+// charging appends the parameters of P-Charging-Vector, which has nothing but such (RFC 7315 section 5.6).
+func (fs *Facts) charging(v []byte) {
+	v = append([]byte(";"), v...)
+	fs.param(ChargingVector, v, "icid-value")
+	fs.param(ChargingOperator, v, "orig-ioi")
+	fs.param(ChargingOperator, v, "term-ioi")
 }
 
 // uriParam appends a parameter of the URI in v, if f is not there yet.

@@ -60,32 +60,42 @@ func TestEveryCaptureBalances(t *testing.T) {
 	}
 }
 
+// playAll returns the messages of all stories.
+func playAll(t testing.TB) (all []sip.Message) {
+	for _, s := range stories {
+		all = append(all, play(t, s.ladder)...)
+	}
+	return all
+}
+
+// runOrder gives messages of all to a Tracker, two bytes of order each: which one, and how much later.
+func runOrder(t *testing.T, all []sip.Message, order []byte, limit uint8) {
+	l := DefaultLimits()
+	l.Calls, l.Bindings = int(limit)+1, int(limit)+1
+	at := ladderStart
+	var ms []sip.Message
+	for i := 0; i+1 < len(order); i += 2 {
+		m := all[(int(order[i])*7+int(order[i+1]>>5))%len(all)]
+		at = at.Add(time.Duration(order[i+1]&31) * time.Duration(order[i+1]&31) * time.Second)
+		m.Time, m.Mark = at, 0
+		ms = append(ms, m)
+	}
+	tr := New(l)
+	tr.Tell(StagesOf(Start, Answer, Stop))
+	for _, e := range follow(t, tr, ms, 0) {
+		if c := e.Call; c != nil && e.Stage == Stop && (c.Completeness > 100 || c.Held < 0 || c.Disposition == 0) {
+			t.Errorf("completeness %d, held %v, disposition %d", c.Completeness, c.Held, c.Disposition)
+		}
+	}
+}
+
 // FuzzCountsBalance plays messages of all stories in any order and at any time: the sums hold, nothing is left.
 func FuzzCountsBalance(f *testing.F) {
-	var all []sip.Message
-	for _, s := range stories {
-		all = append(all, play(f, s.ladder)...)
-	}
+	all := playAll(f)
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, uint8(3))
 	f.Add([]byte("any order of the messages will do"), uint8(1))
 	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
-		l := DefaultLimits()
-		l.Calls, l.Bindings = int(limit)+1, int(limit)+1
-		at := ladderStart
-		var ms []sip.Message
-		for i := 0; i+1 < len(order); i += 2 {
-			m := all[(int(order[i])*7+int(order[i+1]>>5))%len(all)]
-			at = at.Add(time.Duration(order[i+1]&31) * time.Duration(order[i+1]&31) * time.Second)
-			m.Time, m.Mark = at, 0
-			ms = append(ms, m)
-		}
-		tr := New(l)
-		tr.Tell(StagesOf(Start, Answer, Stop))
-		for _, e := range follow(t, tr, ms, 0) {
-			if c := e.Call; c != nil && e.Stage == Stop && (c.Completeness > 100 || c.Held < 0 || c.Disposition == 0) {
-				t.Errorf("completeness %d, held %v, disposition %d", c.Completeness, c.Held, c.Disposition)
-			}
-		}
+		runOrder(t, all, order, limit)
 	})
 }
 

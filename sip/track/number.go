@@ -20,7 +20,8 @@ func (fs *Facts) gatherMedia(v []byte) {
 		fs.append(MediaCodec, []byte(w))
 	}
 	if s.Addr.IsValid() {
-		fs.append(MediaAddress, s.Addr.AppendTo(nil))
+		var room [64]byte
+		fs.append(MediaAddress, s.Addr.AppendTo(room[:0]))
 	}
 	fs.append(MediaProfile, []byte(s.Profile))
 	if s.NTypes > 0 {
@@ -69,17 +70,18 @@ func named(v []byte) bool {
 	return i > 0 && len(bytes.Trim(v[:i], "\" \t")) > 0
 }
 
+// portOf returns the port of the first URI in address, nil without one.
 func portOf(address []byte) []byte {
 	_, host := userHost(address)
-	if len(host) == 0 {
+	_, rest, _ := bytes.Cut(uriIn(address), host)
+	if len(host) == 0 || len(rest) == 0 || rest[0] != ':' {
 		return nil
 	}
-	_, rest, ok := bytes.Cut(uriIn(address), append(append([]byte(nil), host...), ':'))
-	n := 0
-	for ok && n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
+	n := 1
+	for n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
 		n++
 	}
-	return rest[:n]
+	return rest[1:n]
 }
 
 // replaced returns the Call-ID of the Replaces that a Refer-To URI embeds (RFC 3891 section 4), nil without one.

@@ -185,7 +185,11 @@ func (t *Tracker) again(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 	if day := int64(24 * time.Hour); d.first/day == m.Time.UnixNano()/day {
 		reuse = d.reuse + 1
 	}
+	index := d.index
 	t.forget(n)
+	if t.index[index] != 0 {
+		return true // another fork of the old call is still up
+	}
 	return t.openInvite(m, k, reuse)
 }
 

@@ -1,10 +1,6 @@
 package track
 
-import (
-	"strconv"
-
-	"sipsieve/sip"
-)
+import "sipsieve/sip"
 
 // response takes note of a response to anything but REGISTER. It reports false if a limit kept m out.
 func (t *Tracker) response(m *sip.Message, k Keys) bool {
@@ -123,11 +119,11 @@ func seconds(v []byte) uint32 {
 	for i < len(v) && i < 9 && '0' <= v[i] && v[i] <= '9' {
 		i++
 	}
-	n, err := strconv.Atoi(string(v[:i]))
-	if err != nil {
-		return 0
+	n := uint32(0)
+	for _, c := range v[:i] {
+		n = n*10 + uint32(c-'0')
 	}
-	return uint32(min(n, 7*24*3600))
+	return min(n, 7*24*3600)
 }
 
 // inviteResponse takes note of a response to the INVITE that opened the call.

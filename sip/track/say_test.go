@@ -6,13 +6,15 @@ import (
 	"time"
 )
 
-var dispositions = [...]string{"", "answered", "busy", "no_answer", "cancelled", "redirected", "auth_failed", "rejected",
+var dispositions = [...]string{"", "answered", "busy", "no_answer", "cancelled", "redirected", "auth_failed",
+	"rejected",
 	"unreachable", "failed"}
 
 var missings = [...]string{"invite", "final_response", "ack", "cancel", "bye", "bye_response", "one_direction",
 	"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
 
-var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack", "privacy"}
+var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived",
+	"answer_by_ack", "privacy"}
 
 // say writes what is told of c in one line, the end in seconds since the ladder's start.
 func say(c *Call) string {
@@ -23,7 +25,8 @@ func say(c *Call) string {
 	s := fmt.Sprintf("%s %s %d%% code %d cause %d end %s %s %s by %s", dispositions[c.Disposition],
 		[...]string{"", "complete", "partial", "evicted"}[c.Status], c.Completeness, c.Code, c.Cause, end,
 		[...]string{"", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}[c.EndSource],
-		[...]string{"", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost", "transfer", "evicted", "capture_end"}[c.EndCause],
+		[...]string{"", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost", "transfer",
+			"evicted", "capture_end"}[c.EndCause],
 		[...]string{"unknown", "caller", "callee", "network"}[c.DisconnectBy])
 	for i, f := range callFlags {
 		if c.Flags&(1<<i) != 0 {

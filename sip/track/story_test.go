@@ -50,7 +50,8 @@ var stories = []story{
 00:52.100  alice -> bob   ACK
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0,
-		[]string{"answered complete 100% code 200 cause 16 end 60s observed normal by caller cause_derived challenges 1"}},
+		[]string{"answered complete 100% code 200 cause 16 end 60s observed normal by caller " +
+			"cause_derived challenges 1"}},
 	{"a challenge is not answered", `
 00:00.000  alice -> bob   INVITE
 00:00.020  alice <- bob   407
@@ -84,7 +85,8 @@ var stories = []story{
 00:05.020  alice -> bob   ACK
 00:05.030  alice -> bob   BYE
 00:05.040  alice <- bob   200 BYE`, 0,
-		[]string{"answered complete 100% code 200 cause 16 end 5.03s observed normal by caller cancel_race cause_derived"}},
+		[]string{"answered complete 100% code 200 cause 16 end 5.03s observed normal by caller " +
+			"cancel_race cause_derived"}},
 	{"two forks ring and one answers", `
 00:00.000  alice -> bob   INVITE
 00:00.100  alice <- bob   180 tag=one
@@ -97,7 +99,8 @@ var stories = []story{
 	{"no final response", `
 00:00.000  alice -> bob   INVITE
 00:00.100  alice <- bob   180`, 5 * time.Minute,
-		[]string{"no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by unknown missing final_response"}},
+		[]string{"no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by unknown missing " +
+			"final_response"}},
 	{"an answered call without an end, at the end of a file", answeredCall, 0,
 		[]string{"answered partial 60% code 200 cause 0 end never capture_end capture_end by unknown missing bye"}},
 	{"an answered call without an end", answeredCall, 5 * time.Hour,
@@ -110,7 +113,8 @@ var stories = []story{
 15:04.000  alice -> bob   UPDATE
 15:04.100  alice <- bob   200 UPDATE
     Session-Expires: 1800`, 2 * time.Hour,
-		[]string{"answered partial 60% code 200 cause 0 end 904.1s session_timer session_timer by unknown missing bye reinvites 1"}},
+		[]string{"answered partial 60% code 200 cause 0 end 904.1s session_timer session_timer by unknown " +
+			"missing bye reinvites 1"}},
 	{"a BYE is challenged", answeredCall + `
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   407 BYE
@@ -132,7 +136,8 @@ var stories = []story{
 00:30.200  alice -> bob   ACK
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0,
-		[]string{"answered complete 100% code 200 cause 16 end 60s observed normal by caller cause_derived reinvites 2 holds 1 20s"}},
+		[]string{"answered complete 100% code 200 cause 16 end 60s observed normal by caller " +
+			"cause_derived reinvites 2 holds 1 20s"}},
 	{"a re-INVITE is refused", answeredCall + `
 00:10.000  alice -> bob   INVITE
 00:10.100  alice <- bob   488 INVITE
@@ -180,21 +185,24 @@ var stories = []story{
 00:02.500  alice <- bob   200 INVITE
 00:33.000  alice <- bob   BYE
 00:33.100  alice -> bob   200 BYE`, 0,
-		[]string{"answered partial 80% code 200 cause 16 end 33s observed normal by callee no_ack cause_derived missing ack repeats 2"}},
+		[]string{"answered partial 80% code 200 cause 16 end 33s observed normal by callee no_ack " +
+			"cause_derived missing ack repeats 2"}},
 	{"only the BYE and its answer are seen", `
 00:00.000  alice -> bob   INVITE unseen
 00:01.000  alice <- bob   200 INVITE unseen
 00:01.100  alice -> bob   ACK unseen
 00:33.000  alice <- bob   BYE
 00:33.100  alice -> bob   200 BYE`, 0,
-		[]string{"answered partial 40% code 0 cause 16 end 33s observed normal by unknown cause_derived missing invite,final_response,ack"}},
+		[]string{"answered partial 40% code 0 cause 16 end 33s observed normal by unknown cause_derived " +
+			"missing invite,final_response,ack"}},
 	{"only requests are seen", `
 00:00.000  alice -> bob   INVITE
 00:01.000  alice <- bob   200 INVITE unseen
 00:01.100  alice -> bob   ACK
 00:33.000  alice -> bob   BYE
 00:33.100  alice <- bob   200 BYE unseen`, time.Minute,
-		[]string{"answered partial 60% code 0 cause 16 end 33s observed normal by caller cause_derived answer_by_ack missing final_response,bye_response,one_direction"}},
+		[]string{"answered partial 60% code 0 cause 16 end 33s observed normal by caller cause_derived " +
+			"answer_by_ack missing final_response,bye_response,one_direction"}},
 	{"only responses are seen", `
 00:00.000  alice -> bob   INVITE unseen
 00:00.500  alice <- bob   180
@@ -202,19 +210,22 @@ var stories = []story{
 00:01.100  alice -> bob   ACK unseen
 00:33.000  alice -> bob   BYE unseen
 00:33.100  alice <- bob   200 BYE`, 0,
-		[]string{"answered partial 40% code 200 cause 0 end 33.1s observed normal by caller missing invite,ack,bye,one_direction"}},
+		[]string{"answered partial 40% code 200 cause 0 end 33.1s observed normal by caller missing " +
+			"invite,ack,bye,one_direction"}},
 	{"only requests of a refused call are seen", `
 00:00.000  alice -> bob   INVITE
 00:01.000  alice <- bob   486 INVITE unseen
 00:01.100  alice -> bob   ACK`, 5 * time.Minute,
-		[]string{"no_answer partial 66% code 0 cause 0 end never ring_timeout timeout by unknown missing final_response,one_direction"}},
+		[]string{"no_answer partial 66% code 0 cause 0 end never ring_timeout timeout by unknown missing " +
+			"final_response,one_direction"}},
 	{"a transfer is accepted", answeredCall + `
 00:10.000  alice -> bob   REFER
     Refer-To: <sip:+13035550177@example.net>
 00:10.100  alice <- bob   202 REFER
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0,
-		[]string{"answered complete 100% code 200 cause 16 end 60s observed transfer by caller cause_derived transfer 1"}},
+		[]string{"answered complete 100% code 200 cause 16 end 60s observed transfer by caller " +
+			"cause_derived transfer 1"}},
 	{"a late 180 changes nothing", answeredCall + `
 00:06.000  alice <- bob   180 INVITE
 01:00.000  alice -> bob   BYE
@@ -305,7 +316,8 @@ func TestStagesAreToldAsAskedFor(t *testing.T) {
 func TestFloodEvictsUnansweredOnly(t *testing.T) {
 	ladder := answeredCall
 	for i := range 20 {
-		ladder += "callid flood" + string(rune('a'+i)) + "\n00:06.00" + string(rune('0'+i/10)) + "  mallory -> bob INVITE\n"
+		ladder += "callid flood" + string(rune('a'+i)) + "\n00:06.00" + string(rune('0'+i/10)) + "  " +
+			"mallory -> bob INVITE\n"
 	}
 	ladder += "callid\n01:04.900  alice -> bob   BYE\n01:04.950  alice <- bob   200 BYE\n"
 	l := DefaultLimits()

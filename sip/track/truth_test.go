@@ -78,7 +78,8 @@ func compareTruth(t *testing.T, path, truthPath string) {
 		near(t, want.CallID+" ring", c.Ring, want.Ringing)
 		near(t, want.CallID+" answer", c.Answer, want.Answer)
 		near(t, want.CallID+" end", c.End, want.End)
-		if by := map[string]Party{"caller": Caller, "callee": Callee}[want.EndedBy]; by != Unknown && c.DisconnectBy != by {
+		if by := map[string]Party{"caller": Caller,
+			"callee": Callee}[want.EndedBy]; by != Unknown && c.DisconnectBy != by {
 			t.Errorf("%s: ended by %d, want %d", want.CallID, c.DisconnectBy, by)
 		}
 	}
