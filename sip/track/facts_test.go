@@ -33,13 +33,13 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 		{`To: <sip:+13035550102p1234@example.net>`, CalledNumber, "+13035550102"},
 		{`To: <sip:+13035550102;postd=99@example.net>`, CalledNumber, "+13035550102"},
 		{`To: <sip:paul@example.net>`, CalledNumber, "paul"},
-		{`P-Asserted-Identity: <sip:+13035550103@example.net>, <tel:+13035550104>`, AssertedNumb` +
-			`er, "+13035550103,+13035550104"},
-		{`Diversion: <sip:+13035550105@x.net>;reason=no-answer;counter=2, <sip:+13035550106@x.ne` +
-			`t>`, DivertedNumber, "+13035550105"},
+		{`P-Asserted-Identity: <sip:+13035550103@example.net>, <tel:+13035550104>`,
+			AssertedNumber, "+13035550103,+13035550104"},
+		{`Diversion: <sip:+13035550105@x.net>;reason=no-answer;counter=2, <sip:+13035550106@x.net>`,
+			DivertedNumber, "+13035550105"},
 		{`Diversion: <sip:+13035550105@x.net>;reason=no-answer;counter=2`, DivertedReason, "no-answer"},
-		{`P-Charging-Vector: icid-value="abc";orig-ioi=home1.net;term-ioi=home2.net`, ChargingOp` +
-			`erator, "home1.net,home2.net"},
+		{`P-Charging-Vector: icid-value="abc";orig-ioi=home1.net;term-ioi=home2.net`,
+			ChargingOperator, "home1.net,home2.net"},
 		{`P-Charging-Vector: icid-value="abc";orig-ioi=home1.net`, ChargingVector, "abc"},
 		{`Privacy: id;header`, PrivacyValue, "id,header"},
 		{`Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=00`, SessionUUID, "ab30317f1a784dc48ff824d0d3715d86"},

@@ -15,10 +15,12 @@ type hopped struct {
 	hop byte
 }
 
-var hops = [...]capture.Flow{
-	{Src: netip.MustParseAddrPort("192.0.2.1:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060"), Transport: capture.UDP},
-	{Src: netip.MustParseAddrPort("192.0.2.2:5060"), Dst: netip.MustParseAddrPort("192.0.2.3:5060"), Transport: capture.UDP},
-	{Src: netip.MustParseAddrPort("192.0.2.3:5060"), Dst: netip.MustParseAddrPort("192.0.2.2:5060"), Transport: capture.UDP},
+var hops = [...]capture.Flow{between("192.0.2.1", "192.0.2.2"), between("192.0.2.2", "192.0.2.3"),
+	between("192.0.2.3", "192.0.2.2")}
+
+func between(src, dst string) capture.Flow {
+	return capture.Flow{Src: netip.AddrPortFrom(netip.MustParseAddr(src), 5060),
+		Dst: netip.AddrPortFrom(netip.MustParseAddr(dst), 5060), Transport: capture.UDP}
 }
 
 // on returns the messages of a ladder as a hop shows it: its own addresses, branches, Vias, and later by lag.
