@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -32,6 +33,22 @@ type Bus struct {
 	server *server.Server // nil if it is elsewhere
 	own    func() error
 	access map[string]Access
+
+	trouble *complaint
+}
+
+// A complaint is the last thing the server said that is no answer to a call.
+type complaint struct{ last atomic.Pointer[error] }
+
+func (c *complaint) note(_ *nats.Conn, _ *nats.Subscription, err error) { c.last.Store(&err) }
+
+// Trouble returns what the server said last that is no answer to a call, such as that a permission is wanting:
+// the call itself only finds the server unavailable. nil if it said nothing.
+func (b *Bus) Trouble() error {
+	if err := b.trouble.last.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // A Remote says how to reach a NATS server elsewhere. Credentials, CA, Certificate and Key are names of files.
@@ -47,11 +64,12 @@ type Remote struct {
 // Connect reaches the server that r names and keeps trying when it goes away. If it is not there now the error
 // wraps store.ErrUnavailable.
 func Connect(r Remote) (*Bus, error) {
-	conn, err := nats.Connect(r.URL, r.options()...)
+	var trouble complaint
+	conn, err := nats.Connect(r.URL, append(r.options(), nats.ErrorHandler(trouble.note))...)
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w: %w", store.ErrUnavailable, err)
 	}
-	return newBus(conn)
+	return newBus(conn, &trouble)
 }
 
 func (r Remote) options() []nats.Option {
@@ -76,14 +94,14 @@ func (r Remote) options() []nats.Option {
 }
 
 // newBus takes conn over: it is closed with the Bus, or here if there is none.
-func newBus(conn *nats.Conn) (*Bus, error) {
+func newBus(conn *nats.Conn, trouble *complaint) (*Bus, error) {
 	stream, err := jetstream.New(conn, jetstream.WithDefaultTimeout(replyTimeout),
 		jetstream.WithPublishAsyncMaxPending(asyncWindow), jetstream.WithPublishAsyncTimeout(replyTimeout))
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	return &Bus{conn: conn, stream: stream}, nil
+	return &Bus{conn: conn, stream: stream, trouble: trouble}, nil
 }
 
 // Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.

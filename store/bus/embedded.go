@@ -121,7 +121,7 @@ func (a Access) user(stream string) *server.User {
 	}}
 }
 
-// start runs a server and connects to it without a socket.
+// start runs a server and connects to it.
 func start(opts *server.Options, own func() error) (*Bus, error) {
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -135,15 +135,7 @@ func start(opts *server.Options, own func() error) (*Bus, error) {
 		srv.WaitForShutdown()
 		return nil, fmt.Errorf("bus: embedded server does not start: %s", last.String())
 	}
-	me := opts.Users[0]
-	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.UserInfo(me.Username, me.Password),
-		nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
-	if err != nil {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-		return nil, fmt.Errorf("bus: connect in process: %w", err)
-	}
-	b, err := newBus(conn)
+	b, err := inProcess(srv, opts.Users[0])
 	if err != nil {
 		srv.Shutdown()
 		srv.WaitForShutdown()
@@ -151,6 +143,17 @@ func start(opts *server.Options, own func() error) (*Bus, error) {
 	}
 	b.server, b.own = srv, own
 	return b, nil
+}
+
+// inProcess connects to srv without a socket.
+func inProcess(srv *server.Server, as *server.User) (*Bus, error) {
+	var trouble complaint
+	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.UserInfo(as.Username, as.Password),
+		nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ErrorHandler(trouble.note))
+	if err != nil {
+		return nil, fmt.Errorf("bus: connect in process: %w", err)
+	}
+	return newBus(conn, &trouble)
 }
 
 // A lastWord keeps the last complaint of the embedded server: why it did not start.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -11,46 +12,64 @@ import (
 	"sipsieve/store/policy"
 )
 
+// inactive is how long the server keeps the consumer of a Tail that ended without a word.
+const inactive = time.Minute
+
 // Tail yields the excerpts of a purpose as they come, and first, if all is set, those that the stream has. It leaves
 // nothing behind on the server, and ends when ctx does. A payload that is not ours is yielded as an error that
 // wraps policy.ErrForeign, and the next one follows; any other error is the last.
 func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[policy.Excerpt, error] {
 	return func(yield func(policy.Excerpt, error) bool) {
-		messages, err := b.follow(ctx, purpose, all)
-		if err != nil {
+		if err := store.CheckName(purpose); err != nil {
 			yield(policy.Excerpt{}, err)
 			return
 		}
+		ordered, err := b.ordered(ctx, purpose, all)
+		if err != nil {
+			yield(policy.Excerpt{}, wrap("tail", err))
+			return
+		}
+		messages, err := ordered.Messages()
+		if err != nil {
+			yield(policy.Excerpt{}, wrap("tail", err))
+			return
+		}
+		defer b.forget(purpose, ordered)
 		defer context.AfterFunc(ctx, messages.Stop)()
 		defer messages.Stop()
-		for {
-			m, err := messages.Next()
-			switch {
-			case errors.Is(err, jetstream.ErrMsgIteratorClosed) || ctx.Err() != nil:
-				return
-			case err != nil:
-				yield(policy.Excerpt{}, wrap("tail", err))
-				return
-			}
-			if !yield(policy.Received(m.Data())) {
-				return
-			}
-		}
+		follow(ctx, messages, yield)
 	}
 }
 
-func (b *Bus) follow(ctx context.Context, purpose string, all bool) (jetstream.MessagesContext, error) {
-	if err := store.CheckName(purpose); err != nil {
-		return nil, err
-	}
-	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
+func (b *Bus) ordered(ctx context.Context, purpose string, all bool) (jetstream.Consumer, error) {
+	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy, InactiveThreshold: inactive}
 	if all {
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
 	}
-	ordered, err := b.stream.OrderedConsumer(ctx, store.StreamName(purpose), c)
-	if err != nil {
-		return nil, wrap("tail", err)
+	return b.stream.OrderedConsumer(ctx, store.StreamName(purpose), c)
+}
+
+// forget takes the consumer off the server; if that is lost the server does it when it has been inactive.
+func (b *Bus) forget(purpose string, c jetstream.Consumer) {
+	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
+	defer cancel()
+	if known := c.CachedInfo(); known != nil {
+		_ = b.stream.DeleteConsumer(ctx, store.StreamName(purpose), known.Name)
 	}
-	messages, err := ordered.Messages()
-	return messages, wrap("tail", err)
+}
+
+func follow(ctx context.Context, messages jetstream.MessagesContext, yield func(policy.Excerpt, error) bool) {
+	for {
+		m, err := messages.Next()
+		switch {
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed) || ctx.Err() != nil:
+			return
+		case err != nil:
+			yield(policy.Excerpt{}, wrap("tail", err))
+			return
+		}
+		if !yield(policy.Received(m.Data())) {
+			return
+		}
+	}
 }
