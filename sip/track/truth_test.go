@@ -148,3 +148,17 @@ func near(t *testing.T, what string, got time.Time, want float64) {
 		t.Errorf("%s: off by %v", what, d)
 	}
 }
+
+// TestStrangeCapturesBalance follows captures of others, cut ones and torture, for the sums alone.
+func TestStrangeCapturesBalance(t *testing.T) {
+	for _, folder := range []string{"generated", "public", "torture"} {
+		files, _ := filepath.Glob(filepath.Join(filepath.Dir(generated), folder, "*.pcap*"))
+		for _, path := range files {
+			for _, limit := range []int{2, 1000} {
+				l := DefaultLimits()
+				l.Calls, l.Bindings = limit, limit
+				follow(t, New(l), messages(t, path), time.Hour)
+			}
+		}
+	}
+}
