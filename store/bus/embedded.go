@@ -114,7 +114,6 @@ func (a Access) user(stream string) *server.User {
 			"$JS.API.STREAM.INFO." + stream,
 			"$JS.API.CONSUMER.CREATE." + stream + ".>",
 			"$JS.API.CONSUMER.INFO." + stream + ".>",
-			"$JS.API.CONSUMER.DELETE." + stream + ".>",
 			"$JS.API.CONSUMER.MSG.NEXT." + stream + ".>",
 		}},
 		Subscribe: &server.SubjectPermission{Allow: []string{a.Inbox + ".>"}},

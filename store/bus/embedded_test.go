@@ -168,6 +168,12 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 	}
 	defer b.Close()
 	publish(t, b, 0, 30)
+	into := newMemory()
+	stop := running(t, b.Consumer("billing", "store"), into)
+	await(t, into, "all confirmed", func() bool { return confirmed(t, b, "store") })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
 	access, ok := b.Access("billing")
 	if !ok {
 		t.Fatal("no access to billing")
@@ -200,6 +206,9 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 		if err == nil {
 			t.Error("an excerpt of another purpose")
 		}
+	}
+	if err := reader.stream.DeleteConsumer(denied, "CPNI_BILLING", "store"); err == nil || !confirmed(t, b, "store") {
+		t.Errorf("delete the store's consumer: error = %v, want one, and that it is still there", err)
 	}
 	if err := reader.conn.Publish("cpni.v1.billing.call.dfw1", []byte("forged")); err != nil {
 		t.Fatal(err)

@@ -12,11 +12,11 @@ import (
 	"sipsieve/store/policy"
 )
 
-// inactive is how long the server keeps the consumer of a Tail that ended without a word.
-const inactive = time.Minute
+// inactive is how long the server keeps what a Tail that ended left there: a reader may not delete consumers.
+const inactive = 5 * time.Second
 
-// Tail yields the excerpts of a purpose as they come, and first, if all is set, those that the stream has. It leaves
-// nothing behind on the server, and ends when ctx does. A payload that is not ours is yielded as an error that
+// Tail yields the excerpts of a purpose as they come, and first, if all is set, those that the stream has. It ends
+// when ctx does; a moment later nothing of it is left on the server. A payload that is not ours is yielded as an error that
 // wraps policy.ErrForeign, and the next one follows; any other error is the last.
 func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[policy.Excerpt, error] {
 	return func(yield func(policy.Excerpt, error) bool) {
@@ -34,7 +34,6 @@ func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[poli
 			yield(policy.Excerpt{}, wrap("tail", err))
 			return
 		}
-		defer b.forget(purpose, ordered)
 		defer context.AfterFunc(ctx, messages.Stop)()
 		defer messages.Stop()
 		follow(ctx, messages, yield)
@@ -47,15 +46,6 @@ func (b *Bus) ordered(ctx context.Context, purpose string, all bool) (jetstream.
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
 	}
 	return b.stream.OrderedConsumer(ctx, store.StreamName(purpose), c)
-}
-
-// forget takes the consumer off the server; if that is lost the server does it when it has been inactive.
-func (b *Bus) forget(purpose string, c jetstream.Consumer) {
-	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
-	defer cancel()
-	if known := c.CachedInfo(); known != nil {
-		_ = b.stream.DeleteConsumer(ctx, store.StreamName(purpose), known.Name)
-	}
 }
 
 func follow(ctx context.Context, messages jetstream.MessagesContext, yield func(policy.Excerpt, error) bool) {
