@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"sipsieve/store/cpni"
 )
@@ -34,7 +33,9 @@ func (p *parser) fields(key string, u *Purpose, lines map[string]any, all *file)
 		}
 		p.list(at, &r, list, all)
 		p.locate(at, &r, u.Name)
-		u.rules = append(u.rules, r)
+		if len(r.forms) > 0 { // drop is no form: what is denied is absent, not null
+			u.rules = append(u.rules, r)
+		}
 	}
 	slices.SortFunc(u.rules, func(a, b rule) int { return int(a.field) - int(b.field) })
 }
@@ -89,6 +90,9 @@ func (p *parser) form(at string, r *rule, purpose, text string) {
 		p.say(at, "%v", err)
 		return
 	}
+	if f.action == Drop {
+		return
+	}
 	suggested, _ := parseForm(suggestion(r.field, purpose))
 	if f.more(suggested) && r.because == "" {
 		p.say(at, "reveals more than the register suggests (%s): give the reason with because", suggestion(r.field, purpose))
@@ -97,8 +101,8 @@ func (p *parser) form(at string, r *rule, purpose, text string) {
 	if len(r.forms) > 0 {
 		key += "_" + f.action.String()
 	}
-	if slices.Contains(r.keys, key) {
-		p.say(at, "the same form stands twice")
+	if slices.ContainsFunc(r.forms, func(o form) bool { return o.action == f.action }) {
+		p.say(at, "%s stands twice", f.action)
 	}
 	r.forms, r.keys = append(r.forms, f), append(r.keys, key)
 }
@@ -123,46 +127,50 @@ func (p *parser) list(at string, r *rule, name string, all *file) {
 	case !known && name != "":
 		p.say(at, "only known takes a list")
 	case known:
-		for _, w := range words {
-			r.list = append(r.list, strings.ToLower(w))
-		}
-		slices.Sort(r.list)
+		r.list = newWordList(words)
 	}
 }
 
 // locate holds the rule of location: no policy can bend it.
 func (p *parser) locate(at string, r *rule, purpose string) {
-	if !slices.Contains(located, r.field.String()) {
-		return
-	}
-	if purpose != "emergency" {
+	if len(r.forms) > 0 && purpose != "emergency" && slices.Contains(located, r.field.String()) {
 		p.say(at, "a caller's location: only in the purpose emergency (47 USC 222(f))")
 	}
 }
 
 // ErrNotBuilt says that a policy asks for something that this version cannot do.
-var ErrNotBuilt = errors.New("not available in this version")
+var ErrNotBuilt = errors.New("policy: not available in this version")
 
-// Bind joins the enabled purposes with the keys that make their ids and pseudonyms. It returns, each with its
-// line, what this version cannot do yet: an error that wraps ErrNotBuilt.
+// Bind joins the enabled purposes with the keys that make their ids and pseudonyms. Until then a purpose keeps
+// nothing. If one asks for what this version cannot do, none is bound, and the error, which wraps ErrNotBuilt,
+// names each with its line.
 func (p *Policy) Bind(keys Keys, ids Identity) error {
-	var errs []error
-	refuse := func(line int, key, what string) {
-		errs = append(errs, fmt.Errorf("%s:%d: %s: %s: %w", p.file, line, key, what, ErrNotBuilt))
+	w := &parser{name: p.file, at: p.at}
+	for _, u := range p.Purposes() {
+		w.built("purpose."+u.Name, u)
+	}
+	if len(w.wrong) > 0 {
+		return fmt.Errorf("%w:\n%w", ErrNotBuilt, w.errors())
 	}
 	for _, u := range p.Purposes() {
-		key := "purpose." + u.Name
-		if slices.Contains(u.Kinds, "aggregate") {
-			refuse(u.line, key+".kinds", "noisy aggregates are")
-		}
-		for _, r := range u.rules {
-			for _, f := range r.forms {
-				if f.action == Seal || f.action == Count {
-					refuse(r.line, key+".fields."+r.field.String(), f.action.String()+" is")
-				}
-			}
-		}
 		u.bind(keys, ids)
 	}
-	return errors.Join(errs...)
+	return nil
+}
+
+// built notes what u asks for and this version cannot do.
+func (p *parser) built(key string, u *Purpose) {
+	if slices.Contains(u.Kinds, "aggregate") {
+		p.say(key+".kinds", "noisy aggregates")
+	}
+	if u.Consent != "" && u.Consent != "none" { // without its list nobody can tell who agreed
+		p.say(key+".consent", "lists of consent")
+	}
+	for _, r := range u.rules {
+		for _, f := range r.forms {
+			if f.action == Seal || f.action == Count {
+				p.say(key+".fields."+r.field.String(), "%s", f.action)
+			}
+		}
+	}
 }

@@ -51,10 +51,15 @@ func (a Action) String() string {
 // A form is an Action with its argument.
 type form struct {
 	action Action
+	text   string // as the policy writes it
 	unit   string // of truncate
-	width  int64  // of bucket: milliseconds of a duration, else a number
+	width  int64  // of truncate and of bucket: milliseconds; of bucket without a unit: a number
+	timed  bool   // width is milliseconds
 	v4, v6 int    // of ip_prefix
 }
+
+// String returns f as a policy writes it.
+func (f form) String() string { return f.text }
 
 // parseForm reads a transform as the register and a policy write it: name, or name:argument.
 func parseForm(text string) (f form, err error) {
@@ -63,12 +68,14 @@ func parseForm(text string) (f form, err error) {
 	if i < 0 {
 		return f, fmt.Errorf("no such transform; the register has %s", strings.Join(actionNames[:], ", "))
 	}
-	f.action = Action(i)
+	f.action, f.text = Action(i), text
 	switch f.action {
 	case Truncate:
-		if f.unit = arg; !slices.Contains(units, arg) {
+		i := slices.Index(units, arg)
+		if i < 0 {
 			return f, fmt.Errorf("truncate: want truncate:UNIT with one of %s", strings.Join(units, ", "))
 		}
+		f.unit, f.width, f.timed = arg, unitMillis[i], true
 	case Bucket:
 		return f, f.parseWidth(arg)
 	case IPPrefix:
@@ -87,7 +94,7 @@ func (f *form) parseWidth(arg string) error {
 		return nil
 	}
 	if d, err := time.ParseDuration(arg); err == nil && d >= time.Millisecond {
-		f.width = d.Milliseconds()
+		f.width, f.timed = d.Milliseconds(), true
 		return nil
 	}
 	return fmt.Errorf("bucket: want bucket:WIDTH, such as bucket:100 or bucket:6s")
@@ -109,18 +116,10 @@ func (f form) more(o form) bool {
 	if a, b := reveals[f.action], reveals[o.action]; a != b {
 		return a > b
 	}
-	if f.action != o.action {
-		return false
-	}
-	switch f.action {
-	case Truncate:
-		return slices.Index(units, f.unit) < slices.Index(units, o.unit)
-	case Bucket:
+	if f.width > 0 && o.width > 0 { // a duration may be cut by either
 		return f.width < o.width
-	case IPPrefix:
-		return f.v4 > o.v4 || f.v6 > o.v6
 	}
-	return false
+	return f.action == IPPrefix && o.action == IPPrefix && (f.v4 > o.v4 || f.v6 > o.v6)
 }
 
 // allowed returns why f may not be applied to a field, by the register's own words.
@@ -132,6 +131,8 @@ func (f form) allowed(e *cpni.Entry) error {
 		return fmt.Errorf("%s is not allowed: the register allows %s", f.action, strings.Join(e.Transforms, ", "))
 	case f.action == Keep && (e.Type == "text" || e.Type == "bytes" || e.Type == "id" && !e.Opaque):
 		return fmt.Errorf("keep is not allowed for a field of type %s", e.Type)
+	case f.action == Bucket && f.timed != (e.Type == "duration"):
+		return fmt.Errorf("bucket: want a width with a unit for a duration, such as bucket:6s, and without for a number")
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ type rule struct {
 	field   cpni.Field
 	forms   []form
 	keys    []string // one for each form: the field's name, and name_form for further ones
-	list    []string // of known
+	list    wordList // of known
 	because string
 	line    int
 }

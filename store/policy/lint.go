@@ -27,21 +27,21 @@ var floors = map[string]struct {
 // reviewer's day.
 func (p *Policy) Lint(today time.Time) (found []Finding) {
 	if !p.ReviewEvery.After(p.Reviewed).After(today) {
-		found = append(found, Finding{1, "reviewed", false, "the review is overdue: the yearly certificate rests on it"})
+		found = append(found, Finding{p.at.Line("reviewed"), "reviewed", false, "the review is overdue: the yearly certificate rests on it"})
 	}
 	readers := map[string]string{}
 	for _, u := range p.Purposes() {
 		key := "purpose." + u.Name
 		if floor, ok := floors[u.Name]; ok && u.Retain.After(p.Reviewed).Before(floor.span.After(p.Reviewed)) {
-			found = append(found, Finding{u.line, key + ".retain", true, "retention under a legal floor: " + floor.law})
+			found = append(found, Finding{p.at.Line(key + ".retain"), key + ".retain", true, "retention under a legal floor: " + floor.law})
 		}
 		if u.FromReceipt {
-			found = append(found, Finding{u.line, key + ".from", false,
+			found = append(found, Finding{p.at.Line(key + ".from"), key + ".from", false,
 				"retention counts from receipt: a record that is read again later lives longer"})
 		}
 		for _, who := range u.Audience {
 			if other, twice := readers[who]; twice {
-				found = append(found, Finding{u.line, key + ".audience", false,
+				found = append(found, Finding{p.at.Line(key + ".audience"), key + ".audience", false,
 					fmt.Sprintf("%s also reads %s: it can join the records of both by time and length", who, other)})
 			}
 			readers[who] = u.Name
@@ -113,7 +113,7 @@ func (t *teller) rule(u *Purpose, r *rule) {
 		t.say("    Leaves as %s: %s. %s\n", f, x.Meaning, learned[residual])
 	}
 	if len(r.list) > 0 {
-		t.say("    The list: %s.\n", strings.Join(r.list, ", "))
+		t.say("    The list: %s.\n", strings.Join(r.list.written(), ", "))
 	}
 	if r.because != "" {
 		t.say("    This reveals more than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
@@ -125,19 +125,6 @@ var learned = map[string]string{
 	"none":     "It tells nobody from anybody else.",
 	"indirect": "Together with other facts it can single a person out.",
 	"direct":   "It names a person or a line.",
-}
-
-// String returns f as a policy writes it.
-func (f form) String() string {
-	switch f.action {
-	case Truncate:
-		return "truncate:" + f.unit
-	case Bucket:
-		return fmt.Sprintf("bucket:%d", f.width)
-	case IPPrefix:
-		return fmt.Sprintf("ip_prefix:%d,%d", f.v4, f.v6)
-	}
-	return f.action.String()
 }
 
 // String returns s as a policy writes it.

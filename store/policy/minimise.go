@@ -29,7 +29,13 @@ var unmasked = []string{"billing", "legal", "emergency"}
 // callerNumbers are the fields that Privacy: id, user and header withhold (RFC 3323, RFC 3325).
 var callerNumbers = fieldSet("caller_number", "asserted_number", "claimed_numbers", "charge_number")
 
-var callFlags = fieldSet("call_flags")
+// linkFields are what a purpose sees of a link between legs, only if it is as sure as its min_correlation.
+var linkFields = fieldSet("session_group", "correlation", "correlation_score")
+
+var (
+	callFlags    = fieldSet("call_flags")
+	linkScore, _ = cpni.FieldOf("correlation_score")
+)
 
 func fieldSet(names ...string) []bool {
 	set := make([]bool, cpni.Fields())
@@ -143,6 +149,7 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 // appendFields writes what the rules keep, in the register's order.
 func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
 	private := !u.unmasked && r.Private()
+	weak := r.Get(linkScore).N < int64(u.MinCorrelation)
 	applied := false
 	for i := range u.rules {
 		rule := &u.rules[i]
@@ -150,6 +157,9 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
 			continue
 		}
 		v := r.Get(rule.field)
+		if weak && linkFields[rule.field] {
+			v = unlinked(rule.field)
+		}
 		if applied && callFlags[rule.field] {
 			v.Words = append(v.Words, "privacy_applied")
 		}
@@ -164,6 +174,17 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
 		}
 	}
 	return b
+}
+
+// unlinked returns what stands in a link's fields for a leg that has none.
+func unlinked(f cpni.Field) cpni.Value {
+	switch f.Entry().Type {
+	case "enum":
+		return cpni.Value{Known: true, Word: "none"}
+	case "int":
+		return cpni.Value{Known: true}
+	}
+	return cpni.Value{}
 }
 
 // appendTime writes t in UTC, with microseconds if no unit was cut off.

@@ -3,7 +3,6 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ type Policy struct {
 	ReviewEvery Span
 
 	file     string
+	at       Locator
 	hash     string
 	purposes []*Purpose // in the file's order, disabled ones too
 }
@@ -42,18 +42,6 @@ type Purpose struct {
 	bound
 }
 
-// A parser gathers what is wrong with a policy, each with its line.
-type parser struct {
-	name string
-	at   Locator
-	errs []error
-}
-
-// say notes what is wrong at key.
-func (p *parser) say(key, format string, args ...any) {
-	p.errs = append(p.errs, fmt.Errorf("%s:%d: %s: %s", p.name, p.at.Line(key), key, fmt.Sprintf(format, args...)))
-}
-
 // Parse reads a policy. name is what errors call the file. Everything that is wrong with it is returned at once,
 // each with file, line and key; a syntax error comes alone.
 func Parse(name string, src []byte) (*Policy, error) {
@@ -63,13 +51,10 @@ func Parse(name string, src []byte) (*Policy, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	p := &parser{name: name, at: Locate(src)}
-	for _, key := range md.Undecoded() {
-		if len(key) < 5 || key[2] != "fields" { // those are read with their field
-			p.say(strings.Join(key, "."), "unknown key")
-		}
-	}
+	p.unknown(md)
 	sum := sha256.Sum256(src)
-	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, hash: hex.EncodeToString(sum[:8])}
+	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, at: p.at,
+		hash: hex.EncodeToString(sum[:8])}
 	policy.ReviewEvery = p.span("review_every", f.ReviewEvery, Span{Years: 1})
 	p.head(&f)
 	for _, key := range md.Keys() {
@@ -80,8 +65,8 @@ func Parse(name string, src []byte) (*Policy, error) {
 	if len(policy.purposes) == 0 {
 		p.say("purpose", "want at least one")
 	}
-	if len(p.errs) > 0 {
-		return nil, errors.Join(p.errs...)
+	if len(p.wrong) > 0 {
+		return nil, p.errors()
 	}
 	for _, u := range policy.purposes {
 		u.hash = policy.hash
@@ -127,6 +112,7 @@ func (p *parser) span(key, text string, otherwise Span) Span {
 var (
 	kindNames  = []string{"call", "registration", "device", "aggregate"}
 	stageNames = []string{"start", "answer", "interim", "stop", "correction"}
+	consents   = []string{"", "none", "opt_out", "opt_in"}
 )
 
 func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
@@ -146,6 +132,7 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	u.BusRetain = p.span(key+".bus_retain", f.BusRetain, Span{Hours: 72})
 	u.Epoch = p.span(key+".epoch", f.Epoch, Span{Days: 30}).Duration()
 	p.sets(key, u, f)
+	p.law(key, u)
 	if f.Priority != nil {
 		u.Priority = p.within(key+".priority", *f.Priority, 1, 100)
 	}
@@ -189,8 +176,9 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 			p.say(key+".kinds", "want %s", strings.Join(kindNames, ", "))
 		}
 	}
-	if len(u.Audience) == 0 {
-		p.say(key+".audience", "missing: say who reads it")
+	p.audience(key+".audience", u.Audience)
+	if !slices.Contains(consents, f.Consent) {
+		p.say(key+".consent", "want %s", strings.Join(consents[1:], ", "))
 	}
 	if f.When != "" && f.When != "emergency" {
 		p.say(key+".when", "want emergency, or leave it out")

@@ -13,12 +13,15 @@ type Span struct {
 	Hours               int
 }
 
+// maxSpan keeps dates within four digits of a year.
+const maxSpan = 100 * 365 * 24 * time.Hour
+
 // ParseSpan reads a whole number and a unit: hours, days, weeks, months or years.
 func ParseSpan(text string) (s Span, err error) {
 	count, unit, _ := strings.Cut(text, " ")
 	n, err := strconv.Atoi(count)
-	if err != nil || n < 1 || n > 10_000 {
-		return s, fmt.Errorf("want a whole number and a unit, such as 30 days")
+	if err != nil || n < 1 || n > 9999 {
+		return s, fmt.Errorf("want a whole number from 1 to 9999 and a unit, such as 30 days")
 	}
 	switch strings.TrimSuffix(unit, "s") {
 	case "hour":
@@ -33,6 +36,9 @@ func ParseSpan(text string) (s Span, err error) {
 		s.Years = n
 	default:
 		return s, fmt.Errorf("want hours, days, weeks, months or years")
+	}
+	if s.Duration() > maxSpan {
+		return Span{}, fmt.Errorf("want 100 years or less")
 	}
 	return s, nil
 }
@@ -70,6 +76,9 @@ func (d Date) append(dst []byte) []byte { return d.Time().AppendFormat(dst, time
 
 // units are the arguments of truncate, coarser ones later.
 var units = []string{"second", "minute", "hour", "day", "month"}
+
+// unitMillis are the units in milliseconds; of a duration a month has 30 days.
+var unitMillis = []int64{1000, 60_000, 3_600_000, 86_400_000, 30 * 86_400_000}
 
 // floor returns t rounded down to a unit.
 func floor(t time.Time, unit string) time.Time {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base32"
 	"net/netip"
 	"slices"
@@ -31,9 +32,7 @@ func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.T
 		return appendKept(b, e.Type, v)
 	case f.action == Truncate && e.Type == "time":
 		return appendTime(b, time.UnixMicro(v.N), f.unit)
-	case f.action == Truncate:
-		return strconv.AppendInt(b, v.N-v.N%unitMillis[f.unit], 10)
-	case f.action == Bucket:
+	case f.action == Truncate || f.action == Bucket:
 		return strconv.AppendInt(b, v.N-v.N%f.width, 10)
 	}
 	if v.Word != "" {
@@ -45,10 +44,6 @@ func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.T
 	return u.appendForm(b, r, f, cpni.Reveal(v.Text), at)
 }
 
-// unitMillis are the units of truncate in milliseconds; a month has 30 days.
-var unitMillis = map[string]int64{"second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000,
-	"month": 30 * 86_400_000}
-
 func appendKept(b []byte, kind string, v cpni.Value) []byte {
 	switch kind {
 	case "time":
@@ -58,30 +53,18 @@ func appendKept(b []byte, kind string, v cpni.Value) []byte {
 	case "bool":
 		return strconv.AppendBool(b, v.N != 0)
 	case "enum", "country":
-		return appendText(b, v.Word)
+		return appendText(b, cmp.Or(v.Word, "other")) // never text of a message
 	}
 	return appendText(b, cpni.Reveal(v.Text))
 }
 
 // appendForm writes one text in a form that replaces it.
 func (u *Purpose) appendForm(b []byte, r *rule, f form, text string, at time.Time) []byte {
-	literal := text == sip.Anonymous || text == sip.NonE164
 	switch f.action {
-	case Pseudonym:
-		return u.appendPseudonym(b, r, text, at)
+	case Pseudonym, Area, Country:
+		return u.appendOfNumber(b, r, f, text, at)
 	case Known:
-		if _, ok := slices.BinarySearch(r.list, strings.ToLower(text)); ok {
-			return appendText(b, text)
-		}
-		return append(b, `"other"`...)
-	case Area, Country:
-		if literal {
-			return appendText(b, text)
-		}
-		if f.action == Area {
-			return appendOrNull(b, u.numbers.Area(text))
-		}
-		return appendOrNull(b, u.numbers.Country(text))
+		return appendText(b, cmp.Or(r.list.find(text), "other"))
 	case Category:
 		return appendText(b, u.numbers.Category(text, text))
 	case Family:
@@ -92,6 +75,20 @@ func (u *Purpose) appendForm(b []byte, r *rule, f form, text string, at time.Tim
 		return appendPrefix(b, f, text)
 	}
 	return append(b, "null"...)
+}
+
+// appendOfNumber writes what stands for a number, or for another identifier. The literals of hidden and odd numbers
+// name nobody and stay: one pseudonym for all of them would make them look like one caller.
+func (u *Purpose) appendOfNumber(b []byte, r *rule, f form, text string, at time.Time) []byte {
+	switch {
+	case text == sip.Anonymous || text == sip.NonE164:
+		return appendText(b, text)
+	case f.action == Area:
+		return appendOrNull(b, u.numbers.Area(text))
+	case f.action == Country:
+		return appendOrNull(b, u.numbers.Country(text))
+	}
+	return u.appendPseudonym(b, r, text, at)
 }
 
 // appendPseudonym writes epoch, a colon and 26 characters: a consumer can tell which epoch a pseudonym is of.
@@ -128,11 +125,11 @@ func appendPrefix(b []byte, f form, text string) []byte {
 	if err != nil {
 		return append(b, "null"...)
 	}
-	bits := f.v4
+	a, bits := a.Unmap().WithZone(""), f.v4
 	if a.Is6() {
 		bits = f.v6
 	}
-	p, err := a.WithZone("").Prefix(bits)
+	p, err := a.Prefix(bits)
 	if err != nil {
 		return append(b, "null"...)
 	}
