@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for a process before it calls it stuck.
+const patience = 60 * time.Second
+
+// binary builds the product once for all tests of this file.
+var binary = func() func(t *testing.T) string {
+	var path string
+	return func(t *testing.T) string {
+		t.Helper()
+		if path == "" {
+			dir, err := os.MkdirTemp("", "sipsieve-test-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			path = filepath.Join(dir, "sipsieve")
+			build := exec.Command("go", "build", "-o", path, ".")
+			build.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("build: %v\n%s", err, out)
+			}
+		}
+		return path
+	}
+}()
+
+// A site is a folder with a configuration and a capture of so many calls.
+type site struct {
+	dir, config, capture string
+	calls                int
+}
+
+func newSite(t *testing.T, calls int) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap"), calls: calls}
+	if err := os.WriteFile(s.capture, corpus(t, calls), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// configure writes the configuration: the capture at that speed.
+func (s *site) configure(t *testing.T, speed float64) {
+	t.Helper()
+	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\nshow = \"billing\"\nlog_level = \"debug\"\n"+
+		"[keys]\ndemo = true\n[[source]]\ntype = \"file\"\npath = %q\nspeed = %g\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
+		filepath.Join(s.dir, "state"), quickstart, s.capture, speed)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process is a running daemon whose standard output is read line by line.
+type process struct {
+	*exec.Cmd
+	lines  chan string
+	stderr bytes.Buffer
+}
+
+func (s *site) start(t *testing.T) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(binary(t), "run", "--config", s.config), lines: make(chan string, 1<<16)}
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stderr = &p.stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill(); _ = p.Wait() })
+	go func() {
+		defer close(p.lines)
+		for sc := bufio.NewScanner(out); sc.Scan(); {
+			p.lines <- sc.Text()
+		}
+	}()
+	return p
+}
+
+// await reads lines until there were n.
+func (p *process) await(t *testing.T, n int) {
+	t.Helper()
+	limit := time.After(patience)
+	for i := range n {
+		select {
+		case _, open := <-p.lines:
+			if !open {
+				t.Fatalf("the daemon ended after %d lines:\n%s", i, p.stderr.String())
+			}
+		case <-limit:
+			t.Fatalf("%d lines, want %d", i, n)
+		}
+	}
+}
+
+// stop sends sig and returns the exit code.
+func (p *process) stop(t *testing.T, sig syscall.Signal) int {
+	t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+	for range p.lines {
+	}
+	_ = p.Wait()
+	return p.ProcessState.ExitCode()
+}
+
+// records returns the billing records by id, from a verb's JSON lines: what they say, without the sensor's own words.
+func records(t *testing.T, args ...string) map[string]string {
+	t.Helper()
+	cmd := exec.Command(binary(t), args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, stderr.String())
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		var row map[string]any
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		id := row["id"].(string)
+		if _, twice := rows[id]; twice {
+			t.Errorf("an id stands twice")
+		}
+		for _, own := range []string{"site", "sensor", "policy", "expires"} {
+			delete(row, own)
+		}
+		text, _ := json.Marshal(row)
+		rows[id] = string(text)
+	}
+	return rows
+}
+
+func (s *site) stored(t *testing.T) map[string]string {
+	return records(t, "query", "--config", s.config, "--purpose", "billing", "--request", "test-1")
+}
+
+func (s *site) replayed(t *testing.T) map[string]string {
+	return records(t, "replay", "--config", s.config, "--purpose", "billing", s.capture)
+}
+
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	if len(want) == 0 || !maps.Equal(got, want) {
+		ids := slices.Sorted(maps.Keys(want))
+		for _, id := range ids {
+			if got[id] != want[id] {
+				t.Errorf("record:\n got %s\nwant %s", got[id], want[id])
+				break
+			}
+		}
+		t.Errorf("records = %d, want %d", len(got), len(want))
+	}
+}
+
+// TestTermDrainsAndLosesNothing stops the daemon while the last excerpts are under way.
+func TestTermDrainsAndLosesNothing(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		s := newSite(t, 300)
+		s.configure(t, 0)
+		want := s.replayed(t)
+		p := s.start(t)
+		p.await(t, len(want))
+		if code := p.stop(t, sig); code != 0 {
+			t.Errorf("%v: exit code = %d, want 0\n%s", sig, code, p.stderr.String())
+		}
+		same(t, s.stored(t), want)
+	}
+}
+
+// TestInterruptedFileIsReadAgain stops in the middle of a file: what was open is not told as ended, and the next run
+// completes the rest.
+func TestInterruptedFileIsReadAgain(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		s := newSite(t, 300)
+		want := s.replayed0(t)
+		s.configure(t, 20)
+		p := s.start(t)
+		p.await(t, 20)
+		p.stop(t, sig)
+		before := len(s.stored(t))
+		if before >= len(want) {
+			t.Fatalf("%v: all %d records before the restart: the test shows nothing", sig, before)
+		}
+		s.configure(t, 0)
+		p = s.start(t)
+		s.awaitStored(t, len(want))
+		if code := p.stop(t, syscall.SIGTERM); code != 0 {
+			t.Errorf("%v: exit code = %d, want 0\n%s", sig, code, p.stderr.String())
+		}
+		same(t, s.stored(t), want)
+	}
+}
+
+// replayed0 is replayed before the configuration of the run is written.
+func (s *site) replayed0(t *testing.T) map[string]string {
+	s.configure(t, 0)
+	return s.replayed(t)
+}
+
+// awaitStored asks the running daemon until the store has n records of billing.
+func (s *site) awaitStored(t *testing.T, n int) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; {
+		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
+		var report statusReport
+		if err == nil && json.Unmarshal(out, &report) == nil && report.Records["billing"] >= n && report.Reading == 0 {
+			if report.Balance != "balanced" {
+				t.Errorf("balance = %s", report.Balance)
+			}
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("records of billing = %d, want %d", report.Records["billing"], n)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
