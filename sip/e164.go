@@ -124,21 +124,38 @@ func (n *Numbers) forget() {
 	n.national, n.places = map[nationalForm]string{}, map[string]place{}
 }
 
-// place asks the library about e164, once.
+// place returns what the library says of e164, asked once for each number, in North America once for each area code.
 func (n *Numbers) place(e164 string) place {
-	p, known := n.places[e164]
+	key := e164
+	if strings.HasPrefix(e164, "+1") && len(e164) == 12 { // North America: the area code tells it all
+		key = e164[:5]
+	}
+	p, known := n.places[key]
 	if known {
 		return p
 	}
-	if number, err := phonenumbers.Parse(e164, ""); err == nil {
-		p.country = phonenumbers.GetRegionCodeForNumber(number)
-		p.area = phonenumbers.GetLengthOfGeographicalAreaCode(number)
-		p.category = categoryOf(phonenumbers.GetNumberType(number))
+	if len(key) < len(e164) {
+		p = ask(key + "2345678")
+	}
+	if p.country == "" {
+		p, key = ask(e164), e164
 	}
 	if len(n.places) >= MaxNumbers || n.places == nil {
 		n.forget()
 	}
-	n.places[e164] = p
+	n.places[key] = p
+	return p
+}
+
+// ask asks the library about e164.
+func ask(e164 string) (p place) {
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return p
+	}
+	p.country = phonenumbers.GetRegionCodeForNumber(number)
+	p.area = phonenumbers.GetLengthOfGeographicalAreaCode(number)
+	p.category = categoryOf(phonenumbers.GetNumberType(number))
 	return p
 }
 

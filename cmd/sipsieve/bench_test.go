@@ -45,15 +45,16 @@ func BenchmarkFileToExcerpts(b *testing.B) {
 			file := corpus(b, 2000)
 			var messages uint64
 			b.ReportAllocs()
+			s := benchSetup(b, purpose)
 			for b.Loop() {
-				messages += replayCorpus(b, openCorpus(b, file), purpose)
+				messages += replayCorpus(b, s, openCorpus(b, file))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(messages), "ns/msg")
 		})
 	}
 }
 
-func replayCorpus(b *testing.B, source capture.Source, purpose string) uint64 {
+func benchSetup(b *testing.B, purpose string) *setup {
 	c := defaultConfig()
 	c.Keys.Demo = true
 	s, err := newSetup(c)
@@ -63,10 +64,14 @@ func replayCorpus(b *testing.B, source capture.Source, purpose string) uint64 {
 	if err := s.only(purpose); err != nil {
 		b.Fatal(err)
 	}
+	return s
+}
+
+func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
 	d := newDomain([]capture.Source{source}, s.plan(1, false))
 	var room []byte
 	excerpts := 0
-	err = runDomain(b.Context(), d, func(ev *track.Event) {
+	err := runDomain(b.Context(), d, func(ev *track.Event) {
 		r := cpni.Of(ev, &s.numbers, s.Region)
 		for _, p := range s.purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {

@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"container/heap"
+	"cmp"
+	"slices"
 	"time"
 
 	"sipsieve/sip/track"
@@ -12,7 +13,7 @@ import (
 // until no shard can send an earlier one.
 type merger struct {
 	clocks []time.Time
-	held   eventHeap
+	held   []track.Event
 }
 
 func newMerger(shards int) *merger { return &merger{clocks: make([]time.Time, shards)} }
@@ -20,43 +21,17 @@ func newMerger(shards int) *merger { return &merger{clocks: make([]time.Time, sh
 // add takes what a shard sent and calls tell with every event whose turn has come.
 func (m *merger) add(f flow, tell func(*track.Event)) {
 	m.clocks[f.shard] = f.clock
-	for _, ev := range f.events {
-		heap.Push(&m.held, ev)
+	m.held = append(m.held, f.events...)
+	until := slices.MinFunc(m.clocks, time.Time.Compare)
+	slices.SortFunc(m.held, inOrder)
+	n := 0
+	for n < len(m.held) && m.held[n].Time.Before(until) {
+		tell(&m.held[n])
+		n++
 	}
-	until := m.clocks[0]
-	for _, c := range m.clocks[1:] {
-		if c.Before(until) {
-			until = c
-		}
-	}
-	for len(m.held) > 0 && m.held[0].Time.Before(until) {
-		ev := heap.Pop(&m.held).(track.Event)
-		tell(&ev)
-	}
+	m.held = slices.Delete(m.held, 0, n)
 }
 
-// An eventHeap has the earliest event on top.
-type eventHeap []track.Event
-
-func (h eventHeap) Len() int      { return len(h) }
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any)   { *h = append(*h, x.(track.Event)) }
-
-func (h eventHeap) Less(i, j int) bool {
-	a, b := &h[i], &h[j]
-	if !a.Time.Equal(b.Time) {
-		return a.Time.Before(b.Time)
-	}
-	if c := bytes.Compare(a.Key[:], b.Key[:]); c != 0 {
-		return c < 0
-	}
-	return a.Ordinal < b.Ordinal
-}
-
-func (h *eventHeap) Pop() any {
-	last := len(*h) - 1
-	ev := (*h)[last]
-	(*h)[last] = track.Event{}
-	*h = (*h)[:last]
-	return ev
+func inOrder(a, b track.Event) int {
+	return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.Key[:], b.Key[:]), cmp.Compare(a.Ordinal, b.Ordinal))
 }

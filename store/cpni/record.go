@@ -54,12 +54,18 @@ type inside struct {
 	numbers *sip.Numbers
 	region  string
 	device  *sip.Device
+	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes ask for one field
+	values  []Value
 }
+
+// maxFields is more than the register has.
+const maxFields = 255
 
 // Of returns the Record of ev. numbers belongs to the caller's goroutine; region is where national numbers
 // are read (ISO 3166 alpha-2), "" for nowhere.
 func Of(ev *track.Event, numbers *sip.Numbers, region string) Record {
-	in := &inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: numbers, region: region}
+	in := &inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: numbers, region: region,
+		values: make([]Value, 0, 48)}
 	if ev.Call != nil {
 		in.facts = ev.Call.Facts
 	} else {
@@ -82,11 +88,17 @@ func (r Record) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Get returns the value of f, unknown when it was not seen. A Field foreign to the Record's kind is unknown too.
 func (r *Record) Get(f Field) Value {
-	x := extractors[f]
-	if x.read == nil || r.in.loss != nil || !f.In(r.Kind()) {
-		return Value{}
+	in := r.in
+	if i := in.read[f]; i != 0 {
+		return in.values[i-1]
 	}
-	return x.read(r.in)
+	var v Value
+	if x := extractors[f]; x.read != nil && in.loss == nil && f.In(r.Kind()) {
+		v = x.read(in)
+	}
+	in.values = append(in.values, v)
+	in.read[f] = uint8(len(in.values))
+	return v
 }
 
 // Kind returns call, registration or loss.

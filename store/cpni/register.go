@@ -91,6 +91,9 @@ func load(text string) (*register, error) {
 	if keys := md.Undecoded(); len(keys) > 0 {
 		return nil, fmt.Errorf("cpni: register: unknown key %s", keys[0])
 	}
+	if len(r.Field) > maxFields {
+		return nil, fmt.Errorf("cpni: register: more than %d fields", maxFields)
+	}
 	names := map[string]bool{}
 	for i := range r.Field {
 		e := &r.Field[i]

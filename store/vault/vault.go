@@ -30,7 +30,7 @@ type Keys struct {
 	ids, pseudonyms [rootSize]byte
 	epochs          map[string]time.Duration
 	idMACs          map[string]hash.Hash
-	macs            map[epochKey]hash.Hash
+	macs            map[epochKey]epochMAC
 	sum             []byte
 }
 
@@ -38,6 +38,12 @@ type Keys struct {
 type epochKey struct {
 	purpose string
 	number  int64
+}
+
+// An epochMAC is that key, and what the epoch is called.
+type epochMAC struct {
+	hash.Hash
+	epoch string
 }
 
 // maxMACs bounds the keys that are remembered; when it is reached, all are derived anew.
@@ -61,7 +67,7 @@ func Demo() *Keys {
 }
 
 func (k *Keys) forget() {
-	k.idMACs, k.macs = map[string]hash.Hash{}, map[epochKey]hash.Hash{}
+	k.idMACs, k.macs = map[string]hash.Hash{}, map[epochKey]epochMAC{}
 }
 
 // Clone returns Keys that make the same, for another goroutine.
@@ -96,19 +102,20 @@ func (k *Keys) MAC(purpose, kind string, at time.Time, value []byte) (mac [16]by
 	}
 	n := at.Unix() / int64(length/time.Second)
 	name := epochKey{purpose, n}
-	h := k.macs[name]
-	if h == nil {
+	h, known := k.macs[name]
+	if !known {
 		if len(k.macs) >= maxMACs {
 			k.forget()
 		}
-		h = hmac.New(sha256.New, derive(k.pseudonyms[:], "pseudonym", purpose, strconv.FormatInt(n, 10)))
+		number := strconv.FormatInt(n, 10)
+		h = epochMAC{hmac.New(sha256.New, derive(k.pseudonyms[:], "pseudonym", purpose, number)), "e" + number}
 		k.macs[name] = h
 	}
 	h.Reset()
 	k.part(h, []byte(kind))
 	k.part(h, value)
 	k.sum = h.Sum(k.sum[:0])
-	return [16]byte(k.sum), "e" + strconv.FormatInt(n, 10), nil
+	return [16]byte(k.sum), h.epoch, nil
 }
 
 // lower is base32 of RFC 4648 in lower case and without padding: 26 characters for 128 bits.
