@@ -136,7 +136,7 @@ func appendPrefix(b []byte, f form, text string) []byte {
 	return appendText(b, p.String())
 }
 
-// appendList writes a list, each element in the form f. Known sorts, so that the order is no fingerprint.
+// appendList writes a list, each element in the form f, without those that it does not fit. Known sorts, so that the order is no fingerprint.
 func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
 	var items [][]byte
 	for _, w := range v.Words {
@@ -145,6 +145,7 @@ func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Ti
 	for _, h := range v.Texts {
 		items = append(items, u.appendItem(r, f, cpni.Reveal(h), at))
 	}
+	items = slices.DeleteFunc(items, func(item []byte) bool { return string(item) == "null" })
 	if f.action == Known {
 		slices.SortFunc(items, bytes.Compare)
 		items = slices.CompactFunc(items, bytes.Equal)

@@ -1,0 +1,260 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+	"sipsieve/store/vault"
+)
+
+var newYear = time.Date(2026, time.January, 1, 10, 20, 30, 456789000, time.UTC)
+
+const head = "version = 1\nowner = \"privacy officer\"\nreviewed = 2026-01-01\ndefault = \"drop\"\n" +
+	"[lists]\nwords = [\"PCMU\", \"upstream-a\"]\n"
+
+// written returns a policy of one purpose with these lines of fields.
+func written(purpose, lines string) string {
+	extra := ""
+	switch purpose {
+	case "emergency":
+		extra = "when = \"emergency\"\n"
+	}
+	return head + fmt.Sprintf("[purpose.%s]\nwhy = \"w\"\nbasis = \"b\"\nretain = \"30 days\"\nretain_why = \"r\"\n"+
+		"kinds = [\"call\", \"registration\"]\naudience = [\"desk\"]\n%s[purpose.%s.fields]\n%s", purpose, extra, purpose, lines)
+}
+
+// bound returns the one purpose of a policy, ready to minimise.
+func boundPurpose(t testing.TB, src string) *Purpose {
+	t.Helper()
+	p, err := Parse("p.toml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := vault.Demo()
+	if err := p.Bind(keys, keys); err != nil {
+		t.Fatal(err)
+	}
+	return p.Purposes()[0]
+}
+
+// aCall returns the Record of an answered call; every fact of facts is seen with its text.
+func aCall(facts map[track.Fact]string) *cpni.Record {
+	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: newYear.Add(2 * time.Second),
+		End: newYear.Add(63*time.Second + 999*time.Millisecond), Disposition: track.Answered, Code: 200, Cause: 16,
+		EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2,
+		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("198.51.100.9:5060")},
+		Link: [6]byte{0x00, 0x15, 0x65, 1, 2, 3}, VLAN: 7, Point: "eth0"}
+	for f := range track.Facts_ {
+		c.Facts.Append(f, []byte(facts[f]))
+	}
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
+	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
+	return &r
+}
+
+// minimised returns the keys of what u keeps of r, in their order, and the value of each.
+func minimised(t testing.TB, u *Purpose, r *cpni.Record) (keys []string, values map[string]string) {
+	t.Helper()
+	x, ok := u.Minimise([]byte("before"), r)
+	if !ok {
+		t.Fatal("nothing was kept")
+	}
+	if !json.Valid(x.Body()) {
+		t.Fatalf("not JSON: %q", x.Body())
+	}
+	values = map[string]string{}
+	dec := json.NewDecoder(bytes.NewReader(x.Body()))
+	_, _ = dec.Token()
+	for dec.More() {
+		key, _ := dec.Token()
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			t.Fatal(err)
+		}
+		keys, values[key.(string)] = append(keys, key.(string)), string(raw)
+	}
+	return keys, values
+}
+
+var envelopeKeys = []string{"schema", "kind", "stage", "id", "revision", "status", "missing", "completeness", "purpose",
+	"policy", "class", "expires", "site", "sensor", "source"}
+
+// randomLines gives about half of the fields one of the forms that the register allows.
+func randomLines(rnd *rand.Rand, purpose string) (lines string, forms map[string]string) {
+	forms = map[string]string{}
+	for f := range cpni.Field(cpni.Fields()) {
+		e := f.Entry()
+		name := e.Transforms[rnd.IntN(len(e.Transforms))]
+		if e.Never || name == "seal" || name == "count" || rnd.IntN(2) == 0 ||
+			slices.Contains(located, e.Name) && purpose != "emergency" {
+			continue
+		}
+		forms[e.Name] = name
+		line := name
+		switch {
+		case name == "truncate":
+			line += ":" + units[rnd.IntN(len(units))]
+		case name == "bucket" && e.Type == "duration":
+			line += ":6s"
+		case name == "bucket":
+			line += ":5"
+		case name == "ip_prefix":
+			line += ":24,48"
+		}
+		list := ""
+		if name == "known" {
+			list = `list = "words", `
+		}
+		lines += fmt.Sprintf("%s = { form = %q, %sbecause = \"a test\" }\n", e.Name, line, list)
+	}
+	return lines, forms
+}
+
+// shapes are what the value of a form may look like, whatever the text was.
+var shapes = map[string]*regexp.Regexp{
+	"presence":  regexp.MustCompile(`^(true|false)$`),
+	"pseudonym": regexp.MustCompile(`^"(e\d+:[a-z2-7]{26}|anonymous|non_e164)"$`),
+	"known":     regexp.MustCompile(`^"(PCMU|upstream-a|other)"$`),
+	"area":      regexp.MustCompile(`^"(\+\d{1,8}|anonymous|non_e164)"$`),
+	"country":   regexp.MustCompile(`^"([A-Z]{2}|001|anonymous|non_e164)"$`),
+	"category":  regexp.MustCompile(`^"(emergency|toll_free|premium|shared_cost|other)"$`),
+	"e164":      regexp.MustCompile(`^"(\+\d{7,15}|911|112|933|anonymous|non_e164)"$`),
+	"oui":       regexp.MustCompile(`^"([0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}|private)"$`),
+	"ip_prefix": regexp.MustCompile(`^"[0-9a-f.:]+/(24|48)"$`),
+	"bucket":    regexp.MustCompile(`^\d*[05]$|^\d*000$`),
+	"truncate":  regexp.MustCompile(`^\d*0{3}$|^0$|^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"$`),
+}
+
+// FuzzOnlyWhatIsNamedLeaves: whatever the policy and the texts of a call, an Excerpt is JSON, has the envelope and
+// the named fields in the register's order and nothing else, and each value has the shape of its form.
+func FuzzOnlyWhatIsNamedLeaves(f *testing.F) {
+	f.Add(uint64(1), "+13035550142")
+	f.Add(uint64(2), "anonymous")
+	f.Add(uint64(3), "Yealink SIP-T46S 66.85.0.5 00:15:65:aa:bb:cc \"\\\x00\x7f\xff\u2028")
+	f.Add(uint64(4), "911")
+	f.Add(uint64(5), "2001:db8::1%eth0")
+	f.Fuzz(func(t *testing.T, seed uint64, text string) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		purpose := cpni.Purposes()[seed%5]
+		lines, forms := randomLines(rnd, purpose)
+		u := boundPurpose(t, written(purpose, lines))
+		facts := map[track.Fact]string{track.PriorityEmergency: "1"}
+		for fact := range track.Facts_ {
+			if rnd.IntN(4) > 0 && fact != track.PriorityEmergency {
+				facts[fact] = text
+			}
+		}
+		keys, values := minimised(t, u, aCall(facts))
+		want := slices.Clone(envelopeKeys)
+		for field := range cpni.Field(cpni.Fields()) {
+			name := field.String()
+			form, named := forms[name]
+			if !named || form == "drop" || !field.In("call") {
+				continue
+			}
+			want = append(want, name)
+			checkShape(t, name, form, values[name])
+		}
+		if !slices.Equal(keys, want) {
+			t.Errorf("keys = %v, want %v", keys, want)
+		}
+	})
+}
+
+func checkShape(t *testing.T, field, form, value string) {
+	t.Helper()
+	shape, ok := shapes[form]
+	if !ok || value == "null" {
+		return
+	}
+	var list []json.RawMessage
+	if json.Unmarshal([]byte(value), &list) != nil {
+		list = []json.RawMessage{json.RawMessage(value)}
+	}
+	for _, item := range list {
+		if !shape.Match(item) {
+			t.Errorf("%s as %s = %s", field, form, item)
+		}
+	}
+}
+
+func TestWhatNoPurposeNamesLeavesNowhere(t *testing.T) {
+	const canary = "canary-7f3a"
+	facts := map[track.Fact]string{}
+	for fact := range track.Facts_ {
+		facts[fact] = canary
+	}
+	for _, file := range []string{"../../configs/policy.toml", "../../configs/quickstart-policy.toml"} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Parse(file, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := vault.Demo()
+		if err := p.Bind(keys, keys); err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range p.Purposes() {
+			x, _ := u.Minimise(nil, aCall(facts))
+			for at := strings.Index(string(x.Body()), canary); at >= 0; at = -1 {
+				left := string(x.Body()[:at])
+				if key := left[strings.LastIndex(left, `,"`)+2:]; !slices.Contains(plain, strings.TrimRight(key, `":`)) {
+					t.Errorf("%s: %s lets text of a message out", u.Name, key)
+				}
+			}
+		}
+	}
+}
+
+// plain are the fields whose own text the shipped policies keep: names of trunks and hosts, and an opaque id.
+var plain = []string{"trunk_in", "stir_origination_id", "stir_certificate_host"}
+
+func TestTheZeroPurposeKeepsNothing(t *testing.T) {
+	loss := cpni.OfLoss(cpni.Loss{Count: 1})
+	for _, r := range []*cpni.Record{aCall(nil), &loss} {
+		if x, ok := new(Purpose).Minimise(nil, r); ok || x.Body() != nil {
+			t.Errorf("kept %s", x.Body())
+		}
+	}
+}
+
+func TestADisabledOrUnboundPurposeKeepsNothing(t *testing.T) {
+	src := written("fraud", "sip_code = \"keep\"\n")
+	p, err := Parse("p.toml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.Purposes()[0].Minimise(nil, aCall(nil)); ok {
+		t.Error("an unbound purpose keeps")
+	}
+	p, err = Parse("p.toml", []byte(strings.Replace(src, "why =", "enabled = false\nwhy =", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := vault.Demo()
+	if err := p.Bind(keys, keys); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Purposes())+len(p.Fields()) > 0 || p.Stages() != 0 {
+		t.Error("a disabled purpose is offered")
+	}
+	if _, ok := p.purposes[0].Minimise(nil, aCall(nil)); ok {
+		t.Error("a disabled purpose keeps")
+	}
+}

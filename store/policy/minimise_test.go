@@ -1,0 +1,272 @@
+package policy
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+	"sipsieve/store/vault"
+)
+
+// value returns what the one field of a line becomes.
+func value(t *testing.T, purpose, line string, facts map[track.Fact]string) string {
+	t.Helper()
+	name, _, _ := strings.Cut(line, " ")
+	_, values := minimised(t, boundPurpose(t, written(purpose, line+"\n")), aCall(facts))
+	return values[name]
+}
+
+func TestEachFormLeavesWhatTheRegisterSays(t *testing.T) {
+	phone := map[track.Fact]string{track.CallerNumber: "+1 (303) 555-0142;ext=9", track.CalledNumber: "anonymous",
+		track.DialedNumber: "911", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5 001565aabbcc",
+		track.ViaReceived: "2001:db8:1:2::9", track.CarrierCode: "UPSTREAM-A", track.AuthUser: "alice",
+		track.MediaCodec: "pcmu", track.CallerName: "1"}
+	for line, want := range map[string]string{
+		`caller_number = { form = "e164", because = "t" }`:                 `"+13035550142"`,
+		`caller_number = { form = "keep", because = "t" }`:                 `"+13035550142"`,
+		`caller_number = "area"`:                                           `"+1303"`,
+		`caller_number = "country"`:                                        `"US"`,
+		`caller_number = "category"`:                                       `"other"`,
+		`caller_number = "presence"`:                                       `true`,
+		`caller_name = { form = "presence", because = "t" }`:               `true`,
+		`asserted_number = "presence"`:                                     `false`,
+		`asserted_number = "pseudonym"`:                                    `null`,
+		`called_number = "area"`:                                           `"anonymous"`,
+		`called_number = "pseudonym"`:                                      `"anonymous"`,
+		`dialed_number = "category"`:                                       `"emergency"`,
+		`setup_time = { form = "keep", because = "t" }`:                    `"2026-01-01T10:20:30.456789Z"`,
+		`setup_time = "truncate:second"`:                                   `"2026-01-01T10:20:30Z"`,
+		`setup_time = "truncate:minute"`:                                   `"2026-01-01T10:20:00Z"`,
+		`setup_time = "truncate:hour"`:                                     `"2026-01-01T10:00:00Z"`,
+		`setup_time = "truncate:day"`:                                      `"2026-01-01T00:00:00Z"`,
+		`setup_time = "truncate:month"`:                                    `"2026-01-01T00:00:00Z"`,
+		`duration_ms = { form = "keep", because = "t" }`:                   `61999`,
+		`duration_ms = "bucket:6s"`:                                        `60000`,
+		`duration_ms = { form = "truncate:second", because = "t" }`:        `61000`,
+		`duration_ms = "truncate:minute"`:                                  `60000`,
+		`sip_code = "bucket:100"`:                                          `200`,
+		`source_address = "ip_prefix:24,48"`:                               `"192.0.2.0/24"`,
+		`source_address = "ip_prefix:8,16"`:                                `"192.0.0.0/8"`,
+		`via_received = "ip_prefix:24,48"`:                                 `"2001:db8:1::/48"`,
+		`link_address = { form = "oui", because = "t" }`:                   `"00:15:65"`,
+		`user_agent = "family"`:                                            `"yealink T46S 66"`,
+		`carrier_id_code = { form = "known", list = "words" }`:             `"upstream-a"`,
+		`capture_point = { form = "known", list = "words" }`:               `"other"`,
+		`media_codecs = { form = "known", list = "words", because = "t" }`: `["PCMU"]`,
+		`billable = { form = "keep", because = "t" }`:                      `true`,
+		`disposition = "keep"`:                                             `"answered"`,
+		`stir_attestation = "keep"`:                                        `null`,
+	} {
+		if got := value(t, "fraud", line, phone); got != want {
+			t.Errorf("%s: got = %s, want %s", line, got, want)
+		}
+	}
+}
+
+func TestPseudonymsDifferByPurposeAndEpochAndNameTheirEpoch(t *testing.T) {
+	facts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.CalledNumber: "13035550142"}
+	caller := value(t, "fraud", `caller_number = "pseudonym"`, facts)
+	if called := value(t, "fraud", `called_number = "pseudonym"`, facts); called != caller {
+		t.Errorf("one number has two pseudonyms in a purpose: %s, %s", caller, called)
+	}
+	if other := value(t, "network_ops", `caller_number = "pseudonym"`, facts); other == caller {
+		t.Errorf("two purposes share %s", other)
+	}
+	epoch, mac, ok := strings.Cut(strings.Trim(caller, `"`), ":")
+	if !ok || epoch[0] != 'e' || len(mac) != 26 {
+		t.Errorf("pseudonym = %s, want its epoch, a colon and 26 characters", caller)
+	}
+}
+
+func TestTwoFormsHaveTwoKeysAndDropHasNone(t *testing.T) {
+	u := boundPurpose(t, written("fraud", "called_number = [\"area\", \"pseudonym\"]\ncaller_number = \"drop\"\n"+
+		"user_agent = { form = [\"family\", \"presence\"] }\n"))
+	keys, _ := minimised(t, u, aCall(nil))
+	want := []string{"called_number", "called_number_pseudonym", "user_agent", "user_agent_presence"}
+	if got := keys[len(envelopeKeys):]; !slices.Equal(got, want) || !slices.Equal(u.Columns(), want) {
+		t.Errorf("keys = %v, columns = %v, want %v", got, u.Columns(), want)
+	}
+}
+
+// A second form's key must never be another field's name.
+func TestKeysOfSecondFormsAreNoFields(t *testing.T) {
+	for f := range cpni.Field(cpni.Fields()) {
+		for _, form := range f.Entry().Transforms {
+			if _, is := cpni.FieldOf(f.String() + "_" + form); is {
+				t.Errorf("%s_%s is a field", f, form)
+			}
+		}
+	}
+}
+
+func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
+	facts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.AssertedNumber: "+13035550142",
+		track.PriorityEmergency: "1", track.CalledNumber: "+13035550199"}
+	lines := "caller_number = { form = [\"e164\", \"pseudonym\", \"presence\"], because = \"t\" }\n" +
+		"asserted_number = { form = \"area\", because = \"t\" }\ncalled_number = { form = \"e164\", because = \"t\" }\n" +
+		"call_flags = { form = \"keep\", because = \"t\" }\n"
+	for privacy, withheld := range map[string]bool{"id": true, "user": true, "header": true, "none": false, "session": false} {
+		facts[track.PrivacyValue] = privacy
+		for _, purpose := range []string{"billing", "legal", "emergency", "fraud", "network_ops"} {
+			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+			hidden := withheld && !slices.Contains(unmasked, purpose)
+			if (got["caller_number"] == "null") != hidden || (got["asserted_number"] == "null") != hidden {
+				t.Errorf("%s: Privacy %s: caller %s, asserted %s", purpose, privacy, got["caller_number"], got["asserted_number"])
+			}
+			if strings.Contains(got["call_flags"], "privacy_applied") != hidden {
+				t.Errorf("%s: Privacy %s: call_flags = %s", purpose, privacy, got["call_flags"])
+			}
+			if got["caller_number_pseudonym"] == "null" || got["caller_number_presence"] != "true" || got["called_number"] == "null" {
+				t.Errorf("%s: Privacy %s hides too much", purpose, privacy)
+			}
+		}
+	}
+}
+
+func TestAWeakLinkDoesNotShow(t *testing.T) {
+	for name, want := range map[string]string{"session_group": "null", "correlation": `"none"`, "correlation_score": "0"} {
+		f, _ := cpni.FieldOf(name)
+		u, r := boundPurpose(t, written("fraud", "")), rule{field: f, forms: []form{{action: Keep}}}
+		if got := string(u.appendValue(nil, &r, r.forms[0], unlinked(f), newYear)); got != want {
+			t.Errorf("%s = %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestKindStageAndWhenDecideWhatIsTaken(t *testing.T) {
+	src := written("fraud", "sip_code = \"keep\"\n")
+	call, sos := aCall(nil), aCall(map[track.Fact]string{track.PriorityEmergency: "1"})
+	loss := cpni.OfLoss(cpni.Loss{From: newYear, To: newYear.Add(time.Hour), Count: 3, Reason: "stream_full"})
+	for change, want := range map[string][3]bool{ // of call, sos, loss
+		"":                                 {true, true, true},
+		"stages = [\"start\"]\n":           {false, false, true},
+		"stages = [\"start\", \"stop\"]\n": {true, true, true},
+		"when = \"emergency\"\n":           {false, true, true},
+	} {
+		u := boundPurpose(t, strings.Replace(src, "audience", change+"audience", 1))
+		for i, r := range []*cpni.Record{call, sos, &loss} {
+			if _, ok := u.Minimise(nil, r); ok != want[i] {
+				t.Errorf("%q: record %d: kept = %t, want %t", change, i, ok, want[i])
+			}
+		}
+	}
+	u := boundPurpose(t, strings.Replace(src, "\"call\", ", "", 1))
+	if _, ok := u.Minimise(nil, call); ok {
+		t.Error("a kind that was not asked for is kept")
+	}
+	loss.Sensor = "s1"
+	keys, values := minimised(t, u, &loss)
+	want := append(slices.Clone(envelopeKeys), "from", "to", "count", "reason")
+	if !slices.Equal(keys, want) || values["count"] != "3" || values["schema"] != `"sipsieve.loss/1"` {
+		t.Errorf("loss: %v, %v", keys, values)
+	}
+}
+
+func TestExpiryGivesNoTimeAwayThatThePolicyCutOff(t *testing.T) {
+	midnight := time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		at         time.Time
+		unit, span string
+		want       string
+	}{
+		{newYear, "second", "30 days", "2026-02-01"},
+		{newYear, "", "30 days", "2026-02-01"},
+		{midnight, "second", "30 days", "2026-01-31"},
+		{newYear.In(time.FixedZone("", -11*3600)), "second", "30 days", "2026-02-01"},
+		{newYear, "month", "3 months", "2026-05-01"},
+		{newYear.AddDate(0, 0, 29), "month", "3 months", "2026-05-01"},
+		{time.Date(2024, time.August, 30, 12, 0, 0, 0, time.UTC), "second", "18 months", "2026-03-03"}, // no 31 February
+		{time.Date(2024, time.February, 28, 12, 0, 0, 0, time.UTC), "hour", "1 year", "2025-03-01"},
+	} {
+		s, err := ParseSpan(c.span)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := expiry(c.at, c.unit, s); got.String() != c.want {
+			t.Errorf("%s and %s by %q: got = %s, want %s", c.at, c.span, c.unit, got, c.want)
+		}
+	}
+}
+
+func TestExpiryCountsFromReceiptOnlyWhereThePolicySaysSo(t *testing.T) {
+	src := written("fraud", "setup_time = \"truncate:second\"\n")
+	r := aCall(nil)
+	r.Received = newYear.AddDate(1, 0, 0)
+	for change, want := range map[string]string{"": `"2026-02-01"`, "from = \"receipt\"\n": `"2027-02-01"`} {
+		_, values := minimised(t, boundPurpose(t, strings.Replace(src, "audience", change+"audience", 1)), r)
+		if values["expires"] != want {
+			t.Errorf("%q: expires = %s, want %s", change, values["expires"], want)
+		}
+	}
+}
+
+func TestWhatIsMinimisedIsReceived(t *testing.T) {
+	u := boundPurpose(t, written("fraud", "caller_domain = { form = \"keep\", because = \"t\" }\n"))
+	x, _ := u.Minimise(nil, aCall(map[track.Fact]string{track.CallerHost: "\xff\"\\\n"}))
+	y, err := Received(x.Body())
+	if err != nil || y.Envelope != x.Envelope {
+		t.Errorf("received %+v, %v, want %+v", y.Envelope, err, x.Envelope)
+	}
+}
+
+func TestTextOfAnyBytesIsEscaped(t *testing.T) {
+	for text, want := range map[string]string{"a\"\\\x00\x1f\x7fé\u2028": "a\"\\\x00\x1f\x7fé\u2028", "\xff\xc3": "\ufffd\ufffd"} {
+		var got string
+		if err := json.Unmarshal(appendText(nil, text), &got); err != nil || got != want {
+			t.Errorf("%q became %q, %v", text, got, err)
+		}
+	}
+}
+
+// busyCall has most facts that the shipped policies look at.
+func busyCall(numbers *sip.Numbers) cpni.Record {
+	c := &track.Call{FirstSeen: newYear, Setup: newYear, Ring: newYear.Add(time.Second), Answer: newYear.Add(2 * time.Second),
+		End: newYear.Add(time.Minute), Disposition: track.Answered, Code: 200, Cause: 16, EndCause: track.EndNormal,
+		EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2, Point: "eth0",
+		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("198.51.100.9:5060")}}
+	for f, text := range map[track.Fact]string{track.CallIDText: "a84b4c76e66710@pc33.example.net", track.CallerTag: "1928301774",
+		track.CallerNumber: "+13035550142", track.CalledNumber: "+442079460123", track.DialedNumber: "+442079460123",
+		track.AssertedNumber: "+13035550142", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.Attestation: "A"} {
+		c.Facts.Append(f, []byte(text))
+	}
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
+	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
+	return r
+}
+
+func BenchmarkMinimise(b *testing.B) {
+	src, err := os.ReadFile("../../configs/policy.toml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := Parse("policy.toml", src)
+	if err != nil {
+		b.Fatal(err)
+	}
+	keys := vault.Demo()
+	if err := p.Bind(keys, keys); err != nil {
+		b.Fatal(err)
+	}
+	numbers := new(sip.Numbers)
+	for _, u := range p.Purposes() {
+		if u.When != "" {
+			continue
+		}
+		b.Run(u.Name, func(b *testing.B) {
+			r := busyCall(numbers)
+			dst := make([]byte, 0, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				u.Minimise(dst, &r)
+			}
+		})
+	}
+}
