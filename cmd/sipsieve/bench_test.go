@@ -72,7 +72,7 @@ func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
 	var room []byte
 	excerpts := 0
 	err := runDomain(b.Context(), d, func(ev *track.Event) {
-		r := cpni.Of(ev, &s.numbers, s.Region)
+		r := s.records.Record(ev)
 		for _, p := range s.purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {
 				room = x.Body()

@@ -97,7 +97,7 @@ func (c *collector) take(t tagged) {
 
 // tell minimises ev for every purpose.
 func (c *collector) tell(ev *track.Event, live bool) {
-	r := cpni.Of(ev, &c.d.numbers, c.d.Region)
+	r := c.d.records.Record(ev)
 	r.Source = "file"
 	if live {
 		r.Source = "interface"

@@ -13,7 +13,6 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"sipsieve/capture/decode"
-	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
@@ -244,7 +243,7 @@ type setup struct {
 	keys     *vault.Keys
 	purposes []*policy.Purpose
 	limits   track.Limits
-	numbers  sip.Numbers
+	records  *cpni.Reader
 	site     string
 	sensor   string
 }
@@ -255,7 +254,7 @@ func newSetup(c config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{config: c, policy: p, site: c.Site, sensor: c.Sensor}
+	s := &setup{config: c, policy: p, records: cpni.NewReader(c.Region), site: c.Site, sensor: c.Sensor}
 	switch {
 	case c.Keys.Demo:
 		s.keys = vault.Demo()

@@ -184,8 +184,17 @@ type shard struct {
 	counts    atomic.Pointer[track.Counts]
 }
 
+// queued is how many batches may wait for a shard: few of a file, whose reader waits; of a wire as many as a
+// pause of the shard may need.
+func queued(p domainPlan) int {
+	if p.live {
+		return 1024
+	}
+	return 4
+}
+
 func newShard(number int, p domainPlan, out chan<- flow) *shard {
-	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, 64), free: make(chan *batch, 64),
+	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
 		out: out, live: p.live}
 	s.track.Tell(p.stages)
 	s.counts.Store(new(track.Counts))

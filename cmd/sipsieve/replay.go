@@ -13,7 +13,6 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
 	"sipsieve/sip/track"
-	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
 
@@ -75,7 +74,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	d := newDomain([]capture.Source{source}, setup.plan(f.shards, false))
 	tally := newTally(setup.purposes)
 	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
-		r := cpni.Of(ev, &setup.numbers, setup.Region)
+		r := setup.records.Record(ev)
 		r.Site, r.Sensor, r.Source = setup.site, setup.sensor, "file"
 		for i, p := range setup.purposes {
 			x, ok := p.Minimise(out.room(), &r)

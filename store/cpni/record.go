@@ -61,17 +61,27 @@ type inside struct {
 // maxFields is more than the register has.
 const maxFields = 255
 
-// Of returns the Record of ev. numbers belongs to the caller's goroutine; region is where national numbers
-// are read (ISO 3166 alpha-2), "" for nowhere.
-func Of(ev *track.Event, numbers *sip.Numbers, region string) Record {
-	in := &inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: numbers, region: region,
-		values: make([]Value, 0, 48)}
+// A Reader makes Records of events. Its memory is used again for each: it belongs to one goroutine.
+type Reader struct {
+	numbers sip.Numbers
+	region  string
+	in      inside
+}
+
+// NewReader returns a Reader that reads national numbers as dialled in region (ISO 3166 alpha-2), "" for nowhere.
+func NewReader(region string) *Reader { return &Reader{region: region} }
+
+// Record returns the Record of ev, valid until the next call.
+func (x *Reader) Record(ev *track.Event) Record {
+	clear(x.in.values)
+	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: &x.numbers, region: x.region,
+		values: x.in.values[:0]}
 	if ev.Call != nil {
-		in.facts = ev.Call.Facts
+		x.in.facts = ev.Call.Facts
 	} else {
-		in.facts = ev.Registration.Facts
+		x.in.facts = ev.Registration.Facts
 	}
-	return Record{in: in}
+	return Record{in: &x.in}
 }
 
 // OfLoss returns the Record of l.
