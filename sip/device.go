@@ -63,7 +63,7 @@ func ReadDevice(userAgent []byte) Device {
 		d.Model, rest = modelIn(rest)
 	}
 	if rule.model != "*" || d.Model != "" {
-		d.Firmware = firmwareIn(rest)
+		d.Firmware = firmwareIn(rest, rule.model == "*")
 	}
 	d.Family = d.family()
 	return d
@@ -115,9 +115,13 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// firmwareIn returns the first version in text: digits and dots, at least one dot, no part of more than five digits,
-// and not an IPv4 address with a port or a name before it. "" without one.
-func firmwareIn(text []byte) string {
+// behindModel bounds, in bytes, how far behind a model its firmware begins: a hardware revision may stand between.
+const behindModel = 8
+
+// firmwareIn returns the first version in text that has three parts, or else the first: digits and dots, no part of
+// more than five digits. Four parts that could be an IPv4 address are a version only close behind a model (trusted)
+// or the letter v. It is "" without one.
+func firmwareIn(text []byte, trusted bool) (found string) {
 	for i := 0; i < len(text); {
 		end := i
 		for end < len(text) && (text[end] == '.' || text[end] >= '0' && text[end] <= '9') {
@@ -128,13 +132,22 @@ func firmwareIn(text []byte) string {
 			continue
 		}
 		version := bytes.Trim(text[i:end], ".")
-		address := i > 0 && text[i-1] == '@' || end < len(text) && text[end] == '@'
-		if bytes.IndexByte(version, '.') > 0 && len(version) <= maxFirmware && !longNumber(version) && !address {
-			return string(version)
+		sure := trusted && i <= behindModel || i > 0 && lower(text[i-1]) == 'v'
+		named := i > 0 && text[i-1] == '@' || end < len(text) && text[end] == '@'
+		parts := bytes.Count(version, []byte{'.'}) + 1
+		if versionLike(version) && !named && (sure || !ipv4(version).IsValid()) && (found == "" || parts > 2) {
+			found = string(version)
+			if parts > 2 {
+				return found
+			}
 		}
 		i = end
 	}
-	return ""
+	return found
+}
+
+func versionLike(text []byte) bool {
+	return bytes.IndexByte(text, '.') > 0 && len(text) <= maxFirmware && !longNumber(text)
 }
 
 func (d *Device) family() string {

@@ -1,0 +1,153 @@
+package sip
+
+import (
+	"strings"
+	"testing"
+)
+
+// agents are User-Agent and Server texts as equipment sends them, and vendor|model|firmware|kind.
+var agents = map[string]string{
+	"Yealink SIP-T46S 66.85.0.5":                                  "yealink|T46S|66.85.0.5|phone",
+	"Yealink SIP-T42G 29.83.0.50":                                 "yealink|T42G|29.83.0.50|phone",
+	"Yealink W60B 77.85.0.25":                                     "yealink|W60B|77.85.0.25|phone",
+	"Yealink SIP VP-T49G 51.80.0.100":                             "yealink|T49G|51.80.0.100|phone",
+	"Yealink SIP-T54W 96.86.0.70 805ec0aabbcc":                    "yealink|T54W|96.86.0.70|phone",
+	"PolycomVVX-VVX_410-UA/5.9.0.9373":                            "polycom|410|5.9.0.9373|phone",
+	"PolycomVVX-VVX_250-UA/6.4.3.5412_64167f0011aa":               "polycom|250|6.4.3.5412|phone",
+	"PolycomSoundPointIP-SPIP_550-UA/4.0.9.0725":                  "polycom|550|4.0.9.0725|phone",
+	"PolycomSoundStationIP-SSIP_6000-UA/4.0.14.1580":              "polycom|6000|4.0.14.1580|phone",
+	"PolycomRealPresenceTrio-Trio_8800-UA/5.9.5.3182":             "polycom|8800|5.9.5.3182|phone",
+	"PolyEdge-Edge_E350-UA/8.1.0.9780":                            "poly|E350|8.1.0.9780|phone",
+	"Cisco-CP7841/12.8.1":                                         "cisco|7841|12.8.1|phone",
+	"Cisco-CP-8851-3PCC/11.3.7_aabbccddeeff":                      "cisco|8851|11.3.7|phone",
+	"Cisco/SPA504G-7.6.2c":                                        "cisco|504G|7.6.2|phone",
+	"Cisco/SPA122-1.4.1":                                          "cisco|122|1.4.1|ata",
+	"Cisco/ATA191-11.2.3":                                         "cisco|191|11.2.3|ata",
+	"Cisco-SIPGateway/IOS-15.4.3.M3":                              "cisco|ios|15.4.3|gateway",
+	"Cisco-SIPGateway/IOS-16.9.4":                                 "cisco|ios|16.9.4|gateway",
+	"Cisco-CUCM12.5":                                              "cisco|cucm|12.5|pbx",
+	"Linksys/SPA942-6.1.5(a)":                                     "linksys|942|6.1.5|phone",
+	"Linksys/PAP2T-5.1.6(LS)":                                     "linksys|2T|5.1.6|ata",
+	"Grandstream GXP2170 1.0.11.48":                               "grandstream|2170|1.0.11.48|phone",
+	"Grandstream GRP2614 1.0.5.67":                                "grandstream|2614|1.0.5.67|phone",
+	"Grandstream HT802 1.0.29.8":                                  "grandstream|802|1.0.29.8|ata",
+	"Grandstream HT-502  V1.2A 1.0.0.58":                          "grandstream|502|1.0.0.58|ata",
+	"Grandstream UCM6202V1.5A 1.0.20.31":                          "grandstream|6202V1|1.0.20.31|pbx",
+	"Grandstream DP750 1.0.9.9":                                   "grandstream|750|1.0.9.9|phone",
+	"snom370/8.7.5.35":                                            "snom|370|8.7.5.35|phone",
+	"snomD785/10.1.73.16":                                         "snom|D785|10.1.73.16|phone",
+	"Fanvil X4 2.12.1.7084 0c383e112233":                          "fanvil|X4|2.12.1.7084|phone",
+	"Fanvil X6U 2.4.5":                                            "fanvil|X6U|2.4.5|phone",
+	"Panasonic_KX-UT136-B/01.061 (0080f0aabbcc)":                  "panasonic|KX-UT136-B|01.061|phone",
+	"Panasonic-MPR08D/BTP-1.2.3":                                  "panasonic|MPR08D|1.2.3|phone",
+	"Panasonic KX-TGP600 01.010":                                  "panasonic|KX-TGP600|01.010|phone",
+	"Gigaset N510 IP PRO/42.250.00.000.000":                       "gigaset|N510|42.250.00.000.000|phone",
+	"Gigaset C610A IP/42.207.00.000.000":                          "gigaset|C610A|42.207.00.000.000|phone",
+	"Avaya one-X Deskphone 7.1.9.0":                               "avaya|||phone",
+	"Avaya J179 IP Phone/4.0.7.1 (3c3a73aabbcc)":                  "avaya|179||phone",
+	"Avaya CM/R018x.01.0.890.0":                                   "avaya|cm|01.0.890.0|pbx",
+	"Aastra 6757i/3.3.1.4365":                                     "aastra|6757I|3.3.1.4365|phone",
+	"Mitel-3300-ICP 15.0.1.27":                                    "mitel|3300||pbx",
+	"Mitel 6869i/5.1.0.1024":                                      "mitel|6869I|5.1.0.1024|phone",
+	"OpenStage_40_V3 R3.32.0      SIP  130829":                    "unify|40|3.32.0|phone",
+	"Audiocodes-Sip-Gateway-Mediant 1000/v.6.60A.254.004":         "audiocodes|mediant|6.60|sbc",
+	"Audiocodes-Sip-Gateway-MP-118 FXS/v.6.60A.228.011":           "audiocodes|118|6.60|gateway",
+	"Mediant VE SBC/v.7.20A.258.559":                              "audiocodes|mediant|7.20|sbc",
+	"SBC Core V11.01.00R001":                                      "ribbon|sbc-core|11.01.00|sbc",
+	"Sonus SBC 5.1.3":                                             "ribbon|sbc|5.1.3|sbc",
+	"Oracle/9.2.0":                                                "oracle|sbc|9.2.0|sbc",
+	"kamailio (5.6.3 (x86_64/linux))":                             "kamailio|kamailio|5.6.3|sbc",
+	"OpenSIPS (3.2.10 (x86_64/linux))":                            "opensips|opensips|3.2.10|sbc",
+	"Asterisk PBX 18.10.0~dfsg+~cs6.10.40431411-2":                "asterisk|asterisk|18.10.0|pbx",
+	"Asterisk PBX":                                                "asterisk|asterisk||pbx",
+	"Asterisk at 203.0.113.9":                                     "asterisk|asterisk||pbx",
+	"FreeSWITCH-mod_sofia/1.10.12-release~64bit":                  "freeswitch|freeswitch|1.10.12|pbx",
+	"FPBX-16.0.40.7(18.16.0)":                                     "freepbx|freepbx|18.16.0|pbx",
+	"3CXPhoneSystem 18.0.5.418 (418)":                             "3cx|phone-system|18.0.5.418|pbx",
+	"3CXPhone 6.0.26523.0":                                        "3cx|phone|6.0.26523.0|softphone",
+	"Zoiper rv2.10.20.4-mod":                                      "zoiper|zoiper|2.10.20.4|softphone",
+	"Z 5.5.9 rv2.10.17.3":                                         "other|||unknown",
+	"LinphoneAndroid/5.2.4 (Somebody's Pixel) LinphoneSDK/5.3.26": "linphone|android|5.2.4|softphone",
+	"Linphone-Desktop/5.1.2 (host) osx/13.0 Qt/5.15.2":            "linphone|desktop|5.1.2|softphone",
+	"Linphone/3.6.1 (eXosip2/4.1.0)":                              "linphone|linphone|3.6.1|softphone",
+	"baresip v3.1.0 (x86_64/linux)":                               "baresip|baresip|3.1.0|softphone",
+	"MicroSIP/3.21.3":                                             "microsip|microsip|3.21.3|softphone",
+	"Bria 5 release 5.8.3 stamp 103310":                           "counterpath|bria|5.8.3|softphone",
+	"X-Lite release 4.9.8 stamp 84253":                            "counterpath|x-lite|4.9.8|softphone",
+	"eyeBeam release 1102q stamp 51814":                           "counterpath|eyebeam||softphone",
+	"Jitsi2.10.5550Linux":                                         "jitsi|jitsi|2.10.5550|softphone",
+	"SIP.js/0.21.2":                                               "sipjs|sipjs|0.21.2|softphone",
+	"JsSIP 3.10.0":                                                "jssip|jssip|3.10.0|softphone",
+	"PJSUA v2.13 Linux-5.10/x86_64/glibc-2.31":                    "pjsip|pjsua|2.13|softphone",
+	"OBIHAI/OBi202-3.2.2.8680EX":                                  "obihai|202|3.2.2.8680|ata",
+	"friendly-scanner":                                            "sipvicious|||scanner",
+	"FRIENDLY-SCANNER":                                            "sipvicious|||scanner",
+	"sipcli/v1.8":                                                 "sipcli||1.8|scanner",
+	"sundayddr":                                                   "sundayddr|||scanner",
+	"VaxSIPUserAgent/3.1":                                         "vaxvoip||3.1|scanner",
+	"Sipsak 0.9.8":                                                "sipsak||0.9.8|scanner",
+	"":                                                            "other|||unknown",
+	"Alice Example's phone +13035550142":                          "other|||unknown",
+	"Yealink alice 13035550142":                                   "yealink|||phone",
+	"Fanvil 13035550142 1.2.3":                                    "fanvil|||phone",
+}
+
+func TestDevicesAreNamedByTheirText(t *testing.T) {
+	for text, want := range agents {
+		d := ReadDevice([]byte(text))
+		if got := strings.Join([]string{d.Vendor, d.Model, d.Firmware, d.Kind}, "|"); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+		if d.Scanner != (d.Kind == "scanner") {
+			t.Errorf("%s: scanner = %t", text, d.Scanner)
+		}
+	}
+}
+
+func TestFamilyStopsAtTheMajorVersion(t *testing.T) {
+	if got, want := ReadDevice([]byte("Yealink SIP-T46S 66.85.0.5")).Family, "yealink T46S 66"; got != want {
+		t.Errorf("family = %q, want %q", got, want)
+	}
+}
+
+func TestHardwareAddressesAreFound(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Yealink SIP-T54W 96.86.0.70 805ec0aabbcc": true, "Fanvil X4 0C:38:3E:11:22:33": true,
+		"Panasonic_KX-UT136-B/01.061 (0080f0aabbcc)": true, "phone 0c-38-3e-11-22-33": true, "001565123456": true,
+		"anonymous": false, "130355501420": false, "805ec0aabbccd": false, "80:5e:c0:aa:bb": false, "805ec0aabb:cc": false,
+		"80:5e-c0:aa:bb:cc": false, "1303 5550142": false,
+	} {
+		if _, got := MACOf([]byte(text)); got != want {
+			t.Errorf("%s: found = %t, want %t", text, got, want)
+		}
+	}
+	if mac, _ := MACOf([]byte("805ec0aabbcc")); mac != [6]byte{0x80, 0x5e, 0xc0, 0xaa, 0xbb, 0xcc} {
+		t.Errorf("address = %x", mac)
+	}
+}
+
+// FuzzDevice states the law that no field holds what a closed list or a version could not: the text's own words stay out.
+func FuzzDevice(f *testing.F) {
+	for text := range agents {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d := ReadDevice(text)
+		if strings.Trim(d.Firmware, "0123456789.") != "" || len(d.Firmware) > maxFirmware {
+			t.Errorf("firmware = %q", d.Firmware)
+		}
+		if longNumber([]byte(d.Model)) || len(d.Model) > 16 || longNumber([]byte(d.Firmware)) {
+			t.Errorf("model = %q, firmware = %q", d.Model, d.Firmware)
+		}
+		if !strings.HasPrefix(d.Family, d.Vendor) || d.Kind == "" {
+			t.Errorf("family = %q, kind = %q", d.Family, d.Kind)
+		}
+	})
+}
+
+func BenchmarkReadDevice(b *testing.B) {
+	text := []byte("Yealink SIP-T46S 66.85.0.5")
+	for b.Loop() {
+		ReadDevice(text)
+	}
+}
