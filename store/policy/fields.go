@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"sipsieve/store/cpni"
 )
@@ -21,7 +22,7 @@ func (p *parser) fields(key string, u *Purpose, lines map[string]any, all *file)
 			p.say(at, "not in the register")
 			continue
 		}
-		r := rule{field: f, line: p.at.Line(at)}
+		r := newRule(f, p.at.Line(at))
 		var list string
 		texts, err := formsOf(value, &r.because, &list)
 		if err != nil {
@@ -38,6 +39,12 @@ func (p *parser) fields(key string, u *Purpose, lines map[string]any, all *file)
 		}
 	}
 	slices.SortFunc(u.rules, func(a, b rule) int { return int(a.field) - int(b.field) })
+}
+
+func newRule(f cpni.Field, line int) rule {
+	typ := f.Entry().Type
+	return rule{field: f, line: line, typ: typ, many: strings.HasSuffix(typ, "_list"), inCall: f.In("call"),
+		inOther: f.In("registration")}
 }
 
 // formsOf reads one line's value.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"

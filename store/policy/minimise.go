@@ -17,6 +17,7 @@ type bound struct {
 	truncation [2]string // unit of setup_time, of event_time
 	unmasked   bool      // a purpose that may see the number of a caller who withholds it
 	parts      [][]byte
+	text       []byte // of one value
 }
 
 // Schemas of the kinds, with their major version.
@@ -91,7 +92,7 @@ func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 	if l := r.Loss(); l != nil {
 		b = appendLoss(b, l)
 	} else {
-		b = u.appendFields(b, r, x.Kind)
+		b = u.appendFields(b, r, x.Kind == "call")
 	}
 	b = append(b, '}')
 	x.body = b[from:len(b):len(b)]
@@ -147,13 +148,13 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 }
 
 // appendFields writes what the rules keep, in the register's order.
-func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
+func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
 	private := !u.unmasked && r.Private()
 	weak := r.Get(linkScore).N < int64(u.MinCorrelation)
 	applied := false
 	for i := range u.rules {
 		rule := &u.rules[i]
-		if !rule.field.In(kind) {
+		if call && !rule.inCall || !call && !rule.inOther {
 			continue
 		}
 		v := r.Get(rule.field)
@@ -161,7 +162,7 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind string) []byte {
 			v = unlinked(rule.field)
 		}
 		if applied && callFlags[rule.field] {
-			v.Words = append(v.Words, "privacy_applied")
+			v.Words = append(slices.Clip(v.Words), "privacy_applied")
 		}
 		for j, f := range rule.forms {
 			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)

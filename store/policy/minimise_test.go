@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
@@ -134,8 +133,8 @@ func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
 func TestAWeakLinkDoesNotShow(t *testing.T) {
 	for name, want := range map[string]string{"session_group": "null", "correlation": `"none"`, "correlation_score": "0"} {
 		f, _ := cpni.FieldOf(name)
-		u, r := boundPurpose(t, written("fraud", "")), rule{field: f, forms: []form{{action: Keep}}}
-		if got := string(u.appendValue(nil, &r, r.forms[0], unlinked(f), newYear)); got != want {
+		u, r := boundPurpose(t, written("fraud", "")), newRule(f, 1)
+		if got := string(u.appendValue(nil, &r, form{action: Keep}, unlinked(f), newYear)); got != want {
 			t.Errorf("%s = %s, want %s", name, got, want)
 		}
 	}
@@ -227,7 +226,7 @@ func TestTextOfAnyBytesIsEscaped(t *testing.T) {
 }
 
 // busyCall has most facts that the shipped policies look at.
-func busyCall(numbers *sip.Numbers) cpni.Record {
+func busyCall() cpni.Record {
 	c := &track.Call{FirstSeen: newYear, Setup: newYear, Ring: newYear.Add(time.Second), Answer: newYear.Add(2 * time.Second),
 		End: newYear.Add(time.Minute), Disposition: track.Answered, Code: 200, Cause: 16, EndCause: track.EndNormal,
 		EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2, Point: "eth0",
@@ -255,13 +254,12 @@ func BenchmarkMinimise(b *testing.B) {
 	if err := p.Bind(keys, keys); err != nil {
 		b.Fatal(err)
 	}
-	numbers := new(sip.Numbers)
 	for _, u := range p.Purposes() {
 		if u.When != "" {
 			continue
 		}
 		b.Run(u.Name, func(b *testing.B) {
-			r := busyCall(numbers)
+			r := busyCall()
 			dst := make([]byte, 0, 4096)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,17 +19,16 @@ var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(b
 
 // appendValue writes v in the form f, null when it is unknown.
 func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
-	e := r.field.Entry()
 	switch {
 	case f.action == Presence:
 		return strconv.AppendBool(b, v.Known)
 	case !v.Known:
 		return append(b, "null"...)
-	case strings.HasSuffix(e.Type, "_list"):
+	case r.many:
 		return u.appendList(b, r, f, v, at)
 	case f.action == Keep || f.action == E164:
-		return appendKept(b, e.Type, v)
-	case f.action == Truncate && e.Type == "time":
+		return appendKept(b, r.typ, v)
+	case f.action == Truncate && r.typ == "time":
 		return appendTime(b, time.UnixMicro(v.N), f.unit)
 	case f.action == Truncate || f.action == Bucket:
 		return strconv.AppendInt(b, v.N-v.N%f.width, 10)
@@ -38,7 +36,7 @@ func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.T
 	if v.Word != "" {
 		return u.appendForm(b, r, f, v.Word, at)
 	}
-	if e.Type == "int" {
+	if r.typ == "int" {
 		return u.appendForm(b, r, f, strconv.FormatInt(v.N, 10), at)
 	}
 	return u.appendForm(b, r, f, cpni.Reveal(v.Text), at)
@@ -68,7 +66,8 @@ func (u *Purpose) appendForm(b []byte, r *rule, f form, text string, at time.Tim
 	case Category:
 		return appendText(b, u.numbers.Category(text, text))
 	case Family:
-		return appendText(b, sip.ReadDevice([]byte(text)).Family)
+		u.text = append(u.text[:0], text...)
+		return appendText(b, sip.ReadDevice(u.text).Family)
 	case OUI:
 		return appendOUI(b, text)
 	case IPPrefix:
@@ -93,7 +92,8 @@ func (u *Purpose) appendOfNumber(b []byte, r *rule, f form, text string, at time
 
 // appendPseudonym writes epoch, a colon and 26 characters: a consumer can tell which epoch a pseudonym is of.
 func (u *Purpose) appendPseudonym(b []byte, r *rule, text string, at time.Time) []byte {
-	mac, epoch, err := u.keys.MAC(u.Name, r.field.Entry().Type, at, []byte(text))
+	u.text = append(u.text[:0], text...)
+	mac, epoch, err := u.keys.MAC(u.Name, r.typ, at, u.text)
 	if err != nil {
 		return append(b, "null"...)
 	}
@@ -133,7 +133,7 @@ func appendPrefix(b []byte, f form, text string) []byte {
 	if err != nil {
 		return append(b, "null"...)
 	}
-	return appendText(b, p.String())
+	return append(p.AppendTo(append(b, '"')), '"')
 }
 
 // appendList writes a list, each element in the form f, without those that it does not fit. Known sorts, so that the order is no fingerprint.
