@@ -5,7 +5,6 @@
 package sip
 
 import (
-	"net/netip"
 	"time"
 
 	"sipsieve/capture"
@@ -192,16 +191,3 @@ func (m *Message) at(s Span) []byte {
 	}
 	return m.At(s)
 }
-
-// An Address is what sipgo makes of From, To, Contact and their like: RFC 3261 section 20.10.
-type Address struct {
-	User, Host string
-	Port       int
-	Scheme     string     // sip, sips, tel, urn; lower case
-	Addr       netip.Addr // Host, if it is an address
-	Params     []Param    // of the URI and then of the header
-	Name       bool       // a display name stood there; it is not kept
-}
-
-// A Param is one parameter of an Address.
-type Param struct{ Key, Value string }

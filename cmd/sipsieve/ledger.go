@@ -115,6 +115,7 @@ func (l *ledger) addTracker(c *track.Counts) {
 	l.Messages.Duplicates += c.Duplicates
 	l.Messages.Retransmissions += c.Retransmissions
 	l.Messages.Dropped += c.Dropped
+	count(l.Messages.Odd, sip.URIBad.String(), c.Opaque)
 	l.Calls.Opened += c.Opened
 	l.Calls.Live += c.Live
 	l.Calls.Evicted += c.Evicted

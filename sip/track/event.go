@@ -247,7 +247,7 @@ type Counts struct {
 	Live                                 uint64
 	Ended                                [Dispositions]uint64
 	Registrations                        [RegistrationStates]uint64
-	Late                                 uint64
+	Opaque                               uint64 // addresses that could not be read
 }
 
 // Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes.

@@ -79,7 +79,10 @@ const (
 )
 
 // Facts are the texts of one Call, each a Fact and its value, in the order in which they were copied.
-type Facts struct{ text []byte }
+type Facts struct {
+	text   []byte
+	opaque uint64 // addresses that could not be read, while Facts are gathered
+}
 
 // First returns the first value of f, nil without one. It is the Facts' own text, not a copy.
 func (fs Facts) First(f Fact) []byte {

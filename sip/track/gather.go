@@ -2,6 +2,7 @@ package track
 
 import (
 	"bytes"
+	"strconv"
 
 	"sipsieve/sip"
 )
@@ -102,7 +103,11 @@ func (t *Tracker) start() *Facts {
 	return &t.scratch
 }
 
-func (t *Tracker) keep(d *dialog, f *Facts) { d.text = t.texts.put(d.text, f.text) }
+func (t *Tracker) keep(d *dialog, f *Facts) {
+	d.text = t.texts.put(d.text, f.text)
+	t.counts.Opaque += f.opaque
+	f.opaque = 0
+}
 
 func (fs *Facts) append(f Fact, value []byte) { fs.Append(f, value[:min(len(value), mostText)]) }
 
@@ -199,12 +204,23 @@ var plain = [sip.Headers]Fact{
 }
 
 func (fs *Facts) party(v []byte, number, host Fact) {
-	user, at := userHost(v)
-	if user == nil && tel(v) {
-		user, at = at, nil
+	a := fs.address(v, sip.ParseAddress)
+	fs.append(number, dialled([]byte(a.User)))
+	fs.append(host, []byte(a.Host))
+}
+
+// address reads v. One that cannot be read is counted and kept as far as the eye can see: the call is not lost for it.
+func (fs *Facts) address(v []byte, read func([]byte) (sip.Address, error)) sip.Address {
+	a, err := read(v)
+	if err == nil {
+		return a
 	}
-	fs.append(number, dialled(user))
-	fs.append(host, at)
+	fs.opaque++
+	user, host := userHost(v)
+	if user == nil && tel(v) {
+		user, host = host, nil
+	}
+	return sip.Address{User: string(user), Host: string(host)}
 }
 
 func (fs *Facts) requestURI(v []byte) {
@@ -213,7 +229,9 @@ func (fs *Facts) requestURI(v []byte) {
 		fs.append(DialedService, uri)
 		return
 	}
-	fs.party(v, DialedNumber, DialedHost)
+	a := fs.address(v, sip.ParseURI)
+	fs.append(DialedNumber, dialled([]byte(a.User)))
+	fs.append(DialedHost, []byte(a.Host))
 	fs.uriParam(RoutingNumber, v, "rn")
 	fs.uriParam(CarrierCode, v, "cic")
 	fs.uriParam(TrunkGroup, v, "tgrp")
@@ -226,11 +244,7 @@ func (fs *Facts) requestURI(v []byte) {
 // numbers appends the number of each address in v.
 func (fs *Facts) numbers(f Fact, v []byte) {
 	sip.Addresses(v, func(a []byte) {
-		user, host := userHost(a)
-		if user == nil && tel(a) {
-			user = host
-		}
-		fs.append(f, dialled(user))
+		fs.append(f, dialled([]byte(fs.address(a, sip.ParseAddress).User)))
 	})
 }
 
@@ -254,10 +268,12 @@ func (fs *Facts) contact(v []byte) {
 			return
 		}
 		done = true
-		user, host := userHost(a)
-		fs.append(ContactUser, user)
-		fs.append(ContactHost, host)
-		fs.append(ContactPort, portOf(a))
+		contact := fs.address(a, sip.ParseAddress)
+		fs.append(ContactUser, []byte(contact.User))
+		fs.append(ContactHost, []byte(contact.Host))
+		if contact.Port != 0 {
+			fs.append(ContactPort, strconv.AppendInt(nil, int64(contact.Port), 10))
+		}
 		fs.param(RegID, a, "reg-id")
 		if id, ok := sip.ParamOf(a, "+sip.instance"); ok {
 			fs.append(InstanceID, bytes.Trim(id, "<>"))

@@ -70,20 +70,6 @@ func named(v []byte) bool {
 	return i > 0 && len(bytes.Trim(v[:i], "\" \t")) > 0
 }
 
-// portOf returns the port of the first URI in address, nil without one.
-func portOf(address []byte) []byte {
-	_, host := userHost(address)
-	_, rest, _ := bytes.Cut(uriIn(address), host)
-	if len(host) == 0 || len(rest) == 0 || rest[0] != ':' {
-		return nil
-	}
-	n := 1
-	for n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
-		n++
-	}
-	return rest[1:n]
-}
-
 // replaced returns the Call-ID of the Replaces that a Refer-To URI embeds (RFC 3891 section 4), nil without one.
 func replaced(referTo []byte) []byte {
 	_, headers, _ := bytes.Cut(referTo, []byte("?"))

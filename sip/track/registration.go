@@ -116,7 +116,7 @@ func (t *Tracker) registerFinal(n uint32, b *binding, m *sip.Message) {
 
 // granted takes note of a 2xx.
 func (t *Tracker) granted(n uint32, b *binding, m *sip.Message) {
-	contact := Facts{t.bindings.texts.get(b.text)}.First(ContactHost)
+	contact := Facts{text: t.bindings.texts.get(b.text)}.First(ContactHost)
 	b.granted = granted(m, contact, b.asked)
 	if b.asked == 0 {
 		b.granted = 0
