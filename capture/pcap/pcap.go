@@ -84,7 +84,10 @@ func New(name string, r io.Reader, cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("pcap: %s: %w", name, err)
 	}
 	s := &Source{name: name}
-	if s.read, err = open(plain); err != nil {
+	if s.read, err = open(plain); errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrTruncated
+	}
+	if err != nil {
 		return nil, fmt.Errorf("pcap: %s: %w", name, err)
 	}
 	s.decoder = decode.New(cfg.Config, &s.counts)

@@ -172,13 +172,12 @@ type flow struct {
 
 // A shard owns a Tracker and follows the calls whose keys fall to it.
 type shard struct {
-	number  int
-	track   *track.Tracker
-	in      chan *batch
-	free    chan *batch
-	out     chan<- flow
-	live    bool
-	filling *batch // the reader's
+	number int
+	track  *track.Tracker
+	in     chan *batch
+	free   chan *batch
+	out    chan<- flow
+	live   bool
 
 	abandoned atomic.Bool
 	counts    atomic.Pointer[track.Counts]
