@@ -34,8 +34,8 @@ const (
 	actions
 )
 
-var actionNames = [actions]string{"drop", "presence", "count", "category", "country", "known", "family", "oui", "bucket",
-	"truncate", "ip_prefix", "area", "pseudonym", "seal", "e164", "keep"}
+var actionNames = [actions]string{"drop", "presence", "count", "category", "country", "known", "family", "oui",
+	"bucket", "truncate", "ip_prefix", "area", "pseudonym", "seal", "e164", "keep"}
 
 // reveals ranks what an Action leaves of the value: 0 nothing, 9 all.
 var reveals = [actions]int{0, 1, 1, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 8, 9}
@@ -132,7 +132,7 @@ func (f form) allowed(e *cpni.Entry) error {
 	case f.action == Keep && (e.Type == "text" || e.Type == "bytes" || e.Type == "id" && !e.Opaque):
 		return fmt.Errorf("keep is not allowed for a field of type %s", e.Type)
 	case f.action == Bucket && f.timed != (e.Type == "duration"):
-		return fmt.Errorf("bucket: want a width with a unit for a duration, such as bucket:6s, and without for a number")
+		return fmt.Errorf("bucket: want a width with a unit for a duration, such as bucket:6s, without one for a number")
 	}
 	return nil
 }

@@ -23,50 +23,72 @@ var floors = map[string]struct {
 	law  string
 }{"billing": {Span{Months: 18}, "47 CFR 42.6: toll records, eighteen months"}}
 
-// Lint returns what is wrong with p beyond what Parse refuses, and what is worth a second look. today is the
-// reviewer's day.
-func (p *Policy) Lint(today time.Time) (found []Finding) {
+// Lint returns what is wrong with p beyond what Parse refuses, and what is worth a second look, in the order of the
+// purposes. today is the reviewer's day.
+func (p *Policy) Lint(today time.Time) []Finding {
+	l := &linter{at: p.at, readers: map[string]string{}}
 	if !p.ReviewEvery.After(p.Reviewed).After(today) {
-		found = append(found, Finding{p.at.Line("reviewed"), "reviewed", false, "the review is overdue: the yearly certificate rests on it"})
+		l.warn("reviewed", "the review is overdue: the yearly certificate rests on it")
 	}
-	readers := map[string]string{}
 	for _, u := range p.Purposes() {
-		key := "purpose." + u.Name
-		if floor, ok := floors[u.Name]; ok && u.Retain.After(p.Reviewed).Before(floor.span.After(p.Reviewed)) {
-			found = append(found, Finding{p.at.Line(key + ".retain"), key + ".retain", true, "retention under a legal floor: " + floor.law})
-		}
-		if u.FromReceipt {
-			found = append(found, Finding{p.at.Line(key + ".from"), key + ".from", false,
-				"retention counts from receipt: a record that is read again later lives longer"})
-		}
-		for _, who := range u.Audience {
-			if other, twice := readers[who]; twice {
-				found = append(found, Finding{p.at.Line(key + ".audience"), key + ".audience", false,
-					fmt.Sprintf("%s also reads %s: it can join the records of both by time and length", who, other)})
-			}
-			readers[who] = u.Name
-		}
-		for _, r := range u.rules {
-			if r.because != "" {
-				found = append(found, Finding{r.line, key + ".fields." + r.field.String(), false,
-					"reveals more than the register suggests, because: " + r.because})
-			}
-		}
+		l.purpose("purpose."+u.Name, u, p.Reviewed)
 	}
-	return found
+	return l.found
 }
 
-// Explain writes p in plain words: for each purpose why, by which law, who reads it and how long it is kept, and for
-// each line what is read, what leaves and what could still be learned.
+// A linter gathers Findings. readers has the purpose that each audience was last seen in.
+type linter struct {
+	at      Locator
+	readers map[string]string
+	found   []Finding
+}
+
+func (l *linter) warn(key, text string) {
+	l.found = append(l.found, Finding{Line: l.at.Line(key), Key: key, Text: text})
+}
+
+func (l *linter) purpose(key string, u *Purpose, reviewed time.Time) {
+	if floor, ok := floors[u.Name]; ok && u.Retain.After(reviewed).Before(floor.span.After(reviewed)) {
+		l.found = append(l.found, Finding{l.at.Line(key + ".retain"), key + ".retain", true,
+			"retention under a legal floor: " + floor.law})
+	}
+	if u.FromReceipt {
+		l.warn(key+".from", "retention counts from receipt: a record that is read again later lives longer")
+	}
+	for _, who := range u.Audience {
+		if other, twice := l.readers[who]; twice {
+			l.warn(key+".audience", fmt.Sprintf("%s also reads %s: it can join the records of both by time and length",
+				who, other))
+		}
+		l.readers[who] = u.Name
+	}
+	for _, r := range u.rules {
+		if r.because != "" {
+			l.warn(key+".fields."+r.field.String(), "reveals more than the register suggests, because: "+r.because)
+		}
+	}
+}
+
+// Explain writes p in plain words: for each purpose why, by which law, who reads it and how long it is kept, and a
+// paragraph for each line: what is read, what leaves and what could still be learned.
 func (p *Policy) Explain(w io.Writer) error {
 	t := &teller{w: w}
-	t.say("Policy %q (%s), owned by the %s, last reviewed %s.\n", p.Name, p.hash, p.Owner, p.Reviewed.Format(time.DateOnly))
-	t.say("Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.\n")
+	t.say("Policy %q (%s), owned by the %s, last reviewed %s.\n",
+		p.Name, p.hash, p.Owner, p.Reviewed.Format(time.DateOnly))
+	t.say(unbent)
 	for _, u := range p.purposes {
 		t.purpose(u)
 	}
 	return t.err
 }
+
+// unbent is what holds whatever a policy says.
+const unbent = `
+Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.
+No policy can switch on message bodies, media, secrets or free text. That a call carried a location (Geolocation,
+P-Access-Network-Info) is said of emergency calls only, the location itself never. The number of a caller who asked
+for privacy (RFC 3323, RFC 3325) leaves only as a pseudonym or as "there was one", but for billing, legal and emergency.
+`
 
 // A teller writes until the first error.
 type teller struct {
@@ -90,7 +112,12 @@ func (t *teller) purpose(u *Purpose) {
 	if u.GDPR != "" {
 		t.say("; GDPR %s", u.GDPR)
 	}
-	t.say("\n  Read by: %s, and nobody else\n  Kept: %s (%s)\n", strings.Join(u.Audience, ", "), u.Retain, u.RetainWhy)
+	t.say("\n  Seen by: %s, and nobody else\n  Kept: %s after %s (%s)", strings.Join(u.Audience, ", "), u.Retain,
+		since[u.FromReceipt], u.RetainWhy)
+	if u.Erase != "" {
+		t.say("; erased: %s", u.Erase)
+	}
+	t.say("\n")
 	if u.When != "" {
 		t.say("  Only for: %s calls\n", u.When)
 	}
@@ -103,29 +130,33 @@ func (t *teller) purpose(u *Purpose) {
 func (t *teller) rule(u *Purpose, r *rule) {
 	e := r.field.Entry()
 	class, _ := cpni.ClassOf(e.Class)
-	t.say("\n  %s\n    Read from %s. It is %s (%s).\n", e.Name, e.Source, strings.ReplaceAll(e.Class, "_", " "), class.Basis)
+	t.say("\n  %s (line %d)\n    Read: %s.\n    In law: %s, %s.\n", e.Name, r.line, e.Source,
+		strings.ReplaceAll(e.Class, "_", " "), class.Basis)
 	for _, f := range r.forms {
 		x, _ := cpni.TransformOf(f.action.String())
 		residual := x.Residual
 		if residual == "same" {
 			residual = e.Identifiability
 		}
-		t.say("    Leaves as %s: %s. %s\n", f, x.Meaning, learned[residual])
+		t.say("    Leaves: %s, %s.\n    Could still be learned: %s.\n", f, x.Meaning, learned[residual])
 	}
 	if len(r.list) > 0 {
-		t.say("    The list: %s.\n", strings.Join(r.list.written(), ", "))
+		t.say("    The closed list: %s.\n", strings.Join(r.list.written(), ", "))
 	}
 	if r.because != "" {
-		t.say("    This reveals more than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
+		t.say("    More than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
 	}
 }
 
 // learned says what an identifiability means to the person concerned.
 var learned = map[string]string{
-	"none":     "It tells nobody from anybody else.",
-	"indirect": "Together with other facts it can single a person out.",
-	"direct":   "It names a person or a line.",
+	"none":     "nothing of a person; it tells nobody from anybody else",
+	"indirect": "together with other facts it can single a person out",
+	"direct":   "who it was; it names a person or a line",
 }
+
+// since says what retention counts from, by whether a purpose counts from receipt.
+var since = map[bool]string{false: "the call or event", true: "its receipt"}
 
 // String returns s as a policy writes it.
 func (s Span) String() string {

@@ -123,7 +123,8 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	if !slices.Contains(cpni.Purposes(), name) {
 		p.say(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
 	}
-	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain}, {"retain_why", f.RetainWhy}} {
+	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain},
+		{"retain_why", f.RetainWhy}} {
 		if must[1] == "" {
 			p.say(key+"."+must[0], "missing: %s", missingWhy[must[0]])
 		}

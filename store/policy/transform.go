@@ -136,7 +136,8 @@ func appendPrefix(b []byte, f form, text string) []byte {
 	return append(p.AppendTo(append(b, '"')), '"')
 }
 
-// appendList writes a list, each element in the form f, without those that it does not fit. Known sorts, so that the order is no fingerprint.
+// appendList writes a list, each element in the form f, without those that it does not fit. Known sorts, so that the
+// order is no fingerprint.
 func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
 	var items [][]byte
 	for _, w := range v.Words {
