@@ -27,15 +27,15 @@ const head = "version = 1\nowner = \"privacy officer\"\nreviewed = 2026-01-01\nd
 // written returns a policy of one purpose with these lines of fields.
 func written(purpose, lines string) string {
 	extra := ""
-	switch purpose {
-	case "emergency":
+	if purpose == "emergency" {
 		extra = "when = \"emergency\"\n"
 	}
 	return head + fmt.Sprintf("[purpose.%s]\nwhy = \"w\"\nbasis = \"b\"\nretain = \"30 days\"\nretain_why = \"r\"\n"+
-		"kinds = [\"call\", \"registration\"]\naudience = [\"desk\"]\n%s[purpose.%s.fields]\n%s", purpose, extra, purpose, lines)
+		"kinds = [\"call\", \"registration\"]\naudience = [\"desk\"]\n%s[purpose.%s.fields]\n%s",
+		purpose, extra, purpose, lines)
 }
 
-// bound returns the one purpose of a policy, ready to minimise.
+// boundPurpose returns the one purpose of a policy, ready to minimise.
 func boundPurpose(t testing.TB, src string) *Purpose {
 	t.Helper()
 	p, err := Parse("p.toml", []byte(src))
@@ -54,12 +54,14 @@ func aCall(facts map[track.Fact]string) *cpni.Record {
 	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: newYear.Add(2 * time.Second),
 		End: newYear.Add(63*time.Second + 999*time.Millisecond), Disposition: track.Answered, Code: 200, Cause: 16,
 		EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2,
-		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("198.51.100.9:5060")},
+		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"),
+			Dst: netip.MustParseAddrPort("198.51.100.9:5060")},
 		Link: [6]byte{0x00, 0x15, 0x65, 1, 2, 3}, VLAN: 7, Point: "eth0"}
 	for f := range track.Facts_ {
 		c.Facts.Append(f, []byte(facts[f]))
 	}
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
 }
@@ -255,5 +257,15 @@ func TestADisabledOrUnboundPurposeKeepsNothing(t *testing.T) {
 	}
 	if _, ok := p.purposes[0].Minimise(nil, aCall(nil)); ok {
 		t.Error("a disabled purpose keeps")
+	}
+}
+
+func TestADroppedFieldIsNotRead(t *testing.T) {
+	p, err := Parse("p.toml", []byte(written("fraud", "sip_code = \"keep\"\ncaller_number = \"drop\"\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := p.Fields(); len(f) != 1 || f[0].String() != "sip_code" {
+		t.Errorf("fields = %v, want sip_code alone", f)
 	}
 }

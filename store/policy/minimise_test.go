@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sipsieve/capture"
 	"sipsieve/sip/track"
@@ -183,6 +184,7 @@ func TestExpiryGivesNoTimeAwayThatThePolicyCutOff(t *testing.T) {
 		{newYear, "month", "3 months", "2026-05-01"},
 		{newYear.AddDate(0, 0, 29), "month", "3 months", "2026-05-01"},
 		{time.Date(2024, time.August, 30, 12, 0, 0, 0, time.UTC), "second", "18 months", "2026-03-03"}, // no 31 February
+		{time.Date(2026, time.January, 31, 12, 0, 0, 0, time.UTC), "second", "1 month", "2026-03-01"},
 		{time.Date(2024, time.February, 28, 12, 0, 0, 0, time.UTC), "hour", "1 year", "2025-03-01"},
 	} {
 		s, err := ParseSpan(c.span)
@@ -207,6 +209,24 @@ func TestExpiryCountsFromReceiptOnlyWhereThePolicySaysSo(t *testing.T) {
 	}
 }
 
+func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
+	reg := &track.Registration{At: newYear, State: track.Moved, Code: 200, Expires: 3600, Status: track.Complete}
+	reg.Facts.Append(track.RegisteredNumber, []byte("+13035550142"))
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.RegistrationKind, Stage: track.Stop,
+		Registration: reg})
+	u := boundPurpose(t, written("network_ops", "registered_number = \"pseudonym\"\nregistration_state = \"keep\"\n"+
+		"event_time = \"truncate:month\"\nsetup_time = \"truncate:minute\"\ncalled_number = \"area\"\n"))
+	keys, values := minimised(t, u, &r)
+	want := []string{"registered_number", "registration_state", "event_time"}
+	if got := keys[len(envelopeKeys):]; !slices.Equal(got, want) {
+		t.Errorf("keys = %v, want %v", got, want)
+	}
+	if values["schema"] != `"sipsieve.registration/1"` || values["registration_state"] != `"moved"` ||
+		values["expires"] != `"2026-03-03"` { // from 1 February: the month's first day would give the day away
+		t.Errorf("values = %v", values)
+	}
+}
+
 func TestWhatIsMinimisedIsReceived(t *testing.T) {
 	u := boundPurpose(t, written("fraud", "caller_domain = { form = \"keep\", because = \"t\" }\n"))
 	x, _ := u.Minimise(nil, aCall(map[track.Fact]string{track.CallerHost: "\xff\"\\\n"}))
@@ -219,7 +239,8 @@ func TestWhatIsMinimisedIsReceived(t *testing.T) {
 func TestTextOfAnyBytesIsEscaped(t *testing.T) {
 	for text, want := range map[string]string{"a\"\\\x00\x1f\x7fé\u2028": "a\"\\\x00\x1f\x7fé\u2028", "\xff\xc3": "\ufffd\ufffd"} {
 		var got string
-		if err := json.Unmarshal(appendText(nil, text), &got); err != nil || got != want {
+		encoded := appendText(nil, text)
+		if err := json.Unmarshal(encoded, &got); err != nil || got != want || !utf8.Valid(encoded) {
 			t.Errorf("%q became %q, %v", text, got, err)
 		}
 	}
