@@ -12,7 +12,8 @@ var ErrFull = errors.New("full")
 // ErrTooLarge says that an excerpt is larger than what keeps it can take.
 var ErrTooLarge = errors.New("too large")
 
-// A Refusal says how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or ErrName.
+// A Refusal says how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or
+// ErrName.
 type Refusal struct {
 	Purpose string
 	Count   int

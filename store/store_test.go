@@ -12,9 +12,9 @@ import (
 
 func excerpt(t *testing.T, kind, purpose, site string) policy.Excerpt {
 	t.Helper()
-	x, err := policy.Received(fmt.Appendf(nil, `{"schema":"sipsieve.%s/1","kind":"%[1]s","stage":"stop","id":"a","revision":1,`+
-		`"status":"complete","completeness":1,"purpose":"%s","policy":"p","class":"cpni","expires":"2026-11-24",`+
-		`"site":"%s","sensor":"s","source":"file","table":"asr_by_trunk"}`, kind, purpose, site))
+	x, err := policy.Received(fmt.Appendf(nil, `{"schema":"sipsieve.%s/1","kind":"%[1]s","stage":"stop","id":"a",`+
+		`"revision":1,"status":"complete","completeness":1,"purpose":"%s","policy":"p","class":"cpni",`+
+		`"expires":"2026-11-24","site":"%s","sensor":"s","source":"file","table":"asr_by_trunk"}`, kind, purpose, site))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,18 +45,19 @@ func TestWhatIsNotANameGetsNoSubject(t *testing.T) {
 }
 
 func TestTheLaterStageWinsBetweenSensorsAndTheRevisionWithinOne(t *testing.T) {
+	type e = policy.Envelope
 	for name, c := range map[string]struct {
-		x, y policy.Envelope
+		x, y e
 		want bool
 	}{
-		"revision":        {policy.Envelope{Sensor: "a", Revision: 2}, policy.Envelope{Sensor: "a", Revision: 1, Stage: "stop"}, true},
-		"replay":          {policy.Envelope{Sensor: "a", Revision: 2}, policy.Envelope{Sensor: "a", Revision: 2}, false},
-		"stage":           {policy.Envelope{Sensor: "b", Stage: "stop"}, policy.Envelope{Sensor: "a", Stage: "answer", Status: "complete"}, true},
-		"correction":      {policy.Envelope{Sensor: "b", Stage: "correction"}, policy.Envelope{Sensor: "a", Stage: "stop"}, true},
-		"status":          {policy.Envelope{Sensor: "b", Status: "partial"}, policy.Envelope{Sensor: "a", Status: "evicted", Completeness: 9}, true},
-		"completeness":    {policy.Envelope{Sensor: "b", Completeness: 80}, policy.Envelope{Sensor: "a", Completeness: 60}, true},
-		"name":            {policy.Envelope{Sensor: "b"}, policy.Envelope{Sensor: "a"}, false},
-		"not by revision": {policy.Envelope{Sensor: "b", Revision: 9}, policy.Envelope{Sensor: "a", Revision: 1}, false},
+		"revision":        {e{Sensor: "a", Revision: 2}, e{Sensor: "a", Revision: 1, Stage: "stop"}, true},
+		"replay":          {e{Sensor: "a", Revision: 2}, e{Sensor: "a", Revision: 2}, false},
+		"stage":           {e{Sensor: "b", Stage: "stop"}, e{Sensor: "a", Stage: "answer", Status: "complete"}, true},
+		"correction":      {e{Sensor: "b", Stage: "correction"}, e{Sensor: "a", Stage: "stop"}, true},
+		"status":          {e{Sensor: "b", Status: "partial"}, e{Sensor: "a", Status: "evicted", Completeness: 9}, true},
+		"completeness":    {e{Sensor: "b", Completeness: 80}, e{Sensor: "a", Completeness: 60}, true},
+		"name":            {e{Sensor: "b"}, e{Sensor: "a"}, false},
+		"not by revision": {e{Sensor: "b", Revision: 9}, e{Sensor: "a", Revision: 1}, false},
 	} {
 		if got := Replaces(c.x, c.y); got != c.want {
 			t.Errorf("%s: replaces = %t, want %t", name, got, c.want)

@@ -24,9 +24,10 @@ func call(t testing.TB, purpose, sensor string, n int) policy.Excerpt {
 
 func sized(t testing.TB, purpose, sensor string, n, padding int) policy.Excerpt {
 	t.Helper()
-	x, err := policy.Received(fmt.Appendf(nil, `{"schema":"sipsieve.call/1","kind":"call","stage":"stop","id":"call%022d",`+
-		`"revision":1,"status":"complete","missing":[],"completeness":100,"purpose":"%s","policy":"0123456789abcdef",`+
-		`"class":"cpni","expires":"2026-11-24","site":"dfw1","sensor":"%s","source":"interface","duration_ms":61000,`+
+	x, err := policy.Received(fmt.Appendf(nil, `{"schema":"sipsieve.call/1","kind":"call","stage":"stop",`+
+		`"id":"call%022d","revision":1,"status":"complete","missing":[],"completeness":100,`+
+		`"purpose":"%s","policy":"0123456789abcdef","class":"cpni","expires":"2026-11-24","site":"dfw1",`+
+		`"sensor":"%s","source":"interface","duration_ms":61000,`+
 		`"disposition":"answered","padding":"%s"}`, n, purpose, sensor, strings.Repeat("x", padding)))
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +286,8 @@ func TestWhatCannotBePublishedIsRefusedAlone(t *testing.T) {
 	oddSensor := call(t, "billing", "S 1", 2)
 	oddID := call(t, "billing", "s1", 3)
 	oddID.ID = "a.b"
-	err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{odd, oddSensor, oddID, sized(t, "billing", "s1", 3, 1<<20), call(t, "billing", "s1", 4)})
+	large, sound := sized(t, "billing", "s1", 3, 1<<20), call(t, "billing", "s1", 4)
+	err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{odd, oddSensor, oddID, large, sound})
 	var refused store.Refused
 	if !errors.As(err, &refused) || len(refused) != 4 {
 		t.Fatalf("error = %v, want 4 refusals", err)

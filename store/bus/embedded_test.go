@@ -57,7 +57,8 @@ func TestNothingListensUnlessAsked(t *testing.T) {
 }
 
 func TestListenIsOnLoopbackOnly(t *testing.T) {
-	for _, listen := range []string{"0.0.0.0:0", ":4222", "localhost:0", "192.0.2.1:4222", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000"} {
+	for _, listen := range []string{"0.0.0.0:0", ":4222", "localhost:0", "192.0.2.1:4222", "127.0.0.1", "127.0.0.1:x",
+		"127.0.0.1:70000"} {
 		c := config(t.TempDir(), 0, "billing")
 		c.Listen = listen
 		if b, err := Embedded(t.Context(), c); err == nil {
@@ -89,28 +90,32 @@ func TestOneServerOwnsTheDirectory(t *testing.T) {
 
 func TestStreamsAreAsThePlanSays(t *testing.T) {
 	b, err := Embedded(t.Context(), Config{Dir: t.TempDir(), Plan: Plan{DiskLimit: 64 << 20, Streams: []StreamConfig{
-		{Purpose: "billing", Priority: 1, Retain: 48 * time.Hour}, {Purpose: "fraud", Priority: 5}, {Purpose: "ops-x", Priority: 5},
+		{Purpose: "billing", Priority: 1, Retain: 48 * time.Hour}, {Purpose: "fraud", Priority: 5},
+		{Purpose: "ops-x", Priority: 5},
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
 	share := int64(64<<20) / 8 // 1 + 1/5 + 1/5 + OPS 1/5 is 8 fifths
-	for name, want := range map[string]jetstream.StreamConfig{
-		"CPNI_BILLING": {MaxBytes: 5 * share, MaxAge: 48 * time.Hour, Subjects: []string{"cpni.v1.billing.>", "aggregate.v1.billing.>"}},
-		"CPNI_FRAUD":   {MaxBytes: share, MaxAge: 72 * time.Hour, Subjects: []string{"cpni.v1.fraud.>", "aggregate.v1.fraud.>"}},
-		"CPNI_OPS-X":   {MaxBytes: share, MaxAge: 72 * time.Hour, Subjects: []string{"cpni.v1.ops-x.>", "aggregate.v1.ops-x.>"}},
-		"OPS":          {MaxBytes: share, MaxAge: 72 * time.Hour, Subjects: []string{"ops.v1.>"}},
+	for name, want := range map[string]struct {
+		bytes    int64
+		age      time.Duration
+		subjects string
+	}{
+		"CPNI_BILLING": {5 * share, 48 * time.Hour, "[cpni.v1.billing.> aggregate.v1.billing.>]"},
+		"CPNI_FRAUD":   {share, 72 * time.Hour, "[cpni.v1.fraud.> aggregate.v1.fraud.>]"},
+		"CPNI_OPS-X":   {share, 72 * time.Hour, "[cpni.v1.ops-x.> aggregate.v1.ops-x.>]"},
+		"OPS":          {share, 72 * time.Hour, "[ops.v1.>]"},
 	} {
 		s, err := b.stream.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := s.CachedInfo().Config
-		if got.MaxBytes < want.MaxBytes-1 || got.MaxBytes > want.MaxBytes || got.MaxAge != want.MaxAge ||
-			fmt.Sprint(got.Subjects) != fmt.Sprint(want.Subjects) {
-			t.Errorf("%s: %d bytes, %v, %v, want %d, %v, %v", name, got.MaxBytes, got.MaxAge, got.Subjects,
-				want.MaxBytes, want.MaxAge, want.Subjects)
+		if got.MaxBytes < want.bytes-1 || got.MaxBytes > want.bytes || got.MaxAge != want.age ||
+			fmt.Sprint(got.Subjects) != want.subjects {
+			t.Errorf("%s: %d bytes, %v, %v, want %+v", name, got.MaxBytes, got.MaxAge, got.Subjects, want)
 		}
 		if got.Discard != jetstream.DiscardNew || got.Storage != jetstream.FileStorage || got.Replicas != 1 ||
 			got.Duplicates != 2*time.Minute || !got.AllowAtomicPublish {
@@ -137,7 +142,7 @@ func TestArrangingAgainKeepsWhatIsThere(t *testing.T) {
 	if err := b.Arrange(t.Context(), smaller); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(sequences(t, b)); n != 2000 {
+	if n := messages(t, b); n != 2000 {
 		t.Errorf("messages in a stream made too small for them = %d, want 2000", n)
 	}
 	if err := b.Publisher(nil).Put(t.Context(), calls(t, "billing", 2000, 2001)); !errors.Is(err, store.ErrFull) {
@@ -149,7 +154,9 @@ func TestArrangingAgainKeepsWhatIsThere(t *testing.T) {
 }
 
 func TestAPlanWithMistakesIsRefusedWhole(t *testing.T) {
-	p := Plan{DiskLimit: -1, Streams: []StreamConfig{{Purpose: "a"}, {Purpose: "a"}, {Purpose: "A.b"}, {Purpose: "c", Priority: -1}}}
+	p := Plan{DiskLimit: -1, Streams: []StreamConfig{
+		{Purpose: "a"}, {Purpose: "a"}, {Purpose: "A.b"}, {Purpose: "c", Priority: -1},
+	}}
 	err := p.Validate()
 	if err == nil || strings.Count(err.Error(), "\n") != 3 || !errors.Is(err, store.ErrName) {
 		t.Errorf("error = %v, want all four mistakes", err)
@@ -219,7 +226,7 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 	if !errors.Is(reader.Trouble(), nats.ErrPermissionViolation) {
 		t.Errorf("trouble = %v, want that a permission is wanting", reader.Trouble())
 	}
-	if n := len(sequences(t, b)); n != 30 {
+	if n := messages(t, b); n != 30 {
 		t.Errorf("messages = %d, want 30: a reader publishes nothing", n)
 	}
 }

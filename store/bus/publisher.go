@@ -177,9 +177,10 @@ func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
 // singly puts one message after the other, without waiting for each.
 func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
 	p.oneByOne.Add(uint64(len(messages)))
+	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture
 	for _, m := range messages {
-		for _, header := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
+		for _, header := range ofBatch {
 			m.Header.Del(header)
 		}
 		m.Reply = ""

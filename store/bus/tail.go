@@ -16,8 +16,8 @@ import (
 const inactive = 5 * time.Second
 
 // Tail yields the excerpts of a purpose as they come, and first, if all is set, those that the stream has. It ends
-// when ctx does; a moment later nothing of it is left on the server. A payload that is not ours is yielded as an error that
-// wraps policy.ErrForeign, and the next one follows; any other error is the last.
+// when ctx does; a moment later nothing of it is left on the server. A payload that is not ours is yielded as an
+// error that wraps policy.ErrForeign, and the next one follows; any other error is the last.
 func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[policy.Excerpt, error] {
 	return func(yield func(policy.Excerpt, error) bool) {
 		if err := store.CheckName(purpose); err != nil {

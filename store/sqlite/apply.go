@@ -94,7 +94,8 @@ func take(ctx context.Context, tx *sql.Tx, partition string, ids []string) error
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM "+partition+".excerpt WHERE id IN (SELECT value FROM json_each(?))", string(list))
+	_, err = tx.ExecContext(ctx, "DELETE FROM "+partition+".excerpt WHERE id IN (SELECT value FROM json_each(?))",
+		string(list))
 	return err
 }
 
@@ -122,6 +123,7 @@ func write(ctx context.Context, tx *sql.Tx, c change) error {
 }
 
 func writeRow(ctx context.Context, insert *sql.Stmt, x policy.Excerpt) error {
-	_, err := insert.ExecContext(ctx, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness, string(x.Body()))
+	_, err := insert.ExecContext(ctx, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness,
+		string(x.Body()))
 	return err
 }

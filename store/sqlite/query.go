@@ -42,19 +42,18 @@ func (s *Store) query(ctx context.Context, q store.Query, yield func([]byte) boo
 	if err != nil {
 		return err
 	}
-	left := q.Limit
-	if left <= 0 {
-		left = -1
-	}
+	bounded := q.Limit > 0
 	for _, p := range places {
-		n, more, err := s.read(ctx, p, q, left, yield)
+		n, more, err := s.read(ctx, p, q, yield)
 		if err != nil || !more {
 			return err
 		}
-		if left -= n; left == 0 {
+		if !bounded {
+			continue
+		}
+		if q.Limit -= n; q.Limit == 0 {
 			return nil
 		}
-		left = max(left, -1)
 	}
 	return nil
 }
@@ -68,11 +67,17 @@ func (s *Store) readable(purpose string) ([]place, error) {
 	return s.places(purpose)
 }
 
-// read yields what q names of one partition, left rows at most, and returns how many, and whether more are wanted.
-func (s *Store) read(ctx context.Context, p place, q store.Query, left int, yield func([]byte) bool) (n int, more bool, err error) {
+// read yields what q names of one partition, and returns how many, and whether more are wanted.
+func (s *Store) read(
+	ctx context.Context, p place, q store.Query, yield func([]byte) bool,
+) (n int, more bool, err error) {
 	more = true
+	limit := q.Limit
+	if limit <= 0 {
+		limit = -1
+	}
 	err = s.look(ctx, p, func(db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, selectBodies, q.Kind, bound(q.From), bound(q.To), left)
+		rows, err := db.QueryContext(ctx, selectBodies, q.Kind, bound(q.From), bound(q.To), limit)
 		if err != nil {
 			return err
 		}
