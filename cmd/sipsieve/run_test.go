@@ -199,7 +199,7 @@ func TestInterruptedFileIsReadAgain(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		s := newSite(t, 300)
 		want := s.replayed0(t)
-		s.configure(t, 20)
+		s.configure(t, 150)
 		p := s.start(t)
 		p.await(t, 20)
 		p.stop(t, sig)

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sipsieve/capture/capturetest"
+	"sipsieve/sip/track"
+)
+
+// A coop makes canaries: markers that stand for what a person would not want to leave. Each is a number of its own.
+type coop struct {
+	r     *rand.Rand
+	birds map[string]string // by marker: where it was put
+}
+
+// bird returns a new marker for the place named.
+func (c *coop) bird(place string) string {
+	marker := fmt.Sprintf("canary%08x", c.r.Uint32())
+	c.birds[marker] = place
+	return marker
+}
+
+// headers are lines with a marker in every place of them: listed headers, unlisted ones, odd ones.
+func (c *coop) headers() (lines []string) {
+	b := c.bird
+	for _, name := range []string{"P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "P-Charge-Info", "Diversion",
+		"History-Info", "Referred-By", "Contact", "Record-Route", "Route", "P-Called-Party-ID", "P-Associated-URI", "X-Parent"} {
+		lines = append(lines, fmt.Sprintf("%s: \"%s\" <sip:%s@%s.example;%s=%s?%s=%s>;%s=%s", name, b(name+" name"), b(name+" user"),
+			b(name+" host"), b(name+" key"), b(name+" value"), b(name+" header"), b(name+" text"), b(name+" key"), b(name+" value")))
+	}
+	for _, name := range []string{"Subject", "Organization", "Call-Info", "Alert-Info", "Error-Info", "In-Reply-To", "X-Secret",
+		"Warning", "Accept-Language", "User-Agent", "Session-ID", "P-Charging-Vector", "Geolocation", "Priority",
+		"Resource-Priority", "P-Access-Network-Info", "P-Visited-Network-ID", "Supported", "Require", "Allow", "Event", "Identity",
+		"Reason", "Privacy", "Replaces", "MIME-Version", "Date"} {
+		lines = append(lines, name+": "+b(name)+";"+b(name)+"="+b(name))
+	}
+	digest := fmt.Sprintf("Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"sip:%s\", response=\"%s\", opaque=\"%s\"",
+		b("username"), b("realm"), b("nonce"), b("digest uri"), b("response"), b("opaque"))
+	return append(lines, "Authorization: "+digest, "Proxy-Authorization: "+digest)
+}
+
+func (c *coop) body() string {
+	b := c.bird
+	return "v=0\r\no=" + b("o= user") + " 1 1 IN IP4 192.0.2.1\r\ns=" + b("s=") + "\r\ni=" + b("i=") + "\r\nu=" + b("u=") + "\r\ne=" + b("e=") +
+		"\r\np=" + b("p=") + "\r\nc=IN IP4 192.0.2.1\r\nk=" + b("k=") + "\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 99\r\na=rtpmap:99 " +
+		b("rtpmap") + "/8000\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + b("crypto") + "\r\na=ice-pwd:" + b("ice") +
+		"\r\na=fingerprint:sha-256 " + b("fingerprint") + "\r\na=candidate:" + b("candidate") + "\r\n"
+}
+
+// call returns the messages of an answered call with a marker everywhere, and of a MESSAGE and a REGISTER.
+func (c *coop) call(n int) (messages []string) {
+	b := c.bird
+	id, from, to := b("Call-ID"), b("From tag"), b("To tag")
+	ruri := fmt.Sprintf("sip:%s@%s.example;%s=%s", b("R-URI user"), b("R-URI host"), b("R-URI key"), b("R-URI value"))
+	party := func(who string) string {
+		return fmt.Sprintf("\"%s\" <sip:%s@%s.example;%s=%s>", b(who+" name"), b(who+" user"), b(who+" host"), b(who+" key"), b(who+" value"))
+	}
+	caller, callee := party("From"), party("To")
+	compose := func(start, method, toTag, body string) string {
+		head := []string{start, fmt.Sprintf("Via: SIP/2.0/UDP %s.example:5060;branch=z9hG4bK%s;received=%s;%s=%s", b("Via host"),
+			fmt.Sprint(method, n), b("received"), b("Via key"), b("Via value")),
+			"From: " + caller + ";tag=" + from, "To: " + callee + toTag, "Call-ID: " + id + "@" + b("Call-ID host"), "CSeq: 1 " + method}
+		head = append(head, c.headers()...)
+		return strings.Join(head, "\r\n") + "\r\nContent-Type: application/sdp\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n" + body
+	}
+	tag := ";tag=" + to
+	return []string{
+		compose("INVITE "+ruri+" SIP/2.0", "INVITE", "", c.body()),
+		compose("SIP/2.0 180 "+b("reason phrase"), "INVITE", tag, ""),
+		compose("SIP/2.0 200 "+b("reason phrase"), "INVITE", tag, c.body()),
+		compose("ACK "+ruri+" SIP/2.0", "ACK", tag, ""),
+		compose("BYE "+ruri+" SIP/2.0", "BYE", tag, b("BYE body")),
+		compose("SIP/2.0 200 "+b("reason phrase"), "BYE", tag, ""),
+		compose("MESSAGE "+ruri+" SIP/2.0", "MESSAGE", "", b("MESSAGE body")),
+		compose("REGISTER "+ruri+" SIP/2.0", "REGISTER", "", ""),
+		compose("SIP/2.0 200 "+b("reason phrase"), "REGISTER", tag, ""),
+		compose(b("unknown method")+" "+ruri+" SIP/2.0", "INFO", "", ""),
+		b("no SIP at all"),
+	}
+}
+
+// capture writes the messages of many calls, a flow each.
+func (c *coop) capture(t *testing.T, calls int) string {
+	t.Helper()
+	var payloads [][]byte
+	for n := range calls {
+		for _, text := range c.call(n) {
+			payloads = append(payloads, []byte(text))
+		}
+	}
+	frames := capturetest.Datagrams(time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), time.Second, payloads...)
+	var b bytes.Buffer
+	if err := capturetest.WritePcap(&b, frames); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "canaries.pcap")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var markers = regexp.MustCompile(`canary[0-9a-f]{8}`)
+
+// search complains of every marker in out. The shipped policy keeps no free text of a message as it is: what its
+// fields keep are numbers, words of closed sets, and the operator's own names.
+func (c *coop) search(t *testing.T, where string, out []byte) {
+	t.Helper()
+	for _, marker := range markers.FindAll(bytes.ToLower(out), -1) {
+		t.Errorf("%s: the text of %s got out", where, c.birds[string(marker)])
+	}
+}
+
+// TestCanariesAreFoundWhereAPolicyKeepsThem is the control: a policy that keeps the domains lets them out.
+func TestCanariesAreFoundWhereAPolicyKeepsThem(t *testing.T) {
+	c := &coop{r: rand.New(rand.NewPCG(222, 66)), birds: map[string]string{}}
+	file := filepath.Join(t.TempDir(), "policy.toml")
+	text := "version = 1\nname = \"control\"\nowner = \"tests\"\nreviewed = 2026-11-20\ndefault = \"drop\"\n[purpose.network_ops]\n" +
+		"why = \"w\"\nbasis = \"b\"\nkinds = [\"call\"]\naudience = [\"noc\"]\nretain = \"1 day\"\nretain_why = \"w\"\n" +
+		"[purpose.network_ops.fields]\ncaller_domain = { form = \"keep\", because = \"control\" }\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := execute(t.Context(), []string{"replay", "--policy", file, c.capture(t, 3)}, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code = %d: %s", code, stderr.String())
+	}
+	found := map[string]bool{}
+	for _, marker := range markers.FindAllString(stdout.String(), -1) {
+		found[c.birds[marker]] = true
+	}
+	if len(found) != 1 || !found["From host"] {
+		t.Errorf("found = %v, want From host alone", found)
+	}
+}
+
+// TestNoCanaryLeaves puts markers in every place of many messages and looks for them in all that leaves: excerpts in
+// every format, ledger, standard error, the log at debug level, metrics, status, bus and store on disk.
+func TestNoCanaryLeaves(t *testing.T) {
+	c := &coop{r: rand.New(rand.NewPCG(222, 64)), birds: map[string]string{}}
+	path := c.capture(t, 20)
+	dir := t.TempDir()
+	for _, format := range []string{"jsonl", "csv", "table"} {
+		var stdout, stderr bytes.Buffer
+		ledger := filepath.Join(dir, "ledger.json")
+		if code := execute(t.Context(), []string{"replay", "--format", format, "--ledger", ledger, path}, &stdout, &stderr); code != 0 {
+			t.Fatalf("exit code = %d: %s", code, stderr.String())
+		}
+		if n := bytes.Count(stdout.Bytes(), []byte("\n")); n < 20 {
+			t.Fatalf("lines = %d: the test shows nothing", n)
+		}
+		text, err := os.ReadFile(ledger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.search(t, format, stdout.Bytes())
+		c.search(t, "standard error", stderr.Bytes())
+		c.search(t, "ledger", text)
+	}
+	c.searchDaemon(t, path, filepath.Join(dir, "state"))
+}
+
+// searchDaemon runs the daemon over the capture and looks at what it shows and what it writes.
+func (c *coop) searchDaemon(t *testing.T, path, state string) {
+	t.Helper()
+	cfg := defaultConfig()
+	cfg.State, cfg.Keys.Demo, cfg.LogLevel = state, true, "debug"
+	cfg.Bus, cfg.Store = &busConfig{}, &storeConfig{Type: "sqlite"}
+	cfg.Source = []sourceConfig{{Type: "file", Path: path}}
+	s, err := newSetup(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log, out bytes.Buffer
+	d, err := newDaemon(t.Context(), s, newLog(cfg, &log), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.run(ctx) }()
+	for d.ledger().Excerpts["billing"].Acknowledged < 20 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, page := range []string{"/metrics", "/status", "/readyz"} {
+		w := httptest.NewRecorder()
+		d.privateMux().ServeHTTP(w, httptest.NewRequest("GET", page, nil))
+		c.search(t, page, w.Body.Bytes())
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	c.search(t, "log", log.Bytes())
+	c.search(t, "output", out.Bytes())
+	files := 0
+	err = filepath.WalkDir(state, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files++
+		c.search(t, "a file of the bus or store", text)
+		c.search(t, "a file name", []byte(path))
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Errorf("files = %d, err = %v", files, err)
+	}
+}
+
+// TestNothingOfAnEventShows prints an event and its record in every way there is.
+func TestNothingOfAnEventShows(t *testing.T) {
+	c := &coop{r: rand.New(rand.NewPCG(222, 65)), birds: map[string]string{}}
+	s := demoSetup(t, "")
+	seen := 0
+	follow(t, c.capture(t, 2), 1, func(ev *track.Event) {
+		seen++
+		r := s.records.Record(ev)
+		var b bytes.Buffer
+		nested := struct {
+			Event *track.Event
+			event track.Event
+			r     any
+		}{ev, *ev, r}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
+			fmt.Fprintf(&b, verb+verb+verb+verb, *ev, r, nested, &r)
+		}
+		for _, h := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
+			slog.New(h).Info("x", "event", *ev, "record", r, "nested", struct{ R any }{r})
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Error(err)
+		}
+		c.search(t, "a printed event", append(b.Bytes(), text...))
+	})
+	if seen == 0 {
+		t.Error("no event: the test shows nothing")
+	}
+}
