@@ -90,14 +90,49 @@ func international(digits []byte) (string, bool) {
 	return string(buf[:1+copy(buf[1:], digits)]), true
 }
 
+// A plan is what the first digits of a number tell without the library.
+type plan struct {
+	codes [1000]bool   // country codes
+	owner [1000]string // whose they are; "" for a shared one
+	areas [1000]string // country by area code of the North American plan
+}
+
+var numbering = newPlan()
+
+func newPlan() (p plan) {
+	for code, region := range callingCodes {
+		at, _ := decimal([]byte(code), 999)
+		p.codes[at], p.owner[at] = true, region
+	}
+	for region, list := range areaCodes {
+		for area := range strings.FieldsSeq(list) {
+			at, _ := decimal([]byte(area), 999)
+			p.areas[at] = region
+		}
+	}
+	return p
+}
+
 // countryCode returns how many of digits are the country code, 0 if there is none. No code begins another.
 func countryCode[T string | []byte](digits T) int {
-	for n := 1; n <= 3 && n <= len(digits); n++ {
-		if _, ok := callingCodes[string(digits[:n])]; ok {
-			return n
+	if len(digits) == 0 || digits[0] == '0' {
+		return 0
+	}
+	code := 0
+	for n := range min(3, len(digits)) {
+		if code = code*10 + int(digits[n]-'0'); code < 1000 && numbering.codes[code] {
+			return n + 1
 		}
 	}
 	return 0
+}
+
+// leading returns the number that the first n of digits make.
+func leading(digits string, n int) (number int) {
+	for i := range n {
+		number = number*10 + int(digits[i]-'0')
+	}
+	return number
 }
 
 func (n *Numbers) fromNational(digits, region string) (string, bool) {
@@ -107,7 +142,7 @@ func (n *Numbers) fromNational(digits, region string) (string, bool) {
 		text = NonE164
 		number, err := phonenumbers.Parse(digits, region)
 		if err == nil && phonenumbers.IsPossibleNumber(number) {
-			text = phonenumbers.Format(number, phonenumbers.E164)
+			text, _ = international([]byte(phonenumbers.Format(number, phonenumbers.E164)[1:]))
 		}
 		if len(n.national) >= MaxNumbers || n.national == nil {
 			n.forget()
@@ -149,6 +184,7 @@ func (n *Numbers) place(e164 string) place {
 
 // ask asks the library about e164.
 func ask(e164 string) (p place) {
+	p.category = "other"
 	number, err := phonenumbers.Parse(e164, "")
 	if err != nil {
 		return p
@@ -171,15 +207,29 @@ func categoryOf(t phonenumbers.PhoneNumberType) string {
 	return "other"
 }
 
-// Country returns the ISO 3166 alpha-2 code of a number in E.164 form, "001" for a country code that is no country's
-// (ITU-T E.164 section 6.2.2), "" for what is no number.
-func (n *Numbers) Country(e164 string) string {
-	digits := strings.TrimPrefix(e164, "+")
-	cc := countryCode(digits)
-	if cc == 0 || len(e164) == len(digits) {
-		return ""
+// split returns the digits of a number in E.164 form and how many of them are the country code, 0 for what is none.
+func split(e164 string) (digits string, cc int) {
+	if len(e164) < 8 || len(e164) > 16 || e164[0] != '+' || !allDigits([]byte(e164[1:])) {
+		return "", 0
 	}
-	if region := callingCodes[digits[:cc]]; region != "" {
+	return e164[1:], countryCode(e164[1:])
+}
+
+// northAmerican reports whether digits are a number of the North American plan: its area code tells the rest.
+func northAmerican(digits string) bool { return len(digits) == 11 && digits[0] == '1' }
+
+// Country returns the ISO 3166 alpha-2 code of a number in E.164 form, "001" for a country code that is no country's
+// (ITU-T E.164 section 6.2.2), "" for what is no number, or one of an area code that nobody has. Toll-free and premium
+// numbers of the North American plan are of the US, as for the library.
+func (n *Numbers) Country(e164 string) string {
+	digits, cc := split(e164)
+	switch {
+	case cc == 0:
+		return ""
+	case northAmerican(digits):
+		return numbering.areas[leading(digits[1:], 3)]
+	}
+	if region := numbering.owner[leading(digits, cc)]; region != "" {
 		return region
 	}
 	return n.place(e164).country
@@ -188,15 +238,14 @@ func (n *Numbers) Country(e164 string) string {
 // Area returns the country code of a number in E.164 form and its area code, if numbers of that kind have one:
 // +1303 of +13035550142. It is "" for what is no number.
 func (n *Numbers) Area(e164 string) string {
-	digits := strings.TrimPrefix(e164, "+")
-	cc := countryCode(digits)
+	digits, cc := split(e164)
 	switch {
-	case cc == 0 || len(e164) == len(digits):
+	case cc == 0:
 		return ""
-	case digits[0] == '1' && len(digits) >= 4:
+	case northAmerican(digits):
 		return e164[:5]
 	}
-	return e164[:min(1+cc+n.place(e164).area, len(e164))]
+	return e164[:1+cc+n.place(e164).area]
 }
 
 // emergencyNumber reports whether digits, as dialled, are 911, 112 or 933 (the test of 911).
@@ -210,10 +259,26 @@ func (n *Numbers) Category(dialled, e164 string) string {
 	switch {
 	case emergencyNumber(dialled) || len(dialled) >= 15 && strings.EqualFold(dialled[:15], "urn:service:sos"):
 		return "emergency"
-	case !strings.HasPrefix(e164, "+"):
+	}
+	digits, cc := split(e164)
+	switch {
+	case cc == 0:
 		return "other"
+	case northAmerican(digits):
+		return areaCategory(digits[1:4])
 	}
 	return n.place(e164).category
+}
+
+// areaCategory is the category of a number of the North American plan, by its area code.
+func areaCategory(area string) string {
+	switch area {
+	case "800", "833", "844", "855", "866", "877", "888":
+		return "toll_free"
+	case "900":
+		return "premium"
+	}
+	return "other"
 }
 
 // CallType returns emergency, toll_free, premium, international or toll. The last two need both numbers: toll is a
@@ -236,6 +301,9 @@ func (n *Numbers) CallType(caller, dialled, called string) string {
 
 // anonymous reports whether user stands for a caller who hides: RFC 3323 section 4.1.1.3 and usage of carriers.
 func anonymous(user string) bool {
+	if user == "" || user[0] < 'A' {
+		return false
+	}
 	for _, w := range [...]string{"anonymous", "restricted", "unavailable", "private", "unknown", "withheld"} {
 		if strings.EqualFold(user, w) {
 			return true

@@ -57,6 +57,8 @@ func TestNumbersComeInE164Form(t *testing.T) {
 		{"+1303555014x", "US", NonE164},
 		{"", "US", NonE164},
 		{"+", "US", NonE164},
+		{"0000", "CO", NonE164},
+		{"+0130355501", "", NonE164},
 		{strings.Repeat("1", 500), "US", NonE164},
 		{"Anonymous", "US", Anonymous},
 		{"restricted", "", Anonymous},
@@ -86,13 +88,29 @@ func TestAreaAndCountryOfNumbers(t *testing.T) {
 		{NonE164, "", ""}, {Anonymous, "", ""}, {"", "", ""}, {"+", "", ""}, {"13035550142", "", ""},
 	} {
 		area, country := n.Area(c.e164), n.Country(c.e164)
-		t.Log(c.e164, area, country)
-		if c.country == "US" && c.area == "+1800" {
-			continue
-		}
 		if area != c.area || country != c.country {
 			t.Errorf("%s: got = %s %s, want %s %s", c.e164, area, country, c.area, c.country)
 		}
+	}
+}
+
+func TestAreaCodesAreTheLibrarys(t *testing.T) {
+	var n Numbers
+	for area := 200; area < 1000; area++ {
+		e164 := fmt.Sprintf("+1%d2345678", area)
+		number, err := phonenumbers.Parse(e164, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := n.Country(e164), phonenumbers.GetRegionCodeForNumber(number); got != want {
+			t.Errorf("%d: country = %q, want %q", area, got, want)
+		}
+		if got, want := n.Category("", e164), categoryOf(phonenumbers.GetNumberType(number)); got != want {
+			t.Errorf("%d: category = %q, want %q", area, got, want)
+		}
+	}
+	if len(n.places) != 0 {
+		t.Errorf("library asked for %d numbers, want none", len(n.places))
 	}
 }
 
