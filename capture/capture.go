@@ -32,6 +32,26 @@ func (t Transport) String() string {
 	return transportNames[0]
 }
 
+// An Origin is what kind of Source gave a Packet. The zero Origin is invalid.
+type Origin uint8
+
+// Origins.
+const (
+	Interface Origin = iota + 1
+	File
+	HEP
+)
+
+var originNames = [...]string{"unknown", "interface", "file", "hep"}
+
+// String returns the word that records use, "unknown" for an Origin that is none.
+func (o Origin) String() string {
+	if int(o) < len(originNames) {
+		return originNames[o]
+	}
+	return originNames[0]
+}
+
 // A Flow is the two ends of one direction of a conversation.
 type Flow struct {
 	Src, Dst  netip.AddrPort
@@ -53,7 +73,12 @@ type Packet struct {
 	VLAN    uint16 // outermost 802.1Q identifier; 0 without one
 	Link    [6]byte
 	Point   string // where it was captured: an interface's name, "file", a feed's name
+	Origin  Origin
 	Payload []byte // borrowed: valid until the next call of Next
+
+	Correlation []byte    // what a feed says that legs of one call have alike; borrowed like Payload, nil without it
+	Missed      uint64    // frames lost at Point since the last Packet that told of any
+	MissedSince time.Time // when they were not lost yet; the zero Time unless Missed
 }
 
 // A Source yields packets. Next returns io.EOF at the end of a file and after Close;

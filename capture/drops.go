@@ -48,6 +48,7 @@ type Drops struct {
 	Seen    uint64 // frames read
 	Kernel  uint64 // frames that the kernel had no room for
 	Refused [Reasons]uint64
+	Carried [Encapsulations]uint64 // frames by the encapsulations that were stepped into, each kind once a frame
 }
 
 // Add adds o to d.
@@ -57,22 +58,32 @@ func (d *Drops) Add(o Drops) {
 	for i, n := range o.Refused {
 		d.Refused[i] += n
 	}
+	for i, n := range o.Carried {
+		d.Carried[i] += n
+	}
 }
 
 // Counters are the Drops of a running Source. They may be read while they grow.
 type Counters struct {
 	Seen, Kernel atomic.Uint64
 	refused      [Reasons]atomic.Uint64
+	carried      [Encapsulations]atomic.Uint64
 }
 
 // Refuse counts one frame or segment that goes no further.
 func (c *Counters) Refuse(r Reason) { c.refused[r].Add(1) }
+
+// Carry counts one frame that came in e.
+func (c *Counters) Carry(e Encapsulation) { c.carried[e].Add(1) }
 
 // Drops returns what has been counted so far.
 func (c *Counters) Drops() Drops {
 	d := Drops{Seen: c.Seen.Load(), Kernel: c.Kernel.Load()}
 	for i := range c.refused {
 		d.Refused[i] = c.refused[i].Load()
+	}
+	for i := range c.carried {
+		d.Carried[i] = c.carried[i].Load()
 	}
 	return d
 }

@@ -27,15 +27,16 @@ type PortRange struct{ First, Last uint16 }
 
 // Config says what to look for and how much to remember.
 type Config struct {
-	Ports        []PortRange   // source or destination; empty for every port
-	StreamBase   uint64        // added to every stream number, so that two Decoders never give the same
-	Connections  int           // TCP connections remembered; the one silent for longest goes
-	Holds        int           // TCP directions that may wait for a missing segment
-	Gap          time.Duration // longest wait for a missing segment, in packet time
-	Datagrams    int           // fragmented datagrams in flight
-	FragmentRoom int           // bytes of them
-	PerSource    int           // of them from one address
-	FragmentAge  time.Duration // longest wait for a fragment, in packet time
+	Ports        []PortRange     // source or destination; empty for every port
+	Tunnels      capture.Tunnels // encapsulations that are stepped into
+	StreamBase   uint64          // added to every stream number, so that two Decoders never give the same
+	Connections  int             // TCP connections remembered; the one silent for longest goes
+	Holds        int             // TCP directions that may wait for a missing segment
+	Gap          time.Duration   // longest wait for a missing segment, in packet time
+	Datagrams    int             // fragmented datagrams in flight
+	FragmentRoom int             // bytes of them
+	PerSource    int             // of them from one address
+	FragmentAge  time.Duration   // longest wait for a fragment, in packet time
 }
 
 // DefaultConfig returns the limits of an SBC with 20,000 TCP connections.
