@@ -36,9 +36,12 @@ type Config struct {
 	Ratio        int64 // decompressed to compressed, after the first MiB
 }
 
-// DefaultConfig returns limits that no honest capture meets: 64 GiB, 200 to 1.
+// DefaultConfig returns limits that no honest capture meets: 64 GiB, 200 to 1. Every tunnel is stepped into:
+// somebody chose what is in the file.
 func DefaultConfig() Config {
-	return Config{Config: decode.DefaultConfig(), Decompressed: 64 << 30, Ratio: 200}
+	c := Config{Config: decode.DefaultConfig(), Decompressed: 64 << 30, Ratio: 200}
+	c.Tunnels = capture.EveryTunnel
+	return c
 }
 
 // frames reads one kind of file.

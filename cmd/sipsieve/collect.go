@@ -23,18 +23,25 @@ const (
 	lossWait   = 5 * time.Second // before a full stream is told what it did not get
 )
 
-// A tagged flow is one of a domain, or that the domain has ended.
+// A tagged flow is one of a feed, or that one of the feed's domains has ended.
 type tagged struct {
-	domain int
-	flow   flow
-	ended  bool
+	feed  int
+	flow  flow
+	ended bool
+	done  func() error // what to do when all of the domain is durable; nil for nothing
+}
+
+// A parcel is excerpts on their way to the bus, or what to do when all before it are there.
+type parcel struct {
+	excerpts []policy.Excerpt
+	done     func() error
 }
 
 // A collector puts the events of all domains in order, minimises them for each purpose, and puts them on the bus.
 type collector struct {
 	d       *daemon
 	in      chan tagged
-	out     chan []policy.Excerpt
+	out     chan parcel
 	tally   *tally
 	mergers []*merger
 	pending []policy.Excerpt
@@ -52,7 +59,7 @@ type lossOf struct {
 }
 
 func newCollector(d *daemon) *collector {
-	return &collector{d: d, in: make(chan tagged, 64), out: make(chan []policy.Excerpt, waitLimit),
+	return &collector{d: d, in: make(chan tagged, 64), out: make(chan parcel, waitLimit),
 		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
 }
 
@@ -61,8 +68,8 @@ func (c *collector) close() { close(c.in) }
 
 // run is the only goroutine that touches the purposes. It returns when everything is put or given up.
 func (c *collector) run() error {
-	for _, dom := range c.d.domains {
-		c.mergers = append(c.mergers, newMerger(len(dom.shards)))
+	for range c.d.feeds {
+		c.mergers = append(c.mergers, newMerger(c.d.shards()))
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.put() }()
@@ -89,10 +96,14 @@ func (c *collector) run() error {
 func (c *collector) take(t tagged) {
 	if t.ended {
 		c.flush()
+		c.mergers[t.feed] = newMerger(c.d.shards())
+		if t.done != nil {
+			c.out <- parcel{done: t.done}
+		}
 		return
 	}
-	live := !c.d.domains[t.domain].waits
-	c.mergers[t.domain].add(t.flow, func(ev *track.Event) { c.tell(ev, live) })
+	live := c.d.feeds[t.feed].live
+	c.mergers[t.feed].add(t.flow, func(ev *track.Event) { c.tell(ev, live) })
 }
 
 // tell minimises ev for every purpose.
@@ -131,7 +142,7 @@ func (c *collector) add(i int, r *cpni.Record) {
 
 func (c *collector) flush() {
 	if len(c.pending) > 0 {
-		c.out <- c.pending
+		c.out <- parcel{excerpts: c.pending}
 		c.pending = make([]policy.Excerpt, 0, putLimit)
 	}
 }
@@ -161,8 +172,14 @@ func (c *collector) announce() {
 // put puts batch after batch on the bus; what cannot be put now is put again.
 func (c *collector) put() error {
 	sink := c.d.bus.Publisher(nil)
-	for xs := range c.out {
-		if err := c.putAll(sink, xs); err != nil {
+	for p := range c.out {
+		if p.done != nil {
+			if err := p.done(); err != nil {
+				c.d.log.Error("a file is read again at the next start", "err", err)
+			}
+			continue
+		}
+		if err := c.putAll(sink, p.excerpts); err != nil {
 			return err
 		}
 	}

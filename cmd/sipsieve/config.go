@@ -5,18 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
-	"sipsieve/capture/decode"
 	"sipsieve/sip/track"
-	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
-	"sipsieve/store/vault"
 )
 
 // A config is the daemon's configuration. The roles of a host are the sections that it has.
@@ -27,9 +23,9 @@ type config struct {
 	State    string         `toml:"state"`     // folder of everything that the daemon writes
 	Policy   string         `toml:"policy"`    // "" for the shipped policy
 	LogLevel string         `toml:"log_level"` // debug, info, warn, error
-	LogJSON  bool           `toml:"log_json"`
-	Shards   int            `toml:"shards"` // 0: one a processor
-	Show     string         `toml:"show"`   // a purpose whose excerpts are printed as they come
+	LogJSON  bool           `toml:"log_json"`  // JSON lines, not text
+	Shards   int            `toml:"shards"`    // 0: one a processor
+	Show     string         `toml:"show"`      // a purpose whose excerpts are printed as they come
 	Keys     keysConfig     `toml:"keys"`
 	Source   []sourceConfig `toml:"source"`
 	Bus      *busConfig     `toml:"bus"`
@@ -44,17 +40,8 @@ type config struct {
 
 // keysConfig says where the roots of ids and pseudonyms are.
 type keysConfig struct {
-	File string `toml:"file"`
+	File string `toml:"file"` // made by sipsieve keys init; "" for the credential that the systemd unit passes
 	Demo bool   `toml:"demo"` // the published demonstration keys: for trying out only
-}
-
-// sourceConfig is one thing to listen to.
-type sourceConfig struct {
-	Type      string   `toml:"type"` // interface, file
-	Interface string   `toml:"interface"`
-	Path      string   `toml:"path"`
-	Ports     []string `toml:"ports"` // "5060", "5060-5070"; interface: default 5060-5061; file: default all
-	Speed     float64  `toml:"speed"` // file: 1 as it was captured, 0 as fast as can be
 }
 
 // busConfig is NATS JetStream: embedded in the daemon, or elsewhere.
@@ -72,15 +59,15 @@ type storeConfig struct {
 
 // httpConfig is where /metrics, /healthz and /readyz are.
 type httpConfig struct {
-	Listen string `toml:"listen"`
+	Listen string `toml:"listen"` // host:port; "" for nowhere
 }
 
 // callsConfig are the limits of what is remembered.
 type callsConfig struct {
-	Limit    int    `toml:"limit"`
-	Bindings int    `toml:"bindings"`
-	Ring     string `toml:"ring"`
-	MaxCall  string `toml:"max_call"`
+	Limit    int    `toml:"limit"`    // calls that are followed at once
+	Bindings int    `toml:"bindings"` // registrations that are followed at once
+	Ring     string `toml:"ring"`     // longest wait for a final response
+	MaxCall  string `toml:"max_call"` // longest call without a session timer
 }
 
 // defaultConfig returns the settings that suit a small SBC.
@@ -157,55 +144,18 @@ func (c *config) validate() (errs []error) {
 	return errs
 }
 
-func (s *sourceConfig) validate(key string, say func(key, format string, args ...any)) {
-	switch s.Type {
-	case "interface":
-		if s.Interface == "" {
-			say(key+".interface", "want a name, such as eth0")
-		}
-	case "file":
-		if s.Path == "" {
-			say(key+".path", "want a capture file")
-		}
-	default:
-		say(key+".type", "want interface or file")
-	}
-	if _, err := s.portRanges(); err != nil {
-		say(key+".ports", "%v", err)
-	}
-	if s.Speed < 0 {
-		say(key+".speed", "want 0 or more")
-	}
-}
-
-// portRanges reads Ports.
-func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
-	ports := s.Ports
-	if len(ports) == 0 && s.Type == "interface" {
-		ports = []string{"5060-5061"}
-	}
-	for _, text := range ports {
-		var first, last uint16
-		if n, _ := fmt.Sscanf(text, "%d-%d", &first, &last); n == 1 {
-			last = first
-		} else if n != 2 {
-			return nil, errors.New("want ports such as \"5060\" or \"5060-5070\"")
-		}
-		if first == 0 || last < first {
-			return nil, errors.New("want ports from 1 to 65535, the lower one first")
-		}
-		list = append(list, decode.PortRange{First: first, Last: last})
-	}
-	return list, nil
-}
-
 // room returns Disk in bytes, 1 GiB if it is not set.
 func (b *busConfig) room() (int64, error) {
 	if b.Disk == "" {
 		return 1 << 30, nil
 	}
+	return readSize(b.Disk)
+}
+
+// readSize reads a size in bytes, such as 512MiB.
+func readSize(text string) (int64, error) {
 	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if digits, ok := strings.CutSuffix(b.Disk, unit); ok {
+		if digits, ok := strings.CutSuffix(text, unit); ok {
 			var n int64
 			if _, err := fmt.Sscanf(digits, "%d", &n); err == nil && n > 0 && n < 1<<20 {
 				return n << (10 * (i + 1)), nil
@@ -234,50 +184,4 @@ func plainName(name string) bool {
 		}
 	}
 	return name != "" && len(name) <= 32
-}
-
-// A setup is a configuration with its policy and keys read.
-type setup struct {
-	config
-	policy   *policy.Policy
-	keys     *vault.Keys
-	purposes []*policy.Purpose
-	limits   track.Limits
-	records  *cpni.Reader
-	site     string
-	sensor   string
-}
-
-// newSetup reads the policy and the keys that c names, and joins them.
-func newSetup(c config) (*setup, error) {
-	p, err := readPolicy(c.Policy)
-	if err != nil {
-		return nil, err
-	}
-	s := &setup{config: c, policy: p, records: cpni.NewReader(c.Region), site: c.Site, sensor: c.Sensor}
-	switch {
-	case c.Keys.Demo:
-		s.keys = vault.Demo()
-	case c.Keys.File == "":
-		return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
-	default:
-		if s.keys, err = vault.Load(c.Keys.File); err != nil {
-			return nil, err
-		}
-	}
-	s.purposes = p.Purposes()
-	for _, u := range s.purposes {
-		s.keys.SetEpoch(u.Name, u.Epoch)
-	}
-	s.limits, _ = c.limits()
-	return s, p.Bind(s.keys, s.keys)
-}
-
-// plan returns what a domain of s is made from.
-func (s *setup) plan(shards int, live bool) domainPlan {
-	if shards < 1 {
-		shards = runtime.GOMAXPROCS(0)
-	}
-	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
 }

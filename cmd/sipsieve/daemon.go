@@ -16,7 +16,6 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
-	"sipsieve/capture/pcap"
 	"sipsieve/store"
 	"sipsieve/store/bus"
 	"sipsieve/store/policy"
@@ -29,18 +28,18 @@ const drainLimit = 20 * time.Second
 // sweepEvery is how often the store forgets what has expired.
 const sweepEvery = time.Hour
 
-// A daemon is what run starts: sources, one collector, the bus, the store, and the windows on them.
+// A daemon is what run starts: feeds, one collector, the bus, the store, and the windows on them.
 type daemon struct {
 	*setup
 	log       *slog.Logger
 	out       io.Writer
-	domains   []*domain
+	feeds     []*feed
 	collector *collector
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
 	began     time.Time
-	reading   atomic.Int64 // sources that have not ended
+	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool
 	swept     atomic.Uint64
 	sweepErr  atomic.Bool
@@ -131,7 +130,7 @@ func (d *daemon) openSources() error {
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
 			plan.eager = src.Speed > 0
-			d.domains = append(d.domains, newDomain(s, plan))
+			d.feeds = append(d.feeds, feedOf(fmt.Sprintf("source.%d", i), newDomain(s, plan)))
 			continue
 		}
 		live = append(live, s...)
@@ -139,36 +138,8 @@ func (d *daemon) openSources() error {
 	if len(live) == 0 {
 		return nil
 	}
-	d.domains = append(d.domains, newDomain(live, d.plan(d.Shards, true)))
+	d.feeds = append(d.feeds, feedOf("live", newDomain(live, d.plan(d.Shards, true))))
 	return afpacket.DropCapabilities()
-}
-
-// open opens what s names; base keeps its stream numbers apart from those of others.
-func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
-	ports, err := s.portRanges()
-	if err != nil {
-		return nil, err
-	}
-	if s.Type == "interface" {
-		c := afpacket.DefaultConfig()
-		c.Interface, c.Ports, c.Decode.StreamBase = s.Interface, ports, base
-		all, err := afpacket.OpenAll(c)
-		var list []capture.Source
-		for _, one := range all {
-			list = append(list, one)
-		}
-		return list, err
-	}
-	c := pcap.DefaultConfig()
-	c.Ports, c.StreamBase = ports, base
-	one, err := pcap.Open(s.Path, c)
-	if err != nil {
-		return nil, err
-	}
-	if s.Speed > 0 {
-		return []capture.Source{paced(one, s.Speed)}, nil
-	}
-	return []capture.Source{one}, nil
 }
 
 // run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
@@ -183,9 +154,9 @@ func (d *daemon) run(ctx context.Context) error {
 		keepers.Go(func() error { return d.sweep(keep) })
 	}
 	var readers errgroup.Group
-	d.reading.Store(int64(len(d.domains)))
-	for i, dom := range d.domains {
-		readers.Go(func() error { d.follow(ctx, i, dom); return nil })
+	d.reading.Store(int64(len(d.feeds)))
+	for i := range d.feeds {
+		readers.Go(func() error { d.follow(ctx, i); return nil })
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
@@ -199,29 +170,6 @@ func (d *daemon) run(ctx context.Context) error {
 	stop()
 	return errors.Join(err, keepers.Wait())
 }
-
-// follow runs one domain and passes on what its shards send.
-func (d *daemon) follow(ctx context.Context, number int, dom *domain) {
-	done := make(chan error, 1)
-	go func() { done <- dom.run(ctx) }()
-	for f := range dom.out {
-		d.collector.in <- tagged{domain: number, flow: f}
-	}
-	d.collector.in <- tagged{domain: number, ended: true}
-	d.reading.Add(-1)
-	err := <-done
-	if err != nil {
-		d.log.Warn("source ended", "source", d.sourceName(number), "err", err)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.troubles[d.sourceName(number)] = err.Error()
-		return
-	}
-	d.log.Info("source ended", "source", d.sourceName(number))
-}
-
-// sourceName names a domain without naming a file: its number in the configuration.
-func (d *daemon) sourceName(number int) string { return fmt.Sprintf("source.%d", number) }
 
 // drain waits until the store has what the bus has, or for as long as a stop may take.
 func (d *daemon) drain() {
@@ -280,8 +228,8 @@ func (d *daemon) sweep(ctx context.Context) error {
 // ledger adds up what all parts of d have counted.
 func (d *daemon) ledger() *ledger {
 	l := newLedger()
-	for _, dom := range d.domains {
-		l.addDomain(dom)
+	for _, f := range d.feeds {
+		f.addTo(l)
 	}
 	d.collector.tally.addTo(l)
 	return l
@@ -289,10 +237,8 @@ func (d *daemon) ledger() *ledger {
 
 // close closes what was opened, the last first.
 func (d *daemon) close() (err error) {
-	for _, dom := range d.domains {
-		for _, r := range dom.readers {
-			err = errors.Join(err, r.source.Close())
-		}
+	for _, f := range d.feeds {
+		err = errors.Join(err, f.close())
 	}
 	if d.store != nil {
 		err = errors.Join(err, d.store.Close())

@@ -135,6 +135,25 @@ func count(in map[string]uint64, key string, n uint64) {
 	}
 }
 
+// add adds what o has counted of packets, messages, calls and registrations.
+func (l *ledger) add(o *ledger) {
+	l.Packets.Seen += o.Packets.Seen
+	l.Packets.KernelDropped += o.Packets.KernelDropped
+	m, n := &l.Messages, &o.Messages
+	m.Total, m.Tracked, m.Retransmissions = m.Total+n.Total, m.Tracked+n.Tracked, m.Retransmissions+n.Retransmissions
+	m.Duplicates, m.Dropped = m.Duplicates+n.Duplicates, m.Dropped+n.Dropped
+	l.Calls.Opened, l.Calls.Live = l.Calls.Opened+o.Calls.Opened, l.Calls.Live+o.Calls.Live
+	l.Calls.Evicted, l.Calls.MidCall = l.Calls.Evicted+o.Calls.Evicted, l.Calls.MidCall+o.Calls.MidCall
+	l.Calls.Orphans += o.Calls.Orphans
+	for _, sums := range [][2]map[string]uint64{{l.Packets.Refused, o.Packets.Refused}, {m.Requests, n.Requests},
+		{m.Statuses, n.Statuses}, {m.Refused, n.Refused}, {m.Odd, n.Odd}, {l.Calls.Ended, o.Calls.Ended},
+		{l.Registrations, o.Registrations}} {
+		for key, n := range sums[1] {
+			count(sums[0], key, n)
+		}
+	}
+}
+
 // balance returns every sum of l that does not come out. inFlight messages may be between a reader and a shard.
 func (l *ledger) balance(inFlight bool) error {
 	m, c := &l.Messages, &l.Calls

@@ -35,6 +35,12 @@ func Load(path string) (*Keys, error) {
 	case st.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrMode)
 	}
+	return LoadCredential(path)
+}
+
+// LoadCredential reads a key file that the service manager passes (systemd.exec(5), LoadCredential=): who may read it
+// is the manager's to say, whatever the file's mode.
+func LoadCredential(path string) (*Keys, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("vault: key file: %w", err)

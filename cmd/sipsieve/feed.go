@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"sipsieve/capture/pcap"
+)
+
+// A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
+type feed struct {
+	name string // "live", or the key of its source in the configuration
+	live bool
+	// open returns the next domain and what to do when all of it is durable; io.EOF when there is none any more.
+	open func(context.Context) (*domain, func() error, error)
+
+	mu   sync.Mutex
+	now  *domain // that runs; nil between two
+	past *ledger // what the domains before it have counted
+}
+
+func newFeed(name string, open func(context.Context) (*domain, func() error, error)) *feed {
+	return &feed{name: name, open: open, past: newLedger()}
+}
+
+// feedOf returns the feed of one domain, which is over when that is.
+func feedOf(name string, d *domain) *feed {
+	opened := false
+	f := newFeed(name, func(context.Context) (*domain, func() error, error) {
+		if opened {
+			return nil, nil, io.EOF
+		}
+		opened = true
+		return d, nil, nil
+	})
+	f.now, f.live = d, !d.waits
+	return f
+}
+
+// begin and end note which domain runs.
+func (f *feed) begin(d *domain) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = d
+}
+
+// end keeps what the domain that ran has counted.
+func (f *feed) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.past.addDomain(f.now)
+	f.now = nil
+}
+
+// addTo adds what f has counted to l.
+func (f *feed) addTo(l *ledger) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.add(f.past)
+	if f.now != nil {
+		l.addDomain(f.now)
+	}
+}
+
+// close closes the sources of a domain that was opened and may not run.
+func (f *feed) close() (err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now != nil {
+		for _, r := range f.now.readers {
+			err = errors.Join(err, r.source.Close())
+		}
+	}
+	return err
+}
+
+// follow runs the domains of feed number one after the other and passes on what their shards send.
+func (d *daemon) follow(ctx context.Context, number int) {
+	f := d.feeds[number]
+	defer d.reading.Add(-1)
+	for {
+		dom, done, err := f.open(ctx)
+		if errors.Is(err, io.EOF) {
+			d.log.Info("source ended", "source", f.name)
+			return
+		}
+		if err != nil {
+			d.trouble(f.name, err)
+			continue
+		}
+		f.begin(dom)
+		err = d.followOne(ctx, number, dom)
+		if err != nil && ctx.Err() == nil {
+			d.trouble(f.name, err)
+		}
+		if ctx.Err() != nil && dom.waits || err != nil && !errors.Is(err, pcap.ErrTruncated) {
+			done = nil // it was not read to its end
+		}
+		d.collector.in <- tagged{feed: number, ended: true, done: done}
+		f.end()
+	}
+}
+
+// followOne runs one domain. It returns what ended it before its time.
+func (d *daemon) followOne(ctx context.Context, number int, dom *domain) error {
+	ended := make(chan error, 1)
+	go func() { ended <- dom.run(ctx) }()
+	for f := range dom.out {
+		d.collector.in <- tagged{feed: number, flow: f}
+	}
+	return <-ended
+}
+
+// trouble says what ended a source before its time.
+func (d *daemon) trouble(source string, err error) {
+	d.log.Warn("source ended", "source", source, "err", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.troubles[source] = err.Error()
+}

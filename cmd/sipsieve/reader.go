@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// flushEvery is how many messages a reader gathers for all shards together before it hands them over.
+// It counts messages of all shards, so that what is handed over when does not depend on how many there are.
+const flushEvery = 256
+
+// A reader reads one source and gives every message to the shard of its key.
+type reader struct {
+	*domain
+	source  capture.Source
+	sip     *sip.Reader
+	keyer   track.Keyer
+	filling []*batch // by shard
+	clock   time.Time
+	pending int
+}
+
+// run is the only goroutine that touches r. It returns what ended the source, nil at its end.
+func (r *reader) run() error {
+	for {
+		p, err := r.source.Next()
+		if err != nil {
+			r.flush()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if p.Time.After(r.clock) {
+			r.clock = p.Time
+		}
+		if p.Missed > 0 {
+			r.missed(gap{from: p.MissedSince, to: p.Time})
+		}
+		r.sip.Read(&p, r.take)
+		if r.pending >= flushEvery || r.eager && r.pending > 0 {
+			r.flush()
+		}
+	}
+}
+
+// missed has every shard told that packets are missing.
+func (r *reader) missed(g gap) {
+	for _, b := range r.filling {
+		b.addGap(g)
+	}
+	r.pending++
+}
+
+// take puts m into the batch of its shard.
+func (r *reader) take(m *sip.Message) {
+	k := r.keyer.Of(m)
+	b := r.filling[int(k.Shard[0])%len(r.filling)]
+	b.messages.Add(m)
+	b.keys = append(b.keys, k)
+	b.clocks = append(b.clocks, r.clock)
+	r.pending++
+}
+
+// flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
+// so that what they send does not depend on how many there are.
+func (r *reader) flush() {
+	for i, s := range r.shards {
+		b := r.filling[i]
+		b.clock = r.clock
+		if r.waits {
+			s.in <- b
+			r.filling[i] = s.spare()
+			continue
+		}
+		if b.empty() {
+			continue
+		}
+		select {
+		case s.in <- b:
+			r.filling[i] = s.spare()
+		default:
+			r.full.Add(uint64(len(b.keys)))
+			b.lose()
+		}
+	}
+	r.pending = 0
+}
+
+// A batch is messages on their way from a reader to a shard, with their keys and the domain's clock at each.
+type batch struct {
+	messages sip.Batch
+	keys     []track.Keys
+	clocks   []time.Time
+	gaps     []gap // before the messages
+	clock    time.Time
+	left     int // messages that a hold has not let go
+}
+
+// A gap is a time in which packets are missing.
+type gap struct{ from, to time.Time }
+
+// mostGaps bounds the gaps of one batch; what comes on top makes the last one longer.
+const mostGaps = 8
+
+func (b *batch) addGap(g gap) {
+	if n := len(b.gaps); n == mostGaps {
+		b.gaps[n-1].to = later(b.gaps[n-1].to, g.to)
+		return
+	}
+	b.gaps = append(b.gaps, g)
+}
+
+func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 }
+
+func (b *batch) reset() {
+	b.messages.Reset()
+	b.keys, b.clocks, b.gaps = b.keys[:0], b.clocks[:0], b.gaps[:0]
+}
+
+// lose empties a batch that nobody took, and remembers when the messages were that are missing now.
+func (b *batch) lose() {
+	gaps := b.gaps
+	if n := len(b.clocks); n > 0 {
+		b.addGap(gap{b.clocks[0], b.clocks[n-1]})
+		gaps = b.gaps
+	}
+	b.reset()
+	b.gaps = gaps
+}

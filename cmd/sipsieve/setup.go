@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+	"sipsieve/store/vault"
+)
+
+// A setup is a configuration with its policy and keys read.
+type setup struct {
+	config
+	policy   *policy.Policy
+	keys     *vault.Keys
+	purposes []*policy.Purpose
+	limits   track.Limits
+	records  *cpni.Reader
+	site     string
+	sensor   string
+}
+
+// newSetup reads the policy and the keys that c names, and joins them.
+func newSetup(c config) (*setup, error) {
+	p, err := readPolicy(c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{config: c, policy: p, records: cpni.NewReader(c.Region), site: c.Site, sensor: c.Sensor}
+	if s.keys, err = c.Keys.load(); err != nil {
+		return nil, err
+	}
+	s.purposes = p.Purposes()
+	for _, u := range s.purposes {
+		s.keys.SetEpoch(u.Name, u.Epoch)
+	}
+	s.limits, _ = c.limits()
+	return s, p.Bind(s.keys, s.keys)
+}
+
+// shards returns how many Trackers share a domain's calls.
+func (c *config) shards() int {
+	if c.Shards > 0 {
+		return c.Shards
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// plan returns what a domain of s is made from.
+func (s *setup) plan(shards int, live bool) domainPlan {
+	if shards < 1 {
+		shards = s.shards()
+	}
+	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
+}
+
+// credential is the key file as the systemd unit passes it.
+const credential = "sipsieve.keys"
+
+// load reads the keys that k names, or else those that systemd passes.
+func (k *keysConfig) load() (*vault.Keys, error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	switch {
+	case k.Demo:
+		return vault.Demo(), nil
+	case k.File != "":
+		return vault.Load(k.File)
+	case dir != "":
+		return vault.LoadCredential(filepath.Join(dir, credential))
+	}
+	return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sipsieve/store/policy"
+)
+
+var update = flag.Bool("update", false, "write the files that are generated from the code")
+
+const shippedConfig = "../../configs/sipsieve.toml"
+
+// TestShippedConfigurationIsTheDefaults compares the shipped file with what the code says, and reads it.
+func TestShippedConfigurationIsTheDefaults(t *testing.T) {
+	want := shipped(t)
+	if *update {
+		if err := os.WriteFile(shippedConfig, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(shippedConfig)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the code says (%v): go test ./cmd/sipsieve -run Shipped -update", shippedConfig, err)
+	}
+	c, err := loadConfig(shippedConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.file, c.at, c.dir = "", policy.Locator{}, ""
+	if plain := example(); !reflect.DeepEqual(c, plain) {
+		t.Errorf("config = %+v, want %+v", c, plain)
+	}
+}
+
+// example is the defaults, and what an operator has to say at least.
+func example() config {
+	c := defaultConfig()
+	c.Source = []sourceConfig{{Type: "interface", Interface: "eth0"}}
+	c.Bus, c.Store = &busConfig{Disk: "1GiB"}, &storeConfig{Type: "sqlite"}
+	return c
+}
+
+// shipped returns the configuration file: every key with its line of comment, those without a value commented out.
+func shipped(t *testing.T) string {
+	t.Helper()
+	w := &tomlWriter{about: comments(t)}
+	w.b.WriteString("# The configuration of sipsieve: every key, with its default. Made from the code; a test compares.\n" +
+		"# What is wrong with a file of yours: sipsieve check --config FILE\n\n")
+	c := example()
+	w.table("", reflect.ValueOf(c))
+	return w.b.String()
+}
+
+// comments returns the comment of each field of the structs that make a configuration.
+func comments(t *testing.T) map[string]string {
+	t.Helper()
+	about := map[string]string{}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if fields, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range fields.Fields.List {
+					for _, name := range f.Names {
+						about[spec.Name.Name+"."+name.Name] = strings.TrimSpace(f.Comment.Text())
+					}
+				}
+			}
+			return true
+		})
+	}
+	return about
+}
+
+type tomlWriter struct {
+	b     strings.Builder
+	about map[string]string
+}
+
+// table writes the keys of v, and then the tables in it.
+func (w *tomlWriter) table(prefix string, v reflect.Value) {
+	var tables []int
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		key := f.Tag.Get("toml")
+		if key == "" {
+			continue
+		}
+		kind := f.Type.Kind()
+		if kind == reflect.Struct || kind == reflect.Pointer || kind == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+			tables = append(tables, i)
+			continue
+		}
+		if about := w.about[v.Type().Name()+"."+f.Name]; about != "" {
+			fmt.Fprintf(&w.b, "# %s\n", about)
+		}
+		w.key(key, v.Field(i))
+	}
+	for _, i := range tables {
+		w.subtable(prefix, v.Type().Field(i).Tag.Get("toml"), v.Field(i))
+	}
+}
+
+func (w *tomlWriter) subtable(prefix, key string, v reflect.Value) {
+	name := prefix + key
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			fmt.Fprintf(&w.b, "\n[[%s]]\n", name)
+			w.table(name+".", v.Index(i))
+		}
+	case reflect.Pointer:
+		fmt.Fprintf(&w.b, "\n[%s]\n", name)
+		w.table(name+".", v.Elem())
+	default:
+		fmt.Fprintf(&w.b, "\n[%s]\n", name)
+		w.table(name+".", v)
+	}
+}
+
+func (w *tomlWriter) key(key string, v reflect.Value) {
+	if v.IsZero() {
+		w.b.WriteString("#")
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		w.b.WriteString(key + " = [")
+		for i := range v.Len() {
+			if i > 0 {
+				w.b.WriteString(", ")
+			}
+			fmt.Fprintf(&w.b, "%q", v.Index(i).String())
+		}
+		w.b.WriteString("]\n")
+	case reflect.String:
+		fmt.Fprintf(&w.b, "%s = %q\n", key, v.String())
+	default:
+		fmt.Fprintf(&w.b, "%s = %v\n", key, v.Interface())
+	}
+}
