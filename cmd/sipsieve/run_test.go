@@ -79,8 +79,12 @@ type process struct {
 }
 
 func (s *site) start(t *testing.T) *process {
+	return s.launch(t, binary(t), "run", "--config", s.config)
+}
+
+func (s *site) launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(binary(t), "run", "--config", s.config), lines: make(chan string, 1<<16)}
+	p := &process{Cmd: exec.Command(args[0], args[1:]...), lines: make(chan string, 1<<16)}
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
