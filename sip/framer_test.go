@@ -28,12 +28,14 @@ func message(start, method, id string, lines ...string) string {
 	return strings.Join(append(head, lines...), "\r\n") + "\r\n\r\n"
 }
 
-func withBody(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
+func withBody(body string) string {
+	return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+}
 
 // bodied makes a message of head, whose last line break is replaced by Content-Length and body.
 func bodied(head, body string) string { return strings.TrimSuffix(head, "\r\n") + withBody(body) }
 
-// A line is a stream that a test feeds to a Reader. What it fed is checked to be as it was, and then spoilt: the
+// A wire is a stream that a test feeds to a Reader. What it fed is checked to be as it was, and then spoilt: the
 // Reader may neither write to it nor hold it.
 type wire struct {
 	t      testing.TB
@@ -53,7 +55,7 @@ func (w *wire) feed(p capture.Packet) {
 	p.Payload, p.Stream, p.Time = bytes.Clone(sent), w.number, w.now
 	p.Flow.Transport = capture.TCP
 	w.r.Read(&p, func(m *Message) {
-		w.got = append(w.got, fmt.Sprint(m.Flow.Transport, " ", m.Flags&Truncated, " ", m.Flags&BodyShort, "\n", string(m.Text)))
+		w.got = append(w.got, fmt.Sprint(m.Flow.Transport, " ", m.Flags&(Truncated|CSeqMismatch), " ", m.Flags&BodyShort, "\n", string(m.Text)))
 	})
 	if !bytes.Equal(p.Payload, sent) {
 		w.t.Error("the Reader wrote to a payload that is not its own")
@@ -124,12 +126,12 @@ func streamsOfEveryKind() map[string]string {
 		"mid-stream":         "audio 4000 RTP/AVP 0\r\na=sendrecv\r\n" + bye,
 		"no length":          request("OPTIONS", "three") + bye,
 		"no length, body":    request("OPTIONS", "three") + "v=0\r\no=x\r\n" + bye,
-		"length too large":   bodied(request("OPTIONS", "x"), "")[:0] + strings.Replace(bye, "Length: 0", "Length: 70000", 1) + invite,
+		"length too large":   strings.Replace(bye, "Length: 0", "Length: 70000", 1) + invite,
 		"length cut short":   strings.Replace(bye, "Length: 0", "Length: 40000", 1) + invite,
 		"negative length":    strings.Replace(bye, "Length: 0", "Length: -5", 1) + invite,
 		"folded length":      strings.Replace(invite, "Length: ", "Length:\r\n ", 1) + bye,
 		"compact length":     strings.Replace(invite, "Content-Length", "l \t", 1) + bye,
-		"line feeds":         strings.ReplaceAll(invite, "\r\n", "\n")[:len(strings.ReplaceAll(invite, "\r\n", "\n"))-3] + "\n" + bye,
+		"line feeds":         strings.ReplaceAll(bye, "\r\n", "\n") + invite,
 		"head without end":   strings.TrimSuffix(ringing, "\r\n") + invite + bye,
 		"too many headers":   strings.Replace(bye, "\r\n", strings.Repeat("\r\nX: y", 130)+"\r\n", 1) + invite,
 		"long line":          strings.Repeat("x", 3000) + "\r\n" + bye,
@@ -225,7 +227,8 @@ func TestGapGivesWhatHasItsHeadersAndNoMore(t *testing.T) {
 
 // What is left of a start line, or a start line in a body of message/sipfrag (RFC 3420), is no message.
 func TestGapMakesNoMessageOfARest(t *testing.T) {
-	for _, rest := range []string{"VITE sip:bob@192.0.2.2 SIP/2.0\r\nCall-ID: z\r\n\r\n", "SIP/2.0 200 OK\r\n", "SIP/2.0 200 OK\r\nTo: b\r\n"} {
+	long := strings.Repeat("y", 3000)
+	for _, rest := range []string{"b", "SIP/2.0 200 OK", "ACK SIP/2.0 ", long, long + "\r\n", "VITE sip:bob@192.0.2.2 SIP/2.0\r\nCall-ID: z\r\n\r\n", "SIP/2.0 200 OK\r\n", "SIP/2.0 200 OK\r\nTo: b\r\n"} {
 		w := newWire(t)
 		w.feed(capture.Packet{Lost: true, Payload: []byte(rest + bye)})
 		w.want(bye)
@@ -314,7 +317,7 @@ func FuzzLostPiece(f *testing.F) {
 }
 
 // keeps checks that of whole, whose i-th message ends at ends[i], all came but those that gap touches, and nothing
-// else that is not marked as cut.
+// else that is not marked as cut, or as a method that is not CSeq's: what is left of PRACK is ACK.
 func (w *wire) keeps(whole []string, ends []int, gap span) {
 	begin, left := 0, w.got
 	for i, end := range ends {
@@ -323,7 +326,7 @@ func (w *wire) keeps(whole []string, ends []int, gap span) {
 		switch {
 		case len(left) > 0 && left[0] == whole[i]:
 			left = left[1:]
-		case touched && len(left) > 0 && strings.Contains(left[0], "truncated"):
+		case touched && len(left) > 0 && (strings.Contains(left[0], "truncated") || strings.Contains(left[0], "cseq_mismatch")):
 			left = left[1:]
 		case !touched:
 			w.t.Fatalf("message %d of %d was lost with bytes %v: got = %q", i, len(ends), gap, w.got)
@@ -338,7 +341,8 @@ func (w *wire) keeps(whole []string, ends []int, gap span) {
 func conversation(seed uint64) (messages []string) {
 	random := rand.New(rand.NewPCG(seed, 2))
 	kinds := []string{"INVITE", "BYE", "NOTIFY", "MESSAGE", "PRACK"}
-	bodies := []string{"", "v=0\r\nc=IN IP4 192.0.2.1\r\n\r\nm=audio 4 RTP/AVP 0\r\n", "SIP/2.0 200 OK\r\n", "\x81\x82\x17\x03\x03\x00\x01\r\n", "a\nb"}
+	bodies := []string{"", "v=0\r\nc=IN IP4 192.0.2.1\r\n\r\nm=audio 4 RTP/AVP 0\r\n", "SIP/2.0 200 OK\r\n", "\x81\x82\x17\x03\x03\x00\x01\r\n", "a\nb",
+		"SIP/2.0 200 OK", strings.Repeat("{x} ACK ", 700), "INVITE PRACK SIP"}
 	for i := range 8 {
 		m := request(kinds[random.IntN(len(kinds))], fmt.Sprint("m", i))
 		if random.IntN(3) == 0 {

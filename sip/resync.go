@@ -9,14 +9,20 @@ import (
 func (r *Reader) border(s *stream, b []byte) int {
 	if n := len(b) - len(skipEmpty(b)); n > 0 {
 		r.streams.idle += n
-		s.restart(atLine)
+		if s.mode != atLine {
+			s.restart(lost) // a blank line may be the end of headers that were not seen
+		}
 		return n
 	}
-	switch kind, sure := foreign(b); {
+	switch kind, sure := r.landmark(b); {
+	case kind == 0 && s.mode == torn:
+		return r.passLine(s, b)
 	case kind == 0:
 		return r.firstLine(s, b)
 	case !sure:
 		return 0
+	case kind == inHead:
+		return r.begins(s, b, inHead)
 	case kind == frames:
 		s.restart(frames)
 		return r.frame(s, b)
@@ -28,48 +34,58 @@ func (r *Reader) border(s *stream, b []byte) int {
 	return r.step(s, b)
 }
 
-// firstLine looks for a start line in the line that begins b.
+// begins goes on behind the first line of b.
+func (r *Reader) begins(s *stream, b []byte, m mode) int {
+	s.restart(m)
+	s.line = int32(bytes.IndexByte(b, '\n') + 1)
+	s.scanned = s.line
+	return r.head(s, b)
+}
+
+// firstLine looks at a line that does not begin with a start line of a method of the registry.
 func (r *Reader) firstLine(s *stream, b []byte) int {
 	n := bytes.IndexByte(b[s.scanned:], '\n') + 1
 	end := int(s.scanned) + n
 	if n == 0 {
 		end = len(b)
 	}
-	if s.mode != atLine { // a line of a foreign stream may be long in coming
-		if i := foreignIn(b, int(s.scanned), end); i < end {
+	if s.mode != atLine { // a line of something else may be long in coming
+		to := min(end, r.limits.StartLine)
+		if i := r.landmarkIn(b, span{max(1, int(s.scanned)), to}, &binaryMarks); i < to {
 			s.restart(torn)
 			return r.skip(i)
 		}
 	}
 	switch {
 	case end > r.limits.StartLine:
-		s.restart(midLine)
 		return r.passLine(s, b)
 	case n == 0:
 		s.scanned = int32(len(b))
 		return 0
 	}
-	line, ok := readStart(b[:end])
-	switch {
-	case ok && (line.method != Other || s.mode != torn): // VITE is what a loss left of a method
-		s.restart(inHead)
-	case isHTTP(b[:end]):
-		s.restart(inHTTP)
-	default:
-		return r.passLine(s, b)
+	if s.mode != atLine { // a body need not end in a line break
+		if i := r.landmarkIn(b, span{1, end}, &startMarks); i < end {
+			s.restart(torn)
+			return r.skip(i)
+		}
 	}
-	s.line, s.scanned = int32(end), int32(end)
-	return r.head(s, b)
+	switch line := b[:end]; {
+	case isStart(line):
+		return r.begins(s, b, inHead)
+	case isHTTP(line):
+		return r.begins(s, b, inHTTP)
+	}
+	return r.passLine(s, b)
 }
 
-// passLine passes over the rest of a line, or what of it stands before something foreign.
+// passLine passes over the rest of a line, or what of it stands before a landmark.
 func (r *Reader) passLine(s *stream, b []byte) int {
 	n := bytes.IndexByte(b, '\n') + 1
 	end := n
 	if n == 0 {
 		end = len(b)
 	}
-	i := foreignIn(b, 0, end)
+	i := r.landmarkIn(b, span{0, end}, &marks)
 	switch {
 	case i == 0:
 		s.restart(torn)
@@ -84,29 +100,80 @@ func (r *Reader) passLine(s *stream, b []byte) int {
 	return r.skip(i)
 }
 
-// foreignIn returns the first place in b[from:to] where what is no line may begin, to without one.
-func foreignIn(b []byte, from, to int) int {
-	for i := from; i < to; i++ {
-		if c := b[i]; c-0x14 > 3 && c-0x81 > 1 {
+// What a landmark may begin with.
+var (
+	startMarks  = marksOf("IABCROPUSNM")
+	binaryMarks = marksOf("\x14\x15\x16\x17\x81\x82")
+	marks       = marksOf("IABCROPUSNM\x14\x15\x16\x17\x81\x82")
+)
+
+func marksOf(bytes string) (set [256]bool) {
+	for i := range len(bytes) {
+		set[bytes[i]] = true
+	}
+	return set
+}
+
+// landmarkIn returns the first place in s where a landmark that begins with one of first stands, or may, s.to
+// without one.
+func (r *Reader) landmarkIn(b []byte, s span, first *[256]bool) int {
+	for i := s.from; i < s.to; i++ {
+		if !first[b[i]] {
 			continue
 		}
-		if kind, _ := foreign(b[i:]); kind != 0 {
+		if kind, _ := r.landmark(b[i:]); kind != 0 {
 			return i
 		}
 	}
-	return to
+	return s.to
 }
 
-// foreign says what may begin b that is no line: frames, record, or 0 for nothing. It is not sure where too few bytes
-// are there.
-func foreign(b []byte) (kind mode, sure bool) {
+// landmark says what begins b by which a stream is known again wherever its bytes are picked up: inHead for a start
+// line of a method of the registry, frames for a WebSocket frame with such a message, record for one of TLS, 0 for
+// none. It is not sure where too few bytes are there.
+func (r *Reader) landmark(b []byte) (kind mode, sure bool) {
 	switch {
-	case b[0]-0x14 <= 3:
-		return isRecord(b)
-	case b[0]-0x81 <= 1:
+	case startMarks[b[0]]:
+		return r.isStartMark(b)
+	case b[0] == 0x81 || b[0] == 0x82:
 		return isFrame(b)
 	}
-	return 0, true
+	return isRecord(b)
+}
+
+func (r *Reader) isStartMark(b []byte) (kind mode, sure bool) {
+	whole, alike := startWord(b)
+	if !alike {
+		return 0, true
+	}
+	n := bytes.IndexByte(b[:min(len(b), r.limits.StartLine)], '\n') + 1
+	switch {
+	case n == 0 && len(b) < r.limits.StartLine:
+		return inHead, false
+	case !whole || !isStart(b[:n]):
+		return 0, true
+	case bytes.Count(b[:n], version) > 1: // a status line without its end, and another start line
+		return 0, true
+	}
+	return inHead, true
+}
+
+// startWords are what a start line may begin with: the methods of the registry and the version, each with its space.
+var startWords = func() (words []string) {
+	for m := Invite; m < Other; m++ {
+		words = append(words, methodNames[m]+" ")
+	}
+	return append(words, string(version)+" ")
+}()
+
+// startWord reports whether b is one of startWords as far as b goes, and whether it goes far enough.
+func startWord(b []byte) (whole, alike bool) {
+	for _, word := range startWords {
+		if n := min(len(b), len(word)); string(b[:n]) == word[:n] {
+			return n == len(word), true
+		}
+	}
+	return false, false
 }
 
 // A TLS record begins with its type, its version and its length, RFC 8446 section 5.1.

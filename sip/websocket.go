@@ -182,7 +182,11 @@ func isFrame(b []byte) (kind mode, sure bool) {
 			begins[i] ^= f.key[i&3]
 		}
 	}
-	return startsLike(begins[:n])
+	whole, alike := startWord(begins[:n])
+	if !alike {
+		return 0, true
+	}
+	return frames, whole
 }
 
 // shortestMessage is less than any start line with the headers that it must have, and longestStart what a message
@@ -191,25 +195,6 @@ const (
 	shortestMessage = 32
 	longestStart    = "SUBSCRIBE "
 )
-
-// startsLike says whether b begins like a start line, as far as it goes.
-func startsLike(b []byte) (kind mode, sure bool) {
-	for m := Invite; m < Other; m++ {
-		if n, ok := sharedPrefix(b, methodNames[m]+" "); ok {
-			return frames, n
-		}
-	}
-	if n, ok := sharedPrefix(b, "SIP/2.0 "); ok {
-		return frames, n
-	}
-	return 0, true
-}
-
-// sharedPrefix reports whether b and word are alike as far as the shorter goes, and whether word is the shorter.
-func sharedPrefix(b []byte, word string) (whole, alike bool) {
-	n := min(len(b), len(word))
-	return n == len(word), string(b[:n]) == word[:n]
-}
 
 // isHTTP reports whether line is the first of what may be an upgrade to WebSocket: a GET, or a 101.
 func isHTTP(line []byte) bool {
