@@ -8,7 +8,8 @@ type Batch struct {
 	text     []byte
 }
 
-// Add copies m and its values into b, and what may be kept of its session description as a value of Media.
+// Add copies m and its values into b, what may be kept of its session description as a value of Media, and what the
+// feed said of its call as a value of Correlation.
 func (b *Batch) Add(m *Message) {
 	b.Messages = append(b.Messages, *m)
 	c := &b.Messages[len(b.Messages)-1]
@@ -20,23 +21,32 @@ func (b *Batch) Add(m *Message) {
 		c.Spans[i] = Span{Header: s.Header, Off: uint16(off), Len: uint16(len(b.text) - from - off)}
 		c.carry(m, i, b.text[from:])
 	}
-	b.addMedia(c, from)
-	c.Text, c.media = b.text[from:len(b.text):len(b.text)], nil
+	b.addCarried(c, from)
+	c.Text, c.carried = b.text[from:len(b.text):len(b.text)], nil
 }
 
-// addMedia appends the session description's lines, if there are any and a Span can reach them.
-func (b *Batch) addMedia(c *Message, from int) {
-	if c.media == nil || c.N == MaxSpans {
+// addCarried appends what m has besides its headers.
+func (b *Batch) addCarried(c *Message, from int) {
+	if c.carried == nil {
 		return
 	}
 	off := len(b.text)
-	b.text = appendMedia(b.text, c.media)
-	n := len(b.text) - off
-	if n == 0 || off-from+n > 65535 {
-		b.text = b.text[:off]
+	b.text = appendMedia(b.text, c.carried.media)
+	b.addSpan(c, Media, span{from, off})
+	off = len(b.text)
+	b.text = append(b.text, c.carried.correlation...)
+	b.addSpan(c, Correlation, span{from, off})
+}
+
+// addSpan makes what was appended behind at.to a value of c, whose text begins at at.from; what is empty, or what
+// no Span can reach, is taken away again.
+func (b *Batch) addSpan(c *Message, h Header, at span) {
+	n := len(b.text) - at.to
+	if n == 0 || c.N == MaxSpans || len(b.text)-at.from > 65535 {
+		b.text = b.text[:at.to]
 		return
 	}
-	c.Spans[c.N] = Span{Header: Media, Off: uint16(off - from), Len: uint16(n)}
+	c.Spans[c.N] = Span{Header: h, Off: uint16(at.to - at.from), Len: uint16(n)}
 	c.N++
 }
 
@@ -55,11 +65,17 @@ func (c *Message) carry(m *Message, i int, text []byte) {
 		case !old.Folded:
 			*in.to = Span{Header: in.of.Header, Off: in.of.Off - old.Off + s.Off, Len: in.of.Len}
 		case in.name == "":
-			*in.to = sentBy(text, value)
+			*in.to = sentBy(text, topmost(text, value))
 		default:
 			*in.to = paramSpan(in.of.Header, text, value, in.name)
 		}
 	}
+}
+
+// topmost returns the first of the comma-separated values.
+func topmost(b []byte, value span) span {
+	s := outside{v: b[value.from:value.to]}
+	return span{value.from, value.from + s.next(0, ',', ',')}
 }
 
 // appendValue appends v to dst; of a folded one each line break with the white space around it as one space

@@ -20,11 +20,18 @@ type Counts struct {
 	Odd       [16]uint64 // by bit of Flags
 	NotSIP    uint64     // payloads without a readable start line
 	Keepalive uint64
-	Opaque    uint64
-	Skipped   uint64 // bytes of streams that were passed over to find a start line
-	Evicted   uint64 // streams, or buffers of streams, that went because there were too many
-	LeftOut   uint64 // values that a Message had no Span for
-	Oversize  uint64 // Identity lines over Limits.Line: left out, and the message used
+	Opaque    uint64 // payloads of TLS and DTLS: seen, and not readable
+
+	TLSStreams uint64 // directions of connections that were found to be TLS
+	DTLS       uint64 // datagrams of DTLS, a part of Opaque
+	Upgrades   uint64 // HTTP requests and responses that went over to SIP by WebSocket, RFC 7118 section 4
+	Deflated   uint64 // WebSocket messages that are compressed, RFC 7692: passed over
+
+	Skipped  uint64 // bytes of streams that were passed over to find a start line
+	Trailing uint64 // bytes of datagrams behind the message, by its Content-Length
+	Evicted  uint64 // streams, or buffers of streams, that went because there were too many
+	LeftOut  uint64 // values that a Message had no Span for
+	Oversize uint64 // Identity lines over Limits.Line: left out, and the message used
 }
 
 // A Refusal says why a message with a readable start line is not used. The set is closed.
@@ -46,6 +53,8 @@ type counters struct {
 	refused                            [Refusals]atomic.Uint64
 	odd                                [16]atomic.Uint64
 	notSIP, keepalive, opaque, skipped atomic.Uint64
+	tlsStreams, dtls                   atomic.Uint64
+	upgrades, deflated, trailing       atomic.Uint64
 	evicted, leftOut, oversize         atomic.Uint64
 }
 
@@ -62,7 +71,9 @@ func (c *counters) oddities(f Flags) {
 func (r *Reader) Counts() Counts {
 	c := &r.counts
 	n := Counts{NotSIP: c.notSIP.Load(), Keepalive: c.keepalive.Load(), Opaque: c.opaque.Load(),
-		Skipped: c.skipped.Load(), Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
+		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(), Deflated: c.deflated.Load(),
+		Skipped: c.skipped.Load(), Trailing: c.trailing.Load(),
+		Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
 	load(n.Requests[:], c.requests[:])
 	load(n.Statuses[:], c.statuses[:])
 	load(n.Refused[:], c.refused[:])

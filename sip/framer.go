@@ -14,30 +14,39 @@ const maxHead = 32 << 10
 type mode uint8
 
 const (
-	fresh   mode = iota // the first that was seen of it
-	atLine              // the beginning of a line, or of a message
-	midLine             // the middle of a line that is too long to be a start line
+	fresh   mode = iota // the first that was seen of it: anything
+	atLine              // the beginning of a message
+	lost                // the beginning of a line that need not be that of a message
+	torn                // anything: bytes are missing before it
+	midLine             // the middle of a line that is passed over
+	inHead              // behind a start line
+	inHTTP              // behind the first line of what may be an upgrade to WebSocket
+	frames              // a WebSocket frame
+	record              // a TLS record, if the one before it was one
 	opaque              // nothing that can be read: TLS
 )
 
-// A stream is one direction of a connection, framed by RFC 3261 section 18.3. The bytes that it holds begin where
-// a message may begin.
+// A stream is one direction of a connection, framed by RFC 3261 section 18.3 or RFC 6455. The bytes that it holds
+// begin where a message may begin; places count from there.
 type stream struct {
 	number  uint64
-	mode    mode
-	started bool  // a start line was read
+	left    int64 // how many of the next bytes are passed over
 	buf     int32 // the buffer that holds what came of a message so far; 0 for none
-	scanned int32 // how much of that was searched already
-	need    int32 // the length of the message, once its headers are complete
+	line    int32 // where the line, or the frame, begins that is looked at
+	scanned int32 // up to where the end of the line was looked for
+	need    int32 // the length of the message, once that is known
+	lines   uint16
+	mode    mode
 }
 
 // restart forgets the message that s was in.
-func (s *stream) restart(m mode) { s.mode, s.started, s.scanned, s.need = m, false, 0, 0 }
+func (s *stream) restart(m mode) { *s = stream{number: s.number, buf: s.buf, mode: m} }
 
 // stream reads the messages that p brings to an end.
 func (r *Reader) stream(p *capture.Packet, take func(*Message)) {
 	i := r.streams.of(p.Stream, &r.counts)
 	s := &r.streams.all[i]
+	r.streams.skipped, r.streams.idle = 0, 0
 	if p.Lost {
 		r.gap(s, p, take)
 	}
@@ -50,21 +59,21 @@ func (r *Reader) stream(p *capture.Packet, take func(*Message)) {
 	if p.Ended {
 		r.streams.drop(i)
 	}
+	r.counts.skipped.Add(uint64(r.streams.skipped))
 }
 
 // payload feeds s and counts a payload that brought nothing.
 func (r *Reader) payload(s *stream, p *capture.Packet, take func(*Message)) {
 	before := r.streams.skipped
 	r.feed(s, p, take)
-	skipped := r.streams.skipped - before
-	r.counts.skipped.Add(uint64(skipped))
+	skipped, idle := r.streams.skipped-before, r.streams.idle
 	switch {
 	case s.mode == opaque:
 		r.counts.opaque.Add(1)
-	case skipped >= len(p.Payload):
-		r.counts.notSIP.Add(1)
-	case s.buf == 0 && len(skipEmpty(p.Payload)) == 0:
+	case idle >= len(p.Payload):
 		r.counts.keepalive.Add(1)
+	case skipped+idle >= len(p.Payload):
+		r.counts.notSIP.Add(1)
 	}
 }
 
@@ -72,15 +81,19 @@ func (r *Reader) payload(s *stream, p *capture.Packet, take func(*Message)) {
 func (r *Reader) gap(s *stream, p *capture.Packet, take func(*Message)) {
 	if s.buf > 0 {
 		held := &r.streams.bufs[s.buf]
-		if s.need > 0 {
-			r.emit(p, piece{b: held.b, at: held.last, cut: true}, take)
+		c := piece{b: held.b, at: held.last, cut: true}
+		if s.mode == frames {
+			c.wire, c.b = len(held.b), r.joined(held.b)
+		}
+		if s.need > 0 || c.wire > 0 && headLength(c.b) > 0 {
+			r.emit(p, c, take)
 		} else {
-			r.counts.skipped.Add(uint64(len(held.b)))
+			r.skip(len(held.b))
 		}
 		r.streams.release(s)
 	}
 	if s.mode != opaque {
-		s.restart(atLine)
+		s.restart(torn)
 	}
 }
 
@@ -112,10 +125,14 @@ func (r *Reader) feed(s *stream, p *capture.Packet, take func(*Message)) {
 func (r *Reader) run(s *stream, p *capture.Packet, b []byte, take func(*Message)) (done int) {
 	for done < len(b) {
 		n := r.step(s, b[done:])
-		if n == 0 {
-			break
-		}
-		if s.need > 0 {
+		switch {
+		case n == 0:
+			return done
+		case s.need == 0:
+		case s.mode == frames:
+			r.emit(p, piece{b: r.joined(b[done : done+n]), at: p.Time, exact: true, wire: n}, take)
+			s.restart(frames)
+		default:
 			r.emit(p, piece{b: b[done : done+n], at: p.Time, exact: true}, take)
 			s.restart(atLine)
 		}
@@ -124,83 +141,76 @@ func (r *Reader) run(s *stream, p *capture.Packet, b []byte, take func(*Message)
 	return done
 }
 
+// emit reads the message that c is. Only what came in frames can be none.
 func (r *Reader) emit(p *capture.Packet, c piece, take func(*Message)) {
-	c.start, _ = readStart(c.b)
-	r.message(p, c, take)
+	b := skipEmpty(c.b)
+	start, ok := readStart(b)
+	switch {
+	case len(b) == 0:
+		r.streams.idle += c.wire
+	case !ok:
+		r.skip(c.wire)
+	default:
+		c.b, c.start = b, start
+		r.message(p, c, take)
+	}
 }
 
 // step returns how many bytes at the beginning of b are done with: a message if s.need says so, else something to
 // pass over. It returns 0 where the bytes that follow decide.
 func (r *Reader) step(s *stream, b []byte) int {
 	switch {
+	case s.left > 0:
+		n := int(min(s.left, int64(len(b))))
+		s.left -= int64(n)
+		return r.skip(n)
 	case s.mode == opaque:
 		return len(b)
+	case s.mode == frames:
+		return r.frame(s, b)
+	case s.mode == inHead, s.mode == inHTTP:
+		return r.head(s, b)
+	case s.mode == record:
+		return r.record(s, b)
 	case s.mode == midLine:
 		return r.passLine(s, b)
-	case s.started:
-		return r.head(s, b)
 	}
-	if n := len(b) - len(skipEmpty(b)); n > 0 {
-		s.restart(atLine)
-		return n
-	}
-	if s.mode == fresh && b[0] >= 0x14 && b[0] <= 0x17 && (len(b) < 2 || b[1] == 3) { // TLS record, RFC 8446 section 5.1
-		if len(b) < 2 {
-			return 0
-		}
-		s.mode = opaque
-		return len(b)
-	}
-	return r.firstLine(s, b)
+	return r.border(s, b)
 }
 
-// firstLine looks for a start line in the line that begins b.
-func (r *Reader) firstLine(s *stream, b []byte) int {
-	n := bytes.IndexByte(b[s.scanned:], '\n') + 1
-	end := int(s.scanned) + n
-	switch {
-	case n == 0 && len(b) > r.limits.StartLine, n > 0 && end > r.limits.StartLine:
-		s.restart(midLine)
-		return r.passLine(s, b)
-	case n == 0:
-		s.scanned = int32(len(b))
-		return 0
-	}
-	if _, ok := readStart(b[:end]); !ok {
-		s.restart(atLine)
-		return r.skip(end)
-	}
-	s.started, s.scanned = true, int32(end-1)
-	return r.head(s, b)
-}
-
-// passLine passes over the rest of a line.
-func (r *Reader) passLine(s *stream, b []byte) int {
-	if n := bytes.IndexByte(b, '\n') + 1; n > 0 {
-		s.restart(atLine)
-		return r.skip(n)
-	}
-	return r.skip(len(b))
-}
-
+// skip counts n bytes that are passed over.
 func (r *Reader) skip(n int) int {
 	r.streams.skipped += n
 	return n
 }
 
-// head looks for the end of the headers, and then of the message.
+// head looks for the end of the headers, and then of the message. A start line among the headers begins a message of
+// its own: what stood before it was none, or lost its end.
 func (r *Reader) head(s *stream, b []byte) int {
-	if s.need == 0 {
-		end, scanned := blankLine(b, int(s.scanned))
-		if end > maxHead || end == 0 && len(b) > maxHead {
+	for s.need == 0 {
+		n := bytes.IndexByte(b[s.scanned:], '\n') + 1
+		end := int(s.scanned) + n
+		switch {
+		case n == 0 && len(b) > maxHead, end > maxHead, int(s.lines) > r.limits.Headers:
 			return r.headTooLong(s, b)
-		}
-		if s.scanned = int32(scanned); end == 0 {
+		case n == 0:
+			s.scanned = int32(len(b))
 			return 0
 		}
-		s.need = int32(end)
-		if n := lengthIn(b[:end]); n > 0 && end+n <= r.limits.Message {
-			s.need += int32(n)
+		line := b[s.line:end]
+		switch {
+		case lineBreak(line) > 0 && s.mode == inHTTP:
+			return r.upgrade(s, b[:end])
+		case lineBreak(line) > 0:
+			s.need = r.length(b[:end])
+		case hasVersion(line) && isStart(line):
+			n := int(s.line)
+			s.restart(lost)
+			return r.skip(n)
+		}
+		s.line, s.scanned = int32(end), int32(end)
+		if line[0] != ' ' && line[0] != '\t' {
+			s.lines++
 		}
 	}
 	if len(b) < int(s.need) {
@@ -209,32 +219,51 @@ func (r *Reader) head(s *stream, b []byte) int {
 	return int(s.need)
 }
 
-// headTooLong counts the message and goes on behind its start line.
-func (r *Reader) headTooLong(s *stream, b []byte) int {
-	line, _ := readStart(b)
-	r.begin(&line)
-	r.counts.refused[TooLong].Add(1)
-	s.restart(atLine)
-	return r.skip(line.next)
+// hasVersion reports whether line begins or ends with the version that a start line has.
+func hasVersion(line []byte) bool {
+	return bytes.HasPrefix(line, version) || bytes.HasSuffix(bytes.TrimRight(line, "\r\n"), version)
 }
 
-// blankLine returns where the headers end whose lines have been searched up to from, which is the end of a line. It
-// returns 0 if they do not end yet, and how far it has searched.
-func blankLine(b []byte, from int) (end, scanned int) {
-	for i := from; ; i++ {
-		n := bytes.IndexByte(b[i:], '\n')
-		if n < 0 {
-			return 0, len(b)
+func isStart(line []byte) bool {
+	_, ok := readStart(line)
+	return ok
+}
+
+// length returns the length of the message of that head. One that says nothing of its body, or something that
+// nobody would send, has none that could be found.
+func (r *Reader) length(head []byte) int32 {
+	n := lengthIn(head)
+	if n < 0 || len(head)+n > r.limits.Message {
+		n = 0
+	}
+	return int32(len(head) + n)
+}
+
+// headTooLong counts the message, if it is one, and passes over what was looked at.
+func (r *Reader) headTooLong(s *stream, b []byte) int {
+	if s.mode == inHead {
+		line, _ := readStart(b)
+		r.begin(&line)
+		r.counts.refused[TooLong].Add(1)
+	}
+	n := int(s.line)
+	s.restart(lost)
+	return r.skip(n)
+}
+
+// headLength returns the length of the head at the beginning of b, its blank line included; 0 if it does not end.
+func headLength(b []byte) int {
+	for i := 0; i < len(b); {
+		if n := lineBreak(b[i:]); n > 0 {
+			return i + n
+		}
+		n := bytes.IndexByte(b[i:], '\n') + 1
+		if n == 0 {
+			break
 		}
 		i += n
-		rest := b[i+1:]
-		if len(rest) == 0 || len(rest) == 1 && rest[0] == '\r' {
-			return 0, i
-		}
-		if n := lineBreak(rest); n > 0 {
-			return i + 1 + n, i
-		}
 	}
+	return 0
 }
 
 // lengthIn returns the first Content-Length in the head of a message, -1 without one: a message that is refused

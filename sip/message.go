@@ -97,8 +97,10 @@ const (
 	Allow
 	AllowEvents
 	Event
-	Media   // the session description's c=, m=, a=rtpmap and direction lines, one value (RFC 8866)
-	Link    // the header that the configuration names for joining legs
+	Media // the session description's c=, m=, a=rtpmap and direction lines, one value (RFC 8866)
+	Link  // the header that the configuration names for joining legs
+	// what a feed says that the legs of one call have alike: HEP's correlation identifier, chunk 17
+	Correlation
 	Headers // how many there are, the zero Header included
 )
 
@@ -135,6 +137,7 @@ type Message struct {
 	CSeq     uint32
 	Vias     uint8
 	Flags    Flags
+	Origin   capture.Origin
 	ID       uint32 // capture.Packet.ID
 	Mark     uint64 // equal for two copies of one packet: source, destination, ID and payload
 	Body     uint64 // equal for two messages of the same bytes, whatever packets carried them
@@ -143,12 +146,18 @@ type Message struct {
 	Point    string
 	Text     []byte // what the spans point into; borrowed until a Batch has taken the Message
 	Spans    [MaxSpans]Span
-	N        int    // spans in use
-	CallTag  Span   // the From tag
-	PeerTag  Span   // the To tag; Len 0 without one
-	BranchOf Span   // branch of the topmost Via
-	SentBy   Span   // sent-by of the topmost Via
-	media    []byte // the session description, borrowed; nil unless Media is selected
+	N        int      // spans in use
+	CallTag  Span     // the From tag
+	PeerTag  Span     // the To tag; Len 0 without one
+	BranchOf Span     // branch of the topmost Via
+	SentBy   Span     // sent-by of the topmost Via
+	carried  *carried // borrowed; nil once a Batch has taken the Message
+}
+
+// carried is what a Message has besides its headers.
+type carried struct {
+	media       []byte // the session description; nil unless Media is selected
+	correlation []byte // nil unless Correlation is selected
 }
 
 // Request reports whether m is a request.

@@ -34,6 +34,7 @@ type Reader struct {
 	links   []string
 	pass    pass
 	m       Message
+	carried carried
 	streams streams
 	counts  counters
 }
@@ -66,9 +67,12 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 		return
 	}
 	s, ok := readStart(b)
-	if !ok {
+	switch {
+	case !ok && isDTLS(b):
+		r.counts.opaque.Add(1)
+		r.counts.dtls.Add(1)
+	case !ok:
 		r.counts.notSIP.Add(1)
-		return
 	}
 	for ok { // several messages in one datagram: so segmentation offload shows them to us
 		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut}, take)
@@ -93,6 +97,7 @@ type piece struct {
 	at    time.Time // of the packet that brought its last byte
 	exact bool      // b ends where the message ends
 	cut   bool      // there was more of it
+	wire  int       // how many bytes of WebSocket frames brought it; 0 without them
 }
 
 // message reads the message at the beginning of c.b and returns how many bytes it took: all of them, unless
@@ -101,6 +106,10 @@ type piece struct {
 func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 	r.begin(&c.start)
 	why, ok := r.read(&c)
+	if !ok && !c.exact { // the next message of the datagram does not suffer for it
+		r.pass.body = headLength(c.b)
+		r.pass.length = lengthIn(c.b[:r.pass.body])
+	}
 	end := r.end(&c)
 	if ok && end > r.limits.Message {
 		why, ok = TooLong, false
@@ -109,8 +118,7 @@ func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 		r.counts.refused[why].Add(1)
 		return end
 	}
-	r.finish(p, c.b[:end])
-	r.m.Time = c.at
+	r.finish(p, &c, c.b[:end])
 	r.counts.oddities(r.m.Flags)
 	take(&r.m)
 	return end
@@ -125,7 +133,7 @@ func (r *Reader) begin(s *start) {
 	}
 	m := &r.m
 	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = s.method, s.status, 0, 0, 0, 0
-	m.CallTag, m.PeerTag, m.BranchOf, m.SentBy, m.media = Span{}, Span{}, Span{}, Span{}, nil
+	m.CallTag, m.PeerTag, m.BranchOf, m.SentBy = Span{}, Span{}, Span{}, Span{}
 	if s.lf {
 		m.Flags = BareLF
 	}
@@ -145,19 +153,27 @@ func (r *Reader) end(c *piece) int {
 		if _, more := readStart(c.b[n:]); more {
 			return n
 		}
+		r.counts.trailing.Add(uint64(len(c.b) - n))
 	}
 	return len(c.b)
 }
 
 // finish sets what the Message has from its packet, and its fingerprints.
-func (r *Reader) finish(p *capture.Packet, b []byte) {
+func (r *Reader) finish(p *capture.Packet, c *piece, b []byte) {
 	m := &r.m
-	m.Flow, m.ID, m.VLAN, m.Link, m.Point = p.Flow, p.ID, p.VLAN, p.Link, p.Point
+	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point, m.Origin = c.at, p.Flow, p.ID, p.VLAN, p.Link, p.Point, p.Origin
+	if c.wire > 0 {
+		m.Flow.Transport = capture.WebSocket
+	}
 	m.Text = b
 	m.Body = maphash.Bytes(seed, b)
 	m.Mark = mark(p, m.Body)
+	m.carried, r.carried = &r.carried, carried{}
 	if r.want[Media] && r.pass.body > 0 {
-		m.media = sdpPart(m.Value(ContentType), r.body(b))
+		r.carried.media = sdpPart(m.Value(ContentType), r.body(b))
+	}
+	if r.want[Correlation] {
+		r.carried.correlation = p.Correlation
 	}
 }
 

@@ -18,7 +18,7 @@ type line struct {
 	folded  bool // it has continuations
 	lf      bool // it ends in LF alone
 	tooLong bool // it is over the limit: to is not its end
-	open    bool // the text ended before the line did
+	open    bool // the text ended before the line did, or where a continuation could have begun
 }
 
 // read walks over the headers of the message at the beginning of c.b. It says why it cannot be used, if not ok.
@@ -61,16 +61,16 @@ func lineBreak(b []byte) int {
 // line finds the end of the line that begins at b[at], its continuations included. It stops at a line over the
 // limit, but goes on to the end of an Identity, which is left out without its message.
 func (r *Reader) line(b []byte, at int) line {
-	l := line{span: span{at, len(b)}, next: len(b)}
+	l := line{span: span{from: at}}
 	for i := at; ; l.folded = true {
 		n := bytes.IndexByte(b[i:], '\n')
 		if n < 0 {
-			l.open = true
+			l.to, l.next, l.open = len(b), len(b), true
 			break
 		}
 		i += n + 1
-		l.to, l.next = i-1, i
-		if i == len(b) || b[i] != ' ' && b[i] != '\t' {
+		l.to, l.next, l.open = i-1, i, i == len(b)
+		if l.open || b[i] != ' ' && b[i] != '\t' {
 			break
 		}
 		if i-at > r.limits.Line && !isIdentity(b[at:i]) {
@@ -80,7 +80,7 @@ func (r *Reader) line(b []byte, at int) line {
 	if l.to > at && b[l.to-1] == '\r' {
 		l.to--
 	} else {
-		l.lf = !l.open
+		l.lf = l.next > l.to
 	}
 	l.tooLong = l.to-at > r.limits.Line
 	return l
@@ -101,8 +101,7 @@ func (r *Reader) header(b []byte, l line) (why Refusal, ok bool) {
 		r.m.Flags |= BareLF
 	}
 	if l.tooLong {
-		r.counts.oversize.Add(1)
-		return TooLong, isIdentity(b[l.from:l.to])
+		return TooLong, r.leaveOut(b[l.from:l.to])
 	}
 	colon := bytes.IndexByte(b[l.from:l.to], ':')
 	if colon < 0 {
@@ -122,6 +121,15 @@ func (r *Reader) header(b []byte, l line) (why Refusal, ok bool) {
 	return 0, true
 }
 
+// leaveOut counts an Identity over the limit, and reports whether the line is one.
+func (r *Reader) leaveOut(line []byte) bool {
+	if !isIdentity(line) {
+		return false
+	}
+	r.counts.oversize.Add(1)
+	return true
+}
+
 func (r *Reader) isLink(name []byte) bool {
 	for _, l := range r.links {
 		if sameWord(l, name) {
@@ -137,12 +145,12 @@ func (r *Reader) field(f *field, b []byte, value span) (why Refusal, ok bool) {
 		return DupSingle, false
 	}
 	r.pass.seen |= f.once
+	if !r.want[f.header] {
+		return 0, true
+	}
 	text := b[value.from:value.to]
 	if f.address && (len(text) > r.limits.AddressLine || r.paramBomb(text)) {
 		return TooLong, false
-	}
-	if !r.want[f.header] {
-		return 0, true
 	}
 	switch f.header {
 	case CSeq:
@@ -167,13 +175,17 @@ func (r *Reader) field(f *field, b []byte, value span) (why Refusal, ok bool) {
 	return 0, true
 }
 
-// reserved is how many Spans are kept free for the headers without which a message is not used.
-const reserved = len(always) + 1
+// reserved is how many Spans are kept free for the headers without which a message is not used, and appended how
+// many for what a Batch adds: Media and Correlation.
+const (
+	reserved = len(always) + 1
+	appended = 2
+)
 
 // keep adds a Span, if there is room.
 func (r *Reader) keep(h Header, b []byte, s span) {
 	m := &r.m
-	if m.N >= MaxSpans-reserved && !r.first(h) || m.N == MaxSpans || s.to > r.limits.Message {
+	if m.N >= MaxSpans-appended-reserved && !r.first(h) || s.to > r.limits.Message {
 		r.counts.leftOut.Add(1)
 		return
 	}

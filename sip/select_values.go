@@ -137,13 +137,24 @@ func (r *Reader) credentials(h Header, b []byte, value span) {
 	}
 }
 
+// mayKeep reports whether assignment is that of an allowed parameter and of nothing else: a quote or comma that is
+// missing must not take the next parameter along.
 func mayKeep(h Header, assignment []byte) bool {
-	name, _, ok := bytes.Cut(assignment, []byte{'='})
-	name = bytes.TrimSpace(name)
+	name, value, ok := bytes.Cut(assignment, []byte{'='})
+	name, value = bytes.TrimSpace(name), bytes.TrimSpace(value)
 	for _, a := range allowed[h] {
 		if ok && sameWord(a, name) {
-			return true
+			return isAlone(value)
 		}
 	}
 	return false
+}
+
+// isAlone reports whether v is one quoted string, or one word without anything that stands between parameters.
+func isAlone(v []byte) bool {
+	if len(v) == 0 || v[0] != '"' {
+		return !bytes.ContainsAny(v, "\",;= \t\r\n")
+	}
+	s := outside{v: v}
+	return s.quoted(0) == len(v) && !s.noQuote
 }

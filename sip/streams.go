@@ -18,7 +18,9 @@ type streams struct {
 	held    order            // places of bufs, by their last use
 	free    []int32          // places of all
 	spare   []int32          // places of bufs
-	skipped int              // bytes passed over so far
+	joined  []byte           // what came in masked frames, or in several
+	skipped int              // bytes of the payload at hand that were passed over
+	idle    int              // those that are not meant to bring anything: keep-alives
 }
 
 // of returns the place of the stream of that number.
@@ -71,9 +73,9 @@ func (t *streams) drop(i int32) {
 func (t *streams) hold(s *stream, b []byte, c *counters) *buffer {
 	if len(t.bufs)-1-len(t.spare) >= maxBuffers {
 		oldest := &t.all[t.owners[t.held.oldest()]]
-		t.skipped += len(t.bufs[oldest.buf].b)
+		c.skipped.Add(uint64(len(t.bufs[oldest.buf].b)))
 		t.release(oldest)
-		oldest.restart(atLine)
+		oldest.restart(torn)
 		c.evicted.Add(1)
 	}
 	i := take(&t.spare, len(t.bufs))

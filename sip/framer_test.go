@@ -1,0 +1,397 @@
+package sip
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"sipsieve/capture"
+)
+
+// request and response make messages with all that a message must have. body is framed by Content-Length.
+func request(method, id string, lines ...string) string {
+	return message(method+" sip:bob@192.0.2.2 SIP/2.0", method, id, lines...)
+}
+
+func response(status, id string, lines ...string) string {
+	return message("SIP/2.0 "+status, "INVITE", id, lines...)
+}
+
+func message(start, method, id string, lines ...string) string {
+	head := []string{start, "Via: SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK" + id, "From: <sip:alice@192.0.2.1>;tag=a" + id,
+		"To: <sip:bob@192.0.2.2>", "Call-ID: " + id, "CSeq: 1 " + method}
+	return strings.Join(append(head, lines...), "\r\n") + "\r\n\r\n"
+}
+
+func withBody(body string) string {
+	return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// bodied makes a message of head, whose last line break is replaced by Content-Length and body.
+func bodied(head, body string) string { return strings.TrimSuffix(head, "\r\n") + withBody(body) }
+
+// A wire is a stream that a test feeds to a Reader. What it fed is checked to be as it was, and then spoilt: the
+// Reader may neither write to it nor hold it.
+type wire struct {
+	t      testing.TB
+	r      *Reader
+	got    []string
+	number uint64
+	now    time.Time
+}
+
+func newWire(t testing.TB) *wire {
+	return &wire{t: t, r: NewReader(everything(), DefaultLimits()), number: 2, now: time.Unix(1_767_600_000, 0)}
+}
+
+func (w *wire) feed(p capture.Packet) {
+	sent := bytes.Clone(p.Payload)
+	w.now = w.now.Add(time.Millisecond)
+	p.Payload, p.Stream, p.Time = bytes.Clone(sent), w.number, w.now
+	p.Flow.Transport = capture.TCP
+	w.r.Read(&p, func(m *Message) {
+		w.got = append(w.got, fmt.Sprint(m.Flow.Transport, " ", m.Flags&(Truncated|CSeqMismatch), " ", m.Flags&BodyShort, "\n", string(m.Text)))
+	})
+	if !bytes.Equal(p.Payload, sent) {
+		w.t.Error("the Reader wrote to a payload that is not its own")
+	}
+	for i := range p.Payload {
+		p.Payload[i] = 0xaa
+	}
+}
+
+// pieces feeds the pieces in turn, and the end of the stream.
+func (w *wire) pieces(pieces ...[]byte) *wire {
+	for _, b := range pieces {
+		w.feed(capture.Packet{Payload: b})
+	}
+	w.feed(capture.Packet{Ended: true})
+	return w
+}
+
+// counts are the Counts that do not depend on how the bytes came.
+func (w *wire) counts() Counts {
+	c := w.r.Counts()
+	c.NotSIP, c.Keepalive, c.Opaque = 0, 0, 0
+	return c
+}
+
+// want compares what came with texts over TCP.
+func (w *wire) want(texts ...string) {
+	w.t.Helper()
+	for i := range texts {
+		texts[i] = "tcp none none\n" + texts[i]
+	}
+	if !slices.Equal(w.got, texts) {
+		w.t.Errorf("got %d messages = %q, want %d = %q", len(w.got), w.got, len(texts), texts)
+	}
+}
+
+var (
+	invite  = bodied(request("INVITE", "one", "Content-Type: application/sdp"), "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\n")
+	ringing = bodied(response("180 Ringing", "one", "User-Agent: x"), "")
+	bye     = bodied(request("BYE", "two"), "")
+)
+
+func TestStreamCutAnywhereGivesTheSameMessages(t *testing.T) {
+	for name, stream := range streamsOfEveryKind() {
+		whole := newWire(t).pieces([]byte(stream))
+		for cut := 1; cut < len(stream); cut++ {
+			w := newWire(t).pieces([]byte(stream[:cut]), []byte(stream[cut:]))
+			if !slices.Equal(w.got, whole.got) || w.counts() != whole.counts() {
+				t.Fatalf("%s cut at %d: got = %q, %+v, want %q", name, cut, w.got, w.counts(), whole.got)
+			}
+		}
+		bytewise := newWire(t)
+		for i := range len(stream) {
+			bytewise.feed(capture.Packet{Payload: []byte(stream[i : i+1])})
+		}
+		if bytewise.pieces(); !slices.Equal(bytewise.got, whole.got) || bytewise.counts() != whole.counts() {
+			t.Fatalf("%s byte by byte: got = %q, want %q", name, bytewise.got, whole.got)
+		}
+	}
+}
+
+// streamsOfEveryKind are streams that go through each state of the framer.
+func streamsOfEveryKind() map[string]string {
+	tls := "\x17\x03\x03\x00\x40" + strings.Repeat("k", 64)
+	return map[string]string{
+		"two messages":       invite + ringing,
+		"keep-alives":        "\r\n\r\n" + invite + "\r\n\r\n\r\n" + bye + "\x00\x00",
+		"mid-stream":         "audio 4000 RTP/AVP 0\r\na=sendrecv\r\n" + bye,
+		"no length":          request("OPTIONS", "three") + bye,
+		"no length, body":    request("OPTIONS", "three") + "v=0\r\no=x\r\n" + bye,
+		"length too large":   strings.Replace(bye, "Length: 0", "Length: 70000", 1) + invite,
+		"length cut short":   strings.Replace(bye, "Length: 0", "Length: 40000", 1) + invite,
+		"negative length":    strings.Replace(bye, "Length: 0", "Length: -5", 1) + invite,
+		"folded length":      strings.Replace(invite, "Length: ", "Length:\r\n ", 1) + bye,
+		"compact length":     strings.Replace(invite, "Content-Length", "l \t", 1) + bye,
+		"line feeds":         strings.ReplaceAll(bye, "\r\n", "\n") + invite,
+		"head without end":   strings.TrimSuffix(ringing, "\r\n") + invite + bye,
+		"too many headers":   strings.Replace(bye, "\r\n", strings.Repeat("\r\nX: y", 130)+"\r\n", 1) + invite,
+		"long line":          strings.Repeat("x", 3000) + "\r\n" + bye,
+		"refused":            request("INFO", "x", "Call-ID: y") + bye,
+		"http":               "GET /index HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\nbody\r\n" + bye,
+		"tls":                "\x16\x03\x01\x00\x05abcde" + tls,
+		"tls mid-stream":     "tail of a record\x0a\x17" + tls + tls + tls,
+		"one record":         "\x0a?" + tls + bye,
+		"websocket":          upgradeAnswer + frameOf(true, 1, nil, invite) + frameOf(true, 9, nil, "ping") + frameOf(true, 2, nil, bye),
+		"websocket, masked":  upgradeRequest + frameOf(true, 1, mask, invite) + frameOf(true, 10, mask, "") + frameOf(true, 1, mask, bye),
+		"websocket, pieces":  upgradeRequest + inFrames(invite, 40, mask) + inFrames(bye, 100, mask),
+		"websocket, unseen":  "?\x81\xfe" + frameOf(true, 1, mask, invite) + frameOf(true, 1, mask, bye),
+		"websocket, unread":  upgradeAnswer + frameOf(true, 1, nil, "hello") + frameOf(true, 1, nil, "\r\n\r\n") + frameOf(true, 1, nil, bye),
+		"websocket, squeeze": upgradeAnswer + "\xc1\x05abcde" + frameOf(true, 0, nil, "rest") + frameOf(true, 1, nil, bye),
+		"websocket, broken":  upgradeAnswer + frameOf(true, 3, nil, "what") + frameOf(true, 1, nil, bye),
+	}
+}
+
+func TestEachStateOfTheFramerEndsWhereItShould(t *testing.T) {
+	streams := streamsOfEveryKind()
+	noLength := request("OPTIONS", "three")
+	tooLarge, cutShort := strings.Replace(bye, "Length: 0", "Length: 70000", 1), strings.Replace(bye, "Length: 0", "Length: 40000", 1)
+	for name, want := range map[string][]string{
+		"two messages":     {invite, ringing},
+		"keep-alives":      {invite, bye},
+		"mid-stream":       {bye},
+		"no length":        {noLength, bye},
+		"no length, body":  {noLength, bye},
+		"negative length":  {strings.Replace(bye, "Length: 0", "Length: -5", 1), invite},
+		"folded length":    {strings.Replace(invite, "Length: ", "Length:\r\n ", 1), bye},
+		"compact length":   {strings.Replace(invite, "Content-Length", "l \t", 1), bye},
+		"head without end": {invite, bye},
+		"too many headers": {invite},
+		"long line":        {bye},
+		"refused":          {bye},
+		"http":             {bye},
+		"one record":       {bye},
+	} {
+		w := newWire(t).pieces([]byte(streams[name]))
+		t.Run(name, func(t *testing.T) { w.t = t; w.want(want...) })
+	}
+	for name, want := range map[string]string{
+		"length too large": "tcp none body_short\n" + tooLarge, "length cut short": "tcp truncated none\n" + cutShort + invite,
+	} {
+		if w := newWire(t).pieces([]byte(streams[name])); len(w.got) == 0 || w.got[0] != want {
+			t.Errorf("%s: got = %q, want %q", name, w.got, want)
+		}
+	}
+}
+
+func TestHeadOverItsLimitIsCountedAndTheNextMessageRead(t *testing.T) {
+	long := strings.Replace(bye, "\r\n", "\r\nSubject: "+strings.Repeat("x", maxHead)+"\r\n", 1)
+	many := streamsOfEveryKind()["too many headers"]
+	for _, stream := range []string{long + invite, many} {
+		w := newWire(t).pieces([]byte(stream))
+		w.want(invite)
+		if c := w.r.Counts(); c.Refused[TooLong] != 1 || c.Requests[Bye] != 1 {
+			t.Errorf("refused = %v, BYE = %d, want 1 too long of 1", c.Refused, c.Requests[Bye])
+		}
+	}
+}
+
+func TestKeepAlivesAreCountedByPayload(t *testing.T) {
+	w := newWire(t)
+	for _, b := range []string{"\r\n\r\n", invite[:50], invite[50:], "\r\n", "\x00\x00\x00\x00", "junk\r\n"} {
+		w.feed(capture.Packet{Payload: []byte(b)})
+	}
+	if c := w.r.Counts(); c.Keepalive != 3 || c.NotSIP != 1 || c.Skipped != 6 {
+		t.Errorf("keep-alives = %d, not SIP = %d, skipped = %d, want 3, 1, 6", c.Keepalive, c.NotSIP, c.Skipped)
+	}
+	w.want(invite)
+}
+
+func TestGapGivesWhatHasItsHeadersAndNoMore(t *testing.T) {
+	head := strings.Index(invite, "v=0")
+	for name, c := range map[string]struct {
+		before string
+		want   []string
+	}{
+		"in the body":     {invite[:head+8], []string{"tcp truncated none\n" + invite[:head+8], "tcp none none\n" + bye}},
+		"in the headers":  {invite[:head-30], []string{"tcp none none\n" + bye}},
+		"at a border":     {invite, []string{"tcp none none\n" + invite, "tcp none none\n" + bye}},
+		"in a start line": {invite + bye[:5], []string{"tcp none none\n" + invite, "tcp none none\n" + bye}},
+	} {
+		w := newWire(t)
+		w.feed(capture.Packet{Payload: []byte(c.before)})
+		w.feed(capture.Packet{Lost: true, Payload: []byte("a=sendrecv\r\n" + bye)})
+		if !slices.Equal(w.got, c.want) {
+			t.Errorf("%s: got = %q, want %q", name, w.got, c.want)
+		}
+	}
+}
+
+// What is left of a start line, or a start line in a body of message/sipfrag (RFC 3420), is no message.
+func TestGapMakesNoMessageOfARest(t *testing.T) {
+	long := strings.Repeat("y", 3000)
+	for _, rest := range []string{"b", "SIP/2.0 200 OK", "ACK SIP/2.0 ", long, long + "\r\n", "VITE sip:bob@192.0.2.2 SIP/2.0\r\nCall-ID: z\r\n\r\n", "SIP/2.0 200 OK\r\n", "SIP/2.0 200 OK\r\nTo: b\r\n"} {
+		w := newWire(t)
+		w.feed(capture.Packet{Lost: true, Payload: []byte(rest + bye)})
+		w.want(bye)
+		if c := w.r.Counts(); total(c) != 1 {
+			t.Errorf("%q: counted %d messages, want 1", rest, total(c))
+		}
+	}
+}
+
+func TestTLSIsOpaqueAndNamed(t *testing.T) {
+	for _, name := range []string{"tls", "tls mid-stream"} {
+		w := newWire(t)
+		w.feed(capture.Packet{Payload: []byte(streamsOfEveryKind()[name])})
+		w.feed(capture.Packet{Payload: []byte("more"), Lost: true})
+		w.feed(capture.Packet{Payload: []byte(bye)})
+		if c := w.r.Counts(); len(w.got) != 0 || c.TLSStreams != 1 || c.Opaque != 3 || c.NotSIP != 0 {
+			t.Errorf("%s: messages = %d, TLS streams = %d, opaque = %d, not SIP = %d, want 0, 1, 3, 0",
+				name, len(w.got), c.TLSStreams, c.Opaque, c.NotSIP)
+		}
+	}
+}
+
+func TestDTLSIsOpaque(t *testing.T) {
+	r := NewReader(everything(), DefaultLimits())
+	hello := "\x16\xfe\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04body"
+	for _, b := range []string{hello, strings.Replace(hello, "\xfe\xff", "\xfe\xfd", 1), hello[:16], "\x16\xfe\xff", "\x00\x01\x00\x00!\x12\xa4\x42"} {
+		r.Read(&capture.Packet{Payload: []byte(b)}, func(*Message) { t.Error("a message") })
+	}
+	if c := r.Counts(); c.DTLS != 2 || c.Opaque != 2 || c.NotSIP != 3 {
+		t.Errorf("DTLS = %d, opaque = %d, not SIP = %d, want 2, 2, 3", c.DTLS, c.Opaque, c.NotSIP)
+	}
+}
+
+// FuzzFramer states the law that framing does not depend on cuts: the same messages and the same counts.
+func FuzzFramer(f *testing.F) {
+	for _, stream := range streamsOfEveryKind() {
+		f.Add([]byte(stream), uint64(len(stream)))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
+		whole := newWire(t).pieces(stream)
+		cut := newWire(t).pieces(cuttings(stream, seed)...)
+		if !slices.Equal(cut.got, whole.got) {
+			t.Errorf("cut: got %d = %q, want %d = %q", len(cut.got), cut.got, len(whole.got), whole.got)
+		}
+		if cut.counts() != whole.counts() {
+			t.Errorf("cut: counted %+v, want %+v", cut.counts(), whole.counts())
+		}
+	})
+}
+
+// cuttings cuts b in pieces, most of them short.
+func cuttings(b []byte, seed uint64) (pieces [][]byte) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	for len(b) > 0 {
+		n := min(len(b), 1+random.IntN(1<<(1+random.IntN(9))))
+		pieces, b = append(pieces, b[:n]), b[n:]
+	}
+	return pieces
+}
+
+// FuzzLostPiece states the law that a lost piece costs no message but those that it touched, and invents none whole.
+func FuzzLostPiece(f *testing.F) {
+	f.Add(uint16(10), uint16(300), uint64(1), false)
+	f.Add(uint16(700), uint16(1), uint64(2), true)
+	f.Fuzz(func(t *testing.T, at, length uint16, seed uint64, webSocket bool) {
+		var stream []byte
+		var ends []int
+		for _, m := range conversation(seed) {
+			if webSocket {
+				m = frameOf(true, 1, mask, m)
+			}
+			stream = append(stream, m...)
+			ends = append(ends, len(stream))
+		}
+		from := 1 + int(at)%(len(stream)-1)
+		to := min(from+int(length)%1500+1, len(stream))
+		whole := newWire(t).pieces(stream)
+		w := newWire(t)
+		for _, b := range cuttings(stream[:from], seed) {
+			w.feed(capture.Packet{Payload: b})
+		}
+		w.feed(capture.Packet{Lost: true})
+		w.pieces(cuttings(stream[to:], seed+1)...)
+		w.keeps(whole.got, ends, span{from, to})
+	})
+}
+
+// keeps checks that of whole, whose i-th message ends at ends[i], all came but those that gap touches, and nothing
+// else that is not marked as cut, or as a method that is not CSeq's: what is left of PRACK is ACK.
+func (w *wire) keeps(whole []string, ends []int, gap span) {
+	begin, left := 0, w.got
+	for i, end := range ends {
+		touched := begin < gap.to && end > gap.from
+		begin = end
+		switch {
+		case len(left) > 0 && left[0] == whole[i]:
+			left = left[1:]
+		case touched && len(left) > 0 && (strings.Contains(left[0], "truncated") || strings.Contains(left[0], "cseq_mismatch")):
+			left = left[1:]
+		case !touched:
+			w.t.Fatalf("message %d of %d was lost with bytes %v: got = %q", i, len(ends), gap, w.got)
+		}
+	}
+	if len(left) > 0 {
+		w.t.Errorf("messages that nobody sent: %q", left)
+	}
+}
+
+// conversation makes eight messages, bodies of every kind among them.
+func conversation(seed uint64) (messages []string) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	kinds := []string{"INVITE", "BYE", "NOTIFY", "MESSAGE", "PRACK"}
+	bodies := []string{"", "v=0\r\nc=IN IP4 192.0.2.1\r\n\r\nm=audio 4 RTP/AVP 0\r\n", "SIP/2.0 200 OK\r\n", "\x81\x82\x17\x03\x03\x00\x01\r\n", "a\nb",
+		"SIP/2.0 200 OK", strings.Repeat("{x} ACK ", 700), "INVITE PRACK SIP"}
+	for i := range 8 {
+		m := request(kinds[random.IntN(len(kinds))], fmt.Sprint("m", i))
+		if random.IntN(3) == 0 {
+			m = response("200 OK", fmt.Sprint("m", i), "Subject: "+strings.Repeat("s", random.IntN(200)))
+		}
+		messages = append(messages, bodied(m, bodies[random.IntN(len(bodies))]))
+	}
+	return messages
+}
+
+func TestIdleStreamsCostLittle(t *testing.T) {
+	const budget = 128 // bytes, section 5 of the capture notes
+	w := newWire(t)
+	for i := range uint64(maxStreams) {
+		w.number = 2 * (i + 1)
+		w.feed(capture.Packet{Payload: []byte(bye)})
+	}
+	s := &w.r.streams
+	each := unsafe.Sizeof(s.all[0]) + unsafe.Sizeof(s.used[0])
+	each = each*uintptr(cap(s.all))/maxStreams + 2*(unsafe.Sizeof(uint64(0))+unsafe.Sizeof(int32(0))) + 2 // the index at half load
+	if each > budget {
+		t.Errorf("an idle stream costs %d bytes, want %d at most", each, budget)
+	}
+	if n := len(s.bufs) - 1; n != 0 {
+		t.Errorf("buffers = %d for streams that hold nothing", n)
+	}
+	w.number = 1
+	w.feed(capture.Packet{Payload: []byte(bye)})
+	if c := w.r.Counts(); c.Evicted != 1 || len(s.index) != maxStreams {
+		t.Errorf("evicted = %d, streams = %d, want 1 and %d", c.Evicted, len(s.index), maxStreams)
+	}
+}
+
+func TestBuffersAreBoundedAndTheOldestGoes(t *testing.T) {
+	w := newWire(t)
+	for i := range uint64(maxBuffers + 3) {
+		w.number = 2 * (i + 1)
+		w.feed(capture.Packet{Payload: []byte(invite[:200])})
+	}
+	c := w.r.Counts()
+	if n := len(w.r.streams.bufs) - 1; n != maxBuffers || c.Evicted != 3 || c.Skipped != 600 || c.NotSIP != 0 {
+		t.Errorf("buffers = %d, evicted = %d, skipped = %d, not SIP = %d, want %d, 3, 600, 0", n, c.Evicted, c.Skipped, c.NotSIP, maxBuffers)
+	}
+	for i := range uint64(maxBuffers + 3) {
+		w.number = 2 * (i + 1)
+		w.feed(capture.Packet{Payload: []byte(invite[200:])})
+		w.feed(capture.Packet{Payload: []byte(bye)})
+	}
+	if want := 2*maxBuffers + 3; len(w.got) != want {
+		t.Errorf("messages = %d, want %d: of a stream that lost its buffer the next one", len(w.got), want)
+	}
+}

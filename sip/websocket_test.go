@@ -1,0 +1,198 @@
+package sip
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sipsieve/capture"
+	"sipsieve/capture/pcap"
+)
+
+const (
+	upgradeRequest = "GET /ws HTTP/1.1\r\nHost: sip.example.net\r\nConnection: Upgrade\r\nupgrade: WebSocket\r\n" +
+		"Sec-WebSocket-Protocol: msrp, sip\r\nSec-WebSocket-Version: 13\r\n\r\n"
+	upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
+)
+
+var mask = []byte{0x37, 0xfa, 0x21, 0x3d}
+
+// frameOf makes a frame of RFC 6455 section 5.2 with the shortest length; key is nil for one that is not masked.
+func frameOf(final bool, opcode byte, key []byte, payload string) string {
+	b, bit := []byte{opcode}, byte(0)
+	if final {
+		b[0] |= 0x80
+	}
+	if key != nil {
+		bit = 0x80
+	}
+	switch n := len(payload); {
+	case n > 65535:
+		b = binary.BigEndian.AppendUint64(append(b, bit|127), uint64(n))
+	case n > 125:
+		b = binary.BigEndian.AppendUint16(append(b, bit|126), uint16(n))
+	default:
+		b = append(b, bit|byte(n))
+	}
+	b = append(b, key...)
+	for i := range len(payload) {
+		c := payload[i]
+		if key != nil {
+			c ^= key[i&3]
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}
+
+// inFrames makes a message of frames of at most n bytes of payload, with a ping between them.
+func inFrames(text string, n int, key []byte) (stream string) {
+	opcode := byte(1)
+	for len(text) > n {
+		stream += frameOf(false, opcode, key, text[:n]) + frameOf(true, 9, key, "still there?")
+		text, opcode = text[n:], continuation
+	}
+	return stream + frameOf(true, opcode, key, text)
+}
+
+func TestWebSocketMessagesAreWhatTheirFramesHold(t *testing.T) {
+	streams := streamsOfEveryKind()
+	for name, want := range map[string][]string{
+		"websocket": {invite, bye}, "websocket, masked": {invite, bye}, "websocket, pieces": {invite, bye},
+		"websocket, unseen": {invite, bye}, "websocket, unread": {bye}, "websocket, squeeze": {bye}, "websocket, broken": {bye},
+	} {
+		for i := range want {
+			want[i] = "ws none none\n" + want[i]
+		}
+		w := newWire(t).pieces([]byte(streams[name]))
+		if !slices.Equal(w.got, want) {
+			t.Errorf("%s: got = %q, want %q", name, w.got, want)
+		}
+	}
+}
+
+func TestWebSocketMessageNeedsNoContentLength(t *testing.T) {
+	text := request("MESSAGE", "ws") + "a body that nothing else frames"
+	w := newWire(t).pieces([]byte(upgradeAnswer + frameOf(true, 1, nil, text) + frameOf(true, 1, nil, bye)))
+	if len(w.got) != 2 || !strings.HasSuffix(w.got[0], text) {
+		t.Errorf("got = %q, want the text and its body", w.got)
+	}
+}
+
+func TestWhatComesInFramesAndIsNoMessageIsCounted(t *testing.T) {
+	w := newWire(t)
+	for _, payload := range []string{upgradeRequest, frameOf(true, 9, mask, "ping"), frameOf(true, 1, mask, "\r\n\r\n"),
+		frameOf(true, 1, mask, "hello"), "\xc1\x85" + "abcdefghi", frameOf(true, 8, mask, "")} {
+		w.feed(capture.Packet{Payload: []byte(payload)})
+	}
+	if c := w.r.Counts(); c.Upgrades != 1 || c.Keepalive != 3 || c.NotSIP != 2 || c.Deflated != 1 || len(w.got) != 0 {
+		t.Errorf("upgrades = %d, keep-alives = %d, not SIP = %d, compressed = %d, want 1, 3, 2, 1",
+			c.Upgrades, c.Keepalive, c.NotSIP, c.Deflated)
+	}
+}
+
+func TestHTTPThatIsNoUpgradeToSIPIsNotSIP(t *testing.T) {
+	for _, head := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n",
+		strings.Replace(upgradeRequest, "msrp, sip", "msrp, sipx", 1)} {
+		w := newWire(t)
+		w.feed(capture.Packet{Payload: []byte(head)})
+		w.feed(capture.Packet{Payload: []byte(frameOf(true, 1, nil, "hello"))})
+		if c := w.r.Counts(); c.Upgrades != 0 || c.NotSIP == 0 {
+			t.Errorf("%.20q: upgrades = %d, not SIP = %d, want none and some", head, c.Upgrades, c.NotSIP)
+		}
+	}
+}
+
+func TestFramesOverTheLimitArePassedOver(t *testing.T) {
+	big := request("MESSAGE", "big") + strings.Repeat("x", 1<<16)
+	for name, stream := range map[string]string{
+		"one frame":   frameOf(true, 1, mask, big),
+		"many frames": inFrames(big, 9000, mask),
+	} {
+		w := newWire(t)
+		for _, b := range cuttings([]byte(upgradeRequest+stream+frameOf(true, 1, mask, bye)), 4) {
+			w.feed(capture.Packet{Payload: b})
+		}
+		if c := w.r.Counts(); len(w.got) != 1 || c.Skipped < 1<<16 || !strings.HasSuffix(w.got[0], bye) {
+			t.Errorf("%s: messages = %d, skipped = %d, want the one behind it", name, len(w.got), c.Skipped)
+		}
+	}
+}
+
+func TestGapInFramesGivesWhatHasItsHeaders(t *testing.T) {
+	w := newWire(t)
+	w.feed(capture.Packet{Payload: []byte(upgradeRequest + frameOf(true, 1, mask, invite)[:len(invite)-10])})
+	w.feed(capture.Packet{Lost: true, Payload: []byte("\x12\x00\x8f" + frameOf(true, 1, mask, bye))})
+	want := []string{"ws truncated none\n" + invite[:len(invite)-18], "ws none none\n" + bye}
+	if !slices.Equal(w.got, want) {
+		t.Errorf("got = %q, want %q", w.got, want)
+	}
+}
+
+// A truthFile is what tshark makes of a capture.
+type truthFile struct{ Requests, Statuses map[string]uint64 }
+
+func TestWebSocketCaptureIsCountedAsTsharkDoes(t *testing.T) {
+	const name = "../../shared/captures/generated/g32-websocket-access"
+	text, err := os.ReadFile(name + ".truth.json")
+	if err != nil {
+		absent(t, err)
+	}
+	var truth truthFile
+	if err := json.Unmarshal(text, &truth); err != nil {
+		t.Fatal(err)
+	}
+	r := NewReader(everything(), DefaultLimits())
+	eachPacket(t, name+".pcap", func(p *capture.Packet) {
+		r.Read(p, func(m *Message) {
+			if m.Flow.Transport != capture.WebSocket {
+				t.Errorf("transport = %s, want ws", m.Flow.Transport)
+			}
+		})
+	})
+	c := r.Counts()
+	for m, n := range c.Requests {
+		if want := truth.Requests[Method(m).String()]; n != want {
+			t.Errorf("%s = %d, want %d", Method(m), n, want)
+		}
+	}
+	for status, n := range c.Statuses {
+		if want := truth.Statuses[strconv.Itoa(status)]; n != want {
+			t.Errorf("%d = %d, want %d", status, n, want)
+		}
+	}
+	if c.Upgrades != 6 || c.Skipped != 0 || c.NotSIP != 0 {
+		t.Errorf("upgrades = %d, skipped = %d, not SIP = %d, want 6, 0, 0", c.Upgrades, c.Skipped, c.NotSIP)
+	}
+}
+
+// absent skips a test whose captures are not beside this checkout; where they must be, it fails.
+func absent(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	t.Skip("no captures beside this checkout")
+}
+
+// eachPacket calls take with every packet of a capture file; the end of a cut file is its end.
+func eachPacket(t testing.TB, path string, take func(*capture.Packet)) {
+	t.Helper()
+	source, err := pcap.Open(path, pcap.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	for {
+		p, err := source.Next()
+		if err != nil {
+			return
+		}
+		take(&p)
+	}
+}
