@@ -131,8 +131,8 @@ func FuzzQueue(f *testing.F) {
 				}
 				q.release()
 				lent, want = capture.Packet{}, nil
-				if q.waiting() != (len(list) > 0) {
-					t.Fatalf("waiting = %t, want %d", q.waiting(), len(list))
+				if q.waiting() != len(list) {
+					t.Fatalf("waiting = %d, want %d", q.waiting(), len(list))
 				}
 				if len(list) > 0 {
 					lent, want, list = q.take(), list[0], list[1:]

@@ -57,10 +57,15 @@ func (q *queue) place(size int) (at int, ok bool) {
 	return 0, size < q.head
 }
 
-// waiting reports whether take would return a packet.
-func (q *queue) waiting() bool { return q.n > 0 }
+// waiting is how many packets were not taken yet.
+func (q *queue) waiting() int {
+	if q.lent {
+		return q.n - 1
+	}
+	return q.n
+}
 
-// take lends the first packet until release.
+// take lends the first packet until release. One must be waiting and none lent.
 func (q *queue) take() capture.Packet {
 	q.lent = true
 	return q.slots[q.first].packet

@@ -96,7 +96,7 @@ func (s *Source) Next() (capture.Packet, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue.release()
-	for !s.queue.waiting() {
+	for s.queue.waiting() == 0 {
 		if s.over != nil {
 			return capture.Packet{}, s.over
 		}
@@ -177,7 +177,7 @@ func (s *Source) Drops() capture.Drops {
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stats.clone(s.queue.n)
+	return s.stats.clone(s.queue.waiting())
 }
 
 // fail ends s for good, because of a socket that cannot be read any more.
