@@ -26,6 +26,11 @@ const (
 	NotSIP                         // a payload without a readable start line
 	Keepalive                      // CRLF, RFC 5626 section 3.5.1, and other empty payloads
 	Opaque                         // TLS: seen and not readable
+	HEPSource                      // a HEP packet from an address that is not allowed
+	HEPKey                         // a HEP packet without the key, or with another
+	HEPType                        // a HEP packet that carries something else than SIP
+	HEPCompressed                  // a compressed HEP payload that is broken or too long
+	QueueFull                      // a live source's queue was full; the newest went
 	Reasons                        // how many there are
 )
 
@@ -33,6 +38,7 @@ var reasonNames = [Reasons]string{
 	"link_type", "not_ip", "not_transport", "short", "malformed", "tunnel", "other_port", "empty",
 	"frag_held", "frag_evicted", "frag_timeout", "frag_overlap", "frag_invalid",
 	"tcp_retransmit", "tcp_buffer_evicted", "tcp_held", "not_sip", "keepalive", "opaque",
+	"hep_source", "hep_auth", "hep_type", "hep_compressed", "queue_full",
 }
 
 // String returns the word that the ledger and the metrics use.

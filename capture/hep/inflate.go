@@ -1,0 +1,51 @@
+package hep
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+)
+
+// An inflater undoes compression: zlib (RFC 1950), and gzip (RFC 1952) as OpenSIPS writes it. What it made is
+// overwritten by the next call.
+type inflater struct {
+	in   bytes.Reader
+	zlib io.ReadCloser
+	gzip *gzip.Reader
+	out  []byte
+}
+
+// inflate returns what b held, and false if b is broken or holds more than maxPayload.
+func (f *inflater) inflate(b []byte) ([]byte, bool) {
+	f.in.Reset(b)
+	from, err := f.open(b)
+	if f.out == nil {
+		f.out = make([]byte, maxPayload+1)
+	}
+	n := 0
+	for err == nil && n < len(f.out) {
+		var more int
+		more, err = from.Read(f.out[n:])
+		n += more
+	}
+	return f.out[:n], err == io.EOF && n <= maxPayload
+}
+
+// open returns a reader of what b held, an old one if there is one.
+func (f *inflater) open(b []byte) (from io.Reader, err error) {
+	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
+		if f.gzip == nil {
+			f.gzip = new(gzip.Reader)
+		}
+		if err = f.gzip.Reset(&f.in); err == nil {
+			f.gzip.Multistream(false)
+		}
+		return f.gzip, err
+	}
+	if f.zlib == nil {
+		f.zlib, err = zlib.NewReader(&f.in)
+		return f.zlib, err
+	}
+	return f.zlib, f.zlib.(zlib.Resetter).Reset(&f.in, nil)
+}

@@ -1,0 +1,133 @@
+package hep
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"net/netip"
+	"time"
+
+	"sipsieve/capture"
+)
+
+// Each step returns the reason for which it refuses, and whether the packet went on.
+const refuse, pass = false, true
+
+// A mirrored is what one HEP packet says of the message that it carries. Its slices are borrowed from the packet.
+type mirrored struct {
+	src, dst    netip.AddrPort
+	protocol    uint8 // of IP, see transports
+	kind        uint8 // of the payload, see kinds
+	agent       uint32
+	stamp       time.Time // zero if the sender gave none
+	key         []byte
+	payload     []byte
+	compressed  []byte // instead of payload
+	correlation []byte
+	long        bool // there was a correlation id, longer than is kept
+	framed      bool // its lengths agree: where it ends, another may begin
+}
+
+// transports are the numbers that senders write for what the message travelled on: those of IP, and two that name
+// another protocol there and that Kamailio and OpenSIPS write for TLS (22, in Kamailio also for WebSocket) and
+// for WebSocket (50).
+var transports = [256]capture.Transport{6: capture.TCP, 17: capture.UDP, 132: capture.SCTP,
+	22: capture.TLS, 50: capture.WebSocket}
+
+// read sets m to what b says, HEP version 1, 2 or 3.
+func (m *mirrored) read(b []byte) (capture.Reason, bool) {
+	*m = mirrored{}
+	if isOld(b) {
+		return m.readOld(b)
+	}
+	var c chunks
+	if why, ok := c.read(b); !ok {
+		return why, refuse
+	}
+	m.framed = true
+	m.src, m.dst = c.ends()
+	m.protocol, m.kind, m.agent = uint8(c.number(chunkProtocol)), uint8(c.number(chunkKind)), c.number(chunkAgent)
+	m.key, m.payload, m.compressed, m.correlation = c[chunkKey], c[chunkPayload], c[chunkCompressed], c[chunkCorrelation]
+	if m.long = len(m.correlation) > maxCorrelation; m.long || len(m.correlation) == 0 {
+		m.correlation = nil // the beginning of one is the beginning of many
+	}
+	us := c.number(chunkMicros)
+	if us >= 1e6 || m.payload != nil && m.compressed != nil {
+		return capture.Malformed, refuse
+	}
+	if c[chunkSeconds] != nil {
+		m.stamp = time.Unix(int64(c.number(chunkSeconds)), int64(us)*1000).UTC()
+	}
+	return 0, pass
+}
+
+// ends returns source and destination, of the family that the packet names.
+func (c *chunks) ends() (src, dst netip.AddrPort) {
+	from, to := c[chunkSrcIPv6], c[chunkDstIPv6]
+	if c.number(chunkFamily) == 2 { // AF_INET; AF_INET6 is another number on every system
+		from, to = c[chunkSrcIPv4], c[chunkDstIPv4]
+	}
+	return end(from, c.number(chunkSrcPort)), end(to, c.number(chunkDstPort))
+}
+
+// end returns an address as the wire would show it: one that is mapped to IPv6 is IPv4. It is invalid without an ip.
+func end(ip []byte, port uint32) netip.AddrPort {
+	a, _ := netip.AddrFromSlice(ip)
+	return netip.AddrPortFrom(a.Unmap(), uint16(port))
+}
+
+// sip is the kind of payload that is wanted.
+const sip = 1
+
+// A decoder reads HEP packets. It is used by one goroutine.
+type decoder struct {
+	key      []byte // that they must have; empty for any
+	inflater inflater
+}
+
+// decode sets m to what b says, with its payload as it was before compression. A packet that has not the key is
+// refused before anything in it is looked at.
+func (d *decoder) decode(b []byte, m *mirrored) (capture.Reason, bool) {
+	why, ok := m.read(b)
+	switch {
+	case !ok:
+		return why, refuse
+	case len(d.key) > 0 && subtle.ConstantTimeCompare(d.key, m.key) != 1:
+		return capture.HEPKey, refuse
+	case m.kind != sip:
+		return capture.HEPType, refuse
+	case transports[m.protocol] == 0:
+		return capture.NotTransport, refuse
+	case !m.src.IsValid() || !m.dst.IsValid():
+		return capture.Malformed, refuse
+	case m.compressed != nil:
+		if m.payload, ok = d.inflater.inflate(m.compressed); !ok {
+			return capture.HEPCompressed, refuse
+		}
+	}
+	if len(m.payload) == 0 {
+		return capture.Empty, refuse
+	}
+	return 0, pass
+}
+
+// flow returns between whom the message went.
+func (m *mirrored) flow() capture.Flow {
+	return capture.Flow{Src: m.src, Dst: m.dst, Transport: transports[m.protocol]}
+}
+
+// kinds are the names of what a payload can be. What is not in here is other.
+var kinds = map[uint8]string{
+	sip: "sip", 2: "xmpp", 3: "sdp", 4: "rtp", 5: "rtcp", 6: "mgcp", 7: "megaco", 8: "m2ua", 9: "m3ua", 10: "iax",
+	11: "h322", 12: "h321", 13: "m2pa", 34: "mos_full", 35: "mos_short", 50: "sip_json", 53: "dns_json", 100: "log",
+}
+
+// kindName returns the name of what a payload is.
+func kindName(n uint8) string {
+	if name, ok := kinds[n]; ok {
+		return name
+	}
+	return "other"
+}
+
+// hasMagic reports whether b begins a packet of HEP version 3.
+func hasMagic(b []byte) bool { return bytes.HasPrefix(b, []byte(magic)) }

@@ -1,0 +1,83 @@
+package hep
+
+import "sipsieve/capture"
+
+// A queue holds packets that wait for Next, and their bytes, in memory that is made once. It has no lock.
+type queue struct {
+	slots      []slot
+	first, n   int    // slots in use, the one that was lent included
+	room       []byte // a ring; what a slot has is in one piece
+	head, tail int    // of the bytes in use; equal if there are none
+	lent       bool   // the first slot's packet was taken
+}
+
+// A slot is a packet and where its bytes end in the room.
+type slot struct {
+	packet capture.Packet
+	end    int
+}
+
+// perSlot is how many bytes of messages there are to one slot: a SIP message is seldom shorter.
+const perSlot = 512
+
+func newQueue(bytes int) queue {
+	return queue{slots: make([]slot, bytes/perSlot), room: make([]byte, bytes)}
+}
+
+// put copies p to the end of the queue, and is false if there is no room. p has a payload.
+func (q *queue) put(p *capture.Packet) bool {
+	size := len(p.Payload) + len(p.Correlation)
+	at, ok := q.place(size)
+	if !ok || q.n == len(q.slots) {
+		return false
+	}
+	s := &q.slots[(q.first+q.n)%len(q.slots)]
+	q.n++
+	s.packet, s.end = *p, at+size
+	q.tail = s.end
+	own := append(q.room[at:at:s.end], p.Payload...)
+	s.packet.Payload = own[:len(p.Payload):len(p.Payload)]
+	if p.Correlation != nil {
+		s.packet.Correlation = append(own, p.Correlation...)[len(p.Payload):]
+	}
+	return true
+}
+
+// place returns where size bytes fit. The head is never met from behind: then the ring would look empty.
+func (q *queue) place(size int) (at int, ok bool) {
+	switch {
+	case q.n == 0:
+		q.head, q.tail = 0, 0
+		return 0, size <= len(q.room)
+	case q.tail <= q.head:
+		return q.tail, size < q.head-q.tail
+	case size <= len(q.room)-q.tail:
+		return q.tail, true
+	}
+	return 0, size < q.head
+}
+
+// waiting is how many packets were not taken yet.
+func (q *queue) waiting() int {
+	if q.lent {
+		return q.n - 1
+	}
+	return q.n
+}
+
+// take lends the first packet until release. One must be waiting and none lent.
+func (q *queue) take() capture.Packet {
+	q.lent = true
+	return q.slots[q.first].packet
+}
+
+// release takes back what was lent.
+func (q *queue) release() {
+	if !q.lent {
+		return
+	}
+	q.lent = false
+	q.head = q.slots[q.first].end
+	q.first = (q.first + 1) % len(q.slots)
+	q.n--
+}

@@ -1,0 +1,237 @@
+package hep
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sipsieve/capture"
+)
+
+// A Source is the feeds that come to the addresses of one Config. It implements capture.Source; Stats and Addrs may
+// be called from any goroutine, and so may Drops and Close. It never makes a sender wait: what the queue has no room
+// for is refused. After Close, Next still returns what was queued.
+type Source struct {
+	plan
+	work sync.WaitGroup // every goroutine that reads a socket
+	stop chan struct{}  // closed with the sockets
+
+	mu      sync.Mutex // guards all below
+	ready   sync.Cond  // the queue is not empty any more, or over is set
+	queue   queue
+	counts  capture.Counters
+	stats   Stats
+	lost    lost
+	last    time.Time              // of the packet that was queued last
+	open    map[io.Closer]struct{} // sockets
+	addrs   []net.Addr
+	closing bool
+	over    error
+
+	handshakes int // connections that are in theirs
+}
+
+// Open listens as c says.
+func Open(c Config) (*Source, error) {
+	p, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{plan: p, queue: newQueue(c.Queue), open: map[io.Closer]struct{}{}, stop: make(chan struct{})}
+	s.ready.L = &s.mu
+	s.stats.init()
+	s.last = now()
+	for _, e := range p.ends {
+		if err := s.listen(e); err != nil {
+			return nil, errors.Join(fmt.Errorf("hep: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+// listen opens e and reads it from now on.
+func (s *Source) listen(e endpoint) error {
+	if e.scheme == "udp" {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(e.at))
+		if err != nil {
+			return err
+		}
+		s.keep(conn, conn.LocalAddr())
+		_ = conn.SetReadBuffer(s.Buffer) // the kernel's limit holds: what it lets overflow is counted
+		s.work.Add(1)
+		go s.receive(conn)
+		return nil
+	}
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(e.at))
+	if err != nil {
+		return err
+	}
+	s.keep(l, l.Addr())
+	var secure *tls.Config
+	if e.scheme == "tls" {
+		secure = s.tls
+	}
+	s.work.Add(1)
+	go s.accept(l, secure)
+	return nil
+}
+
+func (s *Source) keep(c io.Closer, at net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[c] = struct{}{}
+	s.addrs = append(s.addrs, at)
+}
+
+// Addrs returns where s listens, in the order of Config.Listen: for those who asked for port 0.
+func (s *Source) Addrs() []net.Addr { return s.addrs }
+
+// Next waits for the next packet. It returns io.EOF after Close, and what ended a socket that was not closed.
+func (s *Source) Next() (capture.Packet, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.release()
+	for s.queue.waiting() == 0 {
+		if s.over != nil {
+			return capture.Packet{}, s.over
+		}
+		s.ready.Wait()
+	}
+	s.returned()
+	return s.queue.take(), nil
+}
+
+// returned counts a packet on its way out. A packet is seen when its fate is known, here or in refuse, so that what
+// was seen is what was returned and what was refused, whenever it is asked.
+func (s *Source) returned() { s.counts.Seen.Add(1) }
+
+// refuse counts a packet that goes no further.
+func (s *Source) refuse(why capture.Reason) {
+	s.counts.Seen.Add(1)
+	s.counts.Refuse(why)
+}
+
+// take queues what d makes of b, a HEP packet that came at that time, or counts why not. It reports whether what
+// follows b in a stream can be relied on.
+func (s *Source) take(d *decoder, b []byte, at time.Time) (sound bool) {
+	var m mirrored
+	why, ok := d.decode(b, &m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ok {
+		why, ok = s.admit(&m, at)
+	}
+	switch {
+	case ok:
+		s.ready.Signal()
+		return true
+	case why == capture.HEPType:
+		s.stats.Kinds[kindName(m.kind)]++
+	}
+	s.refuse(why)
+	return m.framed
+}
+
+// admit queues what m carries.
+func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
+	s.stats.agent(m.agent)
+	p := capture.Packet{Time: s.stamp(m, at), Flow: m.flow(), Point: s.Name, Origin: capture.HEP,
+		Payload: m.payload, Correlation: m.correlation, Missed: s.lost.frames, MissedSince: s.lost.since}
+	if m.long {
+		s.stats.LongCorrelation++
+	}
+	if !s.queue.put(&p) {
+		s.lost.add(1, s.last)
+		return capture.QueueFull, refuse
+	}
+	s.lost, s.last = lost{}, p.Time
+	return 0, pass
+}
+
+// stamp returns the packet time of m: the sender's, if it can be believed.
+func (s *Source) stamp(m *mirrored, at time.Time) time.Time {
+	switch {
+	case m.stamp.IsZero():
+		s.stats.Unstamped++
+		return at
+	case m.stamp.Sub(at).Abs() > s.Skew:
+		s.stats.Skewed++
+		return at
+	}
+	return m.stamp
+}
+
+// Drops returns what has been counted so far. What waits for Next is not in it yet.
+func (s *Source) Drops() capture.Drops {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts.Drops()
+}
+
+// Stats returns what has been counted beside that.
+func (s *Source) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.clone(s.queue.waiting())
+}
+
+// fail ends s for good, because of a socket that cannot be read any more.
+func (s *Source) fail(err error) {
+	s.shut()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over == nil {
+		s.over = fmt.Errorf("hep: %w", err)
+	}
+	s.ready.Broadcast()
+}
+
+// shut closes every socket: whoever reads one ends.
+func (s *Source) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.closing = true
+		close(s.stop)
+	}
+	for c := range s.open {
+		_ = c.Close() // nothing was written that could get lost
+	}
+	clear(s.open)
+}
+
+// Close makes Next return io.EOF once it has returned what is queued, and may be called again. It returns when
+// nobody reads a socket any more.
+func (s *Source) Close() error {
+	s.shut()
+	s.work.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over == nil {
+		s.over = io.EOF
+	}
+	s.ready.Broadcast()
+	return nil
+}
+
+// allowed reports whether a sender at from may send.
+func (s *Source) allowed(from netip.Addr) bool {
+	from = from.Unmap().WithZone("")
+	for _, p := range s.Allow {
+		if p.Contains(from) {
+			return true
+		}
+	}
+	return len(s.Allow) == 0
+}
+
+// now is the time of the wall clock.
+func now() time.Time { return wall(time.Now()) }
+
+// wall returns t without what would make it differ from the same time of another clock.
+func wall(t time.Time) time.Time { return t.UTC().Round(0) }

@@ -1,0 +1,42 @@
+package hep
+
+import "maps"
+
+// Stats are what a Source counts beside its Drops.
+type Stats struct {
+	Skewed          uint64 // stamps replaced by the arrival
+	Unstamped       uint64 // packets without one: theirs is the arrival
+	LongCorrelation uint64 // correlation ids of more than 512 bytes, which are left out
+	Waiting         int    // packets that are queued
+
+	Connections int    // TCP and TLS connections now
+	TurnedAway  uint64 // connections beyond the limit of connections or of handshakes
+	Strangers   uint64 // connections from addresses that are not allowed
+	Unfinished  uint64 // TLS handshakes that were not completed, by whatever cause
+	Broken      uint64 // connections closed because what came was not HEP
+	Silent      uint64 // connections closed because nothing came, or the rest of a packet did not
+	Unaccepted  uint64 // times that the system had no room for another connection
+
+	Kinds       map[string]uint64 // packets that carried something else than SIP, by its name
+	Agents      map[uint32]uint64 // packets with SIP that were believed, by the number that the sender gives itself
+	OtherAgents uint64            // the same, of agents beyond the first 64
+}
+
+const mostAgents = 64
+
+func (s *Stats) init() { s.Kinds, s.Agents = map[string]uint64{}, map[uint32]uint64{} }
+
+func (s *Stats) agent(n uint32) {
+	if _, known := s.Agents[n]; !known && len(s.Agents) == mostAgents {
+		s.OtherAgents++
+		return
+	}
+	s.Agents[n]++
+}
+
+// clone returns s as it is now, with so many packets queued.
+func (s *Stats) clone(waiting int) Stats {
+	c := *s
+	c.Waiting, c.Kinds, c.Agents = waiting, maps.Clone(s.Kinds), maps.Clone(s.Agents)
+	return c
+}

@@ -1,0 +1,221 @@
+package hep
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/pcap"
+	reader "sipsieve/sip"
+)
+
+const captures = "../../../shared/captures"
+
+// feeds are the captures that hold HEP, and what they hold beside SIP in HEP.
+var feeds = map[string]struct {
+	wire    int // messages that are not in HEP
+	refused map[capture.Reason]uint64
+}{
+	"generated/g25-hep3-core": {wire: 30},
+	"public/hepws-hep":        {refused: map[capture.Reason]uint64{capture.HEPType: 2}},
+}
+
+// A row is one message of a truth file: what tshark says of what another program took out of HEP.
+type row [15]any
+
+func (r row) String() string {
+	return fmt.Sprintf("%.6f %v:%v > %v:%v %v, CSeq %v %v, %v", r[1], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10])
+}
+
+func eachFeed(t *testing.T, test func(t *testing.T, name string, src capture.Source, want []row)) {
+	t.Helper()
+	for name := range feeds {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(captures, name)
+			text, err := os.ReadFile(path + ".inner.truth.json")
+			if errors.Is(err, os.ErrNotExist) {
+				t.Skip("no captures beside this checkout")
+			}
+			var truth struct {
+				Rows []row `json:"message_list"`
+			}
+			if err := errors.Join(err, json.Unmarshal(text, &truth)); err != nil {
+				t.Fatal(err)
+			}
+			src, err := pcap.Open(path+".pcap", pcap.DefaultConfig())
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, name, src, truth.Rows)
+		})
+	}
+}
+
+// rows reads the messages of p as a truth file tells them.
+func rows(r *reader.Reader, p *capture.Packet) (list []row) {
+	r.Read(p, func(m *reader.Message) {
+		what := any(m.Method)
+		if !m.Request() {
+			what = m.Status
+		}
+		list = append(list, row{1: float64(m.Time.UnixMicro()) / 1e6, 3: m.Flow.Src.Addr(), 4: m.Flow.Src.Port(),
+			5: m.Flow.Dst.Addr(), 6: m.Flow.Dst.Port(), 7: what, 8: m.CSeq, 9: m.Method,
+			10: string(m.Value(reader.CallID))})
+	})
+	return list
+}
+
+func compare(t *testing.T, got, want []row) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d messages, want %d", len(got), len(want))
+	}
+	for i := range min(len(got), len(want)) {
+		if got[i].String() != want[i].String() {
+			t.Errorf("message %d: got = %s, want %s", i, got[i], want[i])
+		}
+	}
+}
+
+// onlyHEP leaves out what is not in HEP.
+type onlyHEP struct{ capture.Source }
+
+func (o onlyHEP) Next() (p capture.Packet, err error) {
+	for p, err = o.Source.Next(); err == nil && !hasMagic(p.Payload); {
+		p, err = o.Source.Next()
+	}
+	return p, err
+}
+
+func TestFilesOfFeedsAgreeWithTheTruth(t *testing.T) {
+	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
+		s := Unwrapped(onlyHEP{src})
+		r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
+		var got []row
+		for {
+			p, err := s.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Point != "file" || p.ID != 0 || p.Link != [6]byte{} {
+				t.Errorf("point %s, id %d, link %x", p.Point, p.ID, p.Link)
+			}
+			got = append(got, rows(r, &p)...)
+		}
+		compare(t, got, want)
+		refusedInAll(t, s, feeds[name].refused)
+	})
+}
+
+func refusedInAll(t *testing.T, s capture.Source, want map[capture.Reason]uint64) {
+	t.Helper()
+	for r, n := range s.Drops().Refused {
+		if n != want[capture.Reason(r)] {
+			t.Errorf("refused %s = %d, want %d", capture.Reason(r), n, want[capture.Reason(r)])
+		}
+	}
+}
+
+// TestLiveFeedsAgreeWithTheTruth sends what the files hold to a Source that believes old stamps.
+func TestLiveFeedsAgreeWithTheTruth(t *testing.T) {
+	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
+		s := opened(t, func(c *Config) { c.Skew = math.MaxInt64 })
+		conn := dial(t, s, 0)
+		r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
+		var got []row
+		for {
+			p, err := onlyHEP{src}.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := s.Drops().Seen
+			send(t, conn, p.Payload)
+			await(t, "it comes", func() bool { return s.Drops().Seen+uint64(s.Stats().Waiting) > before })
+			if s.Stats().Waiting > 0 {
+				p, _ := s.Next()
+				got = append(got, rows(r, &p)...)
+			}
+		}
+		compare(t, got, want)
+		balanced(t, s, len(want), feeds[name].refused)
+	})
+}
+
+func TestUnwrappingLeavesTheRestAlone(t *testing.T) {
+	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
+		s := Unwrapped(src)
+		r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
+		messages := 0
+		for p, err := s.Next(); err == nil; p, err = s.Next() {
+			messages += len(rows(r, &p))
+		}
+		if wire := messages - len(want); wire != feeds[name].wire {
+			t.Errorf("messages on the wire = %d, want %d", wire, feeds[name].wire)
+		}
+	})
+}
+
+// A slice of packets is a Source.
+type slice struct {
+	packets []capture.Packet
+	capture.Source
+}
+
+func (s *slice) Next() (p capture.Packet, err error) {
+	if len(s.packets) == 0 {
+		return p, io.EOF
+	}
+	p, s.packets = s.packets[0], s.packets[1:]
+	return p, nil
+}
+
+func (s *slice) Drops() (d capture.Drops) { return d }
+
+// TestWhatAFrameKnowsGoesOnWithItsMessage tells which of frame and sender is believed in a file.
+func TestWhatAFrameKnowsGoesOnWithItsMessage(t *testing.T) {
+	frame := capture.Packet{Time: noon.Add(time.Hour), ID: 7, VLAN: 9, Point: "file", Origin: capture.File}
+	of := func(b []byte, missed uint64) capture.Packet {
+		p := frame
+		if p.Payload = b; missed > 0 {
+			p.Missed, p.MissedSince = missed, noon.Add(-time.Duration(missed)*time.Second)
+		}
+		return p
+	}
+	unstamped := mirror()
+	unstamped.stamp = time.Time{}
+	stream := of(packed(mirror()), 0)
+	stream.Stream = 3
+	src := &slice{packets: []capture.Packet{of(packed(mirror()), 0), of(packed(unstamped), 0), stream,
+		of([]byte("HEP3"), 5), of([]byte("HEP3\x00\x05"), 2), of(packed(mirror()), 1), of(options, 0)}}
+	s := Unwrapped(src)
+	ps := take(t, s, 5)
+	for i, want := range []time.Time{noon, frame.Time, frame.Time, noon, frame.Time} {
+		if !ps[i].Time.Equal(want) || ps[i].Origin != capture.File || ps[i].Point != "file" {
+			t.Errorf("packet %d: got = %+v, want time %s", i, ps[i], want)
+		}
+	}
+	if string(ps[0].Payload) != string(options) || string(ps[0].Correlation) != "1-legs@192.0.2.1" || ps[0].VLAN != 0 {
+		t.Errorf("got = %+v, want the message", ps[0])
+	}
+	if !bytes.Equal(ps[2].Payload, packed(mirror())) || ps[4].ID != 7 {
+		t.Error("what is no datagram of HEP was changed")
+	}
+	if ps[3].Missed != 8 || !ps[3].MissedSince.Equal(noon.Add(-5*time.Second)) {
+		t.Errorf("missed = %d since %s, want 8: refused packets' too", ps[3].Missed, ps[3].MissedSince)
+	}
+	refusedInAll(t, s, map[capture.Reason]uint64{capture.Short: 1, capture.Malformed: 1})
+}
