@@ -92,7 +92,8 @@ func rewrite(b []byte, order binary.AppendByteOrder, nanos bool) (out []byte) {
 		magic, factor = 0xa1b23c4d, 1000
 	}
 	out = order.AppendUint32(out, magic)
-	out = append(out, make([]byte, 12)...) // a snapshot length of 0 is legal
+	out = order.AppendUint16(order.AppendUint16(out, 2), 4)
+	out = append(out, make([]byte, 8)...) // a snapshot length of 0 is legal
 	out = order.AppendUint32(out, 0)
 	out = order.AppendUint32(out, little.Uint32(b[20:]))
 	for b = b[24:]; len(b) > 0; {

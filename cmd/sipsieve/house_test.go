@@ -25,7 +25,7 @@ var house = map[string]room{
 	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock"},
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
 	"capture/pcap": {imports: []string{"capture/decode"},
-		others: []string{"github.com/google/gopacket", "github.com/klauspost/compress/zstd"}},
+		others: []string{"github.com/klauspost/compress/zstd"}},
 	"capture/capturetest": {imports: []string{"capture"}},
 	"sip": {imports: []string{"capture"},
 		others: []string{"github.com/emiago/sipgo/sip", "github.com/nyaruka/phonenumbers"}},
