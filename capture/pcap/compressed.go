@@ -3,50 +3,54 @@ package pcap
 import (
 	"bufio"
 	"compress/gzip"
-	"encoding/binary"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// freely is how many bytes a compressed file may become whatever its ratio.
-const freely = 1 << 20
+const (
+	freely = 1 << 20 // bytes that a compressed file may become whatever its ratio
+	window = 8 << 20 // bytes that zstd may look back, as RFC 8878 section 3.1.1.1.2 recommends
+)
 
-// decompress returns what b holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878).
-func decompress(b *bufio.Reader, cfg Config) (*bufio.Reader, error) {
+// decompress returns what r holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878), and whether
+// it does.
+func decompress(r *counted, cfg Config) (plain *bufio.Reader, packed bool, err error) {
+	b := bufio.NewReaderSize(r, room)
 	magic, err := b.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
 	if len(magic) < 4 {
-		return b, nil
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, false, err
+		}
+		return b, false, nil
 	}
-	packed := &counted{r: b}
-	var plain io.Reader
-	switch {
-	case magic[0] == 0x1f && magic[1] == 0x8b:
-		plain, err = gzip.NewReader(packed)
-	case binary.LittleEndian.Uint32(magic) == 0xfd2fb528:
-		plain, err = zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+	var inner io.Reader
+	switch n := little.u32(magic); {
+	case n&0xffff == 0x8b1f:
+		inner, err = gzip.NewReader(b)
+	case n == 0xfd2fb528, n&0xfffffff0 == 0x184d2a50: // a frame; one that is skipped, as pzstd puts first
+		inner, err = zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(window))
 	default:
-		return b, nil
+		return b, false, nil
 	}
 	if err != nil {
-		return nil, ErrTruncated
+		return nil, true, inside(err)
 	}
-	return bufio.NewReaderSize(&bounded{r: plain, packed: packed, cfg: cfg}, 256<<10), nil
+	return bufio.NewReaderSize(&bounded{r: inner, packed: r, cfg: cfg}, room), true, nil
 }
 
 // counted counts the bytes that are read from r.
 type counted struct {
 	r io.Reader
-	n int64
+	n atomic.Int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -61,8 +65,11 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.n += int64(n)
-	if b.n > b.cfg.Decompressed || b.n > freely && b.n > b.packed.n*b.cfg.Ratio {
+	switch {
+	case b.n > b.cfg.Decompressed, b.n > freely && b.n > b.packed.n.Load()*b.cfg.Ratio:
 		return 0, ErrTooLarge
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return n, ErrWindow
 	}
 	return n, err
 }

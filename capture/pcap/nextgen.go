@@ -2,148 +2,313 @@ package pcap
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
+	"bytes"
 	"io"
-
-	"github.com/google/gopacket/pcapgo"
+	"sync/atomic"
 
 	"sipsieve/capture/decode"
 )
 
-// Block types of draft-ietf-opsawg-pcapng whose lengths are looked at.
+// Block types of draft-ietf-opsawg-pcapng that are read. All others are stepped over, whatever their size.
 const (
-	blockSection   = 0x0a0d0d0a
-	blockPacket    = 2 // obsolete, still written by some
-	blockEnhanced  = 6
-	maxBlock       = 1 << 20
-	enhancedBefore = 32 // bytes of an Enhanced Packet Block that are not the frame
+	blockSection    = 0x0a0d0d0a // alike in both orders
+	blockInterface  = 1
+	blockPacket     = 2 // obsolete, still written by some
+	blockSimple     = 3
+	blockStatistics = 5
+	blockEnhanced   = 6
+)
+
+// Options that are read, each with the block it belongs to.
+const (
+	optionEnd       = 0
+	optionName      = 2  // if_name
+	optionDrops     = 4  // epb_dropcount
+	optionNoRoom    = 5  // isb_ifdrop
+	optionNoRoomOS  = 7  // isb_osdrop
+	optionPrecision = 9  // if_tsresol
+	optionOffset    = 14 // if_tsoffset
+)
+
+const (
+	maxFaces = 1024 // interfaces in a section, and names of them in a file
+	maxName  = 64   // bytes in a name
 )
 
 // nextGeneration reads pcapng.
 type nextGeneration struct {
-	blocks *blocks
-	r      *pcapgo.NgReader
-	points []string
+	b      *bufio.Reader
+	order  order
+	faces  []*face
+	points map[string]string // each name once, however many sections have it
+	lost   *atomic.Uint64
+	size   uint32 // of the block that is being read, 0 between blocks
+	body   int    // bytes of it still in b, without the size at its end
 }
 
-func newNextGeneration(b *bufio.Reader) (*nextGeneration, error) {
-	g := &nextGeneration{blocks: &blocks{b: b}}
-	r, err := pcapgo.NewNgReader(g.blocks, pcapgo.NgReaderOptions{WantMixedLinkType: true, SkipUnknownVersion: true})
-	if err != nil {
-		return nil, g.why(err)
+// newNextGeneration reads the head of the first section. What the file says was lost is added to lost.
+func newNextGeneration(b *bufio.Reader, lost *atomic.Uint64) (*nextGeneration, error) {
+	g := &nextGeneration{b: b, lost: lost, points: map[string]string{}}
+	if _, err := g.enter(); err != nil {
+		return nil, inside(err)
 	}
-	g.r = r
-	return g, nil
+	return g, g.section()
 }
 
-func (g *nextGeneration) next(f *decode.Frame) error {
-	data, ci, err := g.r.ZeroCopyReadPacketData()
-	if err != nil {
-		return g.why(err)
+func (g *nextGeneration) next(r *record) error {
+	for {
+		if err := g.leave(); err != nil {
+			return err
+		}
+		kind, err := g.enter()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case blockEnhanced, blockPacket, blockSimple:
+			return g.packet(kind, r)
+		case blockSection:
+			err = g.section()
+		case blockInterface:
+			err = g.describe()
+		case blockStatistics:
+			err = g.statistics()
+		}
+		if err != nil {
+			return err
+		}
 	}
-	face, err := g.r.Interface(ci.InterfaceIndex)
-	if err != nil {
-		return errBlock
+}
+
+// leave steps over what is left of a block, which must end with its size.
+func (g *nextGeneration) leave() error {
+	if g.size == 0 {
+		return nil
 	}
-	*f = decode.Frame{Time: ci.Timestamp.UTC(), Link: decode.LinkType(face.LinkType), Data: data,
-		Length: max(ci.Length, len(data)), Point: g.point(ci.InterfaceIndex, face.Name)}
+	if _, err := g.b.Discard(g.body); err != nil {
+		return inside(err)
+	}
+	size, err := g.b.Peek(4)
+	if err != nil {
+		return inside(err)
+	}
+	if g.order.u32(size) != g.size {
+		return ErrBlock
+	}
+	g.size = 0
+	_, err = g.b.Discard(4)
+	return err
+}
+
+// enter reads the head of a block.
+func (g *nextGeneration) enter() (kind uint32, err error) {
+	head, err := g.b.Peek(12)
+	if err != nil {
+		if len(head) > 0 {
+			err = inside(err)
+		}
+		return 0, err
+	}
+	if little.u32(head) == blockSection {
+		g.order = big.u32(head[8:]) == 0x1a2b3c4d
+		if g.order.u32(head[8:]) != 0x1a2b3c4d {
+			return 0, ErrBlock
+		}
+	}
+	kind, g.size = g.order.u32(head), g.order.u32(head[4:])
+	if g.size < 12 || g.size%4 != 0 {
+		return 0, ErrLength
+	}
+	g.body = int(g.size) - 12
+	_, err = g.b.Discard(8)
+	return kind, err
+}
+
+// content returns the block without its frame: the first n bytes at least, and as much of the rest as is read ahead.
+// Bytes that the file no longer has are missing behind those n.
+func (g *nextGeneration) content(n int) ([]byte, error) {
+	if g.body < n {
+		return nil, ErrBlock
+	}
+	b, err := g.b.Peek(min(g.body, room))
+	if len(b) < n {
+		return nil, inside(err)
+	}
+	return b, nil
+}
+
+func (g *nextGeneration) section() error {
+	b, err := g.content(16)
+	if err != nil {
+		return err
+	}
+	if g.order.u16(b[4:]) != 1 {
+		return ErrVersion
+	}
+	g.faces = g.faces[:0]
 	return nil
 }
 
-var errBlock = errors.New("a block contradicts the ones before it")
-
-// point returns the name of the interface, kept so that it is made once.
-func (g *nextGeneration) point(i int, name string) string {
-	for len(g.points) <= i && len(g.points) < 1024 {
-		g.points = append(g.points, "file")
+// describe reads an Interface Description Block.
+func (g *nextGeneration) describe() error {
+	b, err := g.content(8)
+	if err != nil {
+		return err
 	}
-	if i >= len(g.points) || name == "" {
+	if len(b) < g.body {
+		return inside(io.EOF)
+	}
+	f := &face{link: decode.LinkType(g.order.u16(b)), snap: g.order.u32(b[4:]), point: "file", clock: clock{units: 1e6}}
+	list := options{order: g.order, b: b[8:]}
+	for code, value := list.next(); code != optionEnd; code, value = list.next() {
+		switch {
+		case code == optionName:
+			f.point = g.point(value)
+		case code == optionPrecision && len(value) == 1:
+			f.clock.units = resolution(value[0])
+		case code == optionOffset && len(value) == 8:
+			f.clock.offset = int64(g.order.u64(value))
+		case code == optionPrecision || code == optionOffset:
+			return ErrBlock
+		}
+	}
+	if g.faces = append(g.faces, f); list.broken {
+		return ErrBlock
+	}
+	if len(g.faces) > maxFaces || len(g.points) > maxFaces {
+		return ErrInterfaces
+	}
+	return nil
+}
+
+// point returns the name of an interface, "file" for one that is none: empty, too long, or not plain text.
+func (g *nextGeneration) point(name []byte) string {
+	odd := func(c rune) bool { return c < ' ' || c > '~' }
+	name = bytes.TrimRight(name, "\x00")
+	if len(name) == 0 || len(name) > maxName || bytes.ContainsFunc(name, odd) {
 		return "file"
 	}
-	if g.points[i] != name {
-		g.points[i] = name
+	if known, ok := g.points[string(name)]; ok {
+		return known
 	}
-	return g.points[i]
+	g.points[string(name)] = string(name)
+	return g.points[string(name)]
 }
 
-// why returns what ended the file: the library does not tell a cut file from a whole one, the blocks do.
-func (g *nextGeneration) why(err error) error {
-	switch {
-	case g.blocks.err != nil:
-		return g.blocks.err
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return err
-	}
-	return errBlock
-}
-
-// blocks passes a file on, block by block, after a look at the lengths.
-type blocks struct {
-	b     *bufio.Reader
-	order binary.ByteOrder
-	left  int // bytes of this block not yet passed on
-	err   error
-}
-
-// Read returns bytes of one block at most. Its first error stands.
-func (k *blocks) Read(p []byte) (int, error) {
-	if k.left == 0 && k.err == nil {
-		k.err = k.look()
-	}
-	if k.err != nil {
-		return 0, k.err
-	}
-	n, err := k.b.Read(p[:min(len(p), k.left)])
-	k.left -= n
-	if errors.Is(err, io.EOF) {
-		k.err = io.ErrUnexpectedEOF
-		return n, k.err
-	}
-	return n, err
-}
-
-// look reads the head of the next block.
-func (k *blocks) look() error {
-	head, err := k.b.Peek(12)
+// statistics reads what an Interface Statistics Block says of losses.
+func (g *nextGeneration) statistics() error {
+	b, err := g.content(12)
 	if err != nil {
-		if errors.Is(err, io.EOF) && len(head) > 0 {
-			return io.ErrUnexpectedEOF
-		}
 		return err
 	}
-	if binary.LittleEndian.Uint32(head) == blockSection {
-		switch binary.LittleEndian.Uint32(head[8:]) {
-		case 0x1a2b3c4d:
-			k.order = binary.LittleEndian
-		case 0x4d3c2b1a:
-			k.order = binary.BigEndian
-		default:
-			return errBlock
+	f, err := g.at(g.order.u32(b))
+	if err != nil {
+		return err
+	}
+	var lost uint64
+	list := options{order: g.order, b: b[12:]}
+	for code, value := list.next(); code != optionEnd; code, value = list.next() {
+		if (code == optionNoRoom || code == optionNoRoomOS) && len(value) == 8 {
+			lost += g.order.u64(value)
 		}
 	}
-	size := int(k.order.Uint32(head[4:]))
-	if size < 12 || size > maxBlock || size%4 != 0 {
+	g.lost.Add(f.losses.inAll(lost))
+	return nil
+}
+
+// at returns the interface of that number in this section.
+func (g *nextGeneration) at(n uint32) (*face, error) {
+	if uint64(n) >= uint64(len(g.faces)) {
+		return nil, ErrBlock
+	}
+	return g.faces[n], nil
+}
+
+// packet reads a block with a frame.
+func (g *nextGeneration) packet(kind uint32, r *record) error {
+	fixed := 20
+	if kind == blockSimple {
+		fixed = 4
+	}
+	b, err := g.content(fixed)
+	if err != nil {
+		return err
+	}
+	size, err := g.head(kind, b, r)
+	if err != nil {
+		return err
+	}
+	if size > maxFrame || size > g.body-fixed {
 		return ErrLength
 	}
-	k.left = size
-	if kind := k.order.Uint32(head); kind == blockEnhanced || kind == blockPacket {
-		return k.lookAtFrame(size)
+	if len(b) < fixed+size {
+		return inside(io.EOF)
+	}
+	r.Data, r.Link, r.Point = b[fixed:fixed+size], r.face.link, r.face.point
+	r.Length = max(r.Length, size)
+	if padded := fixed + (size+3)&^3; kind == blockEnhanced && padded < len(b) {
+		g.drops(b[padded:], r.face)
 	}
 	return nil
 }
 
-// lookAtFrame refuses a block whose frame is longer than itself.
-func (k *blocks) lookAtFrame(size int) error {
-	head, err := k.b.Peek(24)
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+// head reads what stands before the frame, and returns how long the frame is.
+func (g *nextGeneration) head(kind uint32, b []byte, r *record) (size int, err error) {
+	if kind == blockSimple {
+		r.face, err = g.at(0)
+		if err != nil {
+			return 0, err
+		}
+		r.Length, r.undated = int(g.order.u32(b)), true
+		size = min(r.Length, g.body-4)
+		if r.face.snap > 0 {
+			size = min(size, int(r.face.snap))
+		}
+		return size, nil
 	}
-	if err != nil {
-		return err
+	number := g.order.u32(b)
+	if kind == blockPacket {
+		number = uint32(g.order.u16(b))
 	}
-	if n := k.order.Uint32(head[20:]); n > maxFrame || int(n) > size-enhancedBefore {
-		return ErrLength
+	if r.face, err = g.at(number); err != nil {
+		return 0, err
 	}
-	return nil
+	if drops := g.order.u16(b[2:]); kind == blockPacket && drops != 0xffff {
+		g.lost.Add(r.face.losses.before(uint64(drops)))
+	}
+	at, believed := r.face.clock.at(uint64(g.order.u32(b[4:]))<<32 | uint64(g.order.u32(b[8:])))
+	r.Time, r.undated, r.Length = at, !believed, int(g.order.u32(b[16:]))
+	return int(g.order.u32(b[12:])), nil
+}
+
+// drops reads how many frames were lost just before this one.
+func (g *nextGeneration) drops(b []byte, f *face) {
+	list := options{order: g.order, b: b}
+	for code, value := list.next(); code != optionEnd; code, value = list.next() {
+		if code == optionDrops && len(value) == 8 {
+			g.lost.Add(f.losses.before(g.order.u64(value)))
+		}
+	}
+}
+
+// options are the options of a block.
+type options struct {
+	order  order
+	b      []byte
+	broken bool // one is longer than its block
+}
+
+// next returns an option, optionEnd after the last.
+func (o *options) next() (code uint16, value []byte) {
+	if len(o.b) < 4 {
+		return optionEnd, nil
+	}
+	code = o.order.u16(o.b)
+	end := 4 + int(o.order.u16(o.b[2:]))
+	if code == optionEnd || end > len(o.b) {
+		o.broken = code != optionEnd
+		return optionEnd, nil
+	}
+	value, o.b = o.b[4:end], o.b[min(len(o.b), (end+3)&^3):]
+	return code, value
 }

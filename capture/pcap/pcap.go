@@ -5,13 +5,13 @@ package pcap
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sipsieve/capture"
@@ -20,14 +20,20 @@ import (
 
 // Errors that end a Source. They say where, never what stood there.
 var (
-	ErrTruncated = errors.New("the file is cut: what was readable has been read")
-	ErrEmpty     = errors.New("the file is empty")
-	ErrLength    = errors.New("a length in the file is more than a frame can have")
-	ErrTooLarge  = errors.New("the file is larger than allowed when decompressed")
+	ErrTruncated  = errors.New("the file is cut: what was readable has been read")
+	ErrEmpty      = errors.New("the file is empty")
+	ErrLength     = errors.New("a length in the file is more than a frame can have")
+	ErrTooLarge   = errors.New("the file is larger than allowed when decompressed")
+	ErrWindow     = errors.New("zstd with a window of more than 8 MiB: compress without --long and --ultra")
+	ErrVersion    = errors.New("the file is of a version that is not read")
+	ErrBlock      = errors.New("a block contradicts itself or the ones before it")
+	ErrInterfaces = errors.New("the file names more than 1024 interfaces")
 )
 
-// maxFrame is the longest frame that is believed: libpcap's largest snapshot length.
-const maxFrame = 262144
+const (
+	maxFrame = 262144          // the longest frame that is believed: libpcap's largest snapshot length
+	room     = maxFrame + 8192 // what is read ahead: any frame with what stands around it
+)
 
 // Config says how frames are decoded and how large a compressed file may become.
 type Config struct {
@@ -46,16 +52,37 @@ func DefaultConfig() Config {
 
 // frames reads one kind of file.
 type frames interface {
-	// next sets f to the next frame, borrowed until the call after. io.EOF is a clean end.
-	next(f *decode.Frame) error
+	// next sets r to the next frame, borrowed until the call after. io.EOF is a clean end.
+	next(r *record) error
+}
+
+// A record is a frame as a file keeps it.
+type record struct {
+	decode.Frame
+	face    *face
+	undated bool // no time, or none that is believed
+}
+
+// A face is an interface as a file describes it.
+type face struct {
+	link   decode.LinkType
+	snap   uint32 // longest frame, 0 for any
+	point  string
+	clock  clock
+	losses losses
 }
 
 // A Source reads one capture file. It implements capture.Source.
 type Source struct {
 	name    string
 	file    io.Closer
+	size    int64
+	taken   *counted
 	read    frames
-	frame   decode.Frame
+	record  record // the frame whose packets are given
+	coming  record // the next, as far as it has been read
+	latest  time.Time
+	undated atomic.Uint64
 	decoder *decode.Decoder
 	counts  capture.Counters
 	closed  atomic.Bool
@@ -64,59 +91,98 @@ type Source struct {
 
 // Open opens the capture file at path; "-" is standard input. The error names the file by its last element.
 func Open(path string, cfg Config) (*Source, error) {
+	name, f := "standard input", os.Stdin
 	if path == "-" {
-		return New("standard input", os.Stdin, cfg)
+		f = standardInput()
+	} else {
+		var err error
+		if f, err = os.Open(path); err != nil {
+			return nil, fmt.Errorf("pcap: %w", err)
+		}
+		name = filepath.Base(path)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("pcap: %w", err)
-	}
-	s, err := New(filepath.Base(path), f, cfg)
+	s, err := New(name, f, cfg)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	s.file = f
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		s.size = st.Size()
+	}
 	return s, nil
+}
+
+// standardInput returns a file whose Close ends a Read that waits, where that is possible: on a pipe.
+func standardInput() *os.File {
+	st, err := os.Stdin.Stat()
+	if err != nil || st.Mode()&os.ModeNamedPipe == 0 || syscall.SetNonblock(syscall.Stdin, true) != nil {
+		return os.Stdin
+	}
+	return os.NewFile(uintptr(syscall.Stdin), os.Stdin.Name())
 }
 
 // New reads a capture file from r. name is what errors call it.
 func New(name string, r io.Reader, cfg Config) (*Source, error) {
-	b := bufio.NewReaderSize(r, 256<<10)
-	plain, err := decompress(b, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("pcap: %s: %w", name, err)
-	}
-	s := &Source{name: name}
-	if s.read, err = open(plain); errors.Is(err, io.ErrUnexpectedEOF) {
-		err = ErrTruncated
+	s := &Source{name: name, size: -1, taken: &counted{r: r}, latest: time.Unix(0, 0).UTC()}
+	plain, _, err := decompress(s.taken, cfg)
+	if err == nil {
+		s.read, err = open(plain, &s.counts.Kernel)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pcap: %s: %w", name, err)
+		return nil, fmt.Errorf("pcap: %s: %w", name, plainly(err))
 	}
 	s.decoder = decode.New(cfg.Config, &s.counts)
 	return s, nil
 }
 
-// open tells the kinds of files apart by their first four bytes.
-func open(b *bufio.Reader) (frames, error) {
+// plainly returns the error that users know for one of the readers.
+func plainly(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrTruncated
+	}
+	return err
+}
+
+// open tells the kinds of files apart by their first four bytes. What they say was lost is added to lost.
+func open(b *bufio.Reader, lost *atomic.Uint64) (frames, error) {
 	magic, err := b.Peek(4)
 	switch {
-	case err != nil && len(magic) == 0 && errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF) && len(magic) == 0:
 		return nil, ErrEmpty
-	case errors.Is(err, io.EOF):
-		return nil, ErrTruncated
 	case err != nil:
-		return nil, err
+		return nil, inside(err)
 	}
-	switch binary.LittleEndian.Uint32(magic) {
-	case 0xa1b2c3d4, 0xa1b23c4d:
-		return newClassic(b, binary.LittleEndian)
-	case 0xd4c3b2a1, 0x4d3cb2a1:
-		return newClassic(b, binary.BigEndian)
-	case blockSection:
-		return newNextGeneration(b)
+	if _, _, ok := classicMagic(magic); ok {
+		return newClassic(b)
 	}
-	return nil, fmt.Errorf("not a capture file: it begins with %#x", binary.BigEndian.Uint32(magic))
+	if little.u32(magic) == blockSection {
+		return newNextGeneration(b, lost)
+	}
+	return nil, stranger(magic)
+}
+
+// inside returns err as it is in the middle of something: the end of the file is a cut there.
+func inside(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// strangers are files that are not read and that people have, by their first four bytes.
+var strangers = map[uint32]string{
+	0xa1b2cd34: "modified pcap (Kuznetzov)", 0x34cdb2a1: "modified pcap (Kuznetzov)",
+	0xa1b234cd: "modified pcap (Navtel)", 0x1c0001ac: "lcap (IXIA)", 0x1c0001ab: "lcap (IXIA)",
+	0x736e6f6f: "snoop", 0x474d4255: "Network Monitor", 0x52545353: "Network Monitor",
+	0x04224d18: "lz4", 0xfd377a58: "xz", 0x425a6839: "bzip2", 0x504b0304: "zip", 0x48455033: "HEP",
+}
+
+func stranger(magic []byte) error {
+	n := uint32(magic[0])<<24 | uint32(magic[1])<<16 | uint32(magic[2])<<8 | uint32(magic[3])
+	if name, ok := strangers[n]; ok {
+		return fmt.Errorf("not a capture file that is read: %s (it begins with %#08x)", name, n)
+	}
+	return fmt.Errorf("not a capture file: it begins with %#08x", n)
 }
 
 // Next returns the next packet, as capture.Source says. A file that ends in the middle of a frame gives
@@ -129,30 +195,50 @@ func (s *Source) Next() (p capture.Packet, err error) {
 		case s.ended != nil:
 			return p, s.ended
 		}
-		if err := s.read.next(&s.frame); err != nil {
+		if err := s.read.next(&s.coming); err != nil {
 			s.end(err)
 			continue
 		}
-		s.decoder.Frame(&s.frame)
+		s.record = s.coming
+		s.date()
+		s.decoder.Frame(&s.record.Frame)
+	}
+	p.Origin = capture.File
+	if s.record.face.losses.untold > 0 {
+		p.Missed, p.MissedSince = s.record.face.losses.tell(p.Time)
 	}
 	return p, nil
 }
 
+// date gives a frame without a time of its own the time of the frame before it.
+func (s *Source) date() {
+	if s.record.undated {
+		s.undated.Add(1)
+		s.record.Time = s.latest
+	}
+	s.latest = s.record.Time
+	s.record.face.losses.pass(s.latest)
+}
+
 // end remembers what ended the file, and lets go what streams still hold.
 func (s *Source) end(err error) {
-	switch {
-	case errors.Is(err, io.EOF):
-		s.ended = io.EOF
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		s.ended = fmt.Errorf("pcap: %s: after frame %d: %w", s.name, s.counts.Seen.Load(), ErrTruncated)
-	default:
-		s.ended = fmt.Errorf("pcap: %s: after frame %d: %w", s.name, s.counts.Seen.Load(), err)
+	s.ended = io.EOF
+	if !errors.Is(err, io.EOF) {
+		s.ended = fmt.Errorf("pcap: %s: after frame %d: %w", s.name, s.counts.Seen.Load(), plainly(err))
 	}
 	s.decoder.Flush()
 }
 
-// Drops returns what has been counted so far.
+// Drops returns what has been counted so far. Kernel is what the file itself says was lost.
 func (s *Source) Drops() capture.Drops { return s.counts.Drops() }
+
+// Undated returns how many frames had no time of their own, or one that is not believed: a fraction of a second
+// or more, before 1970 or after 9999. They bear the time of the frame before them, 1970 begins with none.
+func (s *Source) Undated() uint64 { return s.undated.Load() }
+
+// Progress returns how many bytes of the file have been read, compressed as they lie, and how many it had when it
+// was opened; size is -1 for what has none, such as a pipe. It may be called from any goroutine.
+func (s *Source) Progress() (read, size int64) { return s.taken.n.Load(), s.size }
 
 // Close ends the Source before its time.
 func (s *Source) Close() error {
@@ -160,69 +246,4 @@ func (s *Source) Close() error {
 		return nil
 	}
 	return s.file.Close()
-}
-
-// classic reads pcap: draft-ietf-opsawg-pcap.
-type classic struct {
-	b     *bufio.Reader
-	order binary.ByteOrder
-	nanos bool
-	link  decode.LinkType
-	skip  int // bytes of the last frame still in b
-	big   []byte
-}
-
-func newClassic(b *bufio.Reader, order binary.ByteOrder) (*classic, error) {
-	var head [24]byte
-	if _, err := io.ReadFull(b, head[:]); err != nil {
-		return nil, ErrTruncated
-	}
-	return &classic{b: b, order: order, nanos: order.Uint32(head[:]) == 0xa1b23c4d,
-		link: decode.LinkType(order.Uint32(head[20:]) & 0xffff)}, nil
-}
-
-func (c *classic) next(f *decode.Frame) error {
-	if _, err := c.b.Discard(c.skip); err != nil {
-		return err
-	}
-	c.skip = 0
-	head, err := c.b.Peek(16)
-	if err != nil {
-		if errors.Is(err, io.EOF) && len(head) > 0 {
-			return io.ErrUnexpectedEOF
-		}
-		return err
-	}
-	sec, frac := int64(c.order.Uint32(head)), int64(c.order.Uint32(head[4:]))
-	size, length := int(c.order.Uint32(head[8:])), int(c.order.Uint32(head[12:]))
-	if size > maxFrame {
-		return ErrLength
-	}
-	if !c.nanos {
-		frac *= 1000
-	}
-	_, _ = c.b.Discard(16)
-	*f = decode.Frame{Time: time.Unix(sec, frac).UTC(), Link: c.link, Length: max(length, size), Point: "file"}
-	f.Data, err = c.take(size)
-	return err
-}
-
-// take returns the next n bytes, in the reader's own buffer if they fit.
-func (c *classic) take(n int) ([]byte, error) {
-	if n <= c.b.Size() {
-		data, err := c.b.Peek(n)
-		if errors.Is(err, io.EOF) {
-			return nil, io.ErrUnexpectedEOF
-		}
-		c.skip = n
-		return data, err
-	}
-	if c.big == nil {
-		c.big = make([]byte, maxFrame)
-	}
-	_, err := io.ReadFull(c.b, c.big[:n])
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return c.big[:n], err
 }

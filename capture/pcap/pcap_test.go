@@ -2,42 +2,20 @@ package pcap
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/zstd"
+	"time"
 
 	"sipsieve/capture"
 )
-
-func file(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// packets reads all of a file: payloads, and what ended it.
-func packets(b []byte, cfg Config) (payloads []string, end error) {
-	s, err := New("test", bytes.NewReader(b), cfg)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		p, err := s.Next()
-		if err != nil {
-			return payloads, err
-		}
-		payloads = append(payloads, p.Time.String()+string(p.Payload))
-	}
-}
 
 func TestBothKindsOfFileGiveTheSamePackets(t *testing.T) {
 	classic, end := packets(file(t, "rejected.pcap"), DefaultConfig())
@@ -50,122 +28,130 @@ func TestBothKindsOfFileGiveTheSamePackets(t *testing.T) {
 	}
 }
 
-// TestCutFileGivesAPrefixAndSaysSo cuts a file at every byte.
+func TestPacketsSayThatTheyComeFromAFile(t *testing.T) {
+	s, err := Open("testdata/rejected.pcap", DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.Next()
+	if err != nil || p.Origin != capture.File || p.Point != "file" {
+		t.Errorf("origin = %v at %q, err = %v, want file at \"file\"", p.Origin, p.Point, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCutFileGivesAPrefixAndSaysSo cuts files at every byte: the frames that are whole come out, then an error with
+// the number of the last of them. A cut between two frames of a plain file is a clean end.
 func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
-	for _, name := range []string{"rejected.pcap", "rejected.pcapng"} {
-		whole := file(t, name)
-		all, _ := packets(whole, DefaultConfig())
-		clean := 0
-		for n := range len(whole) {
-			got, end := packets(whole[:n], DefaultConfig())
-			if len(got) > len(all) || strings.Join(got, "\x00") != strings.Join(all[:len(got)], "\x00") {
+	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
+	for name, c := range map[string]struct {
+		whole []byte
+		clean int // ends between frames, or between blocks
+	}{
+		"pcap": {classic, 9}, "pcapng": {next, 10},
+		"big-endian nanoseconds": {rewrite(t, classic, bigEndian, true), 9},
+		"gzip":                   {gzipped(classic), 0}, "gzip of pcapng": {gzipped(next), 0},
+		"zstd": {zstandard(t, classic), 0}, "zstd of pcapng": {zstandard(t, next), 0},
+	} {
+		all, clean := wholly(t, c.whole), 0
+		for n := range len(c.whole) {
+			got, end := framesOf(bytes.NewReader(c.whole[:n]))
+			if len(got) > len(all) || !slices.Equal(got, all[:len(got)]) {
 				t.Fatalf("%s cut at %d: not a prefix", name, n)
 			}
 			switch {
 			case errors.Is(end, io.EOF):
 				clean++
-			case !errors.Is(end, ErrTruncated) && !errors.Is(end, ErrEmpty):
-				t.Fatalf("%s cut at %d: err = %v", name, n, end)
+			case n == 0 && errors.Is(end, ErrEmpty):
+			case !errors.Is(end, ErrTruncated):
+				t.Fatalf("%s cut at %d: err = %v, want ErrTruncated", name, n, end)
 			}
 		}
-		if clean > len(all)+4 {
-			t.Errorf("%s: %d cuts look like clean ends", name, clean)
+		if clean != c.clean {
+			t.Errorf("%s: %d cuts look like clean ends, want %d", name, clean, c.clean)
 		}
+	}
+}
+
+func TestCutSaysAfterWhichFrame(t *testing.T) {
+	whole := file(t, "rejected.pcap")
+	got, end := packets(whole[:len(whole)-1], DefaultConfig())
+	if want := "pcap: test: after frame 8: "; len(got) != 8 || !errors.Is(end, ErrTruncated) ||
+		!strings.HasPrefix(end.Error(), want) {
+		t.Errorf("packets = %d, err = %v, want 8 and %q", len(got), end, want)
 	}
 }
 
 func TestByteOrderAndPrecisionAreToldByTheMagic(t *testing.T) {
-	want, _ := packets(file(t, "rejected.pcap"), DefaultConfig())
+	want := wholly(t, file(t, "rejected.pcap"))
 	for _, nanos := range []bool{false, true} {
-		got, end := packets(rewrite(file(t, "rejected.pcap"), binary.BigEndian, nanos), DefaultConfig())
-		if !errors.Is(end, io.EOF) || strings.Join(got, "\x00") != strings.Join(want, "\x00") {
-			t.Errorf("nanos %v: packets = %d, %v, want %d as before", nanos, len(got), end, len(want))
+		for _, o := range []binary.AppendByteOrder{littleEndian, bigEndian} {
+			f := rewrite(t, file(t, "rejected.pcap"), o, nanos)
+			if got := wholly(t, f); !slices.Equal(got, want) {
+				t.Errorf("%v, nanoseconds %v: %d frames differ from those before", o, nanos, len(got))
+			}
 		}
 	}
 }
 
-// rewrite writes a little-endian microsecond file in another order or precision.
-func rewrite(b []byte, order binary.AppendByteOrder, nanos bool) (out []byte) {
-	little := binary.LittleEndian
-	magic, factor := uint32(0xa1b2c3d4), uint32(1)
-	if nanos {
-		magic, factor = 0xa1b23c4d, 1000
-	}
-	out = order.AppendUint32(out, magic)
-	out = append(out, make([]byte, 12)...) // a snapshot length of 0 is legal
-	out = order.AppendUint32(out, 0)
-	out = order.AppendUint32(out, little.Uint32(b[20:]))
-	for b = b[24:]; len(b) > 0; {
-		n := little.Uint32(b[8:])
-		out = order.AppendUint32(out, little.Uint32(b))
-		out = order.AppendUint32(out, little.Uint32(b[4:])*factor)
-		out = order.AppendUint32(out, n)
-		out = order.AppendUint32(out, little.Uint32(b[12:]))
-		out = append(out, b[16:16+n]...)
-		b = b[16+n:]
-	}
-	return out
-}
-
-func TestCompressionIsToldByTheMagic(t *testing.T) {
-	plain := file(t, "rejected.pcap")
-	want, _ := packets(plain, DefaultConfig())
-	for name, b := range map[string][]byte{"gzip": gzipped(plain), "zstd": zstandard(t, plain)} {
-		got, end := packets(b, DefaultConfig())
-		if !errors.Is(end, io.EOF) || len(got) != len(want) {
-			t.Errorf("%s: packets = %d, %v, want %d", name, len(got), end, len(want))
-		}
-		cut, end := packets(b[:len(b)/2], DefaultConfig())
-		if errors.Is(end, io.EOF) || len(cut) >= len(want) {
-			t.Errorf("%s cut: packets = %d, %v, want fewer and an error", name, len(cut), end)
-		}
-	}
-}
-
-func gzipped(b []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, _ = w.Write(b)
-	_ = w.Close()
-	return out.Bytes()
-}
-
-func zstandard(t *testing.T, b []byte) []byte {
-	t.Helper()
-	w, err := zstd.NewWriter(nil)
+func TestNanosecondSurvives(t *testing.T) {
+	f := &classicFile{o: littleEndian, magic: 0xa1b23c4d, link: 1}
+	f.begin().frame(1_700_000_000, 999_999_999, firstFrame(t))
+	s, err := New("test", bytes.NewReader(f.b), DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.EncodeAll(b, nil)
+	p, err := s.Next()
+	if want := time.Unix(1_700_000_000, 999_999_999).UTC(); err != nil || !p.Time.Equal(want) {
+		t.Errorf("time = %v, %v, want %v", p.Time, err, want)
+	}
 }
 
-func TestDecompressedSizeIsBounded(t *testing.T) {
-	bomb := append(file(t, "rejected.pcap"), make([]byte, 8<<20)...)
-	if _, end := packets(gzipped(bomb), DefaultConfig()); !errors.Is(end, ErrTooLarge) {
-		t.Errorf("ratio: err = %v, want ErrTooLarge", end)
-	}
-	cfg := DefaultConfig()
-	cfg.Decompressed = 100
-	if _, end := packets(gzipped(file(t, "rejected.pcap")), cfg); !errors.Is(end, ErrTooLarge) {
-		t.Errorf("size: err = %v, want ErrTooLarge", end)
+// TestTimeThatIsNotBelievedIsThatOfTheFrameBefore: the clock of a file is its packets, so one absurd stamp must not
+// age its calls.
+func TestTimeThatIsNotBelievedIsThatOfTheFrameBefore(t *testing.T) {
+	frame := firstFrame(t)
+	classic := pcapOf(1).frame(0, 1_000_000, frame).frame(1000, 999_999, frame).frame(1001, 4_294_967_295, frame)
+	next := section().face(1, 0, option{optionPrecision, []byte{0}}, option{optionOffset, ^uint64(0)}).
+		enhanced(0, 0, frame).enhanced(0, 1001, frame).enhanced(0, 1<<40, frame) // -1 s, 1000 s, year 36812
+	for name, c := range map[string]struct {
+		file []byte
+		want time.Time
+	}{"pcap": {classic.b, time.Unix(1000, 999_999_000)}, "pcapng": {next.b, time.Unix(1000, 0)}} {
+		s, err := New("test", bytes.NewReader(c.file), DefaultConfig())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []time.Time{time.Unix(0, 0), c.want, c.want} {
+			if p, err := s.Next(); err != nil || !p.Time.Equal(want) {
+				t.Errorf("%s: time of frame %d = %v, %v, want %v", name, i+1, p.Time, err, want)
+			}
+		}
+		if n := s.Undated(); n != 2 {
+			t.Errorf("%s: undated = %d, want 2", name, n)
+		}
 	}
 }
 
 func TestLengthThatNoFrameHasIsRefusedBeforeRoomIsMade(t *testing.T) {
-	classic := bytes.Clone(file(t, "rejected.pcap"))
-	binary.LittleEndian.PutUint32(classic[24+8:], 512<<20)
-	next := bytes.Clone(file(t, "rejected.pcapng"))
-	at := bytes.Index(next, []byte{6, 0, 0, 0})
-	binary.LittleEndian.PutUint32(next[at+20:], 512<<20)
-	for name, b := range map[string][]byte{"pcap": classic, "pcapng": next} {
-		room := testing.Benchmark(func(b2 *testing.B) {
-			for b2.Loop() {
-				if _, end := packets(b, DefaultConfig()); !errors.Is(end, ErrLength) {
-					t.Errorf("%s: err = %v, want ErrLength", name, end)
-					return
-				}
-			}
-		}).AllocedBytesPerOp()
+	frame := firstFrame(t)
+	long := func(b []byte, at int) []byte { littleEndian.PutUint32(b[at:], 512<<20); return b }
+	all := section().face(1, 0xffffffff) // a snapshot length that pcapgo makes room for
+	head := len(all.b)
+	for name, b := range map[string][]byte{
+		"pcap":            long(bytes.Clone(file(t, "rejected.pcap")), 24+8),
+		"enhanced packet": long(bytes.Clone(all.enhanced(0, 0, frame).b), head+20),
+		"obsolete packet": long(section().face(1, 0).block(blockPacket, uint16(0), uint16(0), uint64(0), uint64(0), frame).b, head+20),
+		"block":           long(section().face(1, 0).block(blockSimple, uint32(9), frame).b, head+4),
+		"simple packet":   section().face(1, 0).block(blockSimple, uint32(512<<20), make([]byte, maxFrame+4)).b,
+	} {
+		var end error
+		room := allocated(func() { _, end = packets(b, DefaultConfig()) })
+		if !errors.Is(end, ErrLength) && !errors.Is(end, ErrTruncated) || errors.Is(end, ErrTruncated) && name != "block" {
+			t.Errorf("%s: err = %v, want ErrLength", name, end)
+		}
 		if room > 4<<20 {
 			t.Errorf("%s: %d bytes of room, want less than 4 MiB", name, room)
 		}
@@ -174,57 +160,106 @@ func TestLengthThatNoFrameHasIsRefusedBeforeRoomIsMade(t *testing.T) {
 
 func TestWhatIsNoCaptureFileIsNamed(t *testing.T) {
 	if _, end := packets(nil, DefaultConfig()); !errors.Is(end, ErrEmpty) {
-		t.Errorf("empty: err = %v", end)
+		t.Errorf("empty: err = %v, want ErrEmpty", end)
 	}
-	_, end := packets([]byte("\xa1\xb2\xcd\x34 and more"), DefaultConfig())
-	if end == nil || !strings.Contains(end.Error(), "0xa1b2cd34") {
-		t.Errorf("magic: err = %v, want its magic", end)
+	version := pcapOf(1)
+	version.b[4] = 3
+	for want, b := range map[string]string{
+		"modified pcap (Kuznetzov) (it begins with 0xa1b2cd34)": "\xa1\xb2\xcd\x34 and more",
+		"modified pcap (Kuznetzov) (it begins with 0x34cdb2a1)": "\x34\xcd\xb2\xa1 and more",
+		"xz (it begins with 0xfd377a58)":                        "\xfd7zXZ\x00",
+		"not a capture file: it begins with 0x494e5649":         "INVITE sip:alice@example.com SIP/2.0",
+		"not a capture file: it begins with 0x00000000":         "\x00\x00\x00\x00\x00\x00\x00\x00",
+		"the file is of a version that is not read":             string(version.b),
+		"a block contradicts itself":                            "\n\r\r\n\x1c\x00\x00\x00notmagic",
+	} {
+		if _, end := packets([]byte(b), DefaultConfig()); end == nil || !strings.Contains(end.Error(), want) {
+			t.Errorf("err = %v, want %q in it", end, want)
+		}
 	}
 }
 
-func TestMergedFilesComeInTheOrderOfTime(t *testing.T) {
-	want, _ := packets(file(t, "rejected.pcap"), DefaultConfig())
-	var sources []capture.Source
-	for range 2 {
-		s, err := New("test", bytes.NewReader(file(t, "rejected.pcap")), DefaultConfig())
-		if err != nil {
-			t.Fatal(err)
+func TestFilesBehindEachOtherAreReadAsOne(t *testing.T) {
+	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
+	other := rewrite(t, classic, bigEndian, true)
+	one := wholly(t, classic)
+	for name, b := range map[string][]byte{
+		"pcap":       slices.Concat(classic, other, classic),
+		"pcapng":     slices.Concat(next, next, next),
+		"gzip":       slices.Concat(gzipped(classic), gzipped(other), gzipped(classic)),
+		"zstd":       slices.Concat(zstandard(t, next), zstandard(t, next), zstandard(t, next)),
+		"pzstd":      slices.Concat([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), zstandard(t, slices.Concat(next, next, next))),
+		"empty ones": slices.Concat(bytes.Repeat(pcapOf(1).b, 100_000), classic, classic, classic, pcapOf(1).b),
+	} {
+		if got := wholly(t, b); !slices.Equal(got, slices.Concat(one, one, one)) {
+			t.Errorf("%s: %d frames, want 3 times %d", name, len(got), len(one))
 		}
-		sources = append(sources, s)
 	}
-	cut, err := New("cut", bytes.NewReader(file(t, "rejected.pcap")[:300]), DefaultConfig())
+}
+
+func TestProgressIsThatOfTheFileOnDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pcap.gz")
+	b := gzipped(file(t, "rejected.pcap"))
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := capture.Merge(append(sources, cut)...)
-	var last capture.Packet
-	n := 0
-	for {
-		p, err := m.Next()
-		if err != nil {
-			if !errors.Is(err, ErrTruncated) {
-				t.Errorf("err = %v, want what ended the cut file", err)
-			}
-			break
-		}
-		if p.Time.Before(last.Time) {
-			t.Errorf("packet %d goes back in time", n)
-		}
-		last, n = p, n+1
+	for err == nil {
+		_, err = s.Next()
 	}
-	if n != 2*len(want) || m.Drops().Seen != uint64(n) {
-		t.Errorf("packets = %d, seen = %d, want %d", n, m.Drops().Seen, 2*len(want))
+	if read, size := s.Progress(); read != int64(len(b)) || size != int64(len(b)) {
+		t.Errorf("progress = %d of %d, want %d of as many", read, size, len(b))
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
-// FuzzFile states that no file makes the reader panic, hang, or take more room than the file has bytes and some.
-func FuzzFile(f *testing.F) {
-	f.Add(file(f, "rejected.pcap"))
-	f.Add(file(f, "rejected.pcapng"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		got, end := packets(b, DefaultConfig())
-		if end == nil || len(got) > len(b) {
-			t.Errorf("packets = %d of %d bytes, err = %v", len(got), len(b), end)
+// TestStandardInputEndsByItselfAndByClose reads a pipe in a process of its own.
+func TestStandardInputEndsByItselfAndByClose(t *testing.T) {
+	if os.Getenv("PCAP_TEST_STDIN") != "" {
+		readStandardInput()
+	}
+	for _, held := range []bool{false, true} { // held: the pipe stays open after the last frame
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=TestStandardInputEndsByItselfAndByClose$")
+		cmd.Env = append(os.Environ(), fmt.Sprintf("PCAP_TEST_STDIN=%v", held))
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(file(t, "rejected.pcap")); err != nil {
+			t.Fatal(err)
+		}
+		if !held {
+			_ = in.Close()
+		}
+		if err := cmd.Wait(); err != nil || out.String() != "9 packets, size -1, EOF\n" {
+			t.Errorf("held %v: %q, %v, want 9 packets of size -1 and the end", held, out.String(), err)
+		}
+	}
+}
+
+// readStandardInput says what it read. A pipe that is held open is closed by another goroutine.
+func readStandardInput() {
+	s, err := Open("-", DefaultConfig())
+	n := 0
+	for err == nil {
+		if _, err = s.Next(); err == nil {
+			n++
+		}
+		if n == 9 && os.Getenv("PCAP_TEST_STDIN") == "true" {
+			go func() { _ = s.Close() }()
+		}
+	}
+	_, size := s.Progress()
+	fmt.Printf("%d packets, size %d, %v\n", n, size, err)
+	os.Exit(0)
 }

@@ -25,7 +25,7 @@ var house = map[string]room{
 	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock"},
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
 	"capture/pcap": {imports: []string{"capture/decode"},
-		others: []string{"github.com/google/gopacket", "github.com/klauspost/compress/zstd"}},
+		others: []string{"github.com/klauspost/compress/zstd"}},
 	"capture/hep":         {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},
 	"capture/capturetest": {imports: []string{"capture"}},
 	"sip": {imports: []string{"capture"},
