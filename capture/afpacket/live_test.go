@@ -75,7 +75,7 @@ func TestCaptureFilesPassTheWireWhole(t *testing.T) {
 			wireOf(t, "near").send(frames...)
 			want := 0
 			for _, f := range frames {
-				if wanted(f, c.Ports) {
+				if wanted(f, c.Filter()) {
 					want++
 				}
 			}

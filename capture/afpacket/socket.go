@@ -31,7 +31,7 @@ func openSocket(c Config) (s *socket, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.filter, err = Program(c.Ports); err != nil {
+	if s.filter, err = c.Filter().Program(); err != nil {
 		return s, err
 	}
 	if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
