@@ -137,7 +137,8 @@ func randomFrame(r *rand.Rand, f Filter) []byte {
 	b := make([]byte, 12, 128)
 	for range r.IntN(4) {
 		b = binary.BigEndian.AppendUint16(b, pick[uint16](r, 0x8100, 0x88a8, 0x9100, 0x9200))
-		b = binary.BigEndian.AppendUint16(b, uint16(r.Uint32())&0xf000|pick[uint16](r, 0, 100, 100, 4094, uint16(r.IntN(4096))))
+		id := pick[uint16](r, 0, 100, 100, 4094, uint16(r.IntN(4096)))
+		b = binary.BigEndian.AppendUint16(b, uint16(r.Uint32())&0xf000|id)
 	}
 	v4 := r.IntN(2) == 0
 	if v4 {
