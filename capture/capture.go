@@ -61,7 +61,8 @@ type Flow struct {
 // Reverse returns the Flow of the answers.
 func (f Flow) Reverse() Flow { return Flow{Src: f.Dst, Dst: f.Src, Transport: f.Transport} }
 
-// A Packet is one transport payload as the wire showed it.
+// A Packet is one transport payload as the wire showed it. A live Source that has lost frames, and then sees nothing
+// that would tell of it, says so by a Packet that is Bare.
 type Packet struct {
 	Time    time.Time // when it was seen, never when we looked
 	Flow    Flow
@@ -77,9 +78,14 @@ type Packet struct {
 	Payload []byte // borrowed: valid until the next call of Next
 
 	Correlation []byte    // what a feed says that legs of one call have alike; borrowed like Payload, nil without it
-	Missed      uint64    // frames lost at Point since the last Packet that told of any
-	MissedSince time.Time // when they were not lost yet; the zero Time unless Missed
+	Missed      uint64    // frames lost at Point, each told by one Packet: later than MissedSince, not later than Time
+	MissedSince time.Time // the last frame before them; the zero Time unless Missed
+
+	Step time.Duration // by which the wall clock was set since the Packet before, by more than a second; live only
 }
+
+// Bare reports whether p carries nothing of the wire: it tells what was Missed, and there is no message to look for.
+func (p *Packet) Bare() bool { return p.Flow.Transport == 0 && len(p.Payload) == 0 }
 
 // A Source yields packets. Next returns io.EOF at the end of a file and after Close;
 // any other error ends the Source for good: what was readable before it has been returned.

@@ -36,6 +36,13 @@ func (a *assembler) when(test bpf.JumpTest, val uint32, to string) {
 	a.emit(bpf.JumpIf{Cond: test, Val: val})
 }
 
+// among jumps to a label if the accumulator is one of the list.
+func (a *assembler) among(list []uint32, to string) {
+	for _, val := range list {
+		a.when(bpf.JumpEqual, val, to)
+	}
+}
+
 // goTo jumps to a label.
 func (a *assembler) goTo(to string) {
 	a.jumps = append(a.jumps, branch{len(a.code), to})

@@ -16,14 +16,15 @@ import (
 // Config says what is captured, and with how much memory: Fanout rings of Blocks times BlockSize bytes.
 type Config struct {
 	Interface   string        // one network interface; the word any is none
-	Ports       []PortRange   // what the kernel filter takes
+	Ports       []PortRange   // of UDP, TCP and SCTP, source or destination: what the kernel filter takes
+	VLANs       []uint16      // outermost tags that are taken, 0 for frames without one; empty for all
 	Fanout      int           // rings that share the interface's traffic by flow
 	Blocks      int           // of one ring
 	BlockSize   int           // bytes; a power of two, 128 KiB or more, for an offloaded frame has 64 KiB
 	Retire      time.Duration // longest wait of a frame in a block that is not full
 	Promiscuous bool          // also frames addressed to others; for mirror ports
 	Skew        time.Duration // a stamp further than this from the frame's arrival is replaced by the arrival
-	Decode      decode.Config // its Ports are these Ports
+	Decode      decode.Config // its Ports are these Ports; the filter takes its Tunnels, too
 }
 
 // A PortRange is the ports from First to Last, both included.
@@ -58,6 +59,10 @@ func (c Config) Validate() error {
 		wrong(r.First == 0 || r.Last < r.First, "ports: want 1 to 65535 in order, got %d-%d", r.First, r.Last)
 	}
 	wrong(len(joined(c.Ports)) > mostRanges, "ports: want %d ranges or fewer", mostRanges)
+	wrong(len(c.Filter().vlans()) > mostVLANs, "vlans: want %d or fewer", mostVLANs)
+	for _, id := range c.VLANs {
+		wrong(id > 4094, "vlans: want 0 to 4094, got %d", id)
+	}
 	wrong(c.Fanout < 1 || c.Fanout > 64, "fanout: want 1 to 64, got %d", c.Fanout)
 	wrong(c.Blocks < 2, "blocks: want 2 or more, got %d", c.Blocks)
 	power := c.BlockSize > 0 && c.BlockSize&(c.BlockSize-1) == 0

@@ -11,45 +11,82 @@ import (
 	"strings"
 
 	"golang.org/x/net/bpf"
+
+	"sipsieve/capture"
 )
 
-// snapLen is what the filter returns for a frame that is taken: longer than any frame, offloads included.
-const snapLen = 0x40000
+// A Filter says what the kernel lets in. Other frames never reach this process.
+type Filter struct {
+	Ports   []PortRange     // of UDP, TCP and SCTP, source or destination
+	Tunnels capture.Tunnels // each taken whole, for what it carries is known in user space only
+	VLANs   []uint16        // outermost tags that are taken, 0 for frames without one; empty for all
+	Raw     bool            // frames begin with the IP header
+}
 
-// mostRanges keeps the program within the kernel's 4096 instructions.
-const mostRanges = 512
+// Filter returns what the kernel lets in from an interface of Ethernet frames.
+func (c Config) Filter() Filter {
+	return Filter{Ports: c.Ports, Tunnels: c.Decode.Tunnels, VLANs: c.VLANs}
+}
 
-// Protocol numbers and EtherTypes that the filter knows.
-const (
-	etherIPv4, etherIPv6       = 0x0800, 0x86dd
-	etherVLAN, etherServiceTag = 0x8100, 0x88a8 // IEEE 802.1Q and 802.1ad
+// mostRanges and mostVLANs keep the program within the kernel's 4096 instructions.
+const mostRanges, mostVLANs = 512, 256
 
-	protoTCP, protoUDP             = 6, 17
-	nextHopByHop, nextRouting      = 0, 43 // IPv6 extension headers, RFC 8200 section 4.1
-	nextFragment, nextDestinations = 44, 60
-	fragmentBits                   = 0x3fff // more fragments, or an offset: RFC 791 section 3.1
+// A marker is the numbers by which a tunnel is known in the layer that carries it.
+type marker struct {
+	ethers, protos, ports []uint32 // EtherTypes, IP protocols, UDP destination ports
+}
+
+var (
+	greMarker = marker{protos: []uint32{47}}
+	markers   = [capture.Encapsulations]marker{
+		capture.MPLS:    {ethers: []uint32{0x8847, 0x8848}}, // RFC 3032 and RFC 5332
+		capture.PPPoE:   {ethers: []uint32{0x8864}},
+		capture.IPIP:    {protos: []uint32{4, 41}},
+		capture.GRE:     greMarker,
+		capture.NVGRE:   greMarker,
+		capture.ERSPAN1: greMarker,
+		capture.ERSPAN2: greMarker,
+		capture.ERSPAN3: greMarker,
+		capture.VXLAN:   {ports: []uint32{4789, 8472}}, // RFC 7348, and Linux before it
+		capture.Geneve:  {ports: []uint32{6081}},
+		capture.GTPU:    {ports: []uint32{2152}},
+	}
 )
 
-// Program returns the kernel filter for the ports: TCP and UDP with a source or destination port in one of the
-// ranges, every fragment of a UDP datagram over IPv4, and every IPv6 packet that begins with an extension header
-// (hop-by-hop, routing, fragment, destination options). Up to two VLAN tags in the frame are stepped over.
-// Other frames never reach this process. At most 512 ranges are taken after neighbours are joined.
-func Program(ports []PortRange) ([]bpf.RawInstruction, error) {
-	ranges := joined(ports)
+// marks returns what tells the tunnels of t, each number once and in order.
+func marks(t capture.Tunnels) (m marker) {
+	for e := range capture.Encapsulations {
+		if t.Has(e) {
+			m.ethers = append(m.ethers, markers[e].ethers...)
+			m.protos = append(m.protos, markers[e].protos...)
+			m.ports = append(m.ports, markers[e].ports...)
+		}
+	}
+	for _, list := range []*[]uint32{&m.ethers, &m.protos, &m.ports} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return m
+}
+
+// Program returns the kernel filter of f: UDP, TCP and SCTP with a source or destination port in one of the ranges,
+// every fragment of a UDP datagram over IPv4, every IPv6 packet that begins with an extension header (hop-by-hop,
+// routing, fragment, destination options), and the Tunnels, fragments of them included. Up to two VLAN tags in the
+// frame are stepped over. At most 512 ranges are taken after neighbours are joined, and at most 256 VLANs.
+func (f Filter) Program() ([]bpf.RawInstruction, error) {
+	ranges := joined(f.Ports)
 	switch {
 	case len(ranges) == 0:
 		return nil, errors.New("afpacket: filter: no ports")
 	case len(ranges) > mostRanges:
 		return nil, fmt.Errorf("afpacket: filter: %d port ranges, limit %d", len(ranges), mostRanges)
+	case len(f.vlans()) > mostVLANs:
+		return nil, fmt.Errorf("afpacket: filter: %d VLANs, limit %d", len(f.vlans()), mostVLANs)
+	case f.Raw && len(f.VLANs) > 0 && !slices.Contains(f.VLANs, 0):
+		return nil, errors.New("afpacket: filter: VLANs are asked for where frames have no Ethernet header")
 	}
 	var a assembler
-	a.linkLayer()
-	a.ipv4()
-	a.ipv6()
-	a.label("take")
-	a.emit(bpf.RetConstant{Val: snapLen})
-	a.label("drop")
-	a.emit(bpf.RetConstant{})
+	a.frame(f, marks(f.Tunnels))
 	a.label("ports")
 	a.emit(bpf.LoadIndirect{Off: 0, Size: 2})
 	a.ranges(ranges)
@@ -59,72 +96,11 @@ func Program(ports []PortRange) ([]bpf.RawInstruction, error) {
 	return a.assemble()
 }
 
-// linkLayer leaves the EtherType in A and the offset of the network layer in X.
-func (a *assembler) linkLayer() {
-	a.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: 14}, bpf.LoadAbsolute{Off: 12, Size: 2})
-	a.when(bpf.JumpEqual, etherVLAN, "tagged")
-	a.when(bpf.JumpEqual, etherServiceTag, "tagged")
-	a.goTo("network")
-	a.label("tagged")
-	a.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: 18}, bpf.LoadAbsolute{Off: 16, Size: 2})
-	a.when(bpf.JumpEqual, etherVLAN, "tagged twice")
-	a.when(bpf.JumpEqual, etherServiceTag, "tagged twice")
-	a.goTo("network")
-	a.label("tagged twice")
-	a.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: 22}, bpf.LoadAbsolute{Off: 20, Size: 2})
-	a.label("network")
-	a.when(bpf.JumpEqual, etherIPv4, "ipv4")
-	a.when(bpf.JumpEqual, etherIPv6, "ipv6")
-	a.goTo("drop")
-}
-
-func (a *assembler) ipv4() {
-	a.label("ipv4")
-	a.emit(bpf.LoadIndirect{Off: 6, Size: 2})
-	a.when(bpf.JumpBitsSet, fragmentBits, "fragment")
-	a.emit(bpf.LoadIndirect{Off: 9, Size: 1})
-	a.when(bpf.JumpEqual, protoUDP, "ipv4 transport")
-	a.when(bpf.JumpEqual, protoTCP, "ipv4 transport")
-	a.goTo("drop")
-	a.label("fragment")
-	a.emit(bpf.LoadIndirect{Off: 9, Size: 1})
-	a.when(bpf.JumpEqual, protoUDP, "take")
-	a.goTo("drop")
-	a.label("ipv4 transport") // X += 4 * IHL
-	a.emit(
-		bpf.LoadIndirect{Off: 0, Size: 1},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0x0f},
-		bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 2},
-		bpf.ALUOpX{Op: bpf.ALUOpAdd},
-		bpf.TAX{},
-	)
-	a.goTo("ports")
-}
-
-func (a *assembler) ipv6() {
-	a.label("ipv6")
-	a.emit(bpf.LoadIndirect{Off: 6, Size: 1})
-	for _, next := range []uint32{nextFragment, nextHopByHop, nextRouting, nextDestinations} {
-		a.when(bpf.JumpEqual, next, "take")
-	}
-	a.when(bpf.JumpEqual, protoUDP, "ipv6 transport")
-	a.when(bpf.JumpEqual, protoTCP, "ipv6 transport")
-	a.goTo("drop")
-	a.label("ipv6 transport")
-	a.emit(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 40}, bpf.TAX{})
-	a.goTo("ports")
-}
-
-// ranges returns from the filter if A lies in one of rs. Each test skips only over its own return,
-// so the list may be longer than a conditional jump reaches.
-func (a *assembler) ranges(rs []PortRange) {
-	for _, r := range rs {
-		a.emit(
-			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: uint32(r.First), SkipFalse: 2},
-			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(r.Last), SkipTrue: 1},
-			bpf.RetConstant{Val: snapLen},
-		)
-	}
+// vlans returns the VLANs in order, each once.
+func (f Filter) vlans() []uint16 {
+	sorted := slices.Clone(f.VLANs)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
 }
 
 // joined returns the ports in order, each once, in as few ranges as possible. A range that ends before it begins
@@ -143,21 +119,39 @@ func joined(ports []PortRange) []PortRange {
 	return out
 }
 
-// Describe says in plain words what Program takes.
-func Describe(ports []PortRange) string {
-	var words []string
-	for _, r := range joined(ports) {
-		if r.First == r.Last {
-			words = append(words, fmt.Sprint(r.First))
-			continue
+// Describe says in plain words what the kernel lets in.
+func (f Filter) Describe() string {
+	var ports []string
+	for _, r := range joined(f.Ports) {
+		word := fmt.Sprint(r.First)
+		if r.First != r.Last {
+			word += fmt.Sprintf("-%d", r.Last)
 		}
-		words = append(words, fmt.Sprintf("%d-%d", r.First, r.Last))
+		ports = append(ports, word)
 	}
-	return "udp and tcp with source or destination port " + strings.Join(words, ", ") +
-		"; all ipv4 fragments of udp; all ipv6 with extension headers; nothing else"
+	words := "udp, tcp and sctp with source or destination port " + strings.Join(ports, ", ") +
+		"; all ipv4 fragments of udp; all ipv6 with extension headers"
+	words += listed("; whole tunnels with ethertype ", "%#04x", marks(f.Tunnels).ethers)
+	words += listed("; whole tunnels of ip protocol ", "%d", marks(f.Tunnels).protos)
+	words += listed("; whole tunnels to udp port ", "%d", marks(f.Tunnels).ports)
+	if !f.Raw {
+		words += strings.Replace(listed("; of all that only vlan ", "%d", f.vlans()), "vlan 0", "vlan none", 1)
+	}
+	return words + "; nothing else"
 }
 
-// Hash returns 32 hexadecimal digits that name the filter: the first half of the SHA-256 of its instructions.
+func listed[N uint16 | uint32](before, format string, list []N) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var words []string
+	for _, n := range list {
+		words = append(words, fmt.Sprintf(format, n))
+	}
+	return before + strings.Join(words, ", ")
+}
+
+// Hash returns 32 hexadecimal digits that name a filter: the first half of the SHA-256 of its instructions.
 func Hash(prog []bpf.RawInstruction) string {
 	var b []byte
 	for _, in := range prog {

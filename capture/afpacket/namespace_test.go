@@ -39,8 +39,8 @@ func namespace(t testing.TB) {
 	}
 	ip(t, "link set lo up")
 	ip(t, "link add near mtu 9000 type veth peer name far mtu 9000")
-	ip(t, "link set near up")
 	ip(t, "link set far up")
+	ip(t, "link set near up") // the last of the two, for it alone sends at once: the other waits for its carrier
 }
 
 func ip(t testing.TB, args string) {

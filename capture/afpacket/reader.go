@@ -19,6 +19,7 @@ type Stats struct {
 	Losing  uint64 // blocks that the kernel marked: it had dropped frames shortly before
 	Freezes uint64 // times that the kernel found no free block
 	Skewed  uint64 // stamps replaced by the arrival
+	Left    uint64 // frames that were in the ring, unread, when it was given back
 }
 
 // States of a reader. It gives the ring back itself once it has been asked for a frame; until then close does.
@@ -40,33 +41,42 @@ type reader struct {
 
 	state   atomic.Int32
 	told    chan struct{} // closed once close has done with the descriptors
+	clock   clock
 	arrival time.Time     // when the block that is read was found ready
-	sampled time.Time     // when the kernel's counters were read last
-	missed  bool          // the interface was not there when we looked last
+	steady  time.Duration // then, by the clock that nobody sets
+	sampled time.Duration // when the kernel's counters were read last, by that clock
+	last    time.Time     // of the frame before
+	loss    loss
+	step    time.Duration // of the wall clock, not told yet
+	quiet   bool          // nothing follows that could tell of the loss
+	absent  bool          // the interface was not there when we looked last
 	over    error         // what ended it
 
-	packets, losing, freezes, skewed atomic.Uint64
+	returned, lost                         uint64 // frames
+	packets, losing, freezes, skewed, left atomic.Uint64
 }
 
 func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
-	now := time.Now()
-	return &reader{
-		socket:  s,
-		ring:    ring{mem: s.mem, size: c.BlockSize},
-		name:    c.Interface,
-		skew:    c.Skew,
-		retire:  c.Retire,
-		drops:   drops,
-		told:    make(chan struct{}),
-		arrival: now,
-		sampled: now,
+	r := &reader{
+		socket: s,
+		ring:   ring{mem: s.mem, size: c.BlockSize},
+		name:   c.Interface,
+		skew:   c.Skew,
+		retire: c.Retire,
+		drops:  drops,
+		told:   make(chan struct{}),
+		clock:  systemClock(),
 	}
+	r.arrival, r.steady = r.clock()
+	r.sampled, r.last = r.steady, r.arrival
+	return r
 }
 
 const sampleEvery = time.Second
 
 // read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
-// error that wraps ErrGone when the interface was removed and its last frames have been read.
+// error that wraps ErrGone when the interface was removed and its last frames have been read. News of a loss that
+// no frame follows comes in a frame without bytes, or with the error.
 func (r *reader) read(f *frame) error {
 	if r.over != nil {
 		return r.over
@@ -79,20 +89,32 @@ func (r *reader) read(f *frame) error {
 			r.note(f)
 			return nil
 		}
+		if r.quiet {
+			break
+		}
+	}
+	*f = frame{time: r.arrival}
+	if r.loss.frames > 0 {
+		f.news = r.loss.tell(r.last)
 	}
 	return r.over
 }
 
-// turnOver gives the block that has been read back and waits for one to read. It is false once the reader is over.
+// turnOver gives the block that has been read back and waits for one to read, or for silence after a loss. It is
+// false once the reader is over.
 func (r *reader) turnOver() bool {
 	r.ring.release()
-	for {
+	r.quiet = false
+	for waited := false; ; waited = true {
 		if r.stopped() {
 			r.end(io.EOF)
 			return false
 		}
 		r.look()
 		if r.ring.ready() {
+			return true
+		}
+		if r.quiet = waited && r.loss.frames > 0; r.quiet {
 			return true
 		}
 		if err := r.await(); err != nil {
@@ -104,8 +126,10 @@ func (r *reader) turnOver() bool {
 
 // look asks the time, once a block, and reads the kernel's counters if they have not been read for a second.
 func (r *reader) look() {
-	r.arrival = time.Now()
-	if r.arrival.Sub(r.sampled) >= sampleEvery {
+	wall, steady := r.clock()
+	r.step += step(wall.Sub(r.arrival), steady-r.steady)
+	r.arrival, r.steady = wall, steady
+	if r.steady-r.sampled >= sampleEvery {
 		r.sample()
 	}
 }
@@ -114,7 +138,7 @@ func (r *reader) look() {
 // that has gone is an error once its last block has had the time to come.
 func (r *reader) await() error {
 	patience := sampleEvery
-	if r.missed {
+	if r.absent || r.loss.frames > 0 {
 		patience = 2 * r.retire
 	}
 	if err := r.wait(int(patience.Milliseconds())); err != nil {
@@ -123,25 +147,35 @@ func (r *reader) await() error {
 	if r.ring.ready() || !r.gone() {
 		return nil
 	}
-	if r.missed {
+	if r.absent {
 		return fmt.Errorf("afpacket: %s: %w", r.name, ErrGone)
 	}
-	r.missed = true
+	r.absent = true
 	return nil
 }
 
-// note keeps count, and mends the stamp of f.
+// note keeps count, mends the stamp of f, and lets f tell what is new.
 func (r *reader) note(f *frame) {
-	r.losing.Store(r.ring.losing)
+	r.returned++
+	if r.losing.Load() != r.ring.losing { // f is the first of a block that is marked
+		r.losing.Store(r.ring.losing)
+		r.loss.mark(r.last)
+		r.sample()
+	}
 	if f.time.Sub(r.arrival).Abs() > r.skew {
 		f.time = r.arrival
 		r.skewed.Add(1)
 	}
+	if r.loss.over(r.ring.taken, r.last) {
+		f.news = r.loss.tell(r.last)
+	}
+	f.news.step, r.step = r.step, 0
+	r.last = f.time
 }
 
 // sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
 func (r *reader) sample() {
-	r.sampled = r.arrival
+	r.sampled = r.steady
 	v, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
 		return
@@ -149,6 +183,8 @@ func (r *reader) sample() {
 	r.packets.Add(uint64(v.Packets))
 	r.drops.Add(uint64(v.Drops))
 	r.freezes.Add(uint64(v.Freeze_q_cnt))
+	r.lost += uint64(v.Drops)
+	r.loss.add(uint64(v.Drops), r.ring.written())
 }
 
 // end gives everything back. It is called by read only; a close that is on its way is waited for,
@@ -162,7 +198,9 @@ func (r *reader) end(why error) {
 }
 
 func (r *reader) dispose() {
+	r.look()
 	r.sample()
+	r.left.Store(r.packets.Load() - r.lost - r.returned)
 	r.ring = ring{}
 	_ = r.socket.close() // the ring is not needed any more: nobody can act on it
 }
@@ -186,6 +224,7 @@ func (r *reader) stats() Stats {
 		Losing:  r.losing.Load(),
 		Freezes: r.freezes.Load(),
 		Skewed:  r.skewed.Load(),
+		Left:    r.left.Load(),
 	}
 }
 

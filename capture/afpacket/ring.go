@@ -35,7 +35,8 @@ type ring struct {
 	block  []byte
 	left   int    // frames of block not taken yet
 	offset int    // of the next of them
-	losing uint64 // blocks that the kernel closed with frames dropped since its counters were read
+	taken  uint64 // blocks begun, from the beginning
+	losing uint64 // of them, those that the kernel closed with frames dropped since its counters were read
 }
 
 // A frame is what the kernel says of one frame. Bytes lie in the ring.
@@ -45,6 +46,7 @@ type frame struct {
 	length int    // on the wire
 	vlan   uint16 // identifier of the tag that the kernel took off; 0 without one
 	tpid   uint16 // EtherType of that tag
+	news   news
 }
 
 // next returns the next frame, which is valid until the next call. It gives a block back to the kernel once all
@@ -77,6 +79,20 @@ func (r *ring) ready() bool {
 	return r.left > 0 || atomic.LoadUint32(r.status(r.turn))&unix.TP_STATUS_USER != 0
 }
 
+// written returns how many blocks the kernel has written, from the beginning.
+func (r *ring) written() uint64 {
+	blocks := len(r.mem) / r.size
+	ahead := 0
+	if r.block != nil {
+		ahead = 1
+	}
+	n := r.taken
+	for ; ahead < blocks && atomic.LoadUint32(r.status((r.turn+ahead)%blocks))&unix.TP_STATUS_USER != 0; ahead++ {
+		n++
+	}
+	return n
+}
+
 func (r *ring) acquire() bool {
 	status := atomic.LoadUint32(r.status(r.turn))
 	if status&unix.TP_STATUS_USER == 0 {
@@ -85,6 +101,7 @@ func (r *ring) acquire() bool {
 	if status&unix.TP_STATUS_LOSING != 0 {
 		r.losing++
 	}
+	r.taken++
 	r.block = r.mem[r.turn*r.size : (r.turn+1)*r.size]
 	r.left, r.offset = int(u32(r.block, blockFrames)), int(u32(r.block, blockFirst))
 	return true

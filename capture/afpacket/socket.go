@@ -7,13 +7,17 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"sipsieve/capture/decode"
 )
 
 // A socket is a packet socket with its ring mapped, and an eventfd that wakes who waits for it.
 type socket struct {
 	fd, wake int
 	mem      []byte
-	filter   []bpf.RawInstruction
+	link     decode.LinkType
+	lets     Filter
+	filter   []bpf.RawInstruction // its program
 }
 
 var everyFrame = uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network byte order
@@ -31,9 +35,6 @@ func openSocket(c Config) (s *socket, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.filter, err = Program(c.Ports); err != nil {
-		return s, err
-	}
 	if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return s, fmt.Errorf("eventfd: %w", err)
 	}
@@ -47,7 +48,13 @@ func openSocket(c Config) (s *socket, err error) {
 	if err = s.mapRing(c); err != nil {
 		return s, err
 	}
-	return s, s.bind(link.Index, c.Promiscuous)
+	if err = s.bind(link.Index, c.Promiscuous); err != nil {
+		return s, err
+	}
+	s.lets = c.Filter()
+	s.lets.Raw = s.link == decode.Raw
+	s.filter, err = s.lets.Program()
+	return s, err
 }
 
 func (s *socket) mapRing(c Config) error {
@@ -72,7 +79,8 @@ func (s *socket) mapRing(c Config) error {
 	return nil
 }
 
-// bind ties the socket to an interface of Ethernet frames. Loopback shows each frame twice, so the
+// bind ties the socket to an interface of Ethernet frames, or of IP packets without another header: that of a tun
+// device, of WireGuard, PPP or an IP tunnel. Loopback shows each frame twice, so the
 // way out is left out there; elsewhere our own answers are outgoing.
 func (s *socket) bind(index int, promiscuous bool) error {
 	if err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: everyFrame, Ifindex: index}); err != nil {
@@ -82,14 +90,17 @@ func (s *socket) bind(index int, promiscuous bool) error {
 	if err != nil {
 		return err
 	}
+	s.link = decode.Ethernet
 	switch address.Hatype {
 	case unix.ARPHRD_ETHER:
+	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP, unix.ARPHRD_PPP, unix.ARPHRD_TUNNEL, unix.ARPHRD_TUNNEL6, unix.ARPHRD_SIT:
+		s.link = decode.Raw
 	case unix.ARPHRD_LOOPBACK:
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 			return fmt.Errorf("ignore outgoing: %w", err)
 		}
 	default:
-		return fmt.Errorf("hardware type %d is not Ethernet", address.Hatype)
+		return fmt.Errorf("hardware type %d is neither Ethernet nor IP", address.Hatype)
 	}
 	if !promiscuous {
 		return nil

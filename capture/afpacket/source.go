@@ -15,6 +15,7 @@ type Source struct {
 	counts  *capture.Counters
 	decoder *decode.Decoder
 	frame   decode.Frame // what the decoder was given last
+	news    news
 	over    error
 }
 
@@ -59,33 +60,53 @@ func newSource(c Config, member uint64) *Source {
 }
 
 // Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
-// was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error.
+// was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error,
+// and so is the news of a loss.
 func (s *Source) Next() (p capture.Packet, err error) {
 	for !s.decoder.Next(&p) {
-		if s.over != nil {
+		switch {
+		case s.news.missed > 0: // nothing comes of the frame that would tell
+			return s.tell(capture.Packet{Time: s.frame.Time, Point: s.reader.name}), nil
+		case s.over != nil:
 			return capture.Packet{}, s.over
 		}
 		s.feed()
 	}
-	return p, nil
+	return s.tell(p), nil
+}
+
+// tell adds to p what is known of where it was seen, and what has not been told yet.
+func (s *Source) tell(p capture.Packet) capture.Packet {
+	p.Origin = capture.Interface
+	p.Missed, p.MissedSince, p.Step = s.news.missed, s.news.since, s.news.step
+	s.news = news{}
+	return p
 }
 
 // feed gives the decoder a frame, or the news that none follows.
 func (s *Source) feed() {
 	var f frame
-	if s.over = s.reader.read(&f); s.over != nil {
-		s.decoder.Flush()
-		return
-	}
+	s.over = s.reader.read(&f)
+	s.news.add(f.news)
 	s.frame = decode.Frame{
 		Time:   f.time,
-		Link:   decode.Ethernet,
+		Link:   s.reader.link,
 		Data:   f.bytes,
 		Length: f.length,
 		VLAN:   f.vlan,
 		Point:  s.reader.name,
 	}
-	s.decoder.Frame(&s.frame)
+	switch {
+	case s.over != nil:
+		s.decoder.Flush()
+	case f.length > 0:
+		s.decoder.Frame(&s.frame)
+	}
+}
+
+// Filter says in plain words what the kernel lets in, and names the program that it runs by its Hash.
+func (s *Source) Filter() (words, hash string) {
+	return s.reader.lets.Describe(), Hash(s.reader.filter)
 }
 
 // Drops returns what has been counted so far; the kernel's part is a second old at most while Next is called.
