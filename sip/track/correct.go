@@ -63,6 +63,7 @@ func (t *Tracker) lateResponse(n uint32, d *dialog, m *sip.Message, k Keys, side
 	case d.inferred() && d.proposed(m, side) && (m.Status < 300 || lost(m.Status)):
 		t.reopen(n, d, up, at)
 		t.move(n, nowhere)
+		t.beginInterims(n, at)
 	case d.inferred() && m.Method == sip.Bye && d.bye == 0 && final(m):
 		t.reopen(n, d, leaving, at)
 	default:
