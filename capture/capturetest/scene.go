@@ -163,12 +163,13 @@ func (s *scene) request(st *step, from, to *party) ([]byte, error) {
 	return r.text, nil
 }
 
-// ack acknowledges the last INVITE: in its transaction if it was refused, in one of its own after a 2xx.
+// ack acknowledges the last INVITE of that side: in its transaction if it was refused, in one of its own after a 2xx.
 func (s *scene) ack(st *step, d *dialog, from *party) ([]byte, error) {
-	inv := d.invite
-	if inv == nil || inv.from != from {
+	inv := d.open[from.name+" INVITE"]
+	if inv == nil {
 		return nil, errors.New("ACK without an INVITE of that side")
 	}
+	d.invite = inv
 	if inv.ack != nil && !st.has("new") && st.word("tag") == "" {
 		return inv.ack, nil
 	}

@@ -166,7 +166,8 @@ func readSize(text string) (int64, error) {
 }
 
 func (c *config) limits() (track.Limits, error) {
-	l := track.Limits{Calls: c.Calls.Limit, Bindings: c.Calls.Bindings}
+	l := track.DefaultLimits()
+	l.Calls, l.Bindings = c.Calls.Limit, c.Calls.Bindings
 	var err1, err2 error
 	l.Ring, err1 = time.ParseDuration(c.Calls.Ring)
 	l.Talk, err2 = time.ParseDuration(c.Calls.MaxCall)

@@ -47,15 +47,22 @@ func (q *deadlines) drop(n uint32) {
 
 // due returns a number that is due at now or before, earliest first, and when it was due. It is due no longer.
 func (q *deadlines) due(now int64) (n uint32, at int64, ok bool) {
+	if n, at, ok = q.first(now); ok {
+		q.drop(n)
+	}
+	return n, at, ok
+}
+
+// first returns what due would, and leaves it.
+func (q *deadlines) first(now int64) (n uint32, at int64, ok bool) {
 	for len(q.heap) > 0 && q.heap[0].at <= now {
 		first := q.heap[0]
-		if really := q.at[first.n]; really > first.at {
-			q.heap[0].at = really
-			q.down(0)
-			continue
+		really := q.at[first.n]
+		if really <= first.at {
+			return first.n, first.at, true
 		}
-		q.drop(first.n)
-		return first.n, first.at, true
+		q.heap[0].at = really
+		q.down(0)
 	}
 	return 0, 0, false
 }

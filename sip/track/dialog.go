@@ -32,7 +32,7 @@ const (
 const (
 	prints   = 20 // messages that are remembered to know repeats by
 	branches = 6  // INVITE transactions of one attempt on the caller's hop
-	maxForks = 16 // forks whose times are remembered
+	maxForks = 16 // forks whose times are remembered, and that may answer
 )
 
 // A dialog is a call attempt, or one answered fork of it. It holds no pointer; times are nanoseconds, 0 unknown.
@@ -41,10 +41,10 @@ type dialog struct {
 	callee      uint64 // the callee's tag, once answered; of a BYE alone the other tag
 	text        text   // its Facts
 	row         link
-	root, next  uint32 // the dialog of the INVITE; the next answered fork of it
-	forking     uint32 // its forks, once there are two
-	revision    uint32
-	ordinal     uint32
+	source      uint32    // who is counted for it while nothing shows that the other side took it for a call
+	peer        [2]uint32 // the dialogs before and after it that source is counted for
+	root, next  uint32    // the dialog of the INVITE; the next answered fork of it
+	forking     uint32    // its forks, once there are two
 	seen        [prints]uint32
 	legs        [branches]uint32 // branches of the attempt's INVITEs on the caller's hop
 	pending     [2]change        // by side: a re-INVITE or UPDATE that has no final response yet
@@ -52,25 +52,37 @@ type dialog struct {
 	first, setup, progress, ring, answer, acked int64
 	cancelled, refusedAt, bye, gone, refreshed  int64
 	farAt, holdSince, held                      int64
+	drift                                       int64 // what the clock had been stepped by when it opened
 
 	hop                                   hop
 	cseq, expires                         uint32 // of the INVITE; of the session timer, seconds
 	cancelLeg, answerLeg, firstFork       uint32
-	repeats, requests, responses          uint32
+	repeats, revision                     uint32
 	forks, reinvites, holds, challenges   uint16
 	redirects, code, farCode, reuse       uint16
-	missing                               Missing
+	steps                                 uint16  // of the clock when it opened
+	faults                                Missing // of what was seen; what was not seen is derived
 	flags                                 CallFlags
 	phase                                 phase
 	byeBy                                 Party
 	cause                                 EndCause
-	source                                EndSource
-	transfer, offered                     Transfer // accepted; asked for by a REFER
-	cancelCause, byeCause, finalCause     uint8    // Q.850, as Reason gives it
+	known                                 EndSource // how its end is known
+	heard                                 uint8     // of heardRequest, heardResponse
+	ordinal                               uint8     // counts the answered forks of one INVITE
+	transfer, offered                     Transfer  // accepted; asked for by a REFER
+	cancelCause, byeCause, finalCause     uint8     // Q.850, as Reason gives it
 	nseen, nlegs, legsDone, holding, vias uint8
+	answers                               uint8 // of the INVITE, by forks
 	early, byAck, refusedByAck, retryable bool
-	byeAnswered, counted                  bool
+	accepted, alone                       bool // the INVITE was; nothing but a BYE and its response was seen
+	byeAnswered, counted, told            bool
 }
+
+// What was heard of a dialog.
+const (
+	heardRequest uint8 = 1 << iota
+	heardResponse
+)
 
 // A change is a re-INVITE or an UPDATE under way.
 type change struct {
@@ -136,13 +148,6 @@ func (h *hop) returns(m *sip.Message) bool {
 	return m.Flow.Dst.IsValid() && m.Flow.Dst.Addr().As16() == h.dst && m.Flow.Dst.Port() == h.dport
 }
 
-// forking is what is known of the forks of one INVITE.
-type forking struct {
-	n              int
-	tags           [64]uint32
-	progress, ring [maxForks]int64
-}
-
 // repeated reports whether d has seen m's kind of message in m's transaction before, and remembers it.
 func (d *dialog) repeated(m *sip.Message, k Keys) bool {
 	p := print(m, k)
@@ -170,6 +175,9 @@ func print(m *sip.Message, k Keys) uint32 {
 	if m.Status != 0 {
 		h += k.To.short()
 	}
+	if m.Status > 100 && m.Status < 200 {
+		h += m.Body // a provisional response may be followed by another of its status
+	}
 	h *= 0x9e3779b97f4a7c15
 	return uint32(h >> 32)
 }
@@ -195,9 +203,7 @@ func (d *dialog) addLeg(l uint32) {
 }
 
 // answered reports whether d's INVITE was accepted.
-func (d *dialog) answered() bool {
-	return d.phase == up || d.phase == leaving || d.answer != 0 || d.byAck
-}
+func (d *dialog) answered() bool { return d.accepted }
 
 // settled reports whether every INVITE of the attempt has its final response.
 func (d *dialog) settled() bool { return d.legsDone == 1<<d.nlegs-1 }

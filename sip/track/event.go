@@ -246,20 +246,30 @@ type Counts struct {
 	Opened, Evicted, MidCall, Orphans    uint64
 	Live                                 uint64
 	Ended                                [Dispositions]uint64
+	Corrected                            uint64 // told again; Ended has them as they were told first
+	Bounds                               [Bounds]uint64
 	Registrations                        [RegistrationStates]uint64
 	Opaque                               uint64 // addresses that could not be read
 }
 
-// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes.
+// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. They are one Tracker's:
+// a domain with several admits as many times more; below the limits it makes no difference how many there are.
 type Limits struct {
 	Calls, Bindings int
 	Ring            time.Duration // longest wait for a final response
-	Talk            time.Duration // longest call without a session timer
+	Talk            time.Duration // longest silence of a call without a session timer
+	Interim         time.Duration // how often a call that is up is told; 0 for never
+
+	// A source is a /24 of IPv4 or a /48 of IPv6. It may have PerSource calls open that got neither a provisional
+	// response but 100 nor an answer, and open PerSecond of them a second, after as many as PerSource at once. Either
+	// 0 is no limit.
+	PerSource, PerSecond int
 }
 
 // DefaultLimits returns the limits that suit a small SBC.
 func DefaultLimits() Limits {
-	return Limits{Calls: 200_000, Bindings: 100_000, Ring: 4 * time.Minute, Talk: 4 * time.Hour}
+	return Limits{Calls: 200_000, Bindings: 100_000, Ring: 4 * time.Minute, Talk: 4 * time.Hour,
+		PerSource: 2000, PerSecond: 200}
 }
 
 // Keys are what a Message is found by, made once by whoever reads it.

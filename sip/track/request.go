@@ -13,18 +13,17 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return t.stranger(m, k)
 	}
-	d, again := t.note(n, m, k)
-	d.requests++
-	if again && k.To != (Key{}) && (m.Method == sip.Invite || m.Method == sip.Update) {
-		return true // its response may have been seen
+	d, again := t.note(n, m, k, heardRequest)
+	if again {
+		return true
 	}
 	switch m.Method {
 	case sip.Invite:
-		return t.invite(n, d, m, k)
+		return t.invite(n, d, m, k, side)
 	case sip.Ack:
 		t.ack(n, d, m, k)
 	case sip.Cancel:
-		t.cancel(d, m, k)
+		t.cancel(n, d, m, k)
 	case sip.Bye:
 		t.bye(n, d, m, side)
 	case sip.Update:
@@ -36,13 +35,17 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 }
 
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
-func (t *Tracker) note(n uint32, m *sip.Message, k Keys) (d *dialog, again bool) {
+func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
 	d = t.dialogs.at(n)
 	if again = d.repeated(m, k); again {
 		t.counts.Retransmissions++
 	}
 	if m.Flags&sip.Truncated != 0 {
-		d.missing |= cutOf(m)
+		d.faults |= cutOf(m)
+	}
+	d.heard |= heard
+	if d.row.in == claimRow && d.phase == up && d.heard == heardRequest|heardResponse {
+		t.move(n, nowhere)
 	}
 	if d.phase == up && d.expires == 0 {
 		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Talk))
@@ -77,24 +80,36 @@ func (t *Tracker) stranger(m *sip.Message, k Keys) bool {
 
 // openInvite opens a call with its first INVITE.
 func (t *Tracker) openInvite(m *sip.Message, k Keys, reuse uint16) bool {
+	h := hopOf(m, 0)
+	if why, ok := t.sources.admit(&h, m.Time.UnixNano(), &t.limits); !ok {
+		return t.keepOut(why)
+	}
 	n := t.open(m, k)
 	if n == 0 {
 		return false
 	}
 	d := t.dialogs.at(n)
 	d.reuse = reuse
-	d.setup, d.cseq, d.requests = d.first, m.CSeq, 1
-	d.repeated(m, k)
+	d.setup, d.cseq = d.first, m.CSeq
+	t.begin(d, m, k)
 	d.addLeg(leg(k))
-	if m.Flags&sip.Truncated != 0 {
-		d.missing |= cutOf(m)
-	}
 	t.count(d)
 	t.gatherInvite(d, m)
-	t.rows.move(&t.dialogs, n, openRow)
+	t.move(n, openRow)
 	t.lapses.set(n, d.first+int64(t.limits.Ring))
 	t.tell(d, Start, d.first)
 	return true
+}
+
+// begin takes note of the first message of d.
+func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
+	d.repeated(m, k)
+	if d.heard = heardResponse; m.Request() {
+		d.heard = heardRequest
+	}
+	if m.Flags&sip.Truncated != 0 {
+		d.faults |= cutOf(m)
+	}
 }
 
 // count counts d as a call.
@@ -111,25 +126,21 @@ func (t *Tracker) openInside(m *sip.Message, k Keys) bool {
 		return false
 	}
 	d := t.dialogs.at(n)
-	d.phase, d.callee, d.cseq = up, k.To.short(), m.CSeq
+	d.phase, d.accepted, d.callee, d.cseq = up, true, k.To.short(), m.CSeq
 	d.refreshed = d.first
-	d.repeated(m, k)
-	d.missing |= NoInvite
-	if m.Flags&sip.Truncated != 0 {
-		d.missing |= cutOf(m)
-	}
+	t.begin(d, m, k)
 	t.count(d)
 	t.counts.MidCall++
 	t.gatherInside(d, m)
+	t.move(n, claimRow)
 	t.lapses.set(n, d.first+int64(t.limits.Talk))
+	t.beginInterims(n, d.first)
 	if m.Request() {
-		d.requests = 1
-		d.missing |= NoFinal
 		d.cseq = 0
 		d.propose(m, Caller)
 		return true
 	}
-	d.responses, d.answer, d.code = 1, d.first, uint16(m.Status)
+	d.answer, d.code = d.first, uint16(m.Status)
 	d.answerLeg = leg(k)
 	t.refresh(n, d, m)
 	return true
@@ -142,41 +153,40 @@ func (t *Tracker) openBye(m *sip.Message, k Keys) bool {
 		return false
 	}
 	d := t.dialogs.at(n)
-	d.phase, d.callee, d.cseq, d.requests = byeOnly, k.To.short(), m.CSeq, 1
-	d.repeated(m, k)
+	d.phase, d.callee, d.cseq = byeOnly, k.To.short(), m.CSeq
+	t.begin(d, m, k)
 	d.bye = d.first
 	d.byeCause = reason(m)
-	d.missing |= NoInvite | NoFinal | NoAck
 	t.gatherInside(d, m)
-	t.rows.move(&t.dialogs, n, openRow)
+	t.move(n, claimRow)
 	t.lapses.set(n, d.first+patience)
 	return true
 }
 
 // invite takes note of an INVITE of a known call.
-func (t *Tracker) invite(n uint32, d *dialog, m *sip.Message, k Keys) bool {
+func (t *Tracker) invite(n uint32, d *dialog, m *sip.Message, k Keys, side Party) bool {
 	switch {
 	case k.To != (Key{}):
-		if d.phase == up {
-			side := Caller
-			if k.From.short() == d.callee {
-				side = Callee
-			}
-			d.propose(m, side)
-		}
-	case d.phase == over && m.CSeq > d.cseq:
+		d.propose(m, side)
+	case d.phase == over && d.reused(m, k, int64(t.limits.Ring)):
 		return t.again(n, d, m, k)
-	case d.phase == over || d.answered() || d.phase == byeOnly:
+	case d.answered() || d.phase == byeOnly:
 	case m.CSeq == d.cseq:
 		t.another(n, d, m, k)
 	case m.CSeq > d.cseq && (d.phase == waiting || d.hop.carries(m)):
 		d.attempt(m.CSeq)
 		d.addLeg(leg(k))
-		t.rows.move(&t.dialogs, n, openRow)
+		t.move(n, openRow)
 		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
 		t.gatherCredentials(d, m)
 	}
 	return true
+}
+
+// reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher, or
+// it is a new INVITE that comes later than the calls of one attempt do.
+func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
+	return m.CSeq > d.cseq || d.knowsLeg(leg(k)) < 0 && m.Time.UnixNano()-d.first > ring
 }
 
 // again opens a call under a Call-ID and tag that a call that is over had.
@@ -207,11 +217,17 @@ func (t *Tracker) another(n uint32, d *dialog, m *sip.Message, k Keys) {
 		return
 	}
 	d.addLeg(l)
-	if d.phase == refused || d.phase == waiting {
-		d.phase, d.cancelled = trying, 0
-		t.rows.move(&t.dialogs, n, openRow)
-		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
+	switch d.phase {
+	case over:
+		t.reopen(n, d, trying, m.Time.UnixNano())
+	case refused, waiting:
+		d.phase = trying
+	default:
+		return
 	}
+	d.cancelled = 0
+	t.move(n, openRow)
+	t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
 }
 
 // ack takes note of an ACK, which may be the proof of a final response that was not seen.
@@ -219,13 +235,12 @@ func (t *Tracker) ack(n uint32, d *dialog, m *sip.Message, k Keys) {
 	at := m.Time.UnixNano()
 	own := d.knowsLeg(leg(k)) >= 0
 	switch {
-	case d.phase == over || d.phase == byeOnly || m.CSeq < d.cseq:
+	case d.phase == byeOnly || m.CSeq < d.cseq:
+	case d.phase == over:
+		t.lateAck(n, d, m, k)
 	case d.answered():
 		if d.acked == 0 && !own && (d.callee == k.To.short() || d.callee == k.From.short()) {
 			d.acked = at
-			if d.answer != 0 && at-d.answer >= patience {
-				d.flags |= NoAckFlag
-			}
 		}
 	case !d.hop.carries(m):
 	case d.phase == refused || d.phase == waiting:
@@ -254,24 +269,25 @@ func (t *Tracker) proven(n uint32, d *dialog, m *sip.Message, k Keys) {
 	}
 	d.byAck = true
 	d.flags |= AnswerByAck
-	d.missing |= NoFinal
 	d.answer, d.acked, d.refreshed, d.phase, d.callee = at, at, at, up, k.To.short()
+	d.accepted = true
 	t.gatherTag(d, CalleeTag, m.ToTag())
 	t.answeredNow(n, d, at)
 }
 
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
-func (t *Tracker) cancel(d *dialog, m *sip.Message, k Keys) {
-	if d.phase == over || m.CSeq != d.cseq || !d.hop.carries(m) {
-		return
-	}
-	if d.answered() {
-		if leg(k) == d.answerLeg && d.answerLeg != 0 {
+func (t *Tracker) cancel(n uint32, d *dialog, m *sip.Message, k Keys) {
+	switch {
+	case m.CSeq != d.cseq || !d.hop.carries(m):
+	case d.answered():
+		if leg(k) == d.answerLeg && d.answerLeg != 0 && d.phase != over {
 			d.flags |= CancelRace
 		}
-		return
-	}
-	if d.cancelled == 0 {
+	case d.cancelled != 0 || d.phase == over && !d.unsettled():
+	default:
+		if d.phase == over {
+			t.reopen(n, d, trying, m.Time.UnixNano())
+		}
 		d.cancelled, d.cancelLeg = m.Time.UnixNano(), leg(k)
 		d.cancelCause = reason(m)
 	}
@@ -279,28 +295,30 @@ func (t *Tracker) cancel(d *dialog, m *sip.Message, k Keys) {
 
 // bye takes note of a BYE. The first is the end of the call, whoever carries it.
 func (t *Tracker) bye(n uint32, d *dialog, m *sip.Message, side Party) {
-	if d.phase == over {
+	at := m.Time.UnixNano()
+	if d.phase == byeOnly {
+		t.lapses.set(n, at+patience)
 		return
 	}
-	if d.phase == byeOnly {
-		t.lapses.set(n, m.Time.UnixNano()+patience)
+	if d.phase == over && !t.lateBye(n, d, at) {
 		return
 	}
 	if !d.answered() {
-		t.promote(n, d, m.Time.UnixNano())
+		t.promote(n, d, at)
 	}
 	if d.bye == 0 {
-		d.bye, d.byeBy, d.byeCause = m.Time.UnixNano(), side, reason(m)
-		d.endHold(d.bye)
-		if d.gone == 0 {
-			d.gone = d.bye
-		}
+		d.bye, d.byeBy, d.byeCause, d.gone = at, side, reason(m), at
+		d.endHold(at)
+	}
+	if d.byeAnswered {
+		t.close(n, at)
+		return
 	}
 	if d.answered() {
 		d.phase = leaving
 	}
-	t.rows.move(&t.dialogs, n, endedRow)
-	t.lapses.set(n, m.Time.UnixNano()+patience)
+	t.move(n, endedRow)
+	t.lapses.set(n, at+patience)
 }
 
 // refer remembers that a transfer was asked for.
@@ -316,7 +334,7 @@ func (t *Tracker) refer(d *dialog, m *sip.Message) {
 
 // propose remembers a re-INVITE or an UPDATE until its final response comes.
 func (d *dialog) propose(m *sip.Message, side Party) {
-	if d.phase != up || side == Unknown {
+	if side == Unknown || d.phase != up && !(d.phase == over && d.inferred()) {
 		return
 	}
 	c := change{cseq: m.CSeq, method: m.Method, open: true}

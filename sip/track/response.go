@@ -8,9 +8,8 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return t.strayResponse(m, k)
 	}
-	d, _ := t.note(n, m, k)
-	d.responses++
-	if d.phase == over {
+	d, again := t.note(n, m, k, heardResponse)
+	if again || d.phase == over && !t.lateResponse(n, d, m, k, side) {
 		return true
 	}
 	switch m.Method {
@@ -45,29 +44,35 @@ func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
 	return true
 }
 
+// proposed reports whether m, a response to side's request, answers d's re-INVITE or UPDATE.
+func (d *dialog) proposed(m *sip.Message, side Party) bool {
+	c := &d.pending[side-Caller]
+	return c.open && c.cseq == m.CSeq && c.method == m.Method
+}
+
+// lost reports whether status, to a request inside a dialog, ends the dialog (RFC 3261 section 12.2.1.2).
+func lost(status int) bool { return status == 481 || status == 408 }
+
 // changed takes note of the final response to a re-INVITE or an UPDATE. It reports whether m is one's response.
 func (t *Tracker) changed(n uint32, d *dialog, m *sip.Message, k Keys, side Party) bool {
-	c := &d.pending[side-Caller]
-	if !c.open || c.cseq != m.CSeq || c.method != m.Method || d.knowsLeg(leg(k)) >= 0 {
+	if !d.proposed(m, side) || d.knowsLeg(leg(k)) >= 0 {
 		return m.Method == sip.Invite && (side == Callee || d.answered() && m.CSeq != d.cseq)
 	}
 	if m.Status < 200 {
 		return true
 	}
+	c := &d.pending[side-Caller]
 	c.open = false
 	switch at := m.Time.UnixNano(); {
 	case m.Status < 300:
 		d.reinvites++
-		if d.setup == 0 {
-			d.missing &^= NoFinal
-		}
 		if c.hold == holdUnknown && c.method == sip.Invite {
 			c.hold = offer(m)
 		}
 		d.hold(at, side, c.hold)
 		t.refresh(n, d, m)
-	case m.Status == 481 || m.Status == 408:
-		d.gone, d.cause, d.source = at, EndDialogLost, Observed
+	case lost(m.Status):
+		d.gone, d.cause, d.known = at, EndDialogLost, Observed
 		d.endHold(at)
 		t.close(n, at)
 	}
@@ -133,12 +138,14 @@ func (t *Tracker) inviteResponse(n uint32, d *dialog, m *sip.Message, k Keys) bo
 	}
 	if m.CSeq > d.cseq && !d.answered() {
 		d.attempt(m.CSeq)
+		t.move(n, openRow)
 		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
 	}
 	near := d.hop.carries(m)
 	switch {
 	case m.Status == 100:
 	case m.Status < 200:
+		t.ringing(n)
 		t.provisional(d, m, k)
 	case m.Status < 300:
 		t.forkOf(t.dialogs.at(d.root), k.To)
@@ -156,6 +163,7 @@ func (t *Tracker) inviteResponse(n uint32, d *dialog, m *sip.Message, k Keys) bo
 }
 
 func (t *Tracker) provisional(d *dialog, m *sip.Message, k Keys) {
+	i := t.forkOf(t.dialogs.at(d.root), k.To)
 	if d.answered() {
 		return
 	}
@@ -164,7 +172,6 @@ func (t *Tracker) provisional(d *dialog, m *sip.Message, k Keys) {
 		d.progress = at
 	}
 	ringing := m.Status == 180 || m.Status == 183
-	i := t.forkOf(d, k.To)
 	if ringing && d.ring == 0 {
 		d.ring = at
 	}
@@ -182,107 +189,51 @@ func (t *Tracker) provisional(d *dialog, m *sip.Message, k Keys) {
 	}
 }
 
-// forkOf returns the number of tag among d's forks, -1 without one, and remembers it. A second one needs memory
-// of its own; those past 64 are told apart no more.
-func (t *Tracker) forkOf(d *dialog, tag Key) int {
-	if tag == (Key{}) {
-		return -1
-	}
-	short := uint32(tag.short()) | 1
-	if d.forks == 0 {
-		d.forks = 1
-		d.firstFork = short
-		return 0
-	}
-	if d.forking == 0 {
-		if d.firstFork == short {
-			return 0
-		}
-		d.forking = t.forkings.take()
-		f := t.forkings.at(d.forking)
-		f.n, f.tags[0], f.progress[0], f.ring[0] = 1, d.firstFork, d.progress, d.ring
-	}
-	f := t.forkings.at(d.forking)
-	for i := range f.n {
-		if f.tags[i] == short {
-			return i
-		}
-	}
-	d.forks++
-	if f.n == len(f.tags) {
-		return -1
-	}
-	f.tags[f.n] = short
-	f.n++
-	return f.n - 1
-}
-
 // accepted takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
 func (t *Tracker) accepted(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 	at := m.Time.UnixNano()
 	switch {
 	case d.answered() && d.callee == k.To.short():
-		if d.byAck && d.code == 0 {
-			d.code = uint16(m.Status)
+		if d.byAck || d.answer != 0 && d.answer == d.farAt { // what was taken for it comes after all
+			d.byAck, d.flags = false, d.flags&^AnswerByAck
+			t.answer(n, d, m, k)
 		}
 	case d.answered() && d.answer != 0:
 		return t.secondFork(m, k)
-	case d.bye != 0:
-		d.answer, d.code, d.callee, d.phase = at, uint16(m.Status), k.To.short(), leaving
 	default:
-		d.answer, d.code, d.callee, d.phase = at, uint16(m.Status), k.To.short(), up
-		d.answerLeg, d.acked, d.refusedAt = leg(k), 0, 0
-		if d.cancelled != 0 && d.cancelLeg == d.answerLeg {
-			d.flags |= CancelRace
-		}
-		t.gatherAnswer(d, m)
-		t.refresh(n, d, m)
+		d.acked, d.refusedAt = 0, 0
+		t.answer(n, d, m, k)
 		t.answeredNow(n, d, at)
 	}
 	return true
 }
 
-// answeredNow puts n where no flood reaches it, and tells.
+// answer takes m for the answer to d's INVITE.
+func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
+	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
+	d.answerLeg = leg(k)
+	if d.cancelled != 0 && d.cancelLeg == d.answerLeg {
+		d.flags |= CancelRace
+	}
+	t.gatherAnswer(d, m)
+	if d.bye == 0 {
+		d.phase = up
+		t.refresh(n, d, m)
+	}
+}
+
+// answeredNow puts n where no flood reaches it, and tells. A BYE may have come first.
 func (t *Tracker) answeredNow(n uint32, d *dialog, at int64) {
-	t.rows.move(&t.dialogs, n, nowhere)
+	if d.bye != 0 {
+		d.phase = leaving
+		return
+	}
+	t.move(n, nowhere)
 	if d.byAck {
 		t.lapses.set(n, at+int64(t.limits.Talk))
 	}
+	t.beginInterims(n, at)
 	t.tell(d, Answer, at)
-}
-
-// secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4).
-func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
-	if t.dialogs.len() >= t.limits.Calls && !t.evict() {
-		return false
-	}
-	root := t.index[k.Call.with(k.From)]
-	if root == 0 {
-		return true // it had to make room itself
-	}
-	n := t.dialogs.take()
-	r, d := t.dialogs.at(root), t.dialogs.at(n)
-	*d = *r
-	d.root, d.next, d.row, d.forking, d.text = root, r.next, link{}, 0, text{}
-	r.next = n
-	d.flags = r.flags&^(CancelRace|NoAckFlag|AnswerByAck) | SecondFork
-	d.acked, d.bye, d.gone, d.held, d.holding = 0, 0, 0, 0, 0
-	d.reinvites, d.holds, d.revision, d.repeats = 0, 0, 0, 0
-	d.phase, d.byAck, d.pending, d.transfer = up, false, [2]change{}, NoTransfer
-	d.missing &^= NoFinal
-	d.progress, d.ring = 0, 0
-	if i := t.forkOf(r, k.To); r.forking != 0 && i >= 0 && i < maxForks {
-		f := t.forkings.at(r.forking)
-		d.progress, d.ring = f.progress[i], f.ring[i]
-	}
-	d.answer, d.code, d.callee = m.Time.UnixNano(), uint16(m.Status), k.To.short()
-	d.ordinal = uint32(r.forks) << 8
-	t.count(d)
-	d.text = t.texts.put(text{}, t.texts.get(r.text))
-	t.gatherTag(d, CalleeTag, m.ToTag())
-	t.refresh(n, d, m)
-	t.answeredNow(n, d, d.answer)
-	return true
 }
 
 // refusal takes note of a final response of 300 or more on the caller's hop.
@@ -298,7 +249,9 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 		return
 	}
 	d.code, d.refusedAt, d.finalCause = uint16(m.Status), at, reason(m)
-	d.acked = 0
+	if !d.refusedByAck {
+		d.acked = 0
+	}
 	switch {
 	case m.Status == 401 || m.Status == 407:
 		d.challenges++
@@ -308,15 +261,20 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 		t.await(n, d, at)
 	case d.settled():
 		d.phase = refused
-		t.rows.move(&t.dialogs, n, endedRow)
-		t.lapses.set(n, at+patience)
+		t.move(n, endedRow)
+		wait := patience
+		if d.acked != 0 {
+			wait = settling
+		}
+		t.lapses.set(n, at+wait)
 	}
+	d.refusedByAck = false
 }
 
 // await gives the caller Ring to send its INVITE again.
 func (t *Tracker) await(n uint32, d *dialog, at int64) {
 	d.phase = waiting
-	t.rows.move(&t.dialogs, n, endedRow)
+	t.move(n, endedRow)
 	t.lapses.set(n, at+int64(t.limits.Ring))
 }
 
@@ -346,7 +304,7 @@ func (t *Tracker) promote(n uint32, d *dialog, at int64) bool {
 		d.refusedAt, d.phase = d.farAt, refused
 		return false
 	}
-	d.answer, d.refreshed, d.phase = d.farAt, d.farAt, up
+	d.answer, d.refreshed, d.phase, d.accepted = d.farAt, d.farAt, up, true
 	wait := int64(t.limits.Talk)
 	if d.expires != 0 {
 		wait = int64(d.expires)*1e9 + patience
@@ -356,10 +314,13 @@ func (t *Tracker) promote(n uint32, d *dialog, at int64) bool {
 	return true
 }
 
+// final reports whether m ends the transaction of a BYE: a challenge does not, for the BYE comes again.
+func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
+
 // byeResponse takes note of a response to BYE, whose BYE may not have been seen.
 func (t *Tracker) byeResponse(n uint32, d *dialog, m *sip.Message, side Party) {
 	at := m.Time.UnixNano()
-	if m.Status < 200 || m.Status == 401 || m.Status == 407 {
+	if !final(m) {
 		return
 	}
 	if d.phase == byeOnly {
@@ -390,6 +351,6 @@ func (t *Tracker) endByeOnly(n uint32, d *dialog, m *sip.Message) {
 	}
 	t.count(d)
 	t.counts.MidCall++
-	d.gone, d.byeAnswered = d.bye, true
+	d.gone, d.byeAnswered, d.accepted, d.alone = d.bye, true, true, true
 	t.close(n, m.Time.UnixNano())
 }

@@ -16,16 +16,24 @@ var missings = [...]string{"invite", "final_response", "ack", "cancel", "bye", "
 var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived",
 	"answer_by_ack", "privacy"}
 
-// say writes what is told of c in one line, the end in seconds since the ladder's start.
+// say writes what is told of c in one line, times in seconds since the ladder's start.
 func say(c *Call) string {
-	end := "never"
-	if !c.End.IsZero() {
-		end = fmt.Sprintf("%gs", c.End.Sub(ladderStart).Seconds())
+	s := clockOf(c.Setup)
+	if c.Setup.IsZero() || !c.FirstSeen.Equal(c.Setup) {
+		s += " first " + clockOf(c.FirstSeen)
 	}
-	s := fmt.Sprintf("%s %s %d%% code %d cause %d end %s %s %s by %s", dispositions[c.Disposition],
-		[...]string{"", "complete", "partial", "evicted"}[c.Status], c.Completeness, c.Code, c.Cause, end,
-		[...]string{"", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}[c.EndSource],
-		[...]string{"", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost", "transfer",
+	for _, at := range []struct {
+		what string
+		time time.Time
+	}{{" progress ", c.Progress}, {" ring ", c.Ring}, {" answer ", c.Answer}} {
+		if !at.time.IsZero() {
+			s += at.what + clockOf(at.time)
+		}
+	}
+	s += fmt.Sprintf(": %s %s %d%% code %d cause %d end %s %s %s by %s", dispositions[c.Disposition],
+		[...]string{"", "complete", "partial", "evicted"}[c.Status], c.Completeness, c.Code, c.Cause, clockOf(c.End),
+		[...]string{"unseen", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}[c.EndSource],
+		[...]string{"unended", "normal", "cancel", "failure", "timeout", "session_timer", "dialog_lost", "transfer",
 			"evicted", "capture_end"}[c.EndCause],
 		[...]string{"unknown", "caller", "callee", "network"}[c.DisconnectBy])
 	for i, f := range callFlags {
@@ -46,7 +54,8 @@ func say(c *Call) string {
 		what string
 		n    int
 	}{{"repeats", c.Retransmissions}, {"challenges", c.Challenges}, {"redirects", c.Redirects},
-		{"reinvites", c.Reinvites}, {"holds", c.Holds}, {"transfer", int(c.Transfer)}} {
+		{"reinvites", c.Reinvites}, {"holds", c.Holds}, {"transfer", int(c.Transfer)},
+		{"expires", c.SessionExpires}, {"reuse", c.Reuse}} {
 		if n.n != 0 {
 			s += fmt.Sprintf(" %s %d", n.what, n.n)
 		}
@@ -65,3 +74,10 @@ func say(c *Call) string {
 
 // ladderStart is time zero of a ladder.
 var ladderStart = time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC)
+
+func clockOf(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return fmt.Sprintf("%gs", t.Sub(ladderStart).Seconds())
+}

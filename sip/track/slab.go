@@ -40,17 +40,25 @@ type link struct {
 }
 
 // A queue is a row of numbered values, oldest first.
-type queue struct{ head, tail uint32 }
+type queue struct {
+	head, tail uint32
+	n          int
+}
 
 // queues are rows in which the dialogs of one slab stand, each dialog in one of them or in none.
-type queues [3]queue
+type queues [5]queue
 
-// Queues in the order in which their dialogs go when there is no room.
+// head returns the oldest of row, 0 without one.
+func (q *queues) head(row uint8) uint32 { return q[row-1].head }
+
+// Queues.
 const (
-	nowhere  uint8 = iota
-	overRow        // told, and kept only to know stragglers by
-	endedRow       // the end was seen, a timer is awaited
-	openRow        // not answered
+	nowhere  uint8 = iota // answered
+	overRow               // told, and kept only to know stragglers by
+	claimRow              // taken up inside its dialog, and one side only was heard
+	endedRow              // the end was seen, a timer is awaited
+	openRow               // an INVITE that nobody took for a call yet
+	ringRow               // not answered, but somebody was found who could
 )
 
 // move puts dialog n at the end of row to.
@@ -74,10 +82,12 @@ func (q *queues) move(s *slab[dialog], n uint32, to uint8) {
 		s.at(row.tail).row.after = n
 	}
 	row.tail = n
+	row.n++
 }
 
 func (q *queues) leave(s *slab[dialog], d *dialog) {
 	row := &q[d.row.in-1]
+	row.n--
 	if d.row.before == 0 {
 		row.head = d.row.after
 	} else {

@@ -11,15 +11,31 @@ func (t *Tracker) tell(d *dialog, stage Stage, at int64) {
 		return
 	}
 	d.revision++
-	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage,
-		Ordinal: uint32(d.reuse)<<20 | d.ordinal<<4 | d.revision, Revision: int(d.revision), Call: t.call(d, stage)})
+	ordinal := uint32(min(d.reuse, 255))<<24 | uint32(d.ordinal)<<16 | uint32(d.revision)
+	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: ordinal,
+		Revision: int(d.revision), Call: t.call(d, stage, at)})
 }
 
-// call returns what is known of d. It owns its memory.
-func (t *Tracker) call(d *dialog, stage Stage) *Call {
+// beginInterims lets dialog n, which is up at at, be told from time to time if that is asked for.
+func (t *Tracker) beginInterims(n uint32, at int64) {
+	if t.limits.Interim > 0 && t.stages.Has(Interim) {
+		t.interims.set(n, at+int64(t.limits.Interim))
+	}
+}
+
+// interim tells dialog n if it is still up.
+func (t *Tracker) interim(n uint32, at int64) {
+	if d := t.dialogs.at(n); d.phase == up {
+		t.tell(d, Interim, at)
+		t.beginInterims(n, at)
+	}
+}
+
+// call returns what is known of d at at. It owns its memory.
+func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 	c := &Call{
-		FirstSeen: when(d.first), Setup: when(d.setup), Progress: when(d.progress), Ring: when(d.ring),
-		Answer: when(d.answer), Code: int(d.code), Missing: d.missing, Flags: d.flags, Transfer: d.transfer,
+		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),
+		Answer: d.wall(d.answer), Code: int(d.code), Missing: d.faults, Flags: d.flags, Transfer: d.transfer,
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
 		Forks: int(t.dialogs.at(d.root).forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.held),
 		EarlyMedia: d.early, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
@@ -29,24 +45,53 @@ func (t *Tracker) call(d *dialog, stage Stage) *Call {
 	if d.byAck {
 		c.Code = 0
 	}
-	if stage == Stop {
-		d.ending(c)
+	if t.losses.meet(d.first, at) {
+		c.Missing |= LossWindow
+	}
+	if d.steps != t.steps {
+		c.Missing |= ClockStep
+	}
+	if stage == Stop || stage == Correction {
+		d.ending(c, at)
 	} else {
-		c.Status = Partial
-		if stage == Answer {
-			c.Disposition = Answered
-		}
+		d.underWay(c)
 	}
 	return c
 }
 
+// wall returns a time of d on the packets' clock as it was when d opened.
+func (d *dialog) wall(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return when(ns + d.drift)
+}
+
+// underWay adds to c what is told of a call that goes on.
+func (d *dialog) underWay(c *Call) {
+	c.Status = Partial
+	if d.answered() {
+		c.Disposition = Answered
+	}
+	if d.setup == 0 {
+		c.Missing |= NoInvite
+	}
+	if d.answered() && !d.finalSeen() {
+		c.Missing |= NoFinal
+	}
+}
+
 // ending adds to c what only the end of d tells.
-func (d *dialog) ending(c *Call) {
+func (d *dialog) ending(c *Call, at int64) {
 	as := d.disposition()
-	c.Disposition, c.EndCause, c.EndSource = as, d.cause, d.source
-	c.End = when(d.gone)
+	c.Disposition, c.EndCause, c.EndSource = as, d.cause, d.known
+	c.End = d.wall(d.gone)
 	c.DisconnectBy = d.party(as)
+	c.Missing |= d.lacking(as)
 	c.Completeness = d.completeness(as)
+	if as == Answered && d.unacknowledged(at) {
+		c.Flags |= NoAckFlag
+	}
 	var derived bool
 	if c.Cause, derived = d.q850(as); derived {
 		c.Flags |= CauseDerived
@@ -54,7 +99,7 @@ func (d *dialog) ending(c *Call) {
 	switch {
 	case d.cause == EndEvicted:
 		c.Status = Evicted
-	case c.Missing == 0 && d.source == Observed && !d.retryable:
+	case c.Missing == 0 && d.known == Observed && !d.retryable:
 		c.Status = Complete
 	default:
 		c.Status = Partial

@@ -32,6 +32,11 @@ type Tracker struct {
 	rows     queues
 	index    map[Key]uint32
 	lapses   deadlines
+	interims deadlines
+	sources  sources
+	losses   losses
+	drift    int64  // what the packets' clock has been stepped by
+	steps    uint16 // how often
 	texts    arena
 	scratch  Facts
 	points   []string
@@ -41,7 +46,8 @@ type Tracker struct {
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
-	return &Tracker{limits: l, stages: StagesOf(Stop), index: make(map[Key]uint32), bindings: newBindings()}
+	return &Tracker{limits: l, stages: StagesOf(Stop), index: make(map[Key]uint32), sources: newSources(),
+		bindings: newBindings()}
 }
 
 // Tell sets at which stages calls are told. Stop always is.
@@ -54,41 +60,57 @@ func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 		t.counts.Duplicates++
 		return dst
 	}
+	before := len(dst)
 	t.events = dst
 	kept := true
 	switch {
 	case m.Flags&sip.CSeqMismatch != 0:
 	case m.Method == sip.Register:
-		kept = t.register(m, k)
+		kept = t.onSteadyClock(m, t.register, k)
 	case m.Request():
-		kept = t.request(m, k)
+		kept = t.onSteadyClock(m, t.request, k)
 	default:
-		kept = t.response(m, k)
+		kept = t.onSteadyClock(m, t.response, k)
 	}
 	if kept {
 		t.counts.Tracked++
 	} else {
 		t.counts.Dropped++
 	}
-	dst, t.events = t.events, nil
-	return dst
+	return t.tellWall(before)
 }
 
 // Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
 func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
-	t.now = max(t.now, now.UnixNano())
+	t.now = max(t.now, t.steady(now))
+	before := len(dst)
 	t.events = dst
-	for n, at, ok := t.lapses.due(t.now); ok; n, at, ok = t.lapses.due(t.now) {
+	for t.lapseNext() {
+	}
+	t.sources.forget(t.now)
+	t.expire()
+	return t.tellWall(before)
+}
+
+// lapseNext does what is due first, and reports whether there was something.
+func (t *Tracker) lapseNext() bool {
+	n, at, ok := t.lapses.first(t.now)
+	talking, then, also := t.interims.first(t.now)
+	switch {
+	case also && (!ok || then < at):
+		t.interims.drop(talking)
+		t.interim(talking, then)
+	case ok:
+		t.lapses.drop(n)
 		t.lapse(n, at)
 	}
-	t.expire()
-	dst, t.events = t.events, nil
-	return dst
+	return ok || also
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
 // The Events bear the Tracker's clock: shards of one domain are advanced to one time before.
 func (t *Tracker) Finish(dst []Event) []Event {
+	before := len(dst)
 	t.events = dst
 	for n := uint32(1); n <= t.dialogs.used; n++ {
 		if d := t.dialogs.at(n); d.first != 0 {
@@ -98,9 +120,8 @@ func (t *Tracker) Finish(dst []Event) []Event {
 			t.forget(n)
 		}
 	}
-	t.bindings = newBindings()
-	dst, t.events = t.events, nil
-	return dst
+	t.sources, t.bindings = newSources(), newBindings()
+	return t.tellWall(before)
 }
 
 // Counts returns what has been counted so far.
@@ -131,21 +152,6 @@ func (t *Tracker) fork(root uint32, callee Key) uint32 {
 	return root
 }
 
-// open returns a new dialog for m, 0 if there is no room.
-func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
-	if t.dialogs.len() >= t.limits.Calls && !t.evict() {
-		return 0
-	}
-	n := t.dialogs.take()
-	d := t.dialogs.at(n)
-	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
-	d.first = m.Time.UnixNano()
-	d.hop = hopOf(m, t.point(m.Point))
-	d.vias = m.Vias
-	t.index[d.index] = n
-	return n
-}
-
 // point returns the number of a place of capture; the names past 255 are not told apart.
 func (t *Tracker) point(name string) uint8 {
 	for i, p := range t.points {
@@ -158,63 +164,4 @@ func (t *Tracker) point(name string) uint8 {
 	}
 	t.points = append(t.points, name)
 	return uint8(len(t.points) - 1)
-}
-
-// evict makes room for one dialog: what is told goes first, then what has ended, then the oldest that is not
-// answered. It reports whether there was one.
-func (t *Tracker) evict() bool {
-	for row := range t.rows {
-		n := t.rows[row].head
-		if n == 0 {
-			continue
-		}
-		d := t.dialogs.at(n)
-		switch d.row.in {
-		case endedRow:
-			t.endOfFile(n, d)
-		case openRow:
-			t.tellEvicted(d)
-		}
-		t.forget(n)
-		return true
-	}
-	return false
-}
-
-// forget frees dialog n, which has been told.
-func (t *Tracker) forget(n uint32) {
-	d := t.dialogs.at(n)
-	t.rows.move(&t.dialogs, n, nowhere)
-	t.lapses.drop(n)
-	t.texts.give(d.text)
-	t.unlink(n, d)
-	if d.forking != 0 {
-		t.forkings.give(d.forking)
-	}
-	*d = dialog{}
-	t.dialogs.give(n)
-}
-
-// unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
-func (t *Tracker) unlink(n uint32, d *dialog) {
-	if t.index[d.index] != n {
-		for p := t.index[d.index]; p != 0; p = t.dialogs.at(p).next {
-			if q := t.dialogs.at(p); q.next == n {
-				q.next = d.next
-				return
-			}
-		}
-		return
-	}
-	if d.next == 0 {
-		delete(t.index, d.index)
-		return
-	}
-	t.index[d.index] = d.next
-	heir := t.dialogs.at(d.next)
-	heir.forks, heir.firstFork, heir.forking = d.forks, d.firstFork, d.forking
-	d.forking = 0
-	for p := d.next; p != 0; p = t.dialogs.at(p).next {
-		t.dialogs.at(p).root = d.next
-	}
 }

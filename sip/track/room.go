@@ -1,0 +1,151 @@
+package track
+
+import "sipsieve/sip"
+
+// A Bound is why a limit kept a message out or made a call go.
+type Bound uint8
+
+// Bounds. The first four keep a message out, the others make a call go.
+const (
+	CallsBound     Bound = iota // no room, and nothing that may go
+	SourceBound                 // its source has Limits.PerSource calls that nobody took for one
+	RateBound                   // its source sent more than Limits.PerSecond
+	ForksBound                  // its INVITE has 16 answers
+	StragglerBound              // told before; a message that comes late may be taken for another call's
+	ClaimBound                  // its beginning was not seen, and one side only was heard of it
+	EndedBound                  // it had ended, and waited for messages that may have followed
+	HeaviestBound               // the oldest of the source that had most
+	OldestBound                 // the oldest that nobody took for a call
+	RingingBound                // the oldest that rang
+	Bounds                      // how many there are
+)
+
+var boundWords = [Bounds]string{"calls_full", "source_open", "source_rate", "forks", "straggler", "claim", "ended",
+	"heaviest_source", "oldest", "ringing"}
+
+// String returns the word that counters use.
+func (b Bound) String() string { return boundWords[b] }
+
+// keepOut counts that b kept a message out.
+func (t *Tracker) keepOut(b Bound) bool {
+	t.counts.Bounds[b]++
+	return false
+}
+
+// open returns a new dialog for m, 0 if there is no room.
+func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
+	if !t.makeRoom() {
+		t.keepOut(CallsBound)
+		return 0
+	}
+	n := t.dialogs.take()
+	d := t.dialogs.at(n)
+	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
+	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
+	d.hop = hopOf(m, t.point(m.Point))
+	d.vias = m.Vias
+	t.index[d.index] = n
+	return n
+}
+
+// makeRoom reports whether there is room for one more dialog, after one has gone if need be.
+func (t *Tracker) makeRoom() bool {
+	if t.dialogs.len() < t.limits.Calls {
+		return true
+	}
+	n, why := t.mostIdle()
+	if n == 0 {
+		return false
+	}
+	t.counts.Bounds[why]++
+	if d := t.dialogs.at(n); d.phase != over {
+		t.tellEarly(n, d)
+	}
+	t.forget(n)
+	return true
+}
+
+// mostIdle returns the dialog that goes when there is no room, 0 without one: what is told goes first, then the
+// oldest of the fullest row, so that a flood makes room for itself. Of the calls that nobody took for one, those of
+// the heaviest source go first. What rings goes last, what is answered never.
+func (t *Tracker) mostIdle() (n uint32, why Bound) {
+	if n = t.rows.head(overRow); n != 0 {
+		return n, StragglerBound
+	}
+	fullest := openRow
+	for _, row := range [...]uint8{claimRow, endedRow} {
+		if t.rows[row-1].n > t.rows[fullest-1].n {
+			fullest = row
+		}
+	}
+	switch n = t.rows.head(fullest); {
+	case n == 0:
+		return t.rows.head(ringRow), RingingBound
+	case fullest == claimRow:
+		return n, ClaimBound
+	case fullest == endedRow:
+		return n, EndedBound
+	}
+	if heavy := t.sources.heaviest(); heavy != 0 {
+		return heavy, HeaviestBound
+	}
+	return n, OldestBound
+}
+
+// move puts dialog n at the end of row to. While it stands in openRow it weighs on its source.
+func (t *Tracker) move(n uint32, to uint8) {
+	d := t.dialogs.at(n)
+	if d.source != 0 && to != openRow {
+		t.sources.relieve(&t.dialogs, d, to == ringRow || to == nowhere && d.answered(), &t.limits)
+	}
+	t.rows.move(&t.dialogs, n, to)
+	if d.source == 0 && to == openRow {
+		t.sources.weigh(&t.dialogs, n)
+	}
+}
+
+// ringing takes n for a call, because the other side did.
+func (t *Tracker) ringing(n uint32) {
+	if t.dialogs.at(n).row.in == openRow {
+		t.move(n, ringRow)
+	}
+}
+
+// forget frees dialog n, which has been told.
+func (t *Tracker) forget(n uint32) {
+	d := t.dialogs.at(n)
+	t.move(n, nowhere)
+	t.lapses.drop(n)
+	t.interims.drop(n)
+	t.texts.give(d.text)
+	t.unlink(n, d)
+	if d.forking != 0 {
+		t.forkings.give(d.forking)
+	}
+	*d = dialog{}
+	t.dialogs.give(n)
+}
+
+// unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
+func (t *Tracker) unlink(n uint32, d *dialog) {
+	if t.index[d.index] != n {
+		for p := t.index[d.index]; p != 0; p = t.dialogs.at(p).next {
+			if q := t.dialogs.at(p); q.next == n {
+				q.next = d.next
+				return
+			}
+		}
+		return
+	}
+	if d.next == 0 {
+		delete(t.index, d.index)
+		return
+	}
+	t.index[d.index] = d.next
+	heir := t.dialogs.at(d.next)
+	heir.forks, heir.firstFork, heir.forking, heir.answers = d.forks, d.firstFork, d.forking, d.answers
+	d.forking = 0
+	for p := d.next; p != 0; p = t.dialogs.at(p).next {
+		t.dialogs.at(p).root = d.next
+	}
+}
