@@ -36,6 +36,7 @@ type config struct {
 	Store    *storeConfig   `toml:"store"`
 	HTTP     httpConfig     `toml:"http"`
 	Calls    callsConfig    `toml:"calls"`
+	Trunk    []trunkConfig  `toml:"trunk"`
 
 	file string
 	at   policy.Locator
@@ -81,6 +82,8 @@ type callsConfig struct {
 	Bindings int    `toml:"bindings"`
 	Ring     string `toml:"ring"`
 	MaxCall  string `toml:"max_call"`
+
+	Emergency []string `toml:"emergency"` // emergency numbers as dialled, besides 911, 112 and 933
 }
 
 // defaultConfig returns the settings that suit a small SBC.
@@ -154,7 +157,7 @@ func (c *config) validate() (errs []error) {
 	for i := range c.Source {
 		c.Source[i].validate(fmt.Sprintf("source.%d", i), say)
 	}
-	return errs
+	return append(errs, c.trunkErrors()...)
 }
 
 func (s *sourceConfig) validate(key string, say func(key, format string, args ...any)) {
@@ -254,7 +257,11 @@ func newSetup(c config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{config: c, policy: p, records: cpni.NewReader(c.Region), site: c.Site, sensor: c.Sensor}
+	records, err := c.reader()
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{config: c, policy: p, records: records, site: c.Site, sensor: c.Sensor}
 	switch {
 	case c.Keys.Demo:
 		s.keys = vault.Demo()
