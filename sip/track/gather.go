@@ -32,37 +32,43 @@ func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
 
 // gatherAnswer keeps the Facts of the 2xx that answers a call; its codecs take the place of the offer's.
 func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
-	f := t.start()
 	media := m.Value(sip.Media)
-	for old := t.texts.get(d.text); len(old) >= 3; {
-		n := 3 + (int(old[1]) | int(old[2])<<8)
-		fact := Fact(old[0])
-		if fact != CalleeTag && (len(media) == 0 || !answerWins(fact)) {
-			f.text = append(f.text, old[:n]...)
-		}
-		old = old[n:]
-	}
+	f := t.without(d, func(fact Fact) bool { return fact == CalleeTag || len(media) > 0 && answerWins(fact) })
 	f.tag(CalleeTag, m.ToTag())
 	f.append(ServerText, m.Value(sip.Server))
 	f.gatherMedia(media)
 	t.keep(d, f)
 }
 
-// answerWins reports whether the answer's fact takes the place of the offer's (RFC 3264 section 6.1).
+// gatherEarly keeps the codecs of a provisional response: they are the answer, if the 2xx has none (RFC 3262 section 5).
+func (t *Tracker) gatherEarly(d *dialog, m *sip.Message) {
+	f := t.without(d, answerWins)
+	f.gatherMedia(m.Value(sip.Media))
+	t.keep(d, f)
+}
+
+// without begins the Facts of d anew, those left out that gone names.
+func (t *Tracker) without(d *dialog, gone func(Fact) bool) *Facts {
+	f := t.start()
+	for old := t.texts.get(d.text); len(old) >= 3; {
+		n := 3 + (int(old[1]) | int(old[2])<<8)
+		if !gone(Fact(old[0])) {
+			f.text = append(f.text, old[:n]...)
+		}
+		old = old[n:]
+	}
+	return f
+}
+
+// answerWins reports whether the answer's fact takes the place of the offer's (RFC 3264 section 6.1). The address
+// stays the caller's.
 func answerWins(f Fact) bool {
 	return f == MediaType || f == MediaCodec || f == MediaProfile || f == MediaCrypto
 }
 
 // gatherTag puts one Fact in the place of those of its kind.
 func (t *Tracker) gatherTag(d *dialog, fact Fact, value []byte) {
-	f := t.start()
-	for old := t.texts.get(d.text); len(old) >= 3; {
-		n := 3 + (int(old[1]) | int(old[2])<<8)
-		if Fact(old[0]) != fact {
-			f.text = append(f.text, old[:n]...)
-		}
-		old = old[n:]
-	}
+	f := t.without(d, func(old Fact) bool { return old == fact })
 	f.tag(fact, value)
 	t.keep(d, f)
 }
@@ -82,10 +88,11 @@ func (t *Tracker) gatherCredentials(d *dialog, m *sip.Message) {
 	t.keep(d, f)
 }
 
-// gatherTransfer keeps where a call was handed on to.
+// gatherTransfer keeps where a call was handed on to: of several tries the last.
 func (t *Tracker) gatherTransfer(d *dialog, m *sip.Message) {
-	f := t.start()
-	f.text = append(f.text, t.texts.get(d.text)...)
+	f := t.without(d, func(old Fact) bool {
+		return old == TransferTarget || old == ReplacedCall || old == ReferredByNumber && m.Value(sip.ReferredBy) != nil
+	})
 	f.gather(sip.ReferTo, m.Value(sip.ReferTo))
 	f.gather(sip.ReferredBy, m.Value(sip.ReferredBy))
 	t.keep(d, f)

@@ -7,7 +7,7 @@ import (
 	"sipsieve/sip"
 )
 
-// gatherMedia appends what a session description says.
+// gatherMedia appends what a session description says. Addresses stay those of the first.
 func (fs *Facts) gatherMedia(v []byte) {
 	if len(v) == 0 {
 		return
@@ -19,7 +19,7 @@ func (fs *Facts) gatherMedia(v []byte) {
 	for _, w := range s.Codecs[:s.NCodecs] {
 		fs.append(MediaCodec, []byte(w))
 	}
-	if s.Addr.IsValid() {
+	if s.Addr.IsValid() && fs.First(MediaAddress) == nil {
 		var room [64]byte
 		fs.append(MediaAddress, s.Addr.AppendTo(room[:0]))
 	}
@@ -27,10 +27,10 @@ func (fs *Facts) gatherMedia(v []byte) {
 	if s.NTypes > 0 {
 		fs.append(MediaCrypto, []byte(s.Crypto.String()))
 	}
-	if s.Candidate {
+	if s.Candidate && fs.First(CandidateSeen) == nil {
 		fs.append(CandidateSeen, []byte("1"))
 	}
-	if len(s.OriginID) > 0 {
+	if len(s.OriginID) > 0 && fs.First(OriginSession) == nil {
 		fs.append(OriginSession, append(append(append([]byte(nil), s.OriginID...), ' '), s.OriginAt...))
 	}
 }
