@@ -12,6 +12,10 @@ const (
 	NonE164   = "non_e164"
 )
 
+// PhoneContext stands between a local number and the first digits of the numbers it is one of (RFC 3966 section
+// 5.1.5), as in 5550142;phone-context=+1303.
+const PhoneContext = ";phone-context="
+
 // MaxNumbers bounds the answers that Numbers remembers. When it is full it forgets all of them and counts it.
 const MaxNumbers = 4096
 
@@ -37,7 +41,8 @@ type place struct {
 // E164 returns user as + and digits. Parameters, post-dial digits (behind p, w, a comma or a semicolon) and visual
 // separators are cut. A number that begins with + must have a known country code and 7 to 15 digits in all; one
 // without is a number of region (ISO 3166 alpha-2, upper case), as dialled there. Without a region only 1 and a ten
-// digit number of the North American plan are taken, for every other form depends on who reads it.
+// digit number of the North American plan are taken, for every other form depends on who reads it. A phone-context
+// of a country code takes the place of region, and a longer one is put before the digits if that makes a number.
 // When ok is false, text is Anonymous or NonE164.
 func (n *Numbers) E164(user, region string) (text string, ok bool) {
 	if anonymous(user) {
@@ -50,6 +55,8 @@ func (n *Numbers) E164(user, region string) (text string, ok bool) {
 		return NonE164, false
 	case plus:
 		return international(digits)
+	case strings.Contains(user, PhoneContext+"+"):
+		return n.fromContext(string(digits), user)
 	case region == "" && len(digits) == 11 && digits[0] == '1' && digits[1] >= '2' && digits[4] >= '2':
 		return international(digits)
 	case region == "" || emergencyNumber(string(digits)):
@@ -135,6 +142,22 @@ func leading(digits string, n int) (number int) {
 	return number
 }
 
+// fromContext reads digits as a number of the context that user has. A short code, such as 911, is one everywhere.
+func (n *Numbers) fromContext(digits, user string) (string, bool) {
+	_, context, _ := strings.Cut(user, PhoneContext)
+	var buf [maxUser]byte
+	first, _ := plainDigits(buf[:0], context)
+	cc := countryCode(first)
+	switch {
+	case cc == 0 || emergencyNumber(digits):
+		return NonE164, false
+	case cc == len(first): // of countries that share a code the main one: they dial alike
+		return n.fromNational(digits, phonenumbers.GetRegionCodeForCountryCode(leading(string(first), cc)))
+	}
+	return n.fromNational("+"+string(first)+digits, "ZZ")
+}
+
+// fromNational asks the library about digits, as dialled in region.
 func (n *Numbers) fromNational(digits, region string) (string, bool) {
 	form := nationalForm{digits, region}
 	text, known := n.national[form]
@@ -248,6 +271,13 @@ func (n *Numbers) Area(e164 string) string {
 	return e164[:1+cc+n.place(e164).area]
 }
 
+// EmergencyService reports whether urn is that of an emergency service: urn:service:sos and those below it
+// (RFC 5031 section 4.2).
+func EmergencyService(urn string) bool {
+	const sos = "urn:service:sos"
+	return len(urn) >= len(sos) && strings.EqualFold(urn[:len(sos)], sos) && (len(urn) == len(sos) || urn[len(sos)] == '.')
+}
+
 // emergencyNumber reports whether digits, as dialled, are 911, 112 or 933 (the test of 911).
 func emergencyNumber(digits string) bool {
 	return digits == "911" || digits == "112" || digits == "933"
@@ -256,8 +286,9 @@ func emergencyNumber(digits string) bool {
 // Category returns a word of a closed list for what was dialled: emergency (911, 112, 933 and urn:service:sos),
 // toll_free, premium, shared_cost, other. e164 is what E164 made of dialled; "" without one.
 func (n *Numbers) Category(dialled, e164 string) string {
+	dialled, _, _ = strings.Cut(dialled, ";")
 	switch {
-	case emergencyNumber(dialled) || len(dialled) >= 15 && strings.EqualFold(dialled[:15], "urn:service:sos"):
+	case emergencyNumber(dialled) || EmergencyService(dialled):
 		return "emergency"
 	}
 	digits, cc := split(e164)

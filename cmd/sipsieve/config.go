@@ -32,6 +32,7 @@ type config struct {
 	Store    *storeConfig   `toml:"store"`
 	HTTP     httpConfig     `toml:"http"`
 	Calls    callsConfig    `toml:"calls"`
+	Trunk    []trunkConfig  `toml:"trunk"`
 
 	file string
 	at   policy.Locator
@@ -64,10 +65,11 @@ type httpConfig struct {
 
 // callsConfig are the limits of what is remembered.
 type callsConfig struct {
-	Limit    int    `toml:"limit"`    // calls that are followed at once
-	Bindings int    `toml:"bindings"` // registrations that are followed at once
-	Ring     string `toml:"ring"`     // longest wait for a final response
-	MaxCall  string `toml:"max_call"` // longest call without a session timer
+	Limit     int      `toml:"limit"`     // calls that are followed at once
+	Bindings  int      `toml:"bindings"`  // registrations that are followed at once
+	Ring      string   `toml:"ring"`      // longest wait for a final response
+	MaxCall   string   `toml:"max_call"`  // longest call without a session timer
+	Emergency []string `toml:"emergency"` // emergency numbers as dialled, besides 911, 112 and 933
 }
 
 // defaultConfig returns the settings that suit a small SBC.
@@ -141,7 +143,7 @@ func (c *config) validate() (errs []error) {
 	for i := range c.Source {
 		c.Source[i].validate(fmt.Sprintf("source.%d", i), say)
 	}
-	return errs
+	return append(errs, c.trunkErrors()...)
 }
 
 // room returns Disk in bytes, 1 GiB if it is not set.

@@ -30,7 +30,11 @@ func newSetup(c config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{config: c, policy: p, records: cpni.NewReader(c.Region), site: c.Site, sensor: c.Sensor}
+	records, err := c.reader()
+	if err != nil {
+		return nil, err
+	}
+	s := &setup{config: c, policy: p, records: records, site: c.Site, sensor: c.Sensor}
 	if s.keys, err = c.Keys.load(); err != nil {
 		return nil, err
 	}

@@ -21,12 +21,14 @@ const (
 	DialedHost
 	DialedService // the urn of an emergency or other service, RFC 5031
 	AssertedNumber
-	ClaimedNumber // of P-Preferred-Identity or Remote-Party-ID; may repeat
+	ClaimedNumber  // of Remote-Party-ID, then P-Preferred-Identity; may repeat
+	ClaimedPrivate // Remote-Party-ID asks that the number be withheld
 	ChargeNumber
 	DivertedNumber // topmost Diversion
 	DivertedReason
-	DivertedCount
-	HistoryNumber // may repeat, in the order of their index
+	DivertedCount   // of all Diversion headers together
+	DivertedPrivate // the topmost Diversion asks that its number be withheld
+	HistoryNumber   // of History-Info by its index, then P-Called-Party-ID; may repeat
 	ReferredByNumber
 	TransferTarget
 	ReplacedCall // the Call-ID in Replaces
@@ -36,7 +38,7 @@ const (
 	RoutingNumber
 	PortingDip
 	CarrierCode
-	TrunkGroup
+	TrunkGroup // of Contact: the originating one, RFC 4904 section 4.3
 	TrunkContext
 	ChargingVector   // icid-value
 	ChargingOperator // orig-ioi, term-ioi; may repeat
@@ -50,10 +52,12 @@ const (
 	RegID
 	AuthUser
 	AuthRealm
+	AuthAlgorithm
 	ViaSentBy
 	ViaReceived
-	RouteHost   // may repeat
-	Attestation // A, B, C or "invalid"
+	RouteHost      // may repeat
+	Attestation    // A, B or C
+	UnreadIdentity // an Identity that could not be read
 	OriginationID
 	CertificateHost
 	Verification // verstat
@@ -105,12 +109,15 @@ func (fs Facts) All(f Fact) iter.Seq[[]byte] {
 	}
 }
 
-// Append adds a value of f to fs; an empty value is left out, a longer one than 65,535 bytes is cut.
+// mostFacts is how many bytes of Facts an arena keeps.
+const mostFacts = largest - 1
+
+// Append adds a value of f to fs. An empty value is left out, and so is one for which there is no room any more:
+// all Facts of one Call take 32 KiB at most.
 func (fs *Facts) Append(f Fact, value []byte) {
-	if len(value) == 0 {
+	if len(value) == 0 || len(fs.text)+3+len(value) > mostFacts {
 		return
 	}
-	value = value[:min(len(value), 0xffff)]
 	fs.text = append(fs.text, byte(f), byte(len(value)), byte(len(value)>>8))
 	fs.text = append(fs.text, value...)
 }

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 )
@@ -30,9 +31,53 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 		{`From: "A. Name" <sip:+13035550101;cpc=payphone@example.net:5062>;tag=x`, CallerCategory, "payphone"},
 		{`From: "A. Name" <sip:+13035550101@example.net>;tag=x`, CallerName, "1"},
 		{`From: <tel:+1-303-555-0101;phone-context=x>;tag=x`, CallerNumber, "+1-303-555-0101"},
+		{`From: <sip:7042;phone-context=+1303555@example.net>;tag=x`, CallerNumber, "7042;phone-context=+1303555"},
+		{`From: <tel:7042;isub=1411;phone-context=+1-303-555>;tag=x`, CallerNumber, "7042;phone-context=+1-303-555"},
+		{`From: <sip:+13035550101;isub=1411@example.net>;tag=x`, CallerNumber, "+13035550101"},
+		{`From: <sip:7042;phone-context=pbx.example.net@example.net>;tag=x`, CallerNumber, "7042"},
+		{`From: <sip:%2B13035550101@example.net;user=phone>;tag=x`, CallerNumber, "+13035550101"},
+		{`From: <sip:+13035550101:secret@example.net>;tag=x`, CallerNumber, "+13035550101"},
+		{`From: <sip:alice:p;w@example.net>;tag=x`, CallerNumber, "alice"},
+		{`From: "+13035550199 <sip:mallory@x>" <sip:+13035550101@example.net>;tag=x`, CallerNumber, "+13035550101"},
+		{`From: "Bob \"<b>\" B." <sip:+13035550101@example.net>;tag=x`, CallerNumber, "+13035550101"},
+		{`From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=x`, CallerNumber, "anonymous"},
+		{`From: <sip:c8oqz84zk7z@anonymous.invalid>;tag=x`, CallerNumber, "anonymous"},
+		{`From: <sip:anonymous.invalid>;tag=x`, CallerNumber, "anonymous"},
+		{`From: <sip:@example.net>;tag=x`, CallerNumber, ""},
+		{`From: <sip:example.net>;tag=x`, CallerHost, "example.net"},
+		{`From: <sip:example.net>;tag=x`, CallerName, ""},
+		{`From: Alice <sip:+13035550101@[2001:db8::1]:5070>;tag=x`, CallerHost, "[2001:db8::1]"},
 		{`To: <sip:+13035550102p1234@example.net>`, CalledNumber, "+13035550102"},
 		{`To: <sip:+13035550102;postd=99@example.net>`, CalledNumber, "+13035550102"},
 		{`To: <sip:paul@example.net>`, CalledNumber, "paul"},
+		{`To: <tel:+1(303)555-0102;postd=pp22>`, CalledNumber, "+1(303)555-0102"},
+		{`To: <sip:3035550102,,1234#@example.net>`, CalledNumber, "3035550102"},
+		{`To: <sip:pwalker@example.net>`, CalledNumber, "pwalker"},
+		{"P-Asserted-Identity: \"A\" <sip:alice@example.net>\nP-Asserted-Identity: <tel:+13035550104>",
+			AssertedNumber, "alice,+13035550104"},
+		{`P-Asserted-Identity: <sip:+13035550103;verstat=TN-Validation-Passed@x.net>`, Verification, "TN-Validation-Passed"},
+		{`P-Preferred-Identity: <sip:+13035550111@x.net>`, ClaimedNumber, "+13035550111"},
+		{"P-Preferred-Identity: <sip:+13035550111@x.net>\nRemote-Party-ID: \"A\" " +
+			"<sip:+13035550112@x.net>;party=calling;screen=yes;privacy=off", ClaimedNumber, "+13035550112,+13035550111"},
+		{`Remote-Party-ID: <sip:+13035550113@x.net>;party=called`, ClaimedNumber, ""},
+		{`Remote-Party-ID: <sip:+13035550112@x.net>;party=calling;privacy=name`, ClaimedPrivate, ""},
+		{`Remote-Party-ID: <sip:+13035550112@x.net>;privacy=full;screen=no`, ClaimedPrivate, "1"},
+		{`P-Charge-Info: <sip:+13035550114@x.net>;npi=ISDN;noa=3`, ChargeNumber, "+13035550114"},
+		{`Referred-By: <sip:+13035550115@x.net>;cid="2@x"`, ReferredByNumber, "+13035550115"},
+		{"Diversion: <sip:+13035550105@x.net>;reason=user-busy\nDiversion: <sip:+13035550106@x.net>;counter=2",
+			DivertedCount, "3"},
+		{"Diversion: <sip:+13035550105@x.net>;reason=user-busy;privacy=full", DivertedPrivate, "1"},
+		{`Diversion: "X" <tel:+13035550105>;reason="unconditional";privacy=off`, DivertedReason, "unconditional"},
+		{"History-Info: <sip:+13035550122@x.net>;index=1.2.1\nHistory-Info: <sip:+13035550120@x.net>;index=1, " +
+			"<sip:+13035550123@x.net>;index=1.10, <sip:+13035550121@x.net?Reason=SIP%3Bcause%3D302>;index=1.2",
+			HistoryNumber, "+13035550120,+13035550121,+13035550122,+13035550123"},
+		{`History-Info: <sip:+13035550120@x.net?Privacy=history&Reason=x>;index=1, <sip:+13035550121@x.net>;index=1.1`,
+			HistoryNumber, "anonymous,+13035550121"},
+		{"P-Called-Party-ID: <sip:+13035550125@x.net>\nHistory-Info: <sip:+13035550124@x.net>;index=1",
+			HistoryNumber, "+13035550124,+13035550125"},
+		{`Contact: <sip:+13035550101;tgrp=tg44;trunk-context=carrier.example@192.0.2.9>`, TrunkGroup, "tg44"},
+		{`Event: dialog;id=7`, EventText, "dialog"},
+		{`Privacy: ID, user; critical`, PrivacyValue, "id,user,critical"},
 		{`P-Asserted-Identity: <sip:+13035550103@example.net>, <tel:+13035550104>`,
 			AssertedNumber, "+13035550103,+13035550104"},
 		{`Diversion: <sip:+13035550105@x.net>;reason=no-answer;counter=2, <sip:+13035550106@x.net>`,
@@ -51,8 +96,20 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 			`kIjoiMTIzIiwiaWF0IjoxNzAwMDAwMDAwfQ.c2ln;info=<https://x>;ppt=shaken`, Attestation, "B"},
 		{`Identity: eyJ4NXUiOiJodHRwczovL2NlcnQuZXhhbXBsZS5uZXQvYSJ9.eyJhdHRlc3QiOiJCIiwib3JpZ2l` +
 			`kIjoiMTIzIiwiaWF0IjoxNzAwMDAwMDAwfQ.c2ln;info=<https://x>`, CertificateHost, "cert.example.net"},
-		{`Identity: x.!!!.z;info=<https://x>`, Attestation, "invalid"},
-		{`Identity: x.` + strings.Repeat("A", 5000) + `.z`, Attestation, ""},
+		{token(`{}`, `{"attest":"A","origid":"0C6E9C3A-1F4E-4D6A-9B0D-5D2C1E1F0A11"}`), OriginationID,
+			"0c6e9c3a-1f4e-4d6a-9b0d-5d2c1e1f0a11"},
+		{token(`{}`, `{"attest":"A","origid":"call +13035550101"}`), OriginationID, ""},
+		{token(`{"ppt":"div"}`, `{"attest":"A"}`), Attestation, ""},
+		{token(`{}`, `{"attest":"A"}`) + `;ppt="div"`, Attestation, ""},
+		{token(`{}`, `{"attest":"A"}`) + `;ppt=rph`, UnreadIdentity, ""},
+		{token(`{}`, `{"attest":"A"}`) + ";ppt=div\n" + token(`{}`, `{"attest":"C"}`) + ";ppt=shaken", Attestation, "C"},
+		{token(`{}`, `{"attest":"D"}`), UnreadIdentity, "1"},
+		{token(`{"x5u":"https://cert.example.net:8443/+13035550101.pem?a=b"}`, `{"attest":"C","iat":1700000000}`),
+			CertificateHost, "cert.example.net"},
+		{token(`{}`, `{"attest":"C","iat":1700000000}`), IssuedAt, "1700000000"},
+		{"Identity: x.!!!.z;info=<https://x>\n" + token(`{}`, `{"attest":"B"}`), Attestation, "B"},
+		{`Identity: x.!!!.z;info=<https://x>`, UnreadIdentity, "1"},
+		{`Identity: x.` + strings.Repeat("A", 5000) + `.z`, UnreadIdentity, ""},
 	} {
 		var got []string
 		for v := range openedWith(t, c.header).Facts.All(c.fact) {
@@ -62,6 +119,12 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 			t.Errorf("%.40s: fact %d is %q, want %q", c.header, c.fact, s, c.want)
 		}
 	}
+}
+
+// token returns an Identity line with a PASSporT of that header and payload.
+func token(header, payload string) string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	return "Identity: " + b64([]byte(header)) + "." + b64([]byte(payload)) + ".c2ln;info=<https://cert.example.net/a>"
 }
 
 func TestReplacesInsideReferToIsRead(t *testing.T) {

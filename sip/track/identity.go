@@ -6,54 +6,84 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+
+	"sipsieve/sip"
 )
 
 // mostToken bounds the payload of a PASSporT, in bytes of base64url.
 const mostToken = 4096
 
-// identity appends what an Identity header claims (RFC 8224, RFC 8588). The token is not verified and not kept;
-// one that forwards another's claim (ppt=div, RFC 8946) is not read, nor is one that is too long.
+// identity appends what an Identity header claims (RFC 8224, RFC 8588). The token is not verified, nothing is fetched
+// and none of it is kept. Only the PASSporT that attests a caller is read: not one that forwards another's claim
+// (ppt=div, RFC 8946), nor one of priority (RFC 8443), nor one that is too long.
 func (fs *Facts) identity(v []byte) {
-	token, params, _ := bytes.Cut(v, []byte(";"))
-	if bytes.Contains(bytes.ToLower(params), []byte("ppt=div")) || bytes.Contains(params, []byte(`ppt="div"`)) {
-		return
-	}
+	token, _, _ := bytes.Cut(v, []byte(";"))
 	head, rest, _ := bytes.Cut(bytes.TrimSpace(token), []byte("."))
 	body, _, _ := bytes.Cut(rest, []byte("."))
 	if len(body) > mostToken || len(head) > mostToken || fs.First(Attestation) != nil {
 		return
 	}
+	var header struct{ Ppt, X5u string }
+	known := decoded(head, &header)
+	if ppt, ok := sip.ParamOf(v, "ppt"); ok {
+		header.Ppt = string(bytes.Trim(ppt, `"`))
+	}
+	if header.Ppt != "" && header.Ppt != "shaken" {
+		return
+	}
 	var claims struct {
-		Attest string `json:"attest"`
-		Origid string `json:"origid"`
-		Iat    int64  `json:"iat"`
+		Attest, Origid string
+		Iat            int64
 	}
-	text, err := base64.RawURLEncoding.DecodeString(string(bytes.TrimRight(body, "=")))
-	if err == nil {
-		err = json.Unmarshal(text, &claims)
-	}
-	if err != nil || claims.Attest != "A" && claims.Attest != "B" && claims.Attest != "C" {
-		fs.append(Attestation, []byte("invalid"))
+	if !known || !decoded(body, &claims) || claims.Attest != "A" && claims.Attest != "B" && claims.Attest != "C" {
+		fs.append(UnreadIdentity, []byte("1"))
 		return
 	}
 	fs.append(Attestation, []byte(claims.Attest))
-	fs.append(OriginationID, []byte(claims.Origid))
+	if uuid(claims.Origid) {
+		fs.append(OriginationID, bytes.ToLower([]byte(claims.Origid)))
+	}
 	if claims.Iat > 0 {
 		fs.append(IssuedAt, strconv.AppendInt(nil, claims.Iat, 10))
 	}
-	fs.certificate(head)
+	fs.certificate(header.X5u)
+}
+
+// decoded reports whether text is the base64url of a JSON object, and reads it into out.
+func decoded(text []byte, out any) bool {
+	plain, err := base64.RawURLEncoding.AppendDecode(nil, bytes.TrimRight(text, "="))
+	return err == nil && json.Unmarshal(plain, out) == nil
+}
+
+// uuid reports whether id has the form of RFC 9562 section 4, as RFC 8588 section 5 wants of an origid.
+func uuid(id string) bool {
+	for i := range len(id) {
+		c := lower(id[i])
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return len(id) == 36
 }
 
 // certificate appends the host of x5u (RFC 8225 section 4); path and query are not read.
-func (fs *Facts) certificate(head []byte) {
-	var header struct {
-		X5u string `json:"x5u"`
-	}
-	text, err := base64.RawURLEncoding.DecodeString(string(bytes.TrimRight(head, "=")))
-	if err != nil || json.Unmarshal(text, &header) != nil {
-		return
-	}
-	if u, err := url.Parse(header.X5u); err == nil {
+func (fs *Facts) certificate(x5u string) {
+	if u, err := url.Parse(x5u); err == nil && hostName(u.Hostname()) {
 		fs.append(CertificateHost, []byte(u.Hostname()))
 	}
+}
+
+// hostName reports whether name can be that of a host (RFC 1123 section 2.1).
+func hostName(name string) bool {
+	for i := range len(name) {
+		if c := lower(name[i]); c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return len(name) > 0 && len(name) <= 253
 }

@@ -7,7 +7,7 @@ import (
 	"sipsieve/sip"
 )
 
-// gatherMedia appends what a session description says.
+// gatherMedia appends what a session description says. Addresses stay those of the first.
 func (fs *Facts) gatherMedia(v []byte) {
 	if len(v) == 0 {
 		return
@@ -19,7 +19,7 @@ func (fs *Facts) gatherMedia(v []byte) {
 	for _, w := range s.Codecs[:s.NCodecs] {
 		fs.append(MediaCodec, []byte(w))
 	}
-	if s.Addr.IsValid() {
+	if s.Addr.IsValid() && fs.First(MediaAddress) == nil {
 		var room [64]byte
 		fs.append(MediaAddress, s.Addr.AppendTo(room[:0]))
 	}
@@ -27,27 +27,38 @@ func (fs *Facts) gatherMedia(v []byte) {
 	if s.NTypes > 0 {
 		fs.append(MediaCrypto, []byte(s.Crypto.String()))
 	}
-	if s.Candidate {
+	if s.Candidate && fs.First(CandidateSeen) == nil {
 		fs.append(CandidateSeen, []byte("1"))
 	}
-	if len(s.OriginID) > 0 {
+	if len(s.OriginID) > 0 && fs.First(OriginSession) == nil {
 		fs.append(OriginSession, append(append(append([]byte(nil), s.OriginID...), ' '), s.OriginAt...))
 	}
 }
 
-// dialled returns the number in a URI's user part, without digits that are keyed after the answer (RFC 3966).
+// dialled returns the number in a URI's user part (RFC 3966): escapes undone, and without password, parameters and
+// digits that are keyed after the answer. Of the parameters a phone-context that begins with + stays behind a number
+// that does not: only with it can the number be told from others.
 func dialled(user []byte) []byte {
-	if i := bytes.IndexAny(user, ";,"); i >= 0 {
-		user = user[:i]
+	if bytes.IndexByte(user, '%') >= 0 {
+		user = unescape(user)
 	}
-	if i := bytes.IndexAny(user, "pwPW"); i > 0 && digits(user[:i]) {
-		user = user[:i]
+	number, params := user, []byte(nil)
+	if i := bytes.IndexAny(user, ";,:"); i >= 0 { // behind a colon is a password, RFC 3261 section 19.1.1
+		number, params = user[:i], user[i:]
 	}
-	if i := bytes.IndexByte(user, ':'); i >= 0 { // a password, RFC 3261 section 19.1.1
-		user = user[:i]
+	if i := bytes.IndexAny(number, "pwPW"); i > 0 && digits(number[:i]) {
+		number = number[:i]
 	}
-	return user
+	context, _ := sip.ParamOf(params, "phone-context")
+	if len(number) == 0 || number[0] == '+' || len(context) < 2 || len(context) > longestContext ||
+		context[0] != '+' || !digits(context) {
+		return number
+	}
+	return append(append(bytes.Clone(number), sip.PhoneContext...), context...)
 }
+
+// longestContext bounds a phone-context, in bytes: 15 digits with separators.
+const longestContext = 24
 
 // digits reports whether all of v can stand in a telephone number.
 func digits(v []byte) bool {
@@ -64,23 +75,14 @@ func tel(v []byte) bool {
 	return len(v) >= i+4 && bytes.EqualFold(v[i:i+4], []byte("tel:"))
 }
 
-// named reports whether a display name stands before the URI in v.
-func named(v []byte) bool {
-	i := bytes.LastIndexByte(v, '<')
-	return i > 0 && len(bytes.Trim(v[:i], "\" \t")) > 0
-}
-
 // replaced returns the Call-ID of the Replaces that a Refer-To URI embeds (RFC 3891 section 4), nil without one.
 func replaced(referTo []byte) []byte {
-	_, headers, _ := bytes.Cut(referTo, []byte("?"))
-	for h := range bytes.SplitSeq(headers, []byte("&")) {
+	for h := range bytes.SplitSeq(uriHeaders(referTo), []byte("&")) {
 		name, value, _ := bytes.Cut(h, []byte("="))
 		if !bytes.EqualFold(name, []byte("Replaces")) {
 			continue
 		}
-		if i := bytes.IndexAny(value, ";>"); i >= 0 {
-			value = value[:i]
-		}
+		value, _, _ = bytes.Cut(value, []byte(";"))
 		id, _, _ := bytes.Cut(unescape(value), []byte(";"))
 		return id
 	}

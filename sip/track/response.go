@@ -184,8 +184,9 @@ func (t *Tracker) provisional(d *dialog, m *sip.Message, k Keys) {
 			f.ring[i] = at
 		}
 	}
-	if m.Status == 183 && len(m.Value(sip.Media)) > 0 {
+	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
 		d.early = true
+		t.gatherEarly(d, m)
 	}
 }
 

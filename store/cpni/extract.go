@@ -19,7 +19,8 @@ type extractor struct {
 // extractors has one extractor for each Field that can be known, none for the others.
 var extractors = func() []extractor {
 	list := make([]extractor, Fields())
-	for _, room := range []map[string]extractor{partyFields, outcomeFields, deviceFields, networkFields, mediaFields} {
+	for _, room := range []map[string]extractor{partyFields, outcomeFields, deviceFields, networkFields, mediaFields,
+		trunkFields} {
 		for name, x := range room {
 			f, ok := FieldOf(name)
 			if !ok {
@@ -111,9 +112,17 @@ func integer(f track.Fact, needs ...sip.Header) extractor {
 	}, needs}
 }
 
-// tel reads a telephone number: E.164 if it can be derived, the literals anonymous and non_e164 otherwise.
+// tel reads a telephone number: E.164 if it can be derived, the literals anonymous and non_e164 otherwise. Of
+// several values, such as a sip and a tel URI of one caller, the first that is a number counts.
 func tel(f track.Fact, needs ...sip.Header) extractor {
-	return extractor{func(in *inside) Value { return in.tel(in.facts.First(f)) }, needs}
+	return extractor{func(in *inside) Value {
+		for user := range in.facts.All(f) {
+			if n, ok := in.numbers.E164(string(user), in.region); ok {
+				return Value{Known: true, Text: Hide(n)}
+			}
+		}
+		return in.tel(in.facts.First(f))
+	}, needs}
 }
 
 func (in *inside) tel(user []byte) Value {
@@ -124,10 +133,12 @@ func (in *inside) tel(user []byte) Value {
 	return Value{Known: true, Text: Hide(n)}
 }
 
-// e164 returns the number in a fact, "" if none can be derived.
+// e164 returns the first number in a fact, "" if none can be derived.
 func (in *inside) e164(f track.Fact) string {
-	if n, ok := in.numbers.E164(string(in.facts.First(f)), in.region); ok {
-		return n
+	for user := range in.facts.All(f) {
+		if n, ok := in.numbers.E164(string(user), in.region); ok {
+			return n
+		}
 	}
 	return ""
 }

@@ -50,10 +50,16 @@ var networkFields = map[string]extractor{
 }
 
 func (in *inside) flow() capture.Flow {
+	flow, _ := in.path()
+	return flow
+}
+
+// path is how the message that opened it went, and on which VLAN.
+func (in *inside) path() (capture.Flow, uint16) {
 	if in.call != nil {
-		return in.call.Flow
+		return in.call.Flow, in.call.VLAN
 	}
-	return in.reg.Flow
+	return in.reg.Flow, in.reg.VLAN
 }
 
 func address(a netip.Addr) Value {

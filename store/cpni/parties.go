@@ -1,6 +1,9 @@
 package cpni
 
 import (
+	"bytes"
+	"slices"
+
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
@@ -18,6 +21,13 @@ var (
 	attestWords  = []string{"A", "B", "C", "invalid"}
 )
 
+// priorityWords are the namespaces and values of the IANA register of Resource-Priority: RFC 4412, RFC 6401, RFC 7134
+// and RFC 7135, those that a public network has.
+var priorityWords = []string{"ets.0", "ets.1", "ets.2", "ets.3", "ets.4", "wps.0", "wps.1", "wps.2", "wps.3", "wps.4",
+	"q735.0", "q735.1", "q735.2", "q735.3", "q735.4", "dsn.routine", "dsn.priority", "dsn.immediate", "dsn.flash",
+	"dsn.flash-override", "drsn.routine", "drsn.priority", "drsn.immediate", "drsn.flash", "drsn.flash-override",
+	"drsn.flash-override-override", "esnet.0", "esnet.1", "esnet.2", "esnet.3", "esnet.4"}
+
 // partyFields are who calls whom, who pays, and what the call claims of itself.
 var partyFields = map[string]extractor{
 	"caller_number":          tel(track.CallerNumber, sip.From),
@@ -26,7 +36,7 @@ var partyFields = map[string]extractor{
 	"called_number":          tel(track.CalledNumber, sip.To),
 	"dialed_number":          {dialed, []sip.Header{sip.RequestURI}},
 	"dialed_domain":          text(track.DialedHost, sip.RequestURI),
-	"asserted_number":        tel(track.AssertedNumber, sip.PAssertedIdentity),
+	"asserted_number":        asserted(tel(track.AssertedNumber, sip.PAssertedIdentity)),
 	"claimed_numbers":        tel(track.ClaimedNumber, sip.PPreferredIdentity, sip.RemotePartyID),
 	"diversion_number":       tel(track.DivertedNumber, sip.Diversion),
 	"diversion_reason":       among(track.DivertedReason, diversionReasons, sip.Diversion),
@@ -37,47 +47,65 @@ var partyFields = map[string]extractor{
 	"calling_party_category": among(track.CallerCategory, callerCategories, sip.From, sip.PAssertedIdentity),
 	"originating_line_info":  among(track.LineInfo, lineCodes, sip.From, sip.PAssertedIdentity),
 	"privacy_flags":          allAmong(track.PrivacyValue, privacyWords, sip.Privacy),
-	"charge_number":          tel(track.ChargeNumber, sip.PChargeInfo),
+	"charge_number":          asserted(tel(track.ChargeNumber, sip.PChargeInfo)),
 	"charging_vector_icid":   text(track.ChargingVector, sip.PChargingVector),
 	"charging_vector_ioi":    text(track.ChargingOperator, sip.PChargingVector),
-	"carrier_id_code":        text(track.CarrierCode, sip.RequestURI),
+	"carrier_id_code":        {carrierCode, []sip.Header{sip.RequestURI}},
 	"routing_number":         tel(track.RoutingNumber, sip.RequestURI),
 	"porting_dip_done":       {portingDip, []sip.Header{sip.RequestURI}},
-	"trunk_in":               text(track.TrunkGroup, sip.RequestURI, sip.Contact),
 	"destination_country":    {destinationCountry, []sip.Header{sip.RequestURI}},
 	"destination_area":       {destinationArea, []sip.Header{sip.RequestURI}},
-	"origin_country":         {originCountry, []sip.Header{sip.From, sip.PAssertedIdentity}},
-	"call_type":              {callType, []sip.Header{sip.RequestURI, sip.From}},
-	"emergency_call":         {func(in *inside) Value { return truth(in.emergency()) }, []sip.Header{sip.RequestURI}},
-	"emergency_location":     present(track.LocationSeen, sip.Geolocation),
-	"resource_priority":      text(track.ResourcePriorityText, sip.ResourcePriority),
-	"access_network_info":    present(track.AccessNetworkSeen, sip.PAccessNetworkInfo),
-	"visited_network":        text(track.VisitedNetworkText, sip.PVisitedNetworkID),
-	"stir_attestation":       among(track.Attestation, attestWords, sip.Identity),
-	"stir_origination_id":    text(track.OriginationID, sip.Identity),
-	"stir_certificate_host":  text(track.CertificateHost, sip.Identity),
-	"stir_verification":      among(track.Verification, verstatWords, sip.From, sip.PAssertedIdentity),
-	"stir_issued_at":         {issuedAt, []sip.Header{sip.Identity}},
-	"registered_number":      tel(track.RegisteredNumber, sip.To),
+	"origin_country": {originCountry, []sip.Header{sip.From, sip.PAssertedIdentity, sip.RemotePartyID,
+		sip.PPreferredIdentity}},
+	"call_type": {callType, []sip.Header{sip.RequestURI, sip.From, sip.PAssertedIdentity, sip.RemotePartyID,
+		sip.PPreferredIdentity}},
+	"emergency_call": {func(in *inside) Value { return truth(in.emergency()) },
+		[]sip.Header{sip.RequestURI, sip.To, sip.Priority}},
+	"emergency_location":    present(track.LocationSeen, sip.Geolocation),
+	"resource_priority":     {priority, []sip.Header{sip.ResourcePriority}},
+	"access_network_info":   present(track.AccessNetworkSeen, sip.PAccessNetworkInfo),
+	"visited_network":       text(track.VisitedNetworkText, sip.PVisitedNetworkID),
+	"stir_attestation":      {attestation, []sip.Header{sip.Identity}},
+	"stir_origination_id":   text(track.OriginationID, sip.Identity),
+	"stir_certificate_host": text(track.CertificateHost, sip.Identity),
+	"stir_verification":     asserted(among(track.Verification, verstatWords, sip.From, sip.PAssertedIdentity)),
+	"stir_issued_at":        {issuedAt, []sip.Header{sip.Identity}},
+	"registered_number":     tel(track.RegisteredNumber, sip.To),
 }
 
 // dialed is what the Request-URI asked for: a number, or the literal of a service.
 func dialed(in *inside) Value {
+	v := Value{}
 	if in.facts.First(track.DialedService) != nil {
-		return Value{Known: true, Text: Hide("non_e164")}
+		v = Value{Known: true, Text: Hide(sip.NonE164)}
+	} else if user := in.facts.First(track.DialedNumber); in.emergencyNumber(user) {
+		user, _, _ = bytes.Cut(user, []byte(";"))
+		v = hide(user) // a short code of everybody's, not a subscriber's number
+	} else {
+		return in.tel(user)
 	}
-	user := in.facts.First(track.DialedNumber)
-	if in.numbers.Category(string(user), "") == "emergency" {
-		return hide(user) // a short code of everybody's, not a subscriber's number
+	if in.dialledEmergency() {
+		v.Category = "emergency"
 	}
-	return in.tel(user)
+	return v
 }
 
+// emergency is whether help was called: by the service's urn, by a number of it as dialled, or by Priority.
 func (in *inside) emergency() bool {
-	if in.facts.First(track.DialedService) != nil || in.facts.First(track.PriorityEmergency) != nil {
-		return true
-	}
-	return in.numbers.Category(string(in.facts.First(track.DialedNumber)), "") == "emergency"
+	return in.dialledEmergency() || in.facts.First(track.PriorityEmergency) != nil ||
+		in.emergencyNumber(in.facts.First(track.CalledNumber))
+}
+
+func (in *inside) dialledEmergency() bool {
+	return sip.EmergencyService(string(in.facts.First(track.DialedService))) ||
+		in.emergencyNumber(in.facts.First(track.DialedNumber))
+}
+
+// emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
+func (in *inside) emergencyNumber(user []byte) bool {
+	number, _, _ := bytes.Cut(user, []byte(";"))
+	return len(number) > 0 &&
+		(in.numbers.Category(string(number), "") == "emergency" || slices.Contains(in.own, string(number)))
 }
 
 func destinationCountry(in *inside) Value {
@@ -88,19 +116,26 @@ func destinationArea(in *inside) Value {
 	return hide([]byte(in.numbers.Area(in.e164(track.DialedNumber))))
 }
 
-func originCountry(in *inside) Value {
-	from := in.e164(track.AssertedNumber)
-	if from == "" {
-		from = in.e164(track.CallerNumber)
+// caller is the number by which the caller is placed: asserted by a trusted peer, else claimed, else of From.
+func (in *inside) caller() string {
+	if n := in.e164(track.AssertedNumber); n != "" && in.trusts() {
+		return n
 	}
-	return word(in.numbers.Country(from))
+	if n := in.e164(track.ClaimedNumber); n != "" {
+		return n
+	}
+	return in.e164(track.CallerNumber)
+}
+
+func originCountry(in *inside) Value {
+	return word(in.numbers.Country(in.caller()))
 }
 
 func callType(in *inside) Value {
 	if in.emergency() {
 		return word("emergency")
 	}
-	return word(in.numbers.CallType(in.e164(track.CallerNumber), string(in.facts.First(track.DialedNumber)),
+	return word(in.numbers.CallType(in.caller(), string(in.facts.First(track.DialedNumber)),
 		in.e164(track.DialedNumber)))
 }
 
@@ -115,4 +150,33 @@ func issuedAt(in *inside) Value {
 	v := integer(track.IssuedAt).read(in)
 	v.N *= 1e6
 	return v
+}
+
+// carrierCode is a carrier identification code: digits, behind + those of a country (RFC 4694 section 4).
+func carrierCode(in *inside) Value {
+	code := in.facts.First(track.CarrierCode)
+	if len(code) > 16 || len(bytes.Trim(code, "+-.0123456789")) > 0 {
+		return Value{}
+	}
+	return hide(code)
+}
+
+// attestation is the letter that a PASSporT claims, invalid when none could be read.
+func attestation(in *inside) Value {
+	if letter := in.facts.First(track.Attestation); letter != nil {
+		return word(closed(letter, attestWords))
+	}
+	if in.facts.First(track.UnreadIdentity) != nil {
+		return word("invalid")
+	}
+	return Value{}
+}
+
+// priority is the first value of Resource-Priority.
+func priority(in *inside) Value {
+	first, _, _ := bytes.Cut(in.facts.First(track.ResourcePriorityText), []byte(","))
+	if first = bytes.TrimSpace(first); len(first) == 0 {
+		return Value{}
+	}
+	return word(closed(first, priorityWords))
 }

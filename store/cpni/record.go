@@ -25,6 +25,9 @@ type Value struct {
 	Words []string // enum_list: likewise, in the register's order
 	Text  Hidden   // everything else: a number, an address, a name
 	Texts []Hidden // lists of such
+
+	// Category of a number, where more is known than the number tells: sip.Numbers knows no operator's short codes.
+	Category string
 }
 
 // A Loss is excerpts that a purpose did not get: how many, between when and when, and why.
@@ -53,6 +56,11 @@ type inside struct {
 	facts   track.Facts
 	numbers *sip.Numbers
 	region  string
+	own     []string // the operator's emergency numbers
+	from    *Trunk   // that the signalling came from; nil for none
+	to      *Trunk
+	mapped  bool // there is a map of trunks
+	privacy withholding
 	device  *sip.Device
 	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes ask for one field
 	values  []Value
@@ -63,24 +71,33 @@ const maxFields = 255
 
 // A Reader makes Records of events. Its memory is used again for each: it belongs to one goroutine.
 type Reader struct {
-	numbers sip.Numbers
-	region  string
-	in      inside
+	numbers   sip.Numbers
+	region    string
+	trunks    *Trunks
+	emergency []string
+	in        inside
 }
 
 // NewReader returns a Reader that reads national numbers as dialled in region (ISO 3166 alpha-2), "" for nowhere.
 func NewReader(region string) *Reader { return &Reader{region: region} }
 
+// Map has x look up trunks in t.
+func (x *Reader) Map(t *Trunks) { x.trunks = t }
+
+// Emergency has x take numbers, as dialled, for emergency numbers besides 911, 112 and 933.
+func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
+
 // Record returns the Record of ev, valid until the next call.
 func (x *Reader) Record(ev *track.Event) Record {
 	clear(x.in.values)
 	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: &x.numbers, region: x.region,
-		values: x.in.values[:0]}
+		own: x.emergency, values: x.in.values[:0]}
 	if ev.Call != nil {
 		x.in.facts = ev.Call.Facts
 	} else {
 		x.in.facts = ev.Registration.Facts
 	}
+	x.in.route(x.trunks)
 	return Record{in: &x.in}
 }
 
@@ -185,18 +202,6 @@ func (r *Record) At() time.Time {
 		return r.in.call.FirstSeen
 	}
 	return r.in.call.Setup
-}
-
-// Private reports whether the caller asked that the number be withheld: Privacy id, user or header, RFC 3323
-// section 4.2 and RFC 3325 section 9.3.
-func (r *Record) Private() bool {
-	for v := range r.in.facts.All(track.PrivacyValue) {
-		switch string(v) {
-		case "id", "user", "header":
-			return true
-		}
-	}
-	return false
 }
 
 // Emergency reports whether the call is to an emergency number or service (RFC 5031).

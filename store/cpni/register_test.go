@@ -13,9 +13,6 @@ import (
 
 // unread are the fields that are not extracted, with the reason; nobody may count on them.
 var unread = map[string]string{
-	"account_id":         "needs the operator's trunk map",
-	"trunk_out":          "needs the operator's trunk map",
-	"direction":          "needs the operator's trunk map",
 	"source_country":     "needs an offline table of address ranges",
 	"source_asn":         "needs an offline table of address ranges",
 	"associated_numbers": "no purpose needs it",

@@ -27,9 +27,6 @@ var schemas = map[string]string{"call": "sipsieve.call/1", "registration": "sips
 // unmasked are the purposes that get a withheld number in other forms than pseudonym, seal and presence.
 var unmasked = []string{"billing", "legal", "emergency"}
 
-// callerNumbers are the fields that Privacy: id, user and header withhold (RFC 3323, RFC 3325).
-var callerNumbers = fieldSet("caller_number", "asserted_number", "claimed_numbers", "charge_number")
-
 // linkFields are what a purpose sees of a link between legs, only if it is as sure as its min_correlation.
 var linkFields = fieldSet("session_group", "correlation", "correlation_score")
 
@@ -149,7 +146,6 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 
 // appendFields writes what the rules keep, in the register's order.
 func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
-	private := !u.unmasked && r.Private()
 	weak := r.Get(linkScore).N < int64(u.MinCorrelation)
 	applied := false
 	for i := range u.rules {
@@ -164,9 +160,10 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
 		if applied && callFlags[rule.field] {
 			v.Words = append(slices.Clip(v.Words), "privacy_applied")
 		}
+		withheld := !u.unmasked && r.Withheld(rule.field)
 		for j, f := range rule.forms {
 			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)
-			if private && callerNumbers[rule.field] && f.action != Pseudonym && f.action != Presence {
+			if withheld && f.action != Pseudonym && f.action != Presence {
 				b = append(b, "null"...)
 				applied = true
 				continue

@@ -27,7 +27,7 @@ func value(t *testing.T, purpose, line string, facts map[track.Fact]string) stri
 func TestEachFormLeavesWhatTheRegisterSays(t *testing.T) {
 	phone := map[track.Fact]string{track.CallerNumber: "+1 (303) 555-0142;ext=9", track.CalledNumber: "anonymous",
 		track.DialedNumber: "911", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5 001565aabbcc",
-		track.ViaReceived: "2001:db8:1:2::9", track.CarrierCode: "UPSTREAM-A", track.AuthUser: "alice",
+		track.ViaReceived: "2001:db8:1:2::9", track.ChargingOperator: "UPSTREAM-A", track.AuthUser: "alice",
 		track.MediaCodec: "pcmu", track.CallerName: "1"}
 	for line, want := range map[string]string{
 		`caller_number = { form = "e164", because = "t" }`:                 `"+13035550142"`,
@@ -58,7 +58,7 @@ func TestEachFormLeavesWhatTheRegisterSays(t *testing.T) {
 		`via_received = "ip_prefix:24,48"`:                                 `"2001:db8:1::/48"`,
 		`link_address = { form = "oui", because = "t" }`:                   `"00:15:65"`,
 		`user_agent = "family"`:                                            `"yealink T46S 66"`,
-		`carrier_id_code = { form = "known", list = "words" }`:             `"upstream-a"`,
+		`charging_vector_ioi = { form = "known", list = "words" }`:         `"upstream-a"`,
 		`capture_point = { form = "known", list = "words" }`:               `"other"`,
 		`media_codecs = { form = "known", list = "words", because = "t" }`: `["PCMU"]`,
 		`billable = { form = "keep", because = "t" }`:                      `true`,

@@ -24,6 +24,8 @@ func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.T
 		return strconv.AppendBool(b, v.Known)
 	case !v.Known:
 		return append(b, "null"...)
+	case f.action == Category && v.Category != "":
+		return appendText(b, v.Category)
 	case r.many:
 		return u.appendList(b, r, f, v, at)
 	case f.action == Keep || f.action == E164:

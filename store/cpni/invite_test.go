@@ -1,0 +1,224 @@
+package cpni
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// A sent message is what a test says of an INVITE: its URI, headers in place of the usual ones, and how it went.
+type sent struct {
+	uri, headers string
+	from, to     string
+	vlan         uint16
+}
+
+// eventOf returns the Event of the call that s opens, read from its text as on the wire.
+func eventOf(t *testing.T, s sent) *track.Event {
+	t.Helper()
+	head := []string{"Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1", "From: <sip:+13035550101@example.net>;tag=a",
+		"To: <sip:+13035550102@example.net>", "Call-ID: 1@example.net", "CSeq: 1 INVITE"}
+	for line := range strings.SplitSeq(s.headers, "\n") {
+		name, _, _ := strings.Cut(line, ":")
+		own := false
+		for i, h := range head {
+			if strings.HasPrefix(h, name+":") && name != "" {
+				head[i], own = line, true
+			}
+		}
+		if !own && line != "" {
+			head = append(head, line)
+		}
+	}
+	if s.uri == "" {
+		s.uri = "sip:+13035550102@example.net"
+	}
+	text := "INVITE " + s.uri + " SIP/2.0\r\n" + strings.Join(head, "\r\n") + "\r\nContent-Length: 0\r\n\r\n"
+	p := capture.Packet{Time: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), Payload: []byte(text), VLAN: s.vlan,
+		Flow: capture.Flow{Src: port(s.from, "192.0.2.10"), Dst: port(s.to, "192.0.2.1"), Transport: capture.UDP}}
+	var all []Field
+	for f := range Field(Fields()) {
+		all = append(all, f)
+	}
+	tr, keyer := track.New(track.DefaultLimits()), track.NewKeyer([16]byte{1})
+	sip.NewReader(Selection(all), sip.DefaultLimits()).Read(&p, func(m *sip.Message) {
+		var b sip.Batch
+		b.Add(m)
+		tr.Observe(nil, &b.Messages[0], keyer.Of(&b.Messages[0]))
+	})
+	events := tr.Finish(nil)
+	if len(events) != 1 {
+		t.Fatalf("%d events, want 1", len(events))
+	}
+	return &events[0]
+}
+
+func port(addr, otherwise string) netip.AddrPort {
+	if addr == "" {
+		addr = otherwise
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr(addr), 5060)
+}
+
+// shown returns what a field of r holds, as text; "" when it is unknown.
+func shown(t *testing.T, r *Record, name string) string {
+	t.Helper()
+	f, ok := FieldOf(name)
+	if !ok {
+		t.Fatalf("no field %s", name)
+	}
+	v := r.Get(f)
+	switch {
+	case !v.Known:
+		return ""
+	case v.Words != nil:
+		return strings.Join(v.Words, ",")
+	case v.Word != "":
+		return v.Word
+	case v.Text != Hidden{}:
+		return Reveal(v.Text)
+	case v.N == 1:
+		return "1"
+	}
+	return "0"
+}
+
+func TestPartiesAreReadFromEveryForm(t *testing.T) {
+	for _, c := range []struct{ uri, headers, region, field, want string }{
+		{"", "From: <tel:+1-303-555-0142;ext=9>;tag=a", "US", "caller_number", "+13035550142"},
+		{"", "From: <sip:3035550142@example.net;user=phone>;tag=a", "US", "caller_number", "+13035550142"},
+		{"", "From: <sip:02079460123@example.net>;tag=a", "GB", "caller_number", "+442079460123"},
+		{"", "From: <sip:02079460123@example.net>;tag=a", "", "caller_number", "non_e164"},
+		{"", "From: <tel:02079460123;phone-context=+44>;tag=a", "US", "caller_number", "+442079460123"},
+		{"", "From: <tel:3035550142;phone-context=+1>;tag=a", "GB", "caller_number", "+13035550142"},
+		{"", "From: <tel:5550142;phone-context=+1-303>;tag=a", "GB", "caller_number", "+13035550142"},
+		{"", "From: <tel:7042;phone-context=+1>;tag=a", "US", "caller_number", "non_e164"},
+		{"", "From: <sip:alice@example.net>;tag=a", "US", "caller_number", "non_e164"},
+		{"", "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=a", "US", "caller_number", "anonymous"},
+		{"", "From: <sip:@example.net>;tag=a", "US", "caller_number", ""},
+		{"", "From: <sip:example.net>;tag=a", "US", "caller_name", ""},
+		{"", "From: \"+13035550199 <sip:x@y>\" <sip:+13035550142@example.net>;tag=a", "US", "caller_name", "present"},
+		{"", "P-Asserted-Identity: <sip:alice@example.net>\nP-Asserted-Identity: <tel:+13035550103>", "US",
+			"asserted_number", "+13035550103"},
+		{"", "P-Asserted-Identity: <sip:alice@example.net>", "US", "asserted_number", "non_e164"},
+		{"", "P-Preferred-Identity: <sip:+13035550111@x.net>\nRemote-Party-ID: <sip:+13035550112@x.net>;screen=yes",
+			"US", "claimed_numbers", "+13035550112"},
+		{"", "P-Charge-Info: <sip:+13035550114@x.net>;noa=3", "US", "charge_number", "+13035550114"},
+		{"", "Diversion: <sip:3035550105@x.net>;reason=deflection;counter=3", "US", "diversion_number", "+13035550105"},
+		{"", "Diversion: <sip:3035550105@x.net>;reason=whatever", "US", "diversion_reason", "other"},
+		{"", "History-Info: <sip:+13035550121@x.net>;index=1.1, <sip:+13035550120@x.net>;index=1", "US",
+			"history_info_number", "+13035550120"},
+		{"", "Referred-By: sip:+13035550115@x.net", "US", "referred_by_number", "+13035550115"},
+		{"sip:3035550102,,1234@example.net", "", "US", "dialed_number", "+13035550102"},
+		{"sip:3035550102p1234@example.net", "", "US", "dialed_number", "+13035550102"},
+		{"tel:+13035550102;postd=pp22", "", "US", "dialed_number", "+13035550102"},
+		{"sip:%2B13035550102@example.net", "", "US", "dialed_number", "+13035550102"},
+		{"sip:911@example.net;user=phone", "", "US", "dialed_number", "911"},
+		{"tel:911;phone-context=+1", "", "US", "dialed_number", "911"},
+		{"sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.net", "", "US", "routing_number", "+13035550000"},
+		{"sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.net", "", "US", "carrier_id_code", "+15022"},
+		{"sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.net", "", "US", "porting_dip_done", "1"},
+		{"sip:+13035550102;cic=alice@example.net", "", "US", "carrier_id_code", ""},
+		{"sip:+442079460123@example.net", "", "US", "destination_country", "GB"},
+		{"sip:+442079460123@example.net", "", "US", "call_type", "international"},
+		{"", "P-Asserted-Identity: <sip:+442079460123@x.net>", "US", "origin_country", "GB"},
+		{"", "Remote-Party-ID: <sip:+442079460123@x.net>", "US", "origin_country", "GB"},
+		{"", "Resource-Priority: esnet.1, wps.0", "US", "resource_priority", "esnet.1"},
+		{"", "Resource-Priority: alice.5", "US", "resource_priority", "other"},
+		{"", "Contact: <sip:a;tgrp=tg44;trunk-context=x.net@192.0.2.9>", "US", "trunk_in", "tg44"},
+		{"sip:+13035550102;tgrp=out;trunk-context=x@example.net", "", "US", "trunk_in", ""},
+	} {
+		r := NewReader(c.region).Record(eventOf(t, sent{uri: c.uri, headers: c.headers}))
+		if got := shown(t, &r, c.field); got != c.want {
+			t.Errorf("%s %s in %s: %s = %q, want %q", c.uri, c.headers, c.region, c.field, got, c.want)
+		}
+	}
+}
+
+func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
+	for _, c := range []struct {
+		sent
+		want, category string
+	}{
+		{sent{uri: "sip:911@example.net"}, "1", "emergency"},
+		{sent{uri: "sip:112@example.net;user=phone"}, "1", "emergency"},
+		{sent{uri: "sip:933@example.net"}, "1", "emergency"},
+		{sent{uri: "urn:service:sos"}, "1", "emergency"},
+		{sent{uri: "URN:service:sos.police"}, "1", "emergency"},
+		{sent{uri: "urn:service:counseling"}, "0", ""},
+		{sent{uri: "urn:service:soss"}, "0", ""},
+		{sent{uri: "sip:110@example.net"}, "1", "emergency"}, // on the operator's list
+		{sent{uri: "sip:111@example.net"}, "0", ""},
+		{sent{uri: "sip:9110@example.net"}, "0", ""},
+		{sent{uri: "sip:esrp@psap.example.net", headers: "To: <sip:911@example.net>"}, "1", ""},
+		{sent{headers: "Priority: Emergency"}, "1", ""},
+		{sent{headers: "Priority: urgent"}, "0", ""},
+	} {
+		x := NewReader("US")
+		x.Emergency([]string{"110", "999"})
+		r := x.Record(eventOf(t, c.sent))
+		dialed, _ := FieldOf("dialed_number")
+		if got, word := shown(t, &r, "emergency_call"), r.Get(dialed).Category; got != c.want || word != c.category {
+			t.Errorf("%s %s: emergency %s, category %q; want %s, %q", c.uri, c.headers, got, word, c.want, c.category)
+		}
+		if r.Emergency() != (c.want == "1") {
+			t.Errorf("%s %s: Emergency() = %t", c.uri, c.headers, r.Emergency())
+		}
+	}
+}
+
+func TestWhoAsksForPrivacyIsWithheld(t *testing.T) {
+	for headers, want := range map[string]string{
+		"Privacy: id": "caller asserted claimed charge", "Privacy: user;critical": "caller asserted claimed charge",
+		"Privacy: header":  "caller asserted claimed charge history",
+		"Privacy: session": "history", "Privacy: history": "history", "Privacy: none": "", "": "",
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=full":                "caller asserted claimed charge",
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=name":                "",
+		"Diversion: <sip:+13035550105@x.net>;privacy=uri":                       "diversion",
+		"Diversion: <sip:+13035550105@x.net>;privacy=off":                       "",
+		"Diversion: <sip:+13035550105@x.net>, <sip:+13035550106@x>;privacy=uri": "",
+	} {
+		r := NewReader("US").Record(eventOf(t, sent{headers: headers}))
+		var got []string
+		for _, name := range []string{"caller_number", "asserted_number", "claimed_numbers", "charge_number",
+			"diversion_number", "history_info_number", "called_number", "referred_by_number"} {
+			if f, _ := FieldOf(name); r.Withheld(f) {
+				word, _, _ := strings.Cut(name, "_")
+				got = append(got, strings.Replace(word, "claimed_numbers", "claimed", 1))
+			}
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%s: withheld = %q, want %q", headers, s, want)
+		}
+	}
+}
+
+func TestIdentityIsClaimedNeverText(t *testing.T) {
+	for headers, want := range map[string]string{
+		"Identity: eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJCIn0.c2ln;info=<https://x>": "B",
+		"Identity: eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJaIn0.c2ln;info=<https://x>": "invalid",
+		"Identity: garbage": "invalid", "Subject: x": "",
+		"Identity: eyJwcHQiOiJzaGFrZW4ifQ." + strings.Repeat("A", 5000) + ".c2ln;info=<https://x>":  "",
+		"Identity: eyJwcHQiOiJzaGFrZW4ifQ." + strings.Repeat("A", 20000) + ".c2ln;info=<https://x>": "",
+	} {
+		r := NewReader("US").Record(eventOf(t, sent{headers: headers}))
+		if got := shown(t, &r, "stir_attestation"); got != want {
+			t.Errorf("%.40s: got = %q, want %q", headers, got, want)
+		}
+	}
+}
+
+func TestOnlyThePresenceOfALocationIsKnown(t *testing.T) {
+	r := NewReader("US").Record(eventOf(t, sent{headers: "Geolocation: <https://lis.example.net/canary>\n" +
+		"P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=canary"}))
+	for _, name := range []string{"emergency_location", "access_network_info"} {
+		if got := shown(t, &r, name); got != "present" {
+			t.Errorf("%s = %q, want present", name, got)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package cpni
+
+import "sipsieve/sip/track"
+
+// A withholding is a set of the parties who ask that their number be withheld.
+type withholding uint8
+
+const (
+	readPrivacy withholding = 1 << iota // it has been looked for
+	ofCaller
+	ofDiverting
+	ofEarlier
+)
+
+// withholds says by whose wish a Field is withheld.
+var withholds = func() (by [maxFields]withholding) {
+	for name, who := range map[string]withholding{
+		"caller_number": ofCaller, "asserted_number": ofCaller, "claimed_numbers": ofCaller, "charge_number": ofCaller,
+		"diversion_number": ofDiverting, "history_info_number": ofEarlier,
+	} {
+		f, ok := FieldOf(name)
+		if !ok {
+			panic("cpni: not in the register: " + name)
+		}
+		by[f] = who
+	}
+	return by
+}()
+
+// Withheld reports whether f is the number of somebody who asked that it be withheld: the caller by Privacy id, user
+// or header (RFC 3323 section 4.2, RFC 3325 section 9.3), by privacy=full or uri of Remote-Party-ID, or by the
+// operator's word for a trunk; who diverted the call by Diversion's privacy (RFC 5806 section 4); earlier targets by
+// Privacy history, header or session (RFC 7044 section 10.1).
+func (r *Record) Withheld(f Field) bool {
+	return withholds[f] != 0 && r.in.withholding()&withholds[f] != 0
+}
+
+func (in *inside) withholding() withholding {
+	if in.privacy&readPrivacy == 0 {
+		in.privacy = readPrivacy | in.askedFor()
+	}
+	return in.privacy
+}
+
+func (in *inside) askedFor() (w withholding) {
+	for v := range in.facts.All(track.PrivacyValue) {
+		switch string(v) {
+		case "id", "user":
+			w |= ofCaller
+		case "header":
+			w |= ofCaller | ofEarlier
+		case "history", "session":
+			w |= ofEarlier
+		}
+	}
+	if in.facts.First(track.ClaimedPrivate) != nil || in.from != nil && in.from.Private {
+		w |= ofCaller
+	}
+	if in.facts.First(track.DivertedPrivate) != nil {
+		w |= ofDiverting
+	}
+	return w
+}
