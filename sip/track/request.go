@@ -93,6 +93,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys, reuse uint16) bool {
 	t.gatherInvite(d, m)
 	t.rows.move(&t.dialogs, n, openRow)
 	t.lapses.set(n, d.first+int64(t.limits.Ring))
+	t.showInvite(d, m)
 	t.tell(d, Start, d.first)
 	return true
 }
@@ -121,6 +122,7 @@ func (t *Tracker) openInside(m *sip.Message, k Keys) bool {
 	t.count(d)
 	t.counts.MidCall++
 	t.gatherInside(d, m)
+	t.showOpen(d, d.first)
 	t.lapses.set(n, d.first+int64(t.limits.Talk))
 	if m.Request() {
 		d.requests = 1

@@ -26,6 +26,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	case sip.Refer:
 		if m.Status/100 == 2 && d.offered != NoTransfer {
 			d.transfer = d.offered
+			t.showTransfer(d, m)
 		}
 	}
 	return true
@@ -280,6 +281,7 @@ func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
 	t.count(d)
 	d.text = t.texts.put(text{}, t.texts.get(r.text))
 	t.gatherTag(d, CalleeTag, m.ToTag())
+	t.showOpen(d, d.answer)
 	t.refresh(n, d, m)
 	t.answeredNow(n, d, d.answer)
 	return true

@@ -24,7 +24,7 @@ func (t *Tracker) call(d *dialog, stage Stage) *Call {
 		Forks: int(t.dialogs.at(d.root).forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.held),
 		EarlyMedia: d.early, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: d.hop.flow(), VLAN: d.hop.vlan, Link: d.hop.link, Point: t.points[d.hop.point],
-		Facts: Facts{text: slices.Clone(t.texts.get(d.text))},
+		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0
