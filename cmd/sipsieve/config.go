@@ -81,6 +81,9 @@ type callsConfig struct {
 	Bindings int    `toml:"bindings"`
 	Ring     string `toml:"ring"`
 	MaxCall  string `toml:"max_call"`
+
+	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
+	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
 }
 
 // defaultConfig returns the settings that suit a small SBC.
@@ -146,6 +149,7 @@ func (c *config) validate() (errs []error) {
 	if _, err := c.limits(); err != nil {
 		say("calls", "%v", err)
 	}
+	c.Calls.validateLinks(say)
 	if c.Bus != nil {
 		if _, err := c.Bus.room(); err != nil {
 			say("bus.disk", "%v", err)
@@ -278,6 +282,10 @@ func (s *setup) plan(shards int, live bool) domainPlan {
 	if shards < 1 {
 		shards = runtime.GOMAXPROCS(0)
 	}
-	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
+	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.Calls.LinkHeaders}
+	if cpni.NeedsLegs(s.policy.Fields()) {
+		p.linking = s.Calls.linking(p.keyer)
+	}
+	return p
 }

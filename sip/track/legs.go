@@ -35,17 +35,17 @@ func DefaultLegLimits(calls int) LegLimits {
 
 // LegCounts is what Legs have counted.
 type LegCounts struct {
-	Live      uint64               // remembered now
-	Joined    [Correlations]uint64 // by what joined a leg, or several, with others
-	Ambiguous uint64               // evidence that fits several calls: no join
-	Shared    uint64               // clues that too many legs have
-	Full      uint64               // joins that would have made too large a group
-	Forgotten uint64               // legs that made room
+	Remembered uint64               // now
+	Joined     [Correlations]uint64 // by what joined a leg, or several, with others
+	Ambiguous  uint64               // evidence that fits several calls: no join
+	Shared     uint64               // clues that too many legs have
+	Full       uint64               // joins that would have made too large a group
+	Forgotten  uint64               // legs that made room
 }
 
 type legCounters struct {
-	live, ambiguous, shared, full, forgotten atomic.Uint64
-	joined                                   [Correlations]atomic.Uint64
+	remembered, ambiguous, shared, full, forgotten atomic.Uint64
+	joined                                         [Correlations]atomic.Uint64
 }
 
 // Limits of what peers choose: legs that have one clue, and legs of one call.
@@ -96,7 +96,7 @@ func NewLegs(l LegLimits) *Legs {
 
 // Counts returns what has been counted so far.
 func (l *Legs) Counts() (c LegCounts) {
-	c.Live, c.Ambiguous, c.Shared = l.counts.live.Load(), l.counts.ambiguous.Load(), l.counts.shared.Load()
+	c.Remembered, c.Ambiguous, c.Shared = l.counts.remembered.Load(), l.counts.ambiguous.Load(), l.counts.shared.Load()
 	c.Full, c.Forgotten = l.counts.full.Load(), l.counts.forgotten.Load()
 	for i := range c.Joined {
 		c.Joined[i] = l.counts.joined[i].Load()
@@ -157,7 +157,7 @@ func (l *Legs) open(ev *Event) uint32 {
 		l.oldest = n
 	}
 	l.newest = n
-	l.counts.live.Add(1)
+	l.counts.remembered.Add(1)
 	if !l.hold(n, nameClue, g.name) {
 		l.free(n)
 		return 0
@@ -256,7 +256,7 @@ func (l *Legs) free(n uint32) {
 	}
 	*g = knownLeg{}
 	l.legs.give(n)
-	l.counts.live.Add(^uint64(0))
+	l.counts.remembered.Add(^uint64(0))
 }
 
 // token returns what a clue is found by.
