@@ -102,6 +102,9 @@ func find(name []byte) *field {
 	return nil
 }
 
+// Known reports whether a header of that name, whatever its case, is one of those that are read for what they mean.
+func Known(name string) bool { return find([]byte(name)) != nil }
+
 // bucket tells names apart by their length, first and last letter and one in the middle.
 func bucket(name []byte) uint8 {
 	n := len(name)

@@ -25,10 +25,11 @@ const (
 
 // A tagged flow is one of a feed, or that one of the feed's domains has ended.
 type tagged struct {
-	feed  int
-	flow  flow
-	ended bool
-	done  func() error // what to do when all of the domain is durable; nil for nothing
+	feed   int
+	domain *domain
+	flow   flow
+	ended  bool
+	done   func() error // what to do when all of the domain is durable; nil for nothing
 }
 
 // A parcel is excerpts on their way to the bus, or what to do when all before it are there.
@@ -60,7 +61,7 @@ type lossOf struct {
 
 func newCollector(d *daemon) *collector {
 	return &collector{d: d, in: make(chan tagged, 64), out: make(chan parcel, waitLimit),
-		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+		tally: newTally(d.purposes), mergers: make([]*merger, len(d.feeds)), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.
@@ -68,9 +69,6 @@ func (c *collector) close() { close(c.in) }
 
 // run is the only goroutine that touches the purposes. It returns when everything is put or given up.
 func (c *collector) run() error {
-	for range c.d.feeds {
-		c.mergers = append(c.mergers, newMerger(c.d.shards()))
-	}
 	done := make(chan error, 1)
 	go func() { done <- c.put() }()
 	ticker := time.NewTicker(putWait)
@@ -96,11 +94,14 @@ func (c *collector) run() error {
 func (c *collector) take(t tagged) {
 	if t.ended {
 		c.flush()
-		c.mergers[t.feed] = newMerger(c.d.shards())
+		c.mergers[t.feed] = nil
 		if t.done != nil {
 			c.out <- parcel{done: t.done}
 		}
 		return
+	}
+	if c.mergers[t.feed] == nil {
+		c.mergers[t.feed] = newMerger(t.domain)
 	}
 	live := c.d.feeds[t.feed].live
 	c.mergers[t.feed].add(t.flow, func(ev *track.Event) { c.tell(ev, live) })

@@ -10,26 +10,39 @@ import (
 )
 
 // A merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
-// until no shard can send an earlier one.
+// until no shard can send an earlier one. In that order calls are joined with the other legs of their call.
 type merger struct {
 	clocks []time.Time
 	held   []track.Event
+	legs   *track.Legs
 }
 
-func newMerger(shards int) *merger { return &merger{clocks: make([]time.Time, shards)} }
+func newMerger(d *domain) *merger {
+	return &merger{clocks: make([]time.Time, len(d.shards)), legs: d.legs}
+}
 
 // add takes what a shard sent and calls tell with every event whose turn has come.
 func (m *merger) add(f flow, tell func(*track.Event)) {
 	m.clocks[f.shard] = f.clock
 	m.held = append(m.held, f.events...)
 	until := slices.MinFunc(m.clocks, time.Time.Compare)
-	slices.SortFunc(m.held, inOrder)
+	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
-		tell(&m.held[n])
+		m.tell(&m.held[n], tell)
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
+}
+
+// tell calls tell with ev, unless it is of the legs only.
+func (m *merger) tell(ev *track.Event, tell func(*track.Event)) {
+	if ev.Kind == track.LinkKind {
+		m.legs.Observe(ev)
+		return
+	}
+	m.legs.Complete(ev)
+	tell(ev)
 }
 
 func inOrder(a, b track.Event) int {

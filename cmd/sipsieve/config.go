@@ -65,11 +65,13 @@ type httpConfig struct {
 
 // callsConfig are the limits of what is remembered.
 type callsConfig struct {
-	Limit     int      `toml:"limit"`     // calls that are followed at once
-	Bindings  int      `toml:"bindings"`  // registrations that are followed at once
-	Ring      string   `toml:"ring"`      // longest wait for a final response
-	MaxCall   string   `toml:"max_call"`  // longest call without a session timer
-	Emergency []string `toml:"emergency"` // emergency numbers as dialled, besides 911, 112 and 933
+	Limit       int      `toml:"limit"`         // calls that are followed at once
+	Bindings    int      `toml:"bindings"`      // registrations that are followed at once
+	Ring        string   `toml:"ring"`          // longest wait for a final response
+	MaxCall     string   `toml:"max_call"`      // longest call without a session timer
+	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
+	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
+	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
 }
 
 // defaultConfig returns the settings that suit a small SBC.
@@ -135,6 +137,7 @@ func (c *config) validate() (errs []error) {
 	if _, err := c.limits(); err != nil {
 		say("calls", "%v", err)
 	}
+	c.Calls.validateLinks(say)
 	if c.Bus != nil {
 		if _, err := c.Bus.room(); err != nil {
 			say("bus.disk", "%v", err)

@@ -16,6 +16,7 @@ import (
 type domain struct {
 	readers []*reader
 	shards  []*shard
+	legs    *track.Legs // the collector's
 	out     chan flow
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
@@ -29,13 +30,16 @@ type domainPlan struct {
 	selection sip.Selection
 	limits    track.Limits
 	stages    track.Stages
+	linking   *track.Linking // nil when no purpose asks for legs
+	links     []string       // headers by which legs name each other
 	live      bool
 	eager     bool // hand over every message at once: somebody watches
 }
 
 // newDomain returns the domain of sources; a domain that is not live has one.
 func newDomain(sources []capture.Source, p domainPlan) *domain {
-	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager}
+	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager,
+		legs: track.NewLegs(track.DefaultLegLimits(p.limits.Calls))}
 	for i := range p.shards {
 		s := newShard(i, p, d.out)
 		if len(sources) > 1 {
@@ -45,6 +49,7 @@ func newDomain(sources []capture.Source, p domainPlan) *domain {
 	}
 	for _, s := range sources {
 		r := &reader{domain: d, source: s, sip: sip.NewReader(p.selection, sip.DefaultLimits()), keyer: p.keyer}
+		r.sip.Links(p.links...)
 		for range d.shards {
 			r.filling = append(r.filling, new(batch))
 		}

@@ -108,7 +108,7 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *domain) error {
 	ended := make(chan error, 1)
 	go func() { ended <- dom.run(ctx) }()
 	for f := range dom.out {
-		d.collector.in <- tagged{feed: number, flow: f}
+		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
 	}
 	return <-ended
 }

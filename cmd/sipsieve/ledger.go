@@ -19,6 +19,7 @@ type ledger struct {
 	Packets       packetLedger             `json:"packets"`
 	Messages      messageLedger            `json:"messages"`
 	Calls         callLedger               `json:"calls"`
+	Legs          legLedger                `json:"legs"`
 	Registrations map[string]uint64        `json:"registrations"`
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 }
@@ -50,6 +51,16 @@ type callLedger struct {
 	Orphans uint64            `json:"orphans"`
 }
 
+// A legLedger says what was joined by what, and which evidence came to nothing.
+type legLedger struct {
+	Remembered uint64            `json:"remembered"`
+	Joined     map[string]uint64 `json:"joined"`
+	Ambiguous  uint64            `json:"ambiguous"`
+	Shared     uint64            `json:"shared"`
+	Full       uint64            `json:"full"`
+	Forgotten  uint64            `json:"forgotten"`
+}
+
 type excerptLedger struct {
 	Made         uint64            `json:"made"`
 	Put          uint64            `json:"put"`
@@ -64,6 +75,7 @@ func newLedger() *ledger {
 		Messages: messageLedger{Requests: map[string]uint64{}, Statuses: map[string]uint64{},
 			Refused: map[string]uint64{}, Odd: map[string]uint64{}},
 		Calls:         callLedger{Ended: map[string]uint64{}},
+		Legs:          legLedger{Joined: map[string]uint64{}},
 		Registrations: map[string]uint64{},
 		Excerpts:      map[string]excerptLedger{},
 	}
@@ -74,6 +86,7 @@ func (l *ledger) addDomain(d *domain) {
 	for _, s := range d.shards { // before the reader's, so that the total is never behind
 		l.addTracker(s.counts.Load())
 	}
+	l.addLegs(d.legs.Counts())
 	l.Messages.Dropped += d.full.Load()
 	for _, r := range d.readers {
 		l.addReader(r.sip.Counts())
@@ -126,6 +139,17 @@ func (l *ledger) addTracker(c *track.Counts) {
 	}
 	for s, n := range c.Registrations {
 		count(l.Registrations, cpni.RegistrationWord(track.RegistrationState(s)), n)
+	}
+}
+
+func (l *ledger) addLegs(c track.LegCounts) {
+	l.Legs.Remembered += c.Remembered
+	l.Legs.Ambiguous += c.Ambiguous
+	l.Legs.Shared += c.Shared
+	l.Legs.Full += c.Full
+	l.Legs.Forgotten += c.Forgotten
+	for by, n := range c.Joined {
+		count(l.Legs.Joined, cpni.CorrelationWord(track.Correlation(by)), n)
 	}
 }
 

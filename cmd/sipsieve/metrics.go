@@ -24,6 +24,9 @@ var (
 	metricEnded     = counter("calls_ended_total", "Calls ended.", "disposition")
 	metricLive      = counter("calls_live", "Calls live now.")
 	metricEvicted   = counter("calls_evicted_total", "Calls that went because there were too many.")
+	metricLegs      = counter("legs_remembered", "Calls remembered for joining legs.")
+	metricJoined    = counter("legs_joined_total", "Joins of legs.", "correlation")
+	metricUnjoined  = counter("legs_unjoined_total", "Evidence of legs that joined nothing.", "reason")
 	metricOrphans   = counter("orphans_total", "Messages of no known call.")
 	metricBindings  = counter("registrations_total", "Changes of registrations.", "event")
 	metricMade      = counter("excerpts_made_total", "Excerpts made.", "purpose")
@@ -38,6 +41,7 @@ var (
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{metricPackets, metricKernel, metricRefused, metricRequests, metricStatuses,
 		metricFate, metricMessages, metricRepeats, metricOpened, metricEnded, metricLive, metricEvicted, metricOrphans,
+		metricLegs, metricJoined, metricUnjoined,
 		metricBindings, metricMade, metricAcked, metricPending, metricSuppress, metricForgotten, metricReading} {
 		to <- d
 	}
@@ -67,6 +71,10 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	each(metricEnded, l.Calls.Ended)
 	one(metricLive, prometheus.GaugeValue, l.Calls.Live)
 	one(metricEvicted, prometheus.CounterValue, l.Calls.Evicted)
+	one(metricLegs, prometheus.GaugeValue, l.Legs.Remembered)
+	each(metricJoined, l.Legs.Joined)
+	each(metricUnjoined, map[string]uint64{"ambiguous": l.Legs.Ambiguous, "shared": l.Legs.Shared, "full": l.Legs.Full,
+		"forgotten": l.Legs.Forgotten})
 	one(metricOrphans, prometheus.CounterValue, l.Calls.Orphans)
 	each(metricBindings, l.Registrations)
 	for purpose, x := range l.Excerpts {

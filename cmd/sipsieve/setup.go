@@ -59,8 +59,12 @@ func (s *setup) plan(shards int, live bool) domainPlan {
 	if shards < 1 {
 		shards = s.shards()
 	}
-	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
+	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders()}
+	if cpni.NeedsLegs(s.policy.Fields()) {
+		p.linking = s.Calls.linking(p.keyer)
+	}
+	return p
 }
 
 // credential is the key file as the systemd unit passes it.

@@ -45,6 +45,9 @@ func newShard(number int, p domainPlan, out chan<- flow) *shard {
 	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
 		out: out, live: p.live}
 	s.track.Tell(p.stages)
+	if p.linking != nil {
+		s.track.ShowLegs(*p.linking)
+	}
 	s.counts.Store(new(track.Counts))
 	return s
 }

@@ -51,10 +51,7 @@ func (c *config) trunkErrors() (errs []error) {
 	return errs
 }
 
-var (
-	shortCode  = regexp.MustCompile(`^[0-9*#]{2,6}$`)
-	headerName = regexp.MustCompile(`^[A-Za-z0-9.!%*_+~-]{1,64}$`)
-)
+var shortCode = regexp.MustCompile(`^[0-9*#]{2,6}$`)
 
 func (t *trunkConfig) validate(say func(name, format string, args ...any)) {
 	if !plainName(t.Name) {

@@ -19,6 +19,7 @@ type Kind uint8
 const (
 	CallKind Kind = iota + 1
 	RegistrationKind
+	LinkKind // of Legs only: no record comes of it
 )
 
 // A Stage is the point in its life at which a call is told.
@@ -44,6 +45,7 @@ type Event struct {
 	Revision     int // 1 for the first Event of a call
 	Call         *Call
 	Registration *Registration
+	Evidence     *Evidence
 }
 
 // Format writes a mask for every verb and flag: an Event holds text about people.
@@ -199,6 +201,9 @@ type Call struct {
 	Link  [6]byte
 	Point string
 	Facts Facts
+
+	leg  Key // Call-ID and caller tag
+	Join Join
 }
 
 // A RegistrationState is what a REGISTER changed.

@@ -96,18 +96,18 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 			`kIjoiMTIzIiwiaWF0IjoxNzAwMDAwMDAwfQ.c2ln;info=<https://x>;ppt=shaken`, Attestation, "B"},
 		{`Identity: eyJ4NXUiOiJodHRwczovL2NlcnQuZXhhbXBsZS5uZXQvYSJ9.eyJhdHRlc3QiOiJCIiwib3JpZ2l` +
 			`kIjoiMTIzIiwiaWF0IjoxNzAwMDAwMDAwfQ.c2ln;info=<https://x>`, CertificateHost, "cert.example.net"},
-		{token(`{}`, `{"attest":"A","origid":"0C6E9C3A-1F4E-4D6A-9B0D-5D2C1E1F0A11"}`), OriginationID,
+		{passport(`{}`, `{"attest":"A","origid":"0C6E9C3A-1F4E-4D6A-9B0D-5D2C1E1F0A11"}`), OriginationID,
 			"0c6e9c3a-1f4e-4d6a-9b0d-5d2c1e1f0a11"},
-		{token(`{}`, `{"attest":"A","origid":"call +13035550101"}`), OriginationID, ""},
-		{token(`{"ppt":"div"}`, `{"attest":"A"}`), Attestation, ""},
-		{token(`{}`, `{"attest":"A"}`) + `;ppt="div"`, Attestation, ""},
-		{token(`{}`, `{"attest":"A"}`) + `;ppt=rph`, UnreadIdentity, ""},
-		{token(`{}`, `{"attest":"A"}`) + ";ppt=div\n" + token(`{}`, `{"attest":"C"}`) + ";ppt=shaken", Attestation, "C"},
-		{token(`{}`, `{"attest":"D"}`), UnreadIdentity, "1"},
-		{token(`{"x5u":"https://cert.example.net:8443/+13035550101.pem?a=b"}`, `{"attest":"C","iat":1700000000}`),
+		{passport(`{}`, `{"attest":"A","origid":"call +13035550101"}`), OriginationID, ""},
+		{passport(`{"ppt":"div"}`, `{"attest":"A"}`), Attestation, ""},
+		{passport(`{}`, `{"attest":"A"}`) + `;ppt="div"`, Attestation, ""},
+		{passport(`{}`, `{"attest":"A"}`) + `;ppt=rph`, UnreadIdentity, ""},
+		{passport(`{}`, `{"attest":"A"}`) + ";ppt=div\n" + passport(`{}`, `{"attest":"C"}`) + ";ppt=shaken", Attestation, "C"},
+		{passport(`{}`, `{"attest":"D"}`), UnreadIdentity, "1"},
+		{passport(`{"x5u":"https://cert.example.net:8443/+13035550101.pem?a=b"}`, `{"attest":"C","iat":1700000000}`),
 			CertificateHost, "cert.example.net"},
-		{token(`{}`, `{"attest":"C","iat":1700000000}`), IssuedAt, "1700000000"},
-		{"Identity: x.!!!.z;info=<https://x>\n" + token(`{}`, `{"attest":"B"}`), Attestation, "B"},
+		{passport(`{}`, `{"attest":"C","iat":1700000000}`), IssuedAt, "1700000000"},
+		{"Identity: x.!!!.z;info=<https://x>\n" + passport(`{}`, `{"attest":"B"}`), Attestation, "B"},
 		{`Identity: x.!!!.z;info=<https://x>`, UnreadIdentity, "1"},
 		{`Identity: x.` + strings.Repeat("A", 5000) + `.z`, UnreadIdentity, ""},
 	} {
@@ -122,7 +122,7 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 }
 
 // token returns an Identity line with a PASSporT of that header and payload.
-func token(header, payload string) string {
+func passport(header, payload string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	return "Identity: " + b64([]byte(header)) + "." + b64([]byte(payload)) + ".c2ln;info=<https://cert.example.net/a>"
 }

@@ -87,6 +87,7 @@ func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
 	t.count(d)
 	d.text = t.texts.put(text{}, t.texts.get(r.text))
 	t.answer(n, d, m, k)
+	t.showOpen(d, d.answer)
 	t.answeredNow(n, d, d.answer)
 	return true
 }

@@ -97,6 +97,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys, reuse uint16) bool {
 	t.gatherInvite(d, m)
 	t.move(n, openRow)
 	t.lapses.set(n, d.first+int64(t.limits.Ring))
+	t.showInvite(d, m)
 	t.tell(d, Start, d.first)
 	return true
 }
@@ -133,6 +134,7 @@ func (t *Tracker) openInside(m *sip.Message, k Keys) bool {
 	t.counts.MidCall++
 	t.gatherInside(d, m)
 	t.move(n, claimRow)
+	t.showOpen(d, d.first)
 	t.lapses.set(n, d.first+int64(t.limits.Talk))
 	t.beginInterims(n, d.first)
 	if m.Request() {

@@ -25,6 +25,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	case sip.Refer:
 		if m.Status/100 == 2 && d.offered != NoTransfer {
 			d.transfer = d.offered
+			t.showTransfer(d, m)
 		}
 	}
 	return true

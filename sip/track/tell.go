@@ -11,8 +11,7 @@ func (t *Tracker) tell(d *dialog, stage Stage, at int64) {
 		return
 	}
 	d.revision++
-	ordinal := uint32(min(d.reuse, 255))<<24 | uint32(d.ordinal)<<16 | uint32(d.revision)
-	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: ordinal,
+	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: d.turn(),
 		Revision: int(d.revision), Call: t.call(d, stage, at)})
 }
 
@@ -40,7 +39,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		Forks: int(t.dialogs.at(d.root).forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.held),
 		EarlyMedia: d.early, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: d.hop.flow(), VLAN: d.hop.vlan, Link: d.hop.link, Point: t.points[d.hop.point],
-		Facts: Facts{text: slices.Clone(t.texts.get(d.text))},
+		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0
@@ -104,4 +103,9 @@ func (d *dialog) ending(c *Call, at int64) {
 	default:
 		c.Status = Partial
 	}
+}
+
+// turn puts the Events of one Call-ID in order: by its use, its fork and its telling.
+func (d *dialog) turn() uint32 {
+	return uint32(min(d.reuse, 255))<<24 | uint32(d.ordinal)<<16 | uint32(d.revision)
 }

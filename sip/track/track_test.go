@@ -31,6 +31,7 @@ func messages(t testing.TB, path string) []sip.Message {
 	}
 	defer src.Close()
 	r := sip.NewReader(everything(), sip.DefaultLimits())
+	r.Links("x-call-id")
 	b := &sip.Batch{}
 	for {
 		p, err := src.Next()

@@ -41,7 +41,8 @@ type Tracker struct {
 	scratch  Facts
 	points   []string
 	bindings bindings
-	events   []Event // those of the call of Observe, Advance or Finish that is under way
+	linking  *Linking // nil when nobody asks for legs
+	events   []Event  // those of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.

@@ -18,7 +18,6 @@ var unread = map[string]string{
 	"associated_numbers": "no purpose needs it",
 	"accept_language":    "no purpose needs it",
 	"leg_link":           "never copied into a record",
-	"session_group":      "legs are not joined yet",
 	"call_attempts":      "only counted, in aggregates",
 	"concurrent_calls":   "only counted, in aggregates",
 	"first_seen":         "device records are not told yet",
@@ -65,6 +64,25 @@ func TestWordsAreThoseOfTheRegister(t *testing.T) {
 		source, _, _ = strings.Cut(source, ";")
 		if got := strings.Join(words, ", "); got != source {
 			t.Errorf("%s: words = %s, want the register's %s", name, got, source)
+		}
+	}
+	f, _ := FieldOf(correlation)
+	for _, word := range correlationWords { // the register has them in another order
+		if !strings.Contains(f.Entry().Source, " "+word) {
+			t.Errorf("correlation: the register has no %s", word)
+		}
+	}
+}
+
+func TestHeadersOfLegsAreSelectedForThoseWhoAskForLegs(t *testing.T) {
+	for name, want := range map[string]bool{"session_group": true, "correlation": true, "correlation_score": true,
+		"transfer": true, "call_id": false} {
+		f, _ := FieldOf(name)
+		if got := NeedsLegs([]Field{f}); got != want {
+			t.Errorf("%s: needs legs = %t, want %t", name, got, want)
+		}
+		if s := Selection([]Field{f}); s[sip.Link] != (want && name != "transfer") || s[sip.ReferredBy] != want {
+			t.Errorf("%s: the configured headers are selected: %t, Referred-By: %t", name, s[sip.Link], s[sip.ReferredBy])
 		}
 	}
 }

@@ -19,6 +19,8 @@ var (
 		"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
 	flagWords = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack",
 		"privacy_applied"}
+	correlationWords = [track.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
+		"header", "transfer"}
 )
 
 // StatusWord returns the word of s.

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,10 @@ func (l *linter) purpose(key string, u *Purpose, reviewed time.Time) {
 	if floor, ok := floors[u.Name]; ok && u.Retain.After(reviewed).Before(floor.span.After(reviewed)) {
 		l.found = append(l.found, Finding{l.at.Line(key + ".retain"), key + ".retain", true,
 			"retention under a legal floor: " + floor.law})
+	}
+	if u.Name == billing && u.MinCorrelation < sureOfMoney {
+		l.warn(key+".min_correlation", "legs are billed as one call though they are joined by less than 90: by Call-IDs, "+
+			"media or guesswork")
 	}
 	if u.FromReceipt {
 		l.warn(key+".from", "retention counts from receipt: a record that is read again later lives longer")
@@ -122,6 +127,9 @@ func (t *teller) purpose(u *Purpose) {
 		t.say("  Only for: %s calls\n", u.When)
 	}
 	t.say("  Records: %s, told at %s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "))
+	if slices.ContainsFunc(u.rules, func(r rule) bool { return joinFields[r.field] }) {
+		t.say("  Legs of one call: joined where it is at least %d of 100 sure\n", u.MinCorrelation)
+	}
 	for i := range u.rules {
 		t.rule(u, &u.rules[i])
 	}

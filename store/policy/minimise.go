@@ -27,12 +27,12 @@ var schemas = map[string]string{"call": "sipsieve.call/1", "registration": "sips
 // unmasked are the purposes that get a withheld number in other forms than pseudonym, seal and presence.
 var unmasked = []string{"billing", "legal", "emergency"}
 
-// linkFields are what a purpose sees of a link between legs, only if it is as sure as its min_correlation.
-var linkFields = fieldSet("session_group", "correlation", "correlation_score")
+// joinFields are what a purpose sees of a join of legs, only if it is as sure as its min_correlation.
+var joinFields = fieldSet("session_group", "correlation", "correlation_score")
 
 var (
 	callFlags    = fieldSet("call_flags")
-	linkScore, _ = cpni.FieldOf("correlation_score")
+	sessionGroup = fieldSet("session_group")
 )
 
 func fieldSet(names ...string) []bool {
@@ -146,7 +146,6 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 
 // appendFields writes what the rules keep, in the register's order.
 func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
-	weak := r.Get(linkScore).N < int64(u.MinCorrelation)
 	applied := false
 	for i := range u.rules {
 		rule := &u.rules[i]
@@ -154,8 +153,8 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
 			continue
 		}
 		v := r.Get(rule.field)
-		if weak && linkFields[rule.field] {
-			v = unlinked(rule.field)
+		if joinFields[rule.field] {
+			v = u.join(r, rule.field)
 		}
 		if applied && callFlags[rule.field] {
 			v.Words = append(slices.Clip(v.Words), "privacy_applied")
@@ -174,15 +173,14 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
 	return b
 }
 
-// unlinked returns what stands in a link's fields for a leg that has none.
-func unlinked(f cpni.Field) cpni.Value {
-	switch f.Entry().Type {
-	case "enum":
-		return cpni.Value{Known: true, Word: "none"}
-	case "int":
-		return cpni.Value{Known: true}
+// join returns what u is shown of a join of legs. The name of a group is made for u alone: no two purposes can find
+// the same call by it.
+func (u *Purpose) join(r *cpni.Record, f cpni.Field) cpni.Value {
+	v := r.Join(f, u.MinCorrelation)
+	if v.Known && sessionGroup[f] {
+		v.Text = cpni.Hide(u.ids.ID(u.Name, []byte("session_group"), []byte(cpni.Reveal(v.Text))))
 	}
-	return cpni.Value{}
+	return v
 }
 
 // appendTime writes t in UTC, with microseconds if no unit was cut off.

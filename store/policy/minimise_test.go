@@ -131,12 +131,18 @@ func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
 	}
 }
 
-func TestAWeakLinkDoesNotShow(t *testing.T) {
-	for name, want := range map[string]string{"session_group": "null", "correlation": `"none"`, "correlation_score": "0"} {
-		f, _ := cpni.FieldOf(name)
-		u, r := boundPurpose(t, written("fraud", "")), newRule(f, 1)
-		if got := string(u.appendValue(nil, &r, form{action: Keep}, unlinked(f), newYear)); got != want {
-			t.Errorf("%s = %s, want %s", name, got, want)
+func TestALegWithoutAJoinShowsNone(t *testing.T) {
+	lines := ""
+	for _, name := range []string{"session_group", "correlation", "correlation_score"} {
+		lines += name + " = { form = \"keep\", because = \"t\" }\n"
+	}
+	for _, min := range []string{"0", "70"} {
+		src := strings.Replace(written("fraud", lines), "audience", "min_correlation = "+min+"\naudience", 1)
+		_, got := minimised(t, boundPurpose(t, src), aCall(nil))
+		for name, want := range map[string]string{"session_group": "null", "correlation": `"none"`, "correlation_score": "0"} {
+			if got[name] != want {
+				t.Errorf("min_correlation %s: %s = %s, want %s", min, name, got[name], want)
+			}
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	key := "purpose." + name
 	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Consent: f.Consent, RetainWhy: f.RetainWhy,
 		Erase: f.Erase, When: f.When, Audience: f.Audience, Kinds: f.Kinds, Stages: f.Stages, Priority: 5,
-		MinCorrelation: 70, Enabled: f.Enabled == nil || *f.Enabled, FromReceipt: f.From == "receipt", line: p.at.Line(key)}
+		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled, FromReceipt: f.From == "receipt", line: p.at.Line(key)}
 	if !slices.Contains(cpni.Purposes(), name) {
 		p.say(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
 	}
@@ -142,6 +142,20 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	}
 	p.fields(key+".fields", u, f.Fields, all)
 	return u
+}
+
+// Joins of legs that are sure enough to show, unless the policy says otherwise, and to bill by.
+const (
+	sureEnough  = 70
+	sureOfMoney = 90
+	billing     = "billing"
+)
+
+func minCorrelation(purpose string) int {
+	if purpose == billing {
+		return sureOfMoney
+	}
+	return sureEnough
 }
 
 var missingWhy = map[string]string{

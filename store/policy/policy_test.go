@@ -237,7 +237,8 @@ func TestErrorsQuoteNoValue(t *testing.T) {
 
 func TestLintTellsWhatAReviewerShouldKnow(t *testing.T) {
 	src := strings.NewReplacer(`retain    = "18 months"`, `retain    = "17 months"`, `"fraud_desk"`, `"noc"`,
-		`epoch     = "1 day"`, "epoch     = \"1 day\"\nfrom      = \"receipt\"").Replace(shipped(t))
+		`epoch     = "1 day"`, "epoch     = \"1 day\"\nfrom      = \"receipt\"",
+		`min_correlation = 90`, `min_correlation = 80`).Replace(shipped(t))
 	p, err := Parse("p.toml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +246,7 @@ func TestLintTellsWhatAReviewerShouldKnow(t *testing.T) {
 	found := p.Lint(time.Date(2027, time.November, 21, 0, 0, 0, 0, time.UTC))
 	for _, want := range []struct{ at, text string }{
 		{`reviewed = `, "overdue"}, {`retain    = "17 months"`, "legal floor"}, {`audience  = ["noc"]`, ""},
-		{`from      = "receipt"`, "receipt"}, {`duration_ms          = { form`, "because: billing rates by it"},
+		{`from      = "receipt"`, "receipt"}, {`min_correlation = 80`, "less than 90"}, {`duration_ms          = { form`, "because: billing rates by it"},
 	} {
 		line, seen := lineOf(src, want.at), false
 		for _, f := range found {
@@ -265,6 +266,14 @@ func TestLintTellsWhatAReviewerShouldKnow(t *testing.T) {
 	for _, f := range p.Lint(time.Date(2027, time.November, 19, 0, 0, 0, 0, time.UTC)) {
 		if f.Problem || f.Key == "reviewed" {
 			t.Errorf("the shipped policy: line %d: %s", f.Line, f.Text)
+		}
+	}
+}
+
+func TestBillingIsShownSurerJoinsThanOthers(t *testing.T) {
+	for purpose, want := range map[string]int{"billing": 90, "fraud": 70} {
+		if got := boundPurpose(t, written(purpose, "")).MinCorrelation; got != want {
+			t.Errorf("%s: min_correlation = %d, want %d", purpose, got, want)
 		}
 	}
 }

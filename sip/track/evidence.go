@@ -1,0 +1,323 @@
+package track
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"sipsieve/sip"
+)
+
+// A Correlation is how a leg was joined with another one of the same call. The zero Correlation is none.
+type Correlation uint8
+
+// Correlations, weakest first.
+const (
+	Uncorrelated         Correlation = iota
+	Inferred                         // called number, hosts and time fit, and those of no other leg do
+	SDPCorrelation                   // one session description: o= and where its media is awaited (RFC 8866)
+	CallIDRule                       // one Call-ID is made of the other by a rule of the configuration
+	ICIDCorrelation                  // icid-value of P-Charging-Vector (RFC 7315 section 5.6)
+	HEPCorrelation                   // correlation id of the switch that mirrors its signalling
+	SessionIDCorrelation             // a UUID of Session-ID (RFC 7989)
+	HeaderCorrelation                // a header of the configuration names the other leg
+	TransferCorrelation              // REFER or Replaces (RFC 3515, RFC 3891)
+	Correlations
+)
+
+var scores = [Correlations]int{0, 50, 70, 80, 85, 90, 95, 100, 100}
+
+// Score returns how sure legs joined by c belong to one call, 0 to 100.
+func (c Correlation) Score() int { return scores[c] }
+
+// A clueKind is what a clue is about. Those of correlations have their number.
+type clueKind uint8
+
+// Clues that are not the mark of one Correlation alone.
+const (
+	nameClue     = clueKind(Correlations) + iota // a leg's own Call-ID
+	pointerClue                                  // a configured header, too short for more than a Call-ID
+	referClue                                    // target and referrer of an accepted REFER
+	referredClue                                 // target and referrer of an INVITE
+	calledClue                                   // end of the called number
+	arrivedClue                                  // it, and the host to which a leg came
+	leftClue                                     // it, and the host from which a leg came
+)
+
+// maxClues bounds what one leg shows of others.
+const maxClues = 10
+
+// Evidence is what one message of a call shows of the call's other legs: keyed hashes of it, never text.
+type Evidence struct {
+	leg      Key    // Call-ID and caller tag
+	src, dst uint64 // the hosts
+	port     uint16 // to which it was sent
+	opens    bool   // a call or an answered fork of it, not only a REFER
+	n        uint8
+	kinds    [maxClues]clueKind
+	values   [maxClues]uint64
+}
+
+// Format writes a mask for every verb and flag.
+func (e Evidence) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// LogValue is what slog writes for e.
+func (e Evidence) LogValue() slog.Value { return slog.StringValue("***") }
+
+// add adds a clue; 0 is none. What does not fit is left out.
+func (e *Evidence) add(kind clueKind, value uint64) {
+	if value != 0 && int(e.n) < len(e.values) {
+		e.kinds[e.n], e.values[e.n] = kind, value
+		e.n++
+	}
+}
+
+// An IDRule is how a B2BUA makes one leg's Call-ID of the other's: text before it, text behind it, or both.
+type IDRule struct{ before, behind string }
+
+// ErrIDRule says that a rule is none.
+var ErrIDRule = errors.New("want a Call-ID with one * for the other leg's, such as \"B2B_*\" or \"*_b2b-1\"")
+
+// ParseIDRule reads a rule as B2B_* or *_b2b-1; a lone * is a B2BUA that keeps the Call-ID. The error is ErrIDRule.
+func ParseIDRule(text string) (IDRule, error) {
+	before, behind, ok := strings.Cut(text, "*")
+	if !ok || strings.Contains(behind, "*") {
+		return IDRule{}, ErrIDRule
+	}
+	return IDRule{before, behind}, nil
+}
+
+// of returns what r made id of, nil if it did not.
+func (r IDRule) of(id []byte) []byte {
+	if len(id) < len(r.before)+len(r.behind)+shortestName {
+		return nil
+	}
+	rest, ok := bytes.CutPrefix(id, []byte(r.before))
+	rest, ok2 := bytes.CutSuffix(rest, []byte(r.behind))
+	if !ok || !ok2 {
+		return nil
+	}
+	return rest
+}
+
+// shortestName is how many bytes a text must have to stand for one call among all, unless it is a Call-ID.
+const shortestName = 8
+
+// A Linking says how the legs of a B2BUA show that they belong together.
+type Linking struct {
+	Keyer Keyer
+	Rules []IDRule
+}
+
+// hash returns the hash of text, 0 for one that is too short to name a call.
+func (l *Linking) hash(text []byte) uint64 {
+	if len(text) < shortestName {
+		return 0
+	}
+	return l.name(text)
+}
+
+// name returns the hash of text as a Call-ID's, 0 of nothing.
+func (l *Linking) name(text []byte) uint64 { return l.Keyer.key(text).short() }
+
+// hosts adds where m came from and went to.
+func (l *Linking) hosts(e *Evidence, m *sip.Message) {
+	if m.Flow.Src.IsValid() && m.Flow.Dst.IsValid() {
+		src, dst := m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()
+		e.src, e.dst, e.port = l.hash(src[:]), l.hash(dst[:]), m.Flow.Dst.Port()
+	}
+}
+
+// ofInvite adds what the INVITE m shows.
+func (l *Linking) ofInvite(e *Evidence, m *sip.Message) {
+	l.hosts(e, m)
+	for _, s := range m.Spans[:m.N] {
+		switch v := m.At(s); s.Header {
+		case sip.CallID:
+			e.add(clueKind(CallIDRule), l.origin(v))
+		case sip.Link:
+			l.header(e, bytes.Trim(v, "<>\" "))
+		case sip.SessionID:
+			l.session(e, v)
+		case sip.PChargingVector:
+			icid, _ := sip.ParamOf(append([]byte{';'}, v...), "icid-value")
+			e.add(clueKind(ICIDCorrelation), l.hash(icid))
+		case sip.Replaces:
+			id, _, _ := bytes.Cut(v, []byte(";"))
+			e.add(clueKind(TransferCorrelation), l.name(bytes.TrimSpace(id)))
+		case sip.Media:
+			e.add(clueKind(SDPCorrelation), l.media(v))
+		}
+	}
+	called := userOf(m.Value(sip.RequestURI))
+	e.add(referredClue, l.referral(called, userOf(m.Value(sip.ReferredBy))))
+	var room [tailDigits]byte
+	end := tail(&room, called)
+	if end == nil {
+		end = tail(&room, userOf(m.Value(sip.To)))
+	}
+	e.add(calledClue, l.name(end))
+}
+
+// header adds the value of a configured header.
+func (l *Linking) header(e *Evidence, v []byte) {
+	kind := clueKind(HeaderCorrelation)
+	if len(v) < shortestName {
+		kind = pointerClue
+	}
+	e.add(kind, l.name(v))
+}
+
+// origin returns the hash of the Call-ID that the longest fitting rule made id of, 0 without one.
+func (l *Linking) origin(id []byte) uint64 {
+	var best []byte
+	for _, r := range l.Rules {
+		if rest := r.of(id); rest != nil && (best == nil || len(rest) < len(best)) {
+			best = rest
+		}
+	}
+	return l.hash(best)
+}
+
+// session adds the UUIDs of both sides. The nil UUID stands for a side that is not known (RFC 7989 section 5).
+func (l *Linking) session(e *Evidence, v []byte) {
+	local, _, _ := bytes.Cut(v, []byte(";"))
+	remote, _ := sip.ParamOf(v, "remote")
+	for _, id := range [...][]byte{local, remote} {
+		var room [32]byte
+		if sessionUUID(&room, bytes.TrimSpace(id)) {
+			e.add(clueKind(SessionIDCorrelation), l.hash(room[:]))
+		}
+	}
+}
+
+// sessionUUID copies the 32 hexadecimal digits of v to room, in lower case. It reports false for the nil UUID and for
+// what is none.
+func sessionUUID(room *[32]byte, v []byte) bool {
+	n, null := 0, true
+	for _, c := range v {
+		c = lower(c)
+		switch {
+		case c == '-':
+			continue
+		case n == len(room) || (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+		room[n] = c
+		n++
+		null = null && c == '0'
+	}
+	return n == len(room) && !null
+}
+
+// media returns the hash of the session id and of where media is awaited, 0 without them.
+func (l *Linking) media(v []byte) uint64 {
+	s := sip.ReadSession(v)
+	if len(s.OriginID) == 0 || !s.Addr.IsValid() || s.Addr.IsUnspecified() || s.Port == 0 {
+		return 0
+	}
+	var room [128]byte
+	text := append(append(room[:0], s.OriginID[:min(len(s.OriginID), 64)]...), byte(s.Port>>8), byte(s.Port))
+	at := s.Addr.As16()
+	return l.hash(append(text, at[:]...))
+}
+
+// referral returns the hash of whom a call is for and who sent it there, 0 if either is not told (RFC 3892).
+func (l *Linking) referral(target, by []byte) uint64 {
+	if len(target) == 0 || len(by) == 0 {
+		return 0
+	}
+	var room [tailDigits]byte
+	if end := tail(&room, target); end != nil {
+		target = end
+	}
+	a := l.Keyer.key(target)
+	if end := tail(&room, by); end != nil {
+		by = end
+	}
+	return a.with(l.Keyer.key(by)).short()
+}
+
+// userOf returns the user of the first URI in v, as Facts have it: of a tel URI its number.
+func userOf(v []byte) []byte {
+	user, host := userHost(v)
+	if user == nil && tel(v) {
+		user = host
+	}
+	return dialled(user)
+}
+
+// tailDigits is how many digits of a number a B2BUA leaves as they are, whatever it does to the prefix.
+const tailDigits = 7
+
+// tail copies the last digits of the number user to room; nil if it has too few, or is none.
+func tail(room *[tailDigits]byte, user []byte) []byte {
+	n := len(room)
+	if !digits(user) {
+		return nil
+	}
+	for i := len(user) - 1; i >= 0 && n > 0; i-- {
+		if c := user[i]; '0' <= c && c <= '9' {
+			n--
+			room[n] = c
+		}
+	}
+	if n > 0 {
+		return nil
+	}
+	return room[:]
+}
+
+// ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
+func (t *Tracker) ShowLegs(l Linking) { t.linking = &l }
+
+// showInvite tells what the INVITE m that opened d shows.
+func (t *Tracker) showInvite(d *dialog, m *sip.Message) {
+	if t.linking != nil {
+		e := &Evidence{opens: true}
+		t.linking.ofInvite(e, m)
+		t.show(d, e, d.first)
+	}
+}
+
+// showOpen tells that d is open, if nothing is known of it that others could share: its INVITE was not seen, or
+// it is a further fork.
+func (t *Tracker) showOpen(d *dialog, at int64) {
+	if t.linking != nil {
+		t.show(d, &Evidence{opens: true}, at)
+	}
+}
+
+// showTransfer tells whom an accepted REFER in d is about: the call that it replaces, else whom it is to call.
+func (t *Tracker) showTransfer(d *dialog, m *sip.Message) {
+	if t.linking == nil {
+		return
+	}
+	var target, by, replaces []byte
+	fs := Facts{text: t.texts.get(d.text)}
+	for v := range fs.All(TransferTarget) {
+		target = v
+	}
+	for v := range fs.All(ReferredByNumber) {
+		by = v
+	}
+	for v := range fs.All(ReplacedCall) {
+		replaces = v
+	}
+	e := new(Evidence)
+	if d.transfer == Attended {
+		e.add(clueKind(TransferCorrelation), t.linking.name(replaces))
+	} else {
+		e.add(referClue, t.linking.referral(target, by))
+	}
+	t.show(d, e, m.Time.UnixNano())
+}
+
+// show appends the Event of e, before any other Event of d at that time.
+func (t *Tracker) show(d *dialog, e *Evidence, at int64) {
+	e.leg = d.index
+	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: LinkKind, Evidence: e,
+		Ordinal: d.turn()})
+}

@@ -1,0 +1,111 @@
+package track
+
+// A step is what a leg's deadline is for.
+type step uint8
+
+// Steps of a leg, in their order.
+const (
+	inferring  step = iota // it is joined without any header, if it can be
+	inferred               // it is kept for others to be joined so
+	windowOpen             // some of its clues hold for a while only
+	windowShut
+)
+
+// await sets n's deadline by its step.
+func (l *Legs) await(n uint32) {
+	g, near := l.legs.at(n), int64(l.limits.Near)
+	switch g.step {
+	case inferring:
+		l.lapses.set(n, g.at+near)
+	case inferred:
+		l.lapses.set(n, g.at+2*near)
+	default:
+		g.step = windowOpen
+		l.lapses.set(n, g.until)
+	}
+}
+
+// advance moves the clock to now, if that is later, and does what is due.
+func (l *Legs) advance(now int64) {
+	l.now = max(l.now, now)
+	for n, at, ok := l.lapses.due(l.now - 1); ok; n, at, ok = l.lapses.due(l.now - 1) {
+		g := l.legs.at(n)
+		switch g.step {
+		case inferring:
+			l.infer(n)
+			g.step = inferred
+			l.await(n)
+		case inferred:
+			g.step = windowOpen
+			l.drop(n, func(k clueKind) bool { return k == arrivedClue || k == leftClue })
+			l.await(n)
+			l.release(n)
+		case windowOpen:
+			if at < g.until {
+				l.await(n)
+				continue
+			}
+			g.step = windowShut
+			l.drop(n, clueKind.passing)
+			l.release(n)
+		}
+	}
+}
+
+// passing reports whether a clue holds for the window only.
+func (k clueKind) passing() bool {
+	return k == clueKind(CallIDRule) || k == clueKind(SDPCorrelation) || k == clueKind(TransferCorrelation) || k == referClue
+}
+
+// ofTheLiving reports whether a clue of a call that is over says nothing any more. Others are still to be joined by
+// what it handed on, and must not be taken for it.
+func (k clueKind) ofTheLiving() bool {
+	return k != arrivedClue && k != leftClue && k != clueKind(TransferCorrelation) && k != referClue
+}
+
+// infer joins a with the one leg that left, within Near, the host that a came to, for the same number: if no other
+// did, if no other call could have been meant by it, and if neither is joined with anything.
+func (l *Legs) infer(a uint32) {
+	g := l.legs.at(a)
+	value, ok := l.called(a)
+	if !ok || g.best != Uncorrelated || g.calls == 0 {
+		return
+	}
+	b, n := l.sole(token(leftClue, value), g.at+1, g.at+int64(l.limits.Near))
+	if n == 1 && b != a && l.legs.at(b).calls > 0 {
+		at := l.legs.at(b).at
+		if _, n = l.sole(token(arrivedClue, value), at-int64(l.limits.Near), at-1); n == 1 {
+			l.join(a, b, Inferred)
+			return
+		}
+	}
+	if n > 1 {
+		l.counts.ambiguous.Add(1)
+	}
+}
+
+// called returns the clue by which legs that left the host that n came to, for the same number, are found.
+func (l *Legs) called(n uint32) (value uint64, ok bool) {
+	g := l.legs.at(n)
+	for _, c := range g.clues[:g.n] {
+		if c.kind == arrivedClue {
+			return token(arrivedClue, c.token), true // the same operation undoes itself
+		}
+	}
+	return 0, false
+}
+
+// sole returns a leg that has clue t, is joined with nothing and opened from from to to, and how many there are.
+// One that is over counts, too.
+func (l *Legs) sole(t uint64, from, to int64) (p uint32, n int) {
+	b := l.index[t]
+	if b.common {
+		return 0, mostShared
+	}
+	for q := b.first; q != 0; q = l.after(q, t) {
+		if g := l.legs.at(q); g.best == Uncorrelated && g.at >= from && g.at <= to {
+			p, n = q, n+1
+		}
+	}
+	return p, n
+}

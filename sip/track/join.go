@@ -1,0 +1,275 @@
+package track
+
+import (
+	"bytes"
+)
+
+// A Join is what a call is joined with. The zero Join is none.
+type Join struct {
+	by   Correlation
+	ties []tie
+}
+
+// A tie is the name of a group and the weakest join that holds it together on the way from a call to its first leg.
+type tie struct {
+	by    Correlation
+	group Key
+}
+
+// By returns the strongest correlation that joins the call with another one, and the name of the group of legs that
+// are held together by correlations of at least min. All legs of a group have the same name, on every sensor that
+// sees the first of them; it says nothing of the group. Uncorrelated if the call is joined by nothing as sure as min.
+func (j Join) By(min int) (by Correlation, group Key) {
+	for _, t := range j.ties {
+		if t.by.Score() >= min {
+			by, group = j.by, t.group
+		}
+	}
+	return by, group
+}
+
+// joinOf returns what n is joined with.
+func (l *Legs) joinOf(n uint32) (j Join) {
+	g := l.legs.at(n)
+	if j.by = g.best; j.by == Uncorrelated {
+		return j
+	}
+	for by := j.by; ; {
+		n = l.first(n, by.Score())
+		g = l.legs.at(n)
+		j.ties = append(j.ties, tie{by, g.group})
+		if g.up == 0 {
+			return j
+		}
+		by = g.upBy
+	}
+}
+
+// first returns the first leg of those that are joined with n by min or more.
+func (l *Legs) first(n uint32, min int) uint32 {
+	for g := l.legs.at(n); g.up != 0 && g.upBy.Score() >= min; g = l.legs.at(n) {
+		n = g.up
+	}
+	return n
+}
+
+// joinOpened joins n with the legs that its INVITE shows it to belong with: those of a transfer, and those that the
+// strongest evidence of one call names.
+func (l *Legs) joinOpened(n uint32, e *Evidence) {
+	l.transfer(n, e, Attended)
+	if p, ok := l.only(n, referClue, e.of(referredClue)); ok {
+		l.handOn(n, p, Blind)
+	}
+	for by := HeaderCorrelation; by > Inferred; by-- {
+		if l.joinBy(n, e, by) {
+			return
+		}
+	}
+}
+
+// joinReferred takes note of an accepted REFER in n. The call that follows has the name of n's group, even if n is
+// told before it is seen.
+func (l *Legs) joinReferred(n uint32, e *Evidence) {
+	if e.n == 0 {
+		return
+	}
+	if v := e.of(referClue); v != 0 {
+		l.hold(n, referClue, v)
+	}
+	l.note(n, TransferCorrelation)
+	l.transfer(n, e, Attended)
+	l.legs.at(n).until = l.now + int64(l.limits.Window)
+	l.await(n)
+}
+
+// of returns the first clue of that kind, 0 without one.
+func (e *Evidence) of(kind clueKind) uint64 {
+	for i, k := range e.kinds[:e.n] {
+		if k == kind {
+			return e.values[i]
+		}
+	}
+	return 0
+}
+
+// transfer joins n with the call that Replaces in e names, and with those that name the same.
+func (l *Legs) transfer(n uint32, e *Evidence, how Transfer) {
+	v := e.of(clueKind(TransferCorrelation))
+	if v == 0 {
+		return
+	}
+	l.hold(n, clueKind(TransferCorrelation), v)
+	for _, t := range [...]uint64{token(nameClue, v), token(clueKind(TransferCorrelation), v)} {
+		for p := l.index[t].first; p != 0; p = l.after(p, t) {
+			l.handOn(n, p, how)
+		}
+	}
+}
+
+// handOn joins two legs of a transfer.
+func (l *Legs) handOn(a, b uint32, how Transfer) {
+	if a != b && l.join(a, b, TransferCorrelation) {
+		l.legs.at(a).transfer, l.legs.at(b).transfer = how, how
+	}
+}
+
+// only returns the leg that has a clue, if all that have it are joined already.
+func (l *Legs) only(n uint32, kind clueKind, value uint64) (p uint32, ok bool) {
+	if value == 0 {
+		return 0, false
+	}
+	c := candidates{legs: l, of: n}
+	c.take(kind, value)
+	return c.settle()
+}
+
+// joinBy joins n with the legs of the one call that its clues for by name. It reports false if there is none, or
+// if there are several.
+func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
+	c := candidates{legs: l, of: n, by: by}
+	kind := clueKind(by)
+	for i, k := range e.kinds[:e.n] {
+		if by.names() && (k == kind || k == pointerClue && by == HeaderCorrelation) {
+			c.take(nameClue, e.values[i])
+		}
+	}
+	if by.names() {
+		c.take(kind, l.legs.at(n).name)
+	}
+	named := c.n > 0
+	for i, k := range e.kinds[:e.n] {
+		if k == kind && !named { // who is named need not be guessed
+			c.take(kind, e.values[i])
+		}
+	}
+	if _, ok := c.settle(); !ok {
+		return false
+	}
+	for _, p := range c.found[:c.n] {
+		l.join(n, p, by)
+	}
+	return true
+}
+
+// names reports whether the mark of c may be the other leg's Call-ID.
+func (c Correlation) names() bool {
+	return c == HeaderCorrelation || c == HEPCorrelation || c == CallIDRule
+}
+
+// candidates are the legs that share a clue with a leg.
+type candidates struct {
+	legs   *Legs
+	of     uint32
+	by     Correlation
+	n      int
+	found  [2 * mostShared]uint32
+	common bool
+}
+
+// take adds those with a clue that fit.
+func (c *candidates) take(kind clueKind, value uint64) {
+	t := token(kind, value)
+	b := c.legs.index[t]
+	c.common = c.common || b.common
+	for p := b.first; p != 0 && c.n < len(c.found); p = c.legs.after(p, t) {
+		if p != c.of && c.legs.fits(c.of, p, c.by) {
+			c.found[c.n] = p
+			c.n++
+		}
+	}
+}
+
+// settle returns one of c, if all are joined with each other. More than one call is counted.
+func (c *candidates) settle() (uint32, bool) {
+	if c.n == 0 {
+		return 0, false
+	}
+	one := c.legs.first(c.found[0], 0)
+	for _, p := range c.found[1:c.n] {
+		c.common = c.common || c.legs.first(p, 0) != one
+	}
+	if c.common {
+		c.legs.counts.ambiguous.Add(1)
+		return 0, false
+	}
+	return c.found[0], true
+}
+
+// fits reports whether n, which opens now, can be another leg of p's call by that evidence. A mark that equipment
+// makes by itself joins no two legs that left one host, nor one that left where the call came from: there it is
+// another call, and the equipment has one mark for all.
+func (l *Legs) fits(n, p uint32, by Correlation) bool {
+	a, b := l.legs.at(n), l.legs.at(p)
+	if (by == CallIDRule || by == SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
+		return false
+	}
+	if by != SDPCorrelation && by != ICIDCorrelation && by != SessionIDCorrelation {
+		return true
+	}
+	return !a.beside(b) && !a.beside(l.legs.at(l.first(p, 0)))
+}
+
+// beside reports whether g and o left one host. One that speaks to itself is told by the ports.
+func (g *knownLeg) beside(o *knownLeg) bool {
+	if o.src == o.dst {
+		return g.src == o.src && g.port == o.port
+	}
+	return g.src != 0 && g.src == o.src
+}
+
+// join joins two legs. It reports false if their groups together were too large.
+func (l *Legs) join(a, b uint32, by Correlation) bool {
+	if l.first(a, 0) != l.first(b, 0) {
+		if l.size(a)+l.size(b) > mostJoined {
+			l.counts.full.Add(1)
+			return false
+		}
+		x, y := l.legs.at(a), l.legs.at(b)
+		x.circle, y.circle = y.circle, x.circle
+		l.counts.joined[by].Add(1)
+	}
+	l.note(a, by)
+	l.note(b, by)
+	l.graft(a, b, by)
+	return true
+}
+
+func (l *Legs) size(n uint32) int {
+	count := 1
+	for p := l.legs.at(n).circle; p != n; p = l.legs.at(p).circle {
+		count++
+	}
+	return count
+}
+
+func (l *Legs) note(n uint32, by Correlation) {
+	g := l.legs.at(n)
+	g.best = max(g.best, by)
+}
+
+// graft makes a and b have one first leg among those that are joined by by or more, and among all weaker ones. A
+// join that this puts in the place of a weaker one of the same leg is grafted in its turn.
+func (l *Legs) graft(a, b uint32, by Correlation) {
+	for {
+		a, b = l.first(a, by.Score()), l.first(b, by.Score())
+		if a == b {
+			return
+		}
+		if l.before(a, b) {
+			a, b = b, a
+		}
+		g := l.legs.at(a)
+		up, upBy := g.up, g.upBy
+		g.up, g.upBy = b, by
+		if up == 0 {
+			return
+		}
+		a, by = up, upBy
+	}
+}
+
+// before reports whether a opened before b.
+func (l *Legs) before(a, b uint32) bool {
+	x, y := l.legs.at(a), l.legs.at(b)
+	return x.at < y.at || x.at == y.at && bytes.Compare(x.key[:], y.key[:]) < 0
+}
