@@ -117,3 +117,6 @@ func (s *Source) Stats() Stats { return s.reader.stats() }
 
 // Close makes Next return io.EOF, and may be called again.
 func (s *Source) Close() error { return s.reader.close() }
+
+// Ready reports whether another frame is at hand. Only who calls Next may ask.
+func (s *Source) Ready() bool { return s.reader.ring.left > 0 }

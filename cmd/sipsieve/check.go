@@ -57,14 +57,27 @@ func (c *config) reach() (errs []error) {
 			if _, err := net.InterfaceByName(s.Interface); err != nil && s.Interface != "" {
 				errs = append(errs, c.wrong(key+".interface", "no such interface on this host"))
 			}
-		case "file":
-			if _, err := os.Stat(s.Path); err != nil && s.Path != "" && s.Path != "-" {
+		case "file", "directory":
+			st, err := os.Stat(s.Path)
+			switch {
+			case s.Path == "" || s.Path == "-":
+			case err != nil:
 				errs = append(errs, c.wrong(key+".path", "%v", errors.Unwrap(err)))
+			case st.IsDir() != (s.Type == "directory"):
+				errs = append(errs, c.wrong(key+".path", "want a capture file for type file, a folder for type directory"))
 			}
 		}
 	}
+	if err := c.overlaps(); err != nil {
+		errs = append(errs, c.wrong("source", "%v", err))
+	}
 	if err := writable(c.State); err != nil {
 		errs = append(errs, c.wrong("state", "%v", err))
+	}
+	if c.Store != nil {
+		if err := writable(c.storePath()); err != nil {
+			errs = append(errs, c.wrong("store.path", "%v", err))
+		}
 	}
 	if c.Bus == nil {
 		errs = append(errs, c.wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))

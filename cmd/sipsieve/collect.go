@@ -61,7 +61,7 @@ type lossOf struct {
 
 func newCollector(d *daemon) *collector {
 	return &collector{d: d, in: make(chan tagged, 64), out: make(chan parcel, waitLimit),
-		tally: newTally(d.purposes), mergers: make([]*merger, len(d.feeds)), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.
@@ -69,6 +69,7 @@ func (c *collector) close() { close(c.in) }
 
 // run is the only goroutine that touches the purposes. It returns when everything is put or given up.
 func (c *collector) run() error {
+	c.mergers = make([]*merger, len(c.d.feeds))
 	done := make(chan error, 1)
 	go func() { done <- c.put() }()
 	ticker := time.NewTicker(putWait)
@@ -103,17 +104,12 @@ func (c *collector) take(t tagged) {
 	if c.mergers[t.feed] == nil {
 		c.mergers[t.feed] = newMerger(t.domain)
 	}
-	live := c.d.feeds[t.feed].live
-	c.mergers[t.feed].add(t.flow, func(ev *track.Event) { c.tell(ev, live) })
+	c.mergers[t.feed].add(t.flow, c.tell)
 }
 
 // tell minimises ev for every purpose.
-func (c *collector) tell(ev *track.Event, live bool) {
+func (c *collector) tell(ev *track.Event) {
 	r := c.d.records.Record(ev)
-	r.Source = "file"
-	if live {
-		r.Source = "interface"
-	}
 	for i := range c.d.purposes {
 		c.add(i, &r)
 	}

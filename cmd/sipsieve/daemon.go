@@ -121,8 +121,19 @@ func today() policy.Date { return policy.DateOf(time.Now()) }
 // openSources opens every source; all live ones are one domain, each file is one.
 func (d *daemon) openSources() error {
 	var live []capture.Source
+	if err := d.overlaps(); err != nil {
+		return d.wrong("source", "%v", err)
+	}
 	for i := range d.Source {
 		src := &d.Source[i]
+		if src.Type == "directory" {
+			f, err := d.openFolder(i)
+			if err != nil {
+				return d.wrong(fmt.Sprintf("source.%d", i), "%v", err)
+			}
+			d.feeds = append(d.feeds, f)
+			continue
+		}
 		s, err := src.open(uint64(i) << 56)
 		if err != nil {
 			return d.wrong(fmt.Sprintf("source.%d", i), "%v", err)
@@ -139,6 +150,12 @@ func (d *daemon) openSources() error {
 		return nil
 	}
 	d.feeds = append(d.feeds, feedOf("live", newDomain(live, d.plan(d.Shards, true))))
+	for _, s := range live {
+		if ring, ok := s.(*afpacket.Source); ok {
+			words, hash := ring.Filter()
+			d.log.Info("the kernel lets in", "filter", words, "hash", hash)
+		}
+	}
 	return afpacket.DropCapabilities()
 }
 

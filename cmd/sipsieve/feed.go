@@ -5,14 +5,11 @@ import (
 	"errors"
 	"io"
 	"sync"
-
-	"sipsieve/capture/pcap"
 )
 
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
 	name string // "live", or the key of its source in the configuration
-	live bool
 	// open returns the next domain and what to do when all of it is durable; io.EOF when there is none any more.
 	open func(context.Context) (*domain, func() error, error)
 
@@ -35,7 +32,7 @@ func feedOf(name string, d *domain) *feed {
 		opened = true
 		return d, nil, nil
 	})
-	f.now, f.live = d, !d.waits
+	f.now = d
 	return f
 }
 
@@ -95,7 +92,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		if err != nil && ctx.Err() == nil {
 			d.trouble(f.name, err)
 		}
-		if ctx.Err() != nil && dom.waits || err != nil && !errors.Is(err, pcap.ErrTruncated) {
+		if ctx.Err() != nil {
 			done = nil // it was not read to its end
 		}
 		d.collector.in <- tagged{feed: number, ended: true, done: done}

@@ -22,6 +22,7 @@ type reader struct {
 	keyer   track.Keyer
 	filling []*batch // by shard
 	clock   time.Time
+	drift   time.Duration // by which the source has seen the wall clock set, in all
 	pending int
 }
 
@@ -36,23 +37,42 @@ func (r *reader) run() error {
 			}
 			return err
 		}
+		r.note(&p)
 		if p.Time.After(r.clock) {
 			r.clock = p.Time
 		}
-		if p.Missed > 0 {
-			r.missed(gap{from: p.MissedSince, to: p.Time})
+		if p.Flow.Src.IsValid() { // else there is nothing but news
+			r.sip.Read(&p, r.take)
 		}
-		r.sip.Read(&p, r.take)
-		if r.pending >= flushEvery || r.eager && r.pending > 0 {
+		if r.pending >= flushEvery || r.pending > 0 && r.eager && !r.ready() {
 			r.flush()
 		}
 	}
 }
 
-// missed has every shard told that packets are missing.
-func (r *reader) missed(g gap) {
+// A prompt Source knows whether another packet is at hand. One that does not is taken for having none.
+type prompt interface{ Ready() bool }
+
+// ready reports whether a live source has another packet at hand, so that messages may wait for its messages.
+func (r *reader) ready() bool {
+	s, ok := r.source.(prompt)
+	return ok && s.Ready()
+}
+
+// note has every shard told what p says of packets that are missing before it, and of the wall clock.
+func (r *reader) note(p *capture.Packet) {
+	if p.Step != 0 {
+		r.flush()
+		r.clock, r.drift = r.clock.Add(p.Step), r.drift+p.Step
+	}
+	if p.Missed == 0 && p.Step == 0 {
+		return
+	}
 	for _, b := range r.filling {
-		b.addGap(g)
+		if p.Missed > 0 {
+			b.addGap(gap{from: p.MissedSince, to: p.Time})
+		}
+		b.drift, b.stepped = r.drift, p.Step != 0
 	}
 	r.pending++
 }
@@ -97,7 +117,9 @@ type batch struct {
 	messages sip.Batch
 	keys     []track.Keys
 	clocks   []time.Time
-	gaps     []gap // before the messages
+	gaps     []gap         // before the messages
+	stepped  bool          // likewise: the wall clock was set
+	drift    time.Duration // then: by how much in all, since the reader began
 	clock    time.Time
 	left     int // messages that a hold has not let go
 }
@@ -116,20 +138,19 @@ func (b *batch) addGap(g gap) {
 	b.gaps = append(b.gaps, g)
 }
 
-func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 }
+func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 && !b.stepped }
 
 func (b *batch) reset() {
 	b.messages.Reset()
-	b.keys, b.clocks, b.gaps = b.keys[:0], b.clocks[:0], b.gaps[:0]
+	b.keys, b.clocks, b.gaps, b.stepped = b.keys[:0], b.clocks[:0], b.gaps[:0], false
 }
 
 // lose empties a batch that nobody took, and remembers when the messages were that are missing now.
 func (b *batch) lose() {
-	gaps := b.gaps
 	if n := len(b.clocks); n > 0 {
 		b.addGap(gap{b.clocks[0], b.clocks[n-1]})
-		gaps = b.gaps
 	}
+	gaps, stepped := b.gaps, b.stepped
 	b.reset()
-	b.gaps = gaps
+	b.gaps, b.stepped = gaps, stepped
 }

@@ -69,7 +69,7 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 		d := newDomain(sources, s.plan(shards, true))
 		err := runDomain(t.Context(), d, func(ev *track.Event) {
 			rec := s.records.Record(ev)
-			rec.Site, rec.Sensor, rec.Source = s.site, s.sensor, "interface"
+			rec.Site, rec.Sensor = s.site, s.sensor
 			for _, p := range s.purposes {
 				if x, ok := p.Minimise(nil, &rec); ok {
 					out = append(append(out, x.Body()...), '\n')

@@ -75,7 +75,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	tally := newTally(setup.purposes)
 	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
 		r := setup.records.Record(ev)
-		r.Site, r.Sensor, r.Source = setup.site, setup.sensor, "file"
+		r.Site, r.Sensor = setup.site, setup.sensor
 		for i, p := range setup.purposes {
 			x, ok := p.Minimise(out.room(), &r)
 			if !ok {

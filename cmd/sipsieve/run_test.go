@@ -245,3 +245,73 @@ func (s *site) awaitStored(t *testing.T, n int) {
 		time.Sleep(50 * time.Millisecond)
 	}
 }
+
+// follows writes a configuration that watches the folder at path.
+func (s *site) follows(t *testing.T, folder string) {
+	t.Helper()
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\n[keys]\ndemo = true\n"+
+		"[[source]]\ntype = \"directory\"\npath = %q\nsettle = \"1s\"\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
+		filepath.Join(s.dir, "state"), folder)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEachFileOfAFolderIsReadOnce puts files into a folder that is watched, restarts, puts in another.
+func TestEachFileOfAFolderIsReadOnce(t *testing.T) {
+	s := newSite(t, 40)
+	folder := filepath.Join(s.dir, "captures")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, calls int) {
+		if err := os.WriteFile(filepath.Join(folder, name), corpus(t, calls), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(filepath.Join(folder, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a.pcap", 40)
+	put("b.pcap", 60)
+	if err := os.WriteFile(filepath.Join(folder, "c.pcap"), []byte("no capture file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.follows(t, folder)
+	p := s.start(t)
+	s.awaitPackets(t, 40, 60)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	put("d.pcap", 20)
+	p = s.start(t)
+	s.awaitPackets(t, 20)
+	time.Sleep(2 * lookEvery) // another file would be read by now
+	s.awaitPackets(t, 20)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+}
+
+// awaitPackets waits until the daemon has read the corpora of so many calls each, and no packet more.
+func (s *site) awaitPackets(t *testing.T, calls ...int) {
+	t.Helper()
+	want := 0
+	for _, n := range calls {
+		want += len(packetsOf(t, corpus(t, n)))
+	}
+	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		var report statusReport
+		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
+		if err == nil && json.Unmarshal(out, &report) == nil && report.Ledger.Packets.Seen >= uint64(want) {
+			if report.Ledger.Packets.Seen > uint64(want) {
+				t.Errorf("packets = %d, want %d", report.Ledger.Packets.Seen, want)
+			}
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("packets do not come to %d", want)
+		}
+	}
+}

@@ -27,6 +27,10 @@ type shard struct {
 	live   bool
 	hold   *hold // nil where one reader has the order already
 
+	wire   time.Time     // the domain's clock, as far as packets have brought it
+	looked time.Time     // when they had
+	drift  time.Duration // by which the wall clock was set, in all
+
 	abandoned atomic.Bool
 	late      atomic.Uint64 // messages that came after their turn
 	counts    atomic.Pointer[track.Counts]
@@ -79,7 +83,6 @@ func (s *shard) run() error {
 		defer ticker.Stop()
 		tick = ticker.C
 	}
-	var wire, looked time.Time
 	for {
 		select {
 		case b, open := <-s.in:
@@ -87,13 +90,10 @@ func (s *shard) run() error {
 				s.end()
 				return nil
 			}
-			if wire = later(wire, b.clock); s.live {
-				looked = time.Now()
-			}
-			s.take(b, wire)
+			s.take(b)
 		case <-tick:
-			if !wire.IsZero() {
-				s.pass(wire.Add(time.Since(looked)))
+			if !s.wire.IsZero() {
+				s.pass(s.wire.Add(time.Since(s.looked)))
 			}
 		}
 	}
@@ -107,16 +107,34 @@ func later(a, b time.Time) time.Time {
 }
 
 // take observes b, or holds it until its turn has come.
-func (s *shard) take(b *batch, wire time.Time) {
+func (s *shard) take(b *batch) {
+	s.hear(b)
+	if s.wire = later(s.wire, b.clock); s.live {
+		s.looked = time.Now()
+	}
 	if s.hold == nil {
-		s.send(s.observe(b), wire)
+		s.send(s.observe(b), s.wire)
 		s.giveBack(b)
 		return
 	}
 	if s.hold.add(b) == 0 {
 		s.giveBack(b)
 	}
-	s.pass(wire)
+	s.pass(s.wire)
+}
+
+// mostDrift is how far two readers may be apart in what they say of the wall clock, which each looks at by itself.
+const mostDrift = 500 * time.Millisecond
+
+// hear takes note of what happened before the messages of b. That the clock was set is told by every reader.
+func (s *shard) hear(b *batch) {
+	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
+		s.drift, s.wire = b.drift, s.wire.Add(by)
+		s.track.Stepped(b.clock, by)
+	}
+	for _, g := range b.gaps {
+		s.track.Missed(g.from, g.to)
+	}
 }
 
 // pass lets the time wire come.

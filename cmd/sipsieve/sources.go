@@ -1,26 +1,40 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/decode"
+	"sipsieve/capture/hep"
 	"sipsieve/capture/pcap"
 )
 
 // sourceConfig is one thing to listen to.
 type sourceConfig struct {
-	Type        string   `toml:"type"`        // interface, file
+	Type        string   `toml:"type"`        // interface, file, directory, hep
 	Interface   string   `toml:"interface"`   // interface: its name; never "any"
-	Ports       []string `toml:"ports"`       // "5060", "5060-5070"; interface: default 5060-5061; file: default every port
-	Tunnels     []string `toml:"tunnels"`     // mirrors to step into; interface: default none; file: default all
+	Ports       []string `toml:"ports"`       // "5060", "5060-5070"; interface: default 5060-5061; files: default every port
+	Tunnels     []string `toml:"tunnels"`     // mirrors to step into; interface: default none; files: default all
+	VLANs       []uint16 `toml:"vlans"`       // interface: only these; default all
 	Fanout      int      `toml:"fanout"`      // interface: rings that share its traffic by flow; default 1
 	Ring        string   `toml:"ring"`        // interface: memory of one ring; default 32MiB
 	Promiscuous bool     `toml:"promiscuous"` // interface: also frames addressed to others; for mirror ports
-	Path        string   `toml:"path"`        // file: a capture file; - is standard input
+	Path        string   `toml:"path"`        // file: a capture file, - is standard input; directory: the folder
+	Pattern     string   `toml:"pattern"`     // directory: of the names of its files; default *.pcap*
+	Settle      string   `toml:"settle"`      // directory: how long its newest file has not grown when it is read; default 5m
 	Speed       float64  `toml:"speed"`       // file: 1 as it was captured, 0 as fast as can be
+	HEP         bool     `toml:"hep"`         // files: read the packets of a HEP feed in it as what they carry
+	Name        string   `toml:"name"`        // hep: what records call the feed; default hep
+	Listen      []string `toml:"listen"`      // hep: udp://, tcp:// or tls://; default udp and tcp on 127.0.0.1:9060
+	Allow       []string `toml:"allow"`       // hep: prefixes of addresses that may send; default all
+	KeyFile     string   `toml:"key_file"`    // hep: its first line is the key that packets must bear
+	Certificate string   `toml:"certificate"` // hep: PEM file for tls://
+	PrivateKey  string   `toml:"private_key"` // hep: PEM file for tls://
+	ClientCA    string   `toml:"client_ca"`   // hep: PEM file of who may sign the senders' certificates
 }
 
 func (s *sourceConfig) validate(key string, say func(key, format string, args ...any)) {
@@ -29,24 +43,34 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 		if s.Interface == "" {
 			say(key+".interface", "want a name, such as eth0")
 		}
-	case "file":
+	case "file", "directory":
 		if s.Path == "" {
-			say(key+".path", "want a capture file")
+			say(key+".path", "want a capture file, or a folder of them")
+		}
+	case "hep":
+		if c, err := s.feed(); err != nil {
+			say(key, "%v", err)
+		} else if err := c.Validate(); err != nil {
+			say(key, "%v", err)
 		}
 	default:
-		say(key+".type", "want interface or file")
+		say(key+".type", "want interface, file, directory or hep")
 	}
-	if _, err := s.portRanges(); err != nil {
-		say(key+".ports", "%v", err)
-	}
-	if _, err := s.tunnels(); err != nil {
-		say(key+".tunnels", "%v", err)
+	for _, one := range []struct {
+		name string
+		read func() error
+	}{
+		{"ports", func() error { _, err := s.portRanges(); return err }},
+		{"tunnels", func() error { _, err := s.tunnels(); return err }},
+		{"ring", func() error { _, err := s.blocks(); return err }},
+		{"settle", func() error { _, err := s.settle(); return err }},
+	} {
+		if err := one.read(); err != nil {
+			say(key+"."+one.name, "%v", err)
+		}
 	}
 	if s.Fanout < 0 || s.Fanout > 64 {
 		say(key+".fanout", "want 1 to 64")
-	}
-	if _, err := s.blocks(); err != nil {
-		say(key+".ring", "%v", err)
 	}
 	if s.Speed < 0 {
 		say(key+".speed", "want 0 or more")
@@ -76,7 +100,7 @@ func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
 
 // tunnels reads Tunnels.
 func (s *sourceConfig) tunnels() (t capture.Tunnels, err error) {
-	if len(s.Tunnels) == 0 && s.Type == "file" {
+	if len(s.Tunnels) == 0 && s.Type != "interface" {
 		return pcap.DefaultConfig().Tunnels, nil
 	}
 	for _, name := range s.Tunnels {
@@ -101,10 +125,51 @@ func (s *sourceConfig) blocks() (int, error) {
 	return int(n / int64(afpacket.DefaultConfig().BlockSize)), nil
 }
 
-// open opens what s names; base keeps its stream numbers apart from those of others.
+// settle reads Settle.
+func (s *sourceConfig) settle() (time.Duration, error) {
+	if s.Settle == "" {
+		return pcap.DefaultDirConfig().Settle, nil
+	}
+	d, err := time.ParseDuration(s.Settle)
+	if err != nil || d <= 0 {
+		return 0, errors.New("want a time such as 5m")
+	}
+	return d, nil
+}
+
+// feed returns the settings of a HEP feed.
+func (s *sourceConfig) feed() (hep.Config, error) {
+	c := hep.DefaultConfig()
+	c.Name, c.KeyFile = cmp.Or(s.Name, c.Name), s.KeyFile
+	c.Certificate, c.PrivateKey, c.ClientCA = s.Certificate, s.PrivateKey, s.ClientCA
+	if len(s.Listen) > 0 {
+		c.Listen = s.Listen
+	}
+	for _, text := range s.Allow {
+		p, err := prefixOf(text)
+		if err != nil {
+			return c, errors.New("allow: want addresses or prefixes, such as 192.0.2.0/24")
+		}
+		c.Allow = append(c.Allow, p)
+	}
+	return c, nil
+}
+
+// open opens what s names, a folder's files aside; base keeps its stream numbers apart from those of others.
 func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
-	if s.Type == "interface" {
+	switch s.Type {
+	case "interface":
 		return s.openInterface(base)
+	case "hep":
+		c, err := s.feed()
+		if err != nil {
+			return nil, err
+		}
+		one, err := hep.Open(c)
+		if err != nil {
+			return nil, err
+		}
+		return []capture.Source{one}, nil
 	}
 	one, err := s.openFile(s.Path, base)
 	if err != nil {
@@ -127,7 +192,8 @@ func (s *sourceConfig) openInterface(base uint64) (list []capture.Source, err er
 	if c.Blocks, err = s.blocks(); err != nil {
 		return nil, err
 	}
-	c.Interface, c.Fanout, c.Promiscuous, c.Decode.StreamBase = s.Interface, max(s.Fanout, 1), s.Promiscuous, base
+	c.Interface, c.VLANs, c.Promiscuous = s.Interface, s.VLANs, s.Promiscuous
+	c.Fanout, c.Decode.StreamBase = max(s.Fanout, 1), base
 	all, err := afpacket.OpenAll(c)
 	for _, one := range all {
 		list = append(list, one)
@@ -145,5 +211,37 @@ func (s *sourceConfig) openFile(path string, base uint64) (capture.Source, error
 		return nil, err
 	}
 	c.StreamBase = base
-	return pcap.Open(path, c)
+	one, err := pcap.Open(path, c)
+	if err != nil {
+		return nil, err
+	}
+	if s.HEP {
+		return hep.Unwrapped(one), nil
+	}
+	return one, nil
+}
+
+// openDir returns what watches the folder that s names; what was read of it is remembered in the state folder.
+func (s *sourceConfig) openDir(state string) (*pcap.Dir, error) {
+	c := pcap.DefaultDirConfig()
+	c.Path, c.Pattern, c.State = s.Path, cmp.Or(s.Pattern, c.Pattern), state
+	var err error
+	if c.Settle, err = s.settle(); err != nil {
+		return nil, err
+	}
+	return pcap.OpenDir(c)
+}
+
+// overlaps reports interfaces of c that show the same frames.
+func (c *config) overlaps() error {
+	var names []string
+	for _, s := range c.Source {
+		if s.Type == "interface" {
+			names = append(names, s.Interface)
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return afpacket.Overlaps(names)
 }

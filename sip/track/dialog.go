@@ -105,6 +105,7 @@ type hop struct {
 	dport     uint16
 	vlan      uint16
 	transport capture.Transport
+	origin    capture.Origin
 	v4        bool
 	valid     bool
 	point     uint8
@@ -114,7 +115,8 @@ type hop struct {
 func hopOf(m *sip.Message, point uint8) hop {
 	f := m.Flow
 	return hop{src: f.Src.Addr().As16(), dst: f.Dst.Addr().As16(), sport: f.Src.Port(), dport: f.Dst.Port(),
-		vlan: m.VLAN, transport: f.Transport, v4: f.Src.Addr().Is4(), valid: f.Src.IsValid(), point: point, link: m.Link}
+		vlan: m.VLAN, transport: f.Transport, origin: m.Origin, v4: f.Src.Addr().Is4(), valid: f.Src.IsValid(),
+		point: point, link: m.Link}
 }
 
 // flow returns h as a capture.Flow.

@@ -196,11 +196,12 @@ type Call struct {
 	Vias            int
 	Reuse           int // ordinal of the same Call-ID and caller tag used again within the day; 0 for the first
 
-	Flow  capture.Flow // of the first INVITE, or the first message seen
-	VLAN  uint16
-	Link  [6]byte
-	Point string
-	Facts Facts
+	Flow   capture.Flow // of the first INVITE, or the first message seen
+	VLAN   uint16
+	Link   [6]byte
+	Point  string
+	Origin capture.Origin
+	Facts  Facts
 
 	leg  Key // Call-ID and caller tag
 	Join Join
@@ -241,6 +242,7 @@ type Registration struct {
 	VLAN            uint16
 	Link            [6]byte
 	Point           string
+	Origin          capture.Origin
 	Facts           Facts
 }
 

@@ -188,7 +188,8 @@ func (t *Tracker) appendRegistration(b *binding, at, certain int64, code int) {
 	}
 	r := &Registration{At: when(at), State: b.state, Code: code, Expires: int(b.granted), Refreshes: int(b.refreshes),
 		Status: status, Completeness: 100, Retransmissions: int(b.repeats), Challenges: int(b.challenges), CSeq: b.cseq,
-		Vias: int(b.vias), Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link, Point: t.points[b.hop.point],
+		Vias: int(b.vias), Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link,
+		Point: t.points[b.hop.point], Origin: b.hop.origin,
 		Facts: Facts{text: slices.Clone(t.bindings.texts.get(b.text))}}
 	t.events = append(t.events, Event{Time: when(certain), Key: b.record, Ordinal: b.ordinal, Kind: RegistrationKind,
 		Stage: Stop, Revision: 1, Registration: r})

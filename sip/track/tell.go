@@ -38,7 +38,8 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
 		Forks: int(t.dialogs.at(d.root).forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.held),
 		EarlyMedia: d.early, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
-		Flow: d.hop.flow(), VLAN: d.hop.vlan, Link: d.hop.link, Point: t.points[d.hop.point],
+		Flow: d.hop.flow(), VLAN: d.hop.vlan, Link: d.hop.link,
+		Point: t.points[d.hop.point], Origin: d.hop.origin,
 		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {

@@ -62,6 +62,13 @@ func (in *inside) path() (capture.Flow, uint16) {
 	return in.reg.Flow, in.reg.VLAN
 }
 
+func (in *inside) origin() capture.Origin {
+	if in.call != nil {
+		return in.call.Origin
+	}
+	return in.reg.Origin
+}
+
 func address(a netip.Addr) Value {
 	if !a.IsValid() {
 		return Value{}

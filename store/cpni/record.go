@@ -98,7 +98,7 @@ func (x *Reader) Record(ev *track.Event) Record {
 		x.in.facts = ev.Registration.Facts
 	}
 	x.in.route(x.trunks)
-	return Record{in: &x.in}
+	return Record{Source: x.in.origin().String(), in: &x.in}
 }
 
 // OfLoss returns the Record of l.

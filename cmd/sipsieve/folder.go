@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/pcap"
+)
+
+// lookEvery is how often a folder is looked at for files that are finished.
+const lookEvery = time.Second
+
+// A folder opens the files of a folder one after the other. A file is done when all that comes of it is durable.
+type folder struct {
+	d      *daemon
+	source *sourceConfig
+	base   uint64
+	ready  []string
+
+	mu    sync.Mutex
+	dir   *pcap.Dir       // under mu
+	given map[string]bool // paths that were opened and are not done; under mu
+}
+
+// openFolder returns the feed of a folder's files.
+func (d *daemon) openFolder(i int) (*feed, error) {
+	name := fmt.Sprintf("source.%d", i)
+	dir, err := d.Source[i].openDir(filepath.Join(d.State, name+".read"))
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{d: d, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{}}
+	return newFeed(name, f.next), nil
+}
+
+// next waits for a file that is finished and opens it. It returns io.EOF when ctx ends, and an error that says what
+// ails the folder or one of its files; the next ones follow.
+func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		if len(f.ready) > 0 {
+			path := f.ready[0]
+			f.ready = f.ready[1:]
+			return f.open(path)
+		}
+		if err := f.look(); err != nil {
+			return nil, nil, err
+		}
+		if len(f.ready) > 0 {
+			continue
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil, nil, io.EOF
+}
+
+// look asks the Dir, once all that it told of before is done.
+func (f *folder) look() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.given) > 0 {
+		return nil
+	}
+	l, err := f.dir.Poll(time.Now())
+	f.ready = l.Ready
+	return err
+}
+
+// open opens a file. One that cannot be read at all is done with.
+func (f *folder) open(path string) (*domain, func() error, error) {
+	f.mu.Lock()
+	f.given[path] = true
+	f.mu.Unlock()
+	done := func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.given, path)
+		return f.dir.Done(path)
+	}
+	one, err := f.source.openFile(path, f.base)
+	if err != nil {
+		return nil, nil, errors.Join(err, done())
+	}
+	return newDomain([]capture.Source{one}, f.d.plan(f.d.Shards, false)), done, nil
+}
