@@ -29,8 +29,10 @@ type optioned struct {
 }
 
 var (
-	hello  = ipPacket(false, 1, 17, udpDatagram([]byte("hello")), 0, false, 0)
-	hello6 = ipPacket(true, 1, 17, udpDatagram([]byte("hello")), 0, false, 0)
+	hello   = ipPacket(false, 1, 17, udpDatagram([]byte("hello")), 0, false, 0)
+	hello6  = ipPacket(true, 1, 17, udpDatagram([]byte("hello")), 0, false, 0)
+	bridged = linked("\x08\x00", hello)
+	tagged  = linked("\x81\x00\x00\x64\x08\x00", hello)
 )
 
 // unread is the kind of a frame that is not to be read.
@@ -60,41 +62,45 @@ func linked(kind string, payload []byte) []byte {
 }
 
 var greForms = map[string]optioned{
-	"GRE with routing":         {Raw, gre(0x4000, etherIPv4, hello), unread},
-	"GRE of PPTP":              {Raw, gre(0x2001, 0x880b, hello), unread},
-	"GRE with no end":          {Raw, gre(0xb000, etherIPv4, nil)[:34], unread},
-	"GRE over IPv6":            {Raw, ipPacket(true, 1, 47, inGRE(0, etherIPv4, hello), 0, false, 0), capture.GRE},
-	"bridge":                   {Raw, gre(0, greBridged, linked("\x08\x00", hello)), capture.GRE},
-	"bridge with a sequence":   {Raw, gre(greKey|greSequence, greBridged, linked("\x08\x00", hello)), capture.GRE},
-	"bridge with a key":        {Raw, gre(greKey, greBridged, linked("\x08\x00", hello)), capture.NVGRE},
-	"MPLS in GRE":              {Raw, gre(0, etherMPLS, append([]byte{0, 1, 1, 64}, hello...)), capture.MPLS},
-	"ERSPAN III, no subheader": {Raw, erspan("\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00", linked("\x08\x00", hello)), capture.ERSPAN3},
-	"ERSPAN III of IP":         {Raw, erspan("\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x08\x00", hello), capture.ERSPAN3},
-	"ERSPAN of no version":     {Raw, erspan("\x70\x00\x00\x05\x00\x00\x00\x00", linked("\x08\x00", hello)), unread},
+	"GRE with routing":       {Raw, gre(0x4000, etherIPv4, hello), unread},
+	"GRE of PPTP":            {Raw, gre(0x2001, 0x880b, hello), unread},
+	"GRE with no end":        {Raw, gre(0xb000, etherIPv4, nil)[:34], unread},
+	"GRE over IPv6":          {Raw, ipPacket(true, 1, 47, inGRE(0, etherIPv4, hello), 0, false, 0), capture.GRE},
+	"bridge":                 {Raw, gre(0, greBridged, bridged), capture.GRE},
+	"bridge with a sequence": {Raw, gre(greKey|greSequence, greBridged, bridged), capture.GRE},
+	"bridge with a key":      {Raw, gre(greKey, greBridged, bridged), capture.NVGRE},
+	"MPLS in GRE":            {Raw, gre(0, etherMPLS, append([]byte{0, 1, 1, 64}, hello...)), capture.MPLS},
+	"ERSPAN III, no subheader": {Raw, erspan(
+		"\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00", bridged), capture.ERSPAN3},
+	"ERSPAN III of IP":     {Raw, erspan("\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x08\x00", hello), capture.ERSPAN3},
+	"ERSPAN of no version": {Raw, erspan("\x70\x00\x00\x05\x00\x00\x00\x00", bridged), unread},
 }
 
 var ipForms = map[string]optioned{
-	"4in6":                            {Raw, ipPacket(true, 1, 4, hello, 0, false, 0), capture.IPIP},
-	"6in6":                            {Raw, ipPacket(true, 1, 41, hello6, 0, false, 0), capture.IPIP},
-	"6in4":                            {Raw, ipPacket(false, 1, 41, hello6, 0, false, 0), capture.IPIP},
-	"IPv4 that says IPv6":             {Raw, ipPacket(false, 1, 41, hello, 0, false, 0), unread},
-	"VXLAN on Linux' old port":        {Raw, udpTo(8472, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x08\x00", hello)), capture.VXLAN},
-	"VXLAN with a group":              {Raw, udpTo(4789, "\x88\x00\x00\x09\x00\x00\x07\x00", linked("\x08\x00", hello)), capture.VXLAN},
-	"tag in VXLAN":                    {Raw, udpTo(4789, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x81\x00\x00\x64\x08\x00", hello)), capture.Dot1Q},
-	"Geneve without options":          {Raw, udpTo(6081, "\x00\x00\x65\x58\x00\x00\x07\x00", linked("\x08\x00", hello)), capture.Geneve},
-	"Geneve of IP":                    {Raw, udpTo(6081, "\x01\x40\x08\x00\x00\x00\x07\x00\x00\x00\x00\x00", hello), capture.Geneve},
-	"Geneve of control":               {Raw, udpTo(6081, "\x00\x80\x08\x00\x00\x00\x07\x00", hello), unread},
-	"Geneve with no end":              {Raw, udpTo(6081, "\x3f\x00\x08\x00\x00\x00\x07\x00", hello), unread},
-	"GTP-U, bare":                     {Raw, udpTo(2152, "\x30\xff\x00\x21\x00\x00\x00\x01", hello), capture.GTPU},
-	"GTP-U of IPv6":                   {Raw, udpTo(2152, "\x32\xff\x00\x39\x00\x00\x00\x01\x00\x01\x00\x00", hello6), capture.GTPU},
-	"GTP-U with an endless extension": {Raw, udpTo(2152, "\x34\xff\x00\x29\x00\x00\x00\x01\x00\x01\x00\x85\x00\x00\x00\x85", hello), unread},
+	"4in6":                     {Raw, ipPacket(true, 1, 4, hello, 0, false, 0), capture.IPIP},
+	"6in6":                     {Raw, ipPacket(true, 1, 41, hello6, 0, false, 0), capture.IPIP},
+	"6in4":                     {Raw, ipPacket(false, 1, 41, hello6, 0, false, 0), capture.IPIP},
+	"IPv4 that says IPv6":      {Raw, ipPacket(false, 1, 41, hello, 0, false, 0), unread},
+	"VXLAN on Linux' old port": {Raw, udpTo(8472, "\x08\x00\x00\x00\x00\x00\x07\x00", bridged), capture.VXLAN},
+	"VXLAN with a group":       {Raw, udpTo(4789, "\x88\x00\x00\x09\x00\x00\x07\x00", bridged), capture.VXLAN},
+	"tag in VXLAN":             {Raw, udpTo(4789, "\x08\x00\x00\x00\x00\x00\x07\x00", tagged), capture.Dot1Q},
+	"Geneve without options":   {Raw, udpTo(6081, "\x00\x00\x65\x58\x00\x00\x07\x00", bridged), capture.Geneve},
+	"Geneve of IP": {Raw, udpTo(6081,
+		"\x01\x40\x08\x00\x00\x00\x07\x00\x00\x00\x00\x00", hello), capture.Geneve},
+	"Geneve of control":  {Raw, udpTo(6081, "\x00\x80\x08\x00\x00\x00\x07\x00", hello), unread},
+	"Geneve with no end": {Raw, udpTo(6081, "\x3f\x00\x08\x00\x00\x00\x07\x00", hello), unread},
+	"GTP-U, bare":        {Raw, udpTo(2152, "\x30\xff\x00\x21\x00\x00\x00\x01", hello), capture.GTPU},
+	"GTP-U of IPv6": {Raw, udpTo(2152,
+		"\x32\xff\x00\x39\x00\x00\x00\x01\x00\x01\x00\x00", hello6), capture.GTPU},
+	"GTP-U with an endless extension": {Raw, udpTo(2152,
+		"\x34\xff\x00\x29\x00\x00\x00\x01\x00\x01\x00\x85\x00\x00\x00\x85", hello), unread},
 }
 
 var linkForms = map[string]optioned{
 	"one label":           {Ethernet, linked("\x88\x47\x00\x01\x01\x40", hello), capture.MPLS},
 	"upstream label":      {Ethernet, linked("\x88\x48\x00\x01\x01\x40", hello), capture.MPLS},
-	"pseudo-wire":         {Ethernet, linked("\x88\x47\x00\x01\x01\x40\x00\x00\x00\x01", linked("\x08\x00", hello)), capture.MPLS},
-	"bare pseudo-wire":    {Ethernet, linked("\x88\x47\x00\x01\x01\x40", linked("\x08\x00", hello)), capture.MPLS},
+	"pseudo-wire":         {Ethernet, linked("\x88\x47\x00\x01\x01\x40\x00\x00\x00\x01", bridged), capture.MPLS},
+	"bare pseudo-wire":    {Ethernet, linked("\x88\x47\x00\x01\x01\x40", bridged), capture.MPLS},
 	"labels without end":  {Ethernet, linked("\x88\x47", bytes.Repeat([]byte{0, 1, 0, 64}, 9)), unread},
 	"PPP of IPv6":         {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x37\x00\x57", hello6), capture.PPPoE},
 	"PPP of LCP":          {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x06\xc0\x21", hello), unread},

@@ -149,10 +149,12 @@ func FuzzConnections(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		for _, c := range soup {
 			from := uint16(client + int(c>>6))
-			d.feed(ipPacket(false, 0, 6, tcpSegment(from, r.Uint32N(300)<<(c>>5&1*20), c&0x17, make([]byte, r.IntN(90))), 0, false, 0))
+			seq := r.Uint32N(300) << (20 * (c >> 5 & 1))
+			d.feed(ipPacket(false, 0, 6, tcpSegment(from, seq, c&0x17, make([]byte, r.IntN(90))), 0, false, 0))
 			s := &d.streams
 			if len(s.byHash) > 3 || len(s.holds.list) > 2 || s.holds.room > 200 || len(s.conns) > heads+4 {
-				t.Fatalf("connections = %d, holds = %d of %d bytes, over the limits", len(s.byHash), len(s.holds.list), s.holds.room)
+				t.Fatalf("connections = %d, holds = %d of %d bytes, over the limits", len(s.byHash), len(s.holds.list),
+					s.holds.room)
 			}
 		}
 		d.flush()
@@ -263,7 +265,8 @@ func TestEndedConnectionsMakeRoomFirst(t *testing.T) {
 	}
 	d.says(1, flagACK, "b")
 	if first, last := d.out[0], d.out[len(d.out)-1]; first.Stream != last.Stream || d.lost(capture.StreamEvicted) != 0 {
-		t.Errorf("streams = %d and %d, evicted = %d, want one and none", first.Stream, last.Stream, d.lost(capture.StreamEvicted))
+		t.Errorf("streams = %d and %d, evicted = %d, want one and none", first.Stream, last.Stream,
+			d.lost(capture.StreamEvicted))
 	}
 }
 
@@ -281,8 +284,9 @@ func TestHoldsAreBounded(t *testing.T) {
 				d.feed(ipPacket(false, 0, 6, tcpSegment(uint16(20_000+i), seq, flagACK, []byte("x")), 0, false, 0))
 			}
 		}
-		if waiting := len(d.streams.holds.list) - len(d.streams.holds.idle); waiting != 4 || d.lost(capture.StreamEvicted) != 96 ||
-			len(d.out) != 196 {
+		w := &d.streams.holds
+		waiting := len(w.list) - len(w.idle)
+		if waiting != 4 || d.lost(capture.StreamEvicted) != 96 || len(d.out) != 196 {
 			t.Errorf("%s: holds = %d, evicted = %d, packets = %d", name, waiting, d.lost(capture.StreamEvicted), len(d.out))
 		}
 		if d.flush(); len(d.out) != 200 || d.lost(capture.StreamGap) != 100 {

@@ -165,20 +165,23 @@ func TestTunnelsAreKeptApart(t *testing.T) {
 		}
 	}
 	for _, kind := range []capture.Encapsulation{capture.IPIP, capture.GRE, capture.ERSPAN1, capture.VXLAN} {
-		both, want := entangled(t, "transport tcp\nmtu 576\n", func(frames []capturetest.Frame, customer int) []capturetest.Frame {
+		wrap := func(frames []capturetest.Frame, customer int) []capturetest.Frame {
 			return capturetest.Encapsulate(frames, capturetest.Wrapping{Kind: kind, IPv6: customer == 1})
-		})
+		}
+		both, want := entangled(t, "transport tcp\nmtu 576\n", wrap)
 		if got := gather(newDecoder(t, everything()), both); got != want {
 			t.Errorf("%v between other addresses: the two are mixed", kind)
 		}
 	}
 }
 
+// A wrapper puts the frames of a customer in that customer's tunnel.
+type wrapper func(frames []capturetest.Frame, customer int) []capturetest.Frame
+
 // entangled returns the frames of two customers, one of each in turn, and the payloads of the one and the other.
-func entangled(t *testing.T, options string, wrap func([]capturetest.Frame, int) []capturetest.Frame) ([]capturetest.Frame, string) {
+func entangled(t *testing.T, options string, wrap wrapper) (both []capturetest.Frame, want string) {
 	t.Helper()
 	var of [2][]capturetest.Frame
-	var want string
 	for i := range of {
 		of[i] = ladder(t, options+fmt.Sprintf("callid customer-%d@example.net\n", i))
 		want += gather(newDecoder(t, everything()), of[i])
@@ -187,7 +190,6 @@ func entangled(t *testing.T, options string, wrap func([]capturetest.Frame, int)
 	if len(of[0]) != len(of[1]) {
 		t.Fatal("the two ladders differ in length")
 	}
-	var both []capturetest.Frame
 	for i := range of[0] {
 		both = append(both, of[0][i], of[1][i])
 	}
