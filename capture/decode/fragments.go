@@ -49,8 +49,8 @@ type part struct{ from, to, at int }
 type fragments struct {
 	cfg        Config
 	byKey      map[datagramKey]*datagram
-	bySource   map[netip.Addr]int // in flight
-	live, gone datagram           // heads of the rings
+	bySource   map[netip.Addr][]*datagram // in flight, the oldest first
+	live, gone datagram                   // heads of the rings
 	room       int
 	free       []*datagram
 	whole      [maxJoined][]byte // datagrams given in this frame, one inside the other
@@ -58,7 +58,7 @@ type fragments struct {
 
 func (f *fragments) init(cfg Config) {
 	f.cfg = cfg
-	f.byKey, f.bySource = make(map[datagramKey]*datagram), make(map[netip.Addr]int)
+	f.byKey, f.bySource = make(map[datagramKey]*datagram), make(map[netip.Addr][]*datagram)
 	for _, head := range []*datagram{&f.live, &f.gone} {
 		head.older, head.newer = head, head
 	}
@@ -163,15 +163,8 @@ func (d *Decoder) transportOf(p *ipPayload) (capture.Reason, bool) {
 
 // roomFor makes room for one more datagram of src.
 func (d *Decoder) roomFor(src netip.Addr) {
-	f := &d.fragments
-	if f.bySource[src] < f.cfg.PerSource {
-		return
-	}
-	for g := f.live.newer; g != &f.live; g = g.newer {
-		if g.key.src == src {
-			d.giveUp(g, capture.FragmentEvicted)
-			return
-		}
+	if list := d.fragments.bySource[src]; len(list) >= d.cfg.PerSource {
+		d.giveUp(list[0], capture.FragmentEvicted)
 	}
 }
 
@@ -184,13 +177,14 @@ func (d *Decoder) open(key datagramKey) *datagram {
 	if len(f.byKey) >= f.cfg.Datagrams {
 		f.forget(f.gone.newer)
 	}
-	g := new(datagram)
-	if n := len(f.free); n > 0 {
-		g, f.free = f.free[n-1], f.free[:n-1]
+	if len(f.free) == 0 {
+		f.free = append(f.free, new(datagram))
 	}
+	g := f.free[len(f.free)-1]
+	f.free = f.free[:len(f.free)-1]
 	*g = datagram{key: key, since: d.seen.time, parts: g.parts[:0], buf: g.buf[:0]}
 	f.byKey[key] = g
-	f.bySource[key.src]++
+	f.bySource[key.src] = append(f.bySource[key.src], g)
 	g.link(&f.live)
 	return g
 }
@@ -243,7 +237,10 @@ func (d *Decoder) giveUp(g *datagram, reason capture.Reason) {
 // bury frees g's bytes and keeps its key for a while, so that later parts open nothing.
 func (f *fragments) bury(g *datagram, why capture.Reason, now time.Time) {
 	f.room -= len(g.buf)
-	if f.bySource[g.key.src]--; f.bySource[g.key.src] == 0 {
+	list := f.bySource[g.key.src]
+	if i := slices.Index(list, g); len(list) > 1 {
+		f.bySource[g.key.src] = slices.Delete(list, i, i+1)
+	} else {
 		delete(f.bySource, g.key.src)
 	}
 	g.gone, g.why, g.since = true, why, now
