@@ -54,7 +54,7 @@ import (
 	"time"
 )
 
-// LinkEthernet is the link type of every Frame, LINKTYPE_ETHERNET.
+// LinkEthernet is the link type of every Frame that is not encapsulated, LINKTYPE_ETHERNET.
 const LinkEthernet = 1
 
 // A Frame is one link-layer frame and when it was seen.

@@ -7,7 +7,7 @@ import (
 )
 
 // WritePcap writes frames as a capture file in the format of draft-ietf-opsawg-pcap: little-endian, microseconds,
-// Ethernet, nothing cut.
+// the link type of the first frame, nothing cut.
 func WritePcap(w io.Writer, frames []Frame) error {
 	head := make([]byte, 24)
 	binary.LittleEndian.PutUint32(head, 0xa1b2c3d4)
@@ -15,6 +15,9 @@ func WritePcap(w io.Writer, frames []Frame) error {
 	binary.LittleEndian.PutUint16(head[6:], 4)
 	binary.LittleEndian.PutUint32(head[16:], 262144)
 	binary.LittleEndian.PutUint32(head[20:], LinkEthernet)
+	if len(frames) > 0 {
+		binary.LittleEndian.PutUint32(head[20:], uint32(frames[0].Link))
+	}
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("capturetest: file header: %w", err)
 	}

@@ -1,11 +1,10 @@
-// Package decode takes frames apart: link layer, VLAN tags, IP, fragments, UDP and TCP byte streams.
+// Package decode takes frames apart: link layer, VLAN tags, tunnels, IP, fragments, and what UDP, SCTP and TCP carry.
 //
 // What it gives is what the two hosts meant each other to read, in order. Every frame that does not become
 // a part of that is counted with the reason, and every memory it needs has a limit.
 package decode
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -27,11 +26,13 @@ type PortRange struct{ First, Last uint16 }
 
 // Config says what to look for and how much to remember.
 type Config struct {
-	Ports        []PortRange     // source or destination; empty for every port
+	Ports        []PortRange     // source or destination, of the innermost packet; empty for every port
 	Tunnels      capture.Tunnels // encapsulations that are stepped into
+	Origin       capture.Origin  // of every packet
 	StreamBase   uint64          // added to every stream number, so that two Decoders never give the same
 	Connections  int             // TCP connections remembered; the one silent for longest goes
 	Holds        int             // TCP directions that may wait for a missing segment
+	HoldRoom     int             // bytes that wait in all of them
 	Gap          time.Duration   // longest wait for a missing segment, in packet time
 	Datagrams    int             // fragmented datagrams in flight
 	FragmentRoom int             // bytes of them
@@ -41,7 +42,7 @@ type Config struct {
 
 // DefaultConfig returns the limits of an SBC with 20,000 TCP connections.
 func DefaultConfig() Config {
-	return Config{Connections: 20_000, Holds: 512, Gap: 500 * time.Millisecond,
+	return Config{Connections: 20_000, Holds: 512, HoldRoom: 32 << 20, Gap: 500 * time.Millisecond,
 		Datagrams: 1024, FragmentRoom: 8 << 20, PerSource: 64, FragmentAge: 15 * time.Second}
 }
 
@@ -49,13 +50,21 @@ func DefaultConfig() Config {
 type Decoder struct {
 	cfg       Config
 	count     *capture.Counters
-	frame     *Frame
-	link      [6]byte
-	vlan      uint16
+	seen      sighting
+	missing   int // bytes of the frame that the capture cut off
+	around    around
 	queue     []capture.Packet
 	taken     int
 	streams   streams
 	fragments fragments
+}
+
+// A sighting is what all packets of one frame have alike.
+type sighting struct {
+	time  time.Time
+	point string
+	vlan  uint16
+	link  [6]byte
 }
 
 // New returns a Decoder that counts in c.
@@ -69,10 +78,18 @@ func New(cfg Config, c *capture.Counters) *Decoder {
 // Frame decodes f. What it completed is had from Next, until the next call of Frame.
 func (d *Decoder) Frame(f *Frame) {
 	d.count.Seen.Add(1)
-	d.frame, d.vlan, d.link = f, f.VLAN, [6]byte{}
+	d.seen = sighting{time: f.Time, point: f.Point}
+	d.missing = max(0, f.Length-len(f.Data))
+	d.around = around{}
 	d.queue, d.taken = d.queue[:0], 0
-	d.fragments.recycle()
-	if reason, ok := d.linkLayer(f.Link, f.Data); !ok {
+	d.ageFragments()
+	d.ageHolds()
+	if f.VLAN != 0 {
+		d.tag(f.VLAN, capture.Dot1Q)
+	}
+	if reason, ok := d.linkLayer(f.Link, f.Data); ok {
+		d.count.Pass()
+	} else {
 		d.count.Refuse(reason)
 	}
 }
@@ -90,144 +107,17 @@ func (d *Decoder) Next(p *capture.Packet) bool {
 // Flush gives up what waits for more: no frame follows. What streams hold is had from Next.
 func (d *Decoder) Flush() {
 	d.queue, d.taken = d.queue[:0], 0
-	d.streams.flush(d)
-	for range d.fragments.flush() {
-		d.count.Refuse(capture.FragmentExpired)
-	}
+	d.flushStreams()
+	d.flushFragments()
 }
 
 // Each layer returns the reason for which it refuses, and whether the frame went on.
 const refuse, pass = false, true
 
-// An ipPayload is what the IP layer hands to the transport layer.
-type ipPayload struct {
-	src, dst netip.Addr
-	proto    byte
-	id       uint32
-	data     []byte
-	cut      bool // the capture holds less than the wire had
-}
-
-func (d *Decoder) ip(b []byte) (capture.Reason, bool) {
-	if len(b) == 0 {
-		return capture.Short, refuse
-	}
-	switch b[0] >> 4 {
-	case 4:
-		return d.ipv4(b)
-	case 6:
-		return d.ipv6(b)
-	}
-	return capture.NotIP, refuse
-}
-
-func (d *Decoder) ipv4(b []byte) (capture.Reason, bool) {
-	if len(b) < 20 {
-		return capture.Short, refuse
-	}
-	head, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
-	if total == 0 { // left to the network card by segmentation offload
-		total = len(b)
-	}
-	if head < 20 || total < head {
-		return capture.Malformed, refuse
-	}
-	if len(b) < head {
-		return capture.Short, refuse
-	}
-	p := ipPayload{src: netip.AddrFrom4([4]byte(b[12:16])), dst: netip.AddrFrom4([4]byte(b[16:20])),
-		proto: b[9], id: uint32(binary.BigEndian.Uint16(b[4:]))}
-	p.data, p.cut = b[head:min(total, len(b))], total > len(b)
-	if part := binary.BigEndian.Uint16(b[6:]); part&0x3fff != 0 {
-		return d.fragment(p, int(part&0x1fff)*8, part&0x2000 != 0)
-	}
-	return d.transport(p)
-}
-
-// extension reports whether next is an IPv6 header that is stepped over: hop-by-hop, routing, destination, RFC 8200 section 4.
-func extension(next byte) bool { return next == 0 || next == 43 || next == 60 }
-
-func (d *Decoder) ipv6(b []byte) (capture.Reason, bool) {
-	if len(b) < 40 {
-		return capture.Short, refuse
-	}
-	end := 40 + int(binary.BigEndian.Uint16(b[4:]))
-	if end == 40 { // a jumbogram, or segmentation offload
-		end = len(b)
-	}
-	p := ipPayload{src: netip.AddrFrom16([16]byte(b[8:24])), dst: netip.AddrFrom16([16]byte(b[24:40])), proto: b[6]}
-	p.data, p.cut = b[40:min(end, len(b))], end > len(b)
-	for range 8 {
-		switch {
-		case p.proto == 44 && len(p.data) < 8:
-			return capture.Short, refuse
-		case p.proto == 44:
-			part := binary.BigEndian.Uint16(p.data[2:])
-			fragmentID := binary.BigEndian.Uint32(p.data[4:])
-			p.proto, p.data = p.data[0], p.data[8:]
-			if part&0xfff9 == 0 { // an atomic fragment, RFC 6946
-				continue
-			}
-			p.id = fragmentID
-			return d.fragment(p, int(part&0xfff8), part&1 != 0)
-		case !extension(p.proto):
-			return d.transport(p)
-		case len(p.data) < 8 || len(p.data) < 8+int(p.data[1])*8:
-			return capture.Short, refuse
-		}
-		p.proto, p.data = p.data[0], p.data[8+int(p.data[1])*8:]
-	}
-	return capture.Malformed, refuse
-}
-
-func (d *Decoder) transport(p ipPayload) (capture.Reason, bool) {
-	switch p.proto {
-	case 17:
-		return d.udp(p)
-	case 6:
-		return d.tcp(p)
-	case 4, 41, 47:
-		return capture.Tunnel, refuse
-	}
-	return capture.NotTransport, refuse
-}
-
-func (d *Decoder) udp(p ipPayload) (capture.Reason, bool) {
-	b := p.data
-	if len(b) < 8 {
-		return capture.Short, refuse
-	}
-	flow := ports(p, b, capture.UDP)
-	if !d.ours(flow) {
-		return capture.OtherPort, refuse
-	}
-	n := int(binary.BigEndian.Uint16(b[4:]))
-	switch {
-	case n == 0:
-		n = len(b)
-	case n < 8 || n > len(b) && !p.cut:
-		return capture.Malformed, refuse
-	}
-	payload := b[8:min(n, len(b))]
-	if n == 8 {
-		return capture.Empty, refuse
-	}
-	if p.src.Is6() {
-		p.id = 0
-	}
-	d.give(capture.Packet{Flow: flow, ID: p.id, Cut: n > len(b), Payload: payload})
-	return 0, pass
-}
-
-// give queues p with what all packets of this frame have alike.
-func (d *Decoder) give(p capture.Packet) {
-	p.Time, p.VLAN, p.Link, p.Point = d.frame.Time, d.vlan, d.link, d.frame.Point
+// give queues p, which was seen so.
+func (d *Decoder) give(p capture.Packet, s *sighting) {
+	p.Time, p.VLAN, p.Link, p.Point, p.Origin = s.time, s.vlan, s.link, s.point, d.cfg.Origin
 	d.queue = append(d.queue, p)
-}
-
-func ports(p ipPayload, b []byte, t capture.Transport) capture.Flow {
-	return capture.Flow{Src: netip.AddrPortFrom(p.src, binary.BigEndian.Uint16(b)),
-		Dst: netip.AddrPortFrom(p.dst, binary.BigEndian.Uint16(b[2:])), Transport: t}
 }
 
 // ours reports whether one of f's ports is configured.
@@ -244,3 +134,16 @@ func (d *Decoder) ours(f capture.Flow) bool {
 }
 
 func in(r PortRange, port uint16) bool { return r.First <= port && port <= r.Last }
+
+// flowOf returns the flow of one side of a connection.
+func flowOf(key *connKey, side int) capture.Flow {
+	f := capture.Flow{Src: endOf(key[:16], key[32:]), Dst: endOf(key[16:], key[34:]), Transport: capture.TCP}
+	if side == 1 {
+		return f.Reverse()
+	}
+	return f
+}
+
+func endOf(addr, port []byte) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(addr)).Unmap(), uint16(port[0])<<8|uint16(port[1]))
+}

@@ -2,7 +2,11 @@ package decode
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"strings"
+	"testing"
 	"time"
 
 	"sipsieve/capture"
@@ -63,24 +67,84 @@ func tcpSegment(source uint16, seq uint32, flags byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// decoder feeds IP packets, a millisecond apart, and keeps copies of what comes out.
+// numbered returns n bytes of which no stretch is like another.
+func numbered(n int) []byte {
+	var b []byte
+	for i := 0; len(b) < n; i++ {
+		b = fmt.Appendf(b, "%d,", i)
+	}
+	return b[:n]
+}
+
+// A piece is bytes from one offset to another.
+type piece struct{ from, to int }
+
+// cutUp cuts b at random places into pieces of step bytes times 1 to 8.
+func cutUp(r *rand.Rand, b []byte, step int) (pieces []piece) {
+	for at := 0; at < len(b); {
+		n := min(step*(1+r.IntN(8)), len(b)-at)
+		pieces = append(pieces, piece{at, at + n})
+		at += n
+	}
+	return pieces
+}
+
+// decoder feeds frames, IP packets a millisecond apart, and keeps copies of what comes out. After every frame its
+// counts must tell what became of it.
 type decoder struct {
 	*Decoder
+	t     testing.TB
 	count capture.Counters
 	now   time.Time
 	out   []capture.Packet
 }
 
-func newDecoder(cfg Config) *decoder {
-	d := &decoder{now: newYear}
+func newDecoder(t testing.TB, cfg Config) *decoder {
+	d := &decoder{t: t, now: newYear}
 	d.Decoder = New(cfg, &d.count)
 	return d
 }
 
 func (d *decoder) feed(ip []byte) {
+	d.t.Helper()
 	d.now = d.now.Add(time.Millisecond)
-	d.Frame(&Frame{Time: d.now, Link: Raw, Data: ip, Length: len(ip)})
+	d.frame(&Frame{Time: d.now, Link: Raw, Data: ip, Length: len(ip)})
+}
+
+func (d *decoder) frame(f *Frame) {
+	d.t.Helper()
+	before := d.count.Drops()
+	d.Frame(f)
 	d.drainAll()
+	after := d.count.Drops()
+	if n := fates(after); after.Seen != before.Seen+1 || n != after.Seen {
+		d.t.Fatalf("seen = %d, fates = %d, want each frame to have one", after.Seen, n)
+	}
+}
+
+func (d *decoder) flush() {
+	d.t.Helper()
+	d.Flush()
+	d.drainAll()
+	drops := d.count.Drops()
+	if n := fates(drops); n != drops.Seen {
+		d.t.Fatalf("seen = %d, fates = %d after the end", drops.Seen, n)
+	}
+	if f, w := &d.fragments, &d.streams.holds; f.room != 0 || len(f.byKey) != 0 || len(f.bySource) != 0 ||
+		w.room != 0 || len(w.idle) != len(w.list) {
+		d.t.Fatalf("fragments = %d of %d bytes, held = %d bytes, want nothing after the end", len(f.byKey), f.room, w.room)
+	}
+}
+
+// fates is the frames whose fate is counted.
+func fates(d capture.Drops) uint64 {
+	n := d.Passed
+	for r, x := range d.Refused {
+		if n += x; x > 0 && !capture.Reason(r).OfFrame() {
+			return 0
+		}
+	}
+	return n
 }
 
 func (d *decoder) drainAll() {
@@ -93,12 +157,15 @@ func (d *decoder) drainAll() {
 
 // text joins the payloads, with | where bytes are lost.
 func (d *decoder) text() string {
-	var s string
+	var s strings.Builder
 	for _, p := range d.out {
 		if p.Lost {
-			s += "|"
+			s.WriteByte('|')
 		}
-		s += string(p.Payload)
+		s.Write(p.Payload)
 	}
-	return s
+	return s.String()
 }
+
+func (d *decoder) refused(r capture.Reason) uint64 { return d.count.Drops().Refused[r] }
+func (d *decoder) lost(r capture.Reason) uint64    { return d.count.Drops().Lost[r] }

@@ -1,133 +1,194 @@
 package decode
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"slices"
 	"time"
 
 	"sipsieve/capture"
 )
 
-// overdue reports whether h has waited for a missing segment for too long.
-func (s *streams) overdue(h *half, now time.Time) bool {
-	return h.hold != 0 && now.Sub(s.holds[h.hold-1].since) > s.cfg.Gap
+// maxHeld is how many segments of one half wait for a missing one, and holdRoom the bytes of them (a segment of an
+// SBC's kernel is up to 64 KiB long with segmentation offload).
+const (
+	maxHeld  = 64
+	holdRoom = 128 << 10
+)
+
+// A hold is segments of one half that came before their turn.
+type hold struct {
+	conn  uint32 // inUse, which is no connection, for a hold that nobody has
+	side  int
+	since time.Time
+	segs  []segment // sorted by sequence number, none inside another
+	room  int
 }
 
-// holdBack keeps a copy of seg until the bytes before it have come. When there is no room, they are given up.
-func (d *Decoder) holdBack(c uint32, side int, flow capture.Flow, seg segment) capture.Reason {
+// holds are those of all halves.
+type holds struct {
+	list   []hold
+	idle   []uint16
+	room   int
+	oldest time.Time // none began to wait before that
+}
+
+// holdBack keeps a copy of a until the bytes before it have come. Where there is no room, they are given up.
+func (d *Decoder) holdBack(c uint32, a *arrival) (capture.Reason, bool) {
 	s := &d.streams
-	h := &s.conns[c].half[side]
-	if h.hold == 0 && len(seg.data) <= holdRoom {
-		d.openHold(c, side)
+	h := &s.conns[c].half[a.side]
+	if h.hold == 0 {
+		d.openHold(c, a.side)
 	}
-	if h.hold != 0 {
-		if w := &s.holds[h.hold-1]; len(w.segs) < maxHeld && w.room+len(seg.data) <= holdRoom {
-			w.add(seg)
-			return capture.StreamHeld
-		}
-		w := &s.holds[h.hold-1]
-		w.add(seg)
-		d.giveUp(c, side, flow)
-		return 0
+	w := &s.holds.list[h.hold-1]
+	if w.covers(&a.segment) {
+		return capture.StreamRetransmit, refuse
 	}
-	h.next, h.lost = seg.seq, true
-	d.deliver(c, side, flow, seg)
-	return 0
+	seg := a.segment
+	seg.data = slices.Clone(a.data)
+	s.holds.room += w.add(seg)
+	for h.hold != 0 && (len(w.segs) > maxHeld || w.room > holdRoom) {
+		d.skip(c, a.side)
+	}
+	for s.holds.room > s.cfg.HoldRoom {
+		d.evictHold()
+	}
+	return capture.StreamHeld, int32(h.next-a.end()) >= 0
 }
 
-// add inserts a copy of seg in the order of sequence numbers, before one that begins where it does if it is longer.
-func (w *hold) add(seg segment) {
-	seg.data = slices.Clone(seg.data)
+// covers reports whether w has all of seg already.
+func (w *hold) covers(seg *segment) bool {
+	return slices.ContainsFunc(w.segs, func(old segment) bool {
+		return int32(seg.seq-old.seq) >= 0 && int32(old.end()-seg.end()) >= 0
+	})
+}
+
+// add inserts seg in the order of sequence numbers, in the place of those that it has all of, and returns by how much
+// w has grown.
+func (w *hold) add(seg segment) int {
+	before := w.room
+	w.segs = slices.DeleteFunc(w.segs, func(old segment) bool {
+		inside := int32(old.seq-seg.seq) >= 0 && int32(seg.end()-old.end()) >= 0
+		if inside {
+			w.room -= len(old.data)
+		}
+		return inside
+	})
 	i := 0
 	for i < len(w.segs) && int32(w.segs[i].seq-seg.seq) < 0 {
 		i++
 	}
 	w.segs = slices.Insert(w.segs, i, seg)
 	w.room += len(seg.data)
+	return w.room - before
 }
 
 // openHold gives the half a hold, if need be that of another, which then goes on without what it waited for.
 func (d *Decoder) openHold(c uint32, side int) {
-	s := &d.streams
-	i := slices.IndexFunc(s.holds, func(w hold) bool { return w.conn == 0 })
-	if i < 0 && len(s.holds) < s.cfg.Holds {
-		s.holds = append(s.holds, hold{})
-		i = len(s.holds) - 1
+	w := &d.streams.holds
+	if len(w.idle) == 0 && len(w.list) == d.cfg.Holds {
+		d.evictHold()
 	}
-	if i < 0 {
-		i = s.hand % len(s.holds)
-		s.hand++
-		old := &s.holds[i]
-		h := &s.conns[old.conn].half[old.side]
-		h.lost, h.known = true, false
-		s.drop(h)
-		d.count.Refuse(capture.StreamEvicted)
+	if len(w.idle) == 0 {
+		w.list = append(w.list, hold{})
+		w.idle = append(w.idle, uint16(len(w.list)-1))
 	}
-	s.holds[i] = hold{conn: c, side: side, since: d.frame.Time}
-	s.conns[c].half[side].hold = uint16(i + 1)
+	i := w.idle[len(w.idle)-1]
+	w.idle = w.idle[:len(w.idle)-1]
+	if len(w.idle)+1 == len(w.list) || d.seen.time.Before(w.oldest) {
+		w.oldest = d.seen.time
+	}
+	w.list[i] = hold{conn: c, side: side, since: d.seen.time}
+	d.streams.conns[c].half[side].hold = i + 1
 }
 
-// drop frees the hold of h with what it holds.
-func (s *streams) drop(h *half) {
-	if h.hold != 0 {
-		s.holds[h.hold-1] = hold{}
-		h.hold = 0
+// evictHold has the half that waits for longest go on without what it waits for.
+func (d *Decoder) evictHold() {
+	var oldest *hold
+	for i := range d.streams.holds.list {
+		w := &d.streams.holds.list[i]
+		if w.conn != inUse && (oldest == nil || w.since.Before(oldest.since)) {
+			oldest = w
+		}
+	}
+	d.count.Lose(capture.StreamEvicted, 1)
+	d.abandon(oldest)
+}
+
+// abandon gives up every gap of w.
+func (d *Decoder) abandon(w *hold) {
+	for c, side := w.conn, w.side; w.conn == c; {
+		d.skip(c, side)
 	}
 }
 
-// drain gives what was held and is next now.
-func (d *Decoder) drain(c uint32, side int, flow capture.Flow) {
+// skip goes on after the first gap of a half, as if the bytes in it had come, and says that they are lost.
+func (d *Decoder) skip(c uint32, side int) {
+	h := &d.streams.conns[c].half[side]
+	h.next, h.lost = d.streams.holds.list[h.hold-1].segs[0].seq, true
+	d.count.Lose(capture.StreamGap, 1)
+	d.drain(c, side, false)
+}
+
+// drain gives what was held and is next now. If what it waited for has come, now is when it can be read.
+func (d *Decoder) drain(c uint32, side int, came bool) {
 	s := &d.streams
 	h := &s.conns[c].half[side]
 	if h.hold == 0 {
 		return
 	}
-	w := &s.holds[h.hold-1]
-	for len(w.segs) > 0 && int32(w.segs[0].seq-h.next) <= 0 {
-		seg := w.segs[0]
-		w.segs = w.segs[1:]
+	w := &s.holds.list[h.hold-1]
+	given := 0
+	for ; given < len(w.segs) && int32(w.segs[given].seq-h.next) <= 0; given++ {
+		seg := &w.segs[given]
+		if came {
+			seg.seen.time = d.seen.time
+		}
 		w.room -= len(seg.data)
-		d.deliver(c, side, flow, seg)
+		s.holds.room -= len(seg.data)
+		d.deliver(c, side, seg)
+	}
+	w.segs = slices.Delete(w.segs, 0, given)
+	if h.ended { // nothing follows a FIN
+		d.count.Lose(capture.Malformed, len(w.segs))
+		s.holds.room -= w.room
+		w.segs = nil
 	}
 	if len(w.segs) == 0 {
-		s.drop(h)
-	} else {
-		w.since = d.frame.Time
+		s.holds.idle = append(s.holds.idle, h.hold-1)
+		*w, h.hold = hold{}, 0
+	} else if given > 0 {
+		w.since = w.segs[0].seen.time
 	}
 }
 
-// giveUp goes on after each gap of a half as if the bytes in it had come, and says that they are lost.
-func (d *Decoder) giveUp(c uint32, side int, flow capture.Flow) {
-	s := &d.streams
-	h := &s.conns[c].half[side]
-	for h.hold != 0 {
-		h.next, h.lost = s.holds[h.hold-1].segs[0].seq, true
-		d.drain(c, side, flow)
-	}
-}
-
-// flush gives what all halves hold, in the order in which they began to wait.
-func (s *streams) flush(d *Decoder) {
-	if d.frame == nil {
+// ageHolds gives up the gaps that have lasted too long.
+func (d *Decoder) ageHolds() {
+	w := &d.streams.holds
+	if len(w.idle) == len(w.list) || d.since(w.oldest) <= d.cfg.Gap {
 		return
 	}
-	waiting := slices.Clone(s.holds)
-	slices.SortStableFunc(waiting, func(a, b hold) int { return a.since.Compare(b.since) })
-	for _, w := range waiting {
-		if w.conn != 0 {
-			d.giveUp(w.conn, w.side, flowOf(s.conns[w.conn].key, w.side))
+	w.oldest = d.seen.time
+	for i := range w.list {
+		x := &w.list[i]
+		for c, side := x.conn, x.side; c != inUse && x.conn == c && d.since(x.since) > d.cfg.Gap; {
+			d.skip(c, side)
+		}
+		if x.conn != inUse && x.since.Before(w.oldest) {
+			w.oldest = x.since
 		}
 	}
 }
 
-// flowOf returns the flow of one side of a connection.
-func flowOf(key connKey, side int) capture.Flow {
-	a := netip.AddrPortFrom(netip.AddrFrom16([16]byte(key[:16])).Unmap(), binary.BigEndian.Uint16(key[32:]))
-	b := netip.AddrPortFrom(netip.AddrFrom16([16]byte(key[16:32])).Unmap(), binary.BigEndian.Uint16(key[34:]))
-	f := capture.Flow{Src: a, Dst: b, Transport: capture.TCP}
-	if side == 1 {
-		return f.Reverse()
+// flushStreams gives what all halves hold, in the order in which they began to wait.
+func (d *Decoder) flushStreams() {
+	list := d.streams.holds.list
+	waiting := make([]int, 0, len(list))
+	for i := range list {
+		if list[i].conn != inUse {
+			waiting = append(waiting, i)
+		}
 	}
-	return f
+	slices.SortStableFunc(waiting, func(a, b int) int { return list[a].since.Compare(list[b].since) })
+	for _, i := range waiting {
+		d.abandon(&list[i])
+	}
 }

@@ -108,7 +108,10 @@ func (s *Source) Next() (capture.Packet, error) {
 
 // returned counts a packet on its way out. A packet is seen when its fate is known, here or in refuse, so that what
 // was seen is what was returned and what was refused, whenever it is asked.
-func (s *Source) returned() { s.counts.Seen.Add(1) }
+func (s *Source) returned() {
+	s.counts.Seen.Add(1)
+	s.counts.Pass()
+}
 
 // refuse counts a packet that goes no further.
 func (s *Source) refuse(why capture.Reason) {

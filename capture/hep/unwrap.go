@@ -56,10 +56,14 @@ func (u *unwrapped) tell(p capture.Packet) capture.Packet {
 	return p
 }
 
-// Drops returns what has been counted so far: a packet that is refused here was returned by the Source below.
+// Drops returns what has been counted so far: a packet that is refused here had passed the Source below.
 func (u *unwrapped) Drops() capture.Drops {
+	own := u.counts.Drops()
 	d := u.Source.Drops()
-	d.Add(u.counts.Drops())
+	for _, n := range own.Refused {
+		d.Passed -= n
+	}
+	d.Add(own)
 	return d
 }
 

@@ -27,7 +27,9 @@ type ledger struct {
 type packetLedger struct {
 	Seen          uint64            `json:"seen"`
 	KernelDropped uint64            `json:"kernel_dropped"`
+	Passed        uint64            `json:"passed"`
 	Refused       map[string]uint64 `json:"refused"`
+	Lost          map[string]uint64 `json:"lost"`
 }
 
 type messageLedger struct {
@@ -71,7 +73,7 @@ type excerptLedger struct {
 
 func newLedger() *ledger {
 	return &ledger{
-		Packets: packetLedger{Refused: map[string]uint64{}},
+		Packets: packetLedger{Refused: map[string]uint64{}, Lost: map[string]uint64{}},
 		Messages: messageLedger{Requests: map[string]uint64{}, Statuses: map[string]uint64{},
 			Refused: map[string]uint64{}, Odd: map[string]uint64{}},
 		Calls:         callLedger{Ended: map[string]uint64{}},
@@ -97,8 +99,10 @@ func (l *ledger) addDomain(d *domain) {
 func (l *ledger) addDrops(d capture.Drops) {
 	l.Packets.Seen += d.Seen
 	l.Packets.KernelDropped += d.Kernel
-	for r, n := range d.Refused {
-		count(l.Packets.Refused, capture.Reason(r).String(), n)
+	l.Packets.Passed += d.Passed
+	for r := range capture.Reasons {
+		count(l.Packets.Refused, r.String(), d.Refused[r])
+		count(l.Packets.Lost, r.String(), d.Lost[r])
 	}
 }
 
@@ -186,6 +190,15 @@ func (l *ledger) balance(inFlight bool) error {
 		if got != want {
 			errs = append(errs, fmt.Errorf("ledger: %s: %d is not %d", name, got, want))
 		}
+	}
+	fates := l.Packets.Passed
+	for r := range capture.Reasons {
+		if r.OfFrame() { // the others are of payloads
+			fates += l.Packets.Refused[r.String()]
+		}
+	}
+	if !inFlight || fates > l.Packets.Seen {
+		sum("packets.seen, by fate", l.Packets.Seen, fates)
 	}
 	refused := total(m.Refused)
 	sum("messages.total, by start line", m.Total, total(m.Requests)+total(m.Statuses))
