@@ -25,8 +25,8 @@ type identity struct {
 }
 
 func identityOf(m *Message) (id identity) {
-	id = identity{callID: string(m.Value(CallID)), fromTag: string(m.FromTag()), toTag: string(m.ToTag()), branch: string(m.Branch()),
-		cseq: m.CSeq, length: string(bytes.TrimLeft(m.Value(ContentLength), "0"))}
+	id = identity{callID: string(m.Value(CallID)), fromTag: string(m.FromTag()), toTag: string(m.ToTag()),
+		branch: string(m.Branch()), cseq: m.CSeq, length: string(bytes.TrimLeft(m.Value(ContentLength), "0"))}
 	_, method, _ := bytes.Cut(m.Value(CSeq), []byte(" "))
 	id.method = string(bytes.TrimSpace(method))
 	for _, s := range m.Spans[:m.N] {
