@@ -74,6 +74,7 @@ func (r *Reader) line(b []byte, at int) line {
 			break
 		}
 		if i-at > r.limits.Line && !isIdentity(b[at:i]) {
+			l.tooLong = true
 			break
 		}
 	}
@@ -82,7 +83,7 @@ func (r *Reader) line(b []byte, at int) line {
 	} else {
 		l.lf = l.next > l.to
 	}
-	l.tooLong = l.to-at > r.limits.Line
+	l.tooLong = l.tooLong || l.to-at > r.limits.Line
 	return l
 }
 

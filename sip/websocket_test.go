@@ -63,7 +63,8 @@ func TestWebSocketMessagesAreWhatTheirFramesHold(t *testing.T) {
 	streams := streamsOfEveryKind()
 	for name, want := range map[string][]string{
 		"websocket": {invite, bye}, "websocket, masked": {invite, bye}, "websocket, pieces": {invite, bye},
-		"websocket, unseen": {invite, bye}, "websocket, unread": {bye}, "websocket, squeeze": {bye}, "websocket, broken": {bye},
+		"websocket, unseen": {invite, bye}, "websocket, unread": {bye},
+		"websocket, squeeze": {bye}, "websocket, broken": {bye},
 	} {
 		for i := range want {
 			want[i] = "ws none none\n" + want[i]
@@ -96,7 +97,8 @@ func TestWhatComesInFramesAndIsNoMessageIsCounted(t *testing.T) {
 }
 
 func TestHTTPThatIsNoUpgradeToSIPIsNotSIP(t *testing.T) {
-	for _, head := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+	for _, head := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: sip\r\n\r\n",
 		strings.Replace(upgradeRequest, "msrp, sip", "msrp, sipx", 1)} {
 		w := newWire(t)
