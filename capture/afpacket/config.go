@@ -1,7 +1,8 @@
 // Package afpacket reads SIP from a Linux network interface, through a ring that the kernel fills.
 //
-// A filter in the kernel lets only the configured ports in, so what people say to each other never reaches this
-// process. Rings are opened with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards.
+// A filter in the kernel lets only the configured ports in, and tunnels where they are configured. What people say to
+// each other never reaches this process, but inside such a tunnel or a fragment, and then goes no further than
+// decode. Rings are opened with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards.
 package afpacket
 
 import (

@@ -202,6 +202,33 @@ func TestFilterIsDescribedInPlainWords(t *testing.T) {
 	}
 }
 
+// TestFilterTakesFromTheWireWhatTheReferenceTakes sends frames that are nearly right through the kernel's own way
+// of taking tags off.
+func TestFilterTakesFromTheWireWhatTheReferenceTakes(t *testing.T) {
+	for _, f := range []Filter{
+		{Ports: sipPorts, Tunnels: capture.EveryTunnel},
+		{Ports: sipPorts, Tunnels: capture.TunnelsOf(capture.VXLAN, capture.PPPoE), VLANs: []uint16{0, 100}},
+	} {
+		namespace(t)
+		c := config("far")
+		c.Ports, c.Decode.Tunnels, c.VLANs = f.Ports, f.Tunnels, f.VLANs
+		rs, _ := opened(t, c)
+		w := wireOf(t, "near")
+		var want [][]byte
+		for _, b := range manyFrames(f) {
+			if w.send(b); wantedOnTheWire(b, f) {
+				want = append(want, b)
+			}
+		}
+		for i, f := range take(t, rs[0], len(want)) {
+			if b := f.bytes; string(b[len(b)-4:]) != string(want[i][len(want[i])-4:]) {
+				t.Fatalf("frame %d = %x, want %x", i, b, want[i])
+			}
+		}
+		silent(t, rs[0])
+	}
+}
+
 // spans makes ranges of pairs of a first and a last port.
 func spans(ends ...uint16) (rs []PortRange) {
 	for pair := range slices.Chunk(ends, 2) {

@@ -241,28 +241,3 @@ func TestInterfaceThatIsNotThereIsNamed(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
-
-func BenchmarkRing(b *testing.B) {
-	namespace(b)
-	c := DefaultConfig()
-	c.Interface, c.Retire = "far", time.Millisecond // a batch ends in a block that is not full
-	rs, drops := opened(b, c)
-	w := wireOf(b, "near")
-	f := datagram(5060, 1, 942)
-	const batch = 8192 // fits the ring
-	var got frame
-	for n := 0; b.Loop(); n++ {
-		if n%batch == 0 {
-			b.StopTimer()
-			for range batch {
-				w.send(f)
-			}
-			b.StartTimer()
-		}
-		if err := rs[0].read(&got); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(drops.Load()), "drops")
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s")
-}

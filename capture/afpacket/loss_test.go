@@ -84,6 +84,28 @@ func TestEveryLossIsToldBetweenTheFramesAroundIt(t *testing.T) {
 	}
 }
 
+func TestLossThatIsAskedForTwiceBeganBeforeTheFirst(t *testing.T) {
+	at := func(s int64) time.Time { return time.Unix(s, 0) }
+	var l loss
+	l.add(12, 5)
+	if l.over(5, at(4)) {
+		t.Error("told in a block that was there before")
+	}
+	l.add(440, 6)
+	if l.over(6, at(5)) || !l.over(7, at(6)) {
+		t.Error("not told in the first block after all of it")
+	}
+	if n := l.tell(at(6)); n.missed != 452 || n.since != at(5) {
+		t.Errorf("told %d since %s, want 452 since %s", n.missed, n.since, at(5))
+	}
+	l.mark(at(7)) // by a block that was closed before the kernel was asked
+	l.add(0, 8)
+	l.add(1, 9)
+	if n := l.tell(at(9)); n.missed != 1 || n.since != at(9) {
+		t.Errorf("told %d since %s, want 1 since %s", n.missed, n.since, at(9))
+	}
+}
+
 // A gap is frames that are missing between the times of two that came.
 type gap struct {
 	from, to time.Time

@@ -3,6 +3,7 @@ package afpacket
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -45,9 +46,17 @@ func namespace(t testing.TB) {
 
 func ip(t testing.TB, args string) {
 	t.Helper()
-	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v: %s", args, err, out)
+	if _, err := runIP(args); err != nil {
+		t.Fatal(err)
 	}
+}
+
+func runIP(args string) (string, error) {
+	out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ip %s: %w: %s", args, err, out)
+	}
+	return string(out), nil
 }
 
 // A wire sends frames out of an interface.

@@ -53,6 +53,17 @@ func wanted(b []byte, f Filter) bool {
 	return false
 }
 
+// wantedOnTheWire says the same of a frame whose tag the kernel takes off, if it is of 802.1Q or 802.1ad.
+func wantedOnTheWire(b []byte, f Filter) bool {
+	kind := binary.BigEndian.Uint16(b[12:])
+	if kind != 0x8100 && kind != 0x88a8 {
+		return wanted(b, f)
+	}
+	vlan := binary.BigEndian.Uint16(b[14:]) & 0x0fff
+	rest := Filter{Ports: f.Ports, Tunnels: f.Tunnels}
+	return (len(f.VLANs) == 0 || slices.Contains(f.VLANs, vlan)) && wanted(slices.Delete(slices.Clone(b), 12, 16), rest)
+}
+
 func wantedIPv4(packet []byte, f Filter) bool {
 	switch {
 	case len(packet) < 10:
@@ -168,6 +179,17 @@ func randomFrame(r *rand.Rand, f Filter) []byte {
 		b[r.IntN(len(b))] ^= 1 << r.IntN(8)
 	}
 	return b
+}
+
+// manyFrames makes frames that a wire carries: not shorter than its header, and told apart by their last four bytes.
+func manyFrames(f Filter) (list [][]byte) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for i := range uint32(3000) {
+		if b := randomFrame(r, f); len(b) >= 60 {
+			list = append(list, binary.BigEndian.AppendUint32(b, i))
+		}
+	}
+	return list
 }
 
 func randomPort(r *rand.Rand, ports []PortRange) uint16 {

@@ -1,0 +1,92 @@
+package afpacket
+
+import (
+	"testing"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"sipsieve/capture"
+	"sipsieve/capture/decode"
+)
+
+const aBlock = 1000 // frames, of 942 bytes
+
+// fullRing is two blocks in memory, and again gives both to the reader.
+func fullRing() (r ring, again func()) {
+	k := &kernel{mem: make([]byte, 2<<20), size: 1 << 20}
+	for range 2 {
+		var block [][]byte
+		for i := range aBlock {
+			block = append(block, datagram(5060, i, 942))
+		}
+		k.fill(0, block...)
+	}
+	r = ring{mem: k.mem, size: k.size}
+	return r, func() { *r.status(0), *r.status(1) = unix.TP_STATUS_USER, unix.TP_STATUS_USER }
+}
+
+// BenchmarkRingWalk goes over blocks in memory: what the walk costs a frame.
+func BenchmarkRingWalk(b *testing.B) {
+	r, again := fullRing()
+	var f frame
+	for n := 0; b.Loop(); n++ {
+		if n%aBlock == 0 {
+			again()
+		}
+		if !r.next(&f) {
+			b.Fatal("no frame")
+		}
+	}
+}
+
+// BenchmarkSource makes packets of frames that are in memory: all that a packet costs between ring and reader.
+func BenchmarkSource(b *testing.B) {
+	c := DefaultConfig()
+	c.Skew = 1 << 62
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer unix.Close(wake)
+	s := newSource(c, 0)
+	s.reader = newReader(&socket{fd: -1, wake: wake, link: decode.Ethernet}, c, &s.counts.Kernel)
+	ring, again := fullRing()
+	s.reader.ring = ring
+	for n := 0; b.Loop(); n++ {
+		if n%aBlock == 0 {
+			again()
+		}
+		if p, err := s.Next(); err != nil || len(p.Payload) != 900 {
+			b.Fatalf("%d bytes, %v", len(p.Payload), err)
+		}
+	}
+}
+
+// BenchmarkFilter runs the filter in the kernel on frames that it does not take: each is sent from one socket to
+// another and dropped there. What the sending costs is "nothing", with a filter of one instruction.
+func BenchmarkFilter(b *testing.B) {
+	rtp := datagram(40000, 1, 214)
+	var many []PortRange
+	for i := range uint16(100) {
+		many = append(many, spans(5060+2*i, 5060+2*i)...)
+	}
+	for _, c := range []struct {
+		name string
+		prog []bpf.RawInstruction
+	}{
+		{"nothing", []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}},
+		{"two ports", program(b, Filter{Ports: spans(5060, 5061)})},
+		{"two ports and every tunnel", program(b, Filter{Ports: spans(5060, 5061), Tunnels: capture.EveryTunnel})},
+		{"100 ranges", program(b, Filter{Ports: many})},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			in, _ := filtered(b, c.prog)
+			for b.Loop() {
+				if err := unix.Sendto(in, rtp, 0, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
