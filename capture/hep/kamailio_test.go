@@ -1,0 +1,159 @@
+package hep
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	reader "sipsieve/sip"
+)
+
+const (
+	calls   = 10
+	perCall = 13 // a 100 of the proxy; INVITE, 180, 200, ACK, BYE and 200 on both of its sides
+)
+
+// TestKamailioAndSippAreHeardWhole has SIPp call SIPp through Kamailio, which mirrors with each version of HEP.
+func TestKamailioAndSippAreHeardWhole(t *testing.T) {
+	for _, program := range []string{"kamailio", "sipp"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	for version := 1; version <= 3; version++ {
+		t.Run("version "+strconv.Itoa(version), func(t *testing.T) {
+			s := opened(t, func(c *Config) {
+				if c.Listen = c.Listen[:1]; version == 3 {
+					c.KeyFile = secretFile(t)
+				}
+			})
+			placeCalls(t, s, version)
+			hear(t, s, version)
+		})
+	}
+}
+
+func secretFile(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// placeCalls starts callee and proxy, and returns when the caller has made its calls.
+func placeCalls(t *testing.T, s *Source, version int) {
+	t.Helper()
+	proxy, callee, caller := freePort(t), freePort(t), freePort(t)
+	dir := t.TempDir()
+	start(t, dir, "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", callee, "-nostdin", "-timeout", "20s")
+	config, err := filepath.Abs("testdata/kamailio.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, dir, "kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-Y", dir,
+		"-l", "udp:127.0.0.1:"+proxy, "-A", fmt.Sprintf("COLLECTOR=\"sip:%s\"", s.Addrs()[0]),
+		"-A", "VERSION="+strconv.Itoa(version), "-A", fmt.Sprintf("CALLEE=\"sip:127.0.0.1:%s\"", callee))
+	await(t, "the callee listens", func() bool { return listens(t, callee) })
+	await(t, "the proxy listens", func() bool { return listens(t, proxy) })
+	done := start(t, dir, "sipp", "-sn", "uac", "127.0.0.1:"+proxy, "-i", "127.0.0.1", "-p", caller, "-nostdin",
+		"-m", strconv.Itoa(calls), "-r", "50", "-d", "20", "-timeout", "15s", "-timeout_error")
+	if err := <-done; err != nil {
+		t.Fatalf("the caller: %v", err)
+	}
+}
+
+// start runs a program that is ended with the test, by its process group if need be, and returns how it ended.
+func start(t *testing.T, dir, program string, args ...string) <-chan error {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = time.Second
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done, gone := make(chan error, 1), make(chan struct{})
+	go func() {
+		done <- cmd.Wait()
+		close(gone)
+	}()
+	t.Cleanup(func() {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+			_ = syscall.Kill(-cmd.Process.Pid, sig)
+			select {
+			case <-gone:
+			case <-time.After(5 * time.Second):
+			}
+		}
+		if t.Failed() {
+			t.Logf("%s said: %s", program, said.Bytes()[max(0, said.Len()-2000):])
+		}
+	})
+	return done
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)
+}
+
+// listens reports whether somebody has the UDP port: a datagram to a port that nobody has makes the next fail.
+func listens(t *testing.T, port string) bool {
+	t.Helper()
+	conn, err := net.Dial("udp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte("\r\n\r\n")) // a keepalive, RFC 5626
+	time.Sleep(10 * time.Millisecond)
+	_, err = conn.Write([]byte("\r\n\r\n"))
+	return err == nil
+}
+
+// hear takes packets until every message of every call has been heard, on each side of the proxy.
+func hear(t *testing.T, s *Source, version int) {
+	t.Helper()
+	r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
+	heard := map[string]int{} // a retransmission counts once
+	kinds, packets := map[string]int{}, 0
+	for ; len(heard) < calls*perCall; packets++ {
+		p, err := s.Next()
+		if err != nil {
+			t.Fatalf("%d different messages, want %d: %v: %v", len(heard), calls*perCall, kinds, err)
+		}
+		if p.Flow.Transport != capture.UDP || !p.Flow.Src.Addr().IsLoopback() || time.Since(p.Time).Abs() > patience {
+			t.Errorf("got = %+v", p.Flow)
+		}
+		r.Read(&p, func(m *reader.Message) {
+			heard[fmt.Sprint(m.Flow, m.Status, m.Method, m.CSeq, string(m.Value(reader.CallID)))]++
+			kinds[fmt.Sprint(m.Status, m.Method)]++
+		})
+	}
+	d, st := s.Drops(), s.Stats()
+	if d.Kernel != 0 || d.Refused != [capture.Reasons]uint64{} || d.Seen != uint64(packets) {
+		t.Errorf("drops = %+v after %d packets", d, packets)
+	}
+	if agent := map[int]uint32{1: 0, 2: 2001, 3: 2001}[version]; st.Agents[agent] < uint64(packets) || st.Skewed != 0 {
+		t.Errorf("stats = %+v after %d packets", st, packets)
+	}
+}
