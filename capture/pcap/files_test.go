@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -205,9 +206,15 @@ func gzipped(b []byte) []byte {
 
 func zstandard(t testing.TB, b []byte, how ...zstd.EOption) []byte {
 	t.Helper()
-	w, err := zstd.NewWriter(nil, how...)
+	w, err := encoder()
+	if len(how) > 0 {
+		w, err = zstd.NewWriter(nil, how...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w.EncodeAll(b, nil)
 }
+
+// encoder is made once: it is large.
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) { return zstd.NewWriter(nil) })

@@ -25,7 +25,7 @@ func opened(t testing.TB, files ...[]byte) (all []capture.Source) {
 	return all
 }
 
-// A pull reads all of a Source: times with payloads, and what ended it.
+// pull reads all of a Source: times with payloads, and what ended it.
 func pull(s capture.Source) (all []string, end error) {
 	for {
 		p, err := s.Next()
