@@ -28,7 +28,7 @@ func last(events []Event) (cs []*Call) {
 }
 
 // outcomes shows ms to a Tracker that tells corrections, waits, and returns the records.
-func outcomes(t *testing.T, ms []sip.Message, wait time.Duration) []*Call {
+func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*Call {
 	t.Helper()
 	tr := New(DefaultLimits())
 	tr.Tell(StagesOf(Stop, Correction))
