@@ -33,16 +33,20 @@ func (t *Tracker) close(n uint32, at int64) {
 	d.conclude()
 	t.finish(d, at)
 	d.phase = over
-	wait := patience
-	switch d.known {
-	case SessionTimer, MaxDuration:
-		wait = max(wait, int64(t.limits.Talk))
-	case RingTimeout:
-		wait = max(wait, int64(t.limits.Ring))
-	}
 	t.move(n, overRow)
 	t.interims.drop(n)
-	t.lapses.set(n, at+wait)
+	t.lapses.set(n, at+t.straggle(d))
+}
+
+// straggle returns how long d is kept after it was told as over.
+func (t *Tracker) straggle(d *dialog) int64 {
+	switch d.known {
+	case SessionTimer, MaxDuration:
+		return max(patience, int64(t.limits.Talk))
+	case RingTimeout:
+		return max(patience, int64(t.limits.Ring))
+	}
+	return patience
 }
 
 // finish counts and tells d's end, as a correction if it has been told before.

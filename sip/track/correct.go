@@ -10,6 +10,7 @@ import "sipsieve/sip"
 //	refused                        a 2xx, an INVITE to a further target
 //	answered, the end inferred     a BYE or its 2xx, the final response to a re-INVITE or UPDATE
 //	answered, the BYE not seen     the BYE
+//	within a loss said later       (Missed) nothing more: it is told with LossWindow
 //
 // Everything else is a repeat, or what was missing and changes nothing.
 

@@ -1,8 +1,6 @@
 package track
 
 import (
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -11,50 +9,11 @@ import (
 	"sipsieve/sip"
 )
 
-// repeat returns ms with repeats: copies of a packet right behind it, and retransmissions T1 later, in order of time.
-func repeat(ms []sip.Message, r *rand.Rand) []sip.Message {
-	out := slices.Clone(ms)
-	for _, m := range ms {
-		if r.IntN(3) == 0 {
-			c := m
-			c.Time = c.Time.Add(20 * time.Microsecond)
-			out = append(out, c)
-		}
-		if r.IntN(3) == 0 {
-			c := m
-			c.Time, c.Mark, c.ID = c.Time.Add(500*time.Millisecond), r.Uint64()|1, c.ID+1
-			out = append(out, c)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
-	return out
-}
-
-func TestRepeatsChangeNoCall(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	for _, s := range stories {
-		ms := play(t, s.ladder)
-		want := calls(follow(t, New(DefaultLimits()), ms, s.wait+time.Minute))
-		for range 20 {
-			got := calls(follow(t, New(DefaultLimits()), repeat(ms, r), s.wait+time.Minute))
-			if len(got) != len(want) {
-				t.Fatalf("%s: %d records, want %d", s.name, len(got), len(want))
-			}
-			for i := range got {
-				got[i].Retransmissions = want[i].Retransmissions
-				if g, w := say(got[i]), say(want[i]); g != w {
-					t.Errorf("%s:\n%s\nwant\n%s", s.name, g, w)
-				}
-			}
-		}
-	}
-}
-
 func TestEveryCaptureBalances(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 1000} {
 		l := DefaultLimits()
 		l.Calls, l.Bindings = limit, limit
-		for _, s := range stories {
+		for _, s := range allStories() {
 			follow(t, New(l), play(t, s.ladder), s.wait)
 		}
 	}
@@ -62,7 +21,7 @@ func TestEveryCaptureBalances(t *testing.T) {
 
 // playAll returns the messages of all stories.
 func playAll(t testing.TB) (all []sip.Message) {
-	for _, s := range stories {
+	for _, s := range allStories() {
 		all = append(all, play(t, s.ladder)...)
 	}
 	return all

@@ -16,11 +16,39 @@ type window struct{ from, to int64 }
 type losses []window
 
 // Missed says that frames were lost after from and not after to. Every call that was open at any moment between is
-// told with LossWindow; say it before the Message or the time that follows the loss.
+// told with LossWindow. Say it before the Message or the time that follows the loss: a call that was told since from
+// is told again as a correction, the next time that the clock moves.
 func (t *Tracker) Missed(from, to time.Time) {
-	if !to.Before(from) {
-		t.losses = t.losses.with(window{t.steady(from), t.steady(to)})
+	if to.Before(from) {
+		return
 	}
+	w := window{t.steady(from), t.steady(to)}
+	if t.stages.Has(Correction) {
+		for n := t.rows[overRow-1].tail; n != 0; {
+			d := t.dialogs.at(n)
+			at := t.toldAt(n, d)
+			if at < w.from {
+				break
+			}
+			if d.first < w.to && !t.losses.meet(d.first, at) {
+				t.blinded = append(t.blinded, n)
+			}
+			n = d.row.before
+		}
+	}
+	t.losses = t.losses.with(w)
+}
+
+// toldAt returns when dialog n was told as over.
+func (t *Tracker) toldAt(n uint32, d *dialog) int64 { return t.lapses.at[n] - t.straggle(d) }
+
+// correctBlinded tells again what was told before anybody said that frames had been lost.
+func (t *Tracker) correctBlinded() {
+	for _, n := range t.blinded {
+		t.counts.Corrected++
+		t.tell(t.dialogs.at(n), Correction, t.now)
+	}
+	t.blinded = t.blinded[:0]
 }
 
 // with returns l with w in it.

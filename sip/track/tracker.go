@@ -35,6 +35,7 @@ type Tracker struct {
 	interims deadlines
 	sources  sources
 	losses   losses
+	blinded  []uint32 // told as over within a loss that was said later
 	drift    int64  // what the packets' clock has been stepped by
 	steps    uint16 // how often
 	texts    arena
@@ -86,6 +87,7 @@ func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
 	t.now = max(t.now, t.steady(now))
 	before := len(dst)
 	t.events = dst
+	t.correctBlinded()
 	for t.lapseNext() {
 	}
 	t.sources.forget(t.now)
@@ -113,6 +115,7 @@ func (t *Tracker) lapseNext() bool {
 func (t *Tracker) Finish(dst []Event) []Event {
 	before := len(dst)
 	t.events = dst
+	t.correctBlinded()
 	for n := uint32(1); n <= t.dialogs.used; n++ {
 		if d := t.dialogs.at(n); d.first != 0 {
 			if d.phase != over {

@@ -1,0 +1,181 @@
+package track
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/sip"
+)
+
+const hungUp = answeredCall + `
+01:04.900  alice -> bob   BYE
+01:04.950  alice <- bob   200 BYE
+`
+
+// at returns the time text of a ladder.
+func at(seconds float64) time.Time {
+	return ladderStart.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+// missing shows ms, and says before the first Message that is not before to that frames were lost since from.
+func missing(t *testing.T, ms []sip.Message, from, to time.Time) []*Call {
+	t.Helper()
+	tr := New(DefaultLimits())
+	tr.Tell(StagesOf(Correction))
+	var events []Event
+	said := false
+	for i := range ms {
+		if !said && !ms[i].Time.Before(to) {
+			tr.Missed(from, to)
+			said = true
+		}
+		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
+	}
+	if !said {
+		events = tr.Advance(events, to.Add(-time.Nanosecond))
+		tr.Missed(from, to)
+	}
+	return last(tr.Finish(tr.Advance(events, to.Add(time.Hour))))
+}
+
+func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		from, to float64
+		marked   bool
+	}{
+		{"in the middle", 20, 21, true},
+		{"from before the call", -10, 1, true},
+		{"up to the first message", -10, 0, false},
+		{"until after the call", 64, 90, true},
+		{"around the call", -10, 90, true},
+		{"after the call", 65, 66, false},
+		{"between the BYE and its answer", 64.91, 64.92, true},
+	} {
+		got := one(t, missing(t, play(t, hungUp), at(c.from), at(c.to)))
+		if marked := got.Missing&LossWindow != 0; marked != c.marked {
+			t.Errorf("%s: marked = %v, want %v", c.name, marked, c.marked)
+		}
+		if got.Completeness != 100 || got.Missing&^LossWindow != 0 || got.Status == Complete == c.marked {
+			t.Errorf("%s: %s", c.name, say(got))
+		}
+	}
+}
+
+func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
+	ms := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n")
+	if c := one(t, missing(t, ms, at(239), at(241))); c.Missing&LossWindow == 0 {
+		t.Errorf("open in the window: %s", say(c))
+	}
+	if c := one(t, missing(t, ms, at(240.5), at(241))); c.Missing&LossWindow != 0 {
+		t.Errorf("closed before the window: %s", say(c))
+	}
+}
+
+func TestLossWindowsStayFewAndHoldEveryLoss(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	var l losses
+	var said []window
+	for range 2000 {
+		from := r.Int64N(1 << 40)
+		w := window{from, from + r.Int64N(1<<30)}
+		said = append(said, w)
+		l = l.with(w)
+		if len(l) > mostLosses || !slices.IsSortedFunc(l, func(a, b window) int { return int(min(max(a.from-b.to, -1), 1)) }) {
+			t.Fatalf("%d windows, want %d at most, in order and apart", len(l), mostLosses)
+		}
+	}
+	for _, w := range said {
+		if !l.meet(w.from, w.from) || !l.meet(w.to-1, w.to) || !l.meet(w.from-1, w.to+1) {
+			t.Fatal("a loss that was said is not held")
+		}
+	}
+	if l.meet(-100, -1) || l.meet(1<<42, 1<<43) {
+		t.Error("a loss that was not said is held")
+	}
+}
+
+// stepped shows ms as a clock shows them that is stepped by by before message n, and the Tracker is told.
+func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []Event {
+	t.Helper()
+	tr := New(DefaultLimits())
+	tr.Tell(StagesOf(Start, Answer, Stop))
+	var events []Event
+	for i, m := range ms {
+		if i >= n {
+			m.Time = m.Time.Add(by)
+		}
+		if i == n {
+			tr.Stepped(m.Time, by)
+		}
+		wall, before := m.Time, len(events)
+		events = tr.Observe(events, &m, testKeyer.Of(&m))
+		if !m.Time.Equal(wall) {
+			t.Fatal("the Message's time was changed")
+		}
+		if len(events) > before && events[len(events)-1].Time.After(m.Time) {
+			t.Errorf("told at %v, want %v at most", events[len(events)-1].Time, m.Time)
+		}
+	}
+	return tr.Finish(events)
+}
+
+func TestSteppedClockChangesNoDuration(t *testing.T) {
+	ms := play(t, hungUp+`
+00:00.500  carol -> dave  INVITE
+00:01.000  carol <- dave  486
+00:01.100  carol -> dave  ACK
+02:00.000  erin -> frank  INVITE
+02:01.000  erin <- frank  486
+02:01.100  erin -> frank  ACK`)
+	for _, by := range []time.Duration{-time.Hour, time.Hour, -time.Minute, 5 * time.Hour} {
+		for n := range ms {
+			cs := calls(stepped(t, ms, n, by))
+			if len(cs) != 3 {
+				t.Fatalf("%d records, want 3", len(cs))
+			}
+			for _, c := range cs {
+				across := n > 0 && !ms[n].Time.After(ladderStart.Add(64950*time.Millisecond))
+				if across != (c.Missing&ClockStep != 0) && c.Disposition == Answered {
+					t.Errorf("step of %v before message %d: %s", by, n, say(c))
+				}
+				if talk := c.End.Sub(c.Answer); c.Disposition == Answered && talk != time.Minute {
+					t.Errorf("step of %v before message %d: %v long, want 1m", by, n, talk)
+				}
+				if wait := c.End.Sub(c.Setup); c.Disposition == Busy && wait > time.Second {
+					t.Errorf("step of %v before message %d: %v until the refusal", by, n, wait)
+				}
+			}
+		}
+	}
+}
+
+func TestTimesAfterAStepAreThoseOfTheNewClock(t *testing.T) {
+	ms := play(t, hungUp)
+	cs := calls(stepped(t, append(play(t, "00:00.000  carol -> dave  INVITE\n"), ms...), 1, -time.Hour))
+	if c := cs[0]; c.Disposition != Answered || !c.Setup.Equal(ladderStart.Add(-time.Hour)) || c.Missing != 0 {
+		t.Errorf("a call after the step: %s", say(c))
+	}
+	if c := cs[1]; !c.Setup.Equal(ladderStart) || c.Missing&ClockStep == 0 {
+		t.Errorf("a call across the step: %s", say(c))
+	}
+}
+
+func TestStepLapsesNothingEarly(t *testing.T) {
+	tr := New(DefaultLimits())
+	ms := play(t, answeredCall)
+	for i := range ms {
+		tr.Observe(nil, &ms[i], testKeyer.Of(&ms[i]))
+	}
+	day := ladderStart.Add(24 * time.Hour)
+	tr.Stepped(day.Add(10*time.Second), 24*time.Hour)
+	if events := tr.Advance(nil, day.Add(4*time.Hour)); len(events) != 0 {
+		t.Errorf("%d events within the longest silence, want 0", len(events))
+	}
+	events := tr.Advance(nil, day.Add(4*time.Hour+6*time.Second))
+	if len(events) != 1 || !events[0].Time.Equal(day.Add(4*time.Hour+5*time.Second)) {
+		t.Fatalf("%d events, want 1 four hours after the last message, on the new clock", len(events))
+	}
+}

@@ -1,0 +1,193 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/sip"
+)
+
+// last returns the record of each call as it was told last.
+func last(events []Event) (cs []*Call) {
+	at := map[string]int{}
+	for _, e := range events {
+		if e.Kind != CallKind || e.Stage != Stop && e.Stage != Correction {
+			continue
+		}
+		key := fmt.Sprintf("%s %d %d", e.Call.Facts.First(CallIDText), e.Ordinal>>16, e.Call.FirstSeen.UnixNano())
+		if i, told := at[key]; told {
+			cs[i] = e.Call
+			continue
+		}
+		at[key] = len(cs)
+		cs = append(cs, e.Call)
+	}
+	return cs
+}
+
+// outcomes shows ms to a Tracker that tells corrections, waits, and returns the records.
+func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*Call {
+	t.Helper()
+	tr := New(DefaultLimits())
+	tr.Tell(StagesOf(Stop, Correction))
+	return last(follow(t, tr, ms, wait))
+}
+
+// shown reports whether a message of c's Call-ID for which is is true stands in ms.
+func shown(ms []sip.Message, c *Call, is func(*sip.Message) bool) bool {
+	return slices.ContainsFunc(ms, func(m sip.Message) bool {
+		return string(m.Value(sip.CallID)) == string(c.Facts.First(CallIDText)) && is(&m)
+	})
+}
+
+func isInvite(m *sip.Message) bool { return m.Method == sip.Invite && m.Request() && m.ToTag() == nil }
+func isAck(m *sip.Message) bool    { return m.Method == sip.Ack && m.Request() }
+func isCancel(m *sip.Message) bool { return m.Method == sip.Cancel && m.Request() }
+func isBye(m *sip.Message) bool    { return m.Method == sip.Bye && m.Request() }
+func isAnswer(m *sip.Message) bool { return m.Method == sip.Invite && m.Status/100 == 2 }
+func isEnded(m *sip.Message) bool  { return m.Method == sip.Bye && m.Status >= 200 }
+func isRefusal(m *sip.Message) bool {
+	return (m.Method == sip.Invite || m.Method == sip.Update) && m.Status >= 300
+}
+
+// sound checks that c says of nothing that it was seen if it does not stand in ms.
+// In what order the messages came decides whether an ACK is one to a final response that was not seen.
+func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
+	t.Helper()
+	byAckAlone := c.Disposition == NoAnswer && c.Missing&NoFinal != 0
+	seen := func(is func(*sip.Message) bool) bool { return shown(ms, c, is) }
+	at := func(when time.Time, kinds ...func(*sip.Message) bool) bool {
+		return seen(func(m *sip.Message) bool {
+			return m.Time.Equal(when) && slices.ContainsFunc(kinds, func(is func(*sip.Message) bool) bool { return is(m) })
+		})
+	}
+	answered := c.Disposition == Answered
+	for _, law := range []struct {
+		name string
+		when bool
+		then bool
+	}{
+		{"the setup was seen", !c.Setup.IsZero(), at(c.Setup, isInvite)},
+		{"the answer was seen", !c.Answer.IsZero(), at(c.Answer, isAnswer, isAck)},
+		{"an observed end was seen", c.EndSource == Observed, at(c.End, isBye, isEnded, isCancel, isRefusal)},
+		{"only an observed end has end_time", !c.End.IsZero(), c.EndSource == Observed || c.EndSource == SessionTimer},
+		{"the INVITE was seen", c.Missing&NoInvite == 0, seen(isInvite)},
+		{"a final response was seen", c.Missing&NoFinal == 0, seen(isAnswer) || seen(isRefusal) ||
+			seen(func(m *sip.Message) bool { return m.Method == sip.Update && m.Status/100 == 2 })},
+		{"the BYE was seen", answered && c.Missing&NoBye == 0, seen(isBye)},
+		{"the response to BYE was seen", answered && c.Missing&(NoBye|NoByeResponse) == 0, seen(isEnded)},
+		{"the CANCEL was seen", c.Disposition == Cancelled && c.Missing&NoCancel == 0, seen(isCancel)},
+		{"a billed call was seen whole", billable(c), seen(isInvite) && seen(isAnswer) && seen(isBye)},
+		{"completeness is as defined", ordered || !byAckAlone, c.Completeness == defined(c, ms)},
+		{"what is complete misses nothing", c.Status == Complete, c.Missing == 0 && c.Completeness == 100},
+		{"no hold is longer than the call", true, c.Held >= 0 && (c.Held == 0 || c.Held <= ms[len(ms)-1].Time.Sub(ms[0].Time))},
+	} {
+		if law.when && !law.then {
+			t.Errorf("%s: not so: %s\n%s", what, law.name, say(c))
+		}
+	}
+}
+
+// billable is the rule of records: both answer and end were observed.
+func billable(c *Call) bool {
+	return c.Disposition == Answered && c.EndSource == Observed && !c.Answer.IsZero() && !c.End.IsZero() &&
+		c.Missing&(NoInvite|NoFinal|NoBye) == 0
+}
+
+// defined is the completeness of c by its definition, from what it says is missing. An ACK to a final response that
+// was not seen is not missing, and counts if it was seen.
+func defined(c *Call, ms []sip.Message) int {
+	want := []Missing{NoInvite, NoFinal, NoAck}
+	switch c.Disposition {
+	case Answered:
+		want = append(want, NoBye, NoByeResponse)
+	case Cancelled:
+		want = append(want, NoCancel)
+	}
+	n := 0
+	for _, m := range want {
+		missing := c.Missing&m != 0
+		if m == NoAck && c.Disposition == NoAnswer && c.Missing&NoFinal != 0 {
+			missing = !acknowledged(ms, c)
+		}
+		if m == NoByeResponse && c.Missing&NoBye != 0 {
+			missing = !shown(ms, c, isEnded) || c.EndSource != Observed || c.EndCause == EndDialogLost
+		}
+		if !missing {
+			n++
+		}
+	}
+	return n * 100 / len(want)
+}
+
+// acknowledged reports whether the last INVITE that is shown of c has its ACK.
+func acknowledged(ms []sip.Message, c *Call) bool {
+	last := uint32(0)
+	shown(ms, c, func(m *sip.Message) bool {
+		if isInvite(m) || m.Method == sip.Invite && !m.Request() {
+			last = max(last, m.CSeq)
+		}
+		return false
+	})
+	return shown(ms, c, func(m *sip.Message) bool { return isAck(m) && m.CSeq == last })
+}
+
+// exact checks that c says of nothing that it was not seen if it stands in ms.
+func exact(t *testing.T, what string, c *Call, ms []sip.Message) {
+	t.Helper()
+	seen := func(is func(*sip.Message) bool) bool { return shown(ms, c, is) }
+	for _, law := range []struct {
+		name  string
+		wrong bool
+	}{
+		{"the INVITE was seen", c.Missing&NoInvite != 0 && seen(isInvite)},
+		{"the answer was seen", c.Missing&NoFinal != 0 && seen(func(m *sip.Message) bool {
+			return isAnswer(m) && seen(func(i *sip.Message) bool {
+				return isInvite(i) && i.CSeq == m.CSeq && string(i.FromTag()) == string(m.FromTag())
+			})
+		})},
+		{"the ACK was seen", c.Missing&NoAck != 0 && !c.Setup.IsZero() && c.EndCause != EndDialogLost && acknowledged(ms, c)},
+		{"the BYE was seen", c.Missing&NoBye != 0 && seen(isBye) && c.EndCause != EndDialogLost},
+		{"both sides were heard", c.Missing&OneDirection != 0 &&
+			seen((*sip.Message).Request) && seen(func(m *sip.Message) bool { return !m.Request() })},
+	} {
+		if law.wrong {
+			t.Errorf("%s: but %s\n%s", what, law.name, say(c))
+		}
+	}
+}
+
+func TestNothingUnseenIsTold(t *testing.T) {
+	for _, s := range allStories() {
+		ms := play(t, s.ladder)
+		swapped := false
+		check := func(what string, ms []sip.Message) {
+			cs := outcomes(t, ms, s.wait)
+			for _, c := range cs {
+				sound(t, s.name+": "+what, c, ms, !swapped)
+				if !swapped && len(cs) == 1 && c.Forks < 2 {
+					exact(t, s.name+": "+what, c, ms)
+				}
+			}
+		}
+		check("as it is", ms)
+		check("requests", slices.DeleteFunc(slices.Clone(ms), func(m sip.Message) bool { return !m.Request() }))
+		check("responses", slices.DeleteFunc(slices.Clone(ms), func(m sip.Message) bool { return m.Request() }))
+		for i := range ms {
+			check(fmt.Sprint("from message ", i+1), ms[i:])
+			check(fmt.Sprint("to message ", i+1), ms[:i+1])
+			check(fmt.Sprint("without message ", i+1), slices.Delete(slices.Clone(ms), i, i+1))
+		}
+		swapped = true
+		for i := 1; i < len(ms); i++ {
+			late, other := slices.Clone(ms), slices.Clone(ms)
+			late[i-1], late[i] = late[i], late[i-1]
+			check(fmt.Sprint("message ", i+1, " shown early"), late)
+			other[i-1], other[i] = other[i], other[i-1]
+			other[i-1].Time, other[i].Time = other[i].Time, other[i-1].Time
+			check(fmt.Sprint("message ", i+1, " sent early"), other)
+		}
+	}
+}
