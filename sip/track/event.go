@@ -19,6 +19,8 @@ type Kind uint8
 const (
 	CallKind Kind = iota + 1
 	RegistrationKind
+	DeviceKind
+	SightingKind // a refresh, for Devices only: nothing is told of it
 )
 
 // A Stage is the point in its life at which a call is told.
@@ -247,6 +249,7 @@ type Counts struct {
 	Live                                 uint64
 	Ended                                [Dispositions]uint64
 	Registrations                        [RegistrationStates]uint64
+	Forgotten                            uint64 // REGISTERs under way and bindings that did not hold, to make room
 	Opaque                               uint64 // addresses that could not be read
 }
 
