@@ -141,6 +141,7 @@ func (l *ledger) addTracker(c *track.Counts) {
 	for d, n := range c.Ended {
 		count(l.Calls.Ended, cpni.DispositionWord(track.Disposition(d)), n)
 	}
+	count(l.Registrations, "forgotten", c.Forgotten)
 	for s, n := range c.Registrations {
 		count(l.Registrations, cpni.RegistrationWord(track.RegistrationState(s)), n)
 	}

@@ -30,6 +30,14 @@ func (q *deadlines) set(n uint32, at int64) {
 	}
 }
 
+// when returns when n is due, 0 for never.
+func (q *deadlines) when(n uint32) int64 {
+	if int(n) >= len(q.pos) || q.pos[n] == 0 {
+		return 0
+	}
+	return q.at[n]
+}
+
 // drop makes n due never.
 func (q *deadlines) drop(n uint32) {
 	if int(n) >= len(q.pos) || q.pos[n] == 0 {

@@ -20,6 +20,8 @@ const (
 	CallKind Kind = iota + 1
 	RegistrationKind
 	LinkKind // of Legs only: no record comes of it
+	DeviceKind
+	SightingKind // a refresh, for Devices only: nothing is told of it
 )
 
 // A Stage is the point in its life at which a call is told.
@@ -256,6 +258,7 @@ type Counts struct {
 	Corrected                            uint64 // told again; Ended has them as they were told first
 	Bounds                               [Bounds]uint64
 	Registrations                        [RegistrationStates]uint64
+	Forgotten                            uint64 // REGISTERs under way and bindings that did not hold, to make room
 	Opaque                               uint64 // addresses that could not be read
 }
 

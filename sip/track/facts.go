@@ -79,7 +79,8 @@ const (
 	OriginSession
 	RegisteredNumber
 	RegisteredHost
-	Facts_ // how many there are
+	contactMark // where the Facts of one of several Contacts begin; no Event has it
+	Facts_      // how many there are
 )
 
 // Facts are the texts of one Call, each a Fact and its value, in the order in which they were copied.

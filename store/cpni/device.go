@@ -1,6 +1,8 @@
 package cpni
 
 import (
+	"bytes"
+
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
@@ -12,7 +14,7 @@ var deviceFields = map[string]extractor{
 	"device_reg_id":      integer(track.RegID, sip.Contact),
 	"device_mac":         {deviceMAC, agentHeaders},
 	"contact_user":       text(track.ContactUser, sip.Contact),
-	"contact_address":    text(track.ContactHost, sip.Contact),
+	"contact_address":    {contactAddress, []sip.Header{sip.Contact}},
 	"device_vendor":      {func(in *inside) Value { return word(in.claimed().Vendor) }, agentHeaders},
 	"device_model":       {func(in *inside) Value { return word(in.claimed().Model) }, agentHeaders},
 	"device_firmware":    {func(in *inside) Value { return hide([]byte(in.claimed().Firmware)) }, agentHeaders},
@@ -38,6 +40,11 @@ func (in *inside) claimed() *sip.Device {
 		}
 	}
 	return in.device
+}
+
+// contactAddress is where the Contact points to, unknown if that is a name.
+func contactAddress(in *inside) Value {
+	return addressText(bytes.Trim(in.facts.First(track.ContactHost), "[]"))
 }
 
 func deviceMAC(in *inside) Value {

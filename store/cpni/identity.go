@@ -43,15 +43,22 @@ func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 }
 
 func (in *inside) registrationIdentity(parts [][]byte) [][]byte {
-	contact := in.facts.First(track.InstanceID)
-	if contact == nil {
-		contact = append(append(bytes.Clone(in.facts.First(track.ContactUser)), '@'),
-			in.facts.First(track.ContactHost)...)
-	}
-	record := append(append(bytes.Clone(in.facts.First(track.RegisteredNumber)), '@'),
-		in.facts.First(track.RegisteredHost)...)
-	return append(parts, []byte("registration"), record, contact, in.facts.First(track.CallIDText),
+	return append(parts, []byte("registration"), in.addressOfRecord(), in.contact(), in.facts.First(track.CallIDText),
 		binary.BigEndian.AppendUint32(nil, in.reg.CSeq), []byte(registrationWords[in.reg.State]))
+}
+
+func (in *inside) addressOfRecord() []byte {
+	return append(append(bytes.Clone(in.facts.First(track.RegisteredNumber)), '@'),
+		in.facts.First(track.RegisteredHost)...)
+}
+
+// contact is the instance-id with the flow's number (RFC 5626), else the Contact's URI.
+func (in *inside) contact() []byte {
+	if id := in.facts.First(track.InstanceID); id != nil {
+		return append(append(bytes.Clone(id), ';'), in.facts.First(track.RegID)...)
+	}
+	uri := append(append(bytes.Clone(in.facts.First(track.ContactUser)), '@'), in.facts.First(track.ContactHost)...)
+	return append(append(uri, ':'), in.facts.First(track.ContactPort)...)
 }
 
 func stamp(t time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) }

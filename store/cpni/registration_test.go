@@ -1,0 +1,62 @@
+package cpni
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"sipsieve/sip/track"
+)
+
+func aRegistration(state track.RegistrationState, cseq uint32, facts map[track.Fact]string) *track.Event {
+	reg := &track.Registration{At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), State: state, Code: 200, Expires: 3600,
+		CSeq: cseq, Status: track.Complete, Completeness: 100}
+	for f := track.Fact(1); f < track.Facts_; f++ {
+		reg.Facts.Append(f, []byte(facts[f]))
+	}
+	return &track.Event{Time: reg.At, Kind: track.RegistrationKind, Stage: track.Stop, Revision: 1, Registration: reg}
+}
+
+func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
+	with := func(change map[track.Fact]string) map[track.Fact]string {
+		facts := map[track.Fact]string{track.RegisteredNumber: "alice", track.RegisteredHost: "example.net",
+			track.ContactUser: "alice", track.ContactHost: "10.0.0.7", track.ContactPort: "5060", track.CallIDText: "1@x"}
+		for f, v := range change {
+			facts[f] = v
+		}
+		return facts
+	}
+	x, seen := NewReader("US"), map[string]int{}
+	for i, ev := range []*track.Event{
+		aRegistration(track.Registered, 1, with(nil)), aRegistration(track.Registered, 2, with(nil)),
+		aRegistration(track.Deregistered, 1, with(nil)),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.RegisteredNumber: "bob"})),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.ContactPort: "5062"})),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.CallIDText: "2@x"})),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1", track.RegID: "1"})),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1", track.RegID: "2"})),
+		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:2", track.RegID: "1"})),
+	} {
+		r := x.Record(ev)
+		id := string(bytes.Join(r.Identity(nil), []byte{0}))
+		if j, twice := seen[id]; twice {
+			t.Errorf("%d and %d have one id", j, i)
+		}
+		seen[id] = i
+	}
+	moved := x.Record(aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1",
+		track.RegID: "1", track.ContactHost: "10.9.9.9"})))
+	if _, same := seen[string(bytes.Join(moved.Identity(nil), []byte{0}))]; !same {
+		t.Error("the id of an instance depends on its address")
+	}
+}
+
+func TestContactAddressIsAnAddress(t *testing.T) {
+	for host, want := range map[string]string{"10.0.0.7": "10.0.0.7", "[2001:db8::7]": "2001:db8::7",
+		"alices-phone.example.net": "", "": ""} {
+		r := NewReader("US").Record(aRegistration(track.Registered, 1, map[track.Fact]string{track.ContactHost: host}))
+		if got := shown(t, &r, "contact_address"); got != want {
+			t.Errorf("%s: got = %q, want %q", host, got, want)
+		}
+	}
+}
