@@ -3,6 +3,8 @@ package track
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -221,6 +223,24 @@ func TestUUIDs(t *testing.T) {
 		var room [32]byte
 		if got := uuid(&room, []byte(text)); got != (want != "") || got && string(room[:]) != want {
 			t.Errorf("%q: %t %q, want %q", text, got, room, want)
+		}
+	}
+}
+
+// The captures at hand were made without a B2BUA, with equipment that has one session description for all calls.
+func TestCapturesWithoutAB2BUAJoinNothing(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(captures, "generated", "*.pcap*"))
+	public, _ := filepath.Glob(filepath.Join(captures, "public", "*.pcap*"))
+	if len(files) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no captures here")
+		}
+		t.Skip("no captures here")
+	}
+	for _, path := range append(files, public...) {
+		calls := joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, messages(t, path), 2))
+		if got := sayJoins(calls, 0); got != "" {
+			t.Errorf("%s: %d calls, and some are joined", filepath.Base(path), len(calls))
 		}
 	}
 }
