@@ -142,13 +142,26 @@ func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
 			c.take(kind, e.values[i])
 		}
 	}
-	if _, ok := c.settle(); !ok {
-		return false
+	if _, ok := c.settle(); ok {
+		for _, p := range c.found[:c.n] {
+			l.join(n, p, by)
+		}
+		return true
 	}
-	for _, p := range c.found[:c.n] {
-		l.join(n, p, by)
+	if c.common {
+		l.distrust(e, kind)
 	}
-	return true
+	return false
+}
+
+// distrust takes the clues of that kind in e for such as several calls have, until all that have them are gone.
+func (l *Legs) distrust(e *Evidence, kind clueKind) {
+	for i, k := range e.kinds[:e.n] {
+		if b, ok := l.index[token(k, e.values[i])]; ok && k == kind {
+			b.common = true
+			l.index[token(k, e.values[i])] = b
+		}
+	}
 }
 
 // names reports whether the mark of c may be the other leg's Call-ID.
@@ -172,7 +185,12 @@ func (c *candidates) take(kind clueKind, value uint64) {
 	b := c.legs.index[t]
 	c.common = c.common || b.common
 	for p := b.first; p != 0 && c.n < len(c.found); p = c.legs.after(p, t) {
-		if p != c.of && c.legs.fits(c.of, p, c.by) {
+		if p == c.of {
+			continue
+		}
+		fits, foreign := c.legs.fits(c.of, p, c.by)
+		c.common = c.common || foreign
+		if fits {
 			c.found[c.n] = p
 			c.n++
 		}
@@ -181,32 +199,45 @@ func (c *candidates) take(kind clueKind, value uint64) {
 
 // settle returns one of c, if all are joined with each other. More than one call is counted.
 func (c *candidates) settle() (uint32, bool) {
-	if c.n == 0 {
-		return 0, false
-	}
-	one := c.legs.first(c.found[0], 0)
-	for _, p := range c.found[1:c.n] {
-		c.common = c.common || c.legs.first(p, 0) != one
+	for i, p := range c.found[:c.n] {
+		c.common = c.common || i > 0 && c.legs.first(p, 0) != c.legs.first(c.found[0], 0)
 	}
 	if c.common {
 		c.legs.counts.ambiguous.Add(1)
-		return 0, false
 	}
-	return c.found[0], true
+	return c.found[0], c.n > 0 && !c.common
 }
 
-// fits reports whether n, which opens now, can be another leg of p's call by that evidence. A mark that equipment
-// makes by itself joins no two legs that left one host, nor one that left where the call came from: there it is
-// another call, and the equipment has one mark for all.
-func (l *Legs) fits(n, p uint32, by Correlation) bool {
+// fits reports whether n, which opens now, can be another leg of p's call by that evidence, and whether it is foreign
+// to it: proof that several calls have the mark. Equipment makes some marks by itself, and may have one for all its
+// calls. So they join no two legs that left one host; and one that left where the call came from, or came to where
+// the call came to, unless from a host that the call went to, is another call.
+func (l *Legs) fits(n, p uint32, by Correlation) (fits, foreign bool) {
 	a, b := l.legs.at(n), l.legs.at(p)
 	if (by == CallIDRule || by == SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
-		return false
+		return false, false
 	}
 	if by != SDPCorrelation && by != ICIDCorrelation && by != SessionIDCorrelation {
-		return true
+		return true, false
 	}
-	return !a.beside(b) && !a.beside(l.legs.at(l.first(p, 0)))
+	first := l.legs.at(l.first(p, 0))
+	again := a.dst != 0 && a.dst == first.dst && first.src != first.dst && !l.wentTo(p, a.src)
+	if again || a.beside(first) {
+		return false, true
+	}
+	return !a.beside(b), false
+}
+
+// wentTo reports whether a leg that p is joined with, or p, went to that host.
+func (l *Legs) wentTo(p uint32, host uint64) bool {
+	for q := l.legs.at(p).circle; ; q = l.legs.at(q).circle {
+		if l.legs.at(q).dst == host {
+			return true
+		}
+		if q == p {
+			return false
+		}
+	}
 }
 
 // beside reports whether g and o left one host. One that speaks to itself is told by the ports.

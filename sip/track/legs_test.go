@@ -170,6 +170,10 @@ var legStories = []legStory{
 		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) + legText("a-2", "alice", "sbc", 5, 60, "Session-ID: "+uuidA) +
 			legText("b-1", "out", "dave", 5.1, 60, "Session-ID: "+uuidA) + legText("b-2", "out", "carol", 5.2, 60, "Session-ID: "+uuidA),
 		""},
+	{"a call goes out to another B2BUA and comes back",
+		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) + legText("b-1", "sbc", "carol", 0.1, 60, "Session-ID: "+uuidA) +
+			legText("c-1", "carol", "sbc", 0.2, 60, "Session-ID: "+uuidA) + legText("d-1", "sbc", "bob", 0.3, 60, "Session-ID: "+uuidA),
+		"a-1:session_id b-1:session_id c-1:session_id d-1:session_id"},
 	{"the charging vector of both legs is equal",
 		legText("a-1", "alice", "sbc", 0, 60, `P-Charging-Vector: icid-value="AyretyU0dm+6O2IrT5tAFrbHLso=";orig-ioi=x`) +
 			legText("b-1", "out", "bob", 0.1, 60.1, `P-Charging-Vector: orig-ioi=y;icid-value=AyretyU0dm+6O2IrT5tAFrbHLso=`),

@@ -1,0 +1,246 @@
+package track
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/sip"
+)
+
+// legsOf returns Legs with n calls that show nothing of each other, each a second after the one before.
+func legsOf(t testing.TB, n int) *Legs {
+	l := NewLegs(LegLimits{Legs: n, Window: time.Hour, Near: time.Second})
+	for i := range n {
+		k := Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
+		l.Observe(&Event{Time: ladderStart.Add(time.Duration(i) * time.Second), Key: k, Kind: LinkKind,
+			Evidence: &Evidence{leg: k, opens: true}})
+	}
+	if l.legs.len() != n {
+		t.Fatalf("legs = %d, want %d", l.legs.len(), n)
+	}
+	return l
+}
+
+// The groups at every min are those of the joins of min and more, each named by its first leg.
+func TestGroupsHoldByTheJoinsThatAreSureEnough(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		const n = 24
+		l := legsOf(t, n)
+		var plain [Correlations][n + 1]int // the first leg by correlation and leg
+		for by := range plain {
+			for i := range plain[by] {
+				plain[by][i] = i
+			}
+		}
+		for range r.IntN(2 * n) {
+			a, b, by := 1+r.IntN(n), 1+r.IntN(n), Correlation(1+r.IntN(int(Correlations)-1))
+			if a == b || !l.join(uint32(a), uint32(b), by) {
+				continue
+			}
+			for weaker := Correlation(1); weaker < Correlations; weaker++ {
+				if weaker.Score() > by.Score() {
+					continue
+				}
+				low, high := min(plain[weaker][a], plain[weaker][b]), max(plain[weaker][a], plain[weaker][b])
+				for i, first := range plain[weaker] {
+					if first == high {
+						plain[weaker][i] = low
+					}
+				}
+			}
+		}
+		for by := Correlation(1); by < Correlations; by++ {
+			compareGroups(t, l, by.Score(), plain[by][1:])
+		}
+	}
+}
+
+func compareGroups(t *testing.T, l *Legs, min int, want []int) {
+	t.Helper()
+	for i, first := range want {
+		got, group := l.joinOf(uint32(i + 1)).By(min)
+		alone := 0
+		for _, other := range want {
+			if other == first {
+				alone++
+			}
+		}
+		if (alone == 1) != (got == Uncorrelated) || alone > 1 && group != l.legs.at(uint32(first)).group {
+			t.Fatalf("min %d: leg %d: by %s, the group of leg %d: %t", min, i+1, correlations[got], first, alone > 1)
+		}
+	}
+}
+
+// FuzzUnrelatedCallsChangeNoJoin plays a story, and among its messages calls that have nothing to do with it.
+func FuzzUnrelatedCallsChangeNoJoin(f *testing.F) {
+	var all [][]sip.Message
+	var want []string
+	for _, s := range legStories {
+		all = append(all, play(f, hosts+s.ladder))
+		want = append(want, s.want)
+	}
+	f.Add(uint8(0), []byte{1, 2, 3})
+	f.Add(uint8(20), []byte("any time will do for others to call"))
+	f.Fuzz(func(t *testing.T, n uint8, times []byte) {
+		story := int(n) % len(all)
+		ms := slices.Clone(all[story])
+		for i, at := range times[:min(len(times), 20)] {
+			ms = append(ms, stranger(t, i, time.Duration(at)*300*time.Millisecond)...)
+		}
+		slices.SortStableFunc(ms, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
+		calls := joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, ms, 1+int(n)%3))
+		if got := sayJoins(calls, 0); got != want[story] {
+			t.Errorf("%s, with others:\n%s\nwant\n%s", legStories[story].name, got, want[story])
+		}
+	})
+}
+
+// stranger returns the INVITE of a call to a number, by hosts and with marks of its own.
+func stranger(t testing.TB, i int, at time.Duration) []sip.Message {
+	ladder := fmt.Sprintf("them is +1720555%04d at 198.51.100.%d\nthose is +1720555%04d at 203.0.113.%d\n", 1000+i, 1+i, 2000+i, 1+i) +
+		legText(fmt.Sprintf("a-stranger-%d", i), "them", "those", 0, 5, fmt.Sprintf("X-Call-ID: nobody-%d", i),
+			fmt.Sprintf("Session-ID: %032x", 1+i))
+	ms := play(t, ladder)
+	for j := range ms {
+		ms[j].Time = ms[j].Time.Add(at)
+	}
+	return ms
+}
+
+// FuzzLegsForget opens, refers and ends calls with marks of a few, under a limit: no more is remembered than that,
+// and nothing once all is over.
+func FuzzLegsForget(f *testing.F) {
+	f.Add([]byte("calls come and go, and some have the same marks as others"), uint8(3))
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5}, uint8(40))
+	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
+		l := NewLegs(DefaultLegLimits(int(limit) + 1))
+		at, live := ladderStart, map[Key]int{}
+		for i := 0; i+3 < len(order); i += 4 {
+			at = at.Add(time.Duration(order[i]&15) * 200 * time.Millisecond)
+			k := Key{order[i+1] & 31, 7}
+			ev := &Event{Time: at, Key: k, Kind: LinkKind, Evidence: &Evidence{leg: k, opens: order[i]&0x10 == 0,
+				src: uint64(order[i+2] & 3), dst: uint64(order[i+2] >> 6)}}
+			if order[i]&0xc0 == 0xc0 && live[k] > 0 {
+				live[k]--
+				l.Complete(&Event{Time: at, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+				continue
+			}
+			ev.Evidence.add(clueKind(order[i+2]>>2)%(leftClue+1), uint64(order[i+3]&7))
+			ev.Evidence.add(clueKind(order[i+3]>>3)%(leftClue+1), uint64(order[i+3]&3))
+			l.Observe(ev)
+			if ev.Evidence.opens {
+				live[k]++
+			}
+			if n := l.legs.len(); n > int(limit)+1 || uint64(n) != l.Counts().Remembered {
+				t.Fatalf("legs = %d, counted %d, limit %d", n, l.Counts().Remembered, int(limit)+1)
+			}
+		}
+		for k, n := range live {
+			for range n {
+				l.Complete(&Event{Time: at, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+			}
+		}
+		l.advance(at.Add(time.Minute).UnixNano())
+		if l.legs.len() != 0 || len(l.index) != 0 || l.oldest != 0 || l.newest != 0 {
+			t.Errorf("after the end: legs %d, clues %d, rows %d, %d", l.legs.len(), len(l.index), l.oldest, l.newest)
+		}
+	})
+}
+
+func TestTheOldestLegsGoWithAllTheyAreJoinedWith(t *testing.T) {
+	ms := play(t, hosts+legText("a-1", "alice", "sbc", 0, 60)+legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: a-1")+
+		legText("c-1", "carol", "sbc", 1, 60)+legText("d-1", "out", "dave", 1.1, 60.1, "X-Call-ID: c-1"))
+	l := NewLegs(DefaultLegLimits(3))
+	if got, want := sayJoins(joined(l, eventsOf(t, ms, 1)), 0), "c-1:header d-1:header"; got != want {
+		t.Errorf("joined = %s, want %s", got, want)
+	}
+	if c := l.Counts(); c.Forgotten != 2 || c.Joined[HeaderCorrelation] != 2 {
+		t.Errorf("forgotten %d, joined %d, want 2, 2", c.Forgotten, c.Joined[HeaderCorrelation])
+	}
+}
+
+func TestAMarkOfEverybodysJoinsNobody(t *testing.T) {
+	ladder := hosts
+	for i := range 30 {
+		ladder += fmt.Sprintf("them is +1720555%04d at 198.51.100.%d\n", 1000+i, 1+i) +
+			legText(fmt.Sprintf("a-%02d", i), "them", "sbc", float64(i)/10, 60, "Session-ID: "+uuidA) +
+			legText(fmt.Sprintf("b-%02d", i), "out", "bob", float64(i)/10+0.05, 60, "Session-ID: "+uuidA)
+	}
+	l := NewLegs(DefaultLegLimits(1000))
+	calls := joined(l, eventsOf(t, play(t, ladder), 1))
+	if got, want := sayJoins(calls, 0), "a-00:session_id b-00:session_id"; got != want {
+		t.Errorf("joined = %s, want %s", got, want)
+	}
+	if c := l.Counts(); c.Shared == 0 || c.Ambiguous == 0 {
+		t.Errorf("shared %d, ambiguous %d, want some", c.Shared, c.Ambiguous)
+	}
+}
+
+func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
+	for _, s := range legStories {
+		want := NoTransfer
+		switch s.name {
+		case "REFER with Replaces, and the new call", "REFER with Replaces, BYE, and then the new call, the replaced one not seen":
+			want = Attended
+		case "REFER without Replaces, and an INVITE that says who referred it":
+			want = Blind
+		default:
+			continue
+		}
+		for id, c := range joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, play(t, hosts+s.ladder), 1)) {
+			if by, _ := c.Join.By(100); by == TransferCorrelation && c.Transfer != want {
+				t.Errorf("%s: %s: transfer = %d, want %d", s.name, id, c.Transfer, want)
+			}
+		}
+	}
+}
+
+func TestCallIDRulesAreRead(t *testing.T) {
+	id := []byte("B2B_a84b4c76e66710_b2b-1")
+	for rule, want := range map[string]string{"B2B_*": "a84b4c76e66710_b2b-1", "*_b2b-1": "B2B_a84b4c76e66710",
+		"B2B_*_b2b-1": "a84b4c76e66710", "*": string(id), "X*": "", "B2B_a84b4c76*": "e66710_b2b-1", "B2B_a84b4c76e66710_*": ""} {
+		r, err := ParseIDRule(rule)
+		if got := string(r.of(id)); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", rule, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "_b2b-1", "*_*"} {
+		if _, err := ParseIDRule(text); err == nil {
+			t.Errorf("%q is taken for a rule", text)
+		}
+	}
+}
+
+func TestUUIDs(t *testing.T) {
+	for text, want := range map[string]string{uuidA: uuidA, "AB30317F-1A78-4DC4-8FF8-24D0D3715D86": uuidA,
+		"00000000000000000000000000000000": "", "ab30317f": "", uuidA + "0": "", "gb30317f1a784dc48ff824d0d3715d86": "", "": ""} {
+		var room [32]byte
+		if got := uuid(&room, []byte(text)); got != (want != "") || got && string(room[:]) != want {
+			t.Errorf("%q: %t %q, want %q", text, got, room, want)
+		}
+	}
+}
+
+// The captures at hand were made without a B2BUA, with equipment that has one session description for all calls.
+func TestCapturesWithoutAB2BUAJoinNothing(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(captures, "generated", "*.pcap*"))
+	public, _ := filepath.Glob(filepath.Join(captures, "public", "*.pcap*"))
+	if len(files) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no captures here")
+		}
+		t.Skip("no captures here")
+	}
+	for _, path := range append(files, public...) {
+		calls := joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, messages(t, path), 2))
+		if got := sayJoins(calls, 0); got != "" {
+			t.Errorf("%s: %d calls, and some are joined", filepath.Base(path), len(calls))
+		}
+	}
+}
