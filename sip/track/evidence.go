@@ -139,6 +139,8 @@ func (l *Linking) ofInvite(e *Evidence, m *sip.Message) {
 			e.add(clueKind(CallIDRule), l.origin(v))
 		case sip.Link:
 			l.header(e, bytes.Trim(v, "<>\" "))
+		case sip.Correlation:
+			e.add(clueKind(HEPCorrelation), l.name(v))
 		case sip.SessionID:
 			l.session(e, v)
 		case sip.PChargingVector:

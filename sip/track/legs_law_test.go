@@ -221,7 +221,7 @@ func TestUUIDs(t *testing.T) {
 	for text, want := range map[string]string{uuidA: uuidA, "AB30317F-1A78-4DC4-8FF8-24D0D3715D86": uuidA,
 		"00000000000000000000000000000000": "", "ab30317f": "", uuidA + "0": "", "gb30317f1a784dc48ff824d0d3715d86": "", "": ""} {
 		var room [32]byte
-		if got := uuid(&room, []byte(text)); got != (want != "") || got && string(room[:]) != want {
+		if got := sessionUUID(&room, []byte(text)); got != (want != "") || got && string(room[:]) != want {
 			t.Errorf("%q: %t %q, want %q", text, got, room, want)
 		}
 	}

@@ -16,7 +16,6 @@ var otherwise = map[string]string{
 	"d2-snaplen300":      "every message is cut in its headers",
 	"g31-torture-access": "messages without Call-ID, and with a header twice: no calls of ours",
 	"ndpi-fuzz-2594":     "fuzzed bytes",
-	"sngrep-ipip":        "half of it comes in IP in IP, which is not read yet",
 }
 
 // A truth is one call as tshark and a script of its own see it.
