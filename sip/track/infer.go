@@ -54,7 +54,8 @@ func (l *Legs) advance(now int64) {
 
 // passing reports whether a clue holds for the window only.
 func (k clueKind) passing() bool {
-	return k == clueKind(CallIDRule) || k == clueKind(SDPCorrelation) || k == clueKind(TransferCorrelation) || k == referClue
+	return k == clueKind(CallIDRule) || k == clueKind(SDPCorrelation) || k == clueKind(TransferCorrelation) ||
+		k == referClue
 }
 
 // ofTheLiving reports whether a clue of a call that is over says nothing any more. Others are still to be joined by

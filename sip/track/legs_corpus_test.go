@@ -24,7 +24,8 @@ var callKinds = []string{"header", "same header", "session_id", "icid", "call_id
 	"hunt", "one leg in", "one leg out", "transfer"}
 
 func newLegCorpus() *legCorpus {
-	c := &legCorpus{r: rand.New(rand.NewPCG(2026, 47)), session: map[string]int{}, kind: map[int]string{}, hep: map[string]string{}}
+	c := &legCorpus{r: rand.New(rand.NewPCG(2026, 47)), session: map[string]int{}, kind: map[int]string{},
+		hep: map[string]string{}}
 	for i := range 40 {
 		fmt.Fprintf(&c.text, "phone%d is +1303555%04d at 198.51.100.%d\n", i, 1000+i, 1+i)
 	}
@@ -40,7 +41,8 @@ func (c *legCorpus) conversation(i int, kind string) {
 	at := float64(i)/200 + c.r.Float64()/100
 	end := at + 2 + 20*c.r.Float64()
 	number := fmt.Sprintf("+1303555%04d", 100+c.r.IntN(100))
-	for host, addr := range map[string]string{"in": "192.0.2.20", "out": "192.0.2.20", "gw1": "203.0.113.1", "gw2": "203.0.113.2", "gw3": "203.0.113.3"} {
+	for host, addr := range map[string]string{"in": "192.0.2.20", "out": "192.0.2.20",
+		"gw1": "203.0.113.1", "gw2": "203.0.113.2", "gw3": "203.0.113.3"} {
 		c.text.WriteString(host + " is " + number + " at " + addr + "\n")
 	}
 	a, b := fmt.Sprintf("%08x-a-%d@phone", c.r.Uint32(), i), fmt.Sprintf("%08x-b-%d@sbc", c.r.Uint32(), i)

@@ -103,7 +103,8 @@ func FuzzUnrelatedCallsChangeNoJoin(f *testing.F) {
 
 // stranger returns the INVITE of a call to a number, by hosts and with marks of its own.
 func stranger(t testing.TB, i int, at time.Duration) []sip.Message {
-	ladder := fmt.Sprintf("them is +1720555%04d at 198.51.100.%d\nthose is +1720555%04d at 203.0.113.%d\n", 1000+i, 1+i, 2000+i, 1+i) +
+	ladder := fmt.Sprintf("them is +1720555%04d at 198.51.100.%d\nthose is +1720555%04d at 203.0.113.%d\n",
+		1000+i, 1+i, 2000+i, 1+i) +
 		legText(fmt.Sprintf("a-stranger-%d", i), "them", "those", 0, 5, fmt.Sprintf("X-Call-ID: nobody-%d", i),
 			fmt.Sprintf("Session-ID: %032x", 1+i))
 	ms := play(t, ladder)
@@ -186,7 +187,8 @@ func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
 	for _, s := range legStories {
 		want := NoTransfer
 		switch s.name {
-		case "REFER with Replaces, and the new call", "REFER with Replaces, BYE, and then the new call, the replaced one not seen":
+		case "REFER with Replaces, and the new call",
+			"REFER with Replaces, BYE, and then the new call, the replaced one not seen":
 			want = Attended
 		case "REFER without Replaces, and an INVITE that says who referred it":
 			want = Blind
@@ -204,7 +206,8 @@ func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
 func TestCallIDRulesAreRead(t *testing.T) {
 	id := []byte("B2B_a84b4c76e66710_b2b-1")
 	for rule, want := range map[string]string{"B2B_*": "a84b4c76e66710_b2b-1", "*_b2b-1": "B2B_a84b4c76e66710",
-		"B2B_*_b2b-1": "a84b4c76e66710", "*": string(id), "X*": "", "B2B_a84b4c76*": "e66710_b2b-1", "B2B_a84b4c76e66710_*": ""} {
+		"B2B_*_b2b-1": "a84b4c76e66710", "*": string(id), "X*": "", "B2B_a84b4c76*": "e66710_b2b-1",
+		"B2B_a84b4c76e66710_*": ""} {
 		r, err := ParseIDRule(rule)
 		if got := string(r.of(id)); err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", rule, got, err, want)
@@ -219,7 +222,8 @@ func TestCallIDRulesAreRead(t *testing.T) {
 
 func TestUUIDs(t *testing.T) {
 	for text, want := range map[string]string{uuidA: uuidA, "AB30317F-1A78-4DC4-8FF8-24D0D3715D86": uuidA,
-		"00000000000000000000000000000000": "", "ab30317f": "", uuidA + "0": "", "gb30317f1a784dc48ff824d0d3715d86": "", "": ""} {
+		"00000000000000000000000000000000": "", "ab30317f": "", uuidA + "0": "",
+		"gb30317f1a784dc48ff824d0d3715d86": "", "": ""} {
 		var room [32]byte
 		if got := sessionUUID(&room, []byte(text)); got != (want != "") || got && string(room[:]) != want {
 			t.Errorf("%q: %t %q, want %q", text, got, room, want)

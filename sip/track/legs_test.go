@@ -115,7 +115,8 @@ func legText(id string, from, to string, at, end float64, headers ...string) str
 	for _, m := range []struct {
 		at   float64
 		what string
-	}{{at + 0.2, from + " <- " + to + " 180"}, {at + 1, from + " <- " + to + " 200 INVITE"}, {at + 1.1, from + " -> " + to + " ACK"},
+	}{{at + 0.2, from + " <- " + to + " 180"}, {at + 1, from + " <- " + to + " 200 INVITE"},
+		{at + 1.1, from + " -> " + to + " ACK"},
 		{end, from + " -> " + to + " BYE"}, {end + 0.1, from + " <- " + to + " 200 BYE"}} {
 		s += clock(m.at) + "  " + m.what + "\n"
 	}
@@ -141,22 +142,26 @@ var legStories = []legStory{
 		legText("a-1", "alice", "sbc", 0, 60) + legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: a-1"),
 		"a-1:header b-1:header"},
 	{"the leg that is named is seen later",
-		legText("b-1", "out", "bob", 0, 60, "X-Call-ID: call-of-alice") + legText("call-of-alice", "alice", "sbc", 0.1, 60),
+		legText("b-1", "out", "bob", 0, 60, "X-Call-ID: call-of-alice") +
+			legText("call-of-alice", "alice", "sbc", 0.1, 60),
 		"b-1:header call-of-alice:header"},
 	{"two legs have one value in a configured header",
 		legText("a-1", "alice", "sbc", 0, 60, "X-Call-ID: 0123456789") +
 			legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: 0123456789"),
 		"a-1:header b-1:header"},
 	{"two legs have one value that is too short to stand for a call",
-		legText("a-1", "alice", "sbc", 0, 60, "X-Call-ID: none") + legText("b-1", "out", "dave", 0.1, 60.1, "X-Call-ID: none"),
+		legText("a-1", "alice", "sbc", 0, 60, "X-Call-ID: none") +
+			legText("b-1", "out", "dave", 0.1, 60.1, "X-Call-ID: none"),
 		""},
 	{"a hunt group rings one after the other",
 		legText("a-1", "alice", "sbc", 0, 90) + legText("b-1", "out", "bob", 0.1, 20, "X-Call-ID: a-1") +
-			legText("b-2", "out", "dave", 20, 40, "X-Call-ID: a-1") + legText("b-3", "out", "carol", 40, 90, "X-Call-ID: a-1"),
+			legText("b-2", "out", "dave", 20, 40, "X-Call-ID: a-1") +
+			legText("b-3", "out", "carol", 40, 90, "X-Call-ID: a-1"),
 		"a-1:header b-1:header b-2:header b-3:header"},
 	{"Session-ID of both legs is equal",
 		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA+";remote=00000000000000000000000000000000") +
-			legText("b-1", "out", "bob", 0.1, 60.1, "Session-ID: "+strings.ToUpper(uuidA)+";remote=00000000000000000000000000000000"),
+			legText("b-1", "out", "bob", 0.1, 60.1, "Session-ID: "+strings.ToUpper(uuidA)+
+				";remote=00000000000000000000000000000000"),
 		"a-1:session_id b-1:session_id"},
 	{"Session-ID is nil",
 		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: 00000000000000000000000000000000;remote="+uuidA) +
@@ -167,23 +172,29 @@ var legStories = []legStory{
 			legText("b-1", "out", "bob", 0.1, 60.1, "Session-ID: "+uuidB+";remote="+uuidA),
 		"a-1:session_id b-1:session_id"},
 	{"a telephone has one UUID for all its calls",
-		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) + legText("a-2", "alice", "sbc", 5, 60, "Session-ID: "+uuidA) +
-			legText("b-1", "out", "dave", 5.1, 60, "Session-ID: "+uuidA) + legText("b-2", "out", "carol", 5.2, 60, "Session-ID: "+uuidA),
+		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) +
+			legText("a-2", "alice", "sbc", 5, 60, "Session-ID: "+uuidA) +
+			legText("b-1", "out", "dave", 5.1, 60, "Session-ID: "+uuidA) +
+			legText("b-2", "out", "carol", 5.2, 60, "Session-ID: "+uuidA),
 		""},
 	{"a call goes out to another B2BUA and comes back",
-		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) + legText("b-1", "sbc", "carol", 0.1, 60, "Session-ID: "+uuidA) +
-			legText("c-1", "carol", "sbc", 0.2, 60, "Session-ID: "+uuidA) + legText("d-1", "sbc", "bob", 0.3, 60, "Session-ID: "+uuidA),
+		legText("a-1", "alice", "sbc", 0, 60, "Session-ID: "+uuidA) +
+			legText("b-1", "sbc", "carol", 0.1, 60, "Session-ID: "+uuidA) +
+			legText("c-1", "carol", "sbc", 0.2, 60, "Session-ID: "+uuidA) +
+			legText("d-1", "sbc", "bob", 0.3, 60, "Session-ID: "+uuidA),
 		"a-1:session_id b-1:session_id c-1:session_id d-1:session_id"},
 	{"the charging vector of both legs is equal",
 		legText("a-1", "alice", "sbc", 0, 60, `P-Charging-Vector: icid-value="AyretyU0dm+6O2IrT5tAFrbHLso=";orig-ioi=x`) +
-			legText("b-1", "out", "bob", 0.1, 60.1, `P-Charging-Vector: orig-ioi=y;icid-value=AyretyU0dm+6O2IrT5tAFrbHLso=`),
+			legText("b-1", "out", "bob", 0.1, 60.1,
+				`P-Charging-Vector: orig-ioi=y;icid-value=AyretyU0dm+6O2IrT5tAFrbHLso=`),
 		"a-1:icid b-1:icid"},
 	{"one Call-ID is made of the other",
 		legText("a-1-of-alice@x", "alice", "sbc", 0, 60) + legText("B2B_a-1-of-alice@x", "out", "bob", 0.1, 60.1) +
 			legText("a-1-of-alice@x_b2b-1", "out", "dave", 0.2, 60.1),
 		"B2B_a-1-of-alice@x:call_id_rule a-1-of-alice@x:call_id_rule a-1-of-alice@x_b2b-1:call_id_rule"},
 	{"one Call-ID is made of an older one",
-		legText("a-1-of-alice@x", "alice", "sbc", 0, 60) + legText("B2B_a-1-of-alice@x", "out", "dave", 20, 60.1), ""},
+		legText("a-1-of-alice@x", "alice", "sbc", 0, 60) +
+			legText("B2B_a-1-of-alice@x", "out", "dave", 20, 60.1), ""},
 	{"the B2BUA leaves the session description as it is",
 		legText("a-1", "alice", "sbc", 0, 60, legBody("4711", "192.0.2.1", "16400")...) +
 			legText("b-1", "out", "dave", 0.1, 60.1, legBody("4711", "192.0.2.1", "16400")...),

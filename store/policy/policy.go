@@ -119,7 +119,8 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	key := "purpose." + name
 	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Consent: f.Consent, RetainWhy: f.RetainWhy,
 		Erase: f.Erase, When: f.When, Audience: f.Audience, Kinds: f.Kinds, Stages: f.Stages, Priority: 5,
-		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled, FromReceipt: f.From == "receipt", line: p.at.Line(key)}
+		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled,
+		FromReceipt: f.From == "receipt", line: p.at.Line(key)}
 	if !slices.Contains(cpni.Purposes(), name) {
 		p.say(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
 	}
