@@ -1,11 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"maps"
+	"reflect"
 	"strconv"
 
 	"sipsieve/capture"
@@ -14,79 +10,110 @@ import (
 	"sipsieve/store/cpni"
 )
 
+// A sums is counts by a word of a closed set.
+type sums map[string]uint64
+
 // A ledger says what became of every packet, message, call and excerpt. Its keys are a contract.
 type ledger struct {
 	Packets       packetLedger             `json:"packets"`
+	Streams       streamLedger             `json:"streams"`
 	Messages      messageLedger            `json:"messages"`
 	Calls         callLedger               `json:"calls"`
 	Legs          legLedger                `json:"legs"`
-	Registrations map[string]uint64        `json:"registrations"`
+	Registrations sums                     `json:"registrations"`
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 }
 
 type packetLedger struct {
-	Seen          uint64            `json:"seen"`
-	KernelDropped uint64            `json:"kernel_dropped"`
-	Passed        uint64            `json:"passed"`
-	Refused       map[string]uint64 `json:"refused"`
-	Lost          map[string]uint64 `json:"lost"`
+	Seen          uint64 `json:"seen"`
+	KernelDropped uint64 `json:"kernel_dropped"`
+	Passed        uint64 `json:"passed"`
+	Refused       sums   `json:"refused"`
+	Lost          sums   `json:"lost"`
+	Carried       sums   `json:"carried"` // by encapsulation
+}
+
+// A streamLedger says what was found in TCP streams and could not be read, or only in another way.
+type streamLedger struct {
+	TLS      uint64 `json:"tls"`      // directions of connections
+	DTLS     uint64 `json:"dtls"`     // datagrams
+	Upgrades uint64 `json:"upgrades"` // HTTP messages that went over to WebSocket
+	Deflated uint64 `json:"deflated"` // WebSocket messages that are compressed
+	Skipped  uint64 `json:"skipped"`  // bytes
+	Trailing uint64 `json:"trailing"` // bytes of datagrams
 }
 
 type messageLedger struct {
-	Total           uint64            `json:"total"`
-	Tracked         uint64            `json:"tracked"`
-	Requests        map[string]uint64 `json:"requests"`
-	Statuses        map[string]uint64 `json:"statuses"`
-	Retransmissions uint64            `json:"retransmissions"`
-	Duplicates      uint64            `json:"duplicates"`
-	Dropped         uint64            `json:"dropped"`
-	Refused         map[string]uint64 `json:"refused"`
-	Odd             map[string]uint64 `json:"odd"`
+	Total           uint64 `json:"total"`
+	Tracked         uint64 `json:"tracked"`
+	Requests        sums   `json:"requests"`
+	Statuses        sums   `json:"statuses"`
+	Retransmissions uint64 `json:"retransmissions"`
+	Duplicates      uint64 `json:"duplicates"`
+	Late            uint64 `json:"late"` // came after their turn, from one of several readers
+	Dropped         uint64 `json:"dropped"`
+	Refused         sums   `json:"refused"`
+	Odd             sums   `json:"odd"`
 }
 
 type callLedger struct {
-	Opened  uint64            `json:"opened"`
-	Ended   map[string]uint64 `json:"ended"`
-	Live    uint64            `json:"live"`
-	Evicted uint64            `json:"evicted"`
-	MidCall uint64            `json:"mid_call"`
-	Orphans uint64            `json:"orphans"`
+	Opened    uint64 `json:"opened"`
+	Ended     sums   `json:"ended"`
+	Live      uint64 `json:"live"`
+	Evicted   uint64 `json:"evicted"`
+	Corrected uint64 `json:"corrected"`
+	MidCall   uint64 `json:"mid_call"`
+	Orphans   uint64 `json:"orphans"`
+	Bounds    sums   `json:"bounds"` // what a limit kept out or made go
 }
 
 // A legLedger says what was joined by what, and which evidence came to nothing.
 type legLedger struct {
-	Remembered uint64            `json:"remembered"`
-	Joined     map[string]uint64 `json:"joined"`
-	Ambiguous  uint64            `json:"ambiguous"`
-	Shared     uint64            `json:"shared"`
-	Full       uint64            `json:"full"`
-	Forgotten  uint64            `json:"forgotten"`
+	Remembered uint64 `json:"remembered"`
+	Joined     sums   `json:"joined"`
+	Ambiguous  uint64 `json:"ambiguous"`
+	Shared     uint64 `json:"shared"`
+	Full       uint64 `json:"full"`
+	Forgotten  uint64 `json:"forgotten"`
 }
 
 type excerptLedger struct {
-	Made         uint64            `json:"made"`
-	Put          uint64            `json:"put"`
-	Acknowledged uint64            `json:"acknowledged"`
-	Pending      uint64            `json:"pending"`
-	Suppressed   map[string]uint64 `json:"suppressed"`
+	Made         uint64 `json:"made"`
+	Put          uint64 `json:"put"`
+	Acknowledged uint64 `json:"acknowledged"`
+	Pending      uint64 `json:"pending"`
+	Suppressed   sums   `json:"suppressed"`
 }
 
 func newLedger() *ledger {
 	return &ledger{
-		Packets: packetLedger{Refused: map[string]uint64{}, Lost: map[string]uint64{}},
-		Messages: messageLedger{Requests: map[string]uint64{}, Statuses: map[string]uint64{},
-			Refused: map[string]uint64{}, Odd: map[string]uint64{}},
-		Calls:         callLedger{Ended: map[string]uint64{}},
-		Legs:          legLedger{Joined: map[string]uint64{}},
-		Registrations: map[string]uint64{},
+		Packets:       packetLedger{Refused: sums{}, Lost: sums{}, Carried: sums{}},
+		Messages:      messageLedger{Requests: sums{}, Statuses: sums{}, Refused: sums{}, Odd: sums{}},
+		Calls:         callLedger{Ended: sums{}, Bounds: sums{}},
+		Legs:          legLedger{Joined: sums{}},
+		Registrations: sums{},
 		Excerpts:      map[string]excerptLedger{},
 	}
+}
+
+func (s sums) add(key string, n uint64) {
+	if n > 0 {
+		s[key] += n
+	}
+}
+
+func (s sums) total() (n uint64) {
+	for _, m := range s {
+		n += m
+	}
+	return n
 }
 
 // addDomain adds what d has counted. While d runs, messages on their way to a shard are in the total only.
 func (l *ledger) addDomain(d *domain) {
 	for _, s := range d.shards { // before the reader's, so that the total is never behind
 		l.addTracker(s.counts.Load())
+		l.Messages.Late += s.late.Load()
 	}
 	l.addLegs(d.legs.Counts())
 	l.Messages.Dropped += d.full.Load()
@@ -101,30 +128,35 @@ func (l *ledger) addDrops(d capture.Drops) {
 	l.Packets.KernelDropped += d.Kernel
 	l.Packets.Passed += d.Passed
 	for r := range capture.Reasons {
-		count(l.Packets.Refused, r.String(), d.Refused[r])
-		count(l.Packets.Lost, r.String(), d.Lost[r])
+		l.Packets.Refused.add(r.String(), d.Refused[r])
+		l.Packets.Lost.add(r.String(), d.Lost[r])
+	}
+	for e := range capture.Encapsulations {
+		l.Packets.Carried.add(e.String(), d.Carried[e])
 	}
 }
 
 func (l *ledger) addReader(c sip.Counts) {
 	for m, n := range c.Requests {
-		count(l.Messages.Requests, sip.Method(m).String(), n)
+		l.Messages.Requests.add(sip.Method(m).String(), n)
 		l.Messages.Total += n
 	}
 	for code, n := range c.Statuses {
-		count(l.Messages.Statuses, strconv.Itoa(code), n)
+		l.Messages.Statuses.add(strconv.Itoa(code), n)
 		l.Messages.Total += n
 	}
 	for r, n := range c.Refused {
-		count(l.Messages.Refused, sip.Refusal(r).String(), n)
+		l.Messages.Refused.add(sip.Refusal(r).String(), n)
 	}
 	for i, n := range c.Odd {
-		count(l.Messages.Odd, sip.Flags(1<<i).String(), n)
+		l.Messages.Odd.add(sip.Flags(1<<i).String(), n)
 	}
-	count(l.Packets.Refused, capture.NotSIP.String(), c.NotSIP)
-	count(l.Packets.Refused, capture.Keepalive.String(), c.Keepalive)
-	count(l.Packets.Refused, capture.Opaque.String(), c.Opaque)
-	count(l.Packets.Refused, capture.StreamEvicted.String(), c.Evicted)
+	l.Packets.Refused.add(capture.NotSIP.String(), c.NotSIP)
+	l.Packets.Refused.add(capture.Keepalive.String(), c.Keepalive)
+	l.Packets.Refused.add(capture.Opaque.String(), c.Opaque)
+	l.Packets.Lost.add(capture.StreamEvicted.String(), c.Evicted)
+	plus(&l.Streams, &streamLedger{TLS: c.TLSStreams, DTLS: c.DTLS, Upgrades: c.Upgrades, Deflated: c.Deflated,
+		Skipped: c.Skipped, Trailing: c.Trailing})
 }
 
 func (l *ledger) addTracker(c *track.Counts) {
@@ -132,101 +164,49 @@ func (l *ledger) addTracker(c *track.Counts) {
 	l.Messages.Duplicates += c.Duplicates
 	l.Messages.Retransmissions += c.Retransmissions
 	l.Messages.Dropped += c.Dropped
-	count(l.Messages.Odd, sip.URIBad.String(), c.Opaque)
-	l.Calls.Opened += c.Opened
-	l.Calls.Live += c.Live
-	l.Calls.Evicted += c.Evicted
-	l.Calls.MidCall += c.MidCall
-	l.Calls.Orphans += c.Orphans
+	l.Messages.Odd.add(sip.URIBad.String(), c.Opaque)
+	plus(&l.Calls, &callLedger{Opened: c.Opened, Live: c.Live, Evicted: c.Evicted, Corrected: c.Corrected,
+		MidCall: c.MidCall, Orphans: c.Orphans})
 	for d, n := range c.Ended {
-		count(l.Calls.Ended, cpni.DispositionWord(track.Disposition(d)), n)
+		l.Calls.Ended.add(cpni.DispositionWord(track.Disposition(d)), n)
 	}
-	count(l.Registrations, "forgotten", c.Forgotten)
+	for b, n := range c.Bounds {
+		l.Calls.Bounds.add(track.Bound(b).String(), n)
+	}
+	l.Registrations.add("forgotten", c.Forgotten)
 	for s, n := range c.Registrations {
-		count(l.Registrations, cpni.RegistrationWord(track.RegistrationState(s)), n)
+		l.Registrations.add(cpni.RegistrationWord(track.RegistrationState(s)), n)
 	}
 }
 
 func (l *ledger) addLegs(c track.LegCounts) {
-	l.Legs.Remembered += c.Remembered
-	l.Legs.Ambiguous += c.Ambiguous
-	l.Legs.Shared += c.Shared
-	l.Legs.Full += c.Full
-	l.Legs.Forgotten += c.Forgotten
+	plus(&l.Legs, &legLedger{Remembered: c.Remembered, Ambiguous: c.Ambiguous, Shared: c.Shared, Full: c.Full,
+		Forgotten: c.Forgotten})
 	for by, n := range c.Joined {
-		count(l.Legs.Joined, cpni.CorrelationWord(track.Correlation(by)), n)
+		l.Legs.Joined.add(cpni.CorrelationWord(track.Correlation(by)), n)
 	}
 }
 
-func count(in map[string]uint64, key string, n uint64) {
-	if n > 0 {
-		in[key] += n
-	}
-}
+// add adds what o has counted, excerpts aside.
+func (l *ledger) add(o *ledger) { plus(l, o) }
 
-// add adds what o has counted of packets, messages, calls and registrations.
-func (l *ledger) add(o *ledger) {
-	l.Packets.Seen += o.Packets.Seen
-	l.Packets.KernelDropped += o.Packets.KernelDropped
-	m, n := &l.Messages, &o.Messages
-	m.Total, m.Tracked, m.Retransmissions = m.Total+n.Total, m.Tracked+n.Tracked, m.Retransmissions+n.Retransmissions
-	m.Duplicates, m.Dropped = m.Duplicates+n.Duplicates, m.Dropped+n.Dropped
-	l.Calls.Opened, l.Calls.Live = l.Calls.Opened+o.Calls.Opened, l.Calls.Live+o.Calls.Live
-	l.Calls.Evicted, l.Calls.MidCall = l.Calls.Evicted+o.Calls.Evicted, l.Calls.MidCall+o.Calls.MidCall
-	l.Calls.Orphans += o.Calls.Orphans
-	for _, sums := range [][2]map[string]uint64{{l.Packets.Refused, o.Packets.Refused}, {m.Requests, n.Requests},
-		{m.Statuses, n.Statuses}, {m.Refused, n.Refused}, {m.Odd, n.Odd}, {l.Calls.Ended, o.Calls.Ended},
-		{l.Registrations, o.Registrations}} {
-		for key, n := range sums[1] {
-			count(sums[0], key, n)
+// plus adds the counts of b to those of a.
+func plus[T any](a, b *T) { plusValue(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem()) }
+
+func plusValue(a, b reflect.Value) {
+	for i := range a.NumField() {
+		to, from := a.Field(i), b.Field(i)
+		switch to.Kind() {
+		case reflect.Struct:
+			plusValue(to, from)
+		case reflect.Uint64:
+			to.SetUint(to.Uint() + from.Uint())
+		case reflect.Map:
+			if into, ok := to.Interface().(sums); ok {
+				for key, n := range from.Interface().(sums) {
+					into.add(key, n)
+				}
+			}
 		}
 	}
-}
-
-// balance returns every sum of l that does not come out. inFlight messages may be between a reader and a shard.
-func (l *ledger) balance(inFlight bool) error {
-	m, c := &l.Messages, &l.Calls
-	var errs []error
-	sum := func(name string, got, want uint64) {
-		if got != want {
-			errs = append(errs, fmt.Errorf("ledger: %s: %d is not %d", name, got, want))
-		}
-	}
-	fates := l.Packets.Passed
-	for r := range capture.Reasons {
-		if r.OfFrame() { // the others are of payloads
-			fates += l.Packets.Refused[r.String()]
-		}
-	}
-	if !inFlight || fates > l.Packets.Seen {
-		sum("packets.seen, by fate", l.Packets.Seen, fates)
-	}
-	refused := total(m.Refused)
-	sum("messages.total, by start line", m.Total, total(m.Requests)+total(m.Statuses))
-	if used := m.Tracked + m.Duplicates + refused + m.Dropped; !inFlight || used > m.Total {
-		sum("messages.total, by fate", m.Total, used)
-	}
-	if m.Retransmissions > m.Tracked {
-		errs = append(errs, fmt.Errorf("ledger: messages.retransmissions: %d of %d", m.Retransmissions, m.Tracked))
-	}
-	sum("calls.opened", c.Opened, total(c.Ended)+c.Live+c.Evicted)
-	for name, x := range l.Excerpts {
-		sum("excerpts."+name+".made", x.Made, x.Put+total(x.Suppressed))
-		sum("excerpts."+name+".put", x.Put, x.Acknowledged+x.Pending)
-	}
-	return errors.Join(errs...)
-}
-
-func total(in map[string]uint64) (sum uint64) {
-	for n := range maps.Values(in) {
-		sum += n
-	}
-	return sum
-}
-
-// write writes l as JSON.
-func (l *ledger) write(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(l)
 }

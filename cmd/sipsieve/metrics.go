@@ -64,7 +64,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	each(metricRequests, l.Messages.Requests)
 	each(metricStatuses, l.Messages.Statuses)
 	each(metricFate, map[string]uint64{"tracked": l.Messages.Tracked, "duplicate": l.Messages.Duplicates,
-		"dropped": l.Messages.Dropped, "refused": total(l.Messages.Refused)})
+		"dropped": l.Messages.Dropped, "refused": l.Messages.Refused.total()})
 	each(metricMessages, l.Messages.Refused)
 	one(metricRepeats, prometheus.CounterValue, l.Messages.Retransmissions)
 	one(metricOpened, prometheus.CounterValue, l.Calls.Opened)

@@ -112,8 +112,8 @@ func (f *replayFlags) close(cmd *cobra.Command, d *domain, t *tally, cut error) 
 	if cut != nil && (f.strict || !errors.Is(cut, pcap.ErrTruncated)) {
 		return findings()
 	}
-	if f.strict && total(l.Messages.Refused) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: see --ledger\n", total(l.Messages.Refused))
+	if f.strict && l.Messages.Refused.total() > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: see --ledger\n", l.Messages.Refused.total())
 		return findings()
 	}
 	return nil

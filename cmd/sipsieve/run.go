@@ -128,7 +128,7 @@ func (d *daemon) progress(ctx context.Context, w io.Writer) {
 		l := d.ledger()
 		x := l.Excerpts[d.Show]
 		line := fmt.Sprintf("progress: %d packets, %d messages, %d calls live, %d ended, %d excerpts of %s acknowledged",
-			l.Packets.Seen, l.Messages.Total, l.Calls.Live, total(l.Calls.Ended), x.Acknowledged, d.Show)
+			l.Packets.Seen, l.Messages.Total, l.Calls.Live, l.Calls.Ended.total(), x.Acknowledged, d.Show)
 		if d.reading.Load() == 0 {
 			line += "; every file is read: interrupt to stop"
 		}

@@ -20,7 +20,7 @@ func newTally(purposes []*policy.Purpose) *tally {
 	t := &tally{made: make([]atomic.Uint64, n), put: make([]atomic.Uint64, n), acknowledged: make([]atomic.Uint64, n)}
 	for _, p := range purposes {
 		t.names = append(t.names, p.Name)
-		t.suppressed = append(t.suppressed, map[string]uint64{})
+		t.suppressed = append(t.suppressed, sums{})
 	}
 	return t
 }
@@ -37,12 +37,12 @@ func (t *tally) addTo(l *ledger) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, name := range t.names {
-		x := excerptLedger{Acknowledged: t.acknowledged[i].Load(), Suppressed: map[string]uint64{}}
+		x := excerptLedger{Acknowledged: t.acknowledged[i].Load(), Suppressed: sums{}}
 		for reason, n := range t.suppressed[i] {
 			x.Suppressed[reason] = n
 		}
 		x.Made = t.made[i].Load()
-		x.Put = x.Made - total(x.Suppressed)
+		x.Put = x.Made - x.Suppressed.total()
 		x.Pending = x.Put - x.Acknowledged
 		l.Excerpts[name] = x
 	}
