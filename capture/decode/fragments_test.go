@@ -256,6 +256,26 @@ func TestFragmentsWaitForTheirAgeAndNoLonger(t *testing.T) {
 	}
 }
 
+// TestFragmentsInFragmentsComeToAnEnd: one frame completes a datagram that completes the next, and so on.
+func TestFragmentsInFragmentsComeToAnEnd(t *testing.T) {
+	for levels := range 7 {
+		d := newDecoder(t, DefaultConfig())
+		b, proto := udpDatagram(numbered(4000)), byte(17)
+		for level := range levels {
+			half := len(b) / 2 &^ 7
+			d.feed(ipPacket(true, uint32(level), proto, b[:half], 0, true, 0))
+			head := binary.BigEndian.AppendUint16([]byte{proto, 0}, uint16(half))
+			b = append(binary.BigEndian.AppendUint32(head, uint32(level)), b[half:]...)
+			proto = protoFragment
+		}
+		d.feed(ipPacket(true, 0, proto, b, 0, false, 0))
+		d.flush()
+		if given := len(d.out) == 1; given != (levels <= maxJoined) || !given && d.refused(capture.FragmentInvalid) != 1 {
+			t.Errorf("%d levels: packets = %d, counts = %+v", levels, len(d.out), d.count.Drops())
+		}
+	}
+}
+
 // TestFragmentTableHasAFixedSize measures what the table holds when an attacker has filled it.
 func TestFragmentTableHasAFixedSize(t *testing.T) {
 	runtime.GC()
