@@ -54,9 +54,10 @@ var connections = map[string]struct {
 		d.says(1, flagACK, "a")
 		d.says(0, flagSYN, "")
 		d.answers(90, 1, flagSYN|flagACK, "")
+		d.says(2, flagACK, "c")
 		d.says(1, flagACK, "b")
-		d.answers(91, 2, flagACK, "c")
-	}, "a. b c"},
+		d.answers(91, 3, flagACK, "d")
+	}, "a. bc d"},
 	"another connection, its SYN unseen": {func(d *decoder) {
 		d.says(5_000_000, flagACK, "a")
 		d.says(20, flagACK, "b")

@@ -24,7 +24,7 @@ type Frame struct {
 // A PortRange is the ports from First to Last, both included.
 type PortRange struct{ First, Last uint16 }
 
-// Config says what to look for and how much to remember.
+// Config says what to look for and how much to remember. Each limit is 1 or more.
 type Config struct {
 	Ports        []PortRange     // source or destination, of the innermost packet; empty for every port
 	Tunnels      capture.Tunnels // encapsulations that are stepped into

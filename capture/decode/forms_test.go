@@ -92,6 +92,8 @@ var ipForms = map[string]optioned{
 	"GTP-U, bare":        {Raw, udpTo(2152, "\x30\xff\x00\x21\x00\x00\x00\x01", hello), capture.GTPU},
 	"GTP-U of IPv6": {Raw, udpTo(2152,
 		"\x32\xff\x00\x39\x00\x00\x00\x01\x00\x01\x00\x00", hello6), capture.GTPU},
+	"GTP-U with an extension": {Raw, udpTo(2152,
+		"\x34\xff\x00\x29\x00\x00\x00\x01\x00\x01\x00\x85\x01\x00\x00\x00", hello), capture.GTPU},
 	"GTP-U with an endless extension": {Raw, udpTo(2152,
 		"\x34\xff\x00\x29\x00\x00\x00\x01\x00\x01\x00\x85\x00\x00\x00\x85", hello), unread},
 }

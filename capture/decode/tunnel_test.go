@@ -42,7 +42,7 @@ func ladder(t testing.TB, options string) []capturetest.Frame {
 	return frames
 }
 
-// show feeds frames and returns what came out: time, flow and payload of each packet.
+// show feeds frames and returns what came out, but for where it was seen.
 func (d *decoder) show(frames []capturetest.Frame) (list []string) {
 	d.t.Helper()
 	from := len(d.out)
@@ -51,7 +51,7 @@ func (d *decoder) show(frames []capturetest.Frame) (list []string) {
 	}
 	d.flush()
 	for _, p := range d.out[from:] {
-		list = append(list, fmt.Sprint(p.Time, p.Flow, p.ID, p.Lost, p.Ended, p.Cut, string(p.Payload)))
+		list = append(list, fmt.Sprint(p.Time, p.Flow, p.ID, p.Stream, p.Lost, p.Ended, p.Cut, string(p.Payload)))
 	}
 	return list
 }
