@@ -87,12 +87,7 @@ func (f Filter) Program() ([]bpf.RawInstruction, error) {
 	}
 	var a assembler
 	a.frame(f, marks(f.Tunnels))
-	a.label("ports")
-	a.emit(bpf.LoadIndirect{Off: 0, Size: 2})
-	a.ranges(ranges)
-	a.emit(bpf.LoadIndirect{Off: 2, Size: 2})
-	a.ranges(ranges)
-	a.emit(bpf.RetConstant{})
+	a.ports(ranges)
 	return a.assemble()
 }
 

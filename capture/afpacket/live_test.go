@@ -19,7 +19,7 @@ import (
 
 func TestEveryFrameThatPassesIsSeenOnce(t *testing.T) {
 	namespace(t)
-	c := config("far")
+	c := config("near") // on the way out: nothing queues between the sender and the ring
 	c.Blocks = 32
 	rs, drops := opened(t, c)
 	w := wireOf(t, "near")
@@ -107,7 +107,7 @@ func TestTagThatTheKernelTookOffIsKept(t *testing.T) {
 
 func TestFanoutSharesWithoutRepeating(t *testing.T) {
 	namespace(t)
-	c := config("far")
+	c := config("near")
 	c.Fanout = 3
 	rs, drops := opened(t, c)
 	w := wireOf(t, "near")

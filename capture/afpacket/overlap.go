@@ -73,11 +73,7 @@ func readLink(b []byte) link {
 		case kind == unix.IFLA_LINK_NETNSID:
 			abroad = true
 		case kind == unix.IFLA_LINKINFO:
-			for kind, value := range attributes(value) {
-				if kind == unix.IFLA_INFO_KIND {
-					l.kind = string(bytes.TrimRight(value, "\x00"))
-				}
-			}
+			l.kind = kindOf(value)
 		}
 	}
 	// An IP tunnel lies on an interface, too, but what it shows is not what its carrier shows.
@@ -86,6 +82,16 @@ func readLink(b []byte) link {
 		l.lower = 0
 	}
 	return l
+}
+
+// kindOf returns what a link is, "" for one of hardware.
+func kindOf(linkInfo []byte) string {
+	for kind, value := range attributes(linkInfo) {
+		if kind == unix.IFLA_INFO_KIND {
+			return string(bytes.TrimRight(value, "\x00"))
+		}
+	}
+	return ""
 }
 
 // attributes yields the type and value of each netlink attribute in b, netlink(7).
