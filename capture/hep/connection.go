@@ -109,18 +109,13 @@ func (s *Source) serve(conn *net.TCPConn, secure *tls.Config) {
 // follow takes packets off a byte stream, until it ends, is silent for too long or is no HEP.
 func (s *Source) follow(conn net.Conn) {
 	d, f := decoder{key: s.key}, newFramer()
-	for begun := (time.Time{}); ; {
-		_ = conn.SetReadDeadline(s.until(f.rest() > 0, begun)) // of a closed connection the next line tells
-		held := f.rest()
+	for {
+		_ = conn.SetReadDeadline(s.until(&f)) // of a closed connection the next line tells
 		n, err := conn.Read(f.room())
-		f.fill(n)
-		at := time.Now()
-		if !s.cut(&d, &f, wall(at)) {
+		f.fill(n, time.Now())
+		if !s.cut(&d, &f) {
 			s.note(func(st *Stats) { st.Broken++ })
 			return
-		}
-		if held == 0 || f.rest() < held+n { // what is left began just now
-			begun = at
 		}
 		if err != nil {
 			s.bid(&f, err)
@@ -130,15 +125,15 @@ func (s *Source) follow(conn net.Conn) {
 }
 
 // until returns when the next bytes must have come.
-func (s *Source) until(begun bool, at time.Time) time.Time {
-	if begun {
-		return at.Add(s.Timeout)
+func (s *Source) until(f *framer) time.Time {
+	if f.rest() > 0 {
+		return f.begun.Add(s.Timeout)
 	}
 	return time.Now().Add(s.Idle)
 }
 
 // cut takes the packets that are whole. It is false if what came is no HEP.
-func (s *Source) cut(d *decoder, f *framer, at time.Time) bool {
+func (s *Source) cut(d *decoder, f *framer) bool {
 	for {
 		b, ok := f.next()
 		if !ok {
@@ -148,7 +143,7 @@ func (s *Source) cut(d *decoder, f *framer, at time.Time) bool {
 		if b == nil {
 			return true
 		}
-		if !s.take(d, b, at) {
+		if !s.take(d, b, wall(f.came)) {
 			return false
 		}
 	}

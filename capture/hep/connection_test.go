@@ -93,6 +93,28 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 	}
 }
 
+// TestTimeOfAPacketBeginsWithItsFirstByte cuts a stream so that a part of a packet is always left.
+func TestTimeOfAPacketBeginsWithItsFirstByte(t *testing.T) {
+	f, b := newFramer(), packed(mirror())
+	at := func(s int) time.Time { return noon.Add(time.Duration(s) * time.Second) }
+	for i, step := range []struct{ bytes, packets, begun int }{
+		{10, 0, 0}, {10, 0, 0}, {len(b) - 10, 1, 2}, {10, 0, 2}, {2*len(b) - 20, 2, 4}, {5, 0, 5}} {
+		stream := bytes.Repeat(b, 3)[f.rest():]
+		f.fill(copy(f.room(), stream[:step.bytes]), at(i))
+		for range step.packets {
+			if p, ok := f.next(); p == nil || !ok {
+				t.Fatalf("step %d: no packet", i)
+			}
+		}
+		if p, ok := f.next(); p != nil || !ok {
+			t.Fatalf("step %d: one packet more", i)
+		}
+		if f.rest() > 0 && !f.begun.Equal(at(step.begun)) {
+			t.Errorf("step %d: begun = %s, want %s", i, f.begun, at(step.begun))
+		}
+	}
+}
+
 // TestTricklingDoesNotHoldAConnection sends the bytes of one packet one by one, each soon after the other.
 func TestTricklingDoesNotHoldAConnection(t *testing.T) {
 	s := opened(t, func(c *Config) { c.Timeout = 30 * time.Millisecond })
@@ -206,6 +228,22 @@ func TestFeedsComeOverTLS(t *testing.T) {
 	closed(t, "a sender without TLS", plain)
 	await(t, "it is counted", func() bool { return s.Stats().Unfinished == 1 })
 	balanced(t, s, 2, nil)
+}
+
+func TestClientCertificatesOpenTLSToOthers(t *testing.T) {
+	a := newAuthority(t)
+	c := DefaultConfig()
+	c.Certificate, c.PrivateKey = a.issue()
+	for ca, want := range map[string]bool{"": false, a.file: true} {
+		c.Listen, c.ClientCA = []string{"tls://0.0.0.0:9061"}, ca
+		if err := c.Validate(); (err == nil) != want {
+			t.Errorf("client_ca %t: err = %v", ca != "", err)
+		}
+		c.Listen = append(c.Listen, "tcp://0.0.0.0:9060")
+		if c.Validate() == nil {
+			t.Error("a certificate that nobody asks for opens TCP")
+		}
+	}
 }
 
 func withName(c *tls.Config) *tls.Config {

@@ -1,11 +1,16 @@
 package hep
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // A framer cuts a byte stream into HEP packets, version 3, at their length fields.
 type framer struct {
 	buf        []byte
-	begin, end int // of the bytes that are not cut yet
+	begin, end int       // of the bytes that are not cut yet
+	begun      time.Time // when the first of them came
+	came       time.Time // when the last of them came
 }
 
 func newFramer() framer { return framer{buf: make([]byte, maxPacket+1)} }
@@ -17,8 +22,13 @@ func (f *framer) room() []byte {
 	return f.buf[f.end:]
 }
 
-// fill says that so many bytes were put there.
-func (f *framer) fill(n int) { f.end += n }
+// fill says that so many bytes were put there, and when.
+func (f *framer) fill(n int, at time.Time) {
+	if f.came = at; f.rest() == 0 {
+		f.begun = at
+	}
+	f.end += n
+}
 
 // rest is how many bytes of a packet there are whose others have not come.
 func (f *framer) rest() int { return f.end - f.begin }
@@ -37,6 +47,6 @@ func (f *framer) next() (b []byte, ok bool) {
 	if n < header || n > len(b) {
 		return nil, n >= header
 	}
-	f.begin += n
+	f.begin, f.begun = f.begin+n, f.came
 	return b[:n], true
 }

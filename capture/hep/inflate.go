@@ -38,10 +38,7 @@ func (f *inflater) open(b []byte) (from io.Reader, err error) {
 		if f.gzip == nil {
 			f.gzip = new(gzip.Reader)
 		}
-		if err = f.gzip.Reset(&f.in); err == nil {
-			f.gzip.Multistream(false)
-		}
-		return f.gzip, err
+		return f.gzip, f.gzip.Reset(&f.in)
 	}
 	if f.zlib == nil {
 		f.zlib, err = zlib.NewReader(&f.in)

@@ -3,6 +3,7 @@ package hep
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -88,7 +89,7 @@ func cutAt(stream []byte, step int) (packets [][]byte, ok bool) {
 			return packets, true
 		}
 		n := copy(f.room(), stream[:min(step, len(stream))])
-		f.fill(n)
+		f.fill(n, noon)
 		stream = stream[n:]
 	}
 }
@@ -115,12 +116,19 @@ func FuzzFramer(f *testing.F) {
 // FuzzQueue compares a queue with a list: what is put comes out in order and whole, however large, and what was lent
 // stays as it is until it is given back.
 func FuzzQueue(f *testing.F) {
-	f.Add([]byte{1, 200, 0, 3, 255, 0, 0, 90, 91, 92, 0, 0, 0})
+	f.Add(append(bytes.Repeat([]byte{1}, 20), make([]byte, 20)...))
+	for seed := range uint64(32) {
+		random, steps := rand.New(rand.NewPCG(seed, 1)), make([]byte, 256)
+		for i := range steps {
+			steps[i] = byte(random.Uint32())
+		}
+		f.Add(steps)
+	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		if len(steps) > 256 {
 			return // says no more than a short one
 		}
-		q := newQueue(4096)
+		q := newQueue(9 * perSlot)
 		var list [][]byte
 		var lent capture.Packet
 		var want []byte
@@ -139,7 +147,7 @@ func FuzzQueue(f *testing.F) {
 				}
 				continue
 			}
-			b := bytes.Repeat([]byte{byte(i)}, int(n)*9)
+			b := bytes.Repeat([]byte{byte(i)}, int(n%32+1)*72) // 64 of these fill the room
 			half := (len(b) + 1) / 2
 			if q.put(&capture.Packet{Payload: b[:half], Correlation: b[half:]}) {
 				list = append(list, b)

@@ -59,10 +59,10 @@ func parts(m *mirrored) (ps []part) {
 	}
 	add(chunkKind, []byte{m.kind})
 	add(chunkAgent, u32(m.agent))
-	for t, value := range map[chunk][]byte{chunkKey: m.key, chunkCorrelation: m.correlation,
-		chunkPayload: m.payload, chunkCompressed: m.compressed} {
-		if value != nil {
-			add(t, value)
+	for _, p := range []part{{0, chunkCorrelation, m.correlation}, {0, chunkKey, m.key},
+		{0, chunkPayload, m.payload}, {0, chunkCompressed, m.compressed}} {
+		if p.value != nil {
+			add(p.t, p.value)
 		}
 	}
 	return ps
@@ -154,9 +154,12 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 		binary.BigEndian.PutUint16(b[at:], value)
 		return b
 	}
-	many := make([]part, maxChunks)
+	many := make([]part, maxChunks-len(parts(mirror())))
 	for i := range many {
 		many[i] = part{9, 9, nil}
+	}
+	if why, ok := new(decoder).decode(with(mirror(), many...), new(mirrored)); !ok {
+		t.Errorf("64 chunks: refused: %s", why)
 	}
 	for _, c := range []struct {
 		name string
@@ -180,7 +183,7 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 			return b
 		}(), capture.Malformed},
 		{"a key twice", with(mirror(), part{0, chunkKey, nil}, part{0, chunkKey, nil}), capture.Malformed},
-		{"65 chunks", with(mirror(), many...), capture.Malformed},
+		{"65 chunks", with(mirror(), append(many, part{9, 9, nil})...), capture.Malformed},
 		{"two payloads", with(mirror(), part{0, chunkPayload, options}), capture.Malformed},
 		{"a payload both ways", with(mirror(), part{0, chunkCompressed, options}), capture.Malformed},
 		{"a second of a million microseconds",
@@ -198,8 +201,11 @@ func TestEveryRefusalHasItsReason(t *testing.T) {
 			z := deflated(t, options)
 			m.payload, m.compressed = nil, z[:len(z)/2]
 		}), capture.HEPCompressed},
-		{"a zlib bomb", set(func(m *mirrored) {
+		{"a byte too much", set(func(m *mirrored) {
 			m.payload, m.compressed = nil, deflated(t, make([]byte, maxPayload+1))
+		}), capture.HEPCompressed},
+		{"a zlib bomb", set(func(m *mirrored) {
+			m.payload, m.compressed = nil, deflated(t, make([]byte, 1<<24))
 		}), capture.HEPCompressed},
 		{"version 2 cut", oldPacket(2, mirror())[:20], capture.Short},
 	} {

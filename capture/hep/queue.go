@@ -7,7 +7,7 @@ type queue struct {
 	slots      []slot
 	first, n   int    // slots in use, the one that was lent included
 	room       []byte // a ring; what a slot has is in one piece
-	head, tail int    // of the bytes in use; equal if there are none
+	head, tail int    // of the bytes in use
 	lent       bool   // the first slot's packet was taken
 }
 
@@ -43,18 +43,18 @@ func (q *queue) put(p *capture.Packet) bool {
 	return true
 }
 
-// place returns where size bytes fit. The head is never met from behind: then the ring would look empty.
+// place returns where size bytes fit. While anything is in use, a tail that has come round to the head means full.
 func (q *queue) place(size int) (at int, ok bool) {
 	switch {
 	case q.n == 0:
 		q.head, q.tail = 0, 0
 		return 0, size <= len(q.room)
 	case q.tail <= q.head:
-		return q.tail, size < q.head-q.tail
+		return q.tail, size <= q.head-q.tail
 	case size <= len(q.room)-q.tail:
 		return q.tail, true
 	}
-	return 0, size < q.head
+	return 0, size <= q.head
 }
 
 // waiting is how many packets were not taken yet.

@@ -126,8 +126,11 @@ func TestFeedsBecomePackets(t *testing.T) {
 				t.Errorf("got = %q and %q", p.Payload, p.Correlation)
 			}
 			balanced(t, s, 1, nil)
-			if st := s.Stats(); st.Agents[2001] != 1 || st.Skewed != 0 {
-				t.Errorf("stats = %+v", st)
+			st := s.Stats()
+			send(t, dial(t, s, i), packed(m))
+			take(t, s, 1)
+			if later := s.Stats(); st.Agents[2001] != 1 || later.Agents[2001] != 2 || later.Skewed != 0 {
+				t.Errorf("stats = %+v, then %+v", st, later)
 			}
 		})
 	}
@@ -181,6 +184,26 @@ func TestOnlyAllowedSendersAreHeard(t *testing.T) {
 	if st := s.Stats(); st.Strangers != 1 {
 		t.Errorf("strangers = %d, want 1", st.Strangers)
 	}
+}
+
+// TestIPv4SendersAreAllowedOnAnIPv6Socket has a socket that shows them as mapped addresses.
+func TestIPv4SendersAreAllowedOnAnIPv6Socket(t *testing.T) {
+	s := opened(t, func(c *Config) {
+		c.Listen = []string{"udp://[::]:0", "tcp://[::]:0"}
+		c.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	for i, at := range s.Addrs() {
+		_, port, _ := net.SplitHostPort(at.String())
+		conn, err := net.Dial(at.Network(), "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		send(t, conn, packed(fresh(byte(i))))
+		await(t, "it is judged", func() bool { return s.Stats().Waiting+int(s.Drops().Seen)+int(s.Stats().Strangers) > i })
+	}
+	_ = s.Close()
+	take(t, s, 2)
 }
 
 func TestKeyIsThatOfTheFile(t *testing.T) {
