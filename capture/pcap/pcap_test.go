@@ -179,6 +179,21 @@ func TestWhatIsNoCaptureFileIsNamed(t *testing.T) {
 	}
 }
 
+func TestErrorNamesAFileByItsLastElement(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for want, path := range map[string]string{
+		"pcap: folder: is a directory":            dir,
+		"pcap: x.pcap: no such file or directory": filepath.Join(dir, "x.pcap"),
+	} {
+		if _, err := Open(path, DefaultConfig()); err == nil || err.Error() != want {
+			t.Errorf("err = %v, want %s", err, want)
+		}
+	}
+}
+
 func TestFilesBehindEachOtherAreReadAsOne(t *testing.T) {
 	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
 	other := rewrite(t, classic, bigEndian, true)
