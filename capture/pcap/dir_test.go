@@ -243,8 +243,10 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 	}
 	late := noon.Add(f.cfg.Keep + time.Hour)
-	if err := errors.Join(os.Remove(filepath.Join(f.cfg.Path, "07.pcap")), os.Remove(filepath.Join(f.cfg.Path, "08.pcap"))); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"07.pcap", "08.pcap"} {
+		if err := os.Remove(filepath.Join(f.cfg.Path, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f.put("10.pcap", f.file(10), 0)
 	f.poll(d, late, "10.pcap")

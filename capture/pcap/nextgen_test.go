@@ -202,6 +202,7 @@ func TestContradictionsEndTheFileBehindWhatWasReadable(t *testing.T) {
 	littleEndian.PutUint16(cut.b[len(cut.b)-14:], 100) // an option longer than its block
 	sizes := begun().enhanced(0, 2, frame)
 	sizes.b[len(sizes.b)-4]++
+	version := begun().block(blockSection, uint32(0x1a2b3c4d), uint16(2), uint16(0), ^uint64(0))
 	long := begun().enhanced(0, 2, frame).enhanced(0, 3, nil)
 	littleEndian.PutUint32(long.b[len(long.b)-12:], 8) // of a frame that has no bytes
 	long.enhanced(0, 4, frame)
@@ -221,7 +222,7 @@ func TestContradictionsEndTheFileBehindWhatWasReadable(t *testing.T) {
 		"sizes differ":          {sizes.b, ErrBlock, 2},
 		"longer than its block": {long.b, ErrLength, 2},
 		"odd size":              {append(begun().b, 6, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0), ErrLength, 1},
-		"version":               {begun().block(blockSection, uint32(0x1a2b3c4d), uint16(2), uint16(0), ^uint64(0)).b, ErrVersion, 1},
+		"version":               {version.b, ErrVersion, 1},
 	} {
 		got, end := framesOf(bytes.NewReader(c.file))
 		if len(got) != c.n || !errors.Is(end, c.want) {
@@ -240,7 +241,8 @@ func TestInterfacesOfAFileAreBounded(t *testing.T) {
 	}
 	for name, f := range map[string]*blockFile{"in a section": many, "names": named} {
 		var end error
-		if room := allocated(func() { _, end = packets(f.b, DefaultConfig()) }); room > 4<<20 || !errors.Is(end, ErrInterfaces) {
+		room := allocated(func() { _, end = packets(f.b, DefaultConfig()) })
+		if room > 4<<20 || !errors.Is(end, ErrInterfaces) {
 			t.Errorf("%s: %d bytes of room, %v, want less than 4 MiB and ErrInterfaces", name, room, end)
 		}
 	}
@@ -279,7 +281,8 @@ func TestGopacketWritesWhatWeRead(t *testing.T) {
 		return c
 	}
 	if err := errors.Join(w.WritePacket(ci(len(frame), 0), frame), w.WritePacket(ci(len(frame)-14, raw), frame[14:]),
-		w.WriteInterfaceStats(0, pcapgo.NgInterfaceStatistics{PacketsReceived: 9, PacketsDropped: 4}), w.Flush()); err != nil {
+		w.WriteInterfaceStats(0, pcapgo.NgInterfaceStatistics{PacketsReceived: 9, PacketsDropped: 4}),
+		w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	want := []seen{{at, decode.Ethernet, len(frame), "eth0", false, string(frame)},

@@ -89,16 +89,18 @@ type Source struct {
 
 // Open opens the capture file at path; "-" is standard input. The error names the file by its last element.
 func Open(path string, cfg Config) (*Source, error) {
-	name, f := "standard input", os.Stdin
 	if path == "-" {
-		f = standardInput()
-	} else {
-		var err error
-		if f, err = os.Open(path); err != nil {
-			return nil, fmt.Errorf("pcap: %s: %w", filepath.Base(path), unnamed(err))
-		}
-		name = filepath.Base(path)
+		return ofFile("standard input", standardInput(), cfg)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("pcap: %s: %w", filepath.Base(path), unnamed(err))
+	}
+	return ofFile(filepath.Base(path), f, cfg)
+}
+
+// ofFile reads a capture file from f, which Close closes.
+func ofFile(name string, f *os.File, cfg Config) (*Source, error) {
 	s, err := New(name, f, cfg)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
