@@ -190,12 +190,3 @@ func (d *Dir) finished(p mark, newest bool) bool {
 	}
 	return d.now.Sub(d.newest.since) >= d.cfg.Settle
 }
-
-// unnamed returns err without the path that it names.
-func unnamed(err error) error {
-	var whole *fs.PathError
-	if errors.As(err, &whole) {
-		return whole.Err
-	}
-	return err
-}

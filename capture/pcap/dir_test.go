@@ -159,6 +159,21 @@ func TestFileIsKnownAgainByWhatIsInIt(t *testing.T) {
 	}
 }
 
+// TestWhoCompressesMayBeAtIt: a file that is not the newest was written just now, and one that was read grows.
+func TestWhoCompressesMayBeAtIt(t *testing.T) {
+	f := newFolder(t)
+	f.put("a.pcap.gz", gzipped(f.file(1)), time.Second)
+	f.put("b.pcap", f.file(2), 0)
+	d := f.open()
+	if l := f.poll(d, noon); l.Growing != 2 {
+		t.Errorf("growing = %d, want 2", l.Growing)
+	}
+	f.poll(d, noon.Add(grace), "a.pcap.gz")
+	f.done(d, "a.pcap.gz")
+	f.put("a.pcap.gz", append(gzipped(f.file(1)), gzipped(f.file(3))...), time.Second)
+	f.poll(d, noon.Add(grace), "a.pcap.gz")
+}
+
 func TestLinksAndFoldersAreNoFilesOfAFolder(t *testing.T) {
 	f := newFolder(t)
 	outside := filepath.Join(t.TempDir(), "x.pcap")
@@ -228,8 +243,10 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 	}
 	late := noon.Add(f.cfg.Keep + time.Hour)
-	if err := errors.Join(os.Remove(filepath.Join(f.cfg.Path, "07.pcap")), os.Remove(filepath.Join(f.cfg.Path, "08.pcap"))); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"07.pcap", "08.pcap"} {
+		if err := os.Remove(filepath.Join(f.cfg.Path, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f.put("10.pcap", f.file(10), 0)
 	f.poll(d, late, "10.pcap")

@@ -45,7 +45,9 @@ func TestEveryLinkTypeGivesThePayload(t *testing.T) {
 		for kind, b := range inBothKinds(link, frame) {
 			s := opened(t, b)[0]
 			p, err := s.Next()
-			if err != nil || !bytes.Equal(p.Payload, ethernet[42:]) || s.Drops() != (capture.Drops{Seen: 1}) && link != 113 && link != 276 {
+			d := s.Drops()
+			d.Carried = [capture.Encapsulations]uint64{} // the decoder's affair
+			if err != nil || !bytes.Equal(p.Payload, ethernet[42:]) || d != (capture.Drops{Seen: 1}) {
 				t.Errorf("link type %d in %s: %d bytes, %v, want the %d of the payload", link, kind, len(p.Payload), err,
 					len(ethernet)-42)
 			}

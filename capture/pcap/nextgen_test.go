@@ -16,6 +16,8 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
 
+	"sipsieve/capture"
+	"sipsieve/capture/capturetest"
 	"sipsieve/capture/decode"
 )
 
@@ -34,7 +36,7 @@ func TestEveryBlockOfASectionIsReadOrSteppedOver(t *testing.T) {
 			enhanced(0, 1_700_000_000_000_001, frame).
 			enhanced(1, 1_700_000_000_000_000_002, raw, option{1, []byte("a comment")}).
 			enhanced(2, 3<<20|1<<19, frame).
-			block(blockSimple, uint32(len(frame)), frame).
+			block(blockSimple, uint32(2000), frame). // cut, though the interface has no limit
 			block(blockPacket, uint16(0), uint16(0xffff), uint32(396_000), uint32(5), uint32(len(frame)), uint32(2000), frame).
 			block(0x0bad, []byte("custom")).
 			section().face(228, 20).enhanced(0, 7, raw).block(blockSimple, uint32(len(raw)), raw)
@@ -44,7 +46,7 @@ func TestEveryBlockOfASectionIsReadOrSteppedOver(t *testing.T) {
 			{at(1_700_000_000, 1000), decode.Ethernet, len(frame), "eth0", false, whole},
 			{at(1_700_000_000, 2), decode.Raw, len(raw), "tun0", false, ip},
 			{at(1_000_003, 500_000_000), decode.Ethernet, len(frame), "file", false, whole},
-			{time.Time{}, decode.Ethernet, len(frame), "eth0", true, whole},
+			{time.Time{}, decode.Ethernet, 2000, "eth0", true, whole + strings.Repeat("\x00", -len(frame)&3)},
 			{at(1_700_807_049, 216_005_000), decode.Ethernet, 2000, "eth0", false, whole},
 			{at(0, 7000), decode.IPv4Only, len(raw), "file", false, ip},
 			{time.Time{}, decode.IPv4Only, len(raw), "file", true, ip[:20]},
@@ -116,39 +118,80 @@ func TestResolutionOfTimeIsExact(t *testing.T) {
 	}
 }
 
-// TestLossesThatAFileTellsAreCounted: by packet, and by interface, where both speak of the same frames.
+// statistics adds what the interface says it lost: for want of room, and by the operating system.
+func (f *blockFile) statistics(face uint32, noRoom, noRoomOS uint64) *blockFile {
+	return f.block(blockStatistics, slices.Concat([]any{face, uint64(0)},
+		f.options(option{optionNoRoom, noRoom}, option{optionNoRoomOS, noRoomOS}))...)
+}
+
+// obsolete adds a frame in a Packet Block, with how many were lost before it.
+func (f *blockFile) obsolete(face, drops uint16, stamp uint32, frame []byte) *blockFile {
+	n := uint32(len(frame))
+	return f.block(blockPacket, face, drops, uint32(0), stamp, n, n, frame)
+}
+
+// TestLossesThatAFileTellsAreCounted: by packet, and by interface, where both speak of the same frames. The next
+// packet says how many, and since when.
 func TestLossesThatAFileTellsAreCounted(t *testing.T) {
-	frame := firstFrame(t)
-	f := section().face(1, 0, option{optionName, []byte("eth0")}).face(1, 0, option{optionName, []byte("eth1")}).
+	frame, silent := firstFrame(t), []byte("a frame that gives no packet")
+	name := func(s string) option { return option{optionName, []byte(s)} }
+	drops := option{optionDrops, uint64(3)}
+	f := section().face(1, 0, name("eth0")).face(1, 0, name("eth1")).
 		enhanced(0, 1_000_000, frame).enhanced(1, 1_500_000, frame).
-		enhanced(0, 2_000_000, frame, option{optionDrops, uint64(3)}).
-		block(blockStatistics, slices.Concat([]any{uint32(0), uint64(0)},
-			section().options(option{optionNoRoom, uint64(10)}, option{optionNoRoomOS, uint64(2)}))...).
+		enhanced(0, 2_000_000, frame, drops).
+		statistics(0, 10, 2).
 		enhanced(1, 3_000_000, frame).enhanced(0, 4_000_000, frame).
-		block(blockStatistics, slices.Concat([]any{uint32(1), uint64(0)},
-			section().options(option{optionNoRoom, uint64(5)}))...)
-	s, err := New("test", bytes.NewReader(f.b), DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
+		statistics(0, 12, 3).
+		enhanced(0, 5_000_000, frame).
+		enhanced(1, 5_500_000, silent, drops).enhanced(1, 6_000_000, frame, drops).
+		obsolete(1, 0xffff, 7_000_000, frame).obsolete(1, 2, 8_000_000, frame).
+		statistics(1, 13, 0)
+	s := opened(t, f.b)[0]
 	var got []string
-	for {
-		p, err := s.Next()
-		if err != nil {
-			break
+	for p, err := s.Next(); err == nil; p, err = s.Next() {
+		if p.Missed > 0 {
+			got = append(got, fmt.Sprintf("%d: %d at %s since %.1f", p.Time.Unix(), p.Missed, p.Point,
+				float64(p.MissedSince.UnixMilli())/1000))
 		}
-		since := int64(0)
-		if !p.MissedSince.IsZero() {
-			since = p.MissedSince.Unix()
-		}
-		got = append(got, fmt.Sprintf("%s %d since %d", p.Point, p.Missed, since))
 	}
-	want := "eth0 0 since 0, eth1 0 since 0, eth0 3 since 1, eth1 0 since 0, eth0 9 since 1"
+	want := "2: 3 at eth0 since 1.0, 4: 9 at eth0 since 1.0, 5: 3 at eth0 since 2.0, 6: 6 at eth1 since 3.0, " +
+		"8: 2 at eth1 since 7.0"
 	if all := strings.Join(got, ", "); all != want {
 		t.Errorf("missed = %s, want %s", all, want)
 	}
-	if n := s.Drops().Kernel; n != 17 {
-		t.Errorf("kernel = %d, want 17", n)
+	if n := s.Drops().Kernel; n != 15+13 {
+		t.Errorf("kernel = %d, want 28", n)
+	}
+}
+
+// TestStreamsGiveWhatTheyHoldBeforeABadBlock: a message behind a hole comes out with the time and the interface of
+// the last good frame.
+func TestStreamsGiveWhatTheyHoldBeforeABadBlock(t *testing.T) {
+	ladder, err := capturetest.Ladder([]byte(`transport tcp
+00:01.000  alice -> bob  OPTIONS
+00:02.000  alice -> bob  OPTIONS unseen
+00:03.000  alice -> bob  OPTIONS
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := section().face(1, 0, option{optionName, []byte("eth0")})
+	for _, x := range ladder {
+		f.enhanced(0, uint64(x.Time.UnixMicro()), x.Data)
+	}
+	s := opened(t, f.enhanced(1, 0, nil).b)[0]
+	var last capture.Packet
+	n := 0
+	for ; err == nil; n++ {
+		var p capture.Packet
+		if p, err = s.Next(); err == nil {
+			last = p
+		}
+	}
+	want := ladder[len(ladder)-1].Time
+	if !errors.Is(err, ErrBlock) || n != 3 || !last.Lost || last.Point != "eth0" || !last.Time.Equal(want) {
+		t.Errorf("packets = %d, last at %q %v, lost %v, %v, want 2 at eth0 %v, a loss and ErrBlock",
+			n-1, last.Point, last.Time, last.Lost, err, want)
 	}
 }
 
@@ -159,22 +202,27 @@ func TestContradictionsEndTheFileBehindWhatWasReadable(t *testing.T) {
 	littleEndian.PutUint16(cut.b[len(cut.b)-14:], 100) // an option longer than its block
 	sizes := begun().enhanced(0, 2, frame)
 	sizes.b[len(sizes.b)-4]++
+	version := begun().block(blockSection, uint32(0x1a2b3c4d), uint16(2), uint16(0), ^uint64(0))
+	long := begun().enhanced(0, 2, frame).enhanced(0, 3, nil)
+	littleEndian.PutUint32(long.b[len(long.b)-12:], 8) // of a frame that has no bytes
+	long.enhanced(0, 4, frame)
 	for name, c := range map[string]struct {
 		file []byte
 		want error
 		n    int
 	}{
-		"no such interface":   {begun().enhanced(1, 2, frame).b, ErrBlock, 1},
-		"interface of before": {begun().section().enhanced(0, 2, frame).b, ErrBlock, 1},
-		"simple without":      {section().block(blockSimple, uint32(4), frame[:4]).b, ErrBlock, 0},
-		"statistics of none":  {begun().block(blockStatistics, uint32(1), uint64(0)).b, ErrBlock, 1},
-		"short statistics":    {begun().block(blockStatistics, uint32(0)).b, ErrBlock, 1},
-		"short packet":        {begun().block(blockEnhanced, uint32(0)).b, ErrBlock, 1},
-		"short precision":     {begun().face(1, 0, option{optionPrecision, []byte{}}).b, ErrBlock, 1},
-		"long option":         {cut.b, ErrBlock, 1},
-		"sizes differ":        {sizes.b, ErrBlock, 2},
-		"odd size":            {append(begun().b, 6, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0), ErrLength, 1},
-		"version":             {begun().block(blockSection, uint32(0x1a2b3c4d), uint16(2), uint16(0), ^uint64(0)).b, ErrVersion, 1},
+		"no such interface":     {begun().enhanced(1, 2, frame).b, ErrBlock, 1},
+		"interface of before":   {begun().section().enhanced(0, 2, frame).b, ErrBlock, 1},
+		"simple without":        {section().block(blockSimple, uint32(4), frame[:4]).b, ErrBlock, 0},
+		"statistics of none":    {begun().block(blockStatistics, uint32(1), uint64(0)).b, ErrBlock, 1},
+		"short statistics":      {begun().block(blockStatistics, uint32(0)).b, ErrBlock, 1},
+		"short packet":          {begun().block(blockEnhanced, uint32(0)).b, ErrBlock, 1},
+		"short precision":       {begun().face(1, 0, option{optionPrecision, []byte{}}).b, ErrBlock, 1},
+		"long option":           {cut.b, ErrBlock, 1},
+		"sizes differ":          {sizes.b, ErrBlock, 2},
+		"longer than its block": {long.b, ErrLength, 2},
+		"odd size":              {append(begun().b, 6, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0), ErrLength, 1},
+		"version":               {version.b, ErrVersion, 1},
 	} {
 		got, end := framesOf(bytes.NewReader(c.file))
 		if len(got) != c.n || !errors.Is(end, c.want) {
@@ -193,7 +241,8 @@ func TestInterfacesOfAFileAreBounded(t *testing.T) {
 	}
 	for name, f := range map[string]*blockFile{"in a section": many, "names": named} {
 		var end error
-		if room := allocated(func() { _, end = packets(f.b, DefaultConfig()) }); room > 4<<20 || !errors.Is(end, ErrInterfaces) {
+		room := allocated(func() { _, end = packets(f.b, DefaultConfig()) })
+		if room > 4<<20 || !errors.Is(end, ErrInterfaces) {
 			t.Errorf("%s: %d bytes of room, %v, want less than 4 MiB and ErrInterfaces", name, room, end)
 		}
 	}
@@ -232,7 +281,8 @@ func TestGopacketWritesWhatWeRead(t *testing.T) {
 		return c
 	}
 	if err := errors.Join(w.WritePacket(ci(len(frame), 0), frame), w.WritePacket(ci(len(frame)-14, raw), frame[14:]),
-		w.WriteInterfaceStats(0, pcapgo.NgInterfaceStatistics{PacketsReceived: 9, PacketsDropped: 4}), w.Flush()); err != nil {
+		w.WriteInterfaceStats(0, pcapgo.NgInterfaceStatistics{PacketsReceived: 9, PacketsDropped: 4}),
+		w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	want := []seen{{at, decode.Ethernet, len(frame), "eth0", false, string(frame)},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -91,16 +92,18 @@ type Source struct {
 
 // Open opens the capture file at path; "-" is standard input. The error names the file by its last element.
 func Open(path string, cfg Config) (*Source, error) {
-	name, f := "standard input", os.Stdin
 	if path == "-" {
-		f = standardInput()
-	} else {
-		var err error
-		if f, err = os.Open(path); err != nil {
-			return nil, fmt.Errorf("pcap: %w", err)
-		}
-		name = filepath.Base(path)
+		return ofFile("standard input", standardInput(), cfg)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("pcap: %s: %w", filepath.Base(path), unnamed(err))
+	}
+	return ofFile(filepath.Base(path), f, cfg)
+}
+
+// ofFile reads a capture file from f, which Close closes.
+func ofFile(name string, f *os.File, cfg Config) (*Source, error) {
 	s, err := New(name, f, cfg)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -115,10 +118,10 @@ func Open(path string, cfg Config) (*Source, error) {
 // standardInput returns a file whose Close ends a Read that waits, where that is possible: on a pipe.
 func standardInput() *os.File {
 	st, err := os.Stdin.Stat()
-	if err != nil || st.Mode()&os.ModeNamedPipe == 0 || syscall.SetNonblock(syscall.Stdin, true) != nil {
-		return os.Stdin
+	if fd := os.Stdin.Fd(); err == nil && st.Mode()&os.ModeNamedPipe != 0 && syscall.SetNonblock(int(fd), true) == nil {
+		return os.NewFile(fd, os.Stdin.Name())
 	}
-	return os.NewFile(uintptr(syscall.Stdin), os.Stdin.Name())
+	return os.Stdin
 }
 
 // New reads a capture file from r. name is what errors call it.
@@ -139,6 +142,15 @@ func New(name string, r io.Reader, cfg Config) (*Source, error) {
 func plainly(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return ErrTruncated
+	}
+	return unnamed(err)
+}
+
+// unnamed returns err without the path that it names.
+func unnamed(err error) error {
+	var whole *fs.PathError
+	if errors.As(err, &whole) {
+		return whole.Err
 	}
 	return err
 }

@@ -143,7 +143,7 @@ func TestLengthThatNoFrameHasIsRefusedBeforeRoomIsMade(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"pcap":            long(bytes.Clone(file(t, "rejected.pcap")), 24+8),
 		"enhanced packet": long(bytes.Clone(all.enhanced(0, 0, frame).b), head+20),
-		"obsolete packet": long(section().face(1, 0).block(blockPacket, uint16(0), uint16(0), uint64(0), uint64(0), frame).b, head+20),
+		"obsolete packet": long(section().face(1, 0).obsolete(0, 0, 0, frame).b, head+20),
 		"block":           long(section().face(1, 0).block(blockSimple, uint32(9), frame).b, head+4),
 		"simple packet":   section().face(1, 0).block(blockSimple, uint32(512<<20), make([]byte, maxFrame+4)).b,
 	} {
@@ -179,6 +179,21 @@ func TestWhatIsNoCaptureFileIsNamed(t *testing.T) {
 	}
 }
 
+func TestErrorNamesAFileByItsLastElement(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "folder")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for want, path := range map[string]string{
+		"pcap: folder: is a directory":            dir,
+		"pcap: x.pcap: no such file or directory": filepath.Join(dir, "x.pcap"),
+	} {
+		if _, err := Open(path, DefaultConfig()); err == nil || err.Error() != want {
+			t.Errorf("err = %v, want %s", err, want)
+		}
+	}
+}
+
 func TestFilesBehindEachOtherAreReadAsOne(t *testing.T) {
 	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
 	other := rewrite(t, classic, bigEndian, true)
@@ -188,7 +203,7 @@ func TestFilesBehindEachOtherAreReadAsOne(t *testing.T) {
 		"pcapng":     slices.Concat(next, next, next),
 		"gzip":       slices.Concat(gzipped(classic), gzipped(other), gzipped(classic)),
 		"zstd":       slices.Concat(zstandard(t, next), zstandard(t, next), zstandard(t, next)),
-		"pzstd":      slices.Concat([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), zstandard(t, slices.Concat(next, next, next))),
+		"pzstd":      append([]byte("\x50\x2a\x4d\x18\x04\x00\x00\x00skip"), zstandard(t, slices.Concat(next, next, next))...),
 		"empty ones": slices.Concat(bytes.Repeat(pcapOf(1).b, 100_000), classic, classic, classic, pcapOf(1).b),
 	} {
 		if got := wholly(t, b); !slices.Equal(got, slices.Concat(one, one, one)) {
