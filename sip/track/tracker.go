@@ -36,8 +36,8 @@ type Tracker struct {
 	sources  sources
 	losses   losses
 	blinded  []uint32 // told as over within a loss that was said later
-	drift    int64  // what the packets' clock has been stepped by
-	steps    uint16 // how often
+	drift    int64    // what the packets' clock has been stepped by
+	steps    uint16   // how often
 	texts    arena
 	scratch  Facts
 	points   []string
