@@ -32,7 +32,7 @@ func (d *duplicates) seen(m *sip.Message) bool {
 		return false
 	}
 	if d.ring == nil {
-		d.ring, d.head = make([]packetMark, copies), make([]uint32, copies)
+		d.ring, d.head = make([]packetMark, 1, 256), make([]uint32, copies)
 	}
 	at, slot := m.Time.UnixNano(), m.Mark*0x9e3779b97f4a7c15>>48
 	for n := d.head[slot]; n != 0 && d.next-n < copies; n = d.ring[n%copies].older {
@@ -45,7 +45,12 @@ func (d *duplicates) seen(m *sip.Message) bool {
 		}
 	}
 	d.next++
-	d.ring[d.next%copies] = packetMark{mark: m.Mark, at: at, older: d.head[slot]}
+	e := packetMark{mark: m.Mark, at: at, older: d.head[slot]}
+	if len(d.ring) < copies {
+		d.ring = append(d.ring, e)
+	} else {
+		d.ring[d.next%copies] = e
+	}
 	d.head[slot] = d.next
 	return false
 }

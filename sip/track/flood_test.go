@@ -1,0 +1,223 @@
+package track
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"sipsieve/sip"
+)
+
+// A stream is messages of many calls: the same texts under Keys and addresses of their own.
+type stream struct {
+	ms []sip.Message
+	ks []Keys
+	r  *rand.Rand
+}
+
+func newStream() *stream { return &stream{r: rand.New(rand.NewPCG(7, 11))} }
+
+// add adds a ladder's messages as call number n of a source, from start on.
+func (s *stream) add(ladder []sip.Message, n int, src netip.Addr, start time.Time) {
+	for _, m := range ladder {
+		k := testKeyer.Of(&m)
+		k.Call = Key{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24), 1, 15: byte(n * 7)}
+		m.Time = start.Add(m.Time.Sub(ladderStart))
+		m.Mark = s.r.Uint64() | 1
+		if here := netip.AddrPortFrom(src, 5060); m.Flow.Src.Addr() == aliceAddr {
+			m.Flow.Src = here
+		} else {
+			m.Flow.Dst = here
+		}
+		s.ms, s.ks = append(s.ms, m), append(s.ks, k)
+	}
+}
+
+var aliceAddr = netip.MustParseAddr("192.0.2.10")
+
+// anyone returns a random public address.
+func (s *stream) anyone() netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(20 + s.r.IntN(160)), byte(s.r.IntN(256)), byte(s.r.IntN(256)), byte(s.r.IntN(256))})
+}
+
+// show gives the messages to tr in the order of time and returns the calls that were told.
+func (s *stream) show(t *testing.T, tr *Tracker) []*Call {
+	t.Helper()
+	order := make([]int, len(s.ms))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return s.ms[a].Time.Compare(s.ms[b].Time) })
+	var events []Event
+	for _, i := range order {
+		events = tr.Observe(events, &s.ms[i], s.ks[i])
+	}
+	events = tr.Finish(events)
+	balance(t, tr, len(s.ms), true)
+	return calls(events)
+}
+
+const challengedCall = `
+00:00.000  alice -> bob   INVITE
+00:00.020  alice <- bob   407
+00:00.040  alice -> bob   ACK
+00:00.100  alice -> bob   INVITE
+00:00.200  alice <- bob   180
+00:02.000  alice <- bob   200 INVITE
+00:02.100  alice -> bob   ACK
+00:12.000  alice -> bob   BYE
+00:12.100  alice <- bob   200 BYE`
+
+// withGoodCalls adds 100 good calls of one source, two a second.
+func (s *stream) withGoodCalls(t *testing.T) *stream {
+	good := play(t, challengedCall)
+	for n := range 100 {
+		s.add(good, n, netip.MustParseAddr("198.51.100.7"), ladderStart.Add(time.Duration(n)*500*time.Millisecond))
+	}
+	return s
+}
+
+// wantGood checks that the 100 good calls were told exactly.
+func wantGood(t *testing.T, cs []*Call) {
+	t.Helper()
+	starts := map[time.Duration]bool{}
+	for _, c := range cs {
+		if c.Disposition != Answered || c.Setup.IsZero() {
+			continue
+		}
+		start := c.Setup.Sub(ladderStart)
+		starts[start] = start%(500*time.Millisecond) == 0
+		if c.Status != Complete || c.End.Sub(c.Answer) != 10*time.Second || c.Challenges != 1 ||
+			c.Ring.Sub(c.Setup) != 200*time.Millisecond {
+			t.Fatalf("a good call is told as %s", say(c))
+		}
+	}
+	if len(starts) != 100 {
+		t.Errorf("good calls = %d, want 100", len(starts))
+	}
+}
+
+const hostile = 100_000
+
+func TestGoodCallsStayExactInAFlood(t *testing.T) {
+	asked := play(t, "00:00.000  alice -> bob INVITE\n")
+	challenged := play(t, "00:00.000  alice -> bob INVITE\n00:00.010  alice <- bob 407\n00:00.020  alice -> bob ACK\n")
+	claimed := play(t, answeredCall+"00:10.000  alice -> bob INVITE\n")[5:]
+	hungUp := play(t, answeredUnseen+"00:10.000  alice -> bob BYE\n")
+	one := netip.MustParseAddr("203.0.113.9")
+	for _, c := range []struct {
+		name   string
+		ladder []sip.Message
+		source netip.Addr // not valid for any
+		limit  int
+		reason Bound
+	}{
+		{"INVITEs of one source", asked, one, 200_000, SourceBound},
+		{"INVITEs of one source, and little room", asked, one, 500, HeaviestBound},
+		{"INVITEs of any source", asked, netip.Addr{}, 5000, OldestBound},
+		{"INVITEs that are challenged, of one source", challenged, one, 5000, RateBound},
+		{"INVITEs that are challenged, of any source", challenged, netip.Addr{}, 5000, EndedBound},
+		{"INVITEs inside dialogs", claimed, netip.Addr{}, 5000, ClaimBound},
+		{"BYEs", hungUp, netip.Addr{}, 5000, ClaimBound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStream().withGoodCalls(t)
+			for n := range hostile {
+				src := c.source
+				if !src.IsValid() {
+					src = s.anyone()
+				}
+				s.add(c.ladder, 1000+n, src, ladderStart.Add(time.Duration(s.r.Int64N(int64(time.Minute)))))
+			}
+			l := DefaultLimits()
+			l.Calls = c.limit
+			tr := New(l)
+			wantGood(t, s.show(t, tr))
+			got := tr.Counts()
+			if got.Bounds[c.reason] < hostile/8 {
+				t.Errorf("%v = %d, want an eighth of %d at least (%v)", c.reason, got.Bounds[c.reason], hostile, got.Bounds)
+			}
+			if tr.dialogs.used > uint32(c.limit) || tr.sources.slab.used > uint32(c.limit)+5000 {
+				t.Errorf("dialogs = %d, sources = %d, want %d at most", tr.dialogs.used, tr.sources.slab.used, c.limit)
+			}
+			if kept := got.Bounds[CallsBound] + got.Bounds[SourceBound] + got.Bounds[RateBound]; kept != got.Dropped {
+				t.Errorf("dropped = %d, want %d, each with its reason", got.Dropped, kept)
+			}
+		})
+	}
+}
+
+func TestBusyTrunkIsNoFlood(t *testing.T) {
+	ladder := play(t, `
+00:00.000  alice -> bob   INVITE
+00:01.500  alice <- bob   180
+00:03.000  alice <- bob   486
+00:03.100  alice -> bob   ACK`)
+	s := newStream()
+	for n := range 10_000 {
+		s.add(ladder, n, netip.MustParseAddr("198.51.100.7"), ladderStart.Add(time.Duration(n)*time.Millisecond))
+	}
+	tr := New(DefaultLimits())
+	if cs := s.show(t, tr); len(cs) != 10_000 || tr.Counts().Dropped != 0 {
+		t.Errorf("calls = %d, dropped = %d, want 10000 and 0", len(cs), tr.Counts().Dropped)
+	}
+}
+
+func TestAllowanceComesBackWithTime(t *testing.T) {
+	asked := play(t, "00:00.000  alice -> bob INVITE\n00:00.001  alice <- bob 503\n00:00.002  alice -> bob ACK\n")
+	s := newStream()
+	for n := range 3000 {
+		s.add(asked, n, aliceAddr, ladderStart)
+	}
+	for n := range 3000 {
+		s.add(asked, 5000+n, aliceAddr, ladderStart.Add(5*time.Second))
+	}
+	tr := New(DefaultLimits())
+	s.show(t, tr)
+	if got := tr.Counts().Opened; got != 2000+1000 {
+		t.Errorf("opened = %d, want 2000 at once and 1000 more in 5 s", got)
+	}
+	if n := tr.sources.slab.len(); n != 0 {
+		t.Errorf("sources = %d, want 0 at the end", n)
+	}
+}
+
+func TestForkBombFillsSixteenRecords(t *testing.T) {
+	m := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n00:02.000  alice <- bob 200 INVITE\n")
+	s := newStream()
+	s.add(m[:1], 1, aliceAddr, ladderStart)
+	for i := range 500 {
+		s.add(m[1:2], 1, aliceAddr, ladderStart)
+		s.ks[len(s.ks)-1].To = Key{byte(i), byte(i >> 8), 3, byte(i * 11), byte(i * 13), byte(i * 17), byte(i * 29), 1}
+		s.add(m[2:], 1, aliceAddr, ladderStart)
+		s.ks[len(s.ks)-1].To = s.ks[len(s.ks)-2].To
+	}
+	tr := New(DefaultLimits())
+	cs := s.show(t, tr)
+	if len(cs) != 17 || tr.Counts().Bounds[ForksBound] != 500-17 {
+		t.Errorf("records = %d, kept out %d, want 17 and %d", len(cs), tr.Counts().Bounds[ForksBound], 500-17)
+	}
+	if got := cs[0].Forks; got < 450 || got > 500 {
+		t.Errorf("forks = %d, want about 500", got)
+	}
+}
+
+func TestForksAreCountedOnce(t *testing.T) {
+	m := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n")
+	for _, forks := range []int{1, 2, 16, 17, 64, 80} {
+		s := newStream()
+		s.add(m[:1], 1, aliceAddr, ladderStart)
+		for round := range 3 {
+			for i := range forks {
+				s.add(m[1:], 1, aliceAddr, ladderStart.Add(time.Duration(round)*time.Second))
+				k := testKeyer.key([]byte{byte(i), 9})
+				s.ks[len(s.ks)-1].To = k
+			}
+		}
+		if c := one(t, s.show(t, New(DefaultLimits()))); c.Forks != forks {
+			t.Errorf("forks = %d, want %d", c.Forks, forks)
+		}
+	}
+}
