@@ -62,7 +62,7 @@ func (c *collector) close() { close(c.in) }
 // run is the only goroutine that touches the purposes. It returns when everything is put or given up.
 func (c *collector) run() error {
 	for _, dom := range c.d.domains {
-		c.mergers = append(c.mergers, newMerger(len(dom.shards)))
+		c.mergers = append(c.mergers, newMerger(dom))
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.put() }()

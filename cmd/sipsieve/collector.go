@@ -10,15 +10,19 @@ import (
 )
 
 // A merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
-// until no shard can send an earlier one.
+// until no shard can send an earlier one, and puts behind each what it says of a device.
 type merger struct {
-	clocks []time.Time
-	held   []track.Event
+	domain  *domain
+	clocks  []time.Time
+	held    []track.Event
+	devices []track.Event
 }
 
-func newMerger(shards int) *merger { return &merger{clocks: make([]time.Time, shards)} }
+func newMerger(d *domain) *merger {
+	return &merger{domain: d, clocks: make([]time.Time, len(d.shards))}
+}
 
-// add takes what a shard sent and calls tell with every event whose turn has come.
+// add takes what a shard sent and calls tell with every event whose turn has come. A sighting is for the devices only.
 func (m *merger) add(f flow, tell func(*track.Event)) {
 	m.clocks[f.shard] = f.clock
 	m.held = append(m.held, f.events...)
@@ -26,10 +30,23 @@ func (m *merger) add(f flow, tell func(*track.Event)) {
 	slices.SortFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
-		tell(&m.held[n])
+		if m.held[n].Kind != track.SightingKind {
+			tell(&m.held[n])
+		}
+		m.tellDevices(&m.held[n], tell)
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
+}
+
+// tellDevices calls tell with what ev says of a device.
+func (m *merger) tellDevices(ev *track.Event, tell func(*track.Event)) {
+	m.devices = m.domain.devices.Observe(m.devices[:0], ev)
+	for i := range m.devices {
+		tell(&m.devices[i])
+	}
+	counts := m.domain.devices.Counts()
+	m.domain.deviceCounts.Store(&counts)
 }
 
 func inOrder(a, b track.Event) int {

@@ -280,11 +280,19 @@ func newSetup(c config) (*setup, error) {
 	return s, p.Bind(s.keys, s.keys)
 }
 
+// devices returns how many devices are remembered: as many as bindings, none if no purpose takes records of them.
+func (s *setup) devices() int {
+	if slices.ContainsFunc(s.purposes, func(u *policy.Purpose) bool { return slices.Contains(u.Kinds, "device") }) {
+		return s.limits.Bindings
+	}
+	return 0
+}
+
 // plan returns what a domain of s is made from.
 func (s *setup) plan(shards int, live bool) domainPlan {
 	if shards < 1 {
 		shards = runtime.GOMAXPROCS(0)
 	}
 	return domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages()}
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), devices: s.devices()}
 }

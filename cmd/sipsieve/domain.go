@@ -29,6 +29,9 @@ type domain struct {
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
+
+	devices      *track.Devices // the collector's
+	deviceCounts atomic.Pointer[track.DeviceCounts]
 }
 
 // A domainPlan is what a domain is made from.
@@ -38,13 +41,16 @@ type domainPlan struct {
 	selection sip.Selection
 	limits    track.Limits
 	stages    track.Stages
+	devices   int // how many are remembered; 0 if nobody asks for them
 	live      bool
 	eager     bool // hand over every message at once: somebody watches
 }
 
 // newDomain returns the domain of sources; a domain that is not live has one.
 func newDomain(sources []capture.Source, p domainPlan) *domain {
-	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager}
+	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager,
+		devices: track.NewDevices(p.devices, p.keyer)}
+	d.deviceCounts.Store(new(track.DeviceCounts))
 	for i := range p.shards {
 		d.shards = append(d.shards, newShard(i, p, d.out))
 	}

@@ -20,6 +20,7 @@ type ledger struct {
 	Messages      messageLedger            `json:"messages"`
 	Calls         callLedger               `json:"calls"`
 	Registrations map[string]uint64        `json:"registrations"`
+	Devices       map[string]uint64        `json:"devices"`
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 }
 
@@ -65,6 +66,7 @@ func newLedger() *ledger {
 			Refused: map[string]uint64{}, Odd: map[string]uint64{}},
 		Calls:         callLedger{Ended: map[string]uint64{}},
 		Registrations: map[string]uint64{},
+		Devices:       map[string]uint64{},
 		Excerpts:      map[string]excerptLedger{},
 	}
 }
@@ -74,11 +76,21 @@ func (l *ledger) addDomain(d *domain) {
 	for _, s := range d.shards { // before the reader's, so that the total is never behind
 		l.addTracker(s.counts.Load())
 	}
+	l.addDevices(d.deviceCounts.Load())
 	l.Messages.Dropped += d.full.Load()
 	for _, r := range d.readers {
 		l.addReader(r.sip.Counts())
 		l.addDrops(r.source.Drops())
 	}
+}
+
+// addDevices adds what the devices have counted: why they were told, how many are known, how many went.
+func (l *ledger) addDevices(c *track.DeviceCounts) {
+	count(l.Devices, "first", c.First)
+	count(l.Devices, "changed", c.Changed)
+	count(l.Devices, "daily", c.Daily)
+	count(l.Devices, "known", c.Known)
+	count(l.Devices, "forgotten", c.Forgotten)
 }
 
 func (l *ledger) addDrops(d capture.Drops) {

@@ -131,7 +131,7 @@ func writeLedger(path string, l *ledger) error {
 func runDomain(ctx context.Context, d *domain, tell func(*track.Event)) error {
 	done := make(chan error, 1)
 	go func() { done <- d.run(ctx) }()
-	m := newMerger(len(d.shards))
+	m := newMerger(d)
 	for f := range d.out {
 		m.add(f, tell)
 	}

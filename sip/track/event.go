@@ -46,6 +46,7 @@ type Event struct {
 	Revision     int // 1 for the first Event of a call
 	Call         *Call
 	Registration *Registration
+	Device       *Device
 }
 
 // Format writes a mask for every verb and flag: an Event holds text about people.
