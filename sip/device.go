@@ -178,6 +178,28 @@ func MACOf(text []byte) (mac [6]byte, ok bool) {
 	return mac, false
 }
 
+// MACOfInstance returns the hardware address in an instance-id (RFC 5626 section 4.1): the node of a UUID of version 1
+// (RFC 9562 section 5.1), or of one that has nothing else in it. A node that was made up has the multicast bit, and
+// is no address.
+func MACOfInstance(instance []byte) (mac [6]byte, ok bool) {
+	const urn, zeros = "urn:uuid:", "00000000-0000-0000-0000-"
+	if len(instance) != len(urn)+36 || !equalFold(urn, instance[:len(urn)]) {
+		return mac, false
+	}
+	id := instance[len(urn):]
+	if id[14] != '1' && string(id[:len(zeros)]) != zeros {
+		return mac, false
+	}
+	for i := range mac {
+		high, low := hexDigit(id[24+2*i]), hexDigit(id[25+2*i])
+		if high > 15 || low > 15 {
+			return [6]byte{}, false
+		}
+		mac[i] = high<<4 | low
+	}
+	return mac, mac[0]&1 == 0 && mac != [6]byte{}
+}
+
 // macAt returns the address that text begins with, and its length, 0 without one.
 func macAt(text []byte) (mac [6]byte, n int) {
 	letters := false

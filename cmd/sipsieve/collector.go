@@ -10,15 +10,17 @@ import (
 )
 
 // A merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
-// until no shard can send an earlier one. In that order calls are joined with the other legs of their call.
+// until no shard can send an earlier one. In that order calls are joined with the other legs of their call, and what
+// an event says of a device follows it.
 type merger struct {
-	clocks []time.Time
-	held   []track.Event
-	legs   *track.Legs
+	domain  *domain
+	clocks  []time.Time
+	held    []track.Event
+	devices []track.Event
 }
 
 func newMerger(d *domain) *merger {
-	return &merger{clocks: make([]time.Time, len(d.shards)), legs: d.legs}
+	return &merger{domain: d, clocks: make([]time.Time, len(d.shards))}
 }
 
 // add takes what a shard sent and calls tell with every event whose turn has come.
@@ -35,14 +37,23 @@ func (m *merger) add(f flow, tell func(*track.Event)) {
 	m.held = slices.Delete(m.held, 0, n)
 }
 
-// tell calls tell with ev, unless it is of the legs only.
+// tell calls tell with ev, unless it is of the legs or of the devices only, and with what it says of a device.
 func (m *merger) tell(ev *track.Event, tell func(*track.Event)) {
-	if ev.Kind == track.LinkKind {
-		m.legs.Observe(ev)
+	switch ev.Kind {
+	case track.LinkKind:
+		m.domain.legs.Observe(ev)
 		return
+	case track.SightingKind:
+	default:
+		m.domain.legs.Complete(ev)
+		tell(ev)
 	}
-	m.legs.Complete(ev)
-	tell(ev)
+	m.devices = m.domain.devices.Observe(m.devices[:0], ev)
+	for i := range m.devices {
+		tell(&m.devices[i])
+	}
+	counts := m.domain.devices.Counts()
+	m.domain.deviceCounts.Store(&counts)
 }
 
 func inOrder(a, b track.Event) int {

@@ -21,6 +21,9 @@ type domain struct {
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
+
+	devices      *track.Devices // the collector's
+	deviceCounts atomic.Pointer[track.DeviceCounts]
 }
 
 // A domainPlan is what a domain is made from.
@@ -32,6 +35,7 @@ type domainPlan struct {
 	stages    track.Stages
 	linking   *track.Linking // nil when no purpose asks for legs
 	links     []string       // headers by which legs name each other
+	devices   int            // how many are remembered; 0 if nobody asks for them
 	live      bool
 	eager     bool // hand over every message at once: somebody watches
 }
@@ -39,7 +43,8 @@ type domainPlan struct {
 // newDomain returns the domain of sources; a domain that is not live has one.
 func newDomain(sources []capture.Source, p domainPlan) *domain {
 	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager,
-		legs: track.NewLegs(track.DefaultLegLimits(p.limits.Calls))}
+		legs: track.NewLegs(track.DefaultLegLimits(p.limits.Calls)), devices: track.NewDevices(p.devices, p.keyer)}
+	d.deviceCounts.Store(new(track.DeviceCounts))
 	for i := range p.shards {
 		s := newShard(i, p, d.out)
 		if len(sources) > 1 {

@@ -21,6 +21,7 @@ type ledger struct {
 	Calls         callLedger               `json:"calls"`
 	Legs          legLedger                `json:"legs"`
 	Registrations sums                     `json:"registrations"`
+	Devices       sums                     `json:"devices"`
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 }
 
@@ -92,6 +93,7 @@ func newLedger() *ledger {
 		Calls:         callLedger{Ended: sums{}, Bounds: sums{}},
 		Legs:          legLedger{Joined: sums{}},
 		Registrations: sums{},
+		Devices:       sums{},
 		Excerpts:      map[string]excerptLedger{},
 	}
 }
@@ -116,11 +118,21 @@ func (l *ledger) addDomain(d *domain) {
 		l.Messages.Late += s.late.Load()
 	}
 	l.addLegs(d.legs.Counts())
+	l.addDevices(d.deviceCounts.Load())
 	l.Messages.Dropped += d.full.Load()
 	for _, r := range d.readers {
 		l.addReader(r.sip.Counts())
 		l.addDrops(r.source.Drops())
 	}
+}
+
+// addDevices adds what the devices have counted: why they were told, how many are known, how many went.
+func (l *ledger) addDevices(c *track.DeviceCounts) {
+	l.Devices.add("first", c.First)
+	l.Devices.add("changed", c.Changed)
+	l.Devices.add("daily", c.Daily)
+	l.Devices.add("known", c.Known)
+	l.Devices.add("forgotten", c.Forgotten)
 }
 
 func (l *ledger) addDrops(d capture.Drops) {

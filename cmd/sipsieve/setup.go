@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
@@ -54,13 +55,22 @@ func (c *config) shards() int {
 	return runtime.GOMAXPROCS(0)
 }
 
+// devices returns how many devices are remembered: as many as bindings, none if no purpose takes records of them.
+func (s *setup) devices() int {
+	if slices.ContainsFunc(s.purposes, func(u *policy.Purpose) bool { return slices.Contains(u.Kinds, "device") }) {
+		return s.limits.Bindings
+	}
+	return 0
+}
+
 // plan returns what a domain of s is made from.
 func (s *setup) plan(shards int, live bool) domainPlan {
 	if shards < 1 {
 		shards = s.shards()
 	}
 	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders()}
+		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders(),
+		devices: s.devices()}
 	if cpni.NeedsLegs(s.policy.Fields()) {
 		p.linking = s.Calls.linking(p.keyer)
 	}

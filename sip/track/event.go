@@ -48,6 +48,7 @@ type Event struct {
 	Call         *Call
 	Registration *Registration
 	Evidence     *Evidence
+	Device       *Device
 }
 
 // Format writes a mask for every verb and flag: an Event holds text about people.

@@ -79,8 +79,9 @@ const (
 	OriginSession
 	RegisteredNumber
 	RegisteredHost
-	contactMark // where the Facts of one of several Contacts begin; no Event has it
-	Facts_      // how many there are
+	DeviceKeyText // what a device is known by
+	contactMark   // where the Facts of one of several Contacts begin; no Event has it
+	Facts_        // how many there are
 )
 
 // Facts are the texts of one Call, each a Fact and its value, in the order in which they were copied.

@@ -8,8 +8,8 @@ import (
 	"sipsieve/sip"
 )
 
-// canary stands in every display name of FuzzGather.
-const canary = "zqCANARYqz"
+// displayed stands in every display name of FuzzGather.
+const displayed = "zqCANARYqz"
 
 // gathered returns the Facts of a message that has value as the one value of header h.
 func gathered(h sip.Header, value []byte) *Facts {
@@ -40,10 +40,10 @@ func FuzzGather(f *testing.F) {
 			if !addressed[h] {
 				continue
 			}
-			value := []byte(`"` + canary + quoted + canary + `" <` + uri + ">" + rest)
+			value := []byte(`"` + displayed + quoted + displayed + `" <` + uri + ">" + rest)
 			fs := gathered(h, value)
 			bounded(t, h, fs)
-			if bytes.Contains(fs.text, []byte(canary)) {
+			if bytes.Contains(fs.text, []byte(displayed)) {
 				t.Errorf("header %d: the display name of %q is a fact", h, value)
 			}
 		}

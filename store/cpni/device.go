@@ -12,7 +12,7 @@ var deviceFields = map[string]extractor{
 	"user_agent":         {func(in *inside) Value { return hide(in.agent()) }, agentHeaders},
 	"device_instance_id": text(track.InstanceID, sip.Contact),
 	"device_reg_id":      integer(track.RegID, sip.Contact),
-	"device_mac":         {deviceMAC, agentHeaders},
+	"device_mac":         {deviceMAC, append(agentHeaders, sip.Contact)},
 	"contact_user":       text(track.ContactUser, sip.Contact),
 	"contact_address":    {contactAddress, []sip.Header{sip.Contact}},
 	"device_vendor":      {func(in *inside) Value { return word(in.claimed().Vendor) }, agentHeaders},
@@ -50,12 +50,19 @@ func contactAddress(in *inside) Value {
 func deviceMAC(in *inside) Value {
 	mac, ok := sip.MACOf(in.agent())
 	if !ok {
+		mac, ok = sip.MACOfInstance(in.facts.First(track.InstanceID))
+	}
+	if !ok {
 		return Value{}
 	}
 	return hardware(mac)
 }
 
+// deviceFlags is what is particular about a device; of a call or a registration only what it tells by itself.
 func deviceFlags(in *inside) Value {
+	if in.dev != nil {
+		return list(words(uint16(in.dev.Flags), deviceFlagWords[:]))
+	}
 	if in.agent() == nil {
 		return Value{}
 	}

@@ -195,7 +195,7 @@ func allAmong(f track.Fact, set []string, needs ...sip.Header) extractor {
 	}, needs}
 }
 
-// ofCall and ofRegistration read what only one kind has.
+// ofCall, ofRegistration and ofDevice read what only one kind has.
 func ofCall(read func(*track.Call) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.call == nil {
@@ -214,7 +214,16 @@ func ofRegistration(read func(*track.Registration) Value, needs ...sip.Header) e
 	}, needs}
 }
 
-// pick reads what both kinds have.
+func ofDevice(read func(*track.Device) Value, needs ...sip.Header) extractor {
+	return extractor{func(in *inside) Value {
+		if in.dev == nil {
+			return Value{}
+		}
+		return read(in.dev)
+	}, needs}
+}
+
+// pick reads what calls and registrations have, and devices have not.
 func pick(call func(*track.Call) Value, reg func(*track.Registration) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.call != nil {

@@ -17,6 +17,8 @@ func (r *Record) Identity(parts [][]byte) [][]byte {
 		return append(parts, []byte("loss"), []byte(r.Sensor), stamp(l.From), []byte(l.Reason))
 	case r.in.call != nil:
 		return r.in.callIdentity(parts, r.At())
+	case r.in.dev != nil:
+		return append(parts, []byte("device"), r.in.facts.First(track.DeviceKeyText), day(r.At()))
 	}
 	return r.in.registrationIdentity(parts)
 }
@@ -25,14 +27,13 @@ func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 	c := in.call
 	caller, callee := in.facts.First(track.CallerTag), in.facts.First(track.CalleeTag)
 	parts = append(parts, in.facts.First(track.CallIDText))
-	day := at.UTC().AppendFormat(nil, time.DateOnly)
 	if c.Missing&(track.NoInvite|track.NoFinal|track.NoAck) == track.NoInvite|track.NoFinal|track.NoAck {
 		if bytes.Compare(caller, callee) > 0 { // a BYE alone: who called is not known
 			caller, callee = callee, caller
 		}
-		return append(parts, caller, callee, day)
+		return append(parts, caller, callee, day(at))
 	}
-	parts = append(parts, caller, day)
+	parts = append(parts, caller, day(at))
 	if c.Flags&track.SecondFork != 0 {
 		parts = append(parts, callee)
 	}
@@ -60,5 +61,7 @@ func (in *inside) contact() []byte {
 	uri := append(append(bytes.Clone(in.facts.First(track.ContactUser)), '@'), in.facts.First(track.ContactHost)...)
 	return append(append(uri, ':'), in.facts.First(track.ContactPort)...)
 }
+
+func day(t time.Time) []byte { return t.UTC().AppendFormat(nil, time.DateOnly) }
 
 func stamp(t time.Time) []byte { return binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())) }

@@ -30,8 +30,7 @@ var networkFields = map[string]extractor{
 	}, []sip.Header{sip.Via}},
 	"via_hops": pick(func(c *track.Call) Value { return positive(c.Vias) },
 		func(r *track.Registration) Value { return positive(r.Vias) }),
-	"transport": pick(func(c *track.Call) Value { return word(c.Flow.Transport.String()) },
-		func(r *track.Registration) Value { return word(r.Flow.Transport.String()) }),
+	"transport":           {func(in *inside) Value { return word(in.flow().Transport.String()) }, nil},
 	"record_route_hosts":  texts(track.RouteHost, sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute),
 	"option_tags":         allAmong(track.SupportedText, optionWords, sip.Supported, sip.Require, sip.ProxyRequire),
 	"allow_methods":       allAmong(track.AllowText, methodWords, sip.Allow, sip.AllowEvents),
@@ -45,8 +44,7 @@ var networkFields = map[string]extractor{
 		func(r *track.Registration) Value { return hardware(r.Link) }),
 	"vlan_id": pick(func(c *track.Call) Value { return positive(int(c.VLAN)) },
 		func(r *track.Registration) Value { return positive(int(r.VLAN)) }),
-	"capture_point": pick(func(c *track.Call) Value { return hide([]byte(c.Point)) },
-		func(r *track.Registration) Value { return hide([]byte(r.Point)) }),
+	"capture_point": {func(in *inside) Value { return hide([]byte(in.point())) }, nil},
 }
 
 func (in *inside) flow() capture.Flow {
@@ -56,17 +54,33 @@ func (in *inside) flow() capture.Flow {
 
 // path is how the message that opened it went, and on which VLAN.
 func (in *inside) path() (capture.Flow, uint16) {
-	if in.call != nil {
+	switch {
+	case in.call != nil:
 		return in.call.Flow, in.call.VLAN
+	case in.dev != nil:
+		return in.dev.Flow, in.dev.VLAN
 	}
 	return in.reg.Flow, in.reg.VLAN
 }
 
 func (in *inside) origin() capture.Origin {
-	if in.call != nil {
+	switch {
+	case in.call != nil:
 		return in.call.Origin
+	case in.dev != nil:
+		return in.dev.Origin
 	}
 	return in.reg.Origin
+}
+
+func (in *inside) point() string {
+	switch {
+	case in.call != nil:
+		return in.call.Point
+	case in.dev != nil:
+		return in.dev.Point
+	}
+	return in.reg.Point
 }
 
 func address(a netip.Addr) Value {

@@ -1,6 +1,8 @@
 package cpni
 
 import (
+	"time"
+
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
@@ -54,7 +56,17 @@ var outcomeFields = map[string]extractor{
 	}),
 	"registration_expires": ofRegistration(func(r *track.Registration) Value { return number(int64(r.Expires)) }),
 	"refreshes":            ofRegistration(func(r *track.Registration) Value { return number(int64(r.Refreshes)) }),
-	"event_time":           ofRegistration(func(r *track.Registration) Value { return moment(r.At) }),
+	"event_time":           {func(in *inside) Value { return moment(in.changedAt()) }, nil},
+	"first_seen":           ofDevice(func(d *track.Device) Value { return moment(d.FirstSeen) }),
+	"last_seen":            ofDevice(func(d *track.Device) Value { return moment(d.LastSeen) }),
+}
+
+// changedAt is when what a registration or device record tells was.
+func (in *inside) changedAt() time.Time {
+	if in.dev != nil {
+		return in.dev.At
+	}
+	return in.reg.At
 }
 
 // ringing is ring_time to the answer, or to the end of a call that was never answered.

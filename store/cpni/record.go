@@ -37,7 +37,7 @@ type Loss struct {
 	Reason   string // a word of a closed set
 }
 
-// A Record is everything that is known of one call or registration at one Stage, or of a loss.
+// A Record is everything that is known of one call, registration or device at one Stage, or of a loss.
 // However it is printed, logged or encoded, it shows nothing.
 type Record struct {
 	Site     string
@@ -52,6 +52,7 @@ type inside struct {
 	event   *track.Event
 	call    *track.Call
 	reg     *track.Registration
+	dev     *track.Device
 	loss    *Loss
 	facts   track.Facts
 	numbers *sip.Numbers
@@ -90,11 +91,14 @@ func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
 // Record returns the Record of ev, valid until the next call.
 func (x *Reader) Record(ev *track.Event) Record {
 	clear(x.in.values)
-	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, numbers: &x.numbers, region: x.region,
+	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, dev: ev.Device, numbers: &x.numbers, region: x.region,
 		own: x.emergency, values: x.in.values[:0]}
-	if ev.Call != nil {
+	switch {
+	case ev.Call != nil:
 		x.in.facts = ev.Call.Facts
-	} else {
+	case ev.Device != nil:
+		x.in.facts = ev.Device.Facts
+	default:
 		x.in.facts = ev.Registration.Facts
 	}
 	x.in.route(x.trunks)
@@ -128,13 +132,15 @@ func (r *Record) Get(f Field) Value {
 	return v
 }
 
-// Kind returns call, registration or loss.
+// Kind returns call, registration, device or loss.
 func (r *Record) Kind() string {
 	switch {
 	case r.in.loss != nil:
 		return "loss"
 	case r.in.call != nil:
 		return "call"
+	case r.in.dev != nil:
+		return "device"
 	}
 	return "registration"
 }
@@ -142,7 +148,7 @@ func (r *Record) Kind() string {
 // Loss returns the loss that r tells, nil if it tells none.
 func (r *Record) Loss() *Loss { return r.in.loss }
 
-// Stage returns the point in its life at which a call is told; registrations and losses are told at stop.
+// Stage returns the point in its life at which a call is told; the others are told at stop.
 func (r *Record) Stage() track.Stage {
 	if r.in.call == nil {
 		return track.Stop
@@ -196,6 +202,8 @@ func (r *Record) At() time.Time {
 	switch {
 	case r.in.loss != nil:
 		return r.in.loss.To
+	case r.in.dev != nil:
+		return r.in.dev.At
 	case r.in.call == nil:
 		return r.in.reg.At
 	case r.in.call.Setup.IsZero():

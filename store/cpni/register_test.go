@@ -20,8 +20,6 @@ var unread = map[string]string{
 	"leg_link":           "never copied into a record",
 	"call_attempts":      "only counted, in aggregates",
 	"concurrent_calls":   "only counted, in aggregates",
-	"first_seen":         "device records are not told yet",
-	"last_seen":          "device records are not told yet",
 }
 
 func TestRegisterAndExtractorsHoldTogether(t *testing.T) {
@@ -58,6 +56,7 @@ func TestWordsAreThoseOfTheRegister(t *testing.T) {
 	for name, words := range map[string][]string{
 		"disposition": dispositionWords[1:], "end_cause": endCauseWords[1:], "end_time_source": endSourceWords[1:],
 		"transfer": transferWords[:], "call_flags": flagWords[:], "registration_state": registrationWords[1:],
+		"device_flags": deviceFlagWords[:],
 	} {
 		f, _ := FieldOf(name)
 		_, source, _ := strings.Cut(f.Entry().Source, ": ")

@@ -60,3 +60,42 @@ func TestContactAddressIsAnAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
+	at := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	event := func(key string, at time.Time) *track.Event {
+		d := &track.Device{At: at, FirstSeen: at.Add(-time.Hour), LastSeen: at, Flags: track.ManyAORs | track.PlainDigestMD5,
+			Point: "eth0"}
+		for f, v := range map[track.Fact]string{track.DeviceKeyText: key, track.MediaCodec: "PCMU", track.RegisteredNumber: "alice",
+			track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.ContactUser: "alice",
+			track.InstanceID: "urn:uuid:00000000-0000-1000-8000-001565aabbcc"} {
+			d.Facts.Append(f, []byte(v))
+		}
+		return &track.Event{Time: at, Kind: track.DeviceKind, Stage: track.Stop, Revision: 3, Device: d}
+	}
+	x := NewReader("US")
+	id := func(key string, at time.Time) string {
+		r := x.Record(event(key, at))
+		return string(bytes.Join(r.Identity(nil), []byte{0}))
+	}
+	if id("a", at) != id("a", at.Add(time.Hour)) || id("a", at) == id("a", at.Add(24*time.Hour)) || id("a", at) == id("b", at) {
+		t.Error("a device has one id a day of UTC, and another one than other devices")
+	}
+	r := x.Record(event("a", at))
+	if r.Kind() != "device" || r.Revision() != 3 || !r.At().Equal(at) || r.Completeness() != 100 || r.Status() != track.Complete {
+		t.Errorf("kind %s, revision %d, at %v", r.Kind(), r.Revision(), r.At())
+	}
+	for name, want := range map[string]string{"device_vendor": "yealink", "device_model": "T46S", "device_firmware": "66.85.0.5",
+		"device_kind": "phone", "device_flags": "many_aors,plain_digest_md5", "device_mac": "001565aabbcc", "media_codecs": "PCMU",
+		"capture_point": "eth0", "registered_number": "non_e164", "contact_user": "", "sip_code": "", "refreshes": ""} {
+		if got := shown(t, &r, name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	for name, want := range map[string]time.Time{"event_time": at, "first_seen": at.Add(-time.Hour), "last_seen": at} {
+		f, _ := FieldOf(name)
+		if got := r.Get(f); got.N != want.UnixMicro() {
+			t.Errorf("%s = %d, want %d", name, got.N, want.UnixMicro())
+		}
+	}
+}

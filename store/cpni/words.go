@@ -17,7 +17,8 @@ var (
 		"expired", "auth_failed", "rejected", "recovered"}
 	missingWords = [...]string{"invite", "final_response", "ack", "cancel", "bye", "bye_response", "one_direction",
 		"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
-	flagWords = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack",
+	deviceFlagWords = [...]string{"scanner", "many_aors", "firmware_downgrade", "plain_digest_md5"}
+	flagWords       = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack",
 		"privacy_applied"}
 	correlationWords = [track.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
 		"header", "transfer"}

@@ -43,8 +43,11 @@ func (p *parser) fields(key string, u *Purpose, lines map[string]any, all *file)
 
 func newRule(f cpni.Field, line int) rule {
 	typ := f.Entry().Type
-	return rule{field: f, line: line, typ: typ, many: strings.HasSuffix(typ, "_list"), inCall: f.In("call"),
-		inOther: f.In("registration")}
+	r := rule{field: f, line: line, typ: typ, many: strings.HasSuffix(typ, "_list")}
+	for i, kind := range fieldKinds {
+		r.kinds[i] = f.In(kind)
+	}
+	return r
 }
 
 // formsOf reads one line's value.

@@ -140,10 +140,9 @@ func (f form) allowed(e *cpni.Entry) error {
 // A rule is what one purpose does with one field.
 type rule struct {
 	field   cpni.Field
-	typ     string // of the field in the register
-	many    bool   // its values are lists
-	inCall  bool   // calls have it
-	inOther bool   // registrations have it
+	typ     string  // of the field in the register
+	many    bool    // its values are lists
+	kinds   [3]bool // whether records have it, by fieldKinds
 	forms   []form
 	keys    []string // one for each form: the field's name, and name_form for further ones
 	list    wordList // of known

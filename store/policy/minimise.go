@@ -22,7 +22,10 @@ type bound struct {
 
 // Schemas of the kinds, with their major version.
 var schemas = map[string]string{"call": "sipsieve.call/1", "registration": "sipsieve.registration/1",
-	"loss": "sipsieve.loss/1"}
+	"device": "sipsieve.device/1", "loss": "sipsieve.loss/1"}
+
+// fieldKinds are the kinds whose records have fields of the register.
+var fieldKinds = [...]string{"call", "registration", "device"}
 
 // unmasked are the purposes that get a withheld number in other forms than pseudonym, seal and presence.
 var unmasked = []string{"billing", "legal", "emergency"}
@@ -89,7 +92,7 @@ func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 	if l := r.Loss(); l != nil {
 		b = appendLoss(b, l)
 	} else {
-		b = u.appendFields(b, r, x.Kind == "call")
+		b = u.appendFields(b, r, slices.Index(fieldKinds[:], x.Kind))
 	}
 	b = append(b, '}')
 	x.body = b[from:len(b):len(b)]
@@ -99,7 +102,7 @@ func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 func (u *Purpose) envelope(r *cpni.Record) Envelope {
 	u.parts = r.Identity(u.parts[:0])
 	kind, at, unit := r.Kind(), r.At(), u.truncation[0]
-	if kind == "registration" {
+	if kind == "registration" || kind == "device" {
 		unit = u.truncation[1]
 	}
 	if u.FromReceipt && !r.Received.IsZero() {
@@ -144,12 +147,12 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 	return appendText(append(b, `,"reason":`...), l.Reason)
 }
 
-// appendFields writes what the rules keep, in the register's order.
-func (u *Purpose) appendFields(b []byte, r *cpni.Record, call bool) []byte {
+// appendFields writes what the rules keep of a kind, in the register's order.
+func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind int) []byte {
 	applied := false
 	for i := range u.rules {
 		rule := &u.rules[i]
-		if call && !rule.inCall || !call && !rule.inOther {
+		if !rule.kinds[kind] {
 			continue
 		}
 		v := r.Get(rule.field)

@@ -131,6 +131,38 @@ func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
 	}
 }
 
+func TestForwardersAndEarlierTargetsWithholdTheirNumbersToo(t *testing.T) {
+	facts := map[track.Fact]string{track.DivertedNumber: "+13035550142", track.HistoryNumber: "+13035550143",
+		track.CallerNumber: "+13035550144"}
+	lines := "diversion_number = { form = [\"area\", \"pseudonym\"], because = \"t\" }\n" +
+		"history_info_number = { form = \"area\", because = \"t\" }\ncaller_number = { form = \"area\", because = \"t\" }\n"
+	for fact, field := range map[track.Fact]string{track.DivertedPrivate: "diversion_number",
+		track.PrivacyValue: "history_info_number", track.ClaimedPrivate: "caller_number"} {
+		facts[fact] = "history"
+		for _, purpose := range []string{"fraud", "billing"} {
+			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+			for _, name := range []string{"diversion_number", "history_info_number", "caller_number"} {
+				if hidden := name == field && purpose == "fraud"; (got[name] == "null") != hidden {
+					t.Errorf("%s: %s = %s though %s is withheld", purpose, name, got[name], field)
+				}
+			}
+			if got["diversion_number_pseudonym"] == "null" {
+				t.Errorf("%s: no pseudonym", purpose)
+			}
+		}
+		delete(facts, fact)
+	}
+}
+
+func TestAnEmergencyServiceHasItsCategory(t *testing.T) {
+	for facts, want := range map[track.Fact]string{track.DialedService: `"emergency"`, track.DialedNumber: `"other"`} {
+		text := map[track.Fact]string{facts: "urn:service:sos.fire"}
+		if got := value(t, "fraud", `dialed_number = "category"`, text); got != want {
+			t.Errorf("fact %d: category = %s, want %s", facts, got, want)
+		}
+	}
+}
+
 func TestALegWithoutAJoinShowsNone(t *testing.T) {
 	lines := ""
 	for _, name := range []string{"session_group", "correlation", "correlation_score"} {
@@ -230,6 +262,29 @@ func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 	if values["schema"] != `"sipsieve.registration/1"` || values["registration_state"] != `"moved"` ||
 		values["expires"] != `"2026-03-03"` { // from 1 February: the month's first day would give the day away
 		t.Errorf("values = %v", values)
+	}
+}
+
+func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
+	d := &track.Device{At: newYear, FirstSeen: newYear.AddDate(0, -1, 0), LastSeen: newYear, Flags: track.ScannerFlag}
+	d.Facts.Append(track.DeviceKeyText, []byte("instance urn:uuid:1"))
+	d.Facts.Append(track.UserAgentText, []byte("friendly-scanner"))
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.DeviceKind, Stage: track.Stop, Revision: 2,
+		Device: d})
+	src := strings.Replace(written("network_ops", "device_vendor = \"keep\"\ndevice_flags = \"keep\"\n"+
+		"first_seen = \"truncate:day\"\nrefreshes = \"keep\"\nevent_time = \"truncate:minute\"\nsip_code = \"keep\"\n"),
+		"\"call\", ", "\"device\", ", 1)
+	keys, values := minimised(t, boundPurpose(t, src), &r)
+	want := []string{"device_vendor", "device_flags", "first_seen", "event_time"}
+	if got := keys[len(envelopeKeys):]; !slices.Equal(got, want) {
+		t.Errorf("keys = %v, want %v", got, want)
+	}
+	if values["schema"] != `"sipsieve.device/1"` || values["device_flags"] != `["scanner"]` || values["revision"] != "2" ||
+		values["first_seen"] != `"2025-12-01T00:00:00Z"` || values["expires"] != `"2026-02-01"` {
+		t.Errorf("values = %v", values)
+	}
+	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r) {
+		t.Error("a kind that was not asked for is kept")
 	}
 }
 

@@ -1,0 +1,223 @@
+package track
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+)
+
+// DeviceFlags is a set of what is particular about a device.
+type DeviceFlags uint16
+
+// What can be particular, in the order in which records list it.
+const (
+	ScannerFlag       DeviceFlags = 1 << iota // a tool that looks for open systems
+	ManyAORs                                  // it registers more than 16 addresses-of-record
+	FirmwareDowngrade                         // its firmware is older than it was
+	PlainDigestMD5                            // its credentials are MD5 digests (RFC 8760 calls for better)
+)
+
+// A Device is what is known of one device, as it claims to be, at one time.
+type Device struct {
+	At                  time.Time // of the message by which it was seen or changed
+	FirstSeen, LastSeen time.Time
+	Flags               DeviceFlags
+	Flow                capture.Flow // of that message
+	VLAN                uint16
+	Point               string
+	Origin              capture.Origin
+	Facts               Facts
+}
+
+// Format writes a mask for every verb and flag: a Device holds text about people.
+func (d Device) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// LogValue is what slog writes for d.
+func (d Device) LogValue() slog.Value { return slog.StringValue("***") }
+
+// DeviceCounts is what Devices have counted. First, Changed and Daily are the reasons for which devices were told.
+type DeviceCounts struct {
+	First, Changed, Daily, Forgotten uint64
+	Known                            uint64 // now
+}
+
+// Devices are the devices that register and call in one clock domain. A device is known by its instance-id, else by
+// the hardware address that its User-Agent or instance-id names, else by its binding; a tool that scans by where it
+// scans from. Events are given in the collector's order, so that what is told is the same for any number of shards.
+type Devices struct {
+	keyer   Keyer
+	limit   int
+	slab    slab[device]
+	index   map[Key]uint32 // by what a device is known by, and by its last binding
+	recent  queue          // the one that was seen longest ago first
+	texts   arena
+	points  []string
+	scratch Facts
+	counts  DeviceCounts
+}
+
+const (
+	manyAORs   = 16 // a desk phone has as many lines
+	mostCodecs = 16
+	mostParts  = 6 // of a firmware's version
+)
+
+// A device holds no pointer; times are nanoseconds.
+type device struct {
+	key, binding     Key // what it is known by; its last binding, zero without one
+	row              link
+	text             text // its Facts
+	hop              hop
+	first, last, day int64
+	agent, model     uint64 // marks of the User-Agent, and of what it says but for the firmware
+	firmware         [mostParts]uint32
+	aors             [manyAORs + 1]uint32 // marks of addresses-of-record that it has registered
+	naors            uint8
+	revision         uint8
+	flags, toldFlags DeviceFlags
+	changed          bool // vendor, model, kind or firmware
+}
+
+func (d *device) place() *link { return &d.row }
+
+// NewDevices returns Devices that remember no more than limit, by Keys of k. With a limit of 0 they tell nothing.
+func NewDevices(limit int, k Keyer) *Devices {
+	return &Devices{keyer: k, limit: limit, index: make(map[Key]uint32)}
+}
+
+// Counts returns what has been counted so far.
+func (ds *Devices) Counts() DeviceCounts {
+	c := ds.counts
+	c.Known = uint64(ds.slab.len())
+	return c
+}
+
+// Observe takes note of the device in ev and appends to dst what there is to tell of it: at first sight, when its
+// vendor, model, firmware, kind or flags change, and once a day of UTC.
+func (ds *Devices) Observe(dst []Event, ev *Event) []Event {
+	switch {
+	case ds.limit == 0:
+	case ev.Registration != nil:
+		return ds.registered(dst, ev)
+	case ev.Call != nil && ev.Stage == Stop:
+		return ds.called(dst, ev)
+	}
+	return dst
+}
+
+// registered takes note of who registers. Who fails to, and is not known, is no device yet, but for one that tells
+// what it is by itself or that scans.
+func (ds *Devices) registered(dst []Event, ev *Event) []Event {
+	r := ev.Registration
+	s := ds.sight(r.At, r.Facts, ds.hop(r.Flow, r.VLAN, r.Point, r.Origin))
+	s.aor = slices.Concat(r.Facts.First(RegisteredNumber), []byte{'@'}, r.Facts.First(RegisteredHost))
+	binding := ds.binding(s.aor, r.Facts)
+	name, how := ds.name(&s, binding)
+	n := ds.index[name]
+	switch {
+	case r.State == Expired || r.State == Deregistered:
+		if n != 0 {
+			ds.slab.at(n).forgetAOR(ds.short(s.aor))
+		}
+		if r.State == Expired {
+			return dst
+		}
+	case n == 0 && how == byBinding && (r.State == RegistrationAuthFailed || r.State == RegistrationRejected):
+		return dst
+	}
+	if n == 0 {
+		n = ds.open(name, s.at)
+	}
+	d := ds.slab.at(n)
+	if how != byAddress {
+		ds.alias(n, d, binding)
+	}
+	if r.State != Deregistered {
+		d.addAOR(ds.short(s.aor))
+	}
+	return ds.see(dst, ev, n, &s)
+}
+
+// called takes note of who called: a device that is known by its binding, or that tells what it is by itself.
+func (ds *Devices) called(dst []Event, ev *Event) []Event {
+	c := ev.Call
+	s := ds.sight(c.FirstSeen, c.Facts, ds.hop(c.Flow, c.VLAN, c.Point, c.Origin))
+	aor := slices.Concat(c.Facts.First(CallerNumber), []byte{'@'}, c.Facts.First(CallerHost))
+	binding := ds.binding(aor, c.Facts)
+	name, how := ds.name(&s, binding)
+	n := ds.index[name]
+	if n == 0 {
+		n = ds.index[binding]
+	}
+	if n == 0 && how == byBinding {
+		return dst
+	}
+	if n == 0 {
+		n = ds.open(name, s.at)
+	}
+	return ds.see(dst, ev, n, &s)
+}
+
+func (ds *Devices) short(aor []byte) uint32 { return uint32(ds.keyer.key(aor).short()) | 1 }
+
+func (ds *Devices) hop(f capture.Flow, vlan uint16, point string, origin capture.Origin) hop {
+	at := slices.Index(ds.points, point)
+	if at < 0 && len(ds.points) < 255 {
+		ds.points, at = append(ds.points, point), len(ds.points)
+	}
+	return hopOf(&sip.Message{Flow: f, VLAN: vlan, Origin: origin}, uint8(max(at, 0)))
+}
+
+// open returns a new device; when there is no room, the one that was seen longest ago goes.
+func (ds *Devices) open(name Key, at int64) uint32 {
+	if ds.slab.len() >= ds.limit {
+		ds.counts.Forgotten++
+		ds.forget(ds.recent.head)
+	}
+	n := ds.slab.take()
+	*ds.slab.at(n) = device{key: name, first: at}
+	ds.index[name] = n
+	return n
+}
+
+func (ds *Devices) forget(n uint32) {
+	d := ds.slab.at(n)
+	leave(&ds.recent, &ds.slab, n)
+	for _, k := range []Key{d.key, d.binding} {
+		if ds.index[k] == n {
+			delete(ds.index, k)
+		}
+	}
+	ds.texts.give(d.text)
+	*d = device{}
+	ds.slab.give(n)
+}
+
+// alias has d found by its last binding, too, unless that is another's name.
+func (ds *Devices) alias(n uint32, d *device, binding Key) {
+	if d.binding != binding && d.binding != d.key && ds.index[d.binding] == n {
+		delete(ds.index, d.binding)
+	}
+	d.binding = binding
+	if ds.index[binding] == 0 {
+		ds.index[binding] = n
+	}
+}
+
+func (d *device) addAOR(mark uint32) {
+	if int(d.naors) < len(d.aors) && !slices.Contains(d.aors[:d.naors], mark) {
+		d.aors[d.naors] = mark
+		d.naors++
+	}
+}
+
+func (d *device) forgetAOR(mark uint32) {
+	if i := slices.Index(d.aors[:d.naors], mark); i >= 0 {
+		d.naors--
+		d.aors[i] = d.aors[d.naors]
+	}
+}

@@ -1,0 +1,218 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sipsieve/sip"
+)
+
+// A sight is one message of a device.
+type sight struct {
+	at     int64
+	facts  Facts
+	aor    []byte // what it registers; nil for a call
+	agent  uint64 // mark of the User-Agent
+	device sip.Device
+	hop    hop
+}
+
+// sight reads what the message in facts says of its device.
+func (ds *Devices) sight(at time.Time, facts Facts, h hop) sight {
+	s := sight{at: at.UnixNano(), facts: facts, hop: h, device: sip.Device{Vendor: "other", Kind: "unknown"}}
+	if agent := facts.First(UserAgentText); agent != nil {
+		s.agent = ds.keyer.key(agent).short() | 1
+		s.device = sip.ReadDevice(agent)
+	}
+	return s
+}
+
+// What a device is known by.
+const (
+	byInstance = iota
+	byMAC
+	byBinding
+	byAddress
+)
+
+// name returns the Key of s's device.
+func (ds *Devices) name(s *sight, binding Key) (Key, int) {
+	text, how := s.name()
+	if how == byBinding {
+		return binding, how
+	}
+	return ds.keyer.key(text), how
+}
+
+// name returns what s's device is known by, but for its binding.
+func (s *sight) name() (text []byte, how int) {
+	instance := s.facts.First(InstanceID)
+	switch mac, ok := s.mac(); {
+	case s.device.Scanner:
+		return []byte("scanner " + s.hop.flow().Src.Addr().String()), byAddress
+	case instance != nil:
+		return append([]byte("instance "), strings.ToLower(string(instance))...), byInstance
+	case ok:
+		return fmt.Appendf(nil, "mac %x", mac), byMAC
+	}
+	return nil, byBinding
+}
+
+func (s *sight) mac() (mac [6]byte, ok bool) {
+	if mac, ok = sip.MACOf(s.facts.First(UserAgentText)); ok {
+		return mac, true
+	}
+	return sip.MACOfInstance(s.facts.First(InstanceID))
+}
+
+// binding returns the Key of an address-of-record and a Contact, its port left out: behind NAT it changes.
+func (ds *Devices) binding(aor []byte, facts Facts) Key {
+	return ds.keyer.key(bindingText(aor, facts))
+}
+
+func bindingText(aor []byte, facts Facts) []byte {
+	return []byte(strings.ToLower(string(slices.Concat([]byte("binding "), aor, []byte{' '}, facts.First(ContactUser),
+		[]byte{'@'}, facts.First(ContactHost)))))
+}
+
+// see takes note of s, of device n, and tells if there is anything to tell. What is older than what was seen last only
+// adds its codecs.
+func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
+	d := ds.slab.at(n)
+	f := ds.gather(d, s)
+	if s.at < d.last {
+		d.text = ds.texts.put(d.text, f.text)
+		return dst
+	}
+	d.last, d.hop = s.at, s.hop
+	leave(&ds.recent, &ds.slab, n)
+	enqueue(&ds.recent, &ds.slab, n)
+	d.update(s)
+	d.text = ds.texts.put(d.text, f.text)
+	switch {
+	case d.day == 0:
+		ds.counts.First++
+	case d.changed || d.flags != d.toldFlags:
+		ds.counts.Changed++
+	case d.day != 1+s.at/day:
+		ds.counts.Daily++
+	default:
+		return dst
+	}
+	return append(dst, ds.tell(ev, d))
+}
+
+// update notes what s says of d.
+func (d *device) update(s *sight) {
+	if s.agent != 0 && s.agent != d.agent {
+		model := markOf(d.key, []byte(s.device.Vendor), []byte(s.device.Model), []byte(s.device.Kind))
+		firmware := versionOf(s.device.Firmware)
+		d.changed = d.agent != 0 && (model != d.model || firmware != d.firmware)
+		order := slices.Compare(firmware[:], d.firmware[:])
+		switch {
+		case d.agent == 0 || model != d.model || order > 0 || s.device.Firmware == "":
+			d.flags &^= FirmwareDowngrade
+		case order < 0:
+			d.flags |= FirmwareDowngrade
+		}
+		d.agent, d.model, d.firmware = s.agent, model, firmware
+	}
+	d.set(ScannerFlag, s.device.Scanner || s.agent == 0 && d.flags&ScannerFlag != 0)
+	d.set(ManyAORs, int(d.naors) > manyAORs)
+	if s.facts.First(AuthUser) != nil || s.facts.First(AuthRealm) != nil {
+		d.set(PlainDigestMD5, plainMD5(s.facts))
+	}
+}
+
+func (d *device) set(flag DeviceFlags, on bool) {
+	d.flags &^= flag
+	if on {
+		d.flags |= flag
+	}
+}
+
+// plainMD5 reports whether credentials are MD5's: without a word it is that (RFC 7616 section 3.4).
+func plainMD5(facts Facts) bool {
+	algorithm := facts.First(AuthAlgorithm)
+	return algorithm == nil || foldedEqual(algorithm, "md5")
+}
+
+// versionOf returns the parts of a version as numbers.
+func versionOf(firmware string) (parts [mostParts]uint32) {
+	i := 0
+	for part := range strings.SplitSeq(firmware, ".") {
+		if i == mostParts {
+			break
+		}
+		n, _ := strconv.ParseUint(part, 10, 32)
+		parts[i] = uint32(n)
+		i++
+	}
+	return parts
+}
+
+// tell returns the Event of d.
+func (ds *Devices) tell(ev *Event, d *device) Event {
+	if today := 1 + d.last/day; d.day != today {
+		d.day, d.revision = today, 0
+	}
+	d.revision += 1 - d.revision/255
+	d.changed, d.toldFlags = false, d.flags
+	return Event{Time: ev.Time, Key: d.key, Kind: DeviceKind, Stage: Stop, Revision: int(d.revision),
+		Device: &Device{At: when(d.last), FirstSeen: when(d.first), LastSeen: when(d.last), Flags: d.flags,
+			Flow: d.hop.flow(), VLAN: d.hop.vlan, Point: ds.points[d.hop.point], Origin: d.hop.origin,
+			Facts: Facts{text: slices.Clone(ds.texts.get(d.text))}}}
+}
+
+// deviceFacts are what is kept of a device's last message. Codecs are kept of all its calls.
+var deviceFacts = [...]Fact{UserAgentText, InstanceID, RegID, ContactUser, ContactHost, ContactPort, RegisteredNumber,
+	RegisteredHost, AuthUser, AuthRealm, AuthAlgorithm}
+
+// gather returns the Facts of d with those of s; of what s does not say, or is too old to say, those that it had.
+func (ds *Devices) gather(d *device, s *sight) *Facts {
+	old, f := Facts{text: ds.texts.get(d.text)}, &ds.scratch
+	f.text = f.text[:0]
+	key := old.First(DeviceKeyText)
+	if key == nil {
+		key = s.keyText()
+	}
+	f.append(DeviceKeyText, key)
+	for _, fact := range deviceFacts {
+		v := s.facts.First(fact)
+		if v == nil || s.at < d.last {
+			v = old.First(fact)
+		}
+		f.append(fact, v)
+	}
+	n := 0
+	for _, from := range []Facts{old, s.facts} {
+		for codec := range from.All(MediaCodec) {
+			if n < mostCodecs && !f.has(MediaCodec, codec) {
+				f.append(MediaCodec, codec)
+				n++
+			}
+		}
+	}
+	return f
+}
+
+func (s *sight) keyText() []byte {
+	text, how := s.name()
+	if how != byBinding {
+		return text
+	}
+	return bindingText(s.aor, s.facts)
+}
+
+// has reports whether v is one of fs's values of f.
+func (fs *Facts) has(f Fact, v []byte) bool {
+	for have := range fs.All(f) {
+		if string(have) == string(v) {
+			return true
+		}
+	}
+	return false
+}
