@@ -75,10 +75,11 @@ func placeCalls(t *testing.T, s *Source, version int) {
 	}
 }
 
-// start runs a program that is ended with the test, by its process group if need be, and returns how it ended.
+// start runs a program that is ended with the test, with all that it started, and returns how it ended. It ends by
+// itself after a minute, should the test be killed.
 func start(t *testing.T, dir, program string, args ...string) <-chan error {
 	t.Helper()
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command("timeout", append([]string{"60", program}, args...)...)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
 	var said bytes.Buffer

@@ -142,78 +142,91 @@ func without(m *mirrored, t chunk) (ps []part) {
 
 func with(m *mirrored, extra ...part) []byte { return build(append(parts(m), extra...)...) }
 
-func TestEveryRefusalHasItsReason(t *testing.T) {
-	whole := build(parts(mirror())...)
-	set := func(change func(*mirrored)) []byte {
-		m := mirror()
-		change(m)
-		return build(parts(m)...)
+// A refusal is a packet that must not be let in, and why.
+type refusal struct {
+	name string
+	b    []byte
+	want capture.Reason
+}
+
+func refusedAll(t *testing.T, list []refusal) {
+	t.Helper()
+	for _, c := range list {
+		if why, ok := new(decoder).decode(c.b, new(mirrored)); ok || why != c.want {
+			t.Errorf("%s: got = %s, %t, want %s", c.name, why, ok, c.want)
+		}
 	}
+}
+
+func TestLengthsThatDoNotAgreeAreRefused(t *testing.T) {
+	whole := packed(mirror())
 	lying := func(at int, value uint16) []byte {
 		b := bytes.Clone(whole)
 		binary.BigEndian.PutUint16(b[at:], value)
 		return b
 	}
-	many := make([]part, maxChunks-len(parts(mirror())))
-	for i := range many {
-		many[i] = part{9, 9, nil}
-	}
-	if why, ok := new(decoder).decode(with(mirror(), many...), new(mirrored)); !ok {
-		t.Errorf("64 chunks: refused: %s", why)
-	}
-	for _, c := range []struct {
-		name string
-		b    []byte
-		want capture.Reason
-	}{
+	longer := append(bytes.Clone(whole), 0, 0, 0)
+	binary.BigEndian.PutUint16(longer[4:], uint16(len(longer)))
+	refusedAll(t, []refusal{
 		{"nothing", nil, capture.Short},
 		{"a magic alone", []byte("HEP3"), capture.Short},
 		{"the first half", whole[:len(whole)/2], capture.Short},
+		{"version 2 cut", oldPacket(2, mirror())[:20], capture.Short},
 		{"another magic", []byte("HEP4\x00\x06"), capture.Malformed},
 		{"bytes behind it", append(bytes.Clone(whole), 0), capture.Malformed},
 		{"a length below the header", lying(4, 5), capture.Malformed},
 		{"a chunk of length 5", lying(10, 5), capture.Malformed},
 		{"a chunk of length 0", lying(10, 0), capture.Malformed},
 		{"a chunk beyond the end", lying(10, 60000), capture.Malformed},
-		{"a chunk of the wrong size",
-			build(append(without(mirror(), chunkAgent), part{0, chunkAgent, u16(7)})...), capture.Malformed},
-		{"half a chunk header at its end", func() []byte {
-			b := append(bytes.Clone(whole), 0, 0, 0)
-			binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
-			return b
-		}(), capture.Malformed},
+		{"half a chunk header at its end", longer, capture.Malformed},
+		{"an agent of two bytes", instead(chunkAgent, u16(7)), capture.Malformed},
+	})
+}
+
+func TestChunksBeyondTheLimitAreRefused(t *testing.T) {
+	parts := parts(mirror())
+	for len(parts) < maxChunks {
+		parts = append(parts, part{9, 9, nil})
+	}
+	if why, ok := new(decoder).decode(build(parts...), new(mirrored)); !ok {
+		t.Errorf("64 chunks: refused: %s", why)
+	}
+	refusedAll(t, []refusal{{"65 chunks", build(append(parts, part{9, 9, nil})...), capture.Malformed}})
+}
+
+func TestContentThatCannotBeUsedIsRefused(t *testing.T) {
+	set := func(change func(*mirrored)) []byte {
+		m := mirror()
+		change(m)
+		return packed(m)
+	}
+	squeezed := func(b []byte) []byte {
+		return set(func(m *mirrored) { m.payload, m.compressed = nil, b })
+	}
+	half := deflated(t, options)
+	half = half[:len(half)/2]
+	refusedAll(t, []refusal{
 		{"a key twice", with(mirror(), part{0, chunkKey, nil}, part{0, chunkKey, nil}), capture.Malformed},
-		{"65 chunks", with(mirror(), append(many, part{9, 9, nil})...), capture.Malformed},
 		{"two payloads", with(mirror(), part{0, chunkPayload, options}), capture.Malformed},
 		{"a payload both ways", with(mirror(), part{0, chunkCompressed, options}), capture.Malformed},
-		{"a second of a million microseconds",
-			build(append(without(mirror(), chunkMicros), part{0, chunkMicros, u32(1e6)})...), capture.Malformed},
+		{"a million microseconds", instead(chunkMicros, u32(1e6)), capture.Malformed},
 		{"no source", build(without(mirror(), chunkSrcIPv4)...), capture.Malformed},
-		{"IPv4 that says it is IPv6", build(append(without(mirror(), chunkFamily), part{0, chunkFamily, []byte{10}})...),
-			capture.Malformed},
+		{"IPv4 that says it is IPv6", instead(chunkFamily, []byte{10}), capture.Malformed},
 		{"RTCP", set(func(m *mirrored) { m.kind = 5 }), capture.HEPType},
 		{"no type", build(without(mirror(), chunkKind)...), capture.HEPType},
 		{"ICMP", set(func(m *mirrored) { m.protocol = 1 }), capture.NotTransport},
 		{"an empty payload", set(func(m *mirrored) { m.payload = []byte{} }), capture.Empty},
 		{"no payload", build(without(mirror(), chunkPayload)...), capture.Empty},
-		{"junk for zlib", set(func(m *mirrored) { m.payload, m.compressed = nil, options }), capture.HEPCompressed},
-		{"half of zlib", set(func(m *mirrored) {
-			z := deflated(t, options)
-			m.payload, m.compressed = nil, z[:len(z)/2]
-		}), capture.HEPCompressed},
-		{"a byte too much", set(func(m *mirrored) {
-			m.payload, m.compressed = nil, deflated(t, make([]byte, maxPayload+1))
-		}), capture.HEPCompressed},
-		{"a zlib bomb", set(func(m *mirrored) {
-			m.payload, m.compressed = nil, deflated(t, make([]byte, 1<<24))
-		}), capture.HEPCompressed},
-		{"version 2 cut", oldPacket(2, mirror())[:20], capture.Short},
-	} {
-		var m mirrored
-		if why, ok := new(decoder).decode(c.b, &m); ok || why != c.want {
-			t.Errorf("%s: got = %s, %t, want %s", c.name, why, ok, c.want)
-		}
-	}
+		{"junk for zlib", squeezed(options), capture.HEPCompressed},
+		{"half of zlib", squeezed(half), capture.HEPCompressed},
+		{"a byte too much", squeezed(deflated(t, make([]byte, maxPayload+1))), capture.HEPCompressed},
+		{"a zlib bomb", squeezed(deflated(t, make([]byte, 1<<24))), capture.HEPCompressed},
+	})
+}
+
+// instead returns mirror with another value in one chunk.
+func instead(t chunk, value []byte) []byte {
+	return build(append(without(mirror(), t), part{0, t, value})...)
 }
 
 func TestOtherVendorsAndChunksAreSteppedOver(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 
 // Unwrapped returns what src gives, each datagram of HEP version 3 replaced by the message in it: so a capture file of
 // a feed reads like the feed. A message bears the time that its sender gave it, however far from the frame's, and the
-// frame's time only if the sender gave none; it keeps the frame's Point and Origin. No key is asked for: whoever has the
-// file has its packets. HEP in a TCP stream and versions 1 and 2, which look like other datagrams, stay as they are.
+// frame's time only if the sender gave none; it keeps the frame's Point and Origin. No key is asked for: whoever has
+// the file has it too. HEP in a TCP stream and versions 1 and 2, which look like other datagrams, stay as they are.
 func Unwrapped(src capture.Source) capture.Source { return &unwrapped{Source: src} }
 
 type unwrapped struct {
