@@ -1,15 +1,15 @@
 package track
 
-import "math/bits"
+// An arena keeps texts of up to 32 KiB by number, in blocks of sizes that grow by a half and a third in turn, so that
+// what is given back fits the next of its size. Number 0 is the empty text.
+type arena struct{ classes [len(sizes)]class }
 
-// An arena keeps texts of up to 32 KiB by number, in blocks of sizes that double, so that what is given back fits
-// the next of its size. Number 0 is the empty text.
-type arena struct{ classes [classes]class }
+// sizes are those of the blocks, in bytes.
+var sizes = [...]int{128, 192, 256, 384, 512, 768, 1 << 10, 3 << 9, 2 << 10, 3 << 10, 4 << 10, 6 << 10, 8 << 10,
+	12 << 10, 16 << 10, 24 << 10, 32 << 10}
 
 const (
-	smallest  = 128 // bytes of the smallest block
-	classes   = 9
-	largest   = smallest << (classes - 1)
+	largest   = 32 << 10
 	pageBytes = 64 << 10
 )
 
@@ -54,7 +54,15 @@ func (a *arena) give(t text) {
 	}
 }
 
-func classOf(n int) uint8 { return uint8(bits.Len(uint(max(n, 1)-1) / smallest)) }
+// classOf returns the class of the smallest blocks that hold n bytes.
+func classOf(n int) uint8 {
+	for i, size := range sizes {
+		if n <= size {
+			return uint8(i)
+		}
+	}
+	return uint8(len(sizes) - 1)
+}
 
 func (a *arena) take(want uint8) text {
 	c := &a.classes[want]
@@ -63,7 +71,7 @@ func (a *arena) take(want uint8) text {
 		c.free = c.free[:last]
 		return t
 	}
-	perPage := uint32(pageBytes / (smallest << want))
+	perPage := uint32(pageBytes / sizes[want])
 	if c.used%perPage == 0 {
 		c.pages = append(c.pages, make([]byte, pageBytes))
 	}
@@ -72,9 +80,9 @@ func (a *arena) take(want uint8) text {
 }
 
 func (a *arena) block(t text) []byte {
-	size := uint32(smallest) << t.class
-	perPage := pageBytes / size
+	size := sizes[t.class]
+	perPage := uint32(pageBytes / size)
 	n := t.block - 1
-	from := n % perPage * size
+	from := int(n%perPage) * size
 	return a.classes[t.class].pages[n/perPage][from : from+size]
 }

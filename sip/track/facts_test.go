@@ -133,3 +133,22 @@ func TestReplacesInsideReferToIsRead(t *testing.T) {
 		t.Errorf("Call-ID is %q", got)
 	}
 }
+
+func TestTargetOfARefusedTransferIsForgotten(t *testing.T) {
+	for status, want := range map[string]string{"202": "+13035550177", "603": "", "407": "+13035550177"} {
+		cs := told(t, answeredCall+`
+00:10.000  alice -> bob   REFER
+    Refer-To: <sip:+13035550177@example.net?Replaces=a84b%40host%3Bto-tag%3D1>
+    Referred-By: <sip:+13035550110@example.net>
+00:10.100  alice <- bob   `+status+` REFER
+00:12.000  alice -> bob   BYE
+00:12.100  alice <- bob   200 BYE`, 0)
+		fs := one(t, cs).Facts
+		if got := string(fs.First(TransferTarget)); got != want {
+			t.Errorf("%s: target = %q, want %q", status, got, want)
+		}
+		if known := fs.First(ReplacedCall) != nil; known != (want != "") {
+			t.Errorf("%s: the replaced call is known = %v", status, known)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"runtime"
 	"testing"
 	"time"
 	"unsafe"
@@ -152,6 +153,41 @@ func BenchmarkKeys(b *testing.B) {
 	for i := range b.N {
 		testKeyer.Of(&ms[i%len(ms)])
 	}
+}
+
+// BenchmarkLiveCalls says what a million calls that are up at once take, their texts apart.
+func BenchmarkLiveCalls(b *testing.B) {
+	const n = 1_000_000
+	ms := play(b, answeredCall)
+	for range b.N {
+		before := heap()
+		tr := New(Limits{Calls: n, Bindings: 1, Ring: time.Minute, Talk: time.Hour})
+		for i := range n {
+			for j := range ms {
+				k := testKeyer.Of(&ms[j])
+				k.Call = Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 15: byte(i * 7)}
+				ms[j].Mark = 0
+				tr.Observe(nil, &ms[j], k)
+			}
+		}
+		whole := heap() - before
+		texts := uint64(0)
+		for i := range tr.texts.classes {
+			texts += uint64(len(tr.texts.classes[i].pages)) * pageBytes
+		}
+		if live := tr.Counts().Live; live != n {
+			b.Fatalf("live = %d, want %d", live, n)
+		}
+		b.ReportMetric(float64(whole-texts)/n, "B/call")
+		b.ReportMetric(float64(texts)/n, "text-B/call")
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // BenchmarkWholeCall is a call of six messages, its Facts and its Event included.

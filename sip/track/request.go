@@ -1,8 +1,6 @@
 package track
 
 import (
-	"time"
-
 	"sipsieve/capture"
 	"sipsieve/sip"
 )
@@ -67,7 +65,7 @@ func (t *Tracker) stranger(m *sip.Message, k Keys) bool {
 	inside := k.From != (Key{}) && k.To != (Key{})
 	switch {
 	case m.Method == sip.Invite && k.To == (Key{}):
-		return t.openInvite(m, k, 0)
+		return t.openInvite(m, k)
 	case m.Method == sip.Invite && inside:
 		return t.openInside(m, k)
 	case m.Method == sip.Bye && inside:
@@ -79,7 +77,7 @@ func (t *Tracker) stranger(m *sip.Message, k Keys) bool {
 }
 
 // openInvite opens a call with its first INVITE.
-func (t *Tracker) openInvite(m *sip.Message, k Keys, reuse uint16) bool {
+func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 	h := hopOf(m, 0)
 	if why, ok := t.sources.admit(&h, m.Time.UnixNano(), &t.limits); !ok {
 		return t.keepOut(why)
@@ -89,7 +87,6 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys, reuse uint16) bool {
 		return false
 	}
 	d := t.dialogs.at(n)
-	d.reuse = reuse
 	d.setup, d.cseq = d.first, m.CSeq
 	t.begin(d, m, k)
 	d.addLeg(leg(k))
@@ -193,16 +190,12 @@ func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
 
 // again opens a call under a Call-ID and tag that a call that is over had.
 func (t *Tracker) again(n uint32, d *dialog, m *sip.Message, k Keys) bool {
-	reuse := uint16(0)
-	if day := int64(24 * time.Hour); d.first/day == m.Time.UnixNano()/day {
-		reuse = d.reuse + 1
-	}
 	index := d.index
 	t.forget(n)
 	if t.index[index] != 0 {
 		return true // another fork of the old call is still up
 	}
-	return t.openInvite(m, k, reuse)
+	return t.openInvite(m, k)
 }
 
 // another takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
@@ -321,17 +314,6 @@ func (t *Tracker) bye(n uint32, d *dialog, m *sip.Message, side Party) {
 	}
 	t.move(n, endedRow)
 	t.lapses.set(n, at+patience)
-}
-
-// refer remembers that a transfer was asked for.
-func (t *Tracker) refer(d *dialog, m *sip.Message) {
-	if d.phase != up {
-		return
-	}
-	if d.offered = Blind; replaced(m.Value(sip.ReferTo)) != nil {
-		d.offered = Attended
-	}
-	t.gatherTransfer(d, m)
 }
 
 // propose remembers a re-INVITE or an UPDATE until its final response comes.

@@ -23,10 +23,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	case sip.Bye:
 		t.byeResponse(n, d, m, side)
 	case sip.Refer:
-		if m.Status/100 == 2 && d.offered != NoTransfer {
-			d.transfer = d.offered
-			t.showTransfer(d, m)
-		}
+		t.referred(d, m)
 	}
 	return true
 }
@@ -316,7 +313,7 @@ func (t *Tracker) promote(n uint32, d *dialog, at int64) bool {
 	return true
 }
 
-// final reports whether m ends the transaction of a BYE: a challenge does not, for the BYE comes again.
+// final reports whether m is the last word on its request: a challenge is not, for the request comes again.
 func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
 
 // byeResponse takes note of a response to BYE, whose BYE may not have been seen.

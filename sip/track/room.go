@@ -44,6 +44,7 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
 	d.hop = hopOf(m, t.point(m.Point))
 	d.vias = m.Vias
+	d.reuse = t.uses.next(d)
 	t.index[d.index] = n
 	return n
 }
@@ -118,6 +119,9 @@ func (t *Tracker) forget(n uint32) {
 	t.lapses.drop(n)
 	t.interims.drop(n)
 	t.texts.give(d.text)
+	if d.counted {
+		t.uses.note(d)
+	}
 	t.unlink(n, d)
 	if d.forking != 0 {
 		t.forkings.give(d.forking)

@@ -43,4 +43,19 @@ callid pbx-1
 		`
 - 0s: busy complete 100% code 486 cause 17 end 1s observed failure by callee cause_derived
 - 86400s: busy complete 100% code 486 cause 17 end 86401s observed failure by callee cause_derived`},
+	{"a Call-ID and tag are used again hours later", `
+callid pbx-1
+00:00.000  alice -> bob   INVITE
+00:01.000  alice <- bob   486
+00:01.100  alice -> bob   ACK
+03:00:00.000  alice -> bob   INVITE
+03:00:01.000  alice <- bob   486
+03:00:01.100  alice -> bob   ACK
+06:00:00.000  alice -> bob   INVITE
+06:00:01.000  alice <- bob   486
+06:00:01.100  alice -> bob   ACK`, time.Minute,
+		`
+- 0s: busy complete 100% code 486 cause 17 end 1s observed failure by callee cause_derived
+- 10800s: busy complete 100% code 486 cause 17 end 10801s observed failure by callee cause_derived reuse 1
+- 21600s: busy complete 100% code 486 cause 17 end 21601s observed failure by callee cause_derived reuse 2`},
 }

@@ -34,6 +34,7 @@ type Tracker struct {
 	lapses   deadlines
 	interims deadlines
 	sources  sources
+	uses     uses
 	losses   losses
 	blinded  []uint32 // told as over within a loss that was said later
 	drift    int64    // what the packets' clock has been stepped by

@@ -1,0 +1,33 @@
+package track
+
+import "sipsieve/sip"
+
+// refer remembers that a transfer was asked for.
+func (t *Tracker) refer(d *dialog, m *sip.Message) {
+	if d.phase != up {
+		return
+	}
+	if d.offered = Blind; replaced(m.Value(sip.ReferTo)) != nil {
+		d.offered = Attended
+	}
+	t.gatherTransfer(d, m)
+}
+
+// referred takes note of a response to REFER. What a transfer that is refused was to is forgotten.
+func (t *Tracker) referred(d *dialog, m *sip.Message) {
+	switch {
+	case d.offered == NoTransfer || !final(m):
+	case m.Status < 300:
+		d.transfer = d.offered
+		t.showTransfer(d, m)
+	case d.transfer == NoTransfer:
+		d.offered = NoTransfer
+		f := t.start()
+		for old := t.texts.get(d.text); len(old) >= 3 && Fact(old[0]) != TransferTarget; {
+			n := 3 + (int(old[1]) | int(old[2])<<8)
+			f.text = append(f.text, old[:n]...)
+			old = old[n:]
+		}
+		t.keep(d, f)
+	}
+}
