@@ -171,7 +171,10 @@ func (b *binding) changed(s *series, id identity, family uint64) RegistrationSta
 func (t *Tracker) openBinding(s *series) uint32 {
 	b := &t.bindings
 	r := b.records[s.record]
-	if r.held >= mostOfRecord && !t.makeRoom(b.idleOf(r)) || b.slab.len() >= t.limits.Bindings && !t.makeRoom(b.idle.head) {
+	if r.held >= mostOfRecord && !t.makeRoom(b.idleOf(r)) {
+		return 0
+	}
+	if b.slab.len() >= t.limits.Bindings && !t.makeRoom(b.idle.head) {
 		return 0
 	}
 	n := b.slab.take()
@@ -343,9 +346,10 @@ func (t *Tracker) sight(b *binding, s *series, f Facts) {
 }
 
 func (b *binding) event(t *Tracker, how telling, f Facts) *Registration {
-	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted), Refreshes: int(b.refreshes),
-		Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias), Flow: b.hop.flow(), VLAN: b.hop.vlan,
-		Link: b.hop.link, Point: t.points[b.hop.point], Facts: Facts{text: slices.Clone(f.text)}}
+	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
+		Refreshes: int(b.refreshes), Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
+		Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link, Point: t.points[b.hop.point],
+		Facts: Facts{text: slices.Clone(f.text)}}
 	if s := how.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)
 	} else {
