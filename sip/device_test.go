@@ -1,6 +1,8 @@
 package sip
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,7 +68,7 @@ var agents = map[string]string{
 	"3CXPhoneSystem 18.0.5.418 (418)":                             "3cx|phone-system|18.0.5.418|pbx",
 	"3CXPhone 6.0.26523.0":                                        "3cx|phone|6.0.26523.0|softphone",
 	"Zoiper rv2.10.20.4-mod":                                      "zoiper|zoiper|2.10.20.4|softphone",
-	"Z 5.5.9 rv2.10.17.3":                                         "other|||unknown",
+	"Z 5.5.9 rv2.10.17.3":                                         "zoiper|zoiper|2.10.17.3|softphone",
 	"LinphoneAndroid/5.2.4 (Somebody's Pixel) LinphoneSDK/5.3.26": "linphone|android|5.2.4|softphone",
 	"Linphone-Desktop/5.1.2 (host) osx/13.0 Qt/5.15.2":            "linphone|desktop|5.1.2|softphone",
 	"Linphone/3.6.1 (eXosip2/4.1.0)":                              "linphone|linphone|3.6.1|softphone",
@@ -90,6 +92,93 @@ var agents = map[string]string{
 	"Alice Example's phone +13035550142":                          "other|||unknown",
 	"Yealink alice 13035550142":                                   "yealink|||phone",
 	"Fanvil 13035550142 1.2.3":                                    "fanvil|||phone",
+}
+
+// more are texts of the field that the table was widened to, and vendor|model|firmware|kind.
+var more = map[string]string{
+	"PolycomCCX-CCX_500-UA/7.1.2.1":                     "polycom|500|7.1.2.1|phone",
+	"PolyTrio-Trio_C60-UA/7.2.2.1094":                   "poly|C60|7.2.2.1094|phone",
+	"CSCO/7":                                            "cisco|||phone",
+	"Cisco/SPA232D-1.4.1(SR5)":                          "cisco|232D|1.4.1|ata",
+	"Cisco/SPA525G2-7.6.2e":                             "cisco|525G2|7.6.2|phone",
+	"Cisco-CP-7841-3PCC/12.0.4_c4b36a000001":            "cisco|7841|12.0.4|phone",
+	"Cisco-CSF/14.1":                                    "cisco|jabber|14.1|softphone",
+	"Linksys/SPA2102-5.2.13(004)":                       "linksys|2102|5.2.13|ata",
+	"Sipura/SPA2000-2.0.13(g)":                          "sipura|2000|2.0.13|ata",
+	"Grandstream BT101 1.0.8.33":                        "grandstream|101|1.0.8.33|phone",
+	"Grandstream Wave 1.0.3.34":                         "grandstream|wave||softphone",
+	"Grandstream GXW4108 1.0.1.7":                       "grandstream|4108|1.0.1.7|gateway",
+	"snom-m9/9.6.2-a":                                   "snom|9|9.6.2|phone",
+	"Htek UC923 V2.0.4.4.34":                            "htek|923|2.0.4.4.34|phone",
+	"Digium D60 2.9.18":                                 "digium|60|2.9.18|phone",
+	"Avaya one-X Communicator/6.2":                      "avaya|communicator|6.2|softphone",
+	"IP Office 11.0.4.2.0 build 58":                     "avaya|ip-office|11.0.4.2.0|pbx",
+	"AUDC-IPPhone/3.4.6.604 (450HD-Rev0; 00908F000001)": "audiocodes||3.4.6.604|phone",
+	"AVM FRITZ!Box 7590 154.07.57 (Jan 10 2023)":        "avm|7590|154.07.57|ata",
+	"AVM FRITZ!Box Fon WLAN 7170 29.04.87":              "avm|7170|29.04.87|ata",
+	"Mediatrix 4102 v1.1.8.72":                          "mediatrix|4102|1.1.8.72|gateway",
+	"Patton SN4112 JO EUI 00A0BA000001 R6.9":            "patton|4112|6.9|gateway",
+	"ADTRAN_Total_Access_908e_2nd_Gen/R10.9.3.E":        "adtran|908E|10.9.3|gateway",
+	"Microsoft.PSTNHub.SIPProxy v.2024.2.5.1 i.EUWE.6":  "microsoft|teams|2024.2.5.1|gateway",
+	"Sipwise NGCP Proxy 2.X":                            "sipwise|ngcp||sbc",
+	"Sip EXpress router (0.9.6 (i386/linux))":           "ser|ser|0.9.6|sbc",
+	"FusionPBX":                             "fusionpbx|fusionpbx||pbx",
+	"YATE/6.1.0":                            "yate|yate|6.1.0|pbx",
+	"PJSUA2 v2.12 win32-6.2":                "pjsip|pjsua|2.12|softphone",
+	"IM-client/OMA1.0 sipML5-v1.2016.03.04": "sipml5|sipml5|1.2016.03.04|softphone",
+	"PhonerLite 2.94":                       "phoner|phonerlite|2.94|softphone",
+	"Twinkle/1.10.2":                        "twinkle|twinkle|1.10.2|softphone",
+	"CSipSimple_klte-21/r2457":              "csipsimple|csipsimple||softphone",
+	"Cloud Softphone/5.9.1 (Android)":       "acrobits|cloud-softphone|5.9.1|softphone",
+	"iOS/17.1.2 iPhone":                     "apple|iphone|17.1.2|phone",
+	"friendly-request":                      "sipvicious|||scanner",
+	"sipscan":                               "sipscan|||scanner",
+	"SIVuS VoIP Security Scanner":           "sivus|||scanner",
+	"SIPp":                                  "sipp|sipp||scanner",
+	"masscan/1.3":                           "masscan||1.3|scanner",
+}
+
+func TestDevicesOfTheFieldAreNamedByTheirText(t *testing.T) {
+	for text, want := range more {
+		d := ReadDevice([]byte(text))
+		if got := strings.Join([]string{d.Vendor, d.Model, d.Firmware, d.Kind}, "|"); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestTheTableOfDevicesIsWellFormed(t *testing.T) {
+	kinds := []string{"phone", "softphone", "ata", "pbx", "gateway", "sbc", "scanner"}
+	seen := map[string]bool{}
+	for line := range strings.Lines(deviceTable) {
+		line = strings.TrimRight(line, "\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		f := strings.Split(line, "\t")
+		if len(f) != 4 || f[0] != strings.ToLower(f[0]) || f[1] == "" || f[2] == "" || !slices.Contains(kinds, f[3]) {
+			t.Errorf("%q: want a beginning in lower case, a vendor, a model and a kind", line)
+			continue
+		}
+		if seen[f[0]] {
+			t.Errorf("%q stands twice", f[0])
+		}
+		seen[f[0]] = true
+	}
+}
+
+func TestInstancesMayNameAHardwareAddress(t *testing.T) {
+	for id, want := range map[string]string{
+		"urn:uuid:00000000-0000-1000-8000-0004F2AABBCC": "0004f2aabbcc", "URN:UUID:00000000-0000-0000-0000-001122334455": "001122334455",
+		"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6": "00a0c91e6bf6", "urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6": "",
+		"urn:uuid:f81d4fae-7dec-11d0-a765-01a0c91e6bf6": "", "urn:uuid:00000000-0000-0000-0000-000000000000": "",
+		"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bfx": "", "urn:gsma:imei:90420156-025763-0": "", "": "",
+	} {
+		mac, ok := MACOfInstance([]byte(id))
+		if got := fmt.Sprintf("%x", mac[:]); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: got = %s, %t, want %s", id, got, ok, want)
+		}
+	}
 }
 
 func TestDevicesAreNamedByTheirText(t *testing.T) {

@@ -19,7 +19,7 @@ type trunkConfig struct {
 	Addresses  []string `toml:"addresses"`   // of the other side: 198.51.100.0/24, 2001:db8::/48, 203.0.113.5
 	VLANs      []int    `toml:"vlans"`       // 1 to 4094: only on these; default any
 	Direction  string   `toml:"direction"`   // inbound: a carrier, calls from it come in; outbound: a customer
-	Region     string   `toml:"region"`      // ISO 3166 alpha-2: where its numbers without + are read; default the sensor's
+	Region     string   `toml:"region"`      // ISO 3166 alpha-2: where its numbers are dialled; default the sensor's
 	Trust      bool     `toml:"trust"`       // P-Asserted-Identity and P-Charge-Info from it are believed (RFC 3325)
 	Privacy    bool     `toml:"privacy"`     // its callers count as ones who asked for Privacy: id
 	LinkHeader string   `toml:"link_header"` // the header in which it names the other leg's Call-ID

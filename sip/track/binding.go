@@ -171,8 +171,10 @@ func (b *binding) changed(s *series, id identity, family uint64) RegistrationSta
 func (t *Tracker) openBinding(s *series) uint32 {
 	b := &t.bindings
 	r := b.records[s.record]
-	full := b.slab.len() >= t.limits.Bindings
-	if r.held >= mostOfRecord && !t.dropIdle(b.idleOf(r)) || full && !t.dropIdle(b.idle.head) {
+	if r.held >= mostOfRecord && !t.dropIdle(b.idleOf(r)) {
+		return 0
+	}
+	if b.slab.len() >= t.limits.Bindings && !t.dropIdle(b.idle.head) {
 		return 0
 	}
 	n := b.slab.take()
@@ -344,9 +346,9 @@ func (t *Tracker) sight(b *binding, s *series, f Facts) {
 }
 
 func (b *binding) event(t *Tracker, how telling, f Facts) *Registration {
-	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted), Refreshes: int(b.refreshes),
-		Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias), Flow: b.hop.flow(), VLAN: b.hop.vlan,
-		Link: b.hop.link, Point: t.points[b.hop.point], Origin: b.hop.origin,
+	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
+		Refreshes: int(b.refreshes), Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
+		Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link, Point: t.points[b.hop.point], Origin: b.hop.origin,
 		Facts: Facts{text: slices.Clone(f.text)}}
 	if s := how.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)

@@ -40,7 +40,8 @@ func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
 	t.keep(d, f)
 }
 
-// gatherEarly keeps the codecs of a provisional response: they are the answer, if the 2xx has none (RFC 3262 section 5).
+// gatherEarly keeps the codecs of a provisional response: they are the answer, if the 2xx has none (RFC 3262
+// section 5).
 func (t *Tracker) gatherEarly(d *dialog, m *sip.Message) {
 	f := t.without(d, answerWins)
 	f.gatherMedia(m.Value(sip.Media))

@@ -149,7 +149,7 @@ func (l *Legs) open(ev *Event) uint32 {
 	e, at := ev.Evidence, ev.Time.UnixNano()
 	n := l.legs.take()
 	g := l.legs.at(n)
-	*g = knownLeg{key: e.leg, name: ev.Key.short(), group: ev.Key.with(dayOf(at)), at: at, circle: n, calls: 1,
+	*g = knownLeg{key: e.leg, name: ev.Key.short(), group: ev.Key.with(dayKey(at)), at: at, circle: n, calls: 1,
 		src: e.src, dst: e.dst, port: e.port, older: l.newest, until: at + int64(l.limits.Window)}
 	if l.newest != 0 {
 		l.legs.at(l.newest).newer = n
@@ -182,9 +182,9 @@ func (l *Legs) holdOpened(n uint32, kind clueKind, value uint64) {
 	}
 }
 
-// dayOf returns a Key of the UTC day of at: a Call-ID may be used again on another one.
-func dayOf(at int64) (k Key) {
-	day := at / int64(24*time.Hour)
+// dayKey returns a Key of the UTC day of at: a Call-ID may be used again on another one.
+func dayKey(at int64) (k Key) {
+	day := dayOf(at)
 	for i := range 4 {
 		k[i] = byte(day >> (8 * i))
 	}

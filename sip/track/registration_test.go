@@ -42,19 +42,18 @@ const (
 	again    = "10:00.000  alice -> bob   REGISTER\n" + phone + "10:00.010  alice <- bob   200\n" + accepted
 )
 
-func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
-	for _, s := range []struct {
-		name, ladder string
-		wait         time.Duration
-		want         string
-	}{
-		{"a refresh is no change", first + again, time.Minute, "0.01s registered 200 for 3600s"},
-		{"a challenge with good credentials is no failure", `
+var registrationStories = []struct {
+	name, ladder string
+	wait         time.Duration
+	want         string
+}{
+	{"a refresh is no change", first + again, time.Minute, "0.01s registered 200 for 3600s"},
+	{"a challenge with good credentials is no failure", `
 00:00.000  alice -> bob   REGISTER
 00:00.010  alice <- bob   401
 00:00.020  alice -> bob   REGISTER
 00:00.030  alice <- bob   200`, time.Minute, "0.03s registered 200 for 3600s challenges 1"},
-		{"a stale nonce is no failure", `
+	{"a stale nonce is no failure", `
 00:00.000  alice -> bob   REGISTER
 00:00.010  alice <- bob   401
 00:00.020  alice -> bob   REGISTER
@@ -62,7 +61,7 @@ func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
     WWW-Authenticate: Digest realm="x", nonce="y", stale=true
 00:00.040  alice -> bob   REGISTER
 00:00.050  alice <- bob   200`, time.Minute, "0.05s registered 200 for 3600s challenges 2"},
-		{"credentials that a fresh nonce makes good are no failure", first + `
+	{"credentials that a fresh nonce makes good are no failure", first + `
 10:00.000  alice -> bob   REGISTER
     Authorization: Digest username="a", realm="x", nonce="old", uri="sip:x", response="1"
     Contact: <sip:alice@10.0.0.7:5060>
@@ -70,14 +69,14 @@ func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
 10:00.020  alice -> bob   REGISTER
     Contact: <sip:alice@10.0.0.7:5060>
 10:00.030  alice <- bob   200` + "\n" + accepted, time.Minute, "0.01s registered 200 for 3600s"},
-		{"a second challenge to credentials is one, told once", `
+	{"a second challenge to credentials is one, told once", `
 00:00.000  alice -> bob   REGISTER
 00:00.010  alice <- bob   401
 00:00.020  alice -> bob   REGISTER
 00:00.030  alice <- bob   401
 00:01.000  alice -> bob   REGISTER
 00:01.030  alice <- bob   401`, time.Minute, "0.03s auth_failed 401 for 0s challenges 2"},
-		{"who failed first is registered, who was registered before has recovered", `
+	{"who failed first is registered, who was registered before has recovered", `
 00:00.000  alice -> bob   REGISTER
 00:00.030  alice <- bob   403
 00:01.000  alice -> bob   REGISTER
@@ -88,8 +87,8 @@ func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
 00:03.030  alice <- bob   500
 00:04.000  alice -> bob   REGISTER
 00:04.030  alice <- bob   200`, time.Minute, "0.03s rejected 403 for 0s\n1.03s registered 200 for 3600s\n" +
-			"2.03s rejected 503 for 3600s\n4.03s recovered 200 for 3600s"},
-		{"a time that is too brief is asked again", `
+		"2.03s rejected 503 for 3600s\n4.03s recovered 200 for 3600s"},
+	{"a time that is too brief is asked again", `
 00:00.000  alice -> bob   REGISTER
     Expires: 10
 00:00.010  alice <- bob   423
@@ -97,27 +96,30 @@ func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
 00:00.020  alice -> bob   REGISTER
     Expires: 60
 00:00.030  alice <- bob   200`, 0, "0.03s registered 200 for 60s"},
-		{"what runs out has expired, 32 s later", first + again, 2 * time.Hour,
-			"0.01s registered 200 for 3600s\n4200.01s expired 0 for 3600s after 1 refreshes"},
-		{"what comes back has recovered", first + "02:00:00.000  alice -> bob   REGISTER new\n" + phone +
-			"02:00:00.010  alice <- bob   200\n" + accepted, 0,
-			"0.01s registered 200 for 3600s\n3600.01s expired 0 for 3600s\n7200.01s recovered 200 for 3600s"},
-		{"a rejected refresh does not end what was granted", first + "10:00.000  alice -> bob   REGISTER\n" + phone +
-			"10:00.010  alice <- bob   503", 2 * time.Hour, "0.01s registered 200 for 3600s\n" +
-			"600.01s rejected 503 for 3600s\n3600.01s expired 0 for 3600s"},
-		{"Expires 0 takes it back", first + "10:00.000  alice -> bob   REGISTER\n    Expires: 0\n" + phone +
-			"10:00.010  alice <- bob   200\n    Contact: \n", 2 * time.Hour,
-			"0.01s registered 200 for 3600s\n600.01s deregistered 200 for 0s"},
-		{"and so does the Contact's own 0", first + "10:00.000  alice -> bob   REGISTER\n" +
-			"    Contact: <sip:alice@10.0.0.7:5060>;expires=0\n10:00.010  alice <- bob   200\n    Contact: \n", 0,
-			"0.01s registered 200 for 3600s\n600.01s deregistered 200 for 0s"},
-		{"what is not known is not taken back", "10:00.000  alice -> bob   REGISTER\n    Expires: 0\n" + phone +
-			"10:00.010  alice <- bob   200\n    Contact: \n", 0, ""},
-		{"a REGISTER that only asks changes nothing", first + "10:00.000  alice -> bob   REGISTER\n    Contact:\n" +
-			"10:00.010  alice <- bob   200\n" + accepted, 0, "0.01s registered 200 for 3600s"},
-		{"a proxy's hop is the same REGISTER", first + "00:00.020  bob -> carol   REGISTER unseen\n", 0,
-			"0.01s registered 200 for 3600s"},
-	} {
+	{"what runs out has expired, 32 s later", first + again, 2 * time.Hour,
+		"0.01s registered 200 for 3600s\n4200.01s expired 0 for 3600s after 1 refreshes"},
+	{"what comes back has recovered", first + "02:00:00.000  alice -> bob   REGISTER new\n" + phone +
+		"02:00:00.010  alice <- bob   200\n" + accepted, 0,
+		"0.01s registered 200 for 3600s\n3600.01s expired 0 for 3600s\n7200.01s recovered 200 for 3600s"},
+	{"a rejected refresh does not end what was granted", first + "10:00.000  alice -> bob   REGISTER\n" + phone +
+		"10:00.010  alice <- bob   503", 2 * time.Hour, "0.01s registered 200 for 3600s\n" +
+		"600.01s rejected 503 for 3600s\n3600.01s expired 0 for 3600s"},
+	{"Expires 0 takes it back", first + "10:00.000  alice -> bob   REGISTER\n    Expires: 0\n" + phone +
+		"10:00.010  alice <- bob   200\n    Contact: \n", 2 * time.Hour,
+		"0.01s registered 200 for 3600s\n600.01s deregistered 200 for 0s"},
+	{"and so does the Contact's own 0", first + "10:00.000  alice -> bob   REGISTER\n" +
+		"    Contact: <sip:alice@10.0.0.7:5060>;expires=0\n10:00.010  alice <- bob   200\n    Contact: \n", 0,
+		"0.01s registered 200 for 3600s\n600.01s deregistered 200 for 0s"},
+	{"what is not known is not taken back", "10:00.000  alice -> bob   REGISTER\n    Expires: 0\n" + phone +
+		"10:00.010  alice <- bob   200\n    Contact: \n", 0, ""},
+	{"a REGISTER that only asks changes nothing", first + "10:00.000  alice -> bob   REGISTER\n    Contact:\n" +
+		"10:00.010  alice <- bob   200\n" + accepted, 0, "0.01s registered 200 for 3600s"},
+	{"a proxy's hop is the same REGISTER", first + "00:00.020  bob -> carol   REGISTER unseen\n", 0,
+		"0.01s registered 200 for 3600s"},
+}
+
+func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
+	for _, s := range registrationStories {
 		t.Run(s.name, func(t *testing.T) {
 			got := registrations(follow(t, New(DefaultLimits()), play(t, s.ladder), s.wait))
 			if got != s.want {

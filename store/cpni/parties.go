@@ -28,15 +28,16 @@ var priorityWords = []string{"ets.0", "ets.1", "ets.2", "ets.3", "ets.4", "wps.0
 	"dsn.flash-override", "drsn.routine", "drsn.priority", "drsn.immediate", "drsn.flash", "drsn.flash-override",
 	"drsn.flash-override-override", "esnet.0", "esnet.1", "esnet.2", "esnet.3", "esnet.4"}
 
-// partyFields are who calls whom, who pays, and what the call claims of itself.
+// partyFields are who calls whom, who pays, and what the call claims of itself. Where the caller's number is read,
+// Remote-Party-ID is, too: it may say that the number is to be withheld.
 var partyFields = map[string]extractor{
-	"caller_number":          tel(track.CallerNumber, sip.From),
+	"caller_number":          tel(track.CallerNumber, sip.From, sip.RemotePartyID),
 	"caller_name":            present(track.CallerName, sip.From),
 	"caller_domain":          text(track.CallerHost, sip.From),
 	"called_number":          tel(track.CalledNumber, sip.To),
 	"dialed_number":          {dialed, []sip.Header{sip.RequestURI}},
 	"dialed_domain":          text(track.DialedHost, sip.RequestURI),
-	"asserted_number":        asserted(tel(track.AssertedNumber, sip.PAssertedIdentity)),
+	"asserted_number":        asserted(tel(track.AssertedNumber, sip.PAssertedIdentity, sip.RemotePartyID)),
 	"claimed_numbers":        tel(track.ClaimedNumber, sip.PPreferredIdentity, sip.RemotePartyID),
 	"diversion_number":       tel(track.DivertedNumber, sip.Diversion),
 	"diversion_reason":       among(track.DivertedReason, diversionReasons, sip.Diversion),
@@ -47,7 +48,7 @@ var partyFields = map[string]extractor{
 	"calling_party_category": among(track.CallerCategory, callerCategories, sip.From, sip.PAssertedIdentity),
 	"originating_line_info":  among(track.LineInfo, lineCodes, sip.From, sip.PAssertedIdentity),
 	"privacy_flags":          allAmong(track.PrivacyValue, privacyWords, sip.Privacy),
-	"charge_number":          asserted(tel(track.ChargeNumber, sip.PChargeInfo)),
+	"charge_number":          asserted(tel(track.ChargeNumber, sip.PChargeInfo, sip.RemotePartyID)),
 	"charging_vector_icid":   text(track.ChargingVector, sip.PChargingVector),
 	"charging_vector_ioi":    text(track.ChargingOperator, sip.PChargingVector),
 	"carrier_id_code":        {carrierCode, []sip.Header{sip.RequestURI}},

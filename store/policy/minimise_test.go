@@ -155,10 +155,9 @@ func TestForwardersAndEarlierTargetsWithholdTheirNumbersToo(t *testing.T) {
 }
 
 func TestAnEmergencyServiceHasItsCategory(t *testing.T) {
-	for facts, want := range map[track.Fact]string{track.DialedService: `"emergency"`, track.DialedNumber: `"other"`} {
-		text := map[track.Fact]string{facts: "urn:service:sos.fire"}
-		if got := value(t, "fraud", `dialed_number = "category"`, text); got != want {
-			t.Errorf("fact %d: category = %s, want %s", facts, got, want)
+	for urn, want := range map[string]string{"urn:service:sos.fire": `"emergency"`, "urn:service:counseling": `"other"`} {
+		if got := value(t, "fraud", `dialed_number = "category"`, map[track.Fact]string{track.DialedService: urn}); got != want {
+			t.Errorf("%s: category = %s, want %s", urn, got, want)
 		}
 	}
 }
