@@ -83,7 +83,8 @@ func TestLossWindowsStayFewAndHoldEveryLoss(t *testing.T) {
 		w := window{from, from + r.Int64N(1<<30)}
 		said = append(said, w)
 		l = l.with(w)
-		if len(l) > mostLosses || !slices.IsSortedFunc(l, func(a, b window) int { return int(min(max(a.from-b.to, -1), 1)) }) {
+		apart := func(a, b window) int { return int(min(max(a.from-b.to, -1), 1)) }
+		if len(l) > mostLosses || !slices.IsSortedFunc(l, apart) {
 			t.Fatalf("%d windows, want %d at most, in order and apart", len(l), mostLosses)
 		}
 	}

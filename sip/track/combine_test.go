@@ -82,7 +82,7 @@ func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
 		{"a billed call was seen whole", billable(c), seen(isInvite) && seen(isAnswer) && seen(isBye)},
 		{"completeness is as defined", ordered || !byAckAlone, c.Completeness == defined(c, ms)},
 		{"what is complete misses nothing", c.Status == Complete, c.Missing == 0 && c.Completeness == 100},
-		{"no hold is longer than the call", true, c.Held >= 0 && (c.Held == 0 || c.Held <= ms[len(ms)-1].Time.Sub(ms[0].Time))},
+		{"no hold is longer than the call", c.Held != 0, 0 < c.Held && c.Held <= ms[len(ms)-1].Time.Sub(ms[0].Time)},
 	} {
 		if law.when && !law.then {
 			t.Errorf("%s: not so: %s\n%s", what, law.name, say(c))

@@ -39,7 +39,8 @@ var aliceAddr = netip.MustParseAddr("192.0.2.10")
 
 // anyone returns a random public address.
 func (s *stream) anyone() netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(20 + s.r.IntN(160)), byte(s.r.IntN(256)), byte(s.r.IntN(256)), byte(s.r.IntN(256))})
+	n := s.r.Uint32()
+	return netip.AddrFrom4([4]byte{20 + byte(n>>24)%160, byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
 // show gives the messages to tr in the order of time and returns the calls that were told.
