@@ -98,6 +98,31 @@ func (fs Facts) First(f Fact) []byte {
 	return nil
 }
 
+// Places are where the first values of one Facts lie.
+type Places [Facts_]uint16 // 1 + the offset; 0 for a Fact without a value
+
+// Find sets p to the places of fs.
+func (fs Facts) Find(p *Places) {
+	clear(p[:])
+	for at := 0; len(fs.text)-at >= 3; at += fs.length(at) {
+		if f := fs.text[at]; p[f] == 0 {
+			p[f] = uint16(at + 1)
+		}
+	}
+}
+
+// At returns the first value of f by fs's own places, nil without one.
+func (fs Facts) At(p *Places, f Fact) []byte {
+	if p[f] == 0 {
+		return nil
+	}
+	at := int(p[f]) - 1
+	return fs.text[at+3 : at+fs.length(at)]
+}
+
+// length is that of the value at at, with what stands before it.
+func (fs Facts) length(at int) int { return 3 + (int(fs.text[at+1]) | int(fs.text[at+2])<<8) }
+
 // All yields the values of f.
 func (fs Facts) All(f Fact) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {

@@ -25,10 +25,10 @@ var deviceFields = map[string]extractor{
 var agentHeaders = []sip.Header{sip.UserAgent, sip.Server}
 
 func (in *inside) agent() []byte {
-	if b := in.facts.First(track.UserAgentText); b != nil {
+	if b := in.first(track.UserAgentText); b != nil {
 		return b
 	}
-	return in.facts.First(track.ServerText)
+	return in.first(track.ServerText)
 }
 
 // claimed reads the device once for a Record.
@@ -44,13 +44,13 @@ func (in *inside) claimed() *sip.Device {
 
 // contactAddress is where the Contact points to, unknown if that is a name.
 func contactAddress(in *inside) Value {
-	return addressText(bytes.Trim(in.facts.First(track.ContactHost), "[]"))
+	return addressText(bytes.Trim(in.first(track.ContactHost), "[]"))
 }
 
 func deviceMAC(in *inside) Value {
 	mac, ok := sip.MACOf(in.agent())
 	if !ok {
-		mac, ok = sip.MACOfInstance(in.facts.First(track.InstanceID))
+		mac, ok = sip.MACOfInstance(in.first(track.InstanceID))
 	}
 	if !ok {
 		return Value{}

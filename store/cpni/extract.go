@@ -78,7 +78,7 @@ func between(from, to time.Time) Value {
 
 // text reads the first value of a fact.
 func text(f track.Fact, needs ...sip.Header) extractor {
-	return extractor{func(in *inside) Value { return hide(in.facts.First(f)) }, needs}
+	return extractor{func(in *inside) Value { return hide(in.first(f)) }, needs}
 }
 
 // texts reads all values of a fact as a list.
@@ -94,7 +94,7 @@ func texts(f track.Fact, needs ...sip.Header) extractor {
 // present says whether a fact was seen.
 func present(f track.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		if in.facts.First(f) == nil {
+		if in.first(f) == nil {
 			return Value{}
 		}
 		return Value{Known: true, Text: Hide("present")}
@@ -104,7 +104,7 @@ func present(f track.Fact, needs ...sip.Header) extractor {
 // integer reads a fact of decimal digits.
 func integer(f track.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		n, err := strconv.ParseUint(string(in.facts.First(f)), 10, 31)
+		n, err := strconv.ParseUint(string(in.first(f)), 10, 31)
 		if err != nil {
 			return Value{}
 		}
@@ -121,7 +121,7 @@ func tel(f track.Fact, needs ...sip.Header) extractor {
 				return Value{Known: true, Text: Hide(n)}
 			}
 		}
-		return in.tel(in.facts.First(f))
+		return in.tel(in.first(f))
 	}, needs}
 }
 
@@ -146,7 +146,7 @@ func (in *inside) e164(f track.Fact) string {
 // among reads a token of a closed set; another token is other.
 func among(f track.Fact, set []string, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		b := in.facts.First(f)
+		b := in.first(f)
 		if b == nil {
 			return Value{}
 		}

@@ -18,15 +18,15 @@ func (r *Record) Identity(parts [][]byte) [][]byte {
 	case r.in.call != nil:
 		return r.in.callIdentity(parts, r.At())
 	case r.in.dev != nil:
-		return append(parts, []byte("device"), r.in.facts.First(track.DeviceKeyText), day(r.At()))
+		return append(parts, []byte("device"), r.in.first(track.DeviceKeyText), day(r.At()))
 	}
 	return r.in.registrationIdentity(parts)
 }
 
 func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 	c := in.call
-	caller, callee := in.facts.First(track.CallerTag), in.facts.First(track.CalleeTag)
-	parts = append(parts, in.facts.First(track.CallIDText))
+	caller, callee := in.first(track.CallerTag), in.first(track.CalleeTag)
+	parts = append(parts, in.first(track.CallIDText))
 	if c.Missing&(track.NoInvite|track.NoFinal|track.NoAck) == track.NoInvite|track.NoFinal|track.NoAck {
 		if bytes.Compare(caller, callee) > 0 { // a BYE alone: who called is not known
 			caller, callee = callee, caller
@@ -44,22 +44,22 @@ func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 }
 
 func (in *inside) registrationIdentity(parts [][]byte) [][]byte {
-	return append(parts, []byte("registration"), in.addressOfRecord(), in.contact(), in.facts.First(track.CallIDText),
+	return append(parts, []byte("registration"), in.addressOfRecord(), in.contact(), in.first(track.CallIDText),
 		binary.BigEndian.AppendUint32(nil, in.reg.CSeq), []byte(registrationWords[in.reg.State]))
 }
 
 func (in *inside) addressOfRecord() []byte {
-	return append(append(bytes.Clone(in.facts.First(track.RegisteredNumber)), '@'),
-		in.facts.First(track.RegisteredHost)...)
+	return append(append(bytes.Clone(in.first(track.RegisteredNumber)), '@'),
+		in.first(track.RegisteredHost)...)
 }
 
 // contact is the instance-id with the flow's number (RFC 5626), else the Contact's URI.
 func (in *inside) contact() []byte {
-	if id := in.facts.First(track.InstanceID); id != nil {
-		return append(append(bytes.Clone(id), ';'), in.facts.First(track.RegID)...)
+	if id := in.first(track.InstanceID); id != nil {
+		return append(append(bytes.Clone(id), ';'), in.first(track.RegID)...)
 	}
-	uri := append(append(bytes.Clone(in.facts.First(track.ContactUser)), '@'), in.facts.First(track.ContactHost)...)
-	return append(append(uri, ':'), in.facts.First(track.ContactPort)...)
+	uri := append(append(bytes.Clone(in.first(track.ContactUser)), '@'), in.first(track.ContactHost)...)
+	return append(append(uri, ':'), in.first(track.ContactPort)...)
 }
 
 func day(t time.Time) []byte { return t.UTC().AppendFormat(nil, time.DateOnly) }

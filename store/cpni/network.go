@@ -26,7 +26,7 @@ var networkFields = map[string]extractor{
 	"dialog_tags": text(track.CallerTag),
 	"via_sent_by": text(track.ViaSentBy, sip.Via),
 	"via_received": {func(in *inside) Value {
-		return addressText(in.facts.First(track.ViaReceived))
+		return addressText(in.first(track.ViaReceived))
 	}, []sip.Header{sip.Via}},
 	"via_hops": pick(func(c *track.Call) Value { return positive(c.Vias) },
 		func(r *track.Registration) Value { return positive(r.Vias) }),

@@ -77,9 +77,9 @@ var partyFields = map[string]extractor{
 // dialed is what the Request-URI asked for: a number, or the literal of a service.
 func dialed(in *inside) Value {
 	v := Value{}
-	if in.facts.First(track.DialedService) != nil {
+	if in.first(track.DialedService) != nil {
 		v = Value{Known: true, Text: Hide(sip.NonE164)}
-	} else if user := in.facts.First(track.DialedNumber); in.emergencyNumber(user) {
+	} else if user := in.first(track.DialedNumber); in.emergencyNumber(user) {
 		user, _, _ = bytes.Cut(user, []byte(";"))
 		v = hide(user) // a short code of everybody's, not a subscriber's number
 	} else {
@@ -93,13 +93,13 @@ func dialed(in *inside) Value {
 
 // emergency is whether help was called: by the service's urn, by a number of it as dialled, or by Priority.
 func (in *inside) emergency() bool {
-	return in.dialledEmergency() || in.facts.First(track.PriorityEmergency) != nil ||
-		in.emergencyNumber(in.facts.First(track.CalledNumber))
+	return in.dialledEmergency() || in.first(track.PriorityEmergency) != nil ||
+		in.emergencyNumber(in.first(track.CalledNumber))
 }
 
 func (in *inside) dialledEmergency() bool {
-	return sip.EmergencyService(string(in.facts.First(track.DialedService))) ||
-		in.emergencyNumber(in.facts.First(track.DialedNumber))
+	return sip.EmergencyService(string(in.first(track.DialedService))) ||
+		in.emergencyNumber(in.first(track.DialedNumber))
 }
 
 // emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
@@ -136,15 +136,15 @@ func callType(in *inside) Value {
 	if in.emergency() {
 		return word("emergency")
 	}
-	return word(in.numbers.CallType(in.caller(), string(in.facts.First(track.DialedNumber)),
+	return word(in.numbers.CallType(in.caller(), string(in.first(track.DialedNumber)),
 		in.e164(track.DialedNumber)))
 }
 
 func portingDip(in *inside) Value {
-	if in.facts.First(track.DialedNumber) == nil {
+	if in.first(track.DialedNumber) == nil {
 		return Value{}
 	}
-	return truth(in.facts.First(track.PortingDip) != nil)
+	return truth(in.first(track.PortingDip) != nil)
 }
 
 func issuedAt(in *inside) Value {
@@ -155,7 +155,7 @@ func issuedAt(in *inside) Value {
 
 // carrierCode is a carrier identification code: digits, behind + those of a country (RFC 4694 section 4).
 func carrierCode(in *inside) Value {
-	code := in.facts.First(track.CarrierCode)
+	code := in.first(track.CarrierCode)
 	if len(code) > 16 || len(bytes.Trim(code, "+-.0123456789")) > 0 {
 		return Value{}
 	}
@@ -164,10 +164,10 @@ func carrierCode(in *inside) Value {
 
 // attestation is the letter that a PASSporT claims, invalid when none could be read.
 func attestation(in *inside) Value {
-	if letter := in.facts.First(track.Attestation); letter != nil {
+	if letter := in.first(track.Attestation); letter != nil {
 		return word(closed(letter, attestWords))
 	}
-	if in.facts.First(track.UnreadIdentity) != nil {
+	if in.first(track.UnreadIdentity) != nil {
 		return word("invalid")
 	}
 	return Value{}
@@ -175,7 +175,7 @@ func attestation(in *inside) Value {
 
 // priority is the first value of Resource-Priority.
 func priority(in *inside) Value {
-	first, _, _ := bytes.Cut(in.facts.First(track.ResourcePriorityText), []byte(","))
+	first, _, _ := bytes.Cut(in.first(track.ResourcePriorityText), []byte(","))
 	if first = bytes.TrimSpace(first); len(first) == 0 {
 		return Value{}
 	}

@@ -55,6 +55,7 @@ type inside struct {
 	dev     *track.Device
 	loss    *Loss
 	facts   track.Facts
+	places  track.Places
 	numbers *sip.Numbers
 	region  string
 	own     []string // the operator's emergency numbers
@@ -101,9 +102,13 @@ func (x *Reader) Record(ev *track.Event) Record {
 	default:
 		x.in.facts = ev.Registration.Facts
 	}
+	x.in.facts.Find(&x.in.places)
 	x.in.route(x.trunks)
 	return Record{Source: x.in.origin().String(), in: &x.in}
 }
+
+// first returns the first value of f, nil without one.
+func (in *inside) first(f track.Fact) []byte { return in.facts.At(&in.places, f) }
 
 // OfLoss returns the Record of l.
 func OfLoss(l Loss) Record { return Record{in: &inside{loss: &l}} }

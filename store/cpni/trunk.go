@@ -200,7 +200,7 @@ func trunkIn(in *inside) Value {
 	if in.from != nil {
 		return hide([]byte(in.from.Name))
 	}
-	return hide(in.facts.First(track.TrunkGroup))
+	return hide(in.first(track.TrunkGroup))
 }
 
 // direction is which way the call goes, as far as the map tells. One side may be the operator's own host, which is

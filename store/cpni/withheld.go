@@ -53,10 +53,10 @@ func (in *inside) askedFor() (w withholding) {
 			w |= ofEarlier
 		}
 	}
-	if in.facts.First(track.ClaimedPrivate) != nil || in.from != nil && in.from.Private {
+	if in.first(track.ClaimedPrivate) != nil || in.from != nil && in.from.Private {
 		w |= ofCaller
 	}
-	if in.facts.First(track.DivertedPrivate) != nil {
+	if in.first(track.DivertedPrivate) != nil {
 		w |= ofDiverting
 	}
 	return w

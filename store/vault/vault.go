@@ -31,7 +31,7 @@ type Keys struct {
 	epochs          map[string]time.Duration
 	idMACs          map[string]hash.Hash
 	macs            map[epochKey]epochMAC
-	sum             []byte
+	sum, name       []byte
 }
 
 // An epochKey names the key of one purpose in one epoch.
@@ -112,7 +112,8 @@ func (k *Keys) MAC(purpose, kind string, at time.Time, value []byte) (mac [16]by
 		k.macs[name] = h
 	}
 	h.Reset()
-	k.part(h, []byte(kind))
+	k.name = append(k.name[:0], kind...)
+	k.part(h, k.name)
 	k.part(h, value)
 	k.sum = h.Sum(k.sum[:0])
 	return [16]byte(k.sum), h.epoch, nil
