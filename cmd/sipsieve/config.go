@@ -69,6 +69,9 @@ type callsConfig struct {
 	Bindings    int      `toml:"bindings"`      // registrations that are followed at once
 	Ring        string   `toml:"ring"`          // longest wait for a final response
 	MaxCall     string   `toml:"max_call"`      // longest call without a session timer
+	Interim     string   `toml:"interim"`       // how often a call that is up is told at stage interim; 0s for never
+	PerSource   int      `toml:"per_source"`    // unanswered calls of one /24 or /48 at once; 0 for no limit
+	PerSecond   int      `toml:"per_second"`    // calls that one /24 or /48 opens a second beyond that; 0 for no limit
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
 	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
 	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
@@ -79,7 +82,8 @@ func defaultConfig() config {
 	l := track.DefaultLimits()
 	return config{Site: "site-1", Sensor: "sensor-1", State: "/var/lib/sipsieve", LogLevel: "info",
 		HTTP:  httpConfig{Listen: "127.0.0.1:9470"},
-		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h"}}
+		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h", Interim: "0s",
+			PerSource: l.PerSource, PerSecond: l.PerSecond}}
 }
 
 // loadConfig reads the configuration at path. Everything that is wrong with it is returned at once, each with file,
@@ -170,14 +174,19 @@ func readSize(text string) (int64, error) {
 	return 0, errors.New("want a size such as 512MiB or 1GiB")
 }
 
+// limits reads the limits of Calls.
 func (c *config) limits() (track.Limits, error) {
-	l := track.DefaultLimits()
-	l.Calls, l.Bindings = c.Calls.Limit, c.Calls.Bindings
-	var err1, err2 error
-	l.Ring, err1 = time.ParseDuration(c.Calls.Ring)
-	l.Talk, err2 = time.ParseDuration(c.Calls.MaxCall)
-	if err1 != nil || err2 != nil || l.Ring < time.Second || l.Talk < time.Second || l.Calls < 1 || l.Bindings < 1 {
-		return l, errors.New("want limits of 1 or more, and times such as 4m or 4h")
+	l := track.Limits{Calls: c.Calls.Limit, Bindings: c.Calls.Bindings, PerSource: c.Calls.PerSource,
+		PerSecond: c.Calls.PerSecond}
+	var errs [3]error
+	l.Ring, errs[0] = time.ParseDuration(c.Calls.Ring)
+	l.Talk, errs[1] = time.ParseDuration(c.Calls.MaxCall)
+	l.Interim, errs[2] = time.ParseDuration(c.Calls.Interim)
+	switch {
+	case errors.Join(errs[:]...) != nil, l.Ring < time.Second, l.Talk < time.Second, l.Interim < 0:
+		return l, errors.New("ring, max_call, interim: want times such as 4m or 4h")
+	case l.Calls < 1, l.Bindings < 1, l.PerSource < 0, l.PerSecond < 0:
+		return l, errors.New("limit, bindings: want 1 or more; per_source, per_second: want 0 or more")
 	}
 	return l, nil
 }
