@@ -81,7 +81,7 @@ type callsConfig struct {
 func defaultConfig() config {
 	l := track.DefaultLimits()
 	return config{Site: "site-1", Sensor: "sensor-1", State: "/var/lib/sipsieve", LogLevel: "info",
-		HTTP:  httpConfig{Listen: "127.0.0.1:9470"},
+		HTTP: httpConfig{Listen: "127.0.0.1:9470"},
 		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h", Interim: "0s",
 			PerSource: l.PerSource, PerSecond: l.PerSecond}}
 }
