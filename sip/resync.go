@@ -52,6 +52,10 @@ func (r *Reader) firstLine(s *stream, b []byte) int {
 	if s.mode != atLine { // a line of something else may be long in coming
 		to := min(end, r.limits.StartLine)
 		if i := r.landmarkIn(b, span{max(1, int(s.scanned)), to}, &binaryMarks); i < to {
+			if _, sure := r.landmark(b[i:]); !sure {
+				s.scanned = int32(i)
+				return 0
+			}
 			s.restart(torn)
 			return r.skip(i)
 		}

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const patience = 20 * time.Second // for what ought to take a few milliseconds
+const patience = 60 * time.Second // for what ought to take a few milliseconds
 
 // namespace gives the test a network of its own: its goroutine keeps a thread, the thread a namespace,
 // and all three end together. In it are loopback and a pair of interfaces, near and far, both up.

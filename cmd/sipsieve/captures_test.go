@@ -22,8 +22,8 @@ const captures = "../../../shared/captures"
 // A truthFile is what tshark makes of a capture, by a script that is not ours.
 type truthFile struct {
 	Messages int
-	Requests map[string]uint64
-	Statuses map[string]uint64
+	Requests sums
+	Statuses sums
 }
 
 // eachCapture calls test with every capture that there is.
