@@ -139,6 +139,7 @@ type Message struct {
 	Flags    Flags
 	Origin   capture.Origin
 	ID       uint32 // capture.Packet.ID
+	Stream   uint64 // capture.Packet.Stream
 	Mark     uint64 // equal for two copies of one packet: source, destination, ID and payload
 	Body     uint64 // equal for two messages of the same bytes, whatever packets carried them
 	VLAN     uint16

@@ -162,6 +162,7 @@ func (r *Reader) end(c *piece) int {
 func (r *Reader) finish(p *capture.Packet, c *piece, b []byte) {
 	m := &r.m
 	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point, m.Origin = c.at, p.Flow, p.ID, p.VLAN, p.Link, p.Point, p.Origin
+	m.Stream = p.Stream
 	if c.wire > 0 {
 		m.Flow.Transport = capture.WebSocket
 	}

@@ -117,7 +117,7 @@ func (c *config) trunks() (*cpni.Trunks, error) {
 // trunk returns t as the extraction knows it. t is valid.
 func (t *trunkConfig) trunk() cpni.Trunk {
 	u := cpni.Trunk{Name: t.Name, Account: t.Account, Region: t.Region, Trusted: t.Trust, Private: t.Privacy,
-		LinkHeader: strings.ToLower(t.LinkHeader), Direction: cpni.Outbound}
+		Direction: cpni.Outbound}
 	if t.Direction == "inbound" {
 		u.Direction = cpni.Inbound
 	}

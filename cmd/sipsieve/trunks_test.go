@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -77,8 +78,11 @@ link_header = "X-CID"
 	}
 	u := c.Trunk[0].trunk()
 	if u.Name != "acme-pbx" || u.Account != "acme" || len(u.Addresses) != 2 || u.Addresses[0].Bits() != 32 ||
-		u.VLANs[0] != 7 || !u.Trusted || !u.Private || u.LinkHeader != "x-cid" || u.Region != "GB" {
+		u.VLANs[0] != 7 || !u.Trusted || !u.Private || u.Region != "GB" {
 		t.Errorf("trunk = %+v", u)
+	}
+	if got := c.linkHeaders(); !slices.Equal(got, []string{"x-cid"}) {
+		t.Errorf("link headers = %v", got)
 	}
 	if _, err := c.reader(); err != nil {
 		t.Error(err)

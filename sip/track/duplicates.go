@@ -3,7 +3,6 @@ package track
 import (
 	"time"
 
-	"sipsieve/capture"
 	"sipsieve/sip"
 )
 
@@ -13,7 +12,9 @@ const (
 	copies     = 1 << 16
 )
 
-// duplicates remember the last packets, so that a packet that two taps show is taken once.
+// duplicates remember the last packets, so that a packet that two taps show is taken once. A datagram shown twice is
+// one packet. One and the same byte stream shows nothing twice: what comes again on it was sent again; the same on
+// another stream between the same ends, or without one, is the stream as another tap or a feed shows it.
 type duplicates struct {
 	ring []packetMark
 	head []uint32 // by 16 bits of a mark: the youngest entry with them
@@ -21,23 +22,24 @@ type duplicates struct {
 }
 
 type packetMark struct {
-	mark  uint64
-	at    int64
-	older uint32 // the entry before with the same 16 bits
+	mark   uint64
+	at     int64
+	older  uint32 // the entry before with the same 16 bits
+	stream uint32 // hash of the number of the byte stream; 0 without one
 }
 
 // seen reports whether m's packet was seen within the window, and remembers it.
 func (d *duplicates) seen(m *sip.Message) bool {
-	if m.Mark == 0 || m.Flow.Transport != capture.UDP && m.Flow.Transport != capture.SCTP {
+	if m.Mark == 0 {
 		return false
 	}
 	if d.ring == nil {
 		d.ring, d.head = make([]packetMark, 1, 256), make([]uint32, copies)
 	}
-	at, slot := m.Time.UnixNano(), m.Mark*0x9e3779b97f4a7c15>>48
+	at, slot, stream := m.Time.UnixNano(), m.Mark*0x9e3779b97f4a7c15>>48, streamOf(m)
 	for n := d.head[slot]; n != 0 && d.next-n < copies; n = d.ring[n%copies].older {
 		e := &d.ring[n%copies]
-		if e.mark == m.Mark && abs(at-e.at) < int64(copyWindow) {
+		if e.mark == m.Mark && (stream == 0 || e.stream != stream) && abs(at-e.at) < int64(copyWindow) {
 			return true
 		}
 		if at-e.at > int64(time.Second) {
@@ -45,7 +47,7 @@ func (d *duplicates) seen(m *sip.Message) bool {
 		}
 	}
 	d.next++
-	e := packetMark{mark: m.Mark, at: at, older: d.head[slot]}
+	e := packetMark{mark: m.Mark, at: at, older: d.head[slot], stream: stream}
 	if len(d.ring) < copies {
 		d.ring = append(d.ring, e)
 	} else {
@@ -54,6 +56,9 @@ func (d *duplicates) seen(m *sip.Message) bool {
 	d.head[slot] = d.next
 	return false
 }
+
+// streamOf tells the byte streams of all sources apart: their numbers differ in the highest bits, or in the lowest.
+func streamOf(m *sip.Message) uint32 { return uint32(m.Stream * 0x9e3779b97f4a7c15 >> 32) }
 
 func abs(n int64) int64 {
 	if n < 0 {

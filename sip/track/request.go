@@ -8,6 +8,7 @@ import (
 // request takes note of a request other than REGISTER. It reports false if a limit kept m out.
 func (t *Tracker) request(m *sip.Message, k Keys) bool {
 	n, side := t.find(k)
+	t.others.note(m, k, n != 0, t.now)
 	if n == 0 {
 		return t.stranger(m, k)
 	}

@@ -5,6 +5,7 @@ import "sipsieve/sip"
 // response takes note of a response to anything but REGISTER. It reports false if a limit kept m out.
 func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	n, side := t.find(k)
+	t.others.note(m, k, n != 0, t.now)
 	if n == 0 {
 		return t.strayResponse(m, k)
 	}

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"net/netip"
 	"time"
 
 	"sipsieve/sip"
@@ -44,14 +45,22 @@ type Tracker struct {
 	points   []string
 	bindings bindings
 	linking  *Linking // nil when nobody asks for legs
-	events   []Event  // those of the call of Observe, Advance or Finish that is under way
+	others   *Others
+	events   []Event // those of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
 	return &Tracker{limits: l, stages: StagesOf(Stop), index: make(map[Key]uint32), sources: newSources(),
-		bindings: newBindings()}
+		bindings: newBindings(), others: newOthers(0, nil)}
 }
+
+// Trunks has the messages that make no record counted by trunk as well: of returns the number of the trunk of an address
+// on a VLAN, from 1 to n, 0 for none. It is called before Observe.
+func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = newOthers(n, of) }
+
+// Others returns what counts the messages that make no record.
+func (t *Tracker) Others() *Others { return t.others }
 
 // Tell sets at which stages calls are told. Stop always is.
 func (t *Tracker) Tell(s Stages) { t.stages = s | StagesOf(Stop) }
@@ -92,6 +101,7 @@ func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
 	for t.lapseNext() {
 	}
 	t.sources.forget(t.now)
+	t.others.expire(t.now)
 	t.expire()
 	return t.tellWall(before)
 }
@@ -126,6 +136,7 @@ func (t *Tracker) Finish(dst []Event) []Event {
 		}
 	}
 	t.sources, t.bindings = newSources(), newBindings()
+	t.others.finish()
 	return t.tellWall(before)
 }
 

@@ -12,15 +12,14 @@ import (
 // A Trunk is a connection of a carrier or a customer, as the operator provisioned it. Nothing of it is text of a
 // message.
 type Trunk struct {
-	Name       string         // trunk_in of what comes from it, trunk_out of what goes to it
-	Account    string         // whose it is; "" for nobody's
-	Addresses  []netip.Prefix // of the other side; the longest prefix that fits an address wins
-	VLANs      []uint16       // only on these; of two equal prefixes the one with a VLAN wins. None is any
-	Direction  Direction      // of a call that comes from it
-	Region     string         // ISO 3166 alpha-2: where numbers without + are dialled; "" for the sensor's own
-	Trusted    bool           // what it asserts of a caller is taken for true (RFC 3325 section 3)
-	Private    bool           // its callers count as ones who ask that their number be withheld
-	LinkHeader string         // lower case: the header that names the other leg; "" for none
+	Name      string         // trunk_in of what comes from it, trunk_out of what goes to it
+	Account   string         // whose it is; "" for nobody's
+	Addresses []netip.Prefix // of the other side; the longest prefix that fits an address wins
+	VLANs     []uint16       // only on these; of two equal prefixes the one with a VLAN wins. None is any
+	Direction Direction      // of a call that comes from it
+	Region    string         // ISO 3166 alpha-2: where numbers without + are dialled; "" for the sensor's own
+	Trusted   bool           // what it asserts of a caller is taken for true (RFC 3325 section 3)
+	Private   bool           // its callers count as ones who ask that their number be withheld
 }
 
 // A Direction is which way a call goes, as seen from the operator.
@@ -124,17 +123,6 @@ func (t *Trunks) Of(a netip.Addr, vlan uint16) *Trunk {
 		}
 	}
 	return nil
-}
-
-// LinkHeaders returns the headers that the Trunks name for joining legs, each once.
-func (t *Trunks) LinkHeaders() (names []string) {
-	for i := range t.list {
-		if h := t.list[i].LinkHeader; h != "" {
-			names = append(names, h)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // trunkFields are what the operator's map says of a call, a registration or a device.

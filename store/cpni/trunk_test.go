@@ -2,7 +2,6 @@ package cpni
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -18,11 +17,10 @@ func aMap(t testing.TB) *Trunks {
 	t.Helper()
 	trunks, err := NewTrunks([]Trunk{
 		{Name: "upstream-a", Addresses: prefixes("203.0.113.0/24", "2001:db8:a::/48"), Direction: Inbound, Trusted: true,
-			Region: "GB", LinkHeader: "x-cid"},
+			Region: "GB"},
 		{Name: "upstream-b", Addresses: prefixes("198.51.100.9/32"), Direction: Inbound},
 		{Name: "acme-pbx", Account: "acme", Addresses: prefixes("203.0.113.64/28"), Direction: Outbound, Trusted: true},
-		{Name: "homes", Account: "homes", Addresses: prefixes("10.0.0.0/8"), Direction: Outbound, Private: true,
-			LinkHeader: "x-cid"},
+		{Name: "homes", Account: "homes", Addresses: prefixes("10.0.0.0/8"), Direction: Outbound, Private: true},
 		{Name: "globex", Account: "globex", Addresses: prefixes("10.0.0.0/8"), VLANs: []uint16{7, 8}, Direction: Outbound},
 	})
 	if err != nil {
@@ -50,9 +48,6 @@ func TestLongestPrefixWinsAndVLANNarrows(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s on VLAN %d: got = %q, want %q", c.addr, c.vlan, got, c.want)
 		}
-	}
-	if got := trunks.LinkHeaders(); !slices.Equal(got, []string{"x-cid"}) {
-		t.Errorf("link headers = %v", got)
 	}
 	if got := (*Trunks)(nil).Of(netip.MustParseAddr("10.1.2.3"), 0); got != nil {
 		t.Errorf("no map knows %s", got.Name)
