@@ -29,6 +29,7 @@ type packetLedger struct {
 	Seen          uint64 `json:"seen"`
 	KernelDropped uint64 `json:"kernel_dropped"`
 	Passed        uint64 `json:"passed"`
+	Undated       uint64 `json:"undated"` // bear the time of the frame before them, for their own is not believed
 	Refused       sums   `json:"refused"`
 	Lost          sums   `json:"lost"`
 	Carried       sums   `json:"carried"` // by encapsulation
@@ -123,7 +124,16 @@ func (l *ledger) addDomain(d *domain) {
 	for _, r := range d.readers {
 		l.addReader(r.sip.Counts())
 		l.addDrops(r.source.Drops())
+		l.Packets.Undated += undated(r.source)
 	}
+}
+
+// undated returns how many frames of s had no time that is believed; a live source's have the time of their arrival.
+func undated(s capture.Source) uint64 {
+	if f, ok := s.(interface{ Undated() uint64 }); ok {
+		return f.Undated()
+	}
+	return 0
 }
 
 // addDevices adds what the devices have counted: why they were told, how many are known, how many went.

@@ -65,7 +65,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 		return refused(err)
 	}
 	if f.speed > 0 {
-		source = paced(source, f.speed)
+		source.Source = paced(source.Source, f.speed)
 	}
 	out, err := newPrinter(f.format, cmd.OutOrStdout(), setup.purposes)
 	if err != nil {
@@ -73,6 +73,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	}
 	d := newDomain([]capture.Source{source}, setup.plan(f.shards, false))
 	tally := newTally(setup.purposes)
+	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
 	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
 		r := setup.records.Record(ev)
 		r.Site, r.Sensor = setup.site, setup.sensor
@@ -87,6 +88,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 			tally.acknowledged[i].Add(1)
 		}
 	})
+	stop()
 	if err := out.flush(); err != nil {
 		return fmt.Errorf("replay: standard output: %w", err)
 	}
@@ -136,27 +138,6 @@ func runDomain(ctx context.Context, d *domain, tell func(*track.Event)) error {
 		m.add(f, tell)
 	}
 	return <-done
-}
-
-// openFiles opens all files as one source in the order of packet time.
-func openFiles(files []string) (capture.Source, error) {
-	var sources []capture.Source
-	for i, file := range files {
-		cfg := pcap.DefaultConfig()
-		cfg.StreamBase = uint64(i) << 48
-		s, err := pcap.Open(file, cfg)
-		if err != nil {
-			for _, s := range sources {
-				_ = s.Close()
-			}
-			return nil, err
-		}
-		sources = append(sources, s)
-	}
-	if len(sources) == 1 {
-		return sources[0], nil
-	}
-	return capture.Merge(sources...), nil
 }
 
 // setup reads the policy and the keys that f names.

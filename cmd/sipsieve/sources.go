@@ -176,7 +176,7 @@ func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
 		return nil, err
 	}
 	if s.Speed > 0 {
-		one = paced(one, s.Speed)
+		one.Source = paced(one.Source, s.Speed)
 	}
 	return []capture.Source{one}, nil
 }
@@ -199,26 +199,6 @@ func (s *sourceConfig) openInterface(base uint64) (list []capture.Source, err er
 		list = append(list, one)
 	}
 	return list, err
-}
-
-func (s *sourceConfig) openFile(path string, base uint64) (capture.Source, error) {
-	c := pcap.DefaultConfig()
-	var err error
-	if c.Ports, err = s.portRanges(); err != nil {
-		return nil, err
-	}
-	if c.Tunnels, err = s.tunnels(); err != nil {
-		return nil, err
-	}
-	c.StreamBase = base
-	one, err := pcap.Open(path, c)
-	if err != nil {
-		return nil, err
-	}
-	if s.HEP {
-		return hep.Unwrapped(one), nil
-	}
-	return one, nil
 }
 
 // openDir returns what watches the folder that s names; what was read of it is remembered in the state folder.

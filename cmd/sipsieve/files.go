@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"sipsieve/capture"
+	"sipsieve/capture/hep"
+	"sipsieve/capture/pcap"
+)
+
+// mostFiles is how many capture files are read at once: each has a buffer of its own, a compressed one of some MiB.
+const mostFiles = 256
+
+// captureFiles are capture files that are read as one Source.
+type captureFiles struct {
+	capture.Source
+	each []*pcap.Source
+}
+
+// openFiles opens all files as one source in the order of packet time.
+func openFiles(paths []string) (*captureFiles, error) {
+	if n := len(paths); n > mostFiles {
+		return nil, fmt.Errorf("replay: %d files are to be merged, %d can be at once: replay them in turns, "+
+			"or have run read the folder", n, mostFiles)
+	}
+	c := new(captureFiles)
+	var sources []capture.Source
+	for i, path := range paths {
+		cfg := pcap.DefaultConfig()
+		cfg.StreamBase = uint64(i) << 48
+		s, err := pcap.Open(path, cfg)
+		if err != nil {
+			for _, s := range sources {
+				err = errors.Join(err, s.Close())
+			}
+			return nil, err
+		}
+		sources, c.each = append(sources, s), append(c.each, s)
+	}
+	if c.Source = sources[0]; len(sources) > 1 {
+		c.Source = capture.Merge(sources...)
+	}
+	return c, nil
+}
+
+// openFile opens one capture file, as s says.
+func (s *sourceConfig) openFile(path string, base uint64) (*captureFiles, error) {
+	c := pcap.DefaultConfig()
+	var err error
+	if c.Ports, err = s.portRanges(); err != nil {
+		return nil, err
+	}
+	if c.Tunnels, err = s.tunnels(); err != nil {
+		return nil, err
+	}
+	c.StreamBase = base
+	one, err := pcap.Open(path, c)
+	if err != nil {
+		return nil, err
+	}
+	if s.HEP {
+		return &captureFiles{hep.Unwrapped(one), []*pcap.Source{one}}, nil
+	}
+	return &captureFiles{one, []*pcap.Source{one}}, nil
+}
+
+// Undated returns how many frames had no time of their own, or one that is not believed.
+func (c *captureFiles) Undated() (n uint64) {
+	for _, s := range c.each {
+		n += s.Undated()
+	}
+	return n
+}
+
+// Progress returns how many bytes have been read and how many there are; size is -1 if that is not known.
+func (c *captureFiles) Progress() (read, size int64) {
+	for _, s := range c.each {
+		r, n := s.Progress()
+		if read += r; n < 0 || size < 0 {
+			size = -1
+			continue
+		}
+		size += n
+	}
+	return read, size
+}
