@@ -41,7 +41,7 @@ type config struct {
 
 // keysConfig says where the roots of ids and pseudonyms are.
 type keysConfig struct {
-	File string `toml:"file"` // made by sipsieve keys init; "" for the credential that the systemd unit passes
+	File string `toml:"file"` // made by sipsieve keys init; the daemon takes the credential that its unit passes first
 	Demo bool   `toml:"demo"` // the published demonstration keys: for trying out only
 }
 

@@ -80,16 +80,19 @@ func (s *setup) plan(shards int, live bool) domainPlan {
 // credential is the key file as the systemd unit passes it.
 const credential = "sipsieve.keys"
 
-// load reads the keys that k names, or else those that systemd passes.
+// load reads the keys: those that systemd passes to the daemon, else those that k names.
 func (k *keysConfig) load() (*vault.Keys, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	switch {
-	case k.Demo:
+	if k.Demo {
 		return vault.Demo(), nil
-	case k.File != "":
-		return vault.Load(k.File)
-	case dir != "":
-		return vault.LoadCredential(filepath.Join(dir, credential))
 	}
-	return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		path := filepath.Join(dir, credential)
+		if _, err := os.Stat(path); err == nil {
+			return vault.LoadCredential(path)
+		}
+	}
+	if k.File == "" {
+		return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
+	}
+	return vault.Load(k.File)
 }

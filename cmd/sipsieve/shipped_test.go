@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sipsieve/store/policy"
+	"sipsieve/store/vault"
 )
 
 var update = flag.Bool("update", false, "write the files that are generated from the code")
@@ -44,6 +45,7 @@ func TestShippedConfigurationIsTheDefaults(t *testing.T) {
 // example is the defaults, and what an operator has to say at least.
 func example() config {
 	c := defaultConfig()
+	c.Keys.File = "/etc/sipsieve/keys.toml"
 	c.Source = []sourceConfig{{Type: "interface", Interface: "eth0"}}
 	c.Bus, c.Store = &busConfig{Disk: "1GiB"}, &storeConfig{Type: "sqlite"}
 	return c
@@ -155,5 +157,38 @@ func (w *tomlWriter) key(key string, v reflect.Value) {
 		fmt.Fprintf(&w.b, "%s = %q\n", key, v.String())
 	default:
 		fmt.Fprintf(&w.b, "%s = %v\n", key, v.Interface())
+	}
+}
+
+// TestTheUnitsCredentialComesBeforeTheFile passes keys as systemd does.
+func TestTheUnitsCredentialComesBeforeTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file, passed := filepath.Join(dir, "keys.toml"), filepath.Join(dir, credential)
+	for _, path := range []string{file, passed} {
+		if err := vault.Create(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := func(k keysConfig) [16]byte {
+		keys, err := k.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys.TrackRoot()
+	}
+	own := root(keysConfig{File: file})
+	if err := os.Chmod(passed, 0o440); err != nil { // systemd gives modes of its own
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if got := root(keysConfig{File: file}); got == own || got != root(keysConfig{}) {
+		t.Error("the file's keys, want the credential's")
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	if got := root(keysConfig{File: file}); got != own {
+		t.Error("want the file's keys where no credential is passed")
+	}
+	if _, err := (&keysConfig{}).load(); err == nil {
+		t.Error("no keys, and no error")
 	}
 }
