@@ -124,10 +124,7 @@ func compareCounts(t *testing.T, what string, got, want map[string]uint64) {
 
 // TestOutputIsTheSameForAnyNumberOfShards replays every capture, and a generated one, with 1, 2 and 16 shards.
 func TestOutputIsTheSameForAnyNumberOfShards(t *testing.T) {
-	generated := filepath.Join(t.TempDir(), "corpus.pcap")
-	if err := os.WriteFile(generated, corpus(t, 200), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	generated := written(t, corpus(t, 200))
 	test := func(t *testing.T, path string) {
 		want := replayOutput(t, path, 1)
 		for _, shards := range []int{1, 2, 16} {
@@ -138,6 +135,16 @@ func TestOutputIsTheSameForAnyNumberOfShards(t *testing.T) {
 	}
 	t.Run("corpus", func(t *testing.T) { test(t, generated) })
 	eachCapture(t, func(t *testing.T, _, path string) { test(t, path) })
+}
+
+// written writes a capture file and returns its path.
+func written(t *testing.T, file []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "capture.pcap")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func replayOutput(t *testing.T, path string, shards int) []byte {

@@ -17,7 +17,8 @@ import (
 const (
 	putLimit   = 1000
 	putWait    = 200 * time.Millisecond
-	waitLimit  = 64 // batches
+	waitLimit  = 56   // batches
+	shedLimit  = 8000 // excerpts that wait beside them
 	retryFirst = 100 * time.Millisecond
 	retryLast  = 5 * time.Second
 	lossWait   = 5 * time.Second // before a full stream is told what it did not get
@@ -46,17 +47,10 @@ type collector struct {
 	tally   *tally
 	mergers []*merger
 	pending []policy.Excerpt
+	waits   bool // what was taken last is of a file
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-}
-
-// A lossOf is what a purpose's stream did not take.
-type lossOf struct {
-	purpose int
-	count   uint64
-	from    time.Time
-	to      time.Time
 }
 
 func newCollector(d *daemon) *collector {
@@ -83,16 +77,19 @@ func (c *collector) run() error {
 		case l := <-c.lost:
 			c.note(l)
 		case <-ticker.C:
-			c.announce()
+			c.announce(lossWait)
 			c.flush()
 		}
 	}
+	c.announce(0)
+	c.waits = true
 	c.flush()
 	close(c.out)
 	return <-done
 }
 
 func (c *collector) take(t tagged) {
+	c.waits = t.domain.waits
 	if t.ended {
 		c.flush()
 		c.mergers[t.feed] = nil
@@ -137,32 +134,22 @@ func (c *collector) add(i int, r *cpni.Record) {
 	c.pending = append(c.pending, x)
 }
 
+// flush sends what is pending on its way. A file waits for room, what is live does not.
 func (c *collector) flush() {
-	if len(c.pending) > 0 {
-		c.out <- parcel{excerpts: c.pending}
-		c.pending = make([]policy.Excerpt, 0, putLimit)
-	}
-}
-
-// note adds l to what is to be announced to its purpose.
-func (c *collector) note(l lossOf) {
-	if have := c.losses[l.purpose]; have != nil {
-		have.Count += l.count
-		have.To = l.to
-		return
-	}
-	c.losses[l.purpose] = &cpni.Loss{From: l.from, To: l.to, Count: l.count, Reason: "full"}
-}
-
-// announce tells purposes what they did not get, once there may be room again.
-func (c *collector) announce() {
-	for i, l := range c.losses {
-		if l != nil && time.Since(l.To) > lossWait {
-			r := cpni.OfLoss(*l)
-			r.Source = "interface"
-			c.add(i, &r)
-			c.losses[i] = nil
+	for len(c.pending) > 0 {
+		n := min(len(c.pending), putLimit)
+		p := parcel{excerpts: c.pending[:n:n]}
+		if c.waits {
+			c.out <- p
+		} else {
+			select {
+			case c.out <- p:
+			default:
+				c.shed()
+				return
+			}
 		}
+		c.pending = append(make([]policy.Excerpt, 0, putLimit), c.pending[n:]...)
 	}
 }
 
@@ -234,7 +221,7 @@ func (c *collector) refuse(xs []policy.Excerpt, refused store.Refused) {
 		c.tally.suppress(i, reason, n)
 		c.d.log.Error("bus took no more", "purpose", r.Purpose, "count", n, "reason", reason)
 		select {
-		case c.lost <- lossOf{purpose: i, count: n, from: time.Now(), to: time.Now()}:
+		case c.lost <- lossOf{purpose: i, count: n, at: time.Now(), reason: reason}:
 		default: // it stands in the ledger all the same
 		}
 	}

@@ -95,7 +95,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		if ctx.Err() != nil {
 			done = nil // it was not read to its end
 		}
-		d.collector.in <- tagged{feed: number, ended: true, done: done}
+		d.collector.in <- tagged{feed: number, domain: dom, ended: true, done: done}
 		f.end()
 	}
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"testing"
+
+	"sipsieve/sip/track"
+)
+
+// TestWhatIsLiveShedsTheLeastImportantAndCountsIt fills a bus that takes nothing.
+func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
+	s := demoSetup(t, "../../configs/quickstart-policy.toml")
+	c := newCollector(&daemon{setup: s})
+	for i := range s.purposes { // billing is the most important, the others are alike
+		if s.purposes[i].Name == "billing" && s.purposes[i].Priority >= s.purposes[(i+1)%len(s.purposes)].Priority {
+			t.Fatal("the shipped policy shows nothing here")
+		}
+	}
+	billing := c.purpose("billing")
+	var events []*track.Event
+	follow(t, written(t, corpus(t, 300)), 1, func(ev *track.Event) { e := *ev; events = append(events, &e) })
+	tellAll := func(made uint64) {
+		for c.tally.made[billing].Load() < made {
+			for _, ev := range events {
+				c.tell(ev)
+			}
+		}
+	}
+	tellAll(shedLimit)
+	l := newLedger()
+	c.tally.addTo(l)
+	if got := l.Excerpts["billing"].Suppressed.total(); got != 0 {
+		t.Errorf("billing: %d are gone, want none while others can go", got)
+	}
+	tellAll(10 * shedLimit)
+	l = newLedger()
+	c.tally.addTo(l)
+	if l.Excerpts["billing"].Suppressed["overflow"] == 0 {
+		t.Error("billing: none is gone, and memory has a limit")
+	}
+	gone := uint64(0)
+	for _, x := range l.Excerpts {
+		gone += x.Suppressed["overflow"]
+	}
+	announced := uint64(0)
+	for _, loss := range c.losses {
+		if loss != nil {
+			announced += loss.Count
+		}
+	}
+	if gone == 0 || announced != gone || len(c.pending) >= shedLimit+putLimit || len(c.out) != waitLimit {
+		t.Errorf("gone = %d, announced = %d, waiting = %d beside %d batches", gone, announced, len(c.pending), len(c.out))
+	}
+	if err := l.balance(false); err != nil {
+		t.Error(err)
+	}
+}
