@@ -44,6 +44,7 @@ type Tracker struct {
 	points   []string
 	bindings bindings
 	linking  *Linking // nil when nobody asks for legs
+	saving   *saving  // nil when nobody asks what has changed
 	events   []Event  // those of the call of Observe, Advance or Finish that is under way
 }
 
