@@ -56,7 +56,9 @@ func fill(v reflect.Value, n *uint64) {
 }
 
 // access returns v, a field that is not exported, so that it can be set.
-func access(v reflect.Value) reflect.Value { return reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem() }
+func access(v reflect.Value) reflect.Value {
+	return reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem()
+}
 
 // differing returns the paths of the fields in which a and b differ.
 func differing(path string, a, b reflect.Value) (paths []string) {
