@@ -3,6 +3,7 @@ package track
 // lapse does what is due for dialog n at at.
 func (t *Tracker) lapse(n uint32, at int64) {
 	d := t.dialogs.at(n)
+	t.touch(n)
 	switch d.phase {
 	case over:
 		t.forget(n)
@@ -32,6 +33,7 @@ func (t *Tracker) close(n uint32, at int64) {
 	d := t.dialogs.at(n)
 	d.conclude()
 	t.finish(d, at)
+	t.unsave(n, d)
 	d.phase = over
 	t.move(n, overRow)
 	t.interims.drop(n)

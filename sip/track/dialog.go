@@ -76,6 +76,8 @@ type dialog struct {
 	early, byAck, refusedByAck, retryable bool
 	accepted, alone                       bool // the INVITE was; nothing but a BYE and its response was seen
 	byeAnswered, counted, told            bool
+	regathered                            bool  // its Facts changed since it was saved
+	owed                                  uint8 // revisions that may have been told before a restart
 }
 
 // What was heard of a dialog.
@@ -109,6 +111,7 @@ type hop struct {
 	v4        bool
 	valid     bool
 	point     uint8
+	veil      uint8 // what of it is hidden
 	link      [6]byte
 }
 
@@ -121,7 +124,7 @@ func hopOf(m *sip.Message, point uint8) hop {
 
 // flow returns h as a capture.Flow.
 func (h *hop) flow() capture.Flow {
-	if !h.valid {
+	if !h.valid || h.veil != 0 {
 		return capture.Flow{Transport: h.transport}
 	}
 	src, dst := netip.AddrFrom16(h.src), netip.AddrFrom16(h.dst)

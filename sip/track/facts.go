@@ -80,6 +80,7 @@ const (
 	RegisteredNumber
 	RegisteredHost
 	DeviceKeyText // what a device is known by
+	Frozen        // what a purpose keeps of a restored call's other Facts; may repeat
 	contactMark   // where the Facts of one of several Contacts begin; no Event has it
 	Facts_        // how many there are
 )

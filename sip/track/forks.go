@@ -72,6 +72,10 @@ func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
 	if root == 0 {
 		return true // it had to make room itself
 	}
+	if t.dialogs.at(root).hop.veil != 0 {
+		t.counts.Orphans++ // the texts that its id is made of are gone
+		return true
+	}
 	n := t.dialogs.take()
 	r, d := t.dialogs.at(root), t.dialogs.at(n)
 	r.answers++
@@ -86,6 +90,8 @@ func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
 	}
 	t.count(d)
 	d.text = t.texts.put(text{}, t.texts.get(r.text))
+	t.touch(root)
+	t.touch(n)
 	t.answer(n, d, m, k)
 	t.showOpen(d, d.answer)
 	t.answeredNow(n, d, d.answer)

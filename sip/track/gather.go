@@ -105,7 +105,7 @@ func (t *Tracker) start() *Facts {
 }
 
 func (t *Tracker) keep(d *dialog, f *Facts) {
-	d.text = t.texts.put(d.text, f.text)
+	d.text, d.regathered = t.texts.put(d.text, f.text), true
 	t.counts.Opaque += f.opaque
 	f.opaque = 0
 }

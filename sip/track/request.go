@@ -36,6 +36,10 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
 func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
 	d = t.dialogs.at(n)
+	t.touch(n)
+	if d.faults&RestartGap != 0 {
+		t.resume(d, m)
+	}
 	if again = d.repeated(m, k); again {
 		t.counts.Retransmissions++
 	}

@@ -46,6 +46,7 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 	d.vias = m.Vias
 	d.reuse = t.uses.next(d)
 	t.index[d.index] = n
+	t.touch(n)
 	return n
 }
 
@@ -115,6 +116,7 @@ func (t *Tracker) ringing(n uint32) {
 // forget frees dialog n, which has been told.
 func (t *Tracker) forget(n uint32) {
 	d := t.dialogs.at(n)
+	t.unsave(n, d)
 	t.move(n, nowhere)
 	t.lapses.drop(n)
 	t.interims.drop(n)
@@ -149,6 +151,7 @@ func (t *Tracker) unlink(n uint32, d *dialog) {
 	heir := t.dialogs.at(d.next)
 	heir.forks, heir.firstFork, heir.forking, heir.answers = d.forks, d.firstFork, d.forking, d.answers
 	d.forking = 0
+	t.touch(d.next)
 	for p := d.next; p != 0; p = t.dialogs.at(p).next {
 		t.dialogs.at(p).root = d.next
 	}

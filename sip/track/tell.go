@@ -25,6 +25,7 @@ func (t *Tracker) beginInterims(n uint32, at int64) {
 // interim tells dialog n if it is still up.
 func (t *Tracker) interim(n uint32, at int64) {
 	if d := t.dialogs.at(n); d.phase == up {
+		t.touch(n)
 		t.tell(d, Interim, at)
 		t.beginInterims(n, at)
 	}

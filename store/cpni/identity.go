@@ -15,6 +15,8 @@ func (r *Record) Identity(parts [][]byte) [][]byte {
 	case r.in.loss != nil:
 		l := r.in.loss
 		return append(parts, []byte("loss"), []byte(r.Sensor), stamp(l.From), []byte(l.Reason))
+	case r.Lone():
+		return r.LoneIdentity(parts)
 	case r.in.call != nil:
 		return r.in.callIdentity(parts, r.At())
 	case r.in.dev != nil:
@@ -23,17 +25,25 @@ func (r *Record) Identity(parts [][]byte) [][]byte {
 	return r.in.registrationIdentity(parts)
 }
 
+// Lone reports whether r's id is that of a BYE alone: it may be so of a call whose INVITE was not seen.
+func (r *Record) Lone() bool {
+	const unseen = track.NoInvite | track.NoFinal | track.NoAck
+	return r.in.call != nil && r.in.call.Missing&unseen == unseen
+}
+
+// LoneIdentity appends what Identity does of a call that is Lone.
+func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
+	a, b := r.in.first(track.CallerTag), r.in.first(track.CalleeTag)
+	if bytes.Compare(a, b) > 0 { // who called is not known
+		a, b = b, a
+	}
+	return append(parts, r.in.first(track.CallIDText), a, b, day(r.At()))
+}
+
 func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 	c := in.call
 	caller, callee := in.first(track.CallerTag), in.first(track.CalleeTag)
-	parts = append(parts, in.first(track.CallIDText))
-	if c.Missing&(track.NoInvite|track.NoFinal|track.NoAck) == track.NoInvite|track.NoFinal|track.NoAck {
-		if bytes.Compare(caller, callee) > 0 { // a BYE alone: who called is not known
-			caller, callee = callee, caller
-		}
-		return append(parts, caller, callee, day(at))
-	}
-	parts = append(parts, caller, day(at))
+	parts = append(parts, in.first(track.CallIDText), caller, day(at))
 	if c.Flags&track.SecondFork != 0 {
 		parts = append(parts, callee)
 	}

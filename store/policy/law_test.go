@@ -19,7 +19,11 @@ import (
 	"sipsieve/store/vault"
 )
 
-var newYear = time.Date(2026, time.January, 1, 10, 20, 30, 456789000, time.UTC)
+var (
+	newYear     = time.Date(2026, time.January, 1, 10, 20, 30, 456789000, time.UTC)
+	aCallAnswer = newYear.Add(2 * time.Second)
+	aCallEnd    = newYear.Add(63*time.Second + 999*time.Millisecond)
+)
 
 const head = "version = 1\nowner = \"privacy officer\"\nreviewed = 2026-01-01\ndefault = \"drop\"\n" +
 	"[lists]\nwords = [\"PCMU\", \"upstream-a\"]\n"
@@ -51,8 +55,8 @@ func boundPurpose(t testing.TB, src string) *Purpose {
 
 // aCall returns the Record of an answered call; every fact of facts is seen with its text.
 func aCall(facts map[track.Fact]string) *cpni.Record {
-	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: newYear.Add(2 * time.Second),
-		End: newYear.Add(63*time.Second + 999*time.Millisecond), Disposition: track.Answered, Code: 200, Cause: 16,
+	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer,
+		End: aCallEnd, Disposition: track.Answered, Code: 200, Cause: 16,
 		EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2,
 		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"),
 			Dst: netip.MustParseAddrPort("198.51.100.9:5060")},

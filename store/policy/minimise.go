@@ -18,6 +18,7 @@ type bound struct {
 	unmasked   bool      // a purpose that may see the number of a caller who withholds it
 	parts      [][]byte
 	text       []byte // of one value
+	columns    uint32 // sum of the keys that are frozen of a call
 }
 
 // Schemas of the kinds, with their major version.
@@ -53,6 +54,7 @@ func fieldSet(names ...string) []bool {
 func (u *Purpose) bind(keys Keys, ids Identity) {
 	u.keys, u.ids = keys, ids
 	u.unmasked = slices.Contains(unmasked, u.Name)
+	u.columns = u.sumOfColumns()
 	for _, r := range u.rules {
 		for _, f := range r.forms {
 			switch r.field.String() {
@@ -66,7 +68,7 @@ func (u *Purpose) bind(keys Keys, ids Identity) {
 }
 
 // takes reports whether u keeps anything of r: its kind, its stage, and when.
-func (u *Purpose) takes(r *cpni.Record) bool {
+func (u *Purpose) takes(r *cpni.Record, z *frozen) bool {
 	switch {
 	case u.keys == nil:
 		return false
@@ -74,7 +76,9 @@ func (u *Purpose) takes(r *cpni.Record) bool {
 		return true
 	case !slices.Contains(u.Kinds, r.Kind()):
 		return false
-	case u.When == "emergency" && !r.Emergency():
+	case r.Restored() && z.id == "":
+		return false
+	case u.When == "emergency" && !z.emergency && !r.Emergency():
 		return false
 	}
 	return u.stages.Has(r.Stage())
@@ -83,24 +87,29 @@ func (u *Purpose) takes(r *cpni.Record) bool {
 // Minimise appends to dst the JSON of what u keeps of r. It reports false when u keeps nothing of it.
 // The Excerpt's body is the part of dst that was appended.
 func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
-	if !u.takes(r) {
+	z := u.thaw(r)
+	if !u.takes(r, &z) {
 		return x, false
 	}
 	from := len(dst)
-	x.Envelope = u.envelope(r)
+	x.Envelope = u.envelope(r, &z)
 	b := x.append(append(dst, '{'), r)
 	if l := r.Loss(); l != nil {
 		b = appendLoss(b, l)
 	} else {
-		b = u.appendFields(b, r, slices.Index(fieldKinds[:], x.Kind))
+		b = u.appendFields(b, r, &z)
 	}
 	b = append(b, '}')
 	x.body = b[from:len(b):len(b)]
 	return x, true
 }
 
-func (u *Purpose) envelope(r *cpni.Record) Envelope {
-	u.parts = r.Identity(u.parts[:0])
+func (u *Purpose) envelope(r *cpni.Record, z *frozen) Envelope {
+	id := z.of(r)
+	if id == "" {
+		u.parts = r.Identity(u.parts[:0])
+		id = u.ids.ID(u.Name, u.parts...)
+	}
 	kind, at, unit := r.Kind(), r.At(), u.truncation[0]
 	if kind == "registration" || kind == "device" {
 		unit = u.truncation[1]
@@ -108,7 +117,7 @@ func (u *Purpose) envelope(r *cpni.Record) Envelope {
 	if u.FromReceipt && !r.Received.IsZero() {
 		at = r.Received
 	}
-	return Envelope{Schema: schemas[kind], Kind: kind, Stage: cpni.StageWord(r.Stage()), ID: u.ids.ID(u.Name, u.parts...),
+	return Envelope{Schema: schemas[kind], Kind: kind, Stage: cpni.StageWord(r.Stage()), ID: id,
 		Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Completeness: r.Completeness(), Purpose: u.Name,
 		Policy: u.hash, Class: "cpni", Expires: expiry(at, unit, u.Retain), Site: r.Site, Sensor: r.Sensor, Source: r.Source}
 }
@@ -147,22 +156,23 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 	return appendText(append(b, `,"reason":`...), l.Reason)
 }
 
-// appendFields writes what the rules keep of a kind, in the register's order.
-func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind int) []byte {
-	applied := false
+// appendFields writes what the rules keep of r, in the register's order.
+func (u *Purpose) appendFields(b []byte, r *cpni.Record, z *frozen) []byte {
+	kind := slices.Index(fieldKinds[:], r.Kind())
+	applied, restored := z.applied, r.Restored()
 	for i := range u.rules {
 		rule := &u.rules[i]
 		if !rule.kinds[kind] {
 			continue
 		}
-		v := r.Get(rule.field)
-		if joinFields[rule.field] {
-			v = u.join(r, rule.field)
+		if restored && !rule.field.Told() {
+			b = z.append(b, rule)
+			continue
 		}
+		v, withheld := u.see(r, rule)
 		if applied && callFlags[rule.field] {
 			v.Words = append(slices.Clip(v.Words), "privacy_applied")
 		}
-		withheld := !u.unmasked && r.Withheld(rule.field)
 		for j, f := range rule.forms {
 			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)
 			if withheld && f.action != Pseudonym && f.action != Presence {
@@ -174,6 +184,14 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, kind int) []byte {
 		}
 	}
 	return b
+}
+
+// see returns the value of a rule's field as u is shown it, and whether somebody asked that it be withheld from u.
+func (u *Purpose) see(r *cpni.Record, rule *rule) (v cpni.Value, withheld bool) {
+	if v = r.Get(rule.field); joinFields[rule.field] {
+		v = u.join(r, rule.field)
+	}
+	return v, !u.unmasked && r.Withheld(rule.field)
 }
 
 // join returns what u is shown of a join of legs. The name of a group is made for u alone: no two purposes can find

@@ -282,7 +282,7 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 		values["first_seen"] != `"2025-12-01T00:00:00Z"` || values["expires"] != `"2026-02-01"` {
 		t.Errorf("values = %v", values)
 	}
-	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r) {
+	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r, new(frozen)) {
 		t.Error("a kind that was not asked for is kept")
 	}
 }

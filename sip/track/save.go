@@ -1,0 +1,195 @@
+package track
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"sipsieve/sip"
+)
+
+// A Saved is what a Tracker hands out of one open call, or of one answered fork of it, so that another Tracker can
+// follow the call after a restart: numbers and keyed hashes, no text and no address. One without a Name is of the
+// Tracker's clock and of the losses that it was told of, and is the same for every Tracker of a domain.
+type Saved struct {
+	Name  Key    // what the call is found by among the saved ones
+	Gone  bool   // it is over: nothing of it is to be kept
+	State []byte // versioned; nil when gone
+	Event *Event // the call as it stands, at Interim; nil if its Facts are those of when it was saved last
+}
+
+// Format writes a mask for every verb and flag: an Event holds text about people.
+func (s Saved) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
+// LogValue is what slog writes for s.
+func (s Saved) LogValue() slog.Value { return slog.StringValue("***") }
+
+// Shard returns what the call's Messages are sharded by, of a State that Changed gave; zero of what is for all.
+func (s Saved) Shard() (k Key) {
+	if s.Name != (Key{}) && len(s.State) > len(k) {
+		copy(k[:], s.State[1:])
+	}
+	return k
+}
+
+// Errors of Restore.
+var (
+	ErrState = errors.New("track: not a saved state of this version")
+	ErrRoom  = errors.New("track: no room for a saved call")
+)
+
+// saving is what a Tracker remembers of what it has handed out.
+type saving struct {
+	keyer Keyer
+	marks []uint8  // by the number of a dialog
+	dirty []uint32 // dialogs that have changed, each once
+	gone  []Key
+	clock []byte // the state of the clock as it was handed out last
+}
+
+// Marks of a dialog.
+const (
+	dirtyMark uint8 = 1 << iota
+	savedMark       // it was handed out, and not taken back
+)
+
+// Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
+func (t *Tracker) Save(k Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
+
+// touch takes note that dialog n changes.
+func (t *Tracker) touch(n uint32) {
+	if t.saving != nil {
+		t.saving.touch(n)
+	}
+}
+
+func (s *saving) touch(n uint32) {
+	if int(n) >= len(s.marks) {
+		s.marks = append(s.marks, make([]uint8, int(n)+1-len(s.marks))...)
+	}
+	if s.marks[n]&dirtyMark == 0 {
+		s.marks[n] |= dirtyMark
+		s.dirty = append(s.dirty, n)
+	}
+}
+
+// unsave takes back what was handed out of dialog n.
+func (t *Tracker) unsave(n uint32, d *dialog) {
+	if s := t.saving; s != nil && int(n) < len(s.marks) && s.marks[n]&savedMark != 0 {
+		s.marks[n] &^= savedMark
+		s.gone = append(s.gone, d.name())
+	}
+}
+
+// name tells d from other dialogs and from the other forks of its INVITE.
+func (d *dialog) name() Key { return d.index.with(Key{d.ordinal}) }
+
+// saveable reports whether d is a call that goes on and of which no end has been told.
+func (d *dialog) saveable() bool { return d.counted && !d.told && d.phase != over }
+
+// Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
+// that does not Save has nothing. What is appended shares no memory with t.
+func (t *Tracker) Changed(dst []Saved) []Saved {
+	s := t.saving
+	if s == nil {
+		return dst
+	}
+	if clock := t.clockState(nil); !slices.Equal(clock, s.clock) {
+		s.clock = clock
+		dst = append(dst, Saved{State: clock})
+	}
+	for _, name := range s.gone {
+		dst = append(dst, Saved{Name: name, Gone: true})
+	}
+	for _, n := range s.dirty {
+		s.marks[n] &^= dirtyMark
+		if d := t.dialogs.at(n); d.saveable() {
+			s.marks[n] |= savedMark
+			dst = append(dst, t.saved(n, d))
+		}
+	}
+	s.gone, s.dirty = s.gone[:0], s.dirty[:0]
+	return dst
+}
+
+// saved returns dialog n as it stands.
+func (t *Tracker) saved(n uint32, d *dialog) Saved {
+	s := Saved{Name: d.name(), State: t.dialogState(n, d)}
+	if d.regathered && d.hop.veil == 0 {
+		s.Event = &Event{Time: d.wall(d.first), Key: d.call, Kind: CallKind, Stage: Interim, Ordinal: d.turn(),
+			Revision: int(d.revision), Call: t.call(d, Interim, t.now)}
+	}
+	d.regathered = false
+	return s
+}
+
+// Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
+// then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
+// their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
+func (t *Tracker) Restore(s Saved, f Facts) error {
+	if s.Name == (Key{}) {
+		return t.restoreClock(s.State)
+	}
+	r, err := readDialog(s.State)
+	if err != nil {
+		return err
+	}
+	if !t.makeRoom() {
+		t.keepOut(CallsBound)
+		return ErrRoom
+	}
+	n := t.dialogs.take()
+	d := t.dialogs.at(n)
+	*d = r.dialog
+	d.faults |= RestartGap
+	d.hop.point = t.point("")
+	d.owe(t.stages)
+	d.text = t.texts.put(text{}, f.text)
+	t.chain(n, d, &r)
+	t.count(d)
+	t.move(n, r.row)
+	t.lapses.set(n, r.due)
+	if r.interim != 0 {
+		t.interims.set(n, r.interim)
+	}
+	t.touch(n)
+	t.saving.marks[n] |= savedMark
+	return nil
+}
+
+// chain puts n among the forks of its INVITE.
+func (t *Tracker) chain(n uint32, d *dialog, r *restored) {
+	head := t.index[d.index]
+	if head != 0 {
+		d.root, d.next = head, t.dialogs.at(head).next
+		t.dialogs.at(head).next = n
+		return
+	}
+	d.root, t.index[d.index] = n, n
+	if r.forking.n > 0 {
+		d.forking = t.forkings.take()
+		*t.forkings.at(d.forking) = r.forking
+	}
+}
+
+// Head reports whether s, whose State Changed gave, is the first of its INVITE's forks.
+func (s Saved) Head() bool { return len(s.State) > headAt && s.State[headAt] == 1 }
+
+// owe makes room between the revisions that were told, as far as is known, and the next: what was told after d was
+// saved has taken as many. It is given when d is heard of again, which proves that its end was not told. A d that is
+// never heard of again may have been told as over; then its end has the revision of that, and changes nothing.
+func (d *dialog) owe(told Stages) {
+	for _, stage := range [...]Stage{Answer, Interim} {
+		if told.Has(stage) && d.owed < 255 && (stage == Interim || !d.accepted) {
+			d.owed++
+		}
+	}
+}
+
+// resume takes note that d, which was restored, is heard of again by m.
+func (t *Tracker) resume(d *dialog, m *sip.Message) {
+	d.revision += uint32(d.owed)
+	d.owed = 0
+	t.saving.keyer.unveil(&d.hop, m)
+}

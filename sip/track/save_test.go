@@ -1,0 +1,266 @@
+package track
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sipsieve/sip"
+)
+
+// unsaved are the fields of a dialog that its state leaves out, and why.
+var unsaved = map[string]string{
+	"text":       "what the store froze takes the place of the Facts",
+	"row":        "its place in the queue; which queue is saved",
+	"source":     "counted anew",
+	"peer":       "counted anew",
+	"root":       "a number of this Tracker",
+	"next":       "a number of this Tracker",
+	"forking":    "a number of this Tracker; what it stands for is saved",
+	"told":       "what is told is not saved",
+	"regathered": "of this Tracker's Changed",
+
+	"hop.vlan":      "read of a record's flow, and frozen",
+	"hop.transport": "read of a record's flow, and frozen",
+	"hop.link":      "read of a record's flow, and frozen",
+	"hop.point":     "read of a record's flow, and frozen",
+	"hop.v4":        "read of a record's flow, and frozen",
+	"hop.veil":      "all of it is veiled",
+}
+
+// fill sets every field of v to another small value, from *n on, and bools to true.
+func fill(v reflect.Value, n *uint64) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(access(v.Field(i)), n)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		*n++
+		v.SetInt(int64(*n))
+	default:
+		*n++
+		v.SetUint(*n % 251)
+	}
+}
+
+// access returns v, a field that is not exported, so that it can be set.
+func access(v reflect.Value) reflect.Value {
+	return reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem()
+}
+
+// differing returns the paths of the fields in which a and b differ.
+func differing(path string, a, b reflect.Value) (paths []string) {
+	if a.Kind() == reflect.Struct {
+		for i := range a.NumField() {
+			name := strings.TrimPrefix(path+"."+a.Type().Field(i).Name, ".")
+			paths = append(paths, differing(name, access(a.Field(i)), access(b.Field(i)))...)
+		}
+		return paths
+	}
+	if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
+	var n uint64
+	var in restored
+	fill(reflect.ValueOf(&in).Elem(), &n)
+	in.nseen, in.nlegs, in.forking.n, in.row = prints+3, branches, len(in.forking.tags), ringRow
+	in.phase, in.byeBy, in.cause, in.known, in.transfer, in.offered = up, Callee, EndTransfer, SessionTimer, Blind, Attended
+	c := coder{}
+	c.state(&in)
+	out, err := readDialog(c.b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]bool{}
+	for _, path := range differing("", reflect.ValueOf(&in.dialog).Elem(), reflect.ValueOf(&out.dialog).Elem()) {
+		top, _, _ := strings.Cut(path, ".")
+		if left[path], left[top] = true, true; unsaved[path] == "" && unsaved[top] == "" {
+			t.Errorf("%s: read back otherwise, and not named", path)
+		}
+	}
+	for path := range unsaved {
+		if !left[path] {
+			t.Errorf("%s: named as left out, and saved", path)
+		}
+	}
+	if in.forking != out.forking || in.row != out.row || in.due != out.due || in.interim != out.interim || !out.head {
+		t.Error("what stands beside the dialog is read back otherwise")
+	}
+}
+
+// A journal keeps what Trackers hand out, as the collector does; Facts stand for what the store would freeze.
+type journal struct {
+	names []Key
+	saved map[Key]Saved
+	facts map[Key]Facts
+	clock *Saved
+}
+
+func (j *journal) take(changed []Saved) {
+	for _, s := range changed {
+		switch {
+		case s.Name == Key{}:
+			j.clock = &s
+		case s.Gone:
+			delete(j.saved, s.Name)
+		default:
+			if j.names = append(j.names, s.Name); s.Event != nil {
+				j.facts[s.Name] = s.Event.Call.Facts
+			}
+			j.saved[s.Name] = s
+		}
+	}
+}
+
+func newJournal() *journal { return &journal{saved: map[Key]Saved{}, facts: map[Key]Facts{}} }
+
+// into restores all of j in a new Tracker that tells stages.
+func (j *journal) into(t testing.TB, stages Stages) *Tracker {
+	t.Helper()
+	tr := New(DefaultLimits())
+	tr.Tell(stages)
+	tr.Save(testKeyer)
+	if j.clock != nil {
+		if err := tr.Restore(*j.clock, Facts{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, head := range []bool{true, false} {
+		for _, name := range j.names {
+			s, ok := j.saved[name]
+			if !ok || s.Head() != head {
+				continue
+			}
+			delete(j.saved, name)
+			if err := tr.Restore(s, j.facts[name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return tr
+}
+
+// restarted shows ms to a Tracker, another one from message cut on, waits, and returns the Events of both.
+func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (events []Event, n Counts) {
+	t.Helper()
+	stages := StagesOf(Stop, Correction)
+	j := newJournal()
+	before := New(DefaultLimits())
+	before.Tell(stages)
+	before.Save(testKeyer)
+	for i := range ms[:cut] {
+		events = before.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
+		j.take(before.Changed(nil))
+	}
+	after := j.into(t, stages)
+	for i := cut; i < len(ms); i++ {
+		events = after.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
+		after.Changed(nil)
+	}
+	if wait > 0 {
+		events = after.Advance(events, ms[len(ms)-1].Time.Add(wait))
+	}
+	return after.Finish(events), after.Counts()
+}
+
+// withGap returns what is told of c if it has gap, RestartGap or nothing.
+func withGap(c *Call, gap Missing) string {
+	d := *c
+	if d.Missing |= gap; gap != 0 && d.Status == Complete {
+		d.Status = Partial
+	}
+	return fmt.Sprint(say(&d), d.Facts.text)
+}
+
+// notSaved are stories of what is no call yet when the restart comes: a BYE of an unknown call that waits for its 2xx.
+var notSaved = []string{"only the BYE and its answer are seen", "a call is taken up after its ACK"}
+
+// betweenCopies reports whether the message at cut is the second copy of one packet: what copies are known by is lost.
+func betweenCopies(ms []sip.Message, cut int) bool {
+	return cut > 0 && cut < len(ms) && ms[cut].Mark != 0 && ms[cut].Mark == ms[cut-1].Mark
+}
+
+// TestARestartChangesNothingButTheGap restarts at every message of every story.
+func TestARestartChangesNothingButTheGap(t *testing.T) {
+	for _, s := range allStories() {
+		ms := play(t, s.ladder)
+		if len(ms) == 0 {
+			continue
+		}
+		want := outcomes(t, ms, s.wait)
+		for cut := range len(ms) + 1 {
+			if betweenCopies(ms, cut) || cut == 1 && slices.Contains(notSaved, s.name) {
+				continue
+			}
+			events, _ := restarted(t, ms, cut, s.wait)
+			got := last(events)
+			if len(got) != len(want) {
+				t.Errorf("%s, cut at %d: %d calls, want %d", s.name, cut, len(got), len(want))
+				continue
+			}
+			for i := range got {
+				if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&RestartGap); a != b {
+					t.Errorf("%s, cut at %d:\n got %s\nwant %s", s.name, cut, say(got[i]), say(want[i]))
+				}
+			}
+		}
+	}
+}
+
+func TestAStateOfAnotherVersionIsRefused(t *testing.T) {
+	tr := New(DefaultLimits())
+	tr.Save(testKeyer)
+	ms := play(t, answeredCall)
+	for i := range ms {
+		tr.Observe(nil, &ms[i], testKeyer.Of(&ms[i]))
+	}
+	s := tr.Changed(nil)[0]
+	for cut := range len(s.State) {
+		one := Saved{Name: s.Name, State: s.State[:cut]}
+		if err := tr.Restore(one, Facts{}); !errors.Is(err, ErrState) {
+			t.Errorf("cut at %d: err = %v, want ErrState", cut, err)
+		}
+	}
+	s.State = slices.Clone(s.State)
+	s.State[0]++
+	if err := tr.Restore(s, Facts{}); !errors.Is(err, ErrState) {
+		t.Errorf("err = %v, want ErrState", err)
+	}
+}
+
+// TestNothingOfAnAddressIsInAState looks for the addresses and ports of a ladder.
+func TestNothingOfAnAddressIsInAState(t *testing.T) {
+	tr := New(DefaultLimits())
+	tr.Save(testKeyer)
+	ms := play(t, answeredCall)
+	for i := range ms {
+		tr.Observe(nil, &ms[i], testKeyer.Of(&ms[i]))
+	}
+	for _, s := range tr.Changed(nil) {
+		for _, end := range []string{ms[0].Flow.Src.Addr().String(), ms[0].Flow.Dst.Addr().String()} {
+			if bytes.Contains(s.State, []byte(end)) {
+				t.Error("an address in text")
+			}
+		}
+		src, dst := ms[0].Flow.Src.Addr().AsSlice(), ms[0].Flow.Dst.Addr().AsSlice()
+		if bytes.Contains(s.State, src) || bytes.Contains(s.State, dst) {
+			t.Error("an address in bytes")
+		}
+	}
+}

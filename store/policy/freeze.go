@@ -1,0 +1,160 @@
+package policy
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"slices"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+)
+
+// What Freeze writes: a byte of flags, the policy's hash, the sum of the columns, the id and, for a call whose INVITE
+// was not seen, the id that it has if nothing but its BYE is; then the values, each behind its length. A length of 0
+// is null.
+const (
+	frozenApplied   byte = 1 << iota // a number was withheld
+	frozenEmergency                  // the purpose keeps emergency calls only, and this is one
+	frozenLone                       // there are two ids
+
+	hashSize   = 16 // of a policy, as text
+	idSize     = 26
+	frozenHead = 1 + hashSize + 4 + idSize
+	mostFrozen = 4 << 10 // what is frozen for one purpose, in bytes; a value for which there is no room is null
+)
+
+// Freeze appends to dst what u keeps of the call r that a Tracker does not remember: its id, and the fields that are
+// read of texts and addresses, exactly as Minimise publishes them. It appends nothing if u keeps nothing of r. What
+// was frozen before is frozen as it was.
+func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
+	switch {
+	case r.Restored():
+		return append(dst, r.Frozen(u.Name)...)
+	case u.keys == nil || r.Kind() != "call" || !slices.Contains(u.Kinds, "call") || u.When == "emergency" && !r.Emergency():
+		return dst
+	}
+	from := len(dst)
+	dst = append(append(dst, 0), u.hash...)
+	dst = binary.BigEndian.AppendUint32(dst, u.columns)
+	u.parts = r.Identity(u.parts[:0])
+	dst = append(dst, u.ids.ID(u.Name, u.parts...)...)
+	var flags byte
+	if u.When == "emergency" {
+		flags |= frozenEmergency
+	}
+	if r.Missing()&track.NoInvite != 0 {
+		flags |= frozenLone
+		u.parts = r.LoneIdentity(u.parts[:0])
+		dst = append(dst, u.ids.ID(u.Name, u.parts...)...)
+	}
+	dst, applied := u.freezeFields(dst, from, r)
+	if applied {
+		flags |= frozenApplied
+	}
+	dst[from] = flags
+	return dst
+}
+
+// freezeFields appends the values, and reports whether call_flags tells that a number was withheld.
+func (u *Purpose) freezeFields(dst []byte, from int, r *cpni.Record) (b []byte, applied bool) {
+	withheldYet := false
+	for i := range u.rules {
+		rule := &u.rules[i]
+		if !rule.frozen() {
+			applied = applied || withheldYet && callFlags[rule.field]
+			continue
+		}
+		v, withheld := u.see(r, rule)
+		for _, f := range rule.forms {
+			at := len(dst)
+			dst = append(dst, 0, 0)
+			if withheld && f.action != Pseudonym && f.action != Presence {
+				withheldYet = true
+				continue
+			}
+			dst = u.appendValue(dst, rule, f, v, r.At())
+			if n := len(dst) - at - 2; len(dst)-from > mostFrozen || string(dst[at+2:]) == "null" {
+				dst = dst[:at+2]
+			} else {
+				binary.BigEndian.PutUint16(dst[at:], uint16(n))
+			}
+		}
+	}
+	return dst, applied
+}
+
+// frozen reports whether the values of r are frozen of a call.
+func (r *rule) frozen() bool { return r.kinds[0] && !r.field.Told() }
+
+// sumOfColumns tells apart what two versions of the register freeze under one policy.
+func (u *Purpose) sumOfColumns() (sum uint32) {
+	for i := range u.rules {
+		if u.rules[i].frozen() {
+			for _, key := range u.rules[i].keys {
+				sum = crc32.Update(sum, crc32.IEEETable, append([]byte(key), 0))
+			}
+		}
+	}
+	return sum
+}
+
+// A frozen is what Freeze wrote. The zero frozen is that of a call that was not restored, or of which u kept nothing.
+type frozen struct {
+	id, lone           string
+	applied, emergency bool
+	values             []byte // nil if they were frozen under another policy: it may have allowed more
+}
+
+// thaw reads what was frozen of r for u.
+func (u *Purpose) thaw(r *cpni.Record) (z frozen) {
+	if !r.Restored() {
+		return z
+	}
+	b := r.Frozen(u.Name)
+	if len(b) < frozenHead || b[0]&frozenLone != 0 && len(b) < frozenHead+idSize {
+		return z
+	}
+	flags, hash, sum := b[0], string(b[1:1+hashSize]), binary.BigEndian.Uint32(b[1+hashSize:])
+	z.id, b = string(b[frozenHead-idSize:frozenHead]), b[frozenHead:]
+	if flags&frozenLone != 0 {
+		z.lone, b = string(b[:idSize]), b[idSize:]
+	}
+	z.emergency = flags&frozenEmergency != 0
+	if hash == u.hash && sum == u.columns {
+		z.values, z.applied = b, flags&frozenApplied != 0
+	}
+	return z
+}
+
+// of returns the id of r, "" if none was frozen.
+func (z *frozen) of(r *cpni.Record) string {
+	if z.lone != "" && r.Lone() {
+		return z.lone
+	}
+	return z.id
+}
+
+// append writes the next values, those of rule.
+func (z *frozen) append(b []byte, rule *rule) []byte {
+	for _, key := range rule.keys {
+		b = append(append(append(b, `,"`...), key...), `":`...)
+		v := z.next()
+		if len(v) == 0 {
+			v = []byte("null")
+		}
+		b = append(b, v...)
+	}
+	return b
+}
+
+func (z *frozen) next() (v []byte) {
+	if len(z.values) < 2 {
+		return nil
+	}
+	n := 2 + int(binary.BigEndian.Uint16(z.values))
+	if n > len(z.values) {
+		return nil
+	}
+	v, z.values = z.values[2:n], z.values[n:]
+	return v
+}

@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+)
+
+// restored returns a call as aCall's is after a restart: what was frozen is all that is left of its texts.
+func restored(purpose string, frozen []byte, missing track.Missing) *cpni.Record {
+	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: track.Answered,
+		Code: 200, Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Partial, Completeness: 100,
+		Vias: 2, Missing: missing | track.RestartGap}
+	cpni.AppendFrozen(&c.Facts, purpose, frozen)
+	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+		Call: c})
+	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
+	return &r
+}
+
+// FuzzARestoredCallIsToldAsItWouldHaveBeen: whatever the policy and the texts, what is minimised after a restart is
+// what would have been, but for the gap; and under another policy, nothing that was read of a text.
+func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
+	f.Add(uint64(1), "+13035550142")
+	f.Add(uint64(2), "anonymous")
+	f.Add(uint64(3), "user")
+	f.Add(uint64(4), "911")
+	f.Add(uint64(8), "\"\\\x00\x7f\xff")
+	f.Fuzz(func(t *testing.T, seed uint64, text string) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		purpose := cpni.Purposes()[seed%5]
+		lines, _ := randomLines(rnd, purpose)
+		u := boundPurpose(t, written(purpose, lines))
+		facts := map[track.Fact]string{track.PriorityEmergency: "1"}
+		for fact := range track.Frozen {
+			if rnd.IntN(4) > 0 && fact != track.PriorityEmergency {
+				facts[fact] = text
+			}
+		}
+		_, want := minimised(t, u, aCall(facts))
+		frozen := u.Freeze(nil, aCall(facts))
+		_, got := minimised(t, u, restored(purpose, frozen, 0))
+		want["status"], want["missing"] = `"partial"`, `["restart_gap"]`
+		if len(frozen) < mostFrozen-len(text) && !maps.Equal(got, want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+		if again := u.Freeze(nil, restored(purpose, frozen, 0)); string(again) != string(frozen) {
+			t.Error("frozen again, it is something else")
+		}
+		other := boundPurpose(t, written(purpose, lines+"# reviewed\n"))
+		_, got = minimised(t, other, restored(purpose, frozen, 0))
+		for field := range cpni.Field(cpni.Fields()) {
+			if v, named := got[field.String()]; named && !field.Told() && v != "null" {
+				t.Errorf("%s: %s is told under a policy that it was not frozen under", field, v)
+			}
+		}
+		if got["id"] != want["id"] {
+			t.Errorf("id = %s, want %s", got["id"], want["id"])
+		}
+	})
+}
+
+func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
+	const lone = track.NoInvite | track.NoFinal | track.NoAck
+	u := boundPurpose(t, written("billing", ""))
+	facts := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "b", track.CalleeTag: "a"}
+	taken := func(missing track.Missing) *cpni.Record {
+		c := &track.Call{FirstSeen: newYear, Missing: missing}
+		for f, v := range facts {
+			c.Facts.Append(f, []byte(v))
+		}
+		r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		return &r
+	}
+	frozen := u.Freeze(nil, taken(track.NoInvite))
+	for _, missing := range []track.Missing{track.NoInvite, lone} {
+		x, _ := u.Minimise(nil, taken(missing))
+		y, _ := u.Minimise(nil, restored("billing", frozen, missing))
+		if x.ID != y.ID {
+			t.Errorf("missing %b: id = %s, want %s", missing, y.ID, x.ID)
+		}
+	}
+}
+
+// TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall changes a policy between two starts.
+func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
+	facts := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "b", track.CallerNumber: "+13035550142"}
+	src := written("fraud", "caller_number = { form = \"e164\", because = \"x\" }\nduration_ms = { form = \"keep\", because = \"x\" }\n")
+	frozen := boundPurpose(t, src).Freeze(nil, aCall(facts))
+	narrow := boundPurpose(t, strings.Replace(src, "kinds =", "when = \"emergency\"\nkinds =", 1))
+	if _, ok := narrow.Minimise(nil, restored("fraud", frozen, 0)); ok {
+		t.Error("a call that is none of an emergency is told to a purpose of emergencies")
+	}
+	if _, ok := boundPurpose(t, src).Minimise(nil, restored("billing", frozen, 0)); ok {
+		t.Error("a purpose is told what was frozen for another")
+	}
+	x, ok := boundPurpose(t, src).Minimise(nil, restored("fraud", frozen, 0))
+	if body := string(x.Body()); !ok || !strings.Contains(body, `"caller_number":"+13035550142"`) ||
+		!strings.Contains(body, `"duration_ms":61999`) {
+		t.Errorf("told = %v", body)
+	}
+}
+
+func TestWhatIsFrozenIsBounded(t *testing.T) {
+	lines := ""
+	for _, name := range []string{"caller_domain", "dialed_domain", "stir_certificate_host", "visited_network", "auth_realm"} {
+		lines += fmt.Sprintf("%s = { form = \"keep\", because = \"x\" }\n", name)
+	}
+	u := boundPurpose(t, written("billing", lines))
+	facts := map[track.Fact]string{track.CallIDText: "id"}
+	for fact := track.CallerTag; fact < track.Frozen; fact++ {
+		facts[fact] = strings.Repeat("x", 1500)
+	}
+	frozen := u.Freeze(nil, aCall(facts))
+	if len(frozen) > mostFrozen {
+		t.Errorf("frozen = %d bytes, want %d at most", len(frozen), mostFrozen)
+	}
+	if _, got := minimised(t, u, restored("billing", frozen, 0)); !strings.Contains(fmt.Sprint(got), "xxx") {
+		t.Error("nothing was kept")
+	}
+}

@@ -1,0 +1,42 @@
+package vault
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+)
+
+// Overhead is how many bytes what is sealed is longer than what was: a nonce of 96 bits and a tag of 128.
+const Overhead = 12 + 16
+
+// ErrSealed says that something was sealed under another key or for another place, or that it is not whole.
+var ErrSealed = errors.New("vault: not sealed under this key, or not whole")
+
+// A Sealer seals what one part of the product keeps for itself on this host, by AES-256-GCM with random nonces
+// (NIST SP 800-38D: up to 2^32 times under one key). It may be used by several goroutines.
+type Sealer struct{ aead cipher.AEAD }
+
+// Sealer returns the Sealer of the part named, under a key derived from the id root.
+func (k *Keys) Sealer(part string) *Sealer {
+	block, err := aes.NewCipher(derive(k.ids[:], "seal", part))
+	if err == nil {
+		var s Sealer
+		if s.aead, err = cipher.NewGCMWithRandomNonce(block); err == nil {
+			return &s
+		}
+	}
+	panic(fmt.Sprintf("vault: sealer: %v", err)) // only for sizes that are not ours
+}
+
+// Seal appends to dst what opens as plain at that place only.
+func (s *Sealer) Seal(dst, plain, place []byte) []byte { return s.aead.Seal(dst, nil, plain, place) }
+
+// Open appends to dst what was sealed for place. The error is ErrSealed.
+func (s *Sealer) Open(dst, sealed, place []byte) ([]byte, error) {
+	plain, err := s.aead.Open(dst, nil, sealed, place)
+	if err != nil {
+		return dst, ErrSealed
+	}
+	return plain, nil
+}
