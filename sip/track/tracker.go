@@ -46,8 +46,8 @@ type Tracker struct {
 	bindings bindings
 	linking  *Linking // nil when nobody asks for legs
 	others   *Others
-	saving   *saving  // nil when nobody asks what has changed
-	events   []Event  // those of the call of Observe, Advance or Finish that is under way
+	saving   *saving // nil when nobody asks what has changed
+	events   []Event // those of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
