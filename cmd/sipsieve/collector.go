@@ -52,8 +52,10 @@ func (m *merger) tell(ev *track.Event, tell func(*track.Event)) {
 	for i := range m.devices {
 		tell(&m.devices[i])
 	}
-	counts := m.domain.devices.Counts()
-	m.domain.deviceCounts.Store(&counts)
+	if counts := m.domain.devices.Counts(); counts != *m.domain.deviceCounts.Load() {
+		changed := counts
+		m.domain.deviceCounts.Store(&changed)
+	}
 }
 
 func inOrder(a, b track.Event) int {
