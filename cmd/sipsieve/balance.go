@@ -35,6 +35,11 @@ func (l *ledger) balance(inFlight bool) error {
 	if m.Retransmissions > m.Tracked {
 		errs = append(errs, fmt.Errorf("ledger: messages.retransmissions: %d of %d", m.Retransmissions, m.Tracked))
 	}
+	for method, n := range l.otherRequests() {
+		if n > m.Requests[method] {
+			errs = append(errs, fmt.Errorf("ledger: others: %s: %d requests of %d", method, n, m.Requests[method]))
+		}
+	}
 	sum("calls.opened", c.Opened, c.Ended.total()+c.Live+c.Evicted)
 	for name, x := range l.Excerpts {
 		sum("excerpts."+name+".made", x.Made, x.Put+x.Suppressed.total())

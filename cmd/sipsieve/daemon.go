@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type daemon struct {
 	ready     atomic.Bool
 	swept     atomic.Uint64
 	sweepErr  atomic.Bool
+	unkept    atomic.Bool // a consumer has ended: the store takes no more
 	mu        sync.Mutex
 	troubles  map[string]string // by source: what ended it early; under mu
 }
@@ -121,35 +123,36 @@ func today() policy.Date { return policy.DateOf(time.Now()) }
 // openSources opens every source; all live ones are one domain, each file is one.
 func (d *daemon) openSources() error {
 	var live []capture.Source
+	var keys []string // of live
 	if err := d.overlaps(); err != nil {
 		return d.wrong("source", "%v", err)
 	}
 	for i := range d.Source {
-		src := &d.Source[i]
+		src, key := &d.Source[i], sourceKey(i)
 		if src.Type == "directory" {
 			f, err := d.openFolder(i)
 			if err != nil {
-				return d.wrong(fmt.Sprintf("source.%d", i), "%v", err)
+				return d.wrong(key, "%v", err)
 			}
 			d.feeds = append(d.feeds, f)
 			continue
 		}
 		s, err := src.open(uint64(i) << 56)
 		if err != nil {
-			return d.wrong(fmt.Sprintf("source.%d", i), "%v", err)
+			return d.wrong(key, "%v", err)
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
 			plan.eager = src.Speed > 0
-			d.feeds = append(d.feeds, feedOf(fmt.Sprintf("source.%d", i), newDomain(s, plan)))
+			d.feeds = append(d.feeds, feedOf(key, newDomain(s, plan).of(key)))
 			continue
 		}
-		live = append(live, s...)
+		live, keys = append(live, s...), append(keys, slices.Repeat([]string{key}, len(s))...)
 	}
 	if len(live) == 0 {
 		return nil
 	}
-	d.feeds = append(d.feeds, feedOf("live", newDomain(live, d.plan(d.Shards, true))))
+	d.feeds = append(d.feeds, feedOf(liveFeed, newDomain(live, d.plan(d.Shards, true)).of(keys...)))
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
@@ -165,7 +168,7 @@ func (d *daemon) run(ctx context.Context) error {
 	defer stop()
 	var keepers errgroup.Group
 	for _, c := range d.consumers {
-		keepers.Go(func() error { return c.Run(keep, d.store) })
+		keepers.Go(func() error { return d.keep(keep, c) })
 	}
 	if d.store != nil {
 		keepers.Go(func() error { return d.sweep(keep) })
@@ -186,6 +189,16 @@ func (d *daemon) run(ctx context.Context) error {
 	d.drain()
 	stop()
 	return errors.Join(err, keepers.Wait())
+}
+
+// keep brings what c gets into the store.
+func (d *daemon) keep(ctx context.Context, c *bus.Consumer) error {
+	err := c.Run(ctx, d.store)
+	if err != nil {
+		d.unkept.Store(true)
+		d.log.Error("the store takes no more", "err", err)
+	}
+	return err
 }
 
 // drain waits until the store has what the bus has, or for as long as a stop may take.

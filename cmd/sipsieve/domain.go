@@ -21,6 +21,8 @@ type domain struct {
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
+	trunks  trunkNumbers
+	early   func(key string, err error) // is told what ended a source before its time; nil if nobody asks
 
 	devices      *track.Devices // the collector's
 	deviceCounts atomic.Pointer[track.DeviceCounts]
@@ -36,13 +38,14 @@ type domainPlan struct {
 	linking   *track.Linking // nil when no purpose asks for legs
 	links     []string       // headers by which legs name each other
 	devices   int            // how many are remembered; 0 if nobody asks for them
+	trunks    trunkNumbers
 	live      bool
 	eager     bool // hand over every message at once: somebody watches
 }
 
 // newDomain returns the domain of sources; a domain that is not live has one.
 func newDomain(sources []capture.Source, p domainPlan) *domain {
-	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager,
+	d := &domain{out: make(chan flow, 4*p.shards), waits: !p.live, eager: p.live || p.eager, trunks: p.trunks,
 		legs: track.NewLegs(track.DefaultLegLimits(p.limits.Calls)), devices: track.NewDevices(p.devices, p.keyer)}
 	d.deviceCounts.Store(new(track.DeviceCounts))
 	for i := range p.shards {
@@ -63,6 +66,14 @@ func newDomain(sources []capture.Source, p domainPlan) *domain {
 	return d
 }
 
+// of names the sources of d by their keys in the configuration, in their order.
+func (d *domain) of(keys ...string) *domain {
+	for i, key := range keys {
+		d.readers[i].key = key
+	}
+	return d
+}
+
 // run reads the sources to their ends, or until ctx ends, and closes d.out when the last event has left.
 // It returns what ended a source, nil at the end of a file.
 func (d *domain) run(ctx context.Context) error {
@@ -76,7 +87,7 @@ func (d *domain) run(ctx context.Context) error {
 		shards.Go(s.run)
 	}
 	for _, r := range d.readers {
-		readers.Go(r.run)
+		readers.Go(func() error { return d.read(r) })
 	}
 	err := readers.Wait()
 	for _, s := range d.shards {
@@ -85,5 +96,14 @@ func (d *domain) run(ctx context.Context) error {
 	}
 	err = errors.Join(err, shards.Wait())
 	close(d.out)
+	return err
+}
+
+// read reads one source to its end.
+func (d *domain) read(r *reader) error {
+	err := r.run()
+	if err != nil && d.early != nil {
+		d.early(r.key, err)
+	}
 	return err
 }

@@ -9,14 +9,18 @@ import (
 
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
-	name string // "live", or the key of its source in the configuration
+	name string // liveFeed, or the key of its source in the configuration
 	// open returns the next domain and what to do when all of it is durable; io.EOF when there is none any more.
 	open func(context.Context) (*domain, func() error, error)
 
 	mu   sync.Mutex
 	now  *domain // that runs; nil between two
 	past *ledger // what the domains before it have counted
+	over bool    // no domain follows
 }
+
+// liveFeed is the name of the feed of everything live.
+const liveFeed = "live"
 
 func newFeed(name string, open func(context.Context) (*domain, func() error, error)) *feed {
 	return &feed{name: name, open: open, past: newLedger()}
@@ -61,6 +65,35 @@ func (f *feed) addTo(l *ledger) {
 	}
 }
 
+// finish notes that no domain follows.
+func (f *feed) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+}
+
+// state returns the state of the source of that key, "" if it is none of f.
+func (f *feed) state(key string) (state string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.over:
+		return stateEnded
+	case f.now == nil:
+		return stateWaiting
+	}
+	for _, r := range f.now.readers {
+		switch {
+		case r.key != key:
+		case !r.over.Load():
+			return stateReading
+		default:
+			state = stateEnded
+		}
+	}
+	return state
+}
+
 // close closes the sources of a domain that was opened and may not run.
 func (f *feed) close() (err error) {
 	f.mu.Lock()
@@ -77,6 +110,7 @@ func (f *feed) close() (err error) {
 func (d *daemon) follow(ctx context.Context, number int) {
 	f := d.feeds[number]
 	defer d.reading.Add(-1)
+	defer f.finish()
 	for {
 		dom, done, err := f.open(ctx)
 		if errors.Is(err, io.EOF) {
@@ -87,11 +121,13 @@ func (d *daemon) follow(ctx context.Context, number int) {
 			d.trouble(f.name, err)
 			continue
 		}
-		f.begin(dom)
-		err = d.followOne(ctx, number, dom)
-		if err != nil && ctx.Err() == nil {
-			d.trouble(f.name, err)
+		dom.early = func(key string, err error) {
+			if ctx.Err() == nil {
+				d.trouble(key, err)
+			}
 		}
+		f.begin(dom)
+		d.followOne(ctx, number, dom)
 		if ctx.Err() != nil {
 			done = nil // it was not read to its end
 		}
@@ -100,14 +136,14 @@ func (d *daemon) follow(ctx context.Context, number int) {
 	}
 }
 
-// followOne runs one domain. It returns what ended it before its time.
-func (d *daemon) followOne(ctx context.Context, number int, dom *domain) error {
+// followOne runs one domain.
+func (d *daemon) followOne(ctx context.Context, number int, dom *domain) {
 	ended := make(chan error, 1)
 	go func() { ended <- dom.run(ctx) }()
 	for f := range dom.out {
 		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
 	}
-	return <-ended
+	<-ended // what ended a source early is told by then
 }
 
 // trouble says what ended a source before its time.

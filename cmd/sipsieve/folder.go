@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"sync"
@@ -19,6 +18,7 @@ const lookEvery = time.Second
 // A folder opens the files of a folder one after the other. A file is done when all that comes of it is durable.
 type folder struct {
 	d      *daemon
+	key    string
 	source *sourceConfig
 	base   uint64
 	ready  []string
@@ -30,12 +30,12 @@ type folder struct {
 
 // openFolder returns the feed of a folder's files.
 func (d *daemon) openFolder(i int) (*feed, error) {
-	name := fmt.Sprintf("source.%d", i)
+	name := sourceKey(i)
 	dir, err := d.Source[i].openDir(filepath.Join(d.State, name+".read"))
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{d: d, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{}}
+	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{}}
 	return newFeed(name, f.next), nil
 }
 
@@ -91,5 +91,5 @@ func (f *folder) open(path string) (*domain, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, done())
 	}
-	return newDomain([]capture.Source{one}, f.d.plan(f.d.Shards, false)), done, nil
+	return newDomain([]capture.Source{one}, f.d.plan(f.d.Shards, false)).of(f.key), done, nil
 }

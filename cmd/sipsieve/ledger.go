@@ -21,7 +21,10 @@ type ledger struct {
 	Calls         callLedger               `json:"calls"`
 	Legs          legLedger                `json:"legs"`
 	Registrations sums                     `json:"registrations"`
-	Devices       sums                     `json:"devices"`
+	Devices       deviceLedger             `json:"devices"`
+	Others        map[string]otherLedger   `json:"others"`  // messages that make no record, by trunk
+	Options       map[string]optionsLedger `json:"options"` // by trunk
+	Sources       map[string]sourceLedger  `json:"sources"` // by key in the configuration
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 }
 
@@ -56,6 +59,8 @@ type messageLedger struct {
 	Dropped         uint64 `json:"dropped"`
 	Refused         sums   `json:"refused"`
 	Odd             sums   `json:"odd"`
+	LeftOut         uint64 `json:"left_out"` // values that a message had no room for
+	Oversize        uint64 `json:"oversize"` // Identity lines that are too long, of messages that are used
 }
 
 type callLedger struct {
@@ -79,6 +84,15 @@ type legLedger struct {
 	Forgotten  uint64 `json:"forgotten"`
 }
 
+// A deviceLedger says why devices were told, how many are known, and how many went.
+type deviceLedger struct {
+	First     uint64 `json:"first"`
+	Changed   uint64 `json:"changed"`
+	Daily     uint64 `json:"daily"`
+	Known     uint64 `json:"known"`
+	Forgotten uint64 `json:"forgotten"`
+}
+
 type excerptLedger struct {
 	Made         uint64 `json:"made"`
 	Put          uint64 `json:"put"`
@@ -94,7 +108,9 @@ func newLedger() *ledger {
 		Calls:         callLedger{Ended: sums{}, Bounds: sums{}},
 		Legs:          legLedger{Joined: sums{}},
 		Registrations: sums{},
-		Devices:       sums{},
+		Others:        map[string]otherLedger{},
+		Options:       map[string]optionsLedger{},
+		Sources:       map[string]sourceLedger{},
 		Excerpts:      map[string]excerptLedger{},
 	}
 }
@@ -117,6 +133,7 @@ func (l *ledger) addDomain(d *domain) {
 	for _, s := range d.shards { // before the reader's, so that the total is never behind
 		l.addTracker(s.counts.Load())
 		l.Messages.Late += s.late.Load()
+		l.addOthers(s.others.Counts(), d.trunks)
 	}
 	l.addLegs(d.legs.Counts())
 	l.addDevices(d.deviceCounts.Load())
@@ -125,24 +142,21 @@ func (l *ledger) addDomain(d *domain) {
 		l.addReader(r.sip.Counts())
 		l.addDrops(r.source.Drops())
 		l.Packets.Undated += undated(r.source)
+		l.addSource(r)
 	}
 }
 
 // undated returns how many frames of s had no time that is believed; a live source's have the time of their arrival.
 func undated(s capture.Source) uint64 {
-	if f, ok := s.(interface{ Undated() uint64 }); ok {
+	if f, ok := unpaced(s).(interface{ Undated() uint64 }); ok {
 		return f.Undated()
 	}
 	return 0
 }
 
-// addDevices adds what the devices have counted: why they were told, how many are known, how many went.
 func (l *ledger) addDevices(c *track.DeviceCounts) {
-	l.Devices.add("first", c.First)
-	l.Devices.add("changed", c.Changed)
-	l.Devices.add("daily", c.Daily)
-	l.Devices.add("known", c.Known)
-	l.Devices.add("forgotten", c.Forgotten)
+	plus(&l.Devices, &deviceLedger{First: c.First, Changed: c.Changed, Daily: c.Daily, Known: c.Known,
+		Forgotten: c.Forgotten})
 }
 
 func (l *ledger) addDrops(d capture.Drops) {
@@ -177,6 +191,8 @@ func (l *ledger) addReader(c sip.Counts) {
 	l.Packets.Refused.add(capture.Keepalive.String(), c.Keepalive)
 	l.Packets.Refused.add(capture.Opaque.String(), c.Opaque)
 	l.Packets.Lost.add(capture.StreamEvicted.String(), c.Evicted)
+	l.Messages.LeftOut += c.LeftOut
+	l.Messages.Oversize += c.Oversize
 	plus(&l.Streams, &streamLedger{TLS: c.TLSStreams, DTLS: c.DTLS, Upgrades: c.Upgrades, Deflated: c.Deflated,
 		Skipped: c.Skipped, Trailing: c.Trailing})
 }
@@ -212,23 +228,39 @@ func (l *ledger) addLegs(c track.LegCounts) {
 // add adds what o has counted, excerpts aside.
 func (l *ledger) add(o *ledger) { plus(l, o) }
 
+// A peak is the highest that there was: two together are the higher of both.
+type peak uint64
+
 // plus adds the counts of b to those of a.
 func plus[T any](a, b *T) { plusValue(reflect.ValueOf(a).Elem(), reflect.ValueOf(b).Elem()) }
 
 func plusValue(a, b reflect.Value) {
-	for i := range a.NumField() {
-		to, from := a.Field(i), b.Field(i)
-		switch to.Kind() {
-		case reflect.Struct:
-			plusValue(to, from)
-		case reflect.Uint64:
-			to.SetUint(to.Uint() + from.Uint())
-		case reflect.Map:
-			if into, ok := to.Interface().(sums); ok {
-				for key, n := range from.Interface().(sums) {
-					into.add(key, n)
-				}
-			}
+	switch a.Kind() {
+	case reflect.Struct:
+		for i := range a.NumField() {
+			plusValue(a.Field(i), b.Field(i))
 		}
+	case reflect.Uint64:
+		if a.Type() == reflect.TypeFor[peak]() {
+			a.SetUint(max(a.Uint(), b.Uint()))
+			return
+		}
+		a.SetUint(a.Uint() + b.Uint())
+	case reflect.Map:
+		plusMap(a, b)
+	}
+}
+
+func plusMap(a, b reflect.Value) {
+	if a.IsNil() && b.Len() > 0 {
+		a.Set(reflect.MakeMap(a.Type()))
+	}
+	for _, key := range b.MapKeys() {
+		sum := reflect.New(a.Type().Elem()).Elem()
+		if have := a.MapIndex(key); have.IsValid() {
+			sum.Set(have)
+		}
+		plusValue(sum, b.MapIndex(key))
+		a.SetMapIndex(key, sum)
 	}
 }

@@ -1,90 +1,139 @@
 package main
 
 import (
+	"context"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sipsieve/sip/track"
 )
 
-// metrics shows the ledger to Prometheus. Its labels are closed sets; nothing of a person is in any of them.
+// metrics shows the ledger to Prometheus, and the bus. Its labels are closed sets: words of ours, and names that the
+// operator gave to trunks, purposes and sources. Nothing of a person is in any of them.
 type metrics struct{ d *daemon }
 
-func counter(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("sipsieve_"+name, help, labels, nil)
-}
-
+// Metrics that are not numbers of the ledger as they stand there.
 var (
-	metricPackets   = counter("packets_seen_total", "Frames read.")
-	metricKernel    = counter("packets_kernel_dropped_total", "Frames that the kernel had no room for.")
-	metricRefused   = counter("packets_refused_total", "Frames and segments that went no further.", "reason")
-	metricRequests  = counter("requests_total", "SIP requests seen.", "method")
-	metricStatuses  = counter("responses_total", "SIP responses seen.", "status")
-	metricFate      = counter("messages_total", "SIP messages by what became of them.", "fate")
-	metricMessages  = counter("messages_refused_total", "SIP messages with a start line that were not used.", "reason")
-	metricRepeats   = counter("retransmissions_total", "SIP messages that repeated an earlier one.")
-	metricOpened    = counter("calls_opened_total", "Calls opened.")
-	metricEnded     = counter("calls_ended_total", "Calls ended.", "disposition")
-	metricLive      = counter("calls_live", "Calls live now.")
-	metricEvicted   = counter("calls_evicted_total", "Calls that went because there were too many.")
-	metricLegs      = counter("legs_remembered", "Calls remembered for joining legs.")
-	metricJoined    = counter("legs_joined_total", "Joins of legs.", "correlation")
-	metricUnjoined  = counter("legs_unjoined_total", "Evidence of legs that joined nothing.", "reason")
-	metricOrphans   = counter("orphans_total", "Messages of no known call.")
-	metricBindings  = counter("registrations_total", "Changes of registrations.", "event")
-	metricMade      = counter("excerpts_made_total", "Excerpts made.", "purpose")
-	metricAcked     = counter("excerpts_acknowledged_total", "Excerpts durable on the bus.", "purpose")
-	metricPending   = counter("excerpts_pending", "Excerpts on their way to the bus.", "purpose")
-	metricSuppress  = counter("excerpts_suppressed_total", "Excerpts made and not put.", "purpose", "reason")
-	metricForgotten = counter("records_forgotten_total", "Rows that the sweep forgot.")
-	metricReading   = counter("sources_reading", "Domains of sources that have not ended.")
+	metricBuild      = desc("build_info", "The version that runs.", "version")
+	metricForgotten  = desc("records_forgotten_total", "Rows that the sweep forgot.", "")
+	metricReading    = desc("sources_reading", "Feeds that have not ended: everything live, each file, each folder.", "")
+	metricUp         = desc("source_up", "1 while the source is read, or waits for a file.", "source")
+	metricLatency    = desc("options_latency_seconds", "From the first request to the final response.", "trunk")
+	metricLongest    = desc("options_latency_max_seconds", "The longest that a final response took.", "trunk")
+	metricMessages   = desc("bus_messages", "Excerpts in the purpose's stream.", "purpose")
+	metricBytes      = desc("bus_bytes", "Bytes in the purpose's stream.", "purpose")
+	metricLimitBytes = desc("bus_limit_bytes", "Bytes that the purpose's stream may have.", "purpose")
+	metricBehind     = desc("bus_behind", "Excerpts that the stream's consumers have not confirmed.", "purpose")
 )
+
+// busPatience is how long a scrape waits for the bus, which may be on another host.
+const busPatience = time.Second
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{metricPackets, metricKernel, metricRefused, metricRequests, metricStatuses,
-		metricFate, metricMessages, metricRepeats, metricOpened, metricEnded, metricLive, metricEvicted, metricOrphans,
-		metricLegs, metricJoined, metricUnjoined,
-		metricBindings, metricMade, metricAcked, metricPending, metricSuppress, metricForgotten, metricReading} {
+	for _, d := range []*prometheus.Desc{metricBuild, metricForgotten, metricReading, metricUp, metricLatency,
+		metricLongest, metricMessages, metricBytes, metricLimitBytes, metricBehind} {
 		to <- d
+	}
+	for _, f := range families {
+		to <- samples[strings.Fields(f.paths)[0]].desc
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	l := m.d.ledger()
-	one := func(d *prometheus.Desc, kind prometheus.ValueType, n uint64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, kind, float64(n), labels...)
+	m.d.ledger().collect(to)
+	to <- gauge(metricBuild, 1, version())
+	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.swept.Load()))
+	to <- gauge(metricReading, float64(max(0, m.d.reading.Load())))
+	for i := range m.d.Source {
+		up := 1.0
+		if m.d.stateOf(sourceKey(i)) == stateEnded {
+			up = 0
+		}
+		to <- gauge(metricUp, up, sourceKey(i))
 	}
-	each := func(d *prometheus.Desc, in map[string]uint64) {
-		for label, n := range in {
-			one(d, prometheus.CounterValue, n, label)
+	m.collectBus(to)
+}
+
+// collect shows every number of l.
+func (l *ledger) collect(to chan<- prometheus.Metric) {
+	walk(reflect.ValueOf(l).Elem(), "", nil, func(path string, keys []string, n uint64) {
+		if s, ok := samples[path]; ok {
+			if s.last != "" {
+				keys = append(slices.Clone(keys), s.last)
+			}
+			to <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(n), keys...)
+		}
+	})
+	for trunk, o := range l.Options {
+		to <- o.latency(trunk)
+		to <- gauge(metricLongest, seconds(uint64(o.Max)), trunk)
+	}
+}
+
+// collectBus shows the streams, as far as the bus says how they are in time.
+func (m *metrics) collectBus(to chan<- prometheus.Metric) {
+	ctx, stop := context.WithTimeout(context.Background(), busPatience)
+	defer stop()
+	for _, p := range m.d.purposes {
+		s, err := m.d.stream(ctx, p.Name)
+		if err != nil {
+			return
+		}
+		to <- gauge(metricMessages, float64(s.Messages), p.Name)
+		to <- gauge(metricBytes, float64(s.Bytes), p.Name)
+		to <- gauge(metricBehind, float64(s.Behind), p.Name)
+		if s.Limit >= 0 {
+			to <- gauge(metricLimitBytes, float64(s.Limit), p.Name)
 		}
 	}
-	one(metricPackets, prometheus.CounterValue, l.Packets.Seen)
-	one(metricKernel, prometheus.CounterValue, l.Packets.KernelDropped)
-	each(metricRefused, l.Packets.Refused)
-	each(metricRequests, l.Messages.Requests)
-	each(metricStatuses, l.Messages.Statuses)
-	each(metricFate, map[string]uint64{"tracked": l.Messages.Tracked, "duplicate": l.Messages.Duplicates,
-		"dropped": l.Messages.Dropped, "refused": l.Messages.Refused.total()})
-	each(metricMessages, l.Messages.Refused)
-	one(metricRepeats, prometheus.CounterValue, l.Messages.Retransmissions)
-	one(metricOpened, prometheus.CounterValue, l.Calls.Opened)
-	each(metricEnded, l.Calls.Ended)
-	one(metricLive, prometheus.GaugeValue, l.Calls.Live)
-	one(metricEvicted, prometheus.CounterValue, l.Calls.Evicted)
-	one(metricLegs, prometheus.GaugeValue, l.Legs.Remembered)
-	each(metricJoined, l.Legs.Joined)
-	each(metricUnjoined, map[string]uint64{"ambiguous": l.Legs.Ambiguous, "shared": l.Legs.Shared, "full": l.Legs.Full,
-		"forgotten": l.Legs.Forgotten})
-	one(metricOrphans, prometheus.CounterValue, l.Calls.Orphans)
-	each(metricBindings, l.Registrations)
-	for purpose, x := range l.Excerpts {
-		one(metricMade, prometheus.CounterValue, x.Made, purpose)
-		one(metricAcked, prometheus.CounterValue, x.Acknowledged, purpose)
-		one(metricPending, prometheus.GaugeValue, x.Pending, purpose)
-		for reason, n := range x.Suppressed {
-			one(metricSuppress, prometheus.CounterValue, n, purpose, reason)
-		}
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func seconds(us uint64) float64 { return float64(us) / 1e6 }
+
+// latency returns o as a histogram.
+func (o *optionsLedger) latency(trunk string) prometheus.Metric {
+	buckets, below := map[float64]uint64{}, uint64(0)
+	for _, bound := range track.LatencyBounds {
+		below += o.Within[strconv.FormatInt(bound.Microseconds(), 10)]
+		buckets[bound.Seconds()] = below
 	}
-	one(metricForgotten, prometheus.CounterValue, m.d.swept.Load())
-	one(metricReading, prometheus.GaugeValue, uint64(max(0, m.d.reading.Load())))
+	return prometheus.MustNewConstHistogram(metricLatency, o.Answered, seconds(o.Sum), buckets, trunk)
+}
+
+// walk calls show with every number in v, its path, and the keys of the maps on the way.
+func walk(v reflect.Value, path string, keys []string, show func(path string, keys []string, n uint64)) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			walk(v.Field(i), strings.TrimPrefix(path+"."+name, "."), keys, show)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			walk(v.MapIndex(key), path+".*", append(slices.Clone(keys), key.String()), show)
+		}
+	case reflect.Uint64:
+		show(path, keys, v.Uint())
+	}
+}
+
+// version is that of the module that was built, or of the commit.
+func version() string {
+	build, ok := debug.ReadBuildInfo()
+	if !ok || build.Main.Version == "" {
+		return "unknown"
+	}
+	return build.Main.Version
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/capture"
@@ -17,6 +18,7 @@ const flushEvery = 256
 // A reader reads one source and gives every message to the shard of its key.
 type reader struct {
 	*domain
+	key     string // of the source in the configuration; "" without one
 	source  capture.Source
 	sip     *sip.Reader
 	keyer   track.Keyer
@@ -24,10 +26,14 @@ type reader struct {
 	clock   time.Time
 	drift   time.Duration // by which the source has seen the wall clock set, in all
 	pending int
+
+	lastLoss atomic.Int64 // when the source last said that packets are missing, packet time in Unix seconds; 0 for never
+	over     atomic.Bool
 }
 
 // run is the only goroutine that touches r. It returns what ended the source, nil at its end.
 func (r *reader) run() error {
+	defer r.over.Store(true)
 	for {
 		p, err := r.source.Next()
 		if err != nil {
@@ -67,6 +73,9 @@ func (r *reader) note(p *capture.Packet) {
 	}
 	if p.Missed == 0 && p.Step == 0 {
 		return
+	}
+	if p.Missed > 0 {
+		r.lastLoss.Store(p.Time.Unix())
 	}
 	for _, b := range r.filling {
 		if p.Missed > 0 {

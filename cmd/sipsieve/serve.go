@@ -36,22 +36,7 @@ func (d *daemon) publicMux() *http.ServeMux {
 
 // readyz answers 200 when packets go all the way, else 503 with the reasons.
 func (d *daemon) readyz(w http.ResponseWriter, _ *http.Request) {
-	var why []string
-	if !d.ready.Load() {
-		why = append(why, "not running")
-	}
-	for _, c := range d.consumers {
-		if c.Trouble() != nil {
-			why = append(why, "the store takes nothing")
-			break
-		}
-	}
-	if d.sweepErr.Load() {
-		why = append(why, "the last sweep did not forget everything")
-	}
-	if d.ledger().balance(true) != nil {
-		why = append(why, "the ledger does not balance")
-	}
+	why := d.unready(d.ledger())
 	if len(why) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
@@ -62,65 +47,11 @@ func (d *daemon) readyz(w http.ResponseWriter, _ *http.Request) {
 func (d *daemon) privateMux() *http.ServeMux {
 	mux := d.publicMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(d.status(r))
+		_ = json.NewEncoder(w).Encode(d.status(r.Context()))
 	})
 	mux.HandleFunc("GET /tail", d.serveTail)
 	mux.HandleFunc("GET /query", d.serveQuery)
 	return mux
-}
-
-// A statusReport is what run is doing now.
-type statusReport struct {
-	Site      string            `json:"site"`
-	Sensor    string            `json:"sensor"`
-	Policy    string            `json:"policy"`
-	Up        string            `json:"up"`
-	Sources   int               `json:"sources"`
-	Reading   int64             `json:"reading"`
-	Troubles  map[string]string `json:"troubles"`
-	Ledger    *ledger           `json:"ledger"`
-	Balance   string            `json:"balance"`
-	Bus       []streamReport    `json:"bus"`
-	Records   map[string]int    `json:"records"`
-	Forgotten uint64            `json:"forgotten"`
-}
-
-// A streamReport is how full a purpose's stream is, and how far its consumers are behind.
-type streamReport struct {
-	Purpose  string `json:"purpose"`
-	Messages uint64 `json:"messages"`
-	Bytes    int64  `json:"bytes"`
-	Limit    int64  `json:"limit"`
-	Behind   uint64 `json:"behind"`
-}
-
-func (d *daemon) status(r *http.Request) statusReport {
-	l := d.ledger()
-	s := statusReport{Site: d.site, Sensor: d.sensor, Policy: d.policy.Hash(), Sources: len(d.Source),
-		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
-		Forgotten: d.swept.Load()}
-	if err := l.balance(true); err != nil {
-		s.Balance = err.Error()
-	}
-	d.mu.Lock()
-	s.Troubles = maps.Clone(d.troubles)
-	d.mu.Unlock()
-	for _, p := range d.purposes {
-		lag, err := d.bus.Lag(r.Context(), p.Name)
-		if err != nil {
-			s.Troubles["bus"] = err.Error()
-			continue
-		}
-		one := streamReport{Purpose: p.Name, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
-		for _, c := range lag.Consumers {
-			one.Behind += c.Pending + uint64(c.Unconfirmed)
-		}
-		s.Bus = append(s.Bus, one)
-	}
-	if d.store != nil {
-		s.Records, _ = d.store.Count(r.Context())
-	}
-	return s
 }
 
 // serveTail writes the excerpts of a purpose as they come, a line each.

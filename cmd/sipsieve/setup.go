@@ -21,6 +21,7 @@ type setup struct {
 	purposes []*policy.Purpose
 	limits   track.Limits
 	records  *cpni.Reader
+	trunks   trunkNumbers
 	site     string
 	sensor   string
 }
@@ -35,7 +36,7 @@ func newSetup(c config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{config: c, policy: p, records: records, site: c.Site, sensor: c.Sensor}
+	s := &setup{config: c, policy: p, records: records, site: c.Site, sensor: c.Sensor, trunks: c.trunkNumbers()}
 	if s.keys, err = c.Keys.load(); err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func (s *setup) plan(shards int, live bool) domainPlan {
 	}
 	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
 		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders(),
-		devices: s.devices()}
+		devices: s.devices(), trunks: s.trunks}
 	if cpni.NeedsLegs(s.policy.Fields()) {
 		p.linking = s.Calls.linking(p.keyer)
 	}

@@ -34,6 +34,7 @@ type shard struct {
 	abandoned atomic.Bool
 	late      atomic.Uint64 // messages that came after their turn
 	counts    atomic.Pointer[track.Counts]
+	others    *track.Others
 }
 
 // queued is how many batches may wait for a shard: few of a file, whose reader waits; of a wire as many as a
@@ -52,6 +53,8 @@ func newShard(number int, p domainPlan, out chan<- flow) *shard {
 	if p.linking != nil {
 		s.track.ShowLegs(*p.linking)
 	}
+	s.track.Trunks(len(p.trunks.names), p.trunks.of)
+	s.others = s.track.Others()
 	s.counts.Store(new(track.Counts))
 	return s
 }

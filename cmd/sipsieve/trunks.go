@@ -54,8 +54,8 @@ func (c *config) trunkErrors() (errs []error) {
 var shortCode = regexp.MustCompile(`^[0-9*#]{2,6}$`)
 
 func (t *trunkConfig) validate(say func(name, format string, args ...any)) {
-	if !plainName(t.Name) {
-		say("name", "want 1 to 32 of a-z, 0-9, _ and -")
+	if !plainName(t.Name) || t.Name == noTrunk {
+		say("name", "want 1 to 32 of a-z, 0-9, _ and -, and not "+noTrunk)
 	}
 	if len(t.Account) > 64 {
 		say("account", "want at most 64 bytes")

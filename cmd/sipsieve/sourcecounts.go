@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"sipsieve/capture"
+	"sipsieve/capture/afpacket"
+	"sipsieve/capture/hep"
+)
+
+// A sourceLedger is what one source of the configuration has counted by itself. What its kind does not know is 0 and
+// left out.
+type sourceLedger struct {
+	Seen          uint64 `json:"seen"`
+	KernelDropped uint64 `json:"kernel_dropped"`
+	LastLoss      peak   `json:"last_loss,omitempty"` // packet time, Unix seconds
+	Undated       uint64 `json:"undated,omitempty"`   // frames of files whose time is not believed
+	Skewed        uint64 `json:"skewed,omitempty"`    // stamps that were replaced by the arrival
+	Unstamped     uint64 `json:"unstamped,omitempty"` // HEP packets without a stamp
+
+	Freezes uint64 `json:"freezes,omitempty"` // times that the kernel found no free block in a ring
+	Losing  uint64 `json:"losing,omitempty"`  // blocks that it marked, having dropped frames shortly before
+	Left    uint64 `json:"left,omitempty"`    // frames in a ring, unread, when it was given back
+
+	Queued          uint64 `json:"queued,omitempty"`      // HEP packets that wait now
+	QueueFull       uint64 `json:"queue_full,omitempty"`  // HEP packets that there was no room for
+	Connections     uint64 `json:"connections,omitempty"` // of HEP feeds now
+	TurnedAway      uint64 `json:"turned_away,omitempty"` // connections, for a limit
+	Strangers       uint64 `json:"strangers,omitempty"`   // connections, for their address
+	Unfinished      uint64 `json:"unfinished,omitempty"`  // TLS handshakes
+	Broken          uint64 `json:"broken,omitempty"`      // connections closed because what came was not HEP
+	Silent          uint64 `json:"silent,omitempty"`      // connections closed because nothing came
+	Unaccepted      uint64 `json:"unaccepted,omitempty"`  // times that the system had no room for a connection
+	LongCorrelation uint64 `json:"long_correlation,omitempty"`
+	OtherKinds      sums   `json:"other_kinds,omitempty"` // HEP packets that carried something else than SIP
+}
+
+// sourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.
+func sourceKey(i int) string { return fmt.Sprintf("source.%d", i) }
+
+// addSource adds what r's source has counted, if it has a key.
+func (l *ledger) addSource(r *reader) {
+	if r.key == "" {
+		return
+	}
+	drops := r.source.Drops()
+	one := sourceLedger{Seen: drops.Seen, KernelDropped: drops.Kernel, LastLoss: peak(max(r.lastLoss.Load(), 0))}
+	switch s := unpaced(r.source).(type) {
+	case *afpacket.Source:
+		c := s.Stats()
+		one.Skewed, one.Freezes, one.Losing, one.Left = c.Skewed, c.Freezes, c.Losing, c.Left
+	case *hep.Source:
+		one.addFeed(s.Stats())
+		one.QueueFull = drops.Refused[capture.QueueFull]
+	}
+	one.Undated = undated(r.source)
+	plus(&l.Sources, &map[string]sourceLedger{r.key: one})
+}
+
+func (s *sourceLedger) addFeed(c hep.Stats) {
+	plus(s, &sourceLedger{Skewed: c.Skewed, Unstamped: c.Unstamped, Queued: uint64(c.Waiting),
+		Connections: uint64(c.Connections), TurnedAway: c.TurnedAway, Strangers: c.Strangers, Unfinished: c.Unfinished,
+		Broken: c.Broken, Silent: c.Silent, Unaccepted: c.Unaccepted, LongCorrelation: c.LongCorrelation,
+		OtherKinds: c.Kinds})
+}
+
+// unpaced returns the source that s slows down, or s.
+func unpaced(s capture.Source) capture.Source {
+	if p, ok := s.(*pace); ok {
+		return p.Source
+	}
+	return s
+}

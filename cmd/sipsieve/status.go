@@ -1,0 +1,175 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"sipsieve/capture/hep"
+	"sipsieve/store/bus"
+)
+
+// A statusReport is what run is doing now.
+type statusReport struct {
+	Site      string            `json:"site"`
+	Sensor    string            `json:"sensor"`
+	Version   string            `json:"version"`
+	Policy    string            `json:"policy"`
+	Up        string            `json:"up"`
+	Ready     bool              `json:"ready"`
+	Why       []string          `json:"why,omitempty"` // what keeps it from being ready
+	Sources   []sourceReport    `json:"sources"`
+	Reading   int64             `json:"reading"`
+	Troubles  map[string]string `json:"troubles"`
+	Bus       []streamReport    `json:"bus"`
+	Records   map[string]int    `json:"records"`
+	Forgotten uint64            `json:"forgotten"`
+	Balance   string            `json:"balance"`
+	Ledger    *ledger           `json:"ledger"`
+}
+
+// A sourceReport is what one source of the configuration does now.
+type sourceReport struct {
+	Key      string `json:"key"`
+	Type     string `json:"type"`
+	Name     string `json:"name"`  // its interface, path or feed
+	State    string `json:"state"` // reading, waiting for a file, ended, or what ended it early
+	Packets  uint64 `json:"packets"`
+	Dropped  uint64 `json:"dropped"`             // by the kernel, or for want of room
+	LastLoss string `json:"last_loss,omitempty"` // when it last said that packets are missing, packet time
+}
+
+// A streamReport is how full a purpose's stream is, and how far its consumers are behind.
+type streamReport struct {
+	Purpose  string `json:"purpose"`
+	Messages uint64 `json:"messages"`
+	Bytes    int64  `json:"bytes"`
+	Limit    int64  `json:"limit"`
+	Behind   uint64 `json:"behind"`
+}
+
+func (d *daemon) status(ctx context.Context) statusReport {
+	l := d.ledger()
+	s := statusReport{Site: d.site, Sensor: d.sensor, Version: version(), Policy: d.policy.Hash(),
+		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
+		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
+	s.Ready = len(s.Why) == 0
+	if err := l.balance(true); err != nil {
+		s.Balance = err.Error()
+	}
+	for _, p := range d.purposes {
+		one, err := d.stream(ctx, p.Name)
+		if err != nil {
+			s.Troubles["bus"] = err.Error()
+			continue
+		}
+		s.Bus = append(s.Bus, one)
+	}
+	if d.store != nil {
+		s.Records, _ = d.store.Count(ctx)
+	}
+	return s
+}
+
+// stream asks the bus for a purpose's stream.
+func (d *daemon) stream(ctx context.Context, purpose string) (s streamReport, err error) {
+	lag, err := d.bus.Lag(ctx, purpose)
+	if err != nil {
+		return s, err
+	}
+	s = streamReport{Purpose: purpose, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
+	for _, c := range lag.Consumers {
+		s.Behind += c.Pending + uint64(c.Unconfirmed)
+	}
+	return s, nil
+}
+
+// troubled returns what ended sources before their time, by key.
+func (d *daemon) troubled() map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.troubles)
+}
+
+// sourceReports returns what each source does, in the order of the configuration.
+func (d *daemon) sourceReports(l *ledger) (list []sourceReport) {
+	troubles := d.troubled()
+	for i := range d.Source {
+		key := sourceKey(i)
+		c := l.Sources[key]
+		one := sourceReport{Key: key, Type: d.Source[i].Type, Name: d.Source[i].name(), State: d.stateOf(key),
+			Packets: c.Seen, Dropped: c.KernelDropped + c.QueueFull}
+		if why := troubles[key]; why != "" && one.State == stateEnded {
+			one.State = why
+		}
+		if c.LastLoss > 0 {
+			one.LastLoss = time.Unix(int64(c.LastLoss), 0).UTC().Format(time.RFC3339)
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// States of a source.
+const (
+	stateReading = "reading"
+	stateWaiting = "waiting for a file"
+	stateEnded   = "ended"
+)
+
+// stateOf returns the state of the source of that key.
+func (d *daemon) stateOf(key string) string {
+	for _, f := range d.feeds {
+		if f.name == key || f.name == liveFeed {
+			if state := f.state(key); state != "" {
+				return state
+			}
+		}
+	}
+	return stateEnded
+}
+
+// name returns what the operator calls s.
+func (s *sourceConfig) name() string {
+	switch s.Type {
+	case "interface":
+		return s.Interface
+	case "hep":
+		return cmp.Or(s.Name, hep.DefaultConfig().Name)
+	}
+	return s.Path
+}
+
+// unready returns what keeps packets from going all the way, nothing when they do. Packets that the kernel drops are no
+// reason: what comes is worked on all the same, and a restart would lose more.
+func (d *daemon) unready(l *ledger) (why []string) {
+	if !d.ready.Load() {
+		why = append(why, "not running")
+	}
+	if d.deaf() {
+		why = append(why, "every source has ended")
+	}
+	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
+		why = append(why, "the store takes nothing")
+	}
+	if d.sweepErr.Load() {
+		why = append(why, "the last sweep did not forget everything")
+	}
+	if l.balance(true) != nil {
+		why = append(why, "the ledger does not balance")
+	}
+	return why
+}
+
+// deaf reports whether all sources have ended, and one of them is live: such do not end by themselves.
+func (d *daemon) deaf() (live bool) {
+	for i := range d.Source {
+		if d.stateOf(sourceKey(i)) != stateEnded {
+			return false
+		}
+		live = live || d.Source[i].Type == "interface" || d.Source[i].Type == "hep"
+	}
+	return live
+}
