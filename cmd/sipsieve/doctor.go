@@ -15,9 +15,9 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
 		Short: "a minute on the wire, then what is wrong with it, and the lines that mend it",
-		Long: `Doctor opens the sources of a configuration, listens for a while, and says in plain words what it found: what is
-not seen and why, where packets are lost, and which lines of the configuration would mend it. It publishes nothing,
-writes nothing, reads no key, and needs no daemon; one that runs is not disturbed.
+		Long: `Doctor opens the sources of a configuration, listens for a while, and says in plain words what it
+found: what is not seen and why, where packets are lost, and which lines of the configuration would mend it. It
+publishes nothing, writes nothing, reads no key, and needs no daemon; one that runs is not disturbed.
 
 It looks wider than run does: into every tunnel, on the usual ports of SIP besides those that are configured, and
 at every port of capture files. It says nothing of anybody: no number, no address, no text of a message.

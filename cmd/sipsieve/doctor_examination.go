@@ -44,8 +44,8 @@ type examined struct {
 // stamps is what a source says of its time stamps, and of its ring.
 type stamps struct{ skewed, unstamped, freezes uint64 }
 
-// examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It returns
-// an error if none can be opened.
+// examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
+// returns an error if none can be opened.
 func examine(ctx context.Context, s *setup, listening func()) (*examination, error) {
 	e := &examination{setup: s, began: time.Now(), overlap: s.overlaps(), whole: newLedger()}
 	if len(s.Source) == 0 {

@@ -34,7 +34,8 @@ var sourceFindings = []finding[*examined]{
 		}, (*examined).promiscuousLines},
 	{"tunnels", func(x *examined) bool { return x.seen.inside != [capture.Encapsulations]uint64{} },
 		(*examined).tunnelWords, (*examined).tunnelLines},
-	{"ports", func(x *examined) bool { return len(x.seen.strangePorts) > 0 }, (*examined).portWords, (*examined).portLines},
+	{"ports", func(x *examined) bool { return len(x.seen.strangePorts) > 0 },
+		(*examined).portWords, (*examined).portLines},
 	{"feed_in_file", func(x *examined) bool { return x.seen.hep > 0 && !x.HEP && x.isFile() }, func(x *examined) string {
 		return fmt.Sprintf("%d payloads are packets of a HEP feed, and what they carry is not read", x.seen.hep)
 	}, func(*examined) []string { return []string{"hep = true"} }},
@@ -43,8 +44,10 @@ var sourceFindings = []finding[*examined]{
 		return fmt.Sprintf("%d WebSocket messages are compressed and cannot be read: turn permessage-deflate off "+
 			"where WebSocket ends", x.ledger.Streams.Deflated)
 	}, nil},
-	{"one_sided", func(x *examined) bool { return len(x.oneSided()) > 0 }, (*examined).oneSidedWords, (*examined).promiscuousLines},
-	{"twins", func(x *examined) bool { return 100*x.seen.twins > x.seen.messages }, (*examined).twinWords, (*examined).vlanLines},
+	{"one_sided", func(x *examined) bool { return len(x.oneSided()) > 0 },
+		(*examined).oneSidedWords, (*examined).promiscuousLines},
+	{"twins", func(x *examined) bool { return 100*x.seen.twins > x.seen.messages },
+		(*examined).twinWords, (*examined).vlanLines},
 	{"skewed", func(x *examined) bool { return x.stamps.skewed > 0 }, (*examined).skewedWords, nil},
 	{"steps", func(x *examined) bool { return x.seen.steps > 0 }, func(x *examined) string {
 		return fmt.Sprintf("the clock of this host was set %d times: lengths of calls that went on then are not sure",
@@ -145,7 +148,8 @@ func (x *examined) brokenWords() string {
 func (x *examined) silentWords() string {
 	switch x.Type {
 	case "interface":
-		return "no frame came on " + x.lookedAt() + ": see that it is the right one, and that the mirror that leads to it is on"
+		return "no frame came on " + x.lookedAt() +
+			": see that it is the right one, and that the mirror that leads to it is on"
 	case "hep":
 		return "no packet came: see that the switch sends its feed here"
 	case "directory":
@@ -202,7 +206,8 @@ func (x *examined) portWords() string {
 	for _, m := range x.seen.strangePorts {
 		n += m
 	}
-	words := fmt.Sprintf("%d of %d SIP messages are on ports that are not configured, and are not seen", n, x.seen.messages)
+	words := fmt.Sprintf("%d of %d SIP messages are on ports that are not configured, and are not seen", n,
+		x.seen.messages)
 	if x.Type == "interface" {
 		words += " (looked at: " + x.lookedAt() + ")"
 	}
@@ -220,9 +225,9 @@ func (x *examined) portLines() []string {
 func (x *examined) encryptedWords() string {
 	s := x.ledger.Streams
 	opaque, all := x.refused(capture.Opaque), x.seen.payloads.total()
-	return fmt.Sprintf("%s of the payloads (%d of %d) are encrypted and cannot be read: TLS in %d directions of connections, "+
-		"DTLS in %d datagrams; what they carry only who decrypts it can tell, by a HEP feed", percent(opaque, all), opaque, all,
-		s.TLS, s.DTLS)
+	return fmt.Sprintf("%s of the payloads (%d of %d) are encrypted and cannot be read: TLS in %d directions of "+
+		"connections, DTLS in %d datagrams; what they carry only who decrypts it can tell, by a HEP feed",
+		percent(opaque, all), opaque, all, s.TLS, s.DTLS)
 }
 
 func percent(n, of uint64) string { return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(of, 1))) }
@@ -257,7 +262,8 @@ func (x *examined) twinWords() string {
 		return words + fmt.Sprintf(", %d of them in two VLANs", x.seen.vlanTwins) +
 			": they count once, but cost twice; keep one of these"
 	}
-	return words + ": they count once, but cost twice; mirror each frame where it comes in only, not where it goes out too"
+	return words +
+		": they count once, but cost twice; mirror each frame where it comes in only, not where it goes out too"
 }
 
 // vlanLines offers one of the VLANs in which the same messages were seen.
@@ -266,18 +272,22 @@ func (x *examined) vlanLines() (lines []string) {
 		return nil
 	}
 	for _, vlan := range slices.Sorted(maps.Keys(x.seen.vlans)) {
-		lines = append(lines, fmt.Sprintf("vlans = [%d]%s", vlan, map[bool]string{true: " # those without a tag"}[vlan == 0]))
+		line := fmt.Sprintf("vlans = [%d]", vlan)
+		if vlan == 0 {
+			line += " # those without a tag"
+		}
+		lines = append(lines, line)
 	}
 	return lines
 }
 
 func (x *examined) skewedWords() string {
 	if x.Type == "hep" {
-		return fmt.Sprintf("%d packets bore a time that is more than an hour off, and got that of their arrival: set the "+
-			"clock of the switch (NTP)", x.stamps.skewed)
+		return fmt.Sprintf("%d packets bore a time that is more than an hour off, and got that of their arrival: set "+
+			"the clock of the switch (NTP)", x.stamps.skewed)
 	}
-	return fmt.Sprintf("%d frames bore a time that is more than a minute off, and got that of their arrival: see the clock "+
-		"of this host or of its network card (chrony, PTP)", x.stamps.skewed)
+	return fmt.Sprintf("%d frames bore a time that is more than a minute off, and got that of their arrival: see the "+
+		"clock of this host or of its network card (chrony, PTP)", x.stamps.skewed)
 }
 
 func (x *examined) kernelWords() string {
@@ -309,6 +319,6 @@ func (x *examined) ringLines() (lines []string) {
 
 func (x *examined) refusedFeedWords() string {
 	list := x.ledger.Packets.Refused.only(refusedFeed)
-	return fmt.Sprintf("%d packets of the feed were refused (%s): hep_source is a sender that allow does not name, hep_auth "+
-		"the key of key_file, hep_type something else than SIP", list.total(), list.words())
+	return fmt.Sprintf("%d packets of the feed were refused (%s): hep_source is a sender that allow does not name, "+
+		"hep_auth the key of key_file, hep_type something else than SIP", list.total(), list.words())
 }

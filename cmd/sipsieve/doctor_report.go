@@ -16,13 +16,14 @@ var wholeFindings = []finding[*examination]{
 		func(e *examination) string { return "run refuses this: " + e.overlap.Error() }, nil},
 	{"taps", func(e *examination) bool { return len(e.sources) > 1 && 100*e.taps() > e.whole.Messages.Total },
 		func(e *examination) string {
-			return fmt.Sprintf("%d messages were seen by two sources: they count once, but cost twice; one of the sources may do",
-				e.taps())
+			return fmt.Sprintf("%d messages were seen by two sources: they count once, but cost twice; "+
+				"one of the sources may do", e.taps())
 		}, nil},
 	{"feed", (*examination).needsFeed, func(*examination) string {
 		return "what is encrypted on the wire can be had from the switch that decrypts it, by a HEP feed"
 	}, func(*examination) []string {
-		return []string{"[[source]]", "type = \"hep\"", "listen = [\"udp://127.0.0.1:9060\"] # another address wants allow or key_file"}
+		return []string{"[[source]]", "type = \"hep\"",
+			"listen = [\"udp://127.0.0.1:9060\"] # another address wants allow or key_file"}
 	}},
 	{"shards", func(e *examination) bool { return e.full > 0 }, (*examination).fullWords, (*examination).shardLines},
 	{"calls", func(e *examination) bool { return e.crowded() > 0 }, func(e *examination) string {
@@ -36,8 +37,8 @@ var wholeFindings = []finding[*examination]{
 		return []string{"[calls]", fmt.Sprintf("bindings = %d", 2*e.limits.Bindings)}
 	}},
 	{"floods", func(e *examination) bool { return e.flood() > 0 }, func(e *examination) string {
-		return fmt.Sprintf("%d messages were kept out because their source opens more calls than one source may: a scanner, or "+
-			"a flood; keep it out before it comes here", e.flood())
+		return fmt.Sprintf("%d messages were kept out because their source opens more calls than one source may: a "+
+			"scanner, or a flood; keep it out before it comes here", e.flood())
 	}, nil},
 	{"refused", func(e *examination) bool { return 100*e.whole.Messages.Refused.total() > e.whole.Messages.Total },
 		func(e *examination) string {
@@ -115,7 +116,8 @@ func (e *examination) report(w io.Writer) (n int) {
 	for _, x := range e.sources {
 		for _, f := range sourceFindings {
 			if f.test(x) {
-				where := fmt.Sprintf("%s:%d: in this [[source]], in place of such a line if there is one", e.file, e.at.Line(x.key()))
+				where := fmt.Sprintf("%s:%d: in this [[source]], in place of such a line if there is one", e.file,
+					e.at.Line(x.key()))
 				tell(x.String(), f.words(x), where, f.lines(x))
 			}
 		}
@@ -187,8 +189,8 @@ func (x *examined) linkWords() string {
 // describe writes what was seen of all sources together.
 func (e *examination) describe(w io.Writer) {
 	m, c := e.whole.Messages, e.whole.Calls
-	fmt.Fprintf(w, "\nall sources\n    %-12s %d: %d tracked, %d duplicates, %d refused, %d dropped; %d came late\n", "messages",
-		m.Total, m.Tracked, m.Duplicates, m.Refused.total(), m.Dropped, m.Late)
-	fmt.Fprintf(w, "    %-12s %d opened, %d of no call that was seen to begin; limits: %s\n", "calls", c.Opened, c.Orphans+c.MidCall,
-		c.Bounds.words())
+	fmt.Fprintf(w, "\nall sources\n    %-12s %d: %d tracked, %d duplicates, %d refused, %d dropped; %d came late\n",
+		"messages", m.Total, m.Tracked, m.Duplicates, m.Refused.total(), m.Dropped, m.Late)
+	fmt.Fprintf(w, "    %-12s %d opened, %d of no call that was seen to begin; limits: %s\n", "calls", c.Opened,
+		c.Orphans+c.MidCall, c.Bounds.words())
 }
