@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/afpacket"
+	"sipsieve/capture/hep"
+)
+
+// usualPorts are the ports of SIP that an interface is looked at besides those that are configured: 5060 and what
+// is chosen instead of it, and what Asterisk and its kin use for a second stack and for WebSocket.
+var usualPorts = []string{"5060-5099", "5160-5161", "8088-8089"}
+
+// An examination is what was seen of the sources of a configuration while run would have listened to them.
+type examination struct {
+	*setup
+	began   time.Time
+	took    time.Duration
+	sources []*examined
+	overlap error // interfaces that show the same frames
+
+	mu    sync.Mutex
+	whole *ledger // of all sources together; under mu
+	full  uint64  // messages that found the queue of their shard full; under mu
+}
+
+// An examined is a source as it was found.
+type examined struct {
+	*sourceConfig
+	number int
+	opened int     // files, or rings
+	ledger *ledger // of its packets and messages
+	seen   sight
+	stamps stamps
+	broken []error // what could not be opened, or ended before its time
+}
+
+// stamps is what a source says of its time stamps, and of its ring.
+type stamps struct{ skewed, unstamped, freezes uint64 }
+
+// examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
+// returns an error if none can be opened.
+func examine(ctx context.Context, s *setup, listening func()) (*examination, error) {
+	e := &examination{setup: s, began: time.Now(), overlap: s.overlaps(), whole: newLedger()}
+	if len(s.Source) == 0 {
+		return nil, s.wrong("source", "want [[source]]: there is nothing to listen to")
+	}
+	var work sync.WaitGroup
+	var live []capture.Source
+	var rings []*witness
+	for i := range s.Source {
+		x := &examined{sourceConfig: &s.Source[i], number: i, ledger: newLedger(), seen: newSight()}
+		e.sources = append(e.sources, x)
+		if x.Type == "file" || x.Type == "directory" {
+			work.Go(func() { e.readFiles(ctx, x) })
+			continue
+		}
+		opened := x.openLive()
+		rings = append(rings, opened...)
+		for _, w := range opened {
+			live = append(live, w)
+		}
+	}
+	if len(live) > 0 {
+		if err := afpacket.DropCapabilities(); err != nil {
+			return nil, err
+		}
+		work.Go(func() { e.follow(ctx, newDomain(live, e.plan(true))) })
+	}
+	listening()
+	work.Wait()
+	for _, w := range rings {
+		w.of.add(w)
+	}
+	e.took = time.Since(e.began)
+	return e, e.useless()
+}
+
+// plan returns what a domain of the examination is made from: nothing is told of legs and devices.
+func (e *examination) plan(live bool) domainPlan {
+	p := e.setup.plan(0, live)
+	p.linking, p.devices = nil, 0
+	return p
+}
+
+// useless returns why no source could be opened, nil if one was.
+func (e *examination) useless() error {
+	var errs []error
+	for _, x := range e.sources {
+		if x.opened > 0 || len(x.broken) == 0 {
+			return nil
+		}
+		errs = append(errs, e.wrong(x.key(), "%v", errors.Join(x.broken...)))
+	}
+	return errors.Join(errs...)
+}
+
+// follow runs d until ctx ends. What its events say is nobody's concern here. What ended a source the witness knows.
+func (e *examination) follow(ctx context.Context, d *domain) {
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = d.run(ctx) }()
+	for range d.out { // nobody waits for them
+	}
+	<-ended
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.whole.addDomain(d)
+	e.full += d.full.Load()
+}
+
+// readFiles reads the file of x, or those that its folder has now, the newest first.
+func (e *examination) readFiles(ctx context.Context, x *examined) {
+	wide := x.wide()
+	paths, err := wide.files()
+	if err != nil {
+		x.broken = append(x.broken, err)
+	}
+	for _, path := range paths {
+		if ctx.Err() != nil {
+			return
+		}
+		s, err := wide.openFile(path, uint64(x.number)<<56)
+		if err != nil {
+			x.broken = append(x.broken, err)
+			continue
+		}
+		w := x.witness(s)
+		e.follow(ctx, newDomain([]capture.Source{w}, e.plan(false)))
+		x.add(w)
+	}
+}
+
+// files returns the paths of what s reads: its file, or the files that its folder has now, the newest first.
+func (s *sourceConfig) files() ([]string, error) {
+	if s.Type == "file" {
+		return []string{s.Path}, nil
+	}
+	all := *s
+	all.Settle = "1ns"
+	dir, err := all.openDir("") // nothing is remembered
+	if err != nil {
+		return nil, err
+	}
+	look, err := dir.Poll(time.Now())
+	slices.Reverse(look.Ready)
+	return look.Ready, err
+}
+
+// wide returns x as it is examined: with every tunnel, and with more ports than are configured.
+func (x *examined) wide() *sourceConfig {
+	w := *x.sourceConfig
+	w.Tunnels = nil
+	for e := capture.MPLS; e < capture.Encapsulations; e++ {
+		w.Tunnels = append(w.Tunnels, e.String())
+	}
+	if w.Ports = nil; w.Type == "interface" {
+		w.Ports = append(x.configuredPorts(), usualPorts...)
+	}
+	return &w
+}
+
+// configuredPorts returns the ports that x listens to, empty for every port.
+func (x *examined) configuredPorts() []string {
+	if len(x.Ports) == 0 && x.Type == "interface" {
+		return []string{"5060-5061"}
+	}
+	return slices.Clone(x.Ports)
+}
+
+// openLive opens an interface or a feed.
+func (x *examined) openLive() (list []*witness) {
+	all, err := x.wide().open(uint64(x.number) << 56)
+	if err != nil {
+		x.broken = append(x.broken, err)
+	}
+	for _, s := range all {
+		list = append(list, x.witness(s))
+	}
+	return list
+}
+
+// witness returns one for s, which was opened for x.
+func (x *examined) witness(s capture.Source) *witness {
+	x.opened++
+	ports, _ := x.portRanges()
+	tunnels, _ := x.tunnels()
+	w := newWitness(s, ports, capture.EveryTunnel&^tunnels)
+	w.of = x
+	return w
+}
+
+// add adds what w has seen, once it has ended.
+func (x *examined) add(w *witness) {
+	x.seen.add(&w.seen)
+	x.ledger.addDrops(w.Drops())
+	x.ledger.addReader(w.sip.Counts())
+	x.ledger.Packets.Undated += w.Undated()
+	if w.trouble != nil {
+		x.broken = append(x.broken, w.trouble)
+	}
+	switch s := w.Source.(type) {
+	case *afpacket.Source:
+		st := s.Stats()
+		x.stamps.skewed += st.Skewed
+		x.stamps.freezes += st.Freezes
+	case *hep.Source:
+		st := s.Stats()
+		x.stamps.skewed += st.Skewed
+		x.stamps.unstamped += st.Unstamped
+	}
+}
+
+// key is what the configuration calls x.
+func (x *examined) key() string { return fmt.Sprintf("source.%d", x.number) }
+
+// String returns the key of x and the name that the configuration gives it.
+func (x *examined) String() string {
+	switch x.Type {
+	case "interface":
+		return fmt.Sprintf("%s (interface %s)", x.key(), x.Interface)
+	case "hep":
+		c, _ := x.feed()
+		return fmt.Sprintf("%s (feed %s)", x.key(), c.Name)
+	}
+	return fmt.Sprintf("%s (%s %s)", x.key(), x.Type, x.Path)
+}
