@@ -43,13 +43,52 @@ const (
 )
 
 var liveScenarios = []liveScenario{
-	{name: "answered", quick: true, calls: 6, caller: "call", called: oneDevice, devices: []string{"answer"}, as: "answered",
-		each: func(r *liveRecord) bool { return r.Code == 200 && r.HungUp == "caller" && r.EndCause == "normal" }},
-	{name: "busy", quick: true, calls: 5, caller: "refused", called: oneDevice, devices: []string{"busy"}, as: "busy",
-		each: func(r *liveRecord) bool { return r.Code == 486 && r.HungUp == "callee" }},
-	{name: "cancel", quick: true, calls: 5, caller: "cancel", called: oneDevice, devices: []string{"ring"}, as: "cancelled",
-		each: func(r *liveRecord) bool { return r.Code == 487 && r.HungUp == "caller" && r.EndCause == "cancel" }},
+	{name: "answered", quick: true, calls: 6, caller: "call", called: oneDevice, devices: []string{"answer"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Code == 200 && r.HungUp == "caller" && r.EndCause == "normal" }},
+	{name: "busy", quick: true, calls: 5, caller: "refused", called: oneDevice, devices: []string{"busy"},
+		as: "busy", each: func(r *liveRecord) bool { return r.Code == 486 && r.HungUp == "callee" }},
+	{name: "cancel", quick: true, calls: 5, caller: "cancel", called: oneDevice, devices: []string{"ring"},
+		as: "cancelled", each: func(r *liveRecord) bool { return r.Code == 487 && r.HungUp == "caller" && r.EndCause == "cancel" }},
+	{name: "no answer", calls: 5, caller: "refused", called: oneDevice, devices: []string{"ring"},
+		as: "no_answer", each: func(r *liveRecord) bool { return r.Code == 408 && r.HungUp == "network" && r.EndCause == "timeout" }},
+	{name: "race", calls: 5, caller: "race", called: oneDevice, devices: []string{"race-answer"},
+		as: "answered", each: func(r *liveRecord) bool { return slices.Contains(r.Flags, "cancel_race") && r.EndCause == "normal" }},
+	{name: "redirect", calls: 5, caller: "redirected", called: oneDevice, devices: []string{"redirect"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Redirects == 1 }},
+	{name: "serial fork", calls: 5, caller: "call", called: inTurn, devices: []string{"ring", "answer"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Forks == 2 }},
+	{name: "parallel fork", calls: 5, caller: "call", called: atOnce, devices: []string{"ring", "answer"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Forks == 2 }},
+	{name: "parallel fork, both sides", calls: 5, caller: "call", called: atOnce, devices: []string{"ring", "answer"},
+		interfaces: bothSides, as: "answered", each: func(r *liveRecord) bool { return r.Forks == 2 }},
+	{name: "hold", calls: 5, caller: "hold", called: oneDevice, devices: []string{"held"},
+		as: "answered", each: func(r *liveRecord) bool {
+			return r.Reinvites == 2 && r.Holds == 1 && r.HoldMS >= 400 && r.HoldMS < 1000
+		}},
+	{name: "blind transfer", calls: 5, caller: "transferred", called: oneDevice, devices: []string{"transferring", "answer"},
+		interfaces: bothSides, dialogs: 2, as: "answered", each: func(r *liveRecord) bool { return r.Transfer == "blind" }},
+	{name: "attended transfer", calls: 5, caller: "attended", called: oneDevice, devices: []string{"joining", "replaced"},
+		interfaces: bothSides, dialogs: 3, as: "answered", each: func(r *liveRecord) bool { return r.Transfer == "attended" }},
+	{name: "auth", calls: 5, caller: "password", called: password, devices: []string{"answer"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Challenges == 1 }},
+	{name: "PRACK", calls: 5, caller: "prack", called: oneDevice, devices: []string{"early"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Early }},
+	{name: "UPDATE", calls: 5, caller: "update", called: oneDevice, devices: []string{"updated"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Reinvites == 1 && r.SessionExpires == 90 }},
+	{name: "session timer expires", calls: 5, caller: "silent", called: oneDevice, devices: []string{"expiring"},
+		as: "answered", each: func(r *liveRecord) bool { return r.EndCause == "session_timer" && r.EndSource == "session_timer" }},
+	{name: "TCP", calls: 6, caller: "call", called: oneDevice, devices: []string{"answer"}, flags: []string{"-t", "t1"},
+		as: "answered", each: func(r *liveRecord) bool { return r.Transport == "tcp" }},
+	{name: "IPv6", calls: 6, caller: "call", called: oneDevice, devices: []string{"answer"}, ipv6: true, as: "answered"},
+	{name: "fragments", calls: 6, caller: "large", called: oneDevice, devices: []string{"answer"}, as: "answered"},
+	{name: "loss", calls: 12, caller: "call", called: oneDevice, devices: []string{"answer"}, flags: []string{"-lost", "15"}, lossy: true},
+	{name: "register", calls: 6, caller: "register", called: oneDevice, events: map[string]int{"registered": 6}},
+	{name: "unregister", calls: 6, caller: "unregister", called: oneDevice,
+		events: map[string]int{"registered": 6, "deregistered": 6}},
 }
+
+// bothSides are the proxy's interfaces: the caller's and the callees'.
+var bothSides = []string{"access", "core"}
 
 // TestLiveCallsAreThoseOfTheProxyAndItsEndpoints lets SIPp call through Kamailio in a network of its own, with the
 // daemon at the proxy: its records are Kamailio's CDRs and SIPp's statistics.
