@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A network is three network namespaces in a row: caller (10.9.1.2), proxy (10.9.1.1 on access, 10.9.2.1 on core) and
+// callees (10.9.2.2), all with IPv6 beside (fd09:1::, fd09:2::).
+type network struct{ caller, proxy, callee string }
+
+func newNetwork(t *testing.T) *network {
+	t.Helper()
+	need(t, "ip", "ss", "timeout", "kamailio", "sipp")
+	name := fmt.Sprintf("sipsieve-%d-", os.Getpid())
+	n := &network{caller: name + "caller", proxy: name + "proxy", callee: name + "callee"}
+	for _, namespace := range []string{n.caller, n.proxy, n.callee} {
+		command(t, "ip", "netns", "add", namespace)
+		t.Cleanup(func() { command(t, "ip", "netns", "del", namespace) })
+	}
+	for i, side := range []struct{ name, to string }{{"access", n.caller}, {"core", n.callee}} {
+		command(t, "ip", "-n", n.proxy, "link", "add", side.name, "type", "veth", "peer", "name", "eth0", "netns", side.to)
+		n.connect(t, n.proxy, side.name, i+1, 1)
+		n.connect(t, side.to, "eth0", i+1, 2)
+	}
+	return n
+}
+
+// connect gives an interface its addresses.
+func (n *network) connect(t *testing.T, namespace, name string, side, host int) {
+	t.Helper()
+	command(t, "ip", "-n", namespace, "addr", "add", fmt.Sprintf("10.9.%d.%d/24", side, host), "dev", name)
+	command(t, "ip", "-n", namespace, "addr", "add", fmt.Sprintf("fd09:%d::%d/64", side, host), "dev", name, "nodad")
+	command(t, "ip", "-n", namespace, "link", "set", name, "up")
+}
+
+// longest is how long a program of a scenario may run, whatever becomes of the test.
+const longest = "120"
+
+// A resident is a program in a network, and the file that it writes to.
+type resident struct {
+	*exec.Cmd
+	log   string
+	ended chan error
+}
+
+// start runs a program in a namespace. It ends with the test, or when it has run for too long.
+func (n *network) start(t *testing.T, namespace string, args ...string) *resident {
+	t.Helper()
+	r := &resident{log: filepath.Join(t.TempDir(), "log"), ended: make(chan error, 1)}
+	log, err := os.Create(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	r.Cmd = exec.Command("timeout", append([]string{"-k", "5", longest, "ip", "netns", "exec", namespace}, args...)...)
+	r.Dir, r.Stdout, r.Stderr = filepath.Dir(r.log), log, log
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.ended <- r.Wait() }()
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// stop ends r, which is a process group of its own, and waits for its end.
+func (r *resident) stop() {
+	_ = r.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-r.ended:
+		r.ended <- err
+	case <-time.After(5 * time.Second):
+		_ = syscall.Kill(-r.Process.Pid, syscall.SIGKILL)
+		r.ended <- <-r.ended
+	}
+}
+
+// text is what r wrote.
+func (r *resident) text(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// listens waits until somebody listens on the UDP port in a namespace: what comes then waits for its reader.
+func (n *network) listens(t *testing.T, namespace string, port int) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		out := command(t, "ip", "netns", "exec", namespace, "ss", "-Hlun", "sport", "=", fmt.Sprintf(":%d", port))
+		if strings.TrimSpace(out) != "" {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("nobody listens on port %d", port)
+		}
+	}
+}
+
+// beside returns the absolute path of a file of the live tests.
+func beside(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("testdata", "live", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// proxies starts Kamailio. What it accounts for is in its log.
+func (n *network) proxies(t *testing.T) *resident {
+	t.Helper()
+	dir := t.TempDir()
+	r := n.start(t, n.proxy, "kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-w", dir, "-Y", dir, "-f", beside(t, "kamailio.cfg"))
+	n.listens(t, n.proxy, 5060)
+	return r
+}
+
+// takes starts a device that takes calls at port, as the SIPp scenario says.
+func (n *network) takes(t *testing.T, scenario string, port int, address string) {
+	t.Helper()
+	n.start(t, n.callee, "sipp", "-sf", beside(t, scenario+".xml"), "-i", address, "-p", strconv.Itoa(port), "-nostdin", address)
+	n.listens(t, n.callee, port)
+}
+
+// calls makes calls as the SIPp scenario says and returns SIPp's statistics at the end, by the name of the column.
+func (n *network) calls(t *testing.T, sc *liveScenario) map[string]string {
+	t.Helper()
+	own, proxy := "10.9.1.2", "10.9.1.1:5060"
+	if sc.ipv6 {
+		own, proxy = "fd09:1::2", "[fd09:1::1]:5060"
+	}
+	dir := t.TempDir()
+	table, complaints := filepath.Join(dir, "stat.csv"), filepath.Join(dir, "errors")
+	args := append([]string{"sipp", "-sf", beside(t, sc.caller+".xml"), "-inf", beside(t, "callers.csv"), "-s", sc.called,
+		"-i", own, "-p", "5060", "-m", strconv.Itoa(sc.calls), "-r", "8", "-nostdin", "-timeout", "60s", "-timeout_error",
+		"-trace_stat", "-stf", table, "-trace_err", "-error_file", complaints}, sc.flags...)
+	r := n.start(t, n.caller, append(args, proxy)...)
+	err := <-r.ended
+	r.ended <- err
+	if text, _ := os.ReadFile(complaints); err != nil && !sc.lossy {
+		t.Fatalf("sipp: %v\n%s", err, text)
+	}
+	return lastRow(t, table)
+}
+
+// lastRow reads the last line of a table of SIPp's by the names of its first.
+func lastRow(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := csv.NewReader(strings.NewReader(string(text)))
+	r.Comma, r.FieldsPerRecord = ';', -1
+	rows, err := r.ReadAll()
+	if err != nil || len(rows) < 2 {
+		t.Fatalf("%d lines of statistics, %v", len(rows), err)
+	}
+	row := map[string]string{}
+	for i, name := range rows[0] {
+		if last := rows[len(rows)-1]; i < len(last) {
+			row[name] = last[i]
+		}
+	}
+	return row
+}
+
+// count reads a number of SIPp's statistics.
+func count(t *testing.T, row map[string]string, column string) int {
+	t.Helper()
+	n, err := strconv.Atoi(row[column])
+	if err != nil {
+		t.Fatalf("sipp: column %s = %q", column, row[column])
+	}
+	return n
+}
+
+// span reads a time of SIPp's statistics, such as 00:00:01:250000, 0 if there is none.
+func span(row map[string]string, column string) time.Duration {
+	var h, m, s, us time.Duration
+	if n, _ := fmt.Sscanf(row[column], "%d:%d:%d:%d", &h, &m, &s, &us); n < 4 {
+		return 0
+	}
+	return h*time.Hour + m*time.Minute + s*time.Second + us*time.Microsecond
+}
