@@ -49,6 +49,8 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
+	saved   []entry // for the journal
+	frozen  []byte  // of one call, for one purpose
 }
 
 // A lossOf is what a purpose's stream did not take.
@@ -85,9 +87,11 @@ func (c *collector) run() error {
 		case <-ticker.C:
 			c.announce()
 			c.flush()
+			c.save()
 		}
 	}
 	c.flush()
+	c.save()
 	close(c.out)
 	return <-done
 }
@@ -103,6 +107,7 @@ func (c *collector) take(t tagged) {
 	}
 	if c.mergers[t.feed] == nil {
 		c.mergers[t.feed] = newMerger(t.domain)
+		c.mergers[t.feed].keep = c.keep
 	}
 	c.mergers[t.feed].add(t.flow, c.tell)
 }

@@ -37,6 +37,7 @@ type domainPlan struct {
 	links     []string       // headers by which legs name each other
 	devices   int            // how many are remembered; 0 if nobody asks for them
 	live      bool
+	saves     bool // open calls are kept in the journal, and not told as partial at the end
 	eager     bool // hand over every message at once: somebody watches
 }
 
