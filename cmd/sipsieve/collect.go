@@ -51,6 +51,8 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
+	saved   []entry // for the journal
+	frozen  []byte  // of one call, for one purpose
 }
 
 func newCollector(d *daemon) *collector {
@@ -79,11 +81,13 @@ func (c *collector) run() error {
 		case <-ticker.C:
 			c.announce(lossWait)
 			c.flush()
+			c.save()
 		}
 	}
 	c.announce(0)
 	c.waits = true
 	c.flush()
+	c.save()
 	close(c.out)
 	return <-done
 }
@@ -100,6 +104,7 @@ func (c *collector) take(t tagged) {
 	}
 	if c.mergers[t.feed] == nil {
 		c.mergers[t.feed] = newMerger(t.domain)
+		c.mergers[t.feed].keep = c.keep
 	}
 	c.mergers[t.feed].add(t.flow, c.tell)
 }

@@ -17,6 +17,14 @@ type merger struct {
 	clocks  []time.Time
 	held    []track.Event
 	devices []track.Event
+	saved   []savedAt
+	keep    func(*track.Saved) // takes what is for the journal; nil for nobody
+}
+
+// A savedAt is what a shard said of open calls at a time.
+type savedAt struct {
+	clock time.Time
+	saved []track.Saved
 }
 
 func newMerger(d *domain) *merger {
@@ -35,6 +43,27 @@ func (m *merger) add(f flow, tell func(*track.Event)) {
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
+	if len(f.saved) > 0 && m.keep != nil {
+		m.saved = append(m.saved, savedAt{f.clock, f.saved})
+	}
+	m.letGo(until)
+}
+
+// letGo passes on what was said of open calls before until: what came of them by then has been told.
+func (m *merger) letGo(until time.Time) {
+	m.saved = slices.DeleteFunc(m.saved, func(at savedAt) bool {
+		if !at.clock.Before(until) && !until.Equal(endOfTime) {
+			return false
+		}
+		for i := range at.saved {
+			s := &at.saved[i]
+			if s.Event != nil {
+				m.domain.legs.Complete(s.Event)
+			}
+			m.keep(s)
+		}
+		return true
+	})
 }
 
 // tell calls tell with ev, unless it is of the legs or of the devices only, and with what it says of a device.

@@ -74,6 +74,7 @@ type callsConfig struct {
 	PerSecond   int      `toml:"per_second"`    // calls that one /24 or /48 opens a second beyond that; 0 for no limit
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
 	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
+	Journal     bool     `toml:"journal"`       // open calls of live sources survive a restart: in STATE/calls.journal, sealed
 	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
 }
 
@@ -83,7 +84,7 @@ func defaultConfig() config {
 	return config{Site: "site-1", Sensor: "sensor-1", State: "/var/lib/sipsieve", LogLevel: "info",
 		HTTP: httpConfig{Listen: "127.0.0.1:9470"},
 		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h", Interim: "0s",
-			PerSource: l.PerSource, PerSecond: l.PerSecond}}
+			PerSource: l.PerSource, PerSecond: l.PerSecond, Journal: true}}
 }
 
 // loadConfig reads the configuration at path. Everything that is wrong with it is returned at once, each with file,

@@ -39,6 +39,8 @@ type daemon struct {
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
+	journal   *journal  // nil without live sources
+	kept      keptCalls // of it, until they are restored
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool
@@ -64,6 +66,9 @@ func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (
 		return d, err
 	}
 	if err := d.openStore(); err != nil {
+		return d, err
+	}
+	if err := d.openJournal(); err != nil {
 		return d, err
 	}
 	d.collector = newCollector(d)
@@ -152,7 +157,9 @@ func (d *daemon) openSources() error {
 	if len(live) == 0 {
 		return nil
 	}
-	d.feeds = append(d.feeds, feedOf(liveFeed, newDomain(live, d.plan(d.Shards, true)).of(keys...)))
+	dom := newDomain(live, d.plan(d.Shards, true)).of(keys...)
+	d.restore(dom)
+	d.feeds = append(d.feeds, feedOf(liveFeed, dom))
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
@@ -178,6 +185,9 @@ func (d *daemon) run(ctx context.Context) error {
 	for i := range d.feeds {
 		readers.Go(func() error { d.follow(ctx, i); return nil })
 	}
+	if d.journal != nil {
+		go d.journal.run()
+	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
 	go func() { collected <- d.collector.run() }()
@@ -186,6 +196,9 @@ func (d *daemon) run(ctx context.Context) error {
 	d.ready.Store(false)
 	d.collector.close()
 	err := <-collected
+	if d.journal != nil {
+		err = errors.Join(err, d.journal.close())
+	}
 	d.drain()
 	stop()
 	return errors.Join(err, keepers.Wait())

@@ -40,6 +40,7 @@ type domainPlan struct {
 	devices   int            // how many are remembered; 0 if nobody asks for them
 	trunks    trunkNumbers
 	live      bool
+	saves     bool // open calls are kept in the journal, and not told as partial at the end
 	eager     bool // hand over every message at once: somebody watches
 }
 

@@ -14,6 +14,7 @@ const liveTick = 50 * time.Millisecond
 type flow struct {
 	shard  int
 	events []track.Event
+	saved  []track.Saved // what has changed of open calls, for the journal
 	clock  time.Time
 }
 
@@ -25,11 +26,14 @@ type shard struct {
 	free   chan *batch
 	out    chan<- flow
 	live   bool
+	saves  bool  // open calls are kept in the journal
 	hold   *hold // nil where one reader has the order already
 
 	wire   time.Time     // the domain's clock, as far as packets have brought it
 	looked time.Time     // when they had
 	drift  time.Duration // by which the wall clock was set, in all
+
+	savedAt time.Time
 
 	abandoned atomic.Bool
 	late      atomic.Uint64 // messages that came after their turn
@@ -48,8 +52,11 @@ func queued(p domainPlan) int {
 
 func newShard(number int, p domainPlan, out chan<- flow) *shard {
 	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
-		out: out, live: p.live}
+		out: out, live: p.live, saves: p.saves}
 	s.track.Tell(p.stages)
+	if p.saves {
+		s.track.Save(p.keyer)
+	}
 	if p.linking != nil {
 		s.track.ShowLegs(*p.linking)
 	}
@@ -168,13 +175,13 @@ func (s *shard) release(events []track.Event, until time.Time) []track.Event {
 }
 
 // end tells what the end of the capture leaves open. A file that was not read to its end is read again: what is
-// open in it is not told.
+// open in it is not told, nor what the journal keeps.
 func (s *shard) end() {
 	var events []track.Event
 	if s.hold != nil {
 		events = s.release(events, endOfTime)
 	}
-	if !s.abandoned.Load() {
+	if !s.abandoned.Load() && !s.saves {
 		events = s.track.Finish(events)
 	}
 	s.send(events, endOfTime)
@@ -194,5 +201,5 @@ func (s *shard) observe(b *batch) (events []track.Event) {
 func (s *shard) send(events []track.Event, clock time.Time) {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
-	s.out <- flow{shard: s.number, events: events, clock: clock}
+	s.out <- flow{shard: s.number, events: events, saved: s.changed(clock), clock: clock}
 }

@@ -65,13 +65,18 @@ func (t *Tracker) touch(n uint32) {
 }
 
 func (s *saving) touch(n uint32) {
-	if int(n) >= len(s.marks) {
-		s.marks = append(s.marks, make([]uint8, int(n)+1-len(s.marks))...)
-	}
-	if s.marks[n]&dirtyMark == 0 {
-		s.marks[n] |= dirtyMark
+	if m := s.mark(n); *m&dirtyMark == 0 {
+		*m |= dirtyMark
 		s.dirty = append(s.dirty, n)
 	}
+}
+
+// mark returns the marks of dialog n.
+func (s *saving) mark(n uint32) *uint8 {
+	for int(n) >= len(s.marks) {
+		s.marks = append(s.marks, 0)
+	}
+	return &s.marks[n]
 }
 
 // unsave takes back what was handed out of dialog n.
@@ -153,8 +158,7 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 	if r.interim != 0 {
 		t.interims.set(n, r.interim)
 	}
-	t.touch(n)
-	t.saving.marks[n] |= savedMark
+	*t.saving.mark(n) |= savedMark
 	return nil
 }
 

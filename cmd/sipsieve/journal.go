@@ -1,0 +1,306 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/vault"
+)
+
+const (
+	saveEvery    = time.Second
+	rewriteAfter = 256 << 10 // bytes; a smaller journal is rewritten by its age only
+	rewriteEvery = time.Hour // what is over goes from the disk at last
+	flushAt      = 1 << 20   // bytes that a rewrite gathers before it writes them
+)
+
+// A journal keeps what would be lost of the open calls of live sources if the process ended: where each stands, in
+// numbers and keyed hashes, and what each purpose would publish of it. Nothing is in it that could not leave, and it
+// is sealed. What changed is appended once a second; when most of it is old, it is written anew.
+type journal struct {
+	path   string
+	policy string // its hash
+	sealer *vault.Sealer
+	log    *slog.Logger
+	in     chan []entry
+	ended  chan struct{}
+
+	// Of run, once that has begun.
+	file     *os.File
+	w        *blockWriter
+	size     int64 // of the file, as far as it is whole
+	held     int64 // of the entries that count
+	where    map[track.Key]whereabouts
+	clock    []byte
+	written  time.Time
+	stalling bool
+
+	calls, bytes, restored, refused, broken, failed atomic.Uint64
+}
+
+// A whereabouts is where the entries of a call are: the numbers of their blocks, and their sizes.
+type whereabouts struct {
+	state, frozen         uint64
+	stateSize, frozenSize int64
+}
+
+// openJournal reads what the journal at path holds and begins it anew with that. What cannot be read is told in the
+// log and counted; an error is of the disk.
+func openJournal(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*journal, keptCalls, error) {
+	j := &journal{path: path, policy: policy, sealer: sealer, log: log, in: make(chan []entry, 4),
+		ended: make(chan struct{}), where: map[track.Key]whereabouts{}}
+	kept := keptCalls{}
+	switch err := j.load(kept); {
+	case errors.Is(err, errJournalTorn):
+		j.broken.Add(1)
+		log.Warn("journal: a block is not whole, what follows it is dropped", "calls", len(kept))
+	case err != nil:
+		j.refused.Add(1)
+		log.Warn("journal refused: its calls are not restored", "err", err)
+	}
+	kept.incomplete(func(name track.Key) { j.forget(name) })
+	return j, kept, j.rewrite()
+}
+
+// load reads the file into kept and notes where everything is.
+func (j *journal) load(kept keptCalls) error {
+	f, err := os.Open(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	r, err := newBlockReader(f, j.sealer)
+	if err != nil {
+		return err
+	}
+	if r.policy != j.policy {
+		j.log.Warn("journal: the policy has changed since; what is restored is told without the fields that are read of texts")
+	}
+	return r.each(func(block uint64, e *entry) error {
+		j.note(block, e)
+		kept.take(e)
+		return nil
+	})
+}
+
+// note takes note that e stands in a block.
+func (j *journal) note(block uint64, e *entry) {
+	p := j.where[e.name]
+	switch e.kind {
+	case clockEntry:
+		j.clock = append(j.clock[:0], e.body...)
+		return
+	case goneEntry:
+		j.forget(e.name)
+		return
+	case stateEntry:
+		j.held += e.size() - p.stateSize
+		p.state, p.stateSize = block, e.size()
+	case frozenEntry:
+		j.held += e.size() - p.frozenSize
+		p.frozen, p.frozenSize = block, e.size()
+	}
+	j.where[e.name] = p
+}
+
+// forget lets go of a call.
+func (j *journal) forget(name track.Key) {
+	p := j.where[name]
+	j.held -= p.stateSize + p.frozenSize
+	delete(j.where, name)
+}
+
+// counts reports whether an entry in a block is the newest of its kind and its call.
+func (j *journal) counts(block uint64, e *entry) bool {
+	p, ok := j.where[e.name]
+	return ok && (e.kind == stateEntry && p.state == block || e.kind == frozenEntry && p.frozen == block)
+}
+
+// rewrite writes what counts into a new file, which takes the place of the old one.
+func (j *journal) rewrite() (err error) {
+	f, err := os.OpenFile(j.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	next := &journal{path: j.path, file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]whereabouts, len(j.where))}
+	if j.clock != nil {
+		next.note(0, &entry{kind: clockEntry, body: j.clock})
+		next.w.add(&entry{kind: clockEntry, body: j.clock})
+	}
+	err = j.copyInto(next)
+	if err == nil {
+		err = next.flush()
+	}
+	if err == nil {
+		err = errors.Join(f.Sync(), os.Rename(j.path+".new", j.path), syncDir(filepath.Dir(j.path)))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("journal: %w", err), f.Close(), os.Remove(j.path+".new"))
+	}
+	if j.file != nil {
+		_ = j.file.Close()
+	}
+	j.file, j.w, j.size, j.held, j.where = f, next.w, next.size, next.held, next.where
+	j.written = time.Now()
+	j.show()
+	return nil
+}
+
+// copyInto adds to next what counts of the file of j.
+func (j *journal) copyInto(next *journal) error {
+	if len(j.where) == 0 {
+		return nil
+	}
+	f, err := os.Open(j.path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	r, err := newBlockReader(f, j.sealer)
+	if err != nil {
+		return err
+	}
+	err = r.each(func(block uint64, e *entry) error {
+		if !j.counts(block, e) {
+			return nil
+		}
+		next.note(next.w.add(e), e)
+		if len(next.w.sealed) < flushAt {
+			return nil
+		}
+		return next.write()
+	})
+	if errors.Is(err, errJournalTorn) {
+		return nil // what follows was dropped when it was loaded, or is damaged now
+	}
+	return err
+}
+
+// flush seals and writes what was added.
+func (j *journal) flush() error {
+	j.w.seal()
+	return j.write()
+}
+
+// write writes what was sealed to the end of the file.
+func (j *journal) write() error {
+	n, err := j.file.WriteAt(j.w.sealed, j.size)
+	j.w.sealed = j.w.sealed[:0]
+	if err != nil {
+		return err
+	}
+	j.size += int64(n)
+	return nil
+}
+
+// run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
+func (j *journal) run() {
+	defer close(j.ended)
+	for batch := range j.in {
+		err := j.append(batch)
+		if err == nil && j.old() {
+			err = j.rewrite()
+			j.written = time.Now()
+		}
+		if err != nil {
+			j.failed.Add(1)
+			if !j.stalling {
+				j.log.Error("journal: a restart would lose what changed", "err", err)
+			}
+		}
+		j.stalling = err != nil
+		j.show()
+	}
+}
+
+// append writes a batch. One that cannot be written is lost: calls are restored as they were before it.
+func (j *journal) append(batch []entry) error {
+	size, n := j.size, j.w.n
+	blocks := make([]uint64, len(batch))
+	for i := range batch {
+		blocks[i] = j.w.add(&batch[i])
+	}
+	err := j.flush()
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		j.size, j.w.n = size, n
+		return errors.Join(fmt.Errorf("journal: %w", err), j.file.Truncate(size))
+	}
+	for i := range batch {
+		j.note(blocks[i], &batch[i])
+	}
+	return nil
+}
+
+// old reports whether most of the file says nothing any more, or a part of it has not for long.
+func (j *journal) old() bool {
+	return j.size > 2*j.held+rewriteAfter || j.size > j.held+j.held/8+4096 && time.Since(j.written) > rewriteEvery
+}
+
+// show sets what may be read from any goroutine.
+func (j *journal) show() {
+	j.calls.Store(uint64(len(j.where)))
+	j.bytes.Store(uint64(j.size))
+}
+
+// close waits until everything is written.
+func (j *journal) close() error {
+	close(j.in)
+	<-j.ended
+	return j.file.Close()
+}
+
+// syncDir makes a new name in a folder durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// A keptCall is a call as the journal has it.
+type keptCall struct{ state, frozen []byte }
+
+// keptCalls are the calls of a journal by their names.
+type keptCalls map[track.Key]keptCall
+
+// take takes an entry in.
+func (k keptCalls) take(e *entry) {
+	c := k[e.name]
+	switch e.kind {
+	case stateEntry:
+		c.state = append([]byte(nil), e.body...)
+	case frozenEntry:
+		c.frozen = append([]byte(nil), e.body...)
+	case goneEntry:
+		delete(k, e.name)
+		return
+	default:
+		return
+	}
+	k[e.name] = c
+}
+
+// incomplete takes out the calls whose state is not there and calls gone with their names.
+func (k keptCalls) incomplete(gone func(track.Key)) {
+	maps.DeleteFunc(k, func(name track.Key, c keptCall) bool {
+		if c.state == nil {
+			gone(name)
+		}
+		return c.state == nil
+	})
+}
