@@ -56,7 +56,7 @@ func (s *site) listenOn(t *testing.T, extra string) {
 	t.Helper()
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\nshow = \"billing\"\n[keys]\ndemo = true\n"+
 		"[[source]]\ntype = \"interface\"\ninterface = \"near\"\nports = [\"5060-5080\"]\n%s[bus]\n[store]\ntype = \"sqlite\"\n"+
-		"[http]\nlisten = \"\"\n", filepath.Join(s.dir, "state"), extra)
+		"[http]\nlisten = \"\"\n[calls]\njournal = false\n", filepath.Join(s.dir, "state"), extra)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
