@@ -252,7 +252,7 @@ func plusValue(a, b reflect.Value) {
 }
 
 func plusMap(a, b reflect.Value) {
-	if a.IsNil() && b.Len() > 0 {
+	if a.IsNil() {
 		a.Set(reflect.MakeMap(a.Type()))
 	}
 	for _, key := range b.MapKeys() {
