@@ -196,3 +196,24 @@ func promiscuity(t *testing.T, name string) string {
 	n, _, _ := strings.Cut(after, " ")
 	return n
 }
+
+// TestWhatReadyPromisesComes has nothing come of the frames that Ready speaks of: who holds messages back because more
+// are at hand is not left waiting for the wire.
+func TestWhatReadyPromisesComes(t *testing.T) {
+	namespace(t)
+	s := sourceOf(t, config("near"))
+	w := wireOf(t, "near")
+	fragment := datagram(5060, 0, 400)
+	fragment[20] = 0x20 // the first of more, which never come
+	defer time.AfterFunc(10*time.Second, func() { _ = s.Close() }).Stop()
+	for ready := false; !ready; ready = s.Ready() { // else the fragment came in a block of its own
+		w.send(datagram(5060, 1, 100))
+		w.send(fragment)
+		if _, err := s.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p, err := s.Next(); err != nil || !p.Bare() || p.Point != "near" || p.Time.IsZero() {
+		t.Errorf("bare %v of %q at %s, %v, want a bare packet", p.Bare(), p.Point, p.Time, err)
+	}
+}

@@ -17,6 +17,8 @@ type Source struct {
 	frame   decode.Frame // what the decoder was given last
 	news    news
 	over    error
+
+	promised bool // Ready has said that Next need not wait
 }
 
 // Open opens the one ring of c, whatever its Fanout.
@@ -61,18 +63,27 @@ func newSource(c Config, member uint64) *Source {
 
 // Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
 // was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error,
-// and so is the news of a loss.
+// and so is the news of a loss. When Ready has promised a packet and none comes of the frames at hand, it is a bare one.
 func (s *Source) Next() (p capture.Packet, err error) {
+	promised := s.promised
+	s.promised = false
 	for !s.decoder.Next(&p) {
 		switch {
 		case s.news.missed > 0: // nothing comes of the frame that would tell
-			return s.tell(capture.Packet{Time: s.frame.Time, Point: s.reader.name}), nil
+			return s.bare(), nil
 		case s.over != nil:
 			return capture.Packet{}, s.over
+		case promised && s.reader.ring.left == 0:
+			return s.bare(), nil
 		}
 		s.feed()
 	}
 	return s.tell(p), nil
+}
+
+// bare returns a packet that only says how late it is, and the news.
+func (s *Source) bare() capture.Packet {
+	return s.tell(capture.Packet{Time: s.frame.Time, Point: s.reader.name})
 }
 
 // tell adds to p what is known of where it was seen, and what has not been told yet.
@@ -118,5 +129,8 @@ func (s *Source) Stats() Stats { return s.reader.stats() }
 // Close makes Next return io.EOF, and may be called again.
 func (s *Source) Close() error { return s.reader.close() }
 
-// Ready reports whether another frame is at hand. Only who calls Next may ask.
-func (s *Source) Ready() bool { return s.reader.ring.left > 0 }
+// Ready reports whether another frame is at hand: then Next does not wait. Only who calls Next may ask.
+func (s *Source) Ready() bool {
+	s.promised = s.reader.ring.left > 0
+	return s.promised
+}
