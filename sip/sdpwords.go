@@ -8,8 +8,9 @@ var (
 	profileNames = [...]string{"RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF",
 		"TCP/RTP/AVP", "TCP/TLS/RTP/SAVPF", "udptl", "UDP/TLS/UDPTL", "TCP/MSRP", "TCP/TLS/MSRP", "UDP/DTLS/SCTP",
 		"TCP/DTLS/SCTP", "DTLS/SCTP", "UDP/BFCP", "TCP/BFCP", "TCP/TLS/BFCP", "UDP", "TCP", "TCP/TLS", "other"}
-	codecNames = [...]string{"PCMU", "PCMA", "G722", "G729", "opus", "telephone-event", "CN", "GSM", "GSM-EFR", "GSM-HR-08",
-		"G723", "G728", "G726-16", "G726-24", "G726-32", "G726-40", "G7221", "G719", "G7291", "AAL2-G726-32", "G729D", "G729E",
+	codecNames = [...]string{"PCMU", "PCMA", "G722", "G729", "opus", "telephone-event", "CN", "GSM", "GSM-EFR",
+		"GSM-HR-08", "G723", "G728", "G726-16", "G726-24", "G726-32", "G726-40", "G7221", "G719", "G7291",
+		"AAL2-G726-32", "G729D", "G729E",
 		"AMR", "AMR-WB", "AMR-WB+", "EVS", "iLBC", "iSAC", "SILK", "speex", "BV16", "BV32", "EVRC", "EVRC0", "EVRCB",
 		"EVRCWB", "QCELP", "SMV", "L8", "L16", "L24", "DVI4", "LPC", "VDVI", "MPA", "MP4A-LATM", "mpeg4-generic", "red",
 		"CLEARMODE", "x-siren", "CT-CLEAR", "PCMA-WB", "PCMU-WB", "t140", "t38", "tone", "VP8", "VP9", "AV1", "H261", "H263",

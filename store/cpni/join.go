@@ -8,7 +8,8 @@ import (
 )
 
 // linkHeaders are what legs show of each other. None of them is copied into a Record for it.
-var linkHeaders = []sip.Header{sip.Link, sip.Correlation, sip.SessionID, sip.PChargingVector, sip.Replaces, sip.ReferTo, sip.ReferredBy}
+var linkHeaders = []sip.Header{sip.Link, sip.Correlation, sip.SessionID, sip.PChargingVector, sip.Replaces, sip.ReferTo,
+	sip.ReferredBy}
 
 // joined are the fields that only Legs can tell.
 var joined = []string{sessionGroup, correlation, correlationScore, "transfer"}

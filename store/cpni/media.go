@@ -19,9 +19,11 @@ var (
 var mediaFields = map[string]extractor{
 	"media_types":        allAmong(track.MediaType, mediaWords, sip.Media),
 	"media_codecs":       allAmong(track.MediaCodec, codecWords, sip.Media),
-	"media_address":      {func(in *inside) Value { return addressText(in.first(track.MediaAddress)) }, []sip.Header{sip.Media}},
+	"media_address":      {mediaAddress, []sip.Header{sip.Media}},
 	"media_profile":      among(track.MediaProfile, profileWords, sip.Media),
 	"media_encrypted":    among(track.MediaCrypto, cryptoWords, sip.Media),
 	"ice_candidates":     present(track.CandidateSeen, sip.Media),
 	"sdp_origin_session": text(track.OriginSession, sip.Media),
 }
+
+func mediaAddress(in *inside) Value { return addressText(in.first(track.MediaAddress)) }

@@ -11,12 +11,14 @@ import (
 
 // Closed sets of RFC 3261 section 20 and the IANA registers of option tags, methods and event packages.
 var (
-	optionWords = []string{"100rel", "eventlist", "from-change", "gruu", "histinfo", "ice", "join", "norefersub", "outbound",
-		"path", "precondition", "pref", "privacy", "replaces", "resource-priority", "sdp-anat", "sec-agree", "sips", "tdialog",
+	optionWords = []string{"100rel", "eventlist", "from-change", "gruu", "histinfo", "ice", "join", "norefersub",
+		"outbound", "path", "precondition", "pref", "privacy", "replaces", "resource-priority", "sdp-anat", "sec-agree",
+		"sips", "tdialog",
 		"timer"}
 	methodWords = []string{"INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE", "INFO", "SUBSCRIBE",
 		"NOTIFY", "REFER", "MESSAGE", "PUBLISH"}
-	eventWords = []string{"presence", "dialog", "message-summary", "reg", "refer", "conference", "kpml", "as-feature-event",
+	eventWords = []string{"presence", "dialog", "message-summary", "reg", "refer", "conference", "kpml",
+		"as-feature-event",
 		"ua-profile", "line-seize", "call-completion"}
 )
 

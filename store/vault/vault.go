@@ -61,7 +61,8 @@ func New(ids, pseudonyms []byte) (*Keys, error) {
 
 // Demo returns the published demonstration keys: everybody has them, so what they make hides nothing.
 func Demo() *Keys {
-	ids, pseudonyms := sha256.Sum256([]byte("sipsieve demonstration ids")), sha256.Sum256([]byte("sipsieve demonstration pseudonyms"))
+	ids := sha256.Sum256([]byte("sipsieve demonstration ids"))
+	pseudonyms := sha256.Sum256([]byte("sipsieve demonstration pseudonyms"))
 	k, _ := New(ids[:], pseudonyms[:])
 	return k
 }
