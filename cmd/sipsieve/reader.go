@@ -24,6 +24,7 @@ type reader struct {
 	clock   time.Time
 	drift   time.Duration // by which the source has seen the wall clock set, in all
 	pending int
+	begun   bool // every shard has had the clock
 }
 
 // run is the only goroutine that touches r. It returns what ended the source, nil at its end.
@@ -88,7 +89,8 @@ func (r *reader) take(m *sip.Message) {
 }
 
 // flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
-// so that what they send does not depend on how many there are.
+// so that what they send does not depend on how many there are; a wire's get it once, for then it runs by itself, and
+// nobody waits for a shard that has no call.
 func (r *reader) flush() {
 	for i, s := range r.shards {
 		b := r.filling[i]
@@ -98,7 +100,7 @@ func (r *reader) flush() {
 			r.filling[i] = s.spare()
 			continue
 		}
-		if b.empty() {
+		if b.empty() && r.begun {
 			continue
 		}
 		select {
@@ -109,7 +111,7 @@ func (r *reader) flush() {
 			b.lose()
 		}
 	}
-	r.pending = 0
+	r.pending, r.begun = 0, true
 }
 
 // A batch is messages on their way from a reader to a shard, with their keys and the domain's clock at each.

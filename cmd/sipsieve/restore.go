@@ -54,8 +54,10 @@ func (d *daemon) restore(dom *domain) {
 		d.journal.restored.Add(1)
 	}
 	d.kept = nil
-	for _, s := range dom.shards {
-		s.resume()
+	if d.journal.restored.Load() > 0 {
+		for _, s := range dom.shards {
+			s.resume()
+		}
 	}
 	d.log.Info("journal read", "restored", d.journal.restored.Load(), "refused", d.journal.refused.Load(),
 		"broken", d.journal.broken.Load())
@@ -161,8 +163,6 @@ func (s *shard) changed(clock time.Time) []track.Saved {
 func (s *shard) resume() {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
-	if counts.Live > 0 {
-		s.looked = time.Now()
-		s.wire = s.looked
-	}
+	s.looked = time.Now()
+	s.wire = s.looked
 }

@@ -27,7 +27,7 @@ func (d *daemon) serve(l net.Listener, mux http.Handler) {
 func (d *daemon) publicMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics{d})
+	registry.MustRegister(&metrics{d}, &journalMetrics{d.journal})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", d.readyz)
@@ -82,6 +82,7 @@ type statusReport struct {
 	Balance   string            `json:"balance"`
 	Bus       []streamReport    `json:"bus"`
 	Records   map[string]int    `json:"records"`
+	Journal   *journalReport    `json:"journal,omitempty"`
 	Forgotten uint64            `json:"forgotten"`
 }
 
@@ -105,6 +106,7 @@ func (d *daemon) status(r *http.Request) statusReport {
 	d.mu.Lock()
 	s.Troubles = maps.Clone(d.troubles)
 	d.mu.Unlock()
+	s.Journal = d.journal.report()
 	for _, p := range d.purposes {
 		lag, err := d.bus.Lag(r.Context(), p.Name)
 		if err != nil {
