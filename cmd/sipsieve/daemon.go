@@ -154,7 +154,9 @@ func (d *daemon) openSources() error {
 	if len(live) == 0 {
 		return nil
 	}
-	dom := newDomain(live, d.plan(d.Shards, true))
+	plan := d.plan(d.Shards, true)
+	plan.saves = d.journal != nil
+	dom := newDomain(live, plan)
 	d.restore(dom)
 	d.feeds = append(d.feeds, feedOf("live", dom))
 	for _, s := range live {

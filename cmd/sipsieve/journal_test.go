@@ -29,7 +29,8 @@ func openedJournal(t testing.TB, path string) (*journal, keptCalls) {
 
 // stateOf and frozenOf are entries of the n-th call, each telling of its version.
 func stateOf(n, version int) entry {
-	return entry{kind: stateEntry, name: track.Key{byte(n), byte(n >> 8), byte(n >> 16), 1}, body: fmt.Appendf(nil, "state %d %d", n, version)}
+	return entry{kind: stateEntry, name: track.Key{byte(n), byte(n >> 8), byte(n >> 16), 1},
+		body: fmt.Appendf(nil, "state %d %d", n, version)}
 }
 
 func frozenOf(n int) entry {
@@ -172,7 +173,8 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 		}
 		n := 0
 		err = r.each(func(block uint64, e *entry) error {
-			if want := stateOf(n, 1); e.kind != want.kind || e.name != want.name || !bytes.Equal(e.body, want.body) || block != uint64(n)+1 {
+			want := stateOf(n, 1)
+			if e.kind != want.kind || e.name != want.name || !bytes.Equal(e.body, want.body) || block != uint64(n)+1 {
 				t.Errorf("entry %d is another one", n)
 			}
 			n++

@@ -69,8 +69,8 @@ func newFeeder(t *testing.T, ladder, extra string) *feeder {
 	port := conn.LocalAddr().(*net.UDPAddr).Port
 	_ = conn.Close()
 	dir := t.TempDir()
-	f := &feeder{site: &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap")},
-		port: port, packets: packetsOf(t, file.Bytes())}
+	s := &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap")}
+	f := &feeder{site: s, port: port, packets: packetsOf(t, file.Bytes())}
 	if err := os.WriteFile(f.capture, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +85,9 @@ func (f *feeder) write(t *testing.T, extra string) {
 	if strings.Contains(extra, "[keys]") {
 		keys = ""
 	}
-	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\nlog_level = \"debug\"\n%s%s[[source]]\ntype = \"hep\"\n"+
-		"listen = [\"udp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
-		filepath.Join(f.dir, "state"), extra, keys, f.port)
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\nlog_level = \"debug\"\n%s%s"+
+		"[[source]]\ntype = \"hep\"\nlisten = [\"udp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n"+
+		"[http]\nlisten = \"\"\n", filepath.Join(f.dir, "state"), extra, keys, f.port)
 	if err := os.WriteFile(f.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -386,4 +386,15 @@ func TestASwitchedOffJournalIsGone(t *testing.T) {
 	if got := f.stored(t); len(got) != 3 {
 		t.Errorf("records = %d, want 3", len(got))
 	}
+}
+
+// TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
+func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
+	f := newFeeder(t, threeCalls, "shards = 16\n")
+	p := f.begin(t)
+	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {
+		return !bytes.Contains(p.Payload, []byte("Call-ID: one"))
+	}))
+	f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 1 })
+	p.stop(t, syscall.SIGTERM)
 }

@@ -120,19 +120,22 @@ func (c *collector) keep(s *track.Saved) {
 		c.saved = append(c.saved, entry{kind: goneEntry, name: s.Name})
 		return
 	}
-	c.saved = append(c.saved, entry{kind: stateEntry, name: s.Name, body: s.State})
-	if s.Event == nil {
-		return
+	if s.Event != nil { // before the state, so that no state is ever without it
+		c.saved = append(c.saved, entry{kind: frozenEntry, name: s.Name, body: c.freeze(s.Event)})
 	}
-	r := c.d.records.Record(s.Event)
-	var body []byte
+	c.saved = append(c.saved, entry{kind: stateEntry, name: s.Name, body: s.State})
+}
+
+// freeze returns what all purposes keep of the texts of ev's call.
+func (c *collector) freeze(ev *track.Event) (body []byte) {
+	r := c.d.records.Record(ev)
 	for _, p := range c.d.purposes {
 		c.frozen = p.Freeze(c.frozen[:0], &r)
 		if len(c.frozen) > 0 {
 			body = appendFrozen(body, p.Name, c.frozen)
 		}
 	}
-	c.saved = append(c.saved, entry{kind: frozenEntry, name: s.Name, body: body})
+	return body
 }
 
 // save hands over to the journal what was kept, once everything is durable that was told before: a call is not gone
