@@ -157,7 +157,9 @@ func (d *daemon) openSources() error {
 	if len(live) == 0 {
 		return nil
 	}
-	dom := newDomain(live, d.plan(d.Shards, true)).of(keys...)
+	plan := d.plan(d.Shards, true)
+	plan.saves = d.journal != nil
+	dom := newDomain(live, plan).of(keys...)
 	d.restore(dom)
 	d.feeds = append(d.feeds, feedOf(liveFeed, dom))
 	for _, s := range live {

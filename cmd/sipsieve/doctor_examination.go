@@ -85,7 +85,6 @@ func examine(ctx context.Context, s *setup, listening func()) (*examination, err
 // plan returns what a domain of the examination is made from: nothing is told of legs and devices.
 func (e *examination) plan(live bool) domainPlan {
 	p := e.setup.plan(0, live)
-	p.saves = false
 	p.linking, p.devices = nil, 0
 	return p
 }

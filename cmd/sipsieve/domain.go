@@ -21,6 +21,7 @@ type domain struct {
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
+	clock   atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
 	trunks  trunkNumbers
 	early   func(key string, err error) // is told what ended a source before its time; nil if nobody asks
 
@@ -51,6 +52,7 @@ func newDomain(sources []capture.Source, p domainPlan) *domain {
 	d.deviceCounts.Store(new(track.DeviceCounts))
 	for i := range p.shards {
 		s := newShard(i, p, d.out)
+		s.domain = &d.clock
 		if len(sources) > 1 {
 			s.hold = new(hold)
 		}

@@ -85,7 +85,7 @@ func (j *journal) load(kept keptCalls) error {
 		return err
 	}
 	if r.policy != j.policy {
-		j.log.Warn("journal: the policy has changed since; what is restored is told without the fields that are read of texts")
+		j.log.Warn("journal: the policy has changed: restored calls are told without the fields that are read of texts")
 	}
 	return r.each(func(block uint64, e *entry) error {
 		j.note(block, e)
@@ -133,7 +133,7 @@ func (j *journal) rewrite() (err error) {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	next := &journal{path: j.path, file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]whereabouts, len(j.where))}
+	next := &journal{file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]whereabouts, len(j.where))}
 	if j.clock != nil {
 		next.note(0, &entry{kind: clockEntry, body: j.clock})
 		next.w.add(&entry{kind: clockEntry, body: j.clock})

@@ -70,6 +70,7 @@ func (r *reader) note(p *capture.Packet) {
 	if p.Step != 0 {
 		r.flush()
 		r.clock, r.drift = r.clock.Add(p.Step), r.drift+p.Step
+		r.domain.clock.Store(r.clock.UnixNano())
 	}
 	if p.Missed == 0 && p.Step == 0 {
 		return
@@ -97,7 +98,7 @@ func (r *reader) take(m *sip.Message) {
 }
 
 // flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
-// so that what they send does not depend on how many there are.
+// so that what they send does not depend on how many there are; a wire's look at their domain's.
 func (r *reader) flush() {
 	for i, s := range r.shards {
 		b := r.filling[i]
@@ -118,7 +119,19 @@ func (r *reader) flush() {
 			b.lose()
 		}
 	}
+	r.reach()
 	r.pending = 0
+}
+
+// reach moves the domain's clock to r's, if that is later. What bears an earlier time has been handed over by r.
+func (r *reader) reach() {
+	now := r.clock.UnixNano()
+	for {
+		clock := r.domain.clock.Load()
+		if now <= clock || r.domain.clock.CompareAndSwap(clock, now) {
+			return
+		}
+	}
 }
 
 // A batch is messages on their way from a reader to a shard, with their keys and the domain's clock at each.

@@ -66,9 +66,7 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 			}
 			sources = append(sources, one)
 		}
-		plan := s.plan(shards, true)
-		plan.saves = false // what is open at the end is told
-		d := newDomain(sources, plan)
+		d := newDomain(sources, s.plan(shards, true))
 		err := runDomain(t.Context(), d, func(ev *track.Event) {
 			rec := s.records.Record(ev)
 			rec.Site, rec.Sensor = s.site, s.sensor

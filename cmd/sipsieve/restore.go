@@ -54,8 +54,10 @@ func (d *daemon) restore(dom *domain) {
 		d.journal.restored.Add(1)
 	}
 	d.kept = nil
-	for _, s := range dom.shards {
-		s.resume()
+	if d.journal.restored.Load() > 0 {
+		for _, s := range dom.shards {
+			s.resume()
+		}
 	}
 	d.log.Info("journal read", "restored", d.journal.restored.Load(), "refused", d.journal.refused.Load(),
 		"broken", d.journal.broken.Load())
@@ -118,19 +120,22 @@ func (c *collector) keep(s *track.Saved) {
 		c.saved = append(c.saved, entry{kind: goneEntry, name: s.Name})
 		return
 	}
-	c.saved = append(c.saved, entry{kind: stateEntry, name: s.Name, body: s.State})
-	if s.Event == nil {
-		return
+	if s.Event != nil { // before the state, so that no state is ever without it
+		c.saved = append(c.saved, entry{kind: frozenEntry, name: s.Name, body: c.freeze(s.Event)})
 	}
-	r := c.d.records.Record(s.Event)
-	var body []byte
+	c.saved = append(c.saved, entry{kind: stateEntry, name: s.Name, body: s.State})
+}
+
+// freeze returns what all purposes keep of the texts of ev's call.
+func (c *collector) freeze(ev *track.Event) (body []byte) {
+	r := c.d.records.Record(ev)
 	for _, p := range c.d.purposes {
 		c.frozen = p.Freeze(c.frozen[:0], &r)
 		if len(c.frozen) > 0 {
 			body = appendFrozen(body, p.Name, c.frozen)
 		}
 	}
-	c.saved = append(c.saved, entry{kind: frozenEntry, name: s.Name, body: body})
+	return body
 }
 
 // save hands over to the journal what was kept, once everything is durable that was told before: a call is not gone
@@ -161,8 +166,6 @@ func (s *shard) changed(clock time.Time) []track.Saved {
 func (s *shard) resume() {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
-	if counts.Live > 0 {
-		s.looked = time.Now()
-		s.wire = s.looked
-	}
+	s.looked = time.Now()
+	s.wire = s.looked
 }

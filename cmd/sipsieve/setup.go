@@ -71,7 +71,7 @@ func (s *setup) plan(shards int, live bool) domainPlan {
 	}
 	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
 		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders(),
-		devices: s.devices(), trunks: s.trunks, saves: live && s.Calls.Journal}
+		devices: s.devices(), trunks: s.trunks}
 	if cpni.NeedsLegs(s.policy.Fields()) {
 		p.linking = s.Calls.linking(p.keyer)
 	}

@@ -32,6 +32,8 @@ type shard struct {
 	wire   time.Time     // the domain's clock, as far as packets have brought it
 	looked time.Time     // when they had
 	drift  time.Duration // by which the wall clock was set, in all
+	domain *atomic.Int64 // the domain's clock
+	before int64         // what that was at the last tick
 
 	savedAt time.Time
 
@@ -102,6 +104,7 @@ func (s *shard) run() error {
 			}
 			s.take(b)
 		case <-tick:
+			s.keepUp()
 			if !s.wire.IsZero() {
 				s.pass(s.wire.Add(time.Since(s.looked)))
 			}
@@ -114,6 +117,17 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// keepUp follows the domain's clock where the packets are for other shards: what was handed over a tick ago has come,
+// if nothing waits.
+func (s *shard) keepUp() {
+	at := time.Unix(0, s.before).UTC()
+	behind := s.wire.IsZero() || at.After(s.wire.Add(time.Since(s.looked)))
+	if s.before != 0 && behind && len(s.in) == 0 {
+		s.wire, s.looked = at, time.Now()
+	}
+	s.before = s.domain.Load()
 }
 
 // take observes b, or holds it until its turn has come.
@@ -139,7 +153,7 @@ const mostDrift = 500 * time.Millisecond
 // hear takes note of what happened before the messages of b. That the clock was set is told by every reader.
 func (s *shard) hear(b *batch) {
 	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
-		s.drift, s.wire = b.drift, s.wire.Add(by)
+		s.drift, s.wire, s.before = b.drift, s.wire.Add(by), 0
 		s.track.Stepped(b.clock, by)
 	}
 	for _, g := range b.gaps {

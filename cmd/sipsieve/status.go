@@ -25,6 +25,7 @@ type statusReport struct {
 	Troubles  map[string]string `json:"troubles"`
 	Bus       []streamReport    `json:"bus"`
 	Records   map[string]int    `json:"records"`
+	Journal   *journalReport    `json:"journal,omitempty"`
 	Forgotten uint64            `json:"forgotten"`
 	Balance   string            `json:"balance"`
 	Ledger    *ledger           `json:"ledger"`
@@ -55,7 +56,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 	s := statusReport{Site: d.site, Sensor: d.sensor, Version: version(), Policy: d.policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
-	s.Ready = len(s.Why) == 0
+	s.Ready, s.Journal = len(s.Why) == 0, d.journal.report()
 	if err := l.balance(true); err != nil {
 		s.Balance = err.Error()
 	}

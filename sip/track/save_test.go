@@ -80,7 +80,8 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	var in restored
 	fill(reflect.ValueOf(&in).Elem(), &n)
 	in.nseen, in.nlegs, in.forking.n, in.row = prints+3, branches, len(in.forking.tags), ringRow
-	in.phase, in.byeBy, in.cause, in.known, in.transfer, in.offered = up, Callee, EndTransfer, SessionTimer, Blind, Attended
+	in.phase, in.byeBy, in.cause, in.known = up, Callee, EndTransfer, SessionTimer
+	in.transfer, in.offered = Blind, Attended
 	c := coder{}
 	c.state(&in)
 	out, err := readDialog(c.b)

@@ -30,7 +30,8 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 	switch {
 	case r.Restored():
 		return append(dst, r.Frozen(u.Name)...)
-	case u.keys == nil || r.Kind() != "call" || !slices.Contains(u.Kinds, "call") || u.When == "emergency" && !r.Emergency():
+	case u.keys == nil || r.Kind() != "call" || !slices.Contains(u.Kinds, "call"),
+		u.When == "emergency" && !r.Emergency():
 		return dst
 	}
 	from := len(dst)

@@ -90,7 +90,8 @@ func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 // TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall changes a policy between two starts.
 func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
 	facts := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "b", track.CallerNumber: "+13035550142"}
-	src := written("fraud", "caller_number = { form = \"e164\", because = \"x\" }\nduration_ms = { form = \"keep\", because = \"x\" }\n")
+	src := written("fraud", "caller_number = { form = \"e164\", because = \"x\" }\n"+
+		"duration_ms = { form = \"keep\", because = \"x\" }\n")
 	frozen := boundPurpose(t, src).Freeze(nil, aCall(facts))
 	narrow := boundPurpose(t, strings.Replace(src, "kinds =", "when = \"emergency\"\nkinds =", 1))
 	if _, ok := narrow.Minimise(nil, restored("fraud", frozen, 0)); ok {
@@ -108,7 +109,8 @@ func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
 
 func TestWhatIsFrozenIsBounded(t *testing.T) {
 	lines := ""
-	for _, name := range []string{"caller_domain", "dialed_domain", "stir_certificate_host", "visited_network", "auth_realm"} {
+	for _, name := range []string{"caller_domain", "dialed_domain", "stir_certificate_host", "visited_network",
+		"auth_realm"} {
 		lines += fmt.Sprintf("%s = { form = \"keep\", because = \"x\" }\n", name)
 	}
 	u := boundPurpose(t, written("billing", lines))

@@ -13,7 +13,8 @@ func TestWhatIsSealedOpensUnderItsKeyAtItsPlaceWhole(t *testing.T) {
 	if len(sealed) != len(plain)+Overhead || bytes.Contains(sealed, plain) {
 		t.Errorf("sealed = %d bytes of %d", len(sealed), len(plain))
 	}
-	if got, err := Demo().Sealer("journal").Open([]byte("x"), sealed, place); err != nil || string(got) != "xstate of a call" {
+	got, err := Demo().Sealer("journal").Open([]byte("x"), sealed, place)
+	if err != nil || string(got) != "xstate of a call" {
 		t.Errorf("opened = %q, %v", got, err)
 	}
 	other, _ := New(bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32))

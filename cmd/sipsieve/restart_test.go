@@ -1,0 +1,406 @@
+package main
+
+import (
+	"bytes"
+	enc "encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/capturetest"
+	"sipsieve/sip/track"
+	"sipsieve/store/vault"
+)
+
+// hepOf returns p as a switch mirrors it, HEP version 3.
+func hepOf(p *capture.Packet) []byte {
+	b := []byte("HEP3\x00\x00")
+	chunk := func(kind uint16, value []byte) {
+		b = enc.BigEndian.AppendUint32(b, uint32(kind))
+		b = append(enc.BigEndian.AppendUint16(b, uint16(6+len(value))), value...)
+	}
+	src, dst := p.Flow.Src, p.Flow.Dst
+	chunk(1, []byte{2})
+	chunk(2, []byte{17})
+	chunk(3, src.Addr().AsSlice())
+	chunk(4, dst.Addr().AsSlice())
+	chunk(7, enc.BigEndian.AppendUint16(nil, src.Port()))
+	chunk(8, enc.BigEndian.AppendUint16(nil, dst.Port()))
+	chunk(9, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Unix())))
+	chunk(10, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Nanosecond()/1000)))
+	chunk(11, []byte{1})
+	chunk(15, p.Payload)
+	enc.BigEndian.PutUint16(b[4:], uint16(len(b)))
+	return b
+}
+
+// A feeder is a switch that mirrors its signalling to a daemon by HEP.
+type feeder struct {
+	*site
+	port    int
+	packets []capture.Packet
+}
+
+// newFeeder returns a site whose daemon listens for HEP. Its capture is the ladder, as it was a minute ago.
+func newFeeder(t *testing.T, ladder, extra string) *feeder {
+	t.Helper()
+	began := time.Now().Add(-70 * time.Second).UTC().Truncate(time.Second)
+	frames, err := capturetest.Ladder([]byte("start " + began.Format(time.RFC3339) + "\n" + ladder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := capturetest.WritePcap(&file, frames); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := conn.LocalAddr().(*net.UDPAddr).Port
+	_ = conn.Close()
+	dir := t.TempDir()
+	s := &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap")}
+	f := &feeder{site: s, port: port, packets: packetsOf(t, file.Bytes())}
+	if err := os.WriteFile(f.capture, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, extra)
+	return f
+}
+
+// write writes the configuration; extra stands before the sections.
+func (f *feeder) write(t *testing.T, extra string) {
+	t.Helper()
+	keys := "[keys]\ndemo = true\n"
+	if strings.Contains(extra, "[keys]") {
+		keys = ""
+	}
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\nlog_level = \"debug\"\n%s%s"+
+		"[[source]]\ntype = \"hep\"\nlisten = [\"udp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n"+
+		"[http]\nlisten = \"\"\n", filepath.Join(f.dir, "state"), extra, keys, f.port)
+	if err := os.WriteFile(f.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (f *feeder) begin(t *testing.T) *process {
+	t.Helper()
+	p := f.start(t)
+	f.up(t)
+	return p
+}
+
+// send mirrors packets, and waits until the daemon has followed all of them.
+func (f *feeder) send(t *testing.T, packets []capture.Packet) {
+	t.Helper()
+	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", f.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	before := f.status(t).Ledger.Messages.Tracked
+	for i := range packets {
+		if _, err := conn.Write(hepOf(&packets[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.await(t, "messages", func(r *statusReport) bool {
+		return r.Ledger.Messages.Tracked == before+uint64(len(packets))
+	})
+}
+
+// await asks the daemon until it says what is awaited.
+func (s *site) await(t *testing.T, what string, so func(*statusReport) bool) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		r := s.status(t)
+		if so(&r) {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%s: what is awaited does not come: %+v %+v %v", what, r.Ledger.Calls, r.Journal, r.Records)
+		}
+	}
+}
+
+func (s *site) journalPath() string { return filepath.Join(s.dir, "state", journalName) }
+
+// journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
+func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
+	t.Helper()
+	file, err := os.Open(s.journalPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := newBlockReader(file, vault.Demo().Sealer("journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := keptCalls{}
+	err = r.each(func(_ uint64, e *entry) error {
+		kept.take(e)
+		plain = append(plain, e.body...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := track.New(track.DefaultLimits())
+	tr.Save(track.NewKeyer(vault.Demo().TrackRoot()))
+	for _, c := range kept.inOrder() {
+		if err := tr.Restore(c.saved, c.facts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ev := range tr.Finish(nil) {
+		calls = append(calls, ev.Call)
+	}
+	return plain, calls
+}
+
+// awaitJournalled waits until the journal has n calls, each with its ACK.
+func (s *site) awaitJournalled(t *testing.T, n int) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		_, calls := s.journalled(t)
+		if calls = slices.DeleteFunc(calls, func(c *track.Call) bool { return c.Missing&track.NoAck != 0 }); len(calls) == n {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("acknowledged calls in the journal = %d, want %d", len(calls), n)
+		}
+	}
+}
+
+// threeCalls are answered before a restart and end after it, one is held over it, and one rings.
+const threeCalls = `
+callid one
+00:00.000  alice -> bob   INVITE
+00:01.200  alice <- bob   180
+00:04.900  alice <- bob   200 INVITE
+00:05.000  alice -> bob   ACK
+callid two
+00:05.100  carol -> bob   INVITE
+    Privacy: id
+00:05.200  carol <- bob   183 sdp
+00:05.900  carol <- bob   200 INVITE
+00:06.000  carol -> bob   ACK
+00:06.100  carol -> bob   INVITE hold
+00:06.200  carol <- bob   200 INVITE
+00:06.300  carol -> bob   ACK
+callid three
+00:06.400  dave -> erin   INVITE
+00:06.500  dave <- erin   407
+00:06.600  dave -> erin   ACK
+00:06.700  dave -> erin   INVITE
+00:06.800  dave <- erin   200 INVITE
+00:06.900  dave -> erin   ACK
+# the restart
+callid one
+01:04.900  alice -> bob   BYE
+01:04.950  alice <- bob   200 BYE
+callid two
+01:05.000  carol -> bob   INVITE
+01:05.100  carol <- bob   200 INVITE
+01:05.200  carol -> bob   ACK
+01:06.000  carol <- bob   BYE
+    Reason: Q.850;cause=31
+01:06.100  carol -> bob   200 BYE
+callid three
+01:07.000  dave -> erin   BYE
+01:07.100  dave <- erin   200 BYE
+`
+
+// untilRestart are the messages of threeCalls before its restart.
+const untilRestart = 17
+
+// afterRestart sets in each record what differs when its call went over a restart.
+func afterRestart(t *testing.T, rows map[string]string, change map[string]any) map[string]string {
+	t.Helper()
+	changed := map[string]string{}
+	for id, text := range rows {
+		var row map[string]any
+		if err := json.Unmarshal([]byte(text), &row); err != nil {
+			t.Fatal(err)
+		}
+		for key, v := range change {
+			row[key] = v
+		}
+		b, _ := json.Marshal(row)
+		changed[id] = string(b)
+	}
+	return changed
+}
+
+// TestOpenCallsSurviveARestart ends the daemon between the answers and the BYEs: each call has one record, the one
+// that the whole capture gives, but for the gap.
+func TestOpenCallsSurviveARestart(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+		for _, shards := range []string{"", "shards = 5\n"} {
+			f := newFeeder(t, threeCalls, "")
+			want := afterRestart(t, f.replayed(t),
+				map[string]any{"missing": []string{"restart_gap"}, "status": "partial", "source": "hep"})
+			p := f.begin(t)
+			f.send(t, f.packets[:untilRestart])
+			if sig == syscall.SIGKILL {
+				f.awaitJournalled(t, 3)
+			}
+			if code := p.stop(t, sig); sig == syscall.SIGTERM && code != 0 {
+				t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+			}
+			if got := f.stored(t); len(got) != 0 {
+				t.Errorf("%v: records at the restart = %d, want 0", sig, len(got))
+			}
+			f.write(t, shards)
+			p = f.begin(t)
+			f.send(t, f.packets[untilRestart:])
+			f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 3 && r.Journal.Calls == 0 })
+			r := f.status(t)
+			if r.Journal.Restored != 3 || r.Ledger.Calls.Opened != 3 || r.Balance != "balanced" {
+				t.Errorf("restored = %d, opened = %d, %s", r.Journal.Restored, r.Ledger.Calls.Opened, r.Balance)
+			}
+			if code := p.stop(t, syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+			}
+			same(t, f.stored(t), want)
+		}
+	}
+}
+
+// fewer is less than all calls of a journal.
+const fewer = 1 << 32
+
+// TestAJournalThatCannotBeReadStopsNobody damages the journal in every way.
+func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
+	f := newFeeder(t, threeCalls, "")
+	p := f.begin(t)
+	f.send(t, f.packets[:untilRestart])
+	p.stop(t, syscall.SIGTERM)
+	whole, err := os.ReadFile(f.journalPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := os.Stat(f.journalPath()); st.Mode().Perm() != 0o600 {
+		t.Errorf("mode = %v, want 0600", st.Mode())
+	}
+	keys := filepath.Join(f.dir, "keys")
+	if err := vault.Create(keys); err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(whole)
+	changed[len(changed)-1] ^= 1
+	for name, c := range map[string]struct {
+		file                      []byte
+		extra, says               string
+		restored, refused, broken uint64
+	}{
+		"whole":           {whole, "", "restored=3", 3, 0, 0},
+		"cut":             {whole[:len(whole)-7], "", "not whole", fewer, 0, 1},
+		"changed":         {changed, "", "not whole", fewer, 0, 1},
+		"cut in its head": {whole[:len(journalLine)+9], "", "not whole", 0, 0, 1},
+		"of the future":   {bytes.Replace(whole, []byte("journal 1"), []byte("journal 2"), 1), "", "version", 0, 1, 0},
+		"garbage":         {bytes.Repeat([]byte("garbage"), 1000), "", "version", 0, 1, 0},
+		"empty":           {nil, "", "version", 0, 1, 0},
+		"another key":     {whole, fmt.Sprintf("[keys]\nfile = %q\n", keys), "another key", 0, 1, 0},
+		"garbage behind":  {append(bytes.Clone(whole), "garbage that follows"...), "", "not whole", 3, 0, 1},
+	} {
+		if err := os.WriteFile(f.journalPath(), c.file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f.write(t, c.extra)
+		p := f.begin(t)
+		r := f.status(t).Journal
+		if c.restored == fewer && r.Restored < 3 {
+			c.restored = r.Restored // the calls may stand in several blocks
+		}
+		if r.Restored != c.restored || r.Refused != c.refused || r.Broken != c.broken {
+			t.Errorf("%s: restored %d, refused %d, broken %d; want %d, %d, %d", name, r.Restored, r.Refused, r.Broken,
+				c.restored, c.refused, c.broken)
+		}
+		if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), c.says) {
+			t.Errorf("%s: exit code = %d, want 0 and %q:\n%s", name, code, c.says, p.stderr.String())
+		}
+	}
+}
+
+// TestNothingOfACallIsInTheJournal looks for markers and numbers in the journal as it lies there, and opened for what
+// the policy does not let out.
+func TestNothingOfACallIsInTheJournal(t *testing.T) {
+	c := &coop{r: rand.New(rand.NewPCG(222, 67)), birds: map[string]string{}}
+	f := newFeeder(t, threeCalls, "")
+	from, to := f.packets[0].Flow.Src, f.packets[0].Flow.Dst
+	for n := range 5 {
+		for i, text := range c.call(n)[:4] {
+			p := capture.Packet{Time: f.packets[i].Time, Flow: capture.Flow{Src: from, Dst: to}, Payload: []byte(text)}
+			if strings.HasPrefix(text, "SIP/2.0") {
+				p.Flow = capture.Flow{Src: to, Dst: from}
+			}
+			f.packets = append(f.packets, p)
+		}
+	}
+	p := f.begin(t)
+	f.send(t, slices.Concat(f.packets[:untilRestart], f.packets[len(f.packets)-20:]))
+	p.stop(t, syscall.SIGTERM)
+	plain, calls := f.journalled(t)
+	if len(calls) < 8 || !bytes.Contains(plain, []byte("+13035550110")) {
+		t.Fatalf("calls = %d, and what billing keeps: the test shows nothing", len(calls))
+	}
+	c.search(t, "the journal, opened", plain)
+	for _, text := range []string{"one@", "two@", from.Addr().String(), "tag", "Privacy"} {
+		if bytes.Contains(plain, []byte(text)) {
+			t.Errorf("the journal, opened, has %q", text)
+		}
+	}
+	file, err := os.ReadFile(f.journalPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.search(t, "the journal", file)
+	if bytes.Contains(file, []byte("555")) || bytes.Contains(file, []byte(from.Addr().AsSlice())) {
+		t.Error("the journal has a number or an address")
+	}
+	log := p.stderr.Bytes()
+	if c.search(t, "the log", log); bytes.Contains(log, []byte("555")) {
+		t.Error("the log has a number")
+	}
+}
+
+// TestASwitchedOffJournalIsGone turns the journal off: open calls are told as partial at the stop, as before.
+func TestASwitchedOffJournalIsGone(t *testing.T) {
+	f := newFeeder(t, threeCalls, "")
+	p := f.begin(t)
+	f.send(t, f.packets[:untilRestart])
+	p.stop(t, syscall.SIGTERM)
+	f.write(t, "[calls]\njournal = false\n")
+	p = f.begin(t)
+	if _, err := os.Stat(f.journalPath()); err == nil {
+		t.Error("the journal is still there")
+	}
+	f.send(t, f.packets[:untilRestart])
+	p.stop(t, syscall.SIGTERM)
+	if got := f.stored(t); len(got) != 3 {
+		t.Errorf("records = %d, want 3", len(got))
+	}
+}
+
+// TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
+func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
+	f := newFeeder(t, threeCalls, "shards = 16\n")
+	p := f.begin(t)
+	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {
+		return !bytes.Contains(p.Payload, []byte("Call-ID: one"))
+	}))
+	f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 1 })
+	p.stop(t, syscall.SIGTERM)
+}
