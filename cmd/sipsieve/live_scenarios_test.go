@@ -25,7 +25,7 @@ type liveScenario struct {
 	interfaces []string // at which the daemon listens; access, the caller's side, if there is none
 	flags      []string // of the caller's SIPp
 	ipv6       bool
-	lossy      bool // SIPp loses messages: its own counts are of what it lost, too
+	lossy      bool // every SIPp loses messages: its own counts are of what it lost, too
 	dialogs    int  // that each of SIPp's calls makes, 1 if it is 0
 	frames     int  // that are to come beside those of messages, at least
 	as         string
@@ -112,13 +112,7 @@ func (sc *liveScenario) run(t *testing.T, n *network) {
 	proxy := n.proxies(t)
 	s := sc.site(t)
 	daemon := s.startIn(t, n.proxy)
-	address := "10.9.2.2"
-	if sc.ipv6 {
-		address = "fd09:2::2"
-	}
-	for i, device := range sc.devices {
-		n.takes(t, device, 5060+10*i, address)
-	}
+	n.takes(t, sc)
 	stats := n.calls(t, sc)
 	l := s.settled(t, sc)
 	if l.Packets.KernelDropped+l.Messages.Dropped > 0 {
