@@ -126,11 +126,22 @@ func (n *network) proxies(t *testing.T) *resident {
 	return r
 }
 
-// takes starts a device that takes calls at port, as the SIPp scenario says.
-func (n *network) takes(t *testing.T, scenario string, port int, address string) {
+// takes starts the devices of sc that take calls.
+func (n *network) takes(t *testing.T, sc *liveScenario) {
 	t.Helper()
-	n.start(t, n.callee, "sipp", "-sf", beside(t, scenario+".xml"), "-i", address, "-p", strconv.Itoa(port), "-nostdin", address)
-	n.listens(t, n.callee, port)
+	address := "10.9.2.2"
+	if sc.ipv6 {
+		address = "fd09:2::2"
+	}
+	for i, device := range sc.devices {
+		port := 5060 + 10*i
+		args := []string{"sipp", "-sf", beside(t, device+".xml"), "-i", address, "-p", strconv.Itoa(port), "-nostdin"}
+		if sc.lossy {
+			args = append(args, sc.flags...)
+		}
+		n.start(t, n.callee, append(args, address)...)
+		n.listens(t, n.callee, port)
+	}
 }
 
 // calls makes calls as the SIPp scenario says and returns SIPp's statistics at the end, by the name of the column.
