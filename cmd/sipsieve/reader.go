@@ -26,6 +26,7 @@ type reader struct {
 	clock   time.Time
 	drift   time.Duration // by which the source has seen the wall clock set, in all
 	pending int
+	begun   bool // every shard of a wire has been told the time
 
 	lastLoss atomic.Int64 // when the source last said that packets are missing, packet time in Unix seconds; 0 for never
 	over     atomic.Bool
@@ -97,8 +98,11 @@ func (r *reader) take(m *sip.Message) {
 }
 
 // flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
-// so that what they send does not depend on how many there are.
+// so that what they send does not depend on how many there are. A wire's get it once: from then on their clocks run on
+// in silence, and until then no event has its turn.
 func (r *reader) flush() {
+	begun := r.begun
+	r.begun = true
 	for i, s := range r.shards {
 		b := r.filling[i]
 		b.clock = r.clock
@@ -107,7 +111,7 @@ func (r *reader) flush() {
 			r.filling[i] = s.spare()
 			continue
 		}
-		if b.empty() {
+		if b.empty() && begun {
 			continue
 		}
 		select {
@@ -116,6 +120,7 @@ func (r *reader) flush() {
 		default:
 			r.full.Add(uint64(len(b.keys)))
 			b.lose()
+			r.begun = begun
 		}
 	}
 	r.pending = 0
