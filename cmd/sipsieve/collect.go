@@ -52,6 +52,7 @@ type collector struct {
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
 	saved   []entry // for the journal
+	newest  int     // how many of them there were when the old ones went last
 	frozen  []byte  // of one call, for one purpose
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -122,4 +123,56 @@ func TestAFolderThatVanishesIsToldOnce(t *testing.T) {
 			t.Errorf("then = %v after %v, want the end after an hour", err, time.Since(began))
 		}
 	})
+}
+
+// TestTheJournalDoesNotMakeTheWireWait has a bus that takes nothing while calls change.
+func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
+	s := demoSetup(t, "../../configs/quickstart-policy.toml")
+	s.limits.Calls = 1000
+	c := newCollector(&daemon{setup: s, journal: new(journal)})
+	for range waitLimit {
+		c.out <- parcel{}
+	}
+	saved := make(chan struct{})
+	go func() {
+		defer close(saved)
+		for i := range 20_000 {
+			name := track.Key{byte(i), byte(i >> 8)}
+			c.keep(&track.Saved{Name: name, State: []byte{1}})
+			c.keep(&track.Saved{Name: name, State: []byte{2}})
+			if i >= 100 {
+				c.keep(&track.Saved{Name: name, Gone: true})
+			}
+			c.save()
+		}
+	}()
+	select {
+	case <-saved:
+	case <-time.After(patience):
+		t.Fatal("the collector waits for the bus")
+	}
+	if n, most := len(c.saved), 3*s.limits.Calls; n > most || c.d.journal.failed.Load() == 0 {
+		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, c.d.journal.failed.Load(), most)
+	}
+	<-c.out
+	c.save()
+	if len(c.saved) != 0 {
+		t.Errorf("saved = %d with room again, want 0", len(c.saved))
+	}
+}
+
+// TestTheNewestWordsOnACallAreKept has a call that changes, one that ends, and one that begins again.
+func TestTheNewestWordsOnACallAreKept(t *testing.T) {
+	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
+	got := newestOf([]entry{
+		{stateEntry, a, []byte("old")}, {frozenEntry, a, []byte("first")}, {stateEntry, b, nil}, {frozenEntry, b, nil},
+		{goneEntry, b, nil}, {goneEntry, c, nil}, {stateEntry, a, []byte("new")}, {stateEntry, c, []byte("again")},
+	})
+	want := []entry{
+		{frozenEntry, a, []byte("first")}, {goneEntry, b, nil}, {goneEntry, c, nil}, {stateEntry, a, []byte("new")},
+		{stateEntry, c, []byte("again")},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("entries = %v, want %v", got, want)
+	}
 }
