@@ -52,6 +52,7 @@ type collector struct {
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
 	saved   []entry // for the journal
+	newest  int     // how many of them there were when the old ones went last
 	frozen  []byte  // of one call, for one purpose
 }
 
@@ -63,11 +64,11 @@ func newCollector(d *daemon) *collector {
 // close says that no domain sends any more.
 func (c *collector) close() { close(c.in) }
 
-// run is the only goroutine that touches the purposes. It returns when everything is put or given up.
-func (c *collector) run() error {
+// run is the only goroutine that touches the purposes. It returns when everything is put, or given up when ctx ends.
+func (c *collector) run(ctx context.Context) error {
 	c.mergers = make([]*merger, len(c.d.feeds))
 	done := make(chan error, 1)
-	go func() { done <- c.put() }()
+	go func() { done <- c.put(ctx) }()
 	ticker := time.NewTicker(putWait)
 	defer ticker.Stop()
 	for open := true; open; {
@@ -158,42 +159,62 @@ func (c *collector) flush() {
 	}
 }
 
-// put puts batch after batch on the bus; what cannot be put now is put again.
-func (c *collector) put() error {
+// put puts batch after batch on the bus; what cannot be put now is put again. After what it gives up nothing is done
+// that relies on it: a file is read again, and calls are restored as they were.
+func (c *collector) put(ctx context.Context) (err error) {
 	sink := c.d.bus.Publisher(nil)
+	gone := 0
 	for p := range c.out {
-		if p.done != nil {
+		switch {
+		case p.done == nil:
+			if err == nil {
+				err = c.putAll(ctx, sink, p.excerpts)
+			}
+			if err != nil {
+				gone += c.giveUp(p.excerpts)
+			}
+		case err == nil:
 			if err := p.done(); err != nil {
 				c.d.log.Error("a file is read again at the next start", "err", err)
 			}
-			continue
-		}
-		if err := c.putAll(sink, p.excerpts); err != nil {
-			return err
 		}
 	}
-	return nil
+	if err != nil {
+		c.d.log.Error("excerpts given up", "count", gone, "err", err)
+	}
+	return err
 }
 
-func (c *collector) putAll(sink *bus.Publisher, xs []policy.Excerpt) error {
-	ctx := context.Background()
+// putAll puts xs, as often as it takes until ctx ends.
+func (c *collector) putAll(ctx context.Context, sink *bus.Publisher, xs []policy.Excerpt) error {
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
 		err := sink.Put(ctx, xs)
 		var refused store.Refused
 		switch {
-		case errors.Is(err, store.ErrUnavailable):
-			c.d.log.Warn("bus unavailable, holding excerpts", "held", len(xs), "err", err)
-			time.Sleep(wait)
-			continue
 		case errors.As(err, &refused):
 			c.refuse(xs, refused)
 			return nil
+		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
+			c.d.log.Warn("bus unavailable, holding excerpts", "held", len(xs), "err", err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+			continue
 		case err != nil:
-			return fmt.Errorf("bus: %w", err)
+			return err
 		}
 		c.acknowledge(xs, nil)
 		return nil
 	}
+}
+
+// giveUp counts what is not put because the daemon has to end, and returns how many that are.
+func (c *collector) giveUp(xs []policy.Excerpt) int {
+	for i := range xs {
+		c.tally.suppress(c.purpose(xs[i].Purpose), "unavailable", 1)
+	}
+	return len(xs)
 }
 
 // acknowledge counts what is durable now: all of xs but the refused ones of each purpose.

@@ -33,9 +33,19 @@ func newMerger(d *domain) *merger {
 
 // add takes what a shard sent and calls tell with every event whose turn has come.
 func (m *merger) add(f flow, tell func(*track.Event)) {
+	if m.clocks[f.shard].Sub(f.clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
+		m.release(endOfTime, tell)
+	}
 	m.clocks[f.shard] = f.clock
 	m.held = append(m.held, f.events...)
-	until := slices.MinFunc(m.clocks, time.Time.Compare)
+	if len(f.saved) > 0 && m.keep != nil {
+		m.saved = append(m.saved, savedAt{f.clock, f.saved})
+	}
+	m.release(slices.MinFunc(m.clocks, time.Time.Compare), tell)
+}
+
+// release calls tell with the events before until, and passes on what was saved before it.
+func (m *merger) release(until time.Time, tell func(*track.Event)) {
 	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
@@ -43,9 +53,6 @@ func (m *merger) add(f flow, tell func(*track.Event)) {
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
-	if len(f.saved) > 0 && m.keep != nil {
-		m.saved = append(m.saved, savedAt{f.clock, f.saved})
-	}
 	m.letGo(until)
 }
 

@@ -23,7 +23,7 @@ import (
 	"sipsieve/store/sqlite"
 )
 
-// drainLimit is how long a stop may take from the last packet to the last row.
+// drainLimit is how long a stop may take from the signal to the last row.
 const drainLimit = 20 * time.Second
 
 // sweepEvery is how often the store forgets what has expired.
@@ -49,11 +49,12 @@ type daemon struct {
 	unkept    atomic.Bool // a consumer has ended: the store takes no more
 	mu        sync.Mutex
 	troubles  map[string]string // by source: what ended it early; under mu
+	patience  time.Duration     // of a stop
 }
 
 // newDaemon opens everything that s names; what it opened is closed when anything is refused.
 func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (d *daemon, err error) {
-	d = &daemon{setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}}
+	d = &daemon{setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}, patience: drainLimit}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -102,10 +103,13 @@ func (d *daemon) openStore() error {
 	}
 	d.store = s
 	for _, p := range d.purposes {
-		d.consumers = append(d.consumers, d.bus.Consumer(p.Name, "store-"+d.sensor))
+		d.consumers = append(d.consumers, d.bus.Consumer(p.Name, d.consumerName()))
 	}
 	return nil
 }
+
+// consumerName is what the bus calls this host's store.
+func (d *daemon) consumerName() string { return "store-" + d.sensor }
 
 // openStore opens the store that s names.
 func openStore(s *setup) (store.Store, error) {
@@ -175,6 +179,9 @@ func (d *daemon) openSources() error {
 func (d *daemon) run(ctx context.Context) error {
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	drain, giveUp := context.WithCancel(keep)
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.patience, giveUp) })()
 	var keepers errgroup.Group
 	for _, c := range d.consumers {
 		keepers.Go(func() error { return d.keep(keep, c) })
@@ -192,7 +199,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
-	go func() { collected <- d.collector.run() }()
+	go func() { collected <- d.collector.run(drain) }()
 	_ = readers.Wait()
 	<-ctx.Done()
 	d.ready.Store(false)
@@ -201,7 +208,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.journal != nil {
 		err = errors.Join(err, d.journal.close())
 	}
-	d.drain()
+	d.drain(drain)
 	stop()
 	return errors.Join(err, keepers.Wait())
 }
@@ -216,11 +223,9 @@ func (d *daemon) keep(ctx context.Context, c *bus.Consumer) error {
 	return err
 }
 
-// drain waits until the store has what the bus has, or for as long as a stop may take.
-func (d *daemon) drain() {
-	ctx, stop := context.WithTimeout(context.Background(), drainLimit)
-	defer stop()
-	for d.store != nil {
+// drain waits until the store has what the bus has for it, or for as long as a stop may take.
+func (d *daemon) drain(ctx context.Context) {
+	for d.store != nil && !d.unkept.Load() {
 		behind, err := d.behind(ctx)
 		if err != nil || behind == 0 {
 			return
@@ -234,7 +239,7 @@ func (d *daemon) drain() {
 	}
 }
 
-// behind returns how many excerpts are on the bus and not in the store.
+// behind returns how many excerpts are on the bus and not in this host's store.
 func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
 	for _, p := range d.purposes {
 		lag, err := d.bus.Lag(ctx, p.Name)
@@ -242,7 +247,9 @@ func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
 			return 0, err
 		}
 		for _, c := range lag.Consumers {
-			n += c.Pending + uint64(c.Unconfirmed)
+			if c.Name == d.consumerName() {
+				n += c.Pending + uint64(c.Unconfirmed)
+			}
 		}
 	}
 	return n, nil

@@ -22,6 +22,7 @@ type folder struct {
 	source *sourceConfig
 	base   uint64
 	ready  []string
+	ails   string // what look said last
 
 	mu    sync.Mutex
 	dir   *pcap.Dir       // under mu
@@ -50,7 +51,7 @@ func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
 			f.ready = f.ready[1:]
 			return f.open(path)
 		}
-		if err := f.look(); err != nil {
+		if err := f.news(f.look()); err != nil {
 			return nil, nil, err
 		}
 		if len(f.ready) > 0 {
@@ -62,6 +63,19 @@ func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
 		}
 	}
 	return nil, nil, io.EOF
+}
+
+// news returns what ails the folder, once, until it is something else.
+func (f *folder) news(err error) error {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == f.ails {
+		return nil
+	}
+	f.ails = text
+	return err
 }
 
 // look asks the Dir, once all that it told of before is done.

@@ -27,6 +27,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what does not stop
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -139,15 +139,60 @@ func (c *collector) freeze(ev *track.Event) (body []byte) {
 }
 
 // save hands over to the journal what was kept, once everything is durable that was told before: a call is not gone
-// from the journal before its record is safe.
+// from the journal before its record is safe. What is live does not wait for room: then it is handed over later.
 func (c *collector) save() {
 	if len(c.saved) == 0 {
 		return
 	}
 	c.flush()
 	batch := c.saved
-	c.saved = nil
-	c.out <- parcel{done: func() error { c.d.journal.in <- batch; return nil }}
+	p := parcel{done: func() error { c.d.journal.in <- batch; return nil }}
+	if c.waits {
+		c.out <- p
+		c.saved = nil
+		return
+	}
+	if len(c.pending) == 0 {
+		select {
+		case c.out <- p:
+			c.saved = nil
+			return
+		default:
+		}
+	}
+	c.bound()
+}
+
+// bound keeps what waits for the journal from growing: old words on a call go when there are newer ones, and the
+// oldest of all when there are more than calls can have at once.
+func (c *collector) bound() {
+	most := 3 * c.d.limits.Calls
+	if len(c.saved) < 2*c.newest && len(c.saved) < most {
+		return
+	}
+	c.saved = newestOf(c.saved)
+	if n := len(c.saved) - most; n >= 0 {
+		c.saved = slices.Delete(c.saved, 0, n+most/8) // in one go, not one by one
+		c.d.journal.failed.Add(1)
+	}
+	c.newest = max(len(c.saved), 1024)
+}
+
+// newestOf returns the entries of list that no later one makes old.
+func newestOf(list []entry) (newest []entry) {
+	type word struct {
+		kind entryKind
+		name track.Key
+	}
+	said := map[word]bool{}
+	for _, e := range slices.Backward(list) {
+		if w := (word{e.kind, e.name}); !said[w] && !said[word{goneEntry, e.name}] {
+			said[w] = true
+			newest = append(newest, e)
+		}
+	}
+	slices.Reverse(newest)
+	return newest
 }
 
 // changed returns what is to be kept of s's open calls, once a second and at the end.

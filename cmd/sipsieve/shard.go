@@ -153,6 +153,10 @@ const mostDrift = 500 * time.Millisecond
 // hear takes note of what happened before the messages of b. That the clock was set is told by every reader.
 func (s *shard) hear(b *batch) {
 	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
+		if s.hold != nil { // what waits is timed by the old clock
+			s.send(s.release(nil, endOfTime), s.wire.Add(-holdTime))
+			*s.hold = hold{}
+		}
 		s.drift, s.wire, s.before = b.drift, s.wire.Add(by), 0
 		s.track.Stepped(b.clock, by)
 	}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"sipsieve/store"
+	"sipsieve/store/bus"
+)
+
+// natsServer starts a NATS server of its own, on loopback, and returns it with its URL.
+func natsServer(t *testing.T) (*server.Server, string) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1",
+		Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	if !srv.ReadyForConnections(patience) {
+		t.Fatal("the NATS server does not start")
+	}
+	return srv, srv.ClientURL()
+}
+
+// arrange makes the streams that the policy of s asks for.
+func (s *site) arrange(t *testing.T, url string) {
+	t.Helper()
+	b, err := bus.Connect(bus.Remote{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	var plan bus.Plan
+	for _, p := range s.setup(t).purposes {
+		plan.Streams = append(plan.Streams, bus.StreamConfig{Purpose: p.Name})
+	}
+	if err := b.Arrange(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setup reads the configuration of s.
+func (s *site) setup(t *testing.T) *setup {
+	t.Helper()
+	c, err := loadConfig(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := newSetup(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one
+}
+
+// busAt has the configuration of s name the NATS server at url.
+func (s *site) busAt(t *testing.T, url string) {
+	t.Helper()
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := strings.Replace(string(text), "[bus]\n", fmt.Sprintf("[bus]\nurl = %q\n", url), 1)
+	if err := os.WriteFile(s.config, []byte(with), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestABusElsewhereIsPutToAndKeptFrom has a NATS server beside the daemon.
+func TestABusElsewhereIsPutToAndKeptFrom(t *testing.T) {
+	s := newSite(t, 100)
+	s.configure(t, 0)
+	want := s.replayed(t)
+	_, url := natsServer(t)
+	s.busAt(t, url)
+	s.arrange(t, url)
+	p := s.start(t)
+	p.await(t, len(want))
+	s.awaitStored(t, len(want))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	same(t, s.stored(t), want)
+}
+
+// TestAStopDoesNotWaitForABusThatIsGone stops a daemon whose NATS server has gone for good.
+func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
+	s := newSite(t, 100)
+	s.configure(t, 0)
+	srv, url := natsServer(t)
+	s.busAt(t, url)
+	s.arrange(t, url)
+	d, err := newDaemon(t.Context(), s.setup(t), slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.close() }()
+	d.patience = 100 * time.Millisecond
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx) }()
+	for limit := time.Now().Add(patience); d.ledger().Excerpts["billing"].Made == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("no excerpts: the test shows nothing")
+		}
+	}
+	stop()
+	select {
+	case err = <-ended:
+	case <-time.After(patience):
+		t.Fatal("the daemon waits for the bus")
+	}
+	l := d.ledger()
+	if x := l.Excerpts["billing"]; x.Suppressed["unavailable"] == 0 || x.Pending != 0 {
+		t.Errorf("billing = %+v, want none pending and some given up", x)
+	}
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("error = %v, want that the bus is unavailable", err)
+	}
+	if err := l.balance(false); err != nil {
+		t.Error(err)
+	}
+}
