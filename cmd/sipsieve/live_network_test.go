@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -43,26 +44,22 @@ func (n *network) connect(t *testing.T, namespace, name string, side, host int) 
 }
 
 // longest is how long a program of a scenario may run, whatever becomes of the test.
-const longest = "120"
+const longest = "180"
 
-// A resident is a program in a network, and the file that it writes to.
+// A resident is a program in a network, and what it writes. Whoever has seen it end may read that.
 type resident struct {
 	*exec.Cmd
-	log   string
+	log   bytes.Buffer
 	ended chan error
 }
 
 // start runs a program in a namespace. It ends with the test, or when it has run for too long.
 func (n *network) start(t *testing.T, namespace string, args ...string) *resident {
 	t.Helper()
-	r := &resident{log: filepath.Join(t.TempDir(), "log"), ended: make(chan error, 1)}
-	log, err := os.Create(r.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
+	r := &resident{ended: make(chan error, 1)}
 	r.Cmd = exec.Command("timeout", append([]string{"-k", "5", longest, "ip", "netns", "exec", namespace}, args...)...)
-	r.Dir, r.Stdout, r.Stderr = filepath.Dir(r.log), log, log
+	r.Dir, r.Stdout, r.Stderr = t.TempDir(), &r.log, &r.log
+	r.WaitDelay = 5 * time.Second // for what outlives its group
 	if err := r.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -81,16 +78,6 @@ func (r *resident) stop() {
 		_ = syscall.Kill(-r.Process.Pid, syscall.SIGKILL)
 		r.ended <- <-r.ended
 	}
-}
-
-// text is what r wrote.
-func (r *resident) text(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(r.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // listens waits until somebody listens on the UDP port in a namespace: what comes then waits for its reader.

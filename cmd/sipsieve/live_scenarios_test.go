@@ -126,7 +126,7 @@ func (sc *liveScenario) run(t *testing.T, n *network) {
 	}
 	proxy.stop()
 	billing, ops := s.kept(t, "billing"), s.kept(t, "network_ops")
-	sc.compareProxy(t, proxy.text(t), billing)
+	sc.compareProxy(t, proxy.log.String(), billing)
 	sc.compareEndpoints(t, stats, billing, ops)
 	sc.compareOutcome(t, billing, ops)
 }
@@ -145,7 +145,7 @@ func (sc *liveScenario) site(t *testing.T) *site {
 	for _, name := range interfaces {
 		text += fmt.Sprintf("[[source]]\ntype = \"interface\"\ninterface = %q\nports = [\"5060-5080\"]\nring = \"4MiB\"\n", name)
 	}
-	text += "[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n[calls]\nring = \"4s\"\nmax_call = \"20s\"\n"
+	text += "[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n[calls]\nring = \"8s\"\nmax_call = \"20s\"\n"
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +216,8 @@ func pairs(text string) map[string]string {
 	return v
 }
 
-// busyMachine is how long the others on the machine may keep a program from looking at its clock.
-const busyMachine = 300 * time.Millisecond
+// The machine is shared: others keep a program from looking at its clock for a while, but not half of the time.
+const mostly, busy = 50 * time.Millisecond, time.Second
 
 // compareProxy compares the records with Kamailio's accounting, or its registrar's word.
 func (sc *liveScenario) compareProxy(t *testing.T, log string, records []liveRecord) {
@@ -233,9 +233,12 @@ func (sc *liveScenario) compareProxy(t *testing.T, log string, records []liveRec
 	if got, want := len(a.calls(t, k)), sc.opened(); got != want {
 		t.Errorf("calls of the proxy = %d, want %d: the scenario was not played\n%s", got, want, log)
 	}
-	n, most := a.agree(t, k, records, tolerance{-busyMachine, busyMachine, -busyMachine, busyMachine}, true)
-	t.Logf("%d records, %d of answered calls, against %d rows and %d CDRs: times differ by %v at most", len(records), n,
-		len(a.Transactions), len(a.CDRs), most)
+	differ := a.agree(t, k, records, side{-busy, busy, -busy, busy, true})
+	t.Logf("%d records against %d rows and %d CDRs: the times of %d answered calls differ by %v", len(records),
+		len(a.Transactions), len(a.CDRs), len(differ), differ)
+	if n := len(differ); n > 0 && differ[n/2] > mostly {
+		t.Errorf("times differ by %v, want no more than %v for most calls", differ, mostly)
+	}
 }
 
 // compareEndpoints compares the records with the statistics of the caller's SIPp: how many calls, how many came out as
@@ -263,10 +266,10 @@ func (sc *liveScenario) compareEndpoints(t *testing.T, stats map[string]string, 
 		return // SIPp measures the first dialog of each
 	}
 	setup, talk := means(billing)
-	if want := span(stats, "ResponseTimesetup(C)"); (setup - want).Abs() > busyMachine {
+	if want := span(stats, "ResponseTimesetup(C)"); (setup - want).Abs() > busy/2 {
 		t.Errorf("mean time to the final response = %v, sipp has %v", setup, want)
 	}
-	if want := span(stats, "ResponseTimetalk(C)"); want > 0 && (talk-want).Abs() > busyMachine {
+	if want := span(stats, "ResponseTimetalk(C)"); want > 0 && (talk-want).Abs() > busy/2 {
 		t.Errorf("mean talk = %v, sipp has %v", talk, want)
 	}
 }
