@@ -22,6 +22,7 @@ type folder struct {
 	source *sourceConfig
 	base   uint64
 	ready  []string
+	said   string // what ailed the folder at the last look
 
 	mu    sync.Mutex
 	dir   *pcap.Dir       // under mu
@@ -50,7 +51,7 @@ func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
 			f.ready = f.ready[1:]
 			return f.open(path)
 		}
-		if err := f.look(); err != nil {
+		if err := f.look(); f.news(err) {
 			return nil, nil, err
 		}
 		if len(f.ready) > 0 {
@@ -62,6 +63,16 @@ func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
 		}
 	}
 	return nil, nil, io.EOF
+}
+
+// news reports whether err says something that the look before did not: a folder that is gone is told of once.
+func (f *folder) news(err error) bool {
+	said := f.said
+	f.said = ""
+	if err != nil {
+		f.said = err.Error()
+	}
+	return f.said != "" && f.said != said
 }
 
 // look asks the Dir, once all that it told of before is done.
