@@ -9,7 +9,7 @@ import (
 )
 
 // ErrOwned says that another process, or another part of this one, keeps what is its own in a directory.
-var ErrOwned = errors.New("in use")
+var ErrOwned = errors.New("another sipsieve has it")
 
 // Own makes dir, if it is not there, readable to nobody else, and takes it for the caller until release is called
 // or the process ends. If it is taken the error wraps ErrOwned.

@@ -33,14 +33,14 @@ func openSocket(c Config) (s *socket, err error) {
 	}()
 	link, err := net.InterfaceByName(c.Interface)
 	if err != nil {
-		return s, err
+		return s, errors.New("no such interface")
 	}
 	if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return s, fmt.Errorf("eventfd: %w", err)
 	}
 	// With protocol 0 the socket receives nothing before it is bound.
 	if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
-		return s, fmt.Errorf("socket: %w", err)
+		return s, fmt.Errorf("socket (needs CAP_NET_RAW): %w", err)
 	}
 	if err = s.attach([]bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}); err != nil {
 		return s, err

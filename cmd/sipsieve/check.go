@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sipsieve/store/bus"
+	"sipsieve/store/policy"
 )
 
 func checkCommand() *cobra.Command {
@@ -23,7 +24,7 @@ func checkCommand() *cobra.Command {
 			c, err := loadConfig(file)
 			errs := []error{err}
 			var notThere *os.PathError
-			if errors.As(err, &notThere) {
+			if errors.As(err, &notThere) || errors.Is(err, policy.ErrNotRead) {
 				return refused(err)
 			}
 			if s, err := newSetup(c); err != nil {

@@ -118,7 +118,7 @@ func queryCommand() *cobra.Command {
 		"to": new(string)}
 	cmd := &cobra.Command{
 		Use:     "query --purpose P --request R",
-		Short:   "records of one purpose from the store; no purpose, no answer",
+		Short:   "records of one purpose from the store, for a request that has a name",
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -134,7 +134,7 @@ func queryCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(values["purpose"], "purpose", "", "whose records")
 	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket")
-	fl.StringVar(values["kind"], "kind", "", "call or registration (default: every kind)")
+	fl.StringVar(values["kind"], "kind", "", "call, registration or device (default: every kind)")
 	fl.StringVar(values["from"], "from", "", "from this time on, such as 2026-11-01")
 	fl.StringVar(values["to"], "to", "", "before this time")
 	fl.StringVar(&format, "format", "jsonl", "jsonl, csv or table")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,7 @@ func loadConfig(path string) (config, error) {
 	c := defaultConfig()
 	md, err := toml.Decode(string(src), &c)
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", path, err)
+		return c, policy.Misread(path, err)
 	}
 	c.file, c.at, c.dir = path, policy.Locate(src), filepath.Dir(path)
 	var errs []error
@@ -126,6 +127,9 @@ func (c *config) validate() (errs []error) {
 	}
 	if c.Region != "" && (len(c.Region) != 2 || strings.ToUpper(c.Region) != c.Region) {
 		say("region", "want two capital letters of ISO 3166, such as US")
+	}
+	if _, err := net.ResolveTCPAddr("tcp", c.HTTP.Listen); c.HTTP.Listen != "" && err != nil {
+		say("http.listen", "want an address and a port, such as 127.0.0.1:9470")
 	}
 	if c.Shards < 0 || c.Shards > 256 {
 		say("shards", "want 0 to 256")

@@ -118,12 +118,12 @@ func (d *daemon) follow(ctx context.Context, number int) {
 			return
 		}
 		if err != nil {
-			d.trouble(f.name, err)
+			d.trouble(f.name, "not read", err)
 			continue
 		}
 		dom.early = func(key string, err error) {
 			if ctx.Err() == nil {
-				d.trouble(key, err)
+				d.trouble(key, "not read to its end", err)
 			}
 		}
 		f.begin(dom)
@@ -146,9 +146,9 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *domain) {
 	<-ended // what ended a source early is told by then
 }
 
-// trouble says what ended a source before its time.
-func (d *daemon) trouble(source string, err error) {
-	d.log.Warn("source ended", "source", source, "err", err)
+// trouble says what kept a source, or a file of it, from being read, or from being read to its end.
+func (d *daemon) trouble(source, what string, err error) {
+	d.log.Warn(what, "source", source, "err", err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.troubles[source] = err.Error()

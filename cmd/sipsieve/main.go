@@ -67,6 +67,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Short: "SIP signalling to minimised call records, on the SBC",
 		Long: `Sipsieve watches SIP signalling, works out calls and registrations, classifies every fact as CPNI
 (47 USC 222), minimises it by a policy that a compliance officer can read, and publishes the rest.`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +48,7 @@ pipeline as run and writes what each purpose would publish. Several files are me
 	fl.StringVar(&f.policy, "policy", "", "policy file (default: the shipped policy)")
 	fl.StringVar(&f.purpose, "purpose", "", "only this purpose (default: all enabled ones)")
 	fl.StringVar(&f.format, "format", "jsonl", "jsonl, csv or table")
-	fl.StringVar(&f.keys, "keys", "", "key file of `sipsieve keys init` (default: the published demonstration keys)")
+	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: the published demonstration keys)")
 	fl.StringVar(&f.ledger, "ledger", "", "write what became of every message to this file")
 	fl.BoolVar(&f.strict, "strict", false, "exit 1 when a file is cut or anything was refused")
 	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as it was captured, 10 ten times as fast (default: as fast as can be)")
@@ -173,8 +174,17 @@ func (s *setup) only(name string) error {
 	}
 	p, ok := s.policy.Purpose(name)
 	if !ok {
-		return refused(fmt.Errorf("purpose: the policy has no enabled purpose of the name given"))
+		return refused(s.noPurpose())
 	}
 	s.purposes = []*policy.Purpose{p}
 	return nil
+}
+
+// noPurpose says which purposes could have been asked for.
+func (s *setup) noPurpose() error {
+	var names []string
+	for _, p := range s.purposes {
+		names = append(names, p.Name)
+	}
+	return fmt.Errorf("purpose: the policy has no enabled purpose of that name: want %s", strings.Join(names, ", "))
 }

@@ -21,6 +21,8 @@ func policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "for compliance: what a policy collects, and what is wrong with it",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "lint [FILE]",
@@ -150,7 +152,12 @@ func fieldJSON(cmd *cobra.Command) error {
 }
 
 func keysCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "the keys behind ids and pseudonyms"}
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "the keys behind ids and pseudonyms",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "init FILE",
 		Short:   "write a new key file, readable by its owner only",

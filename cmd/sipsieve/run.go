@@ -66,7 +66,7 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	cancel()
 	<-progress
 	balance := d.ledger().balance(false)
-	log.Info("stopped", "took", time.Since(d.began).Round(time.Millisecond))
+	log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond))
 	return errors.Join(err, balance, w.close(), d.close())
 }
 
@@ -88,7 +88,10 @@ func (d *daemon) greet(ctx context.Context, w io.Writer) {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
 	}
 	if d.store != nil {
-		fmt.Fprintf(w, "records: %s  (sipsieve query --config %s --purpose billing --request R)\n", d.storePath(), d.file)
+		fmt.Fprintf(w, "records: %s\n", d.storePath())
+		if len(d.purposes) > 0 {
+			fmt.Fprintf(w, "         sipsieve query --config %s --purpose %s --request ticket-1\n", d.file, d.purposes[0].Name)
+		}
 		if n, err := d.store.Count(ctx); err == nil {
 			fmt.Fprintf(w, "         from before: %s\n", countText(n))
 		}

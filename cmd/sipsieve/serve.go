@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,7 +59,7 @@ func (d *daemon) privateMux() *http.ServeMux {
 func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 	purpose := r.FormValue("purpose")
 	if _, ok := d.policy.Purpose(purpose); !ok {
-		http.Error(w, "the policy has no enabled purpose of that name", http.StatusBadRequest)
+		http.Error(w, d.setup.noPurpose().Error(), http.StatusBadRequest)
 		return
 	}
 	flush := http.NewResponseController(w)
@@ -101,11 +102,14 @@ func parseQuery(value func(string) string) (q store.Query, err error) {
 	if q.Purpose == "" {
 		return q, errors.New("purpose: no purpose, no answer")
 	}
+	if q.Kind != "" && !slices.Contains([]string{"call", "registration", "device"}, q.Kind) {
+		return q, errors.New("kind: want call, registration or device")
+	}
 	if value("request") == "" {
 		return q, errors.New("request: name the request that this reading answers, such as a ticket")
 	}
-	if !plainName(value("request")) {
-		return q, errors.New("request: want 1 to 32 of a-z, 0-9, _ and -: a ticket, never a person")
+	if !plainName(strings.ToLower(value("request"))) {
+		return q, errors.New("request: want 1 to 32 letters, digits, _ and -: a ticket, never a person")
 	}
 	for _, bound := range []struct {
 		key string
@@ -116,6 +120,9 @@ func parseQuery(value func(string) string) (q store.Query, err error) {
 				return q, errors.New(bound.key + ": want a time such as 2026-11-24 or 2026-11-24T10:00:00Z")
 			}
 		}
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, errors.New("to: want a time after from: to is not included")
 	}
 	return q, nil
 }

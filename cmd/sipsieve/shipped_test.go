@@ -126,6 +126,10 @@ func (w *tomlWriter) subtable(prefix, key string, v reflect.Value) {
 	name := prefix + key
 	switch v.Kind() {
 	case reflect.Slice:
+		if v.Len() == 0 {
+			fmt.Fprintf(&w.b, "\n#[[%s]]\n", name)
+			w.table(name+".", reflect.Zero(v.Type().Elem()))
+		}
 		for i := range v.Len() {
 			fmt.Fprintf(&w.b, "\n[[%s]]\n", name)
 			w.table(name+".", v.Index(i))

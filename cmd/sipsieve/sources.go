@@ -55,6 +55,10 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 		}
 	default:
 		say(key+".type", "want interface, file, directory or hep")
+		return
+	}
+	for _, name := range s.misplaced() {
+		say(key+"."+name, "means nothing to a source of type %s", s.Type)
 	}
 	for _, one := range []struct {
 		name string
@@ -75,6 +79,41 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 	if s.Speed < 0 {
 		say(key+".speed", "want 0 or more")
 	}
+}
+
+// misplaced returns the keys that are set and that a source of another type only has, which would do nothing.
+func (s *sourceConfig) misplaced() (names []string) {
+	link, feed := s.Type == "interface", s.Type == "hep"
+	dir, files := s.Type == "directory", s.Type == "file" || s.Type == "directory"
+	for _, k := range []struct {
+		name    string
+		set, ok bool
+	}{
+		{"interface", s.Interface != "", link},
+		{"ports", len(s.Ports) > 0, link || files},
+		{"tunnels", len(s.Tunnels) > 0, link || files},
+		{"vlans", len(s.VLANs) > 0, link},
+		{"fanout", s.Fanout != 0, link},
+		{"ring", s.Ring != "", link},
+		{"promiscuous", s.Promiscuous, link},
+		{"path", s.Path != "", files},
+		{"pattern", s.Pattern != "", dir},
+		{"settle", s.Settle != "", dir},
+		{"speed", s.Speed != 0, s.Type == "file"},
+		{"hep", s.HEP, files},
+		{"name", s.Name != "", feed},
+		{"listen", len(s.Listen) > 0, feed},
+		{"allow", len(s.Allow) > 0, feed},
+		{"key_file", s.KeyFile != "", feed},
+		{"certificate", s.Certificate != "", feed},
+		{"private_key", s.PrivateKey != "", feed},
+		{"client_ca", s.ClientCA != "", feed},
+	} {
+		if k.set && !k.ok {
+			names = append(names, k.name)
+		}
+	}
+	return names
 }
 
 // portRanges reads Ports.

@@ -122,6 +122,10 @@ func (t *teller) purpose(u *Purpose) {
 	if u.Erase != "" {
 		t.say("; erased: %s", u.Erase)
 	}
+	t.say("\n  On the bus: %s", u.BusRetain)
+	if slices.ContainsFunc(u.rules, rule.pseudonymous) {
+		t.say("\n  Pseudonyms: new ones every %s, and other ones than those of any other purpose", daysOf(u.Epoch))
+	}
 	t.say("\n")
 	if u.When != "" {
 		t.say("  Only for: %s calls\n", u.When)
@@ -154,6 +158,20 @@ func (t *teller) rule(u *Purpose, r *rule) {
 	if r.because != "" {
 		t.say("    More than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
 	}
+}
+
+// pseudonymous reports whether a pseudonym is one of the forms of r.
+func (r rule) pseudonymous() bool {
+	return slices.ContainsFunc(r.forms, func(f form) bool { return f.action == Pseudonym })
+}
+
+// daysOf returns d in days if it is whole ones, else in hours.
+func daysOf(d time.Duration) Span {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return Span{Days: int(d / day)}
+	}
+	return Span{Hours: int(d / time.Hour)}
 }
 
 // learned says what an identifiability means to the person concerned.

@@ -1,9 +1,35 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
+
+// ErrNotRead says that a TOML file could not be read, so that nothing else is known of it.
+var ErrNotRead = errors.New("not read")
+
+// complaint is how the decoder says where a file is wrong.
+var complaint = regexp.MustCompile(`(?s)^toml: line (\d+)(?: \(last key "(.*?)"\))?: (.*)$`)
+
+// wanted puts what the decoder says of types as all the other errors put it.
+var wanted = strings.NewReplacer("incompatible types: TOML value has type ", "have ", "; destination has type ", ", want ",
+	"int64", "integer", "float64", "float", "[]interface {}", "array", "map[string]interface {}", "table", "slice", "array")
+
+// Misread returns what err, from decoding the TOML file of that name, says, with file, line and key. It wraps ErrNotRead.
+func Misread(name string, err error) error {
+	at := complaint.FindStringSubmatch(err.Error())
+	if at == nil {
+		return fmt.Errorf("%s: %w: %w", name, ErrNotRead, err)
+	}
+	text := wanted.Replace(at[3])
+	if at[2] != "" {
+		text = at[2] + ": " + text
+	}
+	return fmt.Errorf("%s:%s: %s (%w further)", name, at[1], text, ErrNotRead)
+}
 
 // A Locator knows on which line of a TOML file each key stands. The decoder tells names only.
 type Locator struct{ lines map[string]int }

@@ -3,7 +3,6 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 	var f file
 	md, err := toml.Decode(string(src), &f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, Misread(name, err)
 	}
 	p := &parser{name: name, at: Locate(src)}
 	p.unknown(md)

@@ -289,7 +289,7 @@ func TestExplainNamesEveryFieldItsReaderTermAndLaw(t *testing.T) {
 	}
 	for _, u := range p.Purposes() {
 		_, part, _ := strings.Cut(out.String(), strings.ToUpper(u.Name))
-		for _, want := range append([]string{u.Why, u.Basis, u.Retain.String(), strings.Join(u.Audience, ", ")}, u.Columns()...) {
+		for _, want := range append([]string{u.Why, u.Basis, u.Retain.String(), "On the bus: " + u.BusRetain.String(), strings.Join(u.Audience, ", ")}, u.Columns()...) {
 			if !strings.Contains(part, want) {
 				t.Errorf("%s: %q is not explained", u.Name, want)
 			}

@@ -20,6 +20,7 @@ type keyFile struct {
 
 // Errors of a key file. They never hold a byte of it.
 var (
+	ErrMissing = errors.New("it is not there: make one with sipsieve keys init, or bring that of the fleet")
 	ErrMode    = errors.New("others can read it: chmod 600 it, and make new keys if somebody may have read it")
 	ErrContent = errors.New("it is not a key file of version 1 with id-root and pseudonym-root")
 )
@@ -28,6 +29,8 @@ var (
 func Load(path string) (*Keys, error) {
 	st, err := os.Stat(path)
 	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("vault: key file %s: %w", path, ErrMissing)
 	case err != nil:
 		return nil, fmt.Errorf("vault: key file: %w", err)
 	case !st.Mode().IsRegular():
