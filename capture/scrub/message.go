@@ -46,14 +46,13 @@ func readHead(in []byte) head {
 	h := head{end: -1, length: -1}
 	for i := 0; i < len(in); {
 		n := lineEnd(in, i)
-		name, value, ok := bytes.Cut(in[i:n], []byte(":"))
+		if len(bytes.TrimRight(in[i:n], "\r\n")) == 0 {
+			h.end = n
+			return h
+		}
+		name, value, _ := bytes.Cut(in[i:n], []byte(":"))
 		value = bytes.TrimSpace(value)
-		switch string(lower(bytes.TrimSpace(name))) {
-		case "":
-			if !ok {
-				h.end = n
-				return h
-			}
+		switch string(lower(bytes.TrimRight(name, " \t"))) {
 		case "content-length", "l":
 			if v, err := strconv.ParseUint(string(value), 10, 31); err == nil {
 				h.length = int(v)

@@ -45,8 +45,8 @@ type Scrubber struct {
 // New returns a Scrubber whose draws follow from key. Whoever has the key, and the capture, can draw again: use
 // 32 random bytes and forget them.
 func New(key [32]byte) *Scrubber {
-	return &Scrubber{disguise: newDisguise(key), room: Limit, streams: streams{}, fragments: fragments{last: map[fragmentKey]*datagram{}},
-		sum: Summary{Dropped: map[string]uint64{}}}
+	return &Scrubber{disguise: newDisguise(key), room: Limit, streams: streams{},
+		fragments: fragments{last: map[fragmentKey]*datagram{}}, sum: Summary{Dropped: map[string]uint64{}}}
 }
 
 // Add takes the next frame. It returns ErrTooLarge when there is no room for it.

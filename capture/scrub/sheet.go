@@ -78,10 +78,7 @@ func (s *Scrubber) walk(sh *sheet) string {
 			return why
 		}
 	}
-	if p.ErrorLayer() != nil {
-		return dropMalformed
-	}
-	return dropNotIP
+	return sh.stranger(p.ErrorLayer() != nil)
 }
 
 // A place is where a header begins and ends, and what follows it.
@@ -147,7 +144,8 @@ func (s *Scrubber) layer(sh *sheet, l gopacket.Layer, p place) (why string, done
 		keep(8)
 		ip := &sh.ips[len(sh.ips)-1]
 		ip.proto = l.NextHeader
-		return s.fragment(sh, fragment{id: l.Identification, offset: int(l.FragmentOffset) * 8, more: l.MoreFragments, at: p.end}), true
+		return s.fragment(sh, fragment{id: l.Identification, offset: int(l.FragmentOffset) * 8, more: l.MoreFragments,
+			at: p.end}), true
 	case *layers.UDP:
 		s.udp(sh, p)
 		return "", p.next != layers.LayerTypeVXLAN && p.next != layers.LayerTypeGeneve && p.next != layers.LayerTypeGTPv1U
@@ -155,15 +153,15 @@ func (s *Scrubber) layer(sh *sheet, l gopacket.Layer, p place) (why string, done
 		s.tcp(sh, l, p)
 		return "", true
 	default:
-		return s.stranger(sh, l), true
+		return sh.stranger(l.LayerType() == gopacket.LayerTypeDecodeFailure), true
 	}
 	return "", false
 }
 
-// stranger returns why a frame with l in it is dropped.
-func (s *Scrubber) stranger(sh *sheet, l gopacket.Layer) string {
+// stranger returns why a frame is dropped behind whose headers nothing stands that is read, or nothing that can be.
+func (sh *sheet) stranger(broken bool) string {
 	switch {
-	case l.LayerType() == gopacket.LayerTypeDecodeFailure:
+	case broken:
 		return dropMalformed
 	case len(sh.ips) == 0:
 		return dropNotIP
@@ -193,7 +191,8 @@ func (s *Scrubber) ipv4(sh *sheet, l *layers.IPv4, p place) {
 }
 
 func (s *Scrubber) ipv6(sh *sheet, l *layers.IPv6, p place) {
-	ip := ipHead{at: p.at, end: p.at + 40 + int(l.Length), src: addressOf(l.SrcIP), dst: addressOf(l.DstIP), proto: l.NextHeader}
+	ip := ipHead{at: p.at, end: p.at + 40 + int(l.Length), src: addressOf(l.SrcIP), dst: addressOf(l.DstIP),
+		proto: l.NextHeader}
 	if l.Length == 0 {
 		ip.end = len(sh.in)
 	}

@@ -15,7 +15,7 @@ func (d *disguise) stretch(out, in []byte, l language) {
 // step scrubs what begins at in[i], an address, a unit or one byte, and returns where the next begins.
 func (d *disguise) step(out, in []byte, i int, l language) int {
 	switch c := in[i]; {
-	case c == '%' && i+2 < len(in) && isHex(append([]byte{'0'}, lower(in[i+1:i+3])...)):
+	case c == '%' && i+2 < len(in) && isHexDigit(in[i+1]) && isHexDigit(in[i+2]):
 		copy(out[i:], escaped(in[i:i+3]))
 		return i + 3
 	case isUnit(c) || c == ':':
@@ -55,6 +55,8 @@ func escaped(e []byte) []byte {
 	return e
 }
 
+func isHexDigit(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
 func nibble(c byte) byte {
 	if isDigit(c) {
 		return c - '0'
@@ -68,7 +70,7 @@ func longAddress(in []byte, i int) int {
 		return 0
 	}
 	j, colons := i, 0
-	for ; j < len(in) && (in[j] == ':' || in[j] == '.' || isHex([]byte{'0', in[j] | 0x20})); j++ {
+	for ; j < len(in) && (in[j] == ':' || in[j] == '.' || isHexDigit(in[j])); j++ {
 		if in[j] == ':' {
 			colons++
 		}
@@ -85,7 +87,7 @@ func longAddress(in []byte, i int) int {
 // isLink reports whether in is a link-layer address, six pairs of hexadecimal digits.
 func isLink(in []byte) bool {
 	for i, c := range in {
-		if (i%3 == 2) != (c == ':') || c == '.' {
+		if (i%3 == 2) != (c == ':') || i%3 != 2 && !isHexDigit(c) {
 			return false
 		}
 	}
@@ -167,7 +169,8 @@ func (d *disguise) unit(out, in []byte, l language) {
 	switch {
 	case err == nil && a.Is4():
 		copy(out, d.address(a).String())
-	case meanings[word], l.words && vocabulary[word], l.numbers && isNumber(in), word == "anonymous", word == "anonymous.invalid":
+	case meanings[word], word == "anonymous", word == "anonymous.invalid", l.words && vocabulary[word],
+		l.numbers && isNumber(in):
 		copy(out, in)
 	case bytes.HasPrefix(in, cookie) && len(in) > len(cookie):
 		copy(out, cookie)
@@ -177,17 +180,17 @@ func (d *disguise) unit(out, in []byte, l language) {
 	}
 }
 
-// isNumber reports whether in is a number that fits 32 bits, more or less, or one with a fraction.
+// isNumber reports whether in is a number that fits 32 bits, more or less, one with a fraction, or a range.
 func isNumber(in []byte) bool {
-	dots := 0
+	marks := 0
 	for _, c := range in {
-		if c == '.' {
-			dots++
+		if c == '.' || c == '-' {
+			marks++
 		} else if !isDigit(c) {
 			return false
 		}
 	}
-	return len(in) <= 10 && dots <= 1
+	return len(in) <= 10 && marks <= 1
 }
 
 // value scrubs the value of a header: quoted texts, URIs, parameters and words.

@@ -56,8 +56,8 @@ func scrubFile(in, out string, stderr io.Writer) (err error) {
 	if cut != nil {
 		fmt.Fprintln(stderr, cut)
 	}
-	fmt.Fprintf(stderr, "%d of %d frames written; dropped: %s\n%d SIP messages; %d payloads, or parts of streams, are not "+
-		"SIP: blanked\n", sum.Written, sum.Read, sums(sum.Dropped).words(), sum.Messages, sum.Blanked)
+	fmt.Fprintf(stderr, "%d of %d frames written; dropped: %s\n%d SIP messages; %d payloads, or parts of streams, "+
+		"are not SIP: blanked\n", sum.Written, sum.Read, sums(sum.Dropped).words(), sum.Messages, sum.Blanked)
 	return nil
 }
 

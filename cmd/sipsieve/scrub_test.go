@@ -91,7 +91,8 @@ func TestAScrubbedCaptureSaysTheSame(t *testing.T) {
 		got, counts := facts(t, scrubbed(t, path))
 		for i := range max(len(want), len(got)) {
 			if i >= len(want) || i >= len(got) || want[i] != got[i] {
-				t.Fatalf("records = %d, want %d; the first that differs:\n%q\nwant\n%q", len(got), len(want), at(got, i), at(want, i))
+				t.Fatalf("records = %d, want %d; the first that differs:\n%q\nwant\n%q", len(got), len(want), at(got, i),
+					at(want, i))
 			}
 		}
 		for _, sum := range []struct {
@@ -152,7 +153,8 @@ func TestTsharkFindsNothingWrongWithAScrubbedCapture(t *testing.T) {
 		}
 		got, want := tshark(t, scrubbed(t, path)), tshark(t, path)
 		if got.badSums > 0 || got.malformed > want.malformed {
-			t.Errorf("%s: wrong checksums = %d, malformed = %d, want none and %d", name, got.badSums, got.malformed, want.malformed)
+			t.Errorf("%s: wrong checksums = %d, malformed = %d, want none and %d", name, got.badSums, got.malformed,
+				want.malformed)
 		}
 		if got.messages != want.messages || got.descriptions != want.descriptions || want.messages == 0 {
 			t.Errorf("%s: messages = %d, descriptions = %d, want %d and %d", name, got.messages, got.descriptions,
