@@ -321,3 +321,15 @@ func FuzzStructureStays(f *testing.F) {
 		}
 	})
 }
+
+// TestMoreThanTheLimitIsRefused has room for two frames of three.
+func TestMoreThanTheLimitIsRefused(t *testing.T) {
+	s := New([32]byte{1})
+	s.room = 100
+	frame := decode.Frame{Link: decode.Ethernet, Data: make([]byte, 50), Length: 50}
+	for i, want := range []error{nil, nil, ErrTooLarge} {
+		if err := s.Add(&frame); !errors.Is(err, want) {
+			t.Errorf("frame %d: err = %v, want %v", i, err, want)
+		}
+	}
+}
