@@ -75,7 +75,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
-		queryCommand(), statusCommand(), keysCommand(), doctorCommand())
+		queryCommand(), statusCommand(), keysCommand(), doctorCommand(),
+		scrubCommand())
 	err := root.ExecuteContext(ctx)
 	var e exit
 	switch {

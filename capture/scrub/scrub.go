@@ -1,0 +1,103 @@
+// Package scrub makes of a capture file one that can be shown to others: the same signalling at the same times, of
+// people who do not exist.
+//
+// A frame goes out as a blank of its own length. Copied into it are headers that are understood, with other addresses
+// in them, and of SIP the names, numbers and words of the protocol; every other letter and digit is another one. What
+// stood for what is drawn at random, remembered while the run lasts, and then gone.
+package scrub
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+
+	"sipsieve/capture/decode"
+)
+
+// Limit is how many bytes of frames are scrubbed in one run: they are all in memory.
+const Limit = 512 << 20
+
+// ErrTooLarge says that there are more than that.
+var ErrTooLarge = errors.New("scrub: more than 512 MiB of frames: cut the file (editcap -c) and scrub its parts")
+
+// A Summary counts what became of frames and payloads. What is dropped is so for a reason of a closed set.
+type Summary struct {
+	Read, Written uint64
+	Dropped       map[string]uint64
+	Messages      uint64 // of SIP
+	Blanked       uint64 // payloads, or parts of streams, that are not SIP
+}
+
+// A Scrubber takes the frames of one run.
+type Scrubber struct {
+	disguise  *disguise
+	sheets    []*sheet
+	room      int
+	streams   streams
+	fragments fragments
+	sum       Summary
+}
+
+// New returns a Scrubber whose draws follow from key. Whoever has the key, and the capture, can draw again: use
+// 32 random bytes and forget them.
+func New(key [32]byte) *Scrubber {
+	return &Scrubber{disguise: newDisguise(key), room: Limit, streams: streams{},
+		fragments: fragments{last: map[fragmentKey]*datagram{}}, sum: Summary{Dropped: map[string]uint64{}}}
+}
+
+// Add takes the next frame. It returns ErrTooLarge when there is no room for it.
+func (s *Scrubber) Add(f *decode.Frame) error {
+	if s.room -= len(f.Data); s.room < 0 {
+		return ErrTooLarge
+	}
+	s.sum.Read++
+	sh := newSheet(f)
+	if why := s.walk(sh); why != "" {
+		s.sum.Dropped[why]++
+		return nil
+	}
+	s.sheets = append(s.sheets, sh)
+	return nil
+}
+
+// Write writes all frames as a pcapng file. No frame is added afterwards.
+func (s *Scrubber) Write(w io.Writer) (Summary, error) {
+	s.finishStreams()
+	s.finishFragments()
+	links, file := map[decode.LinkType]int{}, (*pcapgo.NgWriter)(nil)
+	for _, sh := range s.sheets {
+		sh.sum()
+		number, known := links[sh.link]
+		var err error
+		switch face := faceOf(sh.link); {
+		case file == nil:
+			file, err = pcapgo.NewNgWriterInterface(w, face, section)
+		case !known:
+			number, err = file.AddInterface(face)
+		}
+		links[sh.link] = number
+		if err == nil {
+			err = file.WritePacket(gopacket.CaptureInfo{Timestamp: sh.time, CaptureLength: len(sh.out),
+				Length: max(sh.length, len(sh.out)), InterfaceIndex: number}, sh.out)
+		}
+		if err != nil {
+			return s.sum, fmt.Errorf("scrub: %w", err)
+		}
+		s.sum.Written++
+	}
+	if file == nil {
+		return s.sum, errors.New("scrub: no frame carries UDP or TCP")
+	}
+	return s.sum, file.Flush()
+}
+
+// section and faceOf say nothing of the host on which the file was made.
+var section = pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sipsieve scrub"}}
+
+func faceOf(link decode.LinkType) pcapgo.NgInterface {
+	return pcapgo.NgInterface{LinkType: layers.LinkType(link), TimestampResolution: 9}
+}
