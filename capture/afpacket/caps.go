@@ -14,7 +14,7 @@ import (
 // open go on. Call it after the last Open. It needs a binary without cgo (else syscall.ENOTSUP).
 func DropCapabilities() error {
 	if err := everyThread(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
-		return fmt.Errorf("afpacket: clear ambient capabilities: %w", err)
+		return fmt.Errorf("afpacket: clear ambient capabilities (a binary with cgo cannot: build with CGO_ENABLED=0): %w", err)
 	}
 	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	sets := new([2]unix.CapUserData)

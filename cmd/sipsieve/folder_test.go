@@ -23,7 +23,7 @@ func TestFolderThatIsGoneIsToldOfOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := f.news(f.look()); got != step.told {
+		if got := f.news(f.look()) != nil; got != step.told {
 			t.Errorf("step %d: told = %v, want %v", i, got, step.told)
 		}
 	}

@@ -116,10 +116,10 @@ func at(list []string, i int) string {
 	return "nothing"
 }
 
-// shown is what tshark says of a capture.
-type shown struct{ messages, descriptions, malformed, badSums int }
+// dissected is what tshark says of a capture.
+type dissected struct{ messages, descriptions, malformed, badSums int }
 
-func tshark(t *testing.T, path string) (n shown) {
+func tshark(t *testing.T, path string) (n dissected) {
 	t.Helper()
 	out, err := exec.Command("tshark", "-r", path, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
 		"-o", "tcp.check_checksum:TRUE", "-V").Output()
