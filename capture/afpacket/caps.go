@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -14,7 +15,10 @@ import (
 // open go on. Call it after the last Open. It needs a binary without cgo (else syscall.ENOTSUP).
 func DropCapabilities() error {
 	if err := everyThread(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
-		return fmt.Errorf("afpacket: clear ambient capabilities (a binary with cgo cannot: build with CGO_ENABLED=0): %w", err)
+		if errors.Is(err, syscall.ENOTSUP) {
+			return fmt.Errorf("afpacket: give up CAP_NET_RAW: made with cgo: build with CGO_ENABLED=0: %w", err)
+		}
+		return fmt.Errorf("afpacket: clear ambient capabilities: %w", err)
 	}
 	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	sets := new([2]unix.CapUserData)

@@ -135,8 +135,8 @@ func queryCommand() *cobra.Command {
 	fl.StringVar(values["purpose"], "purpose", "", "whose records")
 	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket")
 	fl.StringVar(values["kind"], "kind", "", "call, registration or device (default: every kind)")
-	fl.StringVar(values["from"], "from", "", "from this time on, such as 2026-11-01")
-	fl.StringVar(values["to"], "to", "", "before this time")
+	fl.StringVar(values["from"], "from", "", "what began at this time or later, in UTC, such as 2026-11-01")
+	fl.StringVar(values["to"], "to", "", "and before this time")
 	fl.StringVar(&format, "format", "jsonl", "jsonl, csv or table")
 	return cmd
 }

@@ -149,9 +149,7 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	if !d.ready.Load() {
 		why = append(why, "not running")
 	}
-	if d.deaf() {
-		why = append(why, "every source has ended")
-	}
+	why = append(why, d.deaf()...)
 	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
 		why = append(why, "the store takes nothing")
 	}
@@ -164,13 +162,13 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	return why
 }
 
-// deaf reports whether all sources have ended, and one of them is live: such do not end by themselves.
-func (d *daemon) deaf() (live bool) {
+// deaf returns which live sources have ended: such do not end by themselves, and are not opened again.
+func (d *daemon) deaf() (why []string) {
 	for i := range d.Source {
-		if d.stateOf(sourceKey(i)) != stateEnded {
-			return false
+		live := d.Source[i].Type == "interface" || d.Source[i].Type == "hep"
+		if live && d.stateOf(sourceKey(i)) == stateEnded {
+			why = append(why, sourceKey(i)+" has ended")
 		}
-		live = live || d.Source[i].Type == "interface" || d.Source[i].Type == "hep"
 	}
-	return live
+	return why
 }

@@ -69,7 +69,7 @@ func closedStore(t *testing.T, d *daemon) {
 func TestReadyzSaysEachReason(t *testing.T) {
 	for reason, spoil := range map[string]func(t *testing.T, d *daemon){
 		"":                        func(*testing.T, *daemon) {},
-		"every source has ended":  func(_ *testing.T, d *daemon) { _ = d.feeds[1].close() },
+		"source.1 has ended":      func(_ *testing.T, d *daemon) { _ = d.feeds[1].close() },
 		"the store takes nothing": closedStore,
 		"the last sweep did not forget everything": func(_ *testing.T, d *daemon) { d.sweepErr.Store(true) },
 		"the ledger does not balance":              func(_ *testing.T, d *daemon) { d.feeds[0].past.Messages.Total++ },
