@@ -30,7 +30,8 @@ type tagged struct {
 	domain *domain
 	flow   flow
 	ended  bool
-	done   func() error // what to do when all of the domain is durable; nil for nothing
+	taken  chan<- struct{} // then: closed when all of the domain has been counted
+	done   func() error    // then: what to do when all of it is durable; nil for nothing
 }
 
 // A parcel is excerpts on their way to the bus, or what to do when all before it are there.
@@ -96,6 +97,7 @@ func (c *collector) run(ctx context.Context) error {
 func (c *collector) take(t tagged) {
 	c.waits = t.domain.waits
 	if t.ended {
+		close(t.taken)
 		c.flush()
 		c.mergers[t.feed] = nil
 		if t.done != nil {
