@@ -135,3 +135,32 @@ func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAStateFolderHasOneDaemon starts a second daemon beside one whose bus is elsewhere.
+func TestAStateFolderHasOneDaemon(t *testing.T) {
+	s := newSite(t, 1)
+	s.configure(t, 0)
+	_, url := natsServer(t)
+	s.busAt(t, url)
+	s.arrange(t, url)
+	silent := slog.New(slog.DiscardHandler)
+	one := s.setup(t)
+	one.Store = nil
+	d, err := newDaemon(t.Context(), one, silent, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newDaemon(t.Context(), one, silent, io.Discard); !errors.Is(err, store.ErrOwned) {
+		t.Errorf("the second = %v, want that the folder is in use", err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+	d, err = newDaemon(t.Context(), one, silent, io.Discard)
+	if err != nil {
+		t.Fatalf("after the first has ended: %v", err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
