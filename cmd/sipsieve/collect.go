@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/sip/track"
@@ -52,9 +53,10 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-	saved   []entry // for the journal
-	newest  int     // how many of them there were when the old ones went last
-	frozen  []byte  // of one call, for one purpose
+	saved   []entry     // for the journal
+	newest  int         // how many of them there were when the old ones went last
+	frozen  []byte      // of one call, for one purpose
+	stuck   atomic.Bool // the bus takes nothing
 }
 
 func newCollector(d *daemon) *collector {
@@ -191,6 +193,7 @@ func (c *collector) put(ctx context.Context) (err error) {
 func (c *collector) putAll(ctx context.Context, sink *bus.Publisher, xs []policy.Excerpt) error {
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
 		err := sink.Put(ctx, xs)
+		c.stuck.Store(errors.Is(err, store.ErrUnavailable))
 		var refused store.Refused
 		switch {
 		case errors.As(err, &refused):

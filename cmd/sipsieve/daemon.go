@@ -81,8 +81,7 @@ func (d *daemon) openBus(ctx context.Context) (err error) {
 		return errors.New("bus: want [bus]: embedded, or with the url of a NATS server")
 	}
 	if d.Bus.URL != "" {
-		d.bus, err = bus.Connect(bus.Remote{URL: d.Bus.URL, Credentials: d.Bus.Creds})
-		return err
+		return d.connect(ctx)
 	}
 	room, _ := d.Bus.room()
 	plan := bus.Plan{DiskLimit: room}

@@ -151,6 +151,9 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	if d.deaf() {
 		why = append(why, "every source has ended")
 	}
+	if d.collector.stuck.Load() {
+		why = append(why, "the bus takes nothing")
+	}
 	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
 		why = append(why, "the store takes nothing")
 	}
