@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sipsieve/store/bus"
 	"sipsieve/store/policy"
 )
 
@@ -35,6 +34,7 @@ func checkCommand() *cobra.Command {
 						fmt.Fprintf(cmd.OutOrStdout(), "warning: %s counts retention from receipt: for demonstrations only\n", p.Name)
 					}
 				}
+				errs = append(errs, s.reachBus(cmd.Context())...)
 			}
 			errs = append(errs, c.reach()...)
 			if err := errors.Join(errs...); err != nil {
@@ -49,7 +49,7 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// reach tries what c names outside the process: interfaces, files, folders, the NATS server.
+// reach tries what c names outside the process: interfaces, files, folders.
 func (c *config) reach() (errs []error) {
 	for i, s := range c.Source {
 		key := fmt.Sprintf("source.%d", i)
@@ -82,12 +82,6 @@ func (c *config) reach() (errs []error) {
 	}
 	if c.Bus == nil {
 		errs = append(errs, c.wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
-	} else if c.Bus.URL != "" {
-		b, err := bus.Connect(bus.Remote{URL: c.Bus.URL, Credentials: c.Bus.Creds})
-		if err != nil {
-			return append(errs, c.wrong("bus.url", "%v", err))
-		}
-		_ = b.Close()
 	}
 	return errs
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/sip/track"
@@ -30,7 +31,8 @@ type tagged struct {
 	domain *domain
 	flow   flow
 	ended  bool
-	done   func() error // what to do when all of the domain is durable; nil for nothing
+	taken  chan<- struct{} // then: closed when all of the domain has been counted
+	done   func() error    // then: what to do when all of it is durable; nil for nothing
 }
 
 // A parcel is excerpts on their way to the bus, or what to do when all before it are there.
@@ -51,9 +53,10 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-	saved   []entry // for the journal
-	newest  int     // how many of them there were when the old ones went last
-	frozen  []byte  // of one call, for one purpose
+	saved   []entry     // for the journal
+	newest  int         // how many of them there were when the old ones went last
+	frozen  []byte      // of one call, for one purpose
+	stuck   atomic.Bool // the bus takes nothing
 }
 
 func newCollector(d *daemon) *collector {
@@ -96,6 +99,7 @@ func (c *collector) run(ctx context.Context) error {
 func (c *collector) take(t tagged) {
 	c.waits = t.domain.waits
 	if t.ended {
+		close(t.taken)
 		c.flush()
 		c.mergers[t.feed] = nil
 		if t.done != nil {
@@ -189,6 +193,7 @@ func (c *collector) put(ctx context.Context) (err error) {
 func (c *collector) putAll(ctx context.Context, sink *bus.Publisher, xs []policy.Excerpt) error {
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
 		err := sink.Put(ctx, xs)
+		c.stuck.Store(errors.Is(err, store.ErrUnavailable))
 		var refused store.Refused
 		switch {
 		case errors.As(err, &refused):

@@ -48,7 +48,7 @@ type keysConfig struct {
 
 // busConfig is NATS JetStream: embedded in the daemon, or elsewhere.
 type busConfig struct {
-	URL   string `toml:"url"`   // of a NATS server; "" for the embedded one
+	URL   string `toml:"url"`   // of a NATS server that has the streams, which check asks for; "" for the embedded one
 	Creds string `toml:"creds"` // credentials file for URL
 	Disk  string `toml:"disk"`  // room of the embedded streams, such as 1GiB
 }

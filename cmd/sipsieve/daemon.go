@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -50,6 +49,7 @@ type daemon struct {
 	mu        sync.Mutex
 	troubles  map[string]string // by source: what ended it early; under mu
 	patience  time.Duration     // of a stop
+	own       func() error      // gives the state folder up; nil if it is another's
 }
 
 // newDaemon opens everything that s names; what it opened is closed when anything is refused.
@@ -60,7 +60,7 @@ func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (
 			err = errors.Join(err, d.close())
 		}
 	}()
-	if err := os.MkdirAll(s.State, 0o700); err != nil {
+	if d.own, err = store.Own(s.State); err != nil {
 		return d, fmt.Errorf("state: %w", err)
 	}
 	if err := d.openBus(ctx); err != nil {
@@ -81,8 +81,7 @@ func (d *daemon) openBus(ctx context.Context) (err error) {
 		return errors.New("bus: want [bus]: embedded, or with the url of a NATS server")
 	}
 	if d.Bus.URL != "" {
-		d.bus, err = bus.Connect(bus.Remote{URL: d.Bus.URL, Credentials: d.Bus.Creds})
-		return err
+		return d.connect(ctx)
 	}
 	room, _ := d.Bus.room()
 	plan := bus.Plan{DiskLimit: room}
@@ -297,6 +296,9 @@ func (d *daemon) close() (err error) {
 	}
 	if d.bus != nil {
 		err = errors.Join(err, d.bus.Close())
+	}
+	if d.own != nil {
+		err = errors.Join(err, d.own())
 	}
 	return err
 }

@@ -131,7 +131,9 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		if ctx.Err() != nil {
 			done = nil // it was not read to its end
 		}
-		d.collector.in <- tagged{feed: number, domain: dom, ended: true, done: done}
+		taken := make(chan struct{})
+		d.collector.in <- tagged{feed: number, domain: dom, ended: true, taken: taken, done: done}
+		<-taken // legs and devices are counted by the collector
 		f.end()
 	}
 }

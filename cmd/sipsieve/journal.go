@@ -143,7 +143,10 @@ func (j *journal) rewrite() (err error) {
 		err = next.flush()
 	}
 	if err == nil {
-		err = errors.Join(f.Sync(), os.Rename(j.path+".new", j.path), syncDir(filepath.Dir(j.path)))
+		err = f.Sync()
+	}
+	if err == nil { // not before it is whole on the disk
+		err = os.Rename(j.path+".new", j.path)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("journal: %w", err), f.Close(), os.Remove(j.path+".new"))
@@ -154,7 +157,7 @@ func (j *journal) rewrite() (err error) {
 	j.file, j.w, j.size, j.held, j.where = f, next.w, next.size, next.held, next.where
 	j.written = time.Now()
 	j.show()
-	return nil
+	return syncDir(filepath.Dir(j.path))
 }
 
 // copyInto adds to next what counts of the file of j.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,8 +25,13 @@ import (
 // natsServer starts a NATS server of its own, on loopback, and returns it with its URL.
 func natsServer(t *testing.T) (*server.Server, string) {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1",
-		Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
+	return natsServerAt(t, t.TempDir(), server.RANDOM_PORT)
+}
+
+func natsServerAt(t *testing.T, dir string, port int) (*server.Server, string) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{JetStream: true, StoreDir: dir, Host: "127.0.0.1", Port: port,
+		NoSigs: true, NoLog: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,5 +142,92 @@ func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
 	}
 	if err := l.balance(false); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAStateFolderHasOneDaemon starts a second daemon beside one whose bus is elsewhere.
+func TestAStateFolderHasOneDaemon(t *testing.T) {
+	s := newSite(t, 1)
+	s.configure(t, 0)
+	_, url := natsServer(t)
+	s.busAt(t, url)
+	s.arrange(t, url)
+	silent := slog.New(slog.DiscardHandler)
+	one := s.setup(t)
+	one.Store = nil
+	d, err := newDaemon(t.Context(), one, silent, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newDaemon(t.Context(), one, silent, io.Discard); !errors.Is(err, store.ErrOwned) {
+		t.Errorf("the second = %v, want that the folder is in use", err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+	d, err = newDaemon(t.Context(), one, silent, io.Discard)
+	if err != nil {
+		t.Fatalf("after the first has ended: %v", err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStreamsThatAServerWantsAreNamed checks a server that nobody has arranged, and asks a daemon that puts there.
+func TestStreamsThatAServerWantsAreNamed(t *testing.T) {
+	s := newSite(t, 10)
+	s.configure(t, 0)
+	_, url := natsServer(t)
+	s.busAt(t, url)
+	check := func() (code int, said string) {
+		var out, complaints bytes.Buffer
+		code = execute(t.Context(), []string{"check", "--config", s.config}, &out, &complaints)
+		return code, complaints.String()
+	}
+	if code, said := check(); code != exitUsage || !strings.Contains(said, "wants a stream CPNI_BILLING for cpni.v1.billing.>") {
+		t.Errorf("check = %d, %s\nwant the stream by its name", code, said)
+	}
+	p := s.start(t)
+	s.up(t)
+	for limit := time.Now().Add(patience); !slices.Contains(s.status(t).Why, "the bus takes nothing"); {
+		if time.Now().After(limit) {
+			t.Fatalf("why = %q, want that the bus takes nothing", s.status(t).Why)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.arrange(t, url)
+	s.awaitStored(t, len(s.replayed(t)))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), "CPNI_BILLING") {
+		t.Errorf("exit code = %d, want 0 and the stream named\n%s", code, p.stderr.String())
+	}
+	if code, said := check(); code != exitFine {
+		t.Errorf("check = %d, %s\nwant that it is fine", code, said)
+	}
+}
+
+// TestADaemonWaitsForABusThatComesUpLater starts it before its NATS server.
+func TestADaemonWaitsForABusThatComesUpLater(t *testing.T) {
+	s := newSite(t, 10)
+	s.configure(t, 0)
+	want := s.replayed(t)
+	first, url := natsServer(t)
+	s.busAt(t, url)
+	s.arrange(t, url)
+	port := first.Addr().(*net.TCPAddr).Port
+	dir := first.StoreDir()
+	first.Shutdown()
+	first.WaitForShutdown()
+	early, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := run(early, s.config, io.Discard, io.Discard); err != nil {
+		t.Errorf("stopped while it waits = %v, want nil", err)
+	}
+	p := s.start(t)
+	natsServerAt(t, filepath.Dir(dir), port)
+	p.await(t, len(want))
+	s.awaitStored(t, len(want))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
 }

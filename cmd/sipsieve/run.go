@@ -49,7 +49,11 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	}
 	log := newLog(c, stderr)
 	d, err := newDaemon(ctx, s, log, stdout)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		log.Info("stopped before it began", "err", err)
+		return nil
+	case err != nil:
 		return refused(err)
 	}
 	w, err := d.openWindows()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -175,4 +176,30 @@ func TestTheNewestWordsOnACallAreKept(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("entries = %v, want %v", got, want)
 	}
+}
+
+// TestAFeedCountsWhatTheCollectorStillHas ends a file before anything of it has been collected.
+func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
+	s := demoSetup(t, "")
+	source := openCorpus(t, corpus(t, 30))
+	synctest.Test(t, func(t *testing.T) {
+		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler)}
+		d.collector = newCollector(d)
+		c := d.collector
+		c.mergers = make([]*merger, 1)
+		dom := newDomain([]capture.Source{source}, s.plan(1, false)).of("source.0")
+		d.feeds = []*feed{feedOf("source.0", dom)}
+		go d.follow(t.Context(), 0)
+		for synctest.Wait(); len(c.in) > 0; synctest.Wait() {
+			c.take(<-c.in)
+		}
+		want := newLedger()
+		want.addDomain(dom)
+		if got := d.ledger(); !reflect.DeepEqual(got.Legs, want.Legs) || got.Devices != want.Devices {
+			t.Errorf("legs and devices = %+v, %+v, want %+v, %+v", got.Legs, got.Devices, want.Legs, want.Devices)
+		}
+		if want.Legs.Ambiguous == 0 {
+			t.Error("no legs are counted: the test shows nothing")
+		}
+	})
 }

@@ -150,6 +150,9 @@ func (d *daemon) unready(l *ledger) (why []string) {
 		why = append(why, "not running")
 	}
 	why = append(why, d.deaf()...)
+	if d.collector.stuck.Load() {
+		why = append(why, "the bus takes nothing")
+	}
 	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
 		why = append(why, "the store takes nothing")
 	}

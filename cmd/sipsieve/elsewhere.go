@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sipsieve/store"
+	"sipsieve/store/bus"
+)
+
+// askLimit is how long a NATS server may take to say which streams it has.
+const askLimit = 5 * time.Second
+
+// remote says how to reach the NATS server elsewhere.
+func (b *busConfig) remote() bus.Remote { return bus.Remote{URL: b.URL, Credentials: b.Creds} }
+
+// connect reaches the NATS server elsewhere. One that is not there is waited for until ctx ends: it comes up with this
+// host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
+func (d *daemon) connect(ctx context.Context) (err error) {
+	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
+		d.bus, err = bus.Connect(d.Bus.remote())
+		if !errors.Is(err, store.ErrUnavailable) {
+			break
+		}
+		d.log.Warn("bus unavailable, waiting for it", "err", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	if err == nil {
+		for _, err := range d.missing(ctx, d.bus) {
+			d.log.Error("what is for a stream that is not there is held, then shed", "err", err)
+		}
+	}
+	return err
+}
+
+// missing says which streams a server that somebody else arranges does not have, as far as it lets itself be asked.
+func (s *setup) missing(ctx context.Context, b *bus.Bus) (errs []error) {
+	ctx, stop := context.WithTimeout(ctx, askLimit)
+	defer stop()
+	for _, p := range s.purposes {
+		if _, err := b.Lag(ctx, p.Name); err != nil && !errors.Is(err, store.ErrUnavailable) {
+			errs = append(errs, fmt.Errorf("the server wants a stream %s for %s: %w", store.StreamName(p.Name),
+				strings.Join(store.StreamSubjects(p.Name), ", "), err))
+		}
+	}
+	return errs
+}
+
+// reachBus tries the NATS server elsewhere, and whether it has the streams.
+func (s *setup) reachBus(ctx context.Context) (errs []error) {
+	if s.Bus == nil || s.Bus.URL == "" {
+		return nil
+	}
+	b, err := bus.Connect(s.Bus.remote())
+	if err != nil {
+		return []error{s.wrong("bus.url", "%v", err)}
+	}
+	defer func() { _ = b.Close() }()
+	for _, err := range s.missing(ctx, b) {
+		errs = append(errs, s.wrong("bus.url", "%v", err))
+	}
+	return errs
+}
