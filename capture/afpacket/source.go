@@ -63,7 +63,7 @@ func newSource(c Config, member uint64) *Source {
 
 // Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
 // was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error,
-// and so is the news of a loss. When Ready has promised a packet and none comes of the frames at hand, it is a bare one.
+// and so is the news of a loss. If Ready has said that frames are at hand and no packet comes of them, a bare one does.
 func (s *Source) Next() (p capture.Packet, err error) {
 	promised := s.promised
 	s.promised = false

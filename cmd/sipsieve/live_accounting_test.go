@@ -69,8 +69,9 @@ func replayed(t *testing.T, policyFile, purpose string, files ...string) []liveR
 	return liveRecords(t, stdout.Bytes())
 }
 
-// An accounting is what Kamailio's acc and dialog modules wrote while calls went through it: a row for each transaction
-// it finished, at the time of the final response, and a CDR for each dialog, from its confirmation (the ACK) to the BYE.
+// An accounting is what Kamailio's acc and dialog modules wrote while calls went through it: a row for each
+// transaction it finished, at the time of the final response, and a CDR for each dialog, from its confirmation (the
+// ACK) to the BYE.
 type accounting struct {
 	Transactions []accRow
 	CDRs         []accCDR
@@ -145,7 +146,7 @@ func callName(t *testing.T, k policy.Keys, at time.Time, callID string) string {
 	return epoch + ":" + base32Lower.EncodeToString(mac[:])
 }
 
-// A side of the proxy says which finals it shows, and by how much the proxy's times may be later than those on the wire.
+// A side of the proxy says which finals it shows, and by how much the proxy's times may be later than on the wire.
 type side struct {
 	answerEarly, answerLate, endEarly, endLate time.Duration
 	callers                                    bool // the caller's finals, which the proxy's rows have

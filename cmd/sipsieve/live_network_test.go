@@ -108,7 +108,8 @@ func beside(t *testing.T, name string) string {
 func (n *network) proxies(t *testing.T) *resident {
 	t.Helper()
 	dir := t.TempDir()
-	r := n.start(t, n.proxy, "kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-w", dir, "-Y", dir, "-f", beside(t, "kamailio.cfg"))
+	r := n.start(t, n.proxy, "kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-w", dir, "-Y", dir,
+		"-f", beside(t, "kamailio.cfg"))
 	n.listens(t, n.proxy, 5060)
 	return r
 }
