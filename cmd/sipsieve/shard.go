@@ -145,6 +145,8 @@ func (s *shard) hear(b *batch) {
 		}
 		s.drift, s.wire = b.drift, s.wire.Add(by)
 		s.track.Stepped(b.clock, by)
+	} else if by = -by; b.dated && by.Abs() > mostDrift { // its reader has not looked at the clock since another did
+		b.shift(by)
 	}
 	for _, g := range b.gaps {
 		s.track.Missed(g.from, g.to)
