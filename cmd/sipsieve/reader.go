@@ -25,6 +25,7 @@ type reader struct {
 	filling []*batch // by shard
 	clock   time.Time
 	drift   time.Duration // by which the source has seen the wall clock set, in all
+	dated   bool          // it is this host's clock that dates what comes, and the source looks whether it is set
 	pending int
 
 	lastLoss atomic.Int64 // when the source last said that packets are missing, packet time in Unix seconds; 0 for never
@@ -43,6 +44,7 @@ func (r *reader) run() error {
 			}
 			return err
 		}
+		r.dated = p.Origin == capture.Interface
 		r.note(&p)
 		if p.Time.After(r.clock) {
 			r.clock = p.Time
@@ -82,7 +84,7 @@ func (r *reader) note(p *capture.Packet) {
 		if p.Missed > 0 {
 			b.addGap(gap{from: p.MissedSince, to: p.Time})
 		}
-		b.drift, b.stepped = r.drift, p.Step != 0
+		b.stepped = b.stepped || p.Step != 0
 	}
 	r.pending++
 }
@@ -102,7 +104,7 @@ func (r *reader) take(m *sip.Message) {
 func (r *reader) flush() {
 	for i, s := range r.shards {
 		b := r.filling[i]
-		b.clock = r.clock
+		b.clock, b.drift, b.dated = r.clock, r.drift, r.dated
 		if r.waits {
 			s.in <- b
 			r.filling[i] = s.spare()
@@ -141,7 +143,8 @@ type batch struct {
 	clocks   []time.Time
 	gaps     []gap         // before the messages
 	stepped  bool          // likewise: the wall clock was set
-	drift    time.Duration // then: by how much in all, since the reader began
+	dated    bool          // by a clock whose drift is known
+	drift    time.Duration // by how much the reader has seen the wall clock set, in all
 	clock    time.Time
 	left     int // messages that a hold has not let go
 }
@@ -165,6 +168,18 @@ func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 && !b
 func (b *batch) reset() {
 	b.messages.Reset()
 	b.keys, b.clocks, b.gaps, b.stepped = b.keys[:0], b.clocks[:0], b.gaps[:0], false
+}
+
+// shift moves the times of b.
+func (b *batch) shift(by time.Duration) {
+	b.clock = b.clock.Add(by)
+	for i := range b.clocks {
+		b.clocks[i] = b.clocks[i].Add(by)
+		b.messages.Messages[i].Time = b.messages.Messages[i].Time.Add(by)
+	}
+	for i, g := range b.gaps {
+		b.gaps[i] = gap{g.from.Add(by), g.to.Add(by)}
+	}
 }
 
 // lose empties a batch that nobody took, and remembers when the messages were that are missing now.

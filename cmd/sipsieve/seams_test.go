@@ -77,6 +77,26 @@ func TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne(t *testing.T) {
 	}
 }
 
+// TestAReaderThatHasNotSeenTheStepMovesNoClock has two rings, of which one looks at the clock later.
+func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
+	p := packetsOf(t, corpus(t, 1))[0]
+	d := newDomain([]capture.Source{&tap{}, &tap{}}, demoSetup(t, "").plan(1, true))
+	r, s := d.readers[0], d.shards[0]
+	s.take(&batch{clock: p.Time, dated: true})
+	s.take(&batch{stepped: true, drift: -time.Hour, dated: true, clock: p.Time.Add(-time.Hour)})
+	p.Origin = capture.Interface
+	r.sip.Read(&p, r.take)
+	b := r.filling[0]
+	b.clock, b.dated = p.Time.Add(time.Millisecond), true
+	s.take(b)
+	if got, want := s.wire, p.Time.Add(time.Millisecond-time.Hour); !got.Equal(want) {
+		t.Errorf("clock = %v, want %v", got, want)
+	}
+	if m, ok := s.hold.next(p.Time.Add(-time.Hour)); !ok || !m.at.Equal(p.Time.Add(-time.Hour)) {
+		t.Errorf("message = %v, %v, want it held by the new clock", m.at, ok)
+	}
+}
+
 // TestEventsHeldWhenTheClockIsSetBackAreTold has one shard an event that waits for another shard.
 func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
 	var ev track.Event

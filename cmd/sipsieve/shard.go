@@ -159,6 +159,8 @@ func (s *shard) hear(b *batch) {
 		}
 		s.drift, s.wire, s.before = b.drift, s.wire.Add(by), 0
 		s.track.Stepped(b.clock, by)
+	} else if by = -by; b.dated && by.Abs() > mostDrift { // its reader has not looked at the clock since another did
+		b.shift(by)
 	}
 	for _, g := range b.gaps {
 		s.track.Missed(g.from, g.to)

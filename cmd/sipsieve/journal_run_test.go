@@ -1,0 +1,117 @@
+package main
+
+import (
+	enc "encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+)
+
+// mirrored returns p as a HEP version 3 packet without a stamp: it comes when it comes.
+func mirrored(p *capture.Packet) []byte {
+	src, dst := p.Flow.Src.Addr().As4(), p.Flow.Dst.Addr().As4()
+	b := []byte("HEP3\x00\x00")
+	chunk := func(kind uint16, v []byte) {
+		b = enc.BigEndian.AppendUint16(append(b, 0, 0), kind)
+		b = append(enc.BigEndian.AppendUint16(b, uint16(6+len(v))), v...)
+	}
+	chunk(1, []byte{2})
+	chunk(2, []byte{17})
+	chunk(3, src[:])
+	chunk(4, dst[:])
+	chunk(7, enc.BigEndian.AppendUint16(nil, p.Flow.Src.Port()))
+	chunk(8, enc.BigEndian.AppendUint16(nil, p.Flow.Dst.Port()))
+	chunk(11, []byte{1})
+	chunk(12, []byte{0, 0, 0, 1})
+	chunk(15, p.Payload)
+	enc.BigEndian.PutUint16(b[4:], uint16(len(b)))
+	return b
+}
+
+// awaitsFeed writes a configuration with a HEP feed on that port.
+func (s *site) awaitsFeed(t *testing.T, port int) {
+	t.Helper()
+	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n"+
+		"[[source]]\ntype = \"hep\"\nlisten = [\"tcp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
+		filepath.Join(s.dir, "state"), quickstart, port)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// feed sends packets, and waits until they are seen.
+func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for i := range packets {
+		if _, err := conn.Write(mirrored(&packets[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if l := s.status(t).Ledger; l.Packets.Seen == uint64(len(packets)) &&
+			l.Messages.Total == l.Messages.Tracked+l.Messages.Duplicates {
+			return
+		} else if time.Now().After(limit) {
+			t.Fatalf("seen = %d, want %d; %+v", l.Packets.Seen, len(packets), l.Messages)
+		}
+	}
+}
+
+// TestCallsOfAFeedGoOnAfterAStop stops the daemon while all calls are up: each is told once, as answered.
+func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
+	packets := packetsOf(t, corpus(t, 60))
+	s, port := newSite(t, 1), freePort(t)
+	s.awaitsFeed(t, port)
+	p := s.start(t)
+	s.up(t)
+	s.feed(t, port, packets[:len(packets)/2])
+	before := s.status(t).Ledger.Calls
+	if before.Live == 0 {
+		t.Fatal("no call is up: the test shows nothing")
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	p = s.start(t)
+	s.up(t)
+	if got := s.status(t).Ledger.Calls.Live; got != before.Live {
+		t.Errorf("calls that are up again = %d, want %d", got, before.Live)
+	}
+	s.feed(t, port, packets[len(packets)/2:])
+	for limit := time.Now().Add(patience); s.status(t).Records["billing"] < 60; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("records = %v, want 60 of billing", s.status(t).Records)
+		}
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	if got := outcomes(s.stored(t)); got["answered"] != 60 || len(got) != 1 {
+		t.Errorf("records = %v, want 60 that are answered", got)
+	}
+}
