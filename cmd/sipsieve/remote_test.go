@@ -185,7 +185,8 @@ func TestStreamsThatAServerWantsAreNamed(t *testing.T) {
 		code = execute(t.Context(), []string{"check", "--config", s.config}, &out, &complaints)
 		return code, complaints.String()
 	}
-	if code, said := check(); code != exitUsage || !strings.Contains(said, "wants a stream CPNI_BILLING for cpni.v1.billing.>") {
+	const wanted = "wants a stream CPNI_BILLING for cpni.v1.billing.>"
+	if code, said := check(); code != exitUsage || !strings.Contains(said, wanted) {
 		t.Errorf("check = %d, %s\nwant the stream by its name", code, said)
 	}
 	p := s.start(t)
