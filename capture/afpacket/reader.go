@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrAbsent says that there is no interface of that name. It may come.
+var ErrAbsent = errors.New("no such interface")
+
 // ErrGone says that the interface was removed. One of the same name made later is another interface.
 var ErrGone = errors.New("interface is gone")
 

@@ -33,7 +33,7 @@ func openSocket(c Config) (s *socket, err error) {
 	}()
 	link, err := net.InterfaceByName(c.Interface)
 	if err != nil {
-		return s, errors.New("no such interface")
+		return s, ErrAbsent
 	}
 	if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return s, fmt.Errorf("eventfd: %w", err)

@@ -111,7 +111,7 @@ func loadConfig(path string) (config, error) {
 
 // wrong says what is wrong at key.
 func (c *config) wrong(key, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %s: %s", c.file, c.at.Line(key), key, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%s:%d: %s: %w", c.file, c.at.Line(key), key, fmt.Errorf(format, args...))
 }
 
 // validate returns everything that is wrong with c by itself.

@@ -47,9 +47,10 @@ type daemon struct {
 	sweepErr  atomic.Bool
 	unkept    atomic.Bool // a consumer has ended: the store takes no more
 	mu        sync.Mutex
-	troubles  map[string]string // by source: what ended it early; under mu
-	patience  time.Duration     // of a stop
-	own       func() error      // gives the state folder up; nil if it is another's
+	troubles  map[string]string       // by source: what ended it early; under mu
+	leave     context.CancelCauseFunc // stops the daemon, for that reason; set by run
+	patience  time.Duration           // of a stop
+	own       func() error            // gives the state folder up; nil if it is another's
 }
 
 // newDaemon opens everything that s names; what it opened is closed when anything is refused.
@@ -133,21 +134,21 @@ func (d *daemon) openSources() error {
 	var live []capture.Source
 	var keys []string // of live
 	if err := d.overlaps(); err != nil {
-		return d.wrong("source", "%v", err)
+		return d.wrong("source", "%w", err)
 	}
 	for i := range d.Source {
 		src, key := &d.Source[i], sourceKey(i)
 		if src.Type == "directory" {
 			f, err := d.openFolder(i)
 			if err != nil {
-				return d.wrong(key, "%v", err)
+				return d.wrong(key, "%w", err)
 			}
 			d.feeds = append(d.feeds, f)
 			continue
 		}
 		s, err := src.open(uint64(i) << 56)
 		if err != nil {
-			return d.wrong(key, "%v", err)
+			return d.wrong(key, "%w", err)
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"sipsieve/capture/afpacket"
 )
 
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
@@ -124,6 +126,9 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		dom.early = func(key string, err error) {
 			if ctx.Err() == nil {
 				d.trouble(key, "not read to its end", err)
+			}
+			if errors.Is(err, afpacket.ErrGone) { // what could open its successor was given away
+				d.leave(err)
 			}
 		}
 		f.begin(dom)

@@ -184,3 +184,30 @@ func outcomes(rows map[string]string) map[string]int {
 	}
 	return n
 }
+
+// TestARemovedInterfaceEndsTheDaemonSoThatItIsBegunAnew removes the near end, and then starts without it.
+func TestARemovedInterfaceEndsTheDaemonSoThatItIsBegunAnew(t *testing.T) {
+	namespace := wire(t)
+	s := newSite(t, 20)
+	s.listenOn(t, "")
+	p := s.startIn(t, namespace)
+	sent := s.replayedOnto(t, namespace, "--pps=2000", "--quiet")
+	s.accounted(t, sent)
+	command(t, "ip", "netns", "exec", namespace, "ip", "link", "del", "near")
+	for range p.lines {
+	}
+	_ = p.Wait()
+	if code := p.ProcessState.ExitCode(); code != exitFindings || !strings.Contains(p.stderr.String(), "begun anew") {
+		t.Errorf("exit code = %d, want %d, and why:\n%s", code, exitFindings, p.stderr.String())
+	}
+	if got := len(s.stored(t)); got == 0 {
+		t.Error("records = 0: what was read is lost")
+	}
+	p = s.launch(t, "ip", "netns", "exec", namespace, binary(t), "run", "--config", s.config)
+	for range p.lines {
+	}
+	_ = p.Wait()
+	if code := p.ProcessState.ExitCode(); code != exitFindings {
+		t.Errorf("without the interface: exit code = %d, want %d\n%s", code, exitFindings, p.stderr.String())
+	}
+}

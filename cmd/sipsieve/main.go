@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sipsieve/capture/afpacket"
 	"sipsieve/store/policy"
 )
 
@@ -53,6 +54,8 @@ func refused(err error) error {
 		return nil
 	case errors.Is(err, policy.ErrNotBuilt):
 		return exit{exitPolicy, err}
+	case errors.Is(err, afpacket.ErrAbsent): // it may come: to try again is right
+		return exit{exitFindings, err}
 	}
 	return exit{exitUsage, err}
 }

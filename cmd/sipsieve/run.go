@@ -13,6 +13,8 @@ import (
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
+
+	"sipsieve/capture/afpacket"
 )
 
 // progressEvery is how often run says how far it is, when it shows excerpts.
@@ -62,16 +64,21 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	}
 	d.greet(ctx, stderr)
 	progress := make(chan struct{})
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	d.leave = cancel
 	go func() { defer close(progress); d.progress(ctx, stderr) }()
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady)
 	err = d.run(ctx)
 	_, _ = sd.SdNotify(false, sd.SdNotifyStopping)
-	cancel()
+	cause := context.Cause(ctx)
+	cancel(nil)
 	<-progress
 	balance := d.ledger().balance(false)
 	log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond))
-	return errors.Join(err, balance, w.close(), d.close())
+	if err = errors.Join(err, balance, w.close(), d.close()); err == nil && errors.Is(cause, afpacket.ErrGone) {
+		return exit{exitFindings, fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)}
+	}
+	return err
 }
 
 // newLog returns where the daemon tells what it does: text or JSON lines, never a message's content.

@@ -31,6 +31,9 @@ func (p *Policy) Lint(today time.Time) []Finding {
 	if !p.ReviewEvery.After(p.Reviewed).After(today) {
 		l.warn("reviewed", "the review is overdue: the yearly certificate rests on it")
 	}
+	for _, log := range p.unkept {
+		l.warn(log, "this version keeps no such log: what it asks for must be kept in another way")
+	}
 	for _, u := range p.Purposes() {
 		l.purpose("purpose."+u.Name, u, p.Reviewed)
 	}

@@ -23,6 +23,7 @@ type Policy struct {
 	at       Locator
 	hash     string
 	purposes []*Purpose // in the file's order, disabled ones too
+	unkept   []string   // logs that the file asks for and this version does not keep
 }
 
 // A Purpose is a reason to keep, with the fields it needs and the form of each. It is used by one goroutine.
@@ -59,6 +60,11 @@ func Parse(name string, src []byte) (*Policy, error) {
 	for _, key := range md.Keys() {
 		if len(key) == 2 && key[0] == "purpose" {
 			policy.purposes = append(policy.purposes, p.purpose(key[1], f.Purpose[key[1]], &f))
+		}
+	}
+	for _, log := range []string{"disclosure", "audit"} {
+		if md.IsDefined(log) {
+			policy.unkept = append(policy.unkept, log)
 		}
 	}
 	if len(policy.purposes) == 0 {

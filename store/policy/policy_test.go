@@ -296,3 +296,20 @@ func TestExplainNamesEveryFieldItsReaderTermAndLaw(t *testing.T) {
 		}
 	}
 }
+
+func TestALogThatIsNotKeptIsWarnedOf(t *testing.T) {
+	src := written("fraud", "sip_code = \"keep\"\n") + "[disclosure]\nlog = \"d\"\nkeep = \"2 years\"\n[audit]\nlog = \"a\"\n"
+	p, err := Parse("p.toml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	warned := 0
+	for _, f := range p.Lint(newYear) {
+		if f.Key == "disclosure" || f.Key == "audit" {
+			warned++
+		}
+	}
+	if warned != 2 {
+		t.Errorf("warnings = %d, want 2", warned)
+	}
+}
