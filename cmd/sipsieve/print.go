@@ -18,7 +18,8 @@ import (
 type printer struct {
 	format string
 	lines  *bufio.Writer
-	table  *tabwriter.Writer
+	table  bool
+	rows   [][]string // of a table, which is written at the end
 	csv    *csv.Writer
 	keys   []string // columns of csv and table
 	buf    []byte
@@ -29,7 +30,7 @@ var envelopeColumns = []string{"schema", "kind", "stage", "id", "revision", "sta
 	"purpose", "policy", "class", "expires", "site", "sensor", "source"}
 
 // tableColumns are the envelope's columns that a table on a terminal has room for.
-var tableColumns = []string{"purpose", "kind", "stage", "status"}
+var tableColumns = []string{"purpose", "kind", "stage", "status", "missing"}
 
 // newPrinter returns a printer of format jsonl, csv or table. Its columns are what the purposes may publish.
 func newPrinter(format string, w io.Writer, purposes []*policy.Purpose) (*printer, error) {
@@ -42,10 +43,8 @@ func newPrinter(format string, w io.Writer, purposes []*policy.Purpose) (*printe
 		p.keys = columns(envelopeColumns, purposes)
 		return p, p.csv.Write(p.keys)
 	case "table":
-		p.table = tabwriter.NewWriter(p.lines, 0, 0, 2, ' ', 0)
-		p.keys = columns(tableColumns, purposes)
-		_, err := fmt.Fprintln(p.table, strings.ToUpper(strings.Join(p.keys, "\t")))
-		return p, err
+		p.table, p.keys = true, columns(tableColumns, purposes)
+		return p, nil
 	}
 	return nil, fmt.Errorf("format: want jsonl, csv or table")
 }
@@ -81,7 +80,7 @@ func (p *printer) printBody(body []byte) {
 	case "csv":
 		_ = p.csv.Write(cells(body, p.keys))
 	case "table":
-		_, _ = fmt.Fprintln(p.table, strings.Join(cells(body, p.keys), "\t"))
+		p.rows = append(p.rows, cells(body, p.keys))
 	}
 }
 
@@ -92,21 +91,44 @@ func (p *printer) flush() error {
 			return err
 		}
 	}
-	if p.table != nil {
-		if err := p.table.Flush(); err != nil {
-			return err
-		}
+	if p.table {
+		p.writeTable()
 	}
 	return p.lines.Flush()
 }
 
+// writeTable writes the rows without the columns that have nothing in any of them.
+func (p *printer) writeTable() {
+	var used []int
+	for i := range p.keys {
+		if len(p.rows) == 0 || slices.ContainsFunc(p.rows, func(r []string) bool { return r[i] != "" }) {
+			used = append(used, i)
+		}
+	}
+	w := tabwriter.NewWriter(p.lines, 0, 0, 2, ' ', 0)
+	head := make([]string, len(p.keys))
+	for i, key := range p.keys {
+		head[i] = strings.ToUpper(key)
+	}
+	for _, row := range append([][]string{head}, p.rows...) {
+		for n, i := range used {
+			if n > 0 {
+				_, _ = w.Write([]byte{'\t'})
+			}
+			_, _ = w.Write([]byte(row[i]))
+		}
+		_, _ = w.Write([]byte{'\n'})
+	}
+	_ = w.Flush() // what ails the writer below shows when that is flushed
+}
+
 // cells returns the values of keys in body: text without its quotes, null and absent as nothing, lists with spaces.
 func cells(body []byte, keys []string) []string {
+	out := make([]string, len(keys))
 	var row map[string]json.RawMessage
 	if json.Unmarshal(body, &row) != nil {
-		return nil
+		return out
 	}
-	out := make([]string, len(keys))
 	for i, key := range keys {
 		out[i] = cell(row[key])
 	}
