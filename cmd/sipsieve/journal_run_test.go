@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	enc "encoding/binary"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -114,4 +116,15 @@ func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 	if got := outcomes(s.stored(t)); got["answered"] != 60 || len(got) != 1 {
 		t.Errorf("records = %v, want 60 that are answered", got)
 	}
+}
+
+// TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
+func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
+	f := newFeeder(t, threeCalls, "shards = 16\n")
+	p := f.begin(t)
+	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {
+		return !bytes.Contains(p.Payload, []byte("Call-ID: one"))
+	}))
+	f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 1 })
+	p.stop(t, syscall.SIGTERM)
 }

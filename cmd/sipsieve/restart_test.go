@@ -393,14 +393,3 @@ func TestASwitchedOffJournalIsGone(t *testing.T) {
 		t.Errorf("records = %d, want 3", len(got))
 	}
 }
-
-// TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
-func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
-	f := newFeeder(t, threeCalls, "shards = 16\n")
-	p := f.begin(t)
-	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {
-		return !bytes.Contains(p.Payload, []byte("Call-ID: one"))
-	}))
-	f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 1 })
-	p.stop(t, syscall.SIGTERM)
-}
