@@ -21,10 +21,11 @@ var errNoDaemon = errors.New("no daemon runs with this configuration")
 
 // ask sends one request to the daemon of c over its socket.
 func ask(ctx context.Context, c config, path string, values url.Values) (io.ReadCloser, error) {
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", c.socketPath())
-	}}}
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sipsieve"+path+"?"+values.Encode(), nil)
 	if err != nil {
 		return nil, err

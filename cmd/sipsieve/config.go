@@ -75,7 +75,7 @@ type callsConfig struct {
 	PerSecond   int      `toml:"per_second"`    // calls that one /24 or /48 opens a second beyond that; 0 for no limit
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
 	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
-	Journal     bool     `toml:"journal"`       // open calls of live sources survive a restart: in STATE/calls.journal, sealed
+	Journal     bool     `toml:"journal"`       // open calls of live sources survive a restart, sealed in STATE/calls.journal
 	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
 }
 

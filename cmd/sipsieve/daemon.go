@@ -87,7 +87,8 @@ func (d *daemon) openBus(ctx context.Context) (err error) {
 	room, _ := d.Bus.room()
 	plan := bus.Plan{DiskLimit: room}
 	for _, p := range d.purposes {
-		plan.Streams = append(plan.Streams, bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Duration(), Priority: p.Priority})
+		plan.Streams = append(plan.Streams,
+			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Duration(), Priority: p.Priority})
 	}
 	d.bus, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
 	return err

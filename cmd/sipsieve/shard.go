@@ -53,7 +53,8 @@ func queued(p domainPlan) int {
 }
 
 func newShard(number int, p domainPlan, out chan<- flow) *shard {
-	s := &shard{number: number, track: track.New(p.limits), in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
+	s := &shard{number: number, track: track.New(p.limits),
+		in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
 		out: out, live: p.live, saves: p.saves}
 	s.track.Tell(p.stages)
 	if p.saves {

@@ -21,8 +21,8 @@ type property struct {
 	Description string    `json:"description,omitempty"`
 }
 
-// Schema returns the JSON Schema of the excerpts of a kind (call, registration, device or loss), nil for another kind. It has
-// every key that some policy could keep; which of them a purpose has is the policy's word. A reader ignores keys that
+// Schema returns the JSON Schema of the excerpts of a kind (call, registration, device or loss), nil for another kind.
+// It has every key that some policy could keep; which of them a purpose has is the policy's word. A reader ignores keys that
 // it does not know, so the schema forbids none.
 func Schema(kind string) []byte {
 	name, ok := schemas[kind]
