@@ -205,6 +205,25 @@ func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
 	}
 }
 
+// A batch with one message that is there already holds more new ones than may be in flight: the window waits for the
+// disk, however long it takes.
+func TestALongBatchPassesOneByOne(t *testing.T) {
+	b := embedded(t, 0, "billing")
+	p := b.Publisher(nil)
+	xs := calls(t, "billing", 0, batchLimit)
+	for _, part := range [][]policy.Excerpt{xs[:1], xs} {
+		if err := p.Put(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(stored(t, b, "billing")); got != batchLimit {
+		t.Errorf("messages = %d, want %d", got, batchLimit)
+	}
+	if _, oneByOne := p.Published(); oneByOne != batchLimit {
+		t.Errorf("one by one = %d, want %d", oneByOne, batchLimit)
+	}
+}
+
 func TestPutsOutliveTheServer(t *testing.T) {
 	c := config(t.TempDir(), 0, "billing")
 	b, err := Embedded(t.Context(), c)

@@ -179,7 +179,12 @@ func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
 	p.oneByOne.Add(uint64(len(messages)))
 	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture
-	for _, m := range messages {
+	for i, m := range messages {
+		if i >= asyncWindow { // nats.go gives a full window 200 ms; a disk may need longer for 256 fsyncs
+			if err := answered(ctx, acks[i-asyncWindow]); err != nil {
+				return err
+			}
+		}
 		for _, header := range ofBatch {
 			m.Header.Del(header)
 		}
@@ -190,16 +195,24 @@ func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
 		}
 		acks = append(acks, ack)
 	}
-	for _, ack := range acks {
-		select {
-		case <-ack.Ok():
-		case err := <-ack.Err():
-			return publishError(err)
-		case <-ctx.Done():
-			return publishError(ctx.Err())
+	for _, ack := range acks[max(0, len(acks)-asyncWindow):] {
+		if err := answered(ctx, ack); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// answered waits for what the server says of one publication.
+func answered(ctx context.Context, ack jetstream.PubAckFuture) error {
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return publishError(err)
+	case <-ctx.Done():
+		return publishError(ctx.Err())
+	}
 }
 
 // publishError sorts what came of a publication: no room, too large, or, in doubt, something that may pass.
