@@ -51,7 +51,7 @@ func readHead(in []byte) head {
 			return h
 		}
 		name, value, _ := bytes.Cut(in[i:n], []byte(":"))
-		value = bytes.TrimSpace(value)
+		value = bytes.Trim(value, " \t\r\n")
 		switch string(lower(bytes.TrimRight(name, " \t"))) {
 		case "content-length", "l":
 			if v, err := strconv.ParseUint(string(value), 10, 31); err == nil {
@@ -59,7 +59,7 @@ func readHead(in []byte) head {
 			}
 		case "content-type", "c":
 			kind, _, _ := bytes.Cut(lower(value), []byte(";"))
-			h.kind = string(bytes.TrimSpace(kind))
+			h.kind = string(bytes.Trim(kind, " \t\r\n"))
 		}
 		i = n
 	}
