@@ -79,8 +79,13 @@ func (f *frame) legal(first bool) bool {
 func (r *Reader) frame(s *stream, b []byte) int {
 	for {
 		f, ok := readFrame(b[s.line:])
-		if !ok {
+		switch {
+		case !ok && len(b) < bufferSize:
 			return 0
+		case !ok: // there is no room for more: what follows goes on with a message whose beginning was not seen
+			n := int(s.line)
+			s.restart(frames)
+			return r.skip(n)
 		}
 		first := s.line == 0
 		end := int64(s.line) + int64(f.head) + f.payload
@@ -90,7 +95,7 @@ func (r *Reader) frame(s *stream, b []byte) int {
 		case f.control() && first && int64(len(b)) >= end:
 			r.streams.idle += int(end)
 			return int(end)
-		case f.control():
+		case f.control() && end <= bufferSize:
 		case first && f.opcode == continuation, f.reserved != 0, end > bufferSize:
 			return r.passFrame(s, &f, b)
 		}

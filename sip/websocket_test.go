@@ -126,6 +126,26 @@ func TestFramesOverTheLimitArePassedOver(t *testing.T) {
 	}
 }
 
+// A frame ends where the room for its message does, or a little before: the next one lies across the border.
+func TestAFrameAcrossTheBorderIsPassedOver(t *testing.T) {
+	for name, next := range map[string]string{
+		"data":    frameOf(true, continuation, mask, "the rest"),
+		"control": frameOf(true, 9, mask, "still there?") + frameOf(true, continuation, mask, "the rest"),
+	} {
+		for short := range 24 {
+			text := request("MESSAGE", "big") + strings.Repeat("x", bufferSize)
+			first := frameOf(false, 1, mask, text[:bufferSize-short-8]) // 8 bytes stand before it
+			w := newWire(t)
+			for _, b := range cuttings([]byte(upgradeRequest+first+next+frameOf(true, 1, mask, bye)), 4) {
+				w.feed(capture.Packet{Payload: b})
+			}
+			if len(w.got) == 0 || !strings.HasSuffix(w.got[len(w.got)-1], bye) {
+				t.Errorf("%s, %d bytes short: messages = %d, want the one behind it", name, short, len(w.got))
+			}
+		}
+	}
+}
+
 func TestGapInFramesGivesWhatHasItsHeaders(t *testing.T) {
 	w := newWire(t)
 	w.feed(capture.Packet{Payload: []byte(upgradeRequest + frameOf(true, 1, mask, invite)[:len(invite)-10])})
