@@ -38,7 +38,7 @@ type LegCounts struct {
 	Remembered uint64               // now
 	Joined     [Correlations]uint64 // by what joined a leg, or several, with others
 	Ambiguous  uint64               // evidence that fits several calls: no join
-	Shared     uint64               // clues that too many legs have
+	Shared     uint64               // clues that too many legs have, or that a leg has no room for
 	Full       uint64               // joins that would have made too large a group
 	Forgotten  uint64               // legs that made room
 }
@@ -273,9 +273,11 @@ func (l *Legs) hold(n uint32, kind clueKind, value uint64) bool {
 		}
 	}
 	b := l.index[t]
-	if b.n == mostShared || int(g.n) == len(g.clues) {
-		b.common = b.n == mostShared
+	if b.n == mostShared {
+		b.common = true
 		l.index[t] = b
+	}
+	if b.n == mostShared || int(g.n) == len(g.clues) {
 		l.counts.shared.Add(1)
 		return false
 	}

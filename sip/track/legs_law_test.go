@@ -154,6 +154,20 @@ func FuzzLegsForget(f *testing.F) {
 	})
 }
 
+func TestALegOfManyCluesLeavesNone(t *testing.T) {
+	l, k := NewLegs(DefaultLegLimits(1)), Key{1}
+	for i := range uint64(1000) {
+		ev := &Event{Time: ladderStart, Key: k, Kind: LinkKind, Evidence: &Evidence{leg: k, opens: i == 0}}
+		ev.Evidence.add(referClue, i+1)
+		l.Observe(ev)
+	}
+	l.Complete(&Event{Time: ladderStart, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+	l.advance(ladderStart.Add(time.Hour).UnixNano())
+	if l.legs.len() != 0 || len(l.index) != 0 {
+		t.Errorf("after the end: legs %d, clues %d", l.legs.len(), len(l.index))
+	}
+}
+
 func TestTheOldestLegsGoWithAllTheyAreJoinedWith(t *testing.T) {
 	ms := play(t, hosts+legText("a-1", "alice", "sbc", 0, 60)+legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: a-1")+
 		legText("c-1", "carol", "sbc", 1, 60)+legText("d-1", "out", "dave", 1.1, 60.1, "X-Call-ID: c-1"))
