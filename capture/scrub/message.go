@@ -146,6 +146,9 @@ func (d *disguise) header(out, in []byte) {
 	colon := bytes.IndexByte(in, ':')
 	if colon < 0 || !isName(bytes.TrimRight(in[:colon], " \t")) {
 		d.stretch(out, in, foreign)
+		if colon >= 0 && isName(bytes.TrimRight(out[:colon], " \t")) {
+			out[0] = '.' // what was no name is none
+		}
 		return
 	}
 	copy(out, in[:colon+1])
