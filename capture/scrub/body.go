@@ -21,18 +21,22 @@ func (d *disguise) body(out, in []byte, kind string) {
 
 // parts scrubs a body of several parts, RFC 2046 section 5.1: what begins with two hyphens is taken for a boundary.
 func (d *disguise) parts(out, in []byte) {
+	scrub := blank // what stands before the first one is for nobody
 	for len(in) > 0 {
-		n := bytes.IndexByte(in, '\n') + 1
-		if n == 0 {
-			n = len(in)
+		if bytes.HasPrefix(in, []byte("--")) {
+			n := bytes.IndexByte(in, '\n') + 1
+			if n == 0 {
+				n = len(in)
+			}
+			d.boundary(out[:n], in[:n])
+			out, in, scrub = out[n:], in[n:], d.part
+			continue
 		}
-		d.boundary(out[:n], in[:n])
-		out, in = out[n:], in[n:]
 		end := bytes.Index(in, []byte("\n--")) + 1
 		if end == 0 {
 			end = len(in)
 		}
-		d.part(out[:end], in[:end])
+		scrub(out[:end], in[:end])
 		out, in = out[end:], in[end:]
 	}
 }

@@ -121,9 +121,25 @@ func (s *Scrubber) layer(sh *sheet, l gopacket.Layer, p place) (why string, done
 		s.linkAddress(sh, p.at+6)
 	case *layers.Geneve, *layers.ERSPANII:
 		keep(8) // options go out empty
-	case *layers.Dot1Q, *layers.MPLS, *layers.PPPoE, *layers.PPP, *layers.VXLAN, *layers.GTPv1U, *layers.Loopback:
+	case *layers.Dot1Q, *layers.MPLS, *layers.PPPoE, *layers.PPP, *layers.VXLAN, *layers.Loopback:
 		keep(p.end - p.at)
+	case *layers.GTPv1U: // the tunnel is one person's; extensions go out empty
+		keep(min(12, p.end-p.at))
+		teid := [4]byte(sh.in[p.at+4:])
+		teid = s.disguise.v4.get(teid, func() [4]byte { return s.disguise.octets(teid) })
+		copy(sh.out[p.at+4:], teid[:])
+		for at := p.at + 12; at < p.end; {
+			n := 4 * int(sh.in[at])
+			if n == 0 || at+n > p.end {
+				return dropMalformed, true
+			}
+			sh.out[at], sh.out[at+n-1] = sh.in[at], sh.in[at+n-1]
+			at += n
+		}
 	case *layers.GRE:
+		if l.RoutingPresent { // it has addresses of the route
+			return dropTunnel, true
+		}
 		keep(p.end - p.at)
 		if l.ChecksumPresent && len(sh.ips) > 0 {
 			sh.checks = append(sh.checks, check{at: p.at, end: sh.ips[len(sh.ips)-1].end, sum: p.at + 4})

@@ -61,7 +61,7 @@ func (d *disguise) uri(out, in []byte) {
 		out[i] = in[i]
 		i = d.parameter(out, in, i+1, foreign)
 		for i < len(in) && in[i] != '&' {
-			i = d.step(out, in, i, foreign)
+			i = d.step(out, in, i, spoken)
 		}
 	}
 }
@@ -101,24 +101,35 @@ func (d *disguise) via(out, in []byte) {
 }
 
 func (d *disguise) oneVia(out, in []byte) {
-	space := func(i int) int {
-		for i < len(in) && (in[i] == ' ' || in[i] == '\t' || in[i] == '\r' || in[i] == '\n') {
-			out[i] = in[i]
-			i++
+	i := spaces(out, in, 0)
+	for slashes := 0; ; slashes++ { // "SIP / 2.0 / UDP" is as good
+		j := until(in, i, "/ \t\r\n")
+		d.stretch(out[i:j], in[i:j], spoken)
+		i = spaces(out, in, j)
+		if slashes == 2 || i == len(in) || in[i] != '/' {
+			break
 		}
-		return i
+		out[i] = '/'
+		i = spaces(out, in, i+1)
 	}
-	i := space(0)
-	j := i
-	for j < len(in) && in[j] != ' ' && in[j] != '\t' && in[j] != '\r' {
-		j++
-	}
-	d.stretch(out[i:j], in[i:j], spoken)
-	i = space(j)
-	j = i
-	for j < len(in) && in[j] != ';' && in[j] != ',' && in[j] != ' ' && in[j] != '\r' {
-		j++
-	}
+	j := until(in, i, ";, \t\r\n")
 	d.host(out[i:j], in[i:j])
 	d.value(out[j:], in[j:], foreign)
+}
+
+// spaces copies the white space at i and returns the place behind it.
+func spaces(out, in []byte, i int) int {
+	for i < len(in) && (in[i] == ' ' || in[i] == '\t' || in[i] == '\r' || in[i] == '\n') {
+		out[i] = in[i]
+		i++
+	}
+	return i
+}
+
+// until returns the place of the first of ends from i on, else the end.
+func until(in []byte, i int, ends string) int {
+	if n := bytes.IndexAny(in[i:], ends); n >= 0 {
+		return i + n
+	}
+	return len(in)
 }

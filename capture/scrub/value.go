@@ -172,7 +172,7 @@ func (d *disguise) unit(out, in []byte, l language) {
 	case meanings[word], word == "anonymous", word == "anonymous.invalid", l.words && vocabulary[word],
 		l.numbers && isNumber(in):
 		copy(out, in)
-	case bytes.HasPrefix(in, cookie) && len(in) > len(cookie):
+	case bytes.HasPrefix(in, cookie):
 		copy(out, cookie)
 		d.text(out[len(cookie):], in[len(cookie):])
 	default:
@@ -240,10 +240,7 @@ func quoteEnd(in []byte, i int) int {
 
 // parameter scrubs the name that begins at in[i], and what follows an equals sign, and returns the place behind.
 func (d *disguise) parameter(out, in []byte, i int, l language) int {
-	for i < len(in) && (in[i] == ' ' || in[i] == '\t' || in[i] == '\r' || in[i] == '\n') {
-		out[i] = in[i]
-		i++
-	}
+	i = spaces(out, in, i)
 	if i < len(in) && in[i] == '+' { // of a feature, RFC 3840
 		out[i] = '+'
 		i++
@@ -257,11 +254,16 @@ func (d *disguise) parameter(out, in []byte, i int, l language) int {
 	}
 	name := string(lower(in[i:j]))
 	d.unit(out[i:j], in[i:j], spoken)
-	if j == len(in) || in[j] != '=' {
+	i = spaces(out, in, j)
+	if i == len(in) || in[i] != '=' {
+		return i
+	}
+	out[i] = '='
+	i = spaces(out, in, i+1)
+	if j := longAddress(in, i); j > 0 { // of received, without brackets
+		d.longAddress(out[i:j], in[i:j])
 		return j
 	}
-	out[j] = '='
-	i = j + 1
 	for j = i; j < len(in) && isUnit(in[j]); j++ {
 	}
 	switch {
