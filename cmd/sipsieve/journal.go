@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,14 +35,14 @@ type journal struct {
 	ended  chan struct{}
 
 	// Of run, once that has begun.
-	file     *os.File
-	w        *blockWriter
-	size     int64 // of the file, as far as it is whole
-	held     int64 // of the entries that count
-	where    map[track.Key]whereabouts
-	clock    []byte
-	written  time.Time
-	stalling bool
+	file      *os.File
+	w         *blockWriter
+	size      int64 // of the file, as far as it is whole
+	held      int64 // of the entries that count
+	where     map[track.Key]whereabouts
+	clock     []byte
+	written   time.Time
+	unwritten []entry // what the disk did not take
 
 	calls, bytes, restored, refused, broken, failed atomic.Uint64
 }
@@ -66,7 +67,10 @@ func openJournal(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*
 		j.refused.Add(1)
 		log.Warn("journal refused: its calls are not restored", "err", err)
 	}
-	kept.incomplete(func(name track.Key) { j.forget(name) })
+	kept.incomplete(func(name track.Key) {
+		j.forget(name)
+		j.refused.Add(1)
+	})
 	return j, kept, j.rewrite()
 }
 
@@ -210,6 +214,7 @@ func (j *journal) write() error {
 // run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
 func (j *journal) run() {
 	defer close(j.ended)
+	stalling := false
 	for batch := range j.in {
 		err := j.append(batch)
 		if err == nil && j.old() {
@@ -217,18 +222,26 @@ func (j *journal) run() {
 			j.written = time.Now()
 		}
 		if err != nil {
-			j.failed.Add(1)
-			if !j.stalling {
+			if j.failed.Add(1); !stalling {
 				j.log.Error("journal: a restart would lose what changed", "err", err)
 			}
 		}
-		j.stalling = err != nil
+		stalling = err != nil
 		j.show()
 	}
 }
 
-// append writes a batch. One that cannot be written is lost: calls are restored as they were before it.
+// append writes a batch. One that cannot be written is written with the next: until then calls are restored as they
+// were before it.
 func (j *journal) append(batch []entry) error {
+	if len(j.unwritten) > 0 {
+		batch = newestOf(append(j.unwritten, batch...))
+		batch = slices.DeleteFunc(batch, func(e entry) bool { // a call that the file does not know needs no end in it
+			_, known := j.where[e.name]
+			return e.kind == goneEntry && !known
+		})
+		j.unwritten = nil
+	}
 	size, n := j.size, j.w.n
 	blocks := make([]uint64, len(batch))
 	for i := range batch {
@@ -239,7 +252,7 @@ func (j *journal) append(batch []entry) error {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		j.size, j.w.n = size, n
+		j.size, j.w.n, j.unwritten = size, n, batch
 		return errors.Join(fmt.Errorf("journal: %w", err), j.file.Truncate(size))
 	}
 	for i := range batch {
@@ -275,7 +288,7 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// A keptCall is a call as the journal has it.
+// A keptCall is a call as the journal has it; nil is not there.
 type keptCall struct{ state, frozen []byte }
 
 // keptCalls are the calls of a journal by their names.
@@ -286,9 +299,9 @@ func (k keptCalls) take(e *entry) {
 	c := k[e.name]
 	switch e.kind {
 	case stateEntry:
-		c.state = append([]byte(nil), e.body...)
+		c.state = append([]byte{}, e.body...)
 	case frozenEntry:
-		c.frozen = append([]byte(nil), e.body...)
+		c.frozen = append([]byte{}, e.body...)
 	case goneEntry:
 		delete(k, e.name)
 		return
@@ -298,12 +311,14 @@ func (k keptCalls) take(e *entry) {
 	k[e.name] = c
 }
 
-// incomplete takes out the calls whose state is not there and calls gone with their names.
+// incomplete takes out the calls of which a part is not there, and calls gone with their names: without what was frozen
+// of it a call has no id.
 func (k keptCalls) incomplete(gone func(track.Key)) {
 	maps.DeleteFunc(k, func(name track.Key, c keptCall) bool {
-		if c.state == nil {
-			gone(name)
+		if c.state != nil && c.frozen != nil {
+			return false
 		}
-		return c.state == nil
+		gone(name)
+		return true
 	})
 }

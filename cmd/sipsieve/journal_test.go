@@ -120,8 +120,8 @@ func TestWhatIsOverGoesFromTheDisk(t *testing.T) {
 	}
 }
 
-// TestAFullDiskCostsTheBatchOnly makes a write fail in the middle.
-func TestAFullDiskCostsTheBatchOnly(t *testing.T) {
+// TestAFullDiskCostsNothingOnceThereIsRoom makes two writes fail; one call ends between them that no file knows.
+func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
 	j, _ := openedJournal(t, path)
 	if err := j.append([]entry{frozenOf(1), stateOf(1, 1)}); err != nil {
@@ -129,8 +129,14 @@ func TestAFullDiskCostsTheBatchOnly(t *testing.T) {
 	}
 	whole := j.file
 	j.file, _ = os.Open(path) // cannot be written
-	if err := j.append([]entry{stateOf(1, 2), frozenOf(2), stateOf(2, 1)}); err == nil {
-		t.Fatal("it was written: the test shows nothing")
+	for _, batch := range [][]entry{{stateOf(1, 2), frozenOf(2), stateOf(2, 1), frozenOf(4), stateOf(4, 1)},
+		{stateOf(2, 2), goneOf(4)}} {
+		if err := j.append(batch); err == nil {
+			t.Fatal("it was written: the test shows nothing")
+		}
+	}
+	if n := len(j.unwritten); n != 3 {
+		t.Errorf("unwritten = %d entries, want the 3 that count", n)
 	}
 	_ = j.file.Close()
 	j.file = whole
@@ -139,10 +145,23 @@ func TestAFullDiskCostsTheBatchOnly(t *testing.T) {
 	}
 	_, kept := openedJournal(t, path)
 	want := keptCalls{}
-	for _, e := range []entry{frozenOf(1), stateOf(1, 1), frozenOf(3), stateOf(3, 1)} {
+	for _, e := range []entry{frozenOf(1), stateOf(1, 2), frozenOf(2), stateOf(2, 2), frozenOf(3), stateOf(3, 1)} {
 		want.take(&e)
 	}
 	sameCalls(t, kept, want)
+}
+
+// TestACallWithoutWhatWasFrozenIsRefused: it would be followed on and never told.
+func TestACallWithoutWhatWasFrozenIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls.journal")
+	j, _ := openedJournal(t, path)
+	if err := j.append([]entry{stateOf(1, 1), frozenOf(2), stateOf(2, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	j, kept := openedJournal(t, path)
+	if _, ok := kept[stateOf(2, 1).name]; len(kept) != 1 || !ok || j.refused.Load() != 1 {
+		t.Errorf("kept = %d, refused = %d, want the second call, 1", len(kept), j.refused.Load())
+	}
 }
 
 // FuzzAJournalIsReadUpToItsDamage damages a journal anywhere: what is read is a beginning of what was written.
