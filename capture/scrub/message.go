@@ -147,7 +147,7 @@ func (d *disguise) header(out, in []byte) {
 	if colon < 0 || !isName(bytes.TrimRight(in[:colon], " \t")) {
 		d.stretch(out, in, foreign)
 		if colon >= 0 && isName(bytes.TrimRight(out[:colon], " \t")) {
-			out[0] = '.' // what was no name is none
+			out[0] = '0' // what was no name is none
 		}
 		return
 	}
