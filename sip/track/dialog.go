@@ -1,6 +1,7 @@
 package track
 
 import (
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -200,11 +201,23 @@ func (d *dialog) knowsLeg(l uint32) int {
 	return -1
 }
 
+// addLeg remembers a branch, in place of the oldest one that has its final response if there is no room.
 func (d *dialog) addLeg(l uint32) {
-	if d.nlegs < branches && d.knowsLeg(l) < 0 {
-		d.legs[d.nlegs] = l
-		d.nlegs++
+	if d.knowsLeg(l) >= 0 {
+		return
 	}
+	if d.nlegs == branches {
+		done := bits.TrailingZeros8(d.legsDone)
+		if done >= branches {
+			return
+		}
+		copy(d.legs[done:], d.legs[done+1:])
+		below := uint8(1)<<done - 1
+		d.legsDone = d.legsDone&below | d.legsDone>>1&^below
+		d.nlegs--
+	}
+	d.legs[d.nlegs] = l
+	d.nlegs++
 }
 
 // answered reports whether d's INVITE was accepted.
