@@ -12,8 +12,9 @@ import (
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
 	name string // liveFeed, or the key of its source in the configuration
-	// open returns the next domain and what to do when all of it is durable; io.EOF when there is none any more.
-	open func(context.Context) (*domain, func() error, error)
+	// open returns the next domain and what to do when all of it is durable, with what ended it early; io.EOF when there
+	// is none any more.
+	open func(context.Context) (*domain, func(error) error, error)
 
 	mu   sync.Mutex
 	now  *domain // that runs; nil between two
@@ -24,14 +25,14 @@ type feed struct {
 // liveFeed is the name of the feed of everything live.
 const liveFeed = "live"
 
-func newFeed(name string, open func(context.Context) (*domain, func() error, error)) *feed {
+func newFeed(name string, open func(context.Context) (*domain, func(error) error, error)) *feed {
 	return &feed{name: name, open: open, past: newLedger()}
 }
 
 // feedOf returns the feed of one domain, which is over when that is.
 func feedOf(name string, d *domain) *feed {
 	opened := false
-	f := newFeed(name, func(context.Context) (*domain, func() error, error) {
+	f := newFeed(name, func(context.Context) (*domain, func(error) error, error) {
 		if opened {
 			return nil, nil, io.EOF
 		}
@@ -132,25 +133,27 @@ func (d *daemon) follow(ctx context.Context, number int) {
 			}
 		}
 		f.begin(dom)
-		d.followOne(ctx, number, dom)
-		if ctx.Err() != nil {
-			done = nil // it was not read to its end
+		last := tagged{feed: number, domain: dom, ended: true}
+		err = d.followOne(ctx, number, dom)
+		if done != nil && ctx.Err() == nil { // else it was not read to its end
+			last.done = func() error { return done(err) }
 		}
 		taken := make(chan struct{})
-		d.collector.in <- tagged{feed: number, domain: dom, ended: true, taken: taken, done: done}
+		last.taken = taken
+		d.collector.in <- last
 		<-taken // legs and devices are counted by the collector
 		f.end()
 	}
 }
 
-// followOne runs one domain.
-func (d *daemon) followOne(ctx context.Context, number int, dom *domain) {
+// followOne runs one domain and returns what ended it early.
+func (d *daemon) followOne(ctx context.Context, number int, dom *domain) error {
 	ended := make(chan error, 1)
 	go func() { ended <- dom.run(ctx) }()
 	for f := range dom.out {
 		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
 	}
-	<-ended // what ended a source early is told by then
+	return <-ended
 }
 
 // trouble says what kept a source, or a file of it, from being read, or from being read to its end.

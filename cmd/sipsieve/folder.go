@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"sipsieve/capture"
@@ -27,6 +29,7 @@ type folder struct {
 	mu    sync.Mutex
 	dir   *pcap.Dir       // under mu
 	given map[string]bool // paths that were opened and are not done; under mu
+	left  map[string]bool // paths that this run reads no further, and the next reads again; under mu
 }
 
 // openFolder returns the feed of a folder's files.
@@ -36,13 +39,14 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{}}
+	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{},
+		left: map[string]bool{}}
 	return newFeed(name, f.next), nil
 }
 
 // next waits for a file that is finished and opens it. It returns io.EOF when ctx ends, and an error that says what
 // ails the folder or one of its files; the next ones follow.
-func (f *folder) next(ctx context.Context) (*domain, func() error, error) {
+func (f *folder) next(ctx context.Context) (*domain, func(error) error, error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -86,24 +90,32 @@ func (f *folder) look() error {
 		return nil
 	}
 	l, err := f.dir.Poll(time.Now())
-	f.ready = l.Ready
+	f.ready = slices.DeleteFunc(l.Ready, func(path string) bool { return f.left[path] })
 	return err
 }
 
-// open opens a file. One that cannot be read at all is done with.
-func (f *folder) open(path string) (*domain, func() error, error) {
+// open opens a file.
+func (f *folder) open(path string) (*domain, func(error) error, error) {
 	f.mu.Lock()
 	f.given[path] = true
 	f.mu.Unlock()
-	done := func() error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.given, path)
-		return f.dir.Done(path)
-	}
+	done := func(ended error) error { return f.done(path, ended) }
 	one, err := f.source.openFile(path, f.base)
 	if err != nil {
-		return nil, nil, errors.Join(err, done())
+		return nil, nil, errors.Join(err, done(err))
 	}
 	return newDomain([]capture.Source{one}, f.d.plan(f.d.Shards, false)).of(f.key), done, nil
+}
+
+// done takes note that a file is done with; ended is what ended it early. One that is no capture from some place on is
+// never more than that, but what the system refuses now it may give at the next start.
+func (f *folder) done(path string, ended error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.given, path)
+	if refused := syscall.Errno(0); errors.As(ended, &refused) {
+		f.left[path] = true
+		return nil
+	}
+	return f.dir.Done(path)
 }

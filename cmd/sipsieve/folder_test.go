@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +45,35 @@ func TestFolderThatIsGoneIsWaitedFor(t *testing.T) {
 	}
 }
 
+// TestAFileThatTheSystemRefusesIsReadAtTheNextStart has a disk that fails in the middle of one file of two.
+func TestAFileThatTheSystemRefusesIsReadAtTheNextStart(t *testing.T) {
+	dir, capture := t.TempDir(), []byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00\x01\x00\x00\x00")
+	old := time.Now().Add(-time.Hour)
+	for _, name := range []string{"1.pcap", "2.pcap"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, append(capture, name...), 0o600), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := folderAt(t, dir)
+	ended := []error{fmt.Errorf("pcap: after frame 7: %w", syscall.EIO), pcap.ErrTruncated}
+	if err := f.look(); err != nil || len(f.ready) != len(ended) {
+		t.Fatalf("ready = %d, err = %v, want 2, nil", len(f.ready), err)
+	}
+	for i, path := range f.ready {
+		if err := f.done(path, ended[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.look(); err != nil || len(f.ready) != 0 {
+		t.Errorf("in the same run: ready = %d, err = %v, want 0, nil", len(f.ready), err)
+	}
+	f.left = map[string]bool{} // as at the next start
+	if err := f.look(); err != nil || len(f.ready) != 1 || filepath.Base(f.ready[0]) != "1.pcap" {
+		t.Errorf("at the next start: ready = %d, err = %v, want the first file", len(f.ready), err)
+	}
+}
+
 func folderAt(t *testing.T, path string) *folder {
 	t.Helper()
 	cfg := pcap.DefaultDirConfig()
@@ -50,5 +82,5 @@ func folderAt(t *testing.T, path string) *folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &folder{dir: dir, given: map[string]bool{}}
+	return &folder{dir: dir, given: map[string]bool{}, left: map[string]bool{}}
 }
