@@ -47,7 +47,7 @@ func TestFolderThatIsGoneIsWaitedFor(t *testing.T) {
 
 // TestAFileThatTheSystemRefusesIsReadAtTheNextStart has a disk that fails in the middle of one file of two.
 func TestAFileThatTheSystemRefusesIsReadAtTheNextStart(t *testing.T) {
-	dir, capture := t.TempDir(), []byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00\x01\x00\x00\x00")
+	dir, capture := t.TempDir(), append([]byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00"), make([]byte, 16)...)
 	old := time.Now().Add(-time.Hour)
 	for _, name := range []string{"1.pcap", "2.pcap"} {
 		path := filepath.Join(dir, name)
