@@ -176,6 +176,62 @@ stop at 3.01s 0s: busy complete 100% code 486 cause 17 end 1s observed failure b
 answer at 6s 0s answer 6s: answered partial 0% code 200 cause 0 end never unseen unended by unknown
 correction at 7.1s 0s answer 6s: answered complete 100% code 200 cause 16 end 7s observed normal by caller
   cause_derived`},
+	{"eight targets in a row are busy", `
+callid serial
+00:00.000  alice -> bob   INVITE
+00:01.000  alice <- bob   486 INVITE
+00:01.010  alice -> bob   ACK
+00:02.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget1;rport
+    CSeq: 1 INVITE
+00:03.000  alice <- bob   486 INVITE
+00:03.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget1;rport
+    CSeq: 1 ACK
+00:04.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget2;rport
+    CSeq: 1 INVITE
+00:05.000  alice <- bob   486 INVITE
+00:05.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget2;rport
+    CSeq: 1 ACK
+00:06.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget3;rport
+    CSeq: 1 INVITE
+00:07.000  alice <- bob   486 INVITE
+00:07.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget3;rport
+    CSeq: 1 ACK
+00:08.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget4;rport
+    CSeq: 1 INVITE
+00:09.000  alice <- bob   486 INVITE
+00:09.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget4;rport
+    CSeq: 1 ACK
+00:10.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget5;rport
+    CSeq: 1 INVITE
+00:11.000  alice <- bob   486 INVITE
+00:11.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget5;rport
+    CSeq: 1 ACK
+00:12.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget6;rport
+    CSeq: 1 INVITE
+00:13.000  alice <- bob   486 INVITE
+00:13.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget6;rport
+    CSeq: 1 ACK
+00:14.000  alice -> bob   INVITE
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget7;rport
+    CSeq: 1 INVITE
+00:15.000  alice <- bob   486 INVITE
+00:15.010  alice -> bob   ACK
+    Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKtarget7;rport
+    CSeq: 1 ACK`, time.Minute, `
+start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
+stop at 17.01s 0s: busy complete 100% code 486 cause 17 end 15s observed failure by callee cause_derived`},
 	{"what comes late and changes nothing", answeredCall + `
 00:09.000  alice -> bob   BYE
 00:41.500  alice <- bob   200 BYE
