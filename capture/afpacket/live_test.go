@@ -24,10 +24,14 @@ func TestEveryFrameThatPassesIsSeenOnce(t *testing.T) {
 	rs, drops := opened(t, c)
 	w := wireOf(t, "near")
 	const frames = 20_000
+	var got []frame
 	for i := range frames {
 		w.send(datagram(uint16(5059+i%4), i, 60+i%2000)) // 5059 and 5062 do not pass
+		if i%1000 == 999 {                               // however slow this machine is, the ring has room
+			got = append(got, take(t, rs[0], 500)...)
+		}
 	}
-	for i, f := range take(t, rs[0], frames/2) {
+	for i, f := range got {
 		number := i/2*4 + 1 + i%2
 		if want := datagram(uint16(5060+i%2), number, 60+number%2000); string(f.bytes) != string(want) {
 			t.Fatalf("frame %d = %.60x, want %.60x", i, f.bytes, want)
