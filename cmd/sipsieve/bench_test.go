@@ -9,6 +9,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
@@ -68,10 +69,10 @@ func benchSetup(b *testing.B, purpose string) *setup {
 }
 
 func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
-	d := newDomain([]capture.Source{source}, s.plan(1, false))
+	d := pipeline.New([]capture.Source{source}, s.plan(1, false))
 	var room []byte
 	excerpts := 0
-	err := runDomain(b.Context(), d, func(ev *track.Event) {
+	err := d.Follow(b.Context(), func(ev *track.Event) {
 		r := s.records.Record(ev)
 		for _, p := range s.purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {
@@ -81,7 +82,8 @@ func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
 		}
 	})
 	l := newLedger()
-	l.addDomain(d)
+	c := d.Counts()
+	l.addDomain(&c, s.trunks)
 	if err := errors.Join(err, l.balance(false)); err != nil || excerpts == 0 {
 		b.Fatalf("excerpts = %d, err = %v", excerpts, err)
 	}

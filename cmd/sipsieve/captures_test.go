@@ -13,6 +13,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
@@ -51,12 +52,13 @@ func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *led
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDomain([]capture.Source{source}, s.plan(shards, false))
-	if err := runDomain(t.Context(), d, tell); err != nil && !errors.Is(err, pcap.ErrTruncated) {
+	d := pipeline.New([]capture.Source{source}, s.plan(shards, false))
+	if err := d.Follow(t.Context(), tell); err != nil && !errors.Is(err, pcap.ErrTruncated) {
 		t.Fatal(err)
 	}
 	l := newLedger()
-	l.addDomain(d)
+	c := d.Counts()
+	l.addDomain(&c, s.trunks)
 	if err := l.balance(false); err != nil {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 	"sipsieve/store"
 	"sipsieve/store/bus"
@@ -28,8 +30,8 @@ const (
 // A tagged flow is one of a feed, or that one of the feed's domains has ended.
 type tagged struct {
 	feed   int
-	domain *domain
-	flow   flow
+	domain *pipeline.Domain
+	flow   pipeline.Flow
 	ended  bool
 	taken  chan<- struct{} // then: closed when all of the domain has been counted
 	done   func() error    // then: what to do when all of it is durable; nil for nothing
@@ -47,16 +49,16 @@ type collector struct {
 	in      chan tagged
 	out     chan parcel
 	tally   *tally
-	mergers []*merger
+	mergers []*pipeline.Merger
 	pending []policy.Excerpt
 	waits   bool // what was taken last is of a file
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-	saved   []entry     // for the journal
-	newest  int         // how many of them there were when the old ones went last
-	frozen  []byte      // of one call, for one purpose
-	stuck   atomic.Bool // the bus takes nothing
+	saved   []checkpoint.Entry // for the journal
+	newest  int                // how many of them there were when the old ones went last
+	frozen  []byte             // of one call, for one purpose
+	stuck   atomic.Bool        // the bus takes nothing
 }
 
 func newCollector(d *daemon) *collector {
@@ -69,7 +71,7 @@ func (c *collector) close() { close(c.in) }
 
 // run is the only goroutine that touches the purposes. It returns when everything is put, or given up when ctx ends.
 func (c *collector) run(ctx context.Context) error {
-	c.mergers = make([]*merger, len(c.d.feeds))
+	c.mergers = make([]*pipeline.Merger, len(c.d.feeds))
 	done := make(chan error, 1)
 	go func() { done <- c.put(ctx) }()
 	ticker := time.NewTicker(putWait)
@@ -97,7 +99,7 @@ func (c *collector) run(ctx context.Context) error {
 }
 
 func (c *collector) take(t tagged) {
-	c.waits = t.domain.waits
+	c.waits = t.domain.Waits()
 	if t.ended {
 		close(t.taken)
 		c.flush()
@@ -108,10 +110,10 @@ func (c *collector) take(t tagged) {
 		return
 	}
 	if c.mergers[t.feed] == nil {
-		c.mergers[t.feed] = newMerger(t.domain)
-		c.mergers[t.feed].keep = c.keep
+		c.mergers[t.feed] = pipeline.NewMerger(t.domain)
+		c.mergers[t.feed].Keep = c.keep
 	}
-	c.mergers[t.feed].add(t.flow, c.tell)
+	c.mergers[t.feed].Add(t.flow, c.tell)
 }
 
 // tell minimises ev for every purpose.

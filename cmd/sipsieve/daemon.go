@@ -16,6 +16,8 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
+	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/store"
 	"sipsieve/store/bus"
 	"sipsieve/store/policy"
@@ -38,8 +40,8 @@ type daemon struct {
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
-	journal   *journal  // nil without live sources
-	kept      keptCalls // of it, until they are restored
+	journal   *checkpoint.Log       // nil without live sources
+	kept      checkpoint.SavedCalls // of it, until they are restored
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool
@@ -153,8 +155,8 @@ func (d *daemon) openSources() error {
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
-			plan.eager = src.Speed > 0
-			d.feeds = append(d.feeds, feedOf(key, newDomain(s, plan).of(key)))
+			plan.Eager = src.Speed > 0
+			d.feeds = append(d.feeds, feedOf(key, d.trunks, pipeline.New(s, plan).Named(key)))
 			continue
 		}
 		live, keys = append(live, s...), append(keys, slices.Repeat([]string{key}, len(s))...)
@@ -163,10 +165,10 @@ func (d *daemon) openSources() error {
 		return nil
 	}
 	plan := d.plan(d.Shards, true)
-	plan.saves = d.journal != nil
-	dom := newDomain(live, plan).of(keys...)
+	plan.Saves = d.journal != nil
+	dom := pipeline.New(live, plan).Named(keys...)
 	d.restore(dom)
-	d.feeds = append(d.feeds, feedOf(liveFeed, dom))
+	d.feeds = append(d.feeds, feedOf(liveFeed, d.trunks, dom))
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
@@ -196,7 +198,7 @@ func (d *daemon) run(ctx context.Context) error {
 		readers.Go(func() error { d.follow(ctx, i); return nil })
 	}
 	if d.journal != nil {
-		go d.journal.run()
+		go d.journal.Run()
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
@@ -207,7 +209,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.collector.close()
 	err := <-collected
 	if d.journal != nil {
-		err = errors.Join(err, d.journal.close())
+		err = errors.Join(err, d.journal.Close())
 	}
 	d.drain(drain)
 	stop()

@@ -11,6 +11,8 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/hep"
+	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/track"
 )
 
 // usualPorts are the ports of SIP that an interface is looked at besides those that are configured: 5060 and what
@@ -71,7 +73,7 @@ func examine(ctx context.Context, s *setup, listening func()) (*examination, err
 		if err := afpacket.DropCapabilities(); err != nil {
 			return nil, err
 		}
-		work.Go(func() { e.follow(ctx, newDomain(live, e.plan(true))) })
+		work.Go(func() { e.follow(ctx, pipeline.New(live, e.plan(true))) })
 	}
 	listening()
 	work.Wait()
@@ -83,9 +85,9 @@ func examine(ctx context.Context, s *setup, listening func()) (*examination, err
 }
 
 // plan returns what a domain of the examination is made from: nothing is told of legs and devices.
-func (e *examination) plan(live bool) domainPlan {
+func (e *examination) plan(live bool) pipeline.Plan {
 	p := e.setup.plan(0, live)
-	p.linking, p.devices = nil, 0
+	p.Linking, p.Devices = nil, 0
 	return p
 }
 
@@ -102,16 +104,13 @@ func (e *examination) useless() error {
 }
 
 // follow runs d until ctx ends. What its events say is nobody's concern here. What ended a source the witness knows.
-func (e *examination) follow(ctx context.Context, d *domain) {
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = d.run(ctx) }()
-	for range d.out { // nobody waits for them
-	}
-	<-ended
+func (e *examination) follow(ctx context.Context, d *pipeline.Domain) {
+	_ = d.Follow(ctx, func(*track.Event) {})
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.whole.addDomain(d)
-	e.full += d.full.Load()
+	c := d.Counts()
+	e.whole.addDomain(&c, e.trunks)
+	e.full += c.Full
 }
 
 // readFiles reads the file of x, or those that its folder has now, the newest first.
@@ -131,7 +130,7 @@ func (e *examination) readFiles(ctx context.Context, x *examined) {
 			continue
 		}
 		w := x.witness(s)
-		e.follow(ctx, newDomain([]capture.Source{w}, e.plan(false)))
+		e.follow(ctx, pipeline.New([]capture.Source{w}, e.plan(false)))
 		x.add(w)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/decode"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
 )
 
@@ -45,7 +46,7 @@ func (w *witness) Next() (capture.Packet, error) {
 
 // Ready reports whether another packet is at hand.
 func (w *witness) Ready() bool {
-	s, ok := w.Source.(prompt)
+	s, ok := w.Source.(pipeline.Prompt)
 	return ok && s.Ready()
 }
 

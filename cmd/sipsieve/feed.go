@@ -7,32 +7,34 @@ import (
 	"sync"
 
 	"sipsieve/capture/afpacket"
+	"sipsieve/cmd/sipsieve/pipeline"
 )
 
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
-	name string // liveFeed, or the key of its source in the configuration
+	trunks trunkNumbers
+	name   string // liveFeed, or the key of its source in the configuration
 	// open returns the next domain and what to do when all of it is durable, with what ended it early; io.EOF when there
 	// is none any more.
-	open func(context.Context) (*domain, func(error) error, error)
+	open func(context.Context) (*pipeline.Domain, func(error) error, error)
 
 	mu   sync.Mutex
-	now  *domain // that runs; nil between two
-	past *ledger // what the domains before it have counted
-	over bool    // no domain follows
+	now  *pipeline.Domain // that runs; nil between two
+	past *ledger          // what the domains before it have counted
+	over bool             // no domain follows
 }
 
 // liveFeed is the name of the feed of everything live.
 const liveFeed = "live"
 
-func newFeed(name string, open func(context.Context) (*domain, func(error) error, error)) *feed {
-	return &feed{name: name, open: open, past: newLedger()}
+func newFeed(name string, trunks trunkNumbers, open func(context.Context) (*pipeline.Domain, func(error) error, error)) *feed {
+	return &feed{name: name, trunks: trunks, open: open, past: newLedger()}
 }
 
 // feedOf returns the feed of one domain, which is over when that is.
-func feedOf(name string, d *domain) *feed {
+func feedOf(name string, trunks trunkNumbers, d *pipeline.Domain) *feed {
 	opened := false
-	f := newFeed(name, func(context.Context) (*domain, func(error) error, error) {
+	f := newFeed(name, trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
 		if opened {
 			return nil, nil, io.EOF
 		}
@@ -44,7 +46,7 @@ func feedOf(name string, d *domain) *feed {
 }
 
 // begin and end note which domain runs.
-func (f *feed) begin(d *domain) {
+func (f *feed) begin(d *pipeline.Domain) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now = d
@@ -54,7 +56,8 @@ func (f *feed) begin(d *domain) {
 func (f *feed) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.past.addDomain(f.now)
+	c := f.now.Counts()
+	f.past.addDomain(&c, f.trunks)
 	f.now = nil
 }
 
@@ -64,7 +67,8 @@ func (f *feed) addTo(l *ledger) {
 	defer f.mu.Unlock()
 	l.add(f.past)
 	if f.now != nil {
-		l.addDomain(f.now)
+		c := f.now.Counts()
+		l.addDomain(&c, f.trunks)
 	}
 }
 
@@ -85,16 +89,13 @@ func (f *feed) state(key string) (state string) {
 	case f.now == nil:
 		return stateWaiting
 	}
-	for _, r := range f.now.readers {
-		switch {
-		case r.key != key:
-		case !r.over.Load():
-			return stateReading
-		default:
-			state = stateEnded
-		}
+	switch known, reading := f.now.Reading(key); {
+	case reading:
+		return stateReading
+	case known:
+		return stateEnded
 	}
-	return state
+	return ""
 }
 
 // close closes the sources of a domain that was opened and may not run.
@@ -102,9 +103,7 @@ func (f *feed) close() (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.now != nil {
-		for _, r := range f.now.readers {
-			err = errors.Join(err, r.source.Close())
-		}
+		return f.now.Close()
 	}
 	return err
 }
@@ -124,7 +123,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 			d.trouble(f.name, "not read", err)
 			continue
 		}
-		dom.early = func(key string, err error) {
+		dom.Early = func(key string, err error) {
 			if ctx.Err() == nil {
 				d.trouble(key, "not read to its end", err)
 			}
@@ -147,10 +146,10 @@ func (d *daemon) follow(ctx context.Context, number int) {
 }
 
 // followOne runs one domain and returns what ended it early.
-func (d *daemon) followOne(ctx context.Context, number int, dom *domain) error {
+func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain) error {
 	ended := make(chan error, 1)
-	go func() { ended <- dom.run(ctx) }()
-	for f := range dom.out {
+	go func() { ended <- dom.Run(ctx) }()
+	for f := range dom.Flows() {
 		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
 	}
 	return <-ended

@@ -12,6 +12,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/pipeline"
 )
 
 // lookEvery is how often a folder is looked at for files that are finished.
@@ -41,12 +42,12 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	}
 	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{},
 		left: map[string]bool{}}
-	return newFeed(name, f.next), nil
+	return newFeed(name, d.trunks, f.next), nil
 }
 
 // next waits for a file that is finished and opens it. It returns io.EOF when ctx ends, and an error that says what
 // ails the folder or one of its files; the next ones follow.
-func (f *folder) next(ctx context.Context) (*domain, func(error) error, error) {
+func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error, error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -95,7 +96,7 @@ func (f *folder) look() error {
 }
 
 // open opens a file.
-func (f *folder) open(path string) (*domain, func(error) error, error) {
+func (f *folder) open(path string) (*pipeline.Domain, func(error) error, error) {
 	f.mu.Lock()
 	f.given[path] = true
 	f.mu.Unlock()
@@ -104,7 +105,7 @@ func (f *folder) open(path string) (*domain, func(error) error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, done(err))
 	}
-	return newDomain([]capture.Source{one}, f.d.plan(f.d.Shards, false)).of(f.key), done, nil
+	return pipeline.New([]capture.Source{one}, f.d.plan(f.d.Shards, false)).Named(f.key), done, nil
 }
 
 // done takes note that a file is done with; ended is what ended it early. One that is no capture from some place on is

@@ -40,8 +40,12 @@ var house = map[string]room{
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite":    {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/storetest": {imports: []string{"store"}, liberties: []string{"go", "receive"}},
-	"cmd/sipsieve":    {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
-	"configs":         {},
+	"cmd/sipsieve/pipeline": {imports: []string{"sip/track"}, others: []string{"golang.org/x/sync/errgroup"},
+		liberties: []string{"go", "clock"}},
+	"cmd/sipsieve/checkpoint": {imports: []string{"sip/track", "store/cpni", "store/vault"},
+		liberties: []string{"clock", "slog"}},
+	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
+	"configs":      {},
 }
 
 // entrances are the files that alone may import what stands beside them.

@@ -1,28 +1,13 @@
 package main
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sipsieve/cmd/sipsieve/checkpoint"
 
-// A journalReport is what the journal holds, and what has become of the one before it.
-type journalReport struct {
-	Calls    uint64 `json:"calls"`
-	Bytes    uint64 `json:"bytes"`
-	Restored uint64 `json:"restored"` // calls, at the start
-	Refused  uint64 `json:"refused"`  // journals and calls that could not be taken up
-	Broken   uint64 `json:"broken"`   // journals that were not whole
-	Failed   uint64 `json:"failed"`   // writes; what changed then is not in it
-}
-
-// report returns what j is doing now, nil of no journal.
-func (j *journal) report() *journalReport {
-	if j == nil {
-		return nil
-	}
-	return &journalReport{Calls: j.calls.Load(), Bytes: j.bytes.Load(), Restored: j.restored.Load(),
-		Refused: j.refused.Load(), Broken: j.broken.Load(), Failed: j.failed.Load()}
-}
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // journalMetrics shows a journal to Prometheus.
-type journalMetrics struct{ j *journal }
+type journalMetrics struct{ j *checkpoint.Log }
 
 var (
 	metricJournalCalls    = desc("journal_calls", "Open calls that the journal holds.", "")
@@ -43,7 +28,7 @@ func (m *journalMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *journalMetrics) Collect(to chan<- prometheus.Metric) {
-	r := m.j.report()
+	r := m.j.Report()
 	if r == nil {
 		return
 	}

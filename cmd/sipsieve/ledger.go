@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
@@ -128,21 +129,23 @@ func (s sums) total() (n uint64) {
 	return n
 }
 
-// addDomain adds what d has counted. While d runs, messages on their way to a shard are in the total only.
-func (l *ledger) addDomain(d *domain) {
-	for _, s := range d.shards { // before the reader's, so that the total is never behind
-		l.addTracker(s.counts.Load())
-		l.Messages.Late += s.late.Load()
-		l.addOthers(s.others.Counts(), d.trunks)
+// addDomain adds what a domain has counted. While it runs, messages on their way to a shard are in the total only.
+func (l *ledger) addDomain(c *pipeline.Counts, trunks trunkNumbers) {
+	for i := range c.Shards {
+		s := &c.Shards[i]
+		l.addTracker(&s.Track)
+		l.Messages.Late += s.Late
+		l.addOthers(s.Others, trunks)
 	}
-	l.addLegs(d.legs.Counts())
-	l.addDevices(d.deviceCounts.Load())
-	l.Messages.Dropped += d.full.Load()
-	for _, r := range d.readers {
-		l.addReader(r.sip.Counts())
-		l.addDrops(r.source.Drops())
-		l.Packets.Undated += undated(r.source)
-		l.addSource(r)
+	l.addLegs(c.Legs)
+	l.addDevices(&c.Devices)
+	l.Messages.Dropped += c.Full
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		l.addReader(s.SIP)
+		l.addDrops(s.Source.Drops())
+		l.Packets.Undated += undated(s.Source)
+		l.addSource(s)
 	}
 }
 

@@ -10,9 +10,12 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 )
+
+// tapDelay is how late a packet of a tap comes at most.
+const tapDelay = 10 * time.Millisecond
 
 // A tap gives packets of a capture when they came, each a little late.
 type tap struct {
@@ -59,15 +62,15 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 		for i := range taps {
 			one := &tap{first: packets[0].Time, began: time.Now(), late: func() time.Duration { return 0 }}
 			if r := rand.New(rand.NewPCG(uint64(i), uint64(taps))); taps > 1 {
-				one.late = func() time.Duration { return time.Duration(r.Int64N(int64(holdTime) / 2)) }
+				one.late = func() time.Duration { return time.Duration(r.Int64N(int64(tapDelay))) }
 			}
 			for j := i; j < len(packets); j += taps {
 				one.packets = append(one.packets, packets[j])
 			}
 			sources = append(sources, one)
 		}
-		d := newDomain(sources, s.plan(shards, true))
-		err := runDomain(t.Context(), d, func(ev *track.Event) {
+		d := pipeline.New(sources, s.plan(shards, true))
+		err := d.Follow(t.Context(), func(ev *track.Event) {
 			rec := s.records.Record(ev)
 			rec.Site, rec.Sensor = s.site, s.sensor
 			for _, p := range s.purposes {
@@ -79,8 +82,8 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 		if err != nil {
 			t.Error(err)
 		}
-		for _, s := range d.shards {
-			late += s.late.Load()
+		for _, s := range d.Counts().Shards {
+			late += s.Late
 		}
 	})
 	return out, late
@@ -101,34 +104,5 @@ func TestSeveralReadersGiveWhatOneGives(t *testing.T) {
 		if late != 0 {
 			t.Errorf("%d readers, %d shards: late = %d, want 0", c.taps, c.shards, late)
 		}
-	}
-}
-
-// TestWhatComesAfterItsTurnGoesOnAtOnce lets one tap be late by more than the hold.
-func TestWhatComesAfterItsTurnGoesOnAtOnce(t *testing.T) {
-	b := &batch{}
-	h := hold{}
-	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-	b.messages.Messages = make([]sip.Message, 3)
-	b.keys = make([]track.Keys, 3)
-	for i, late := range []time.Duration{30, 10, 0} {
-		b.messages.Messages[i].Time = at.Add(late * time.Millisecond)
-	}
-	if _, ok := h.next(at.Add(5 * time.Millisecond)); ok {
-		t.Error("an empty hold has a message")
-	}
-	if n := h.add(b); n != 3 {
-		t.Errorf("held = %d, want 3", n)
-	}
-	var order []int
-	late := 0
-	for m, ok := h.next(at.Add(20 * time.Millisecond)); ok; m, ok = h.next(at.Add(20 * time.Millisecond)) {
-		order = append(order, m.i)
-		if m.late {
-			late++
-		}
-	}
-	if len(order) != 2 || order[0] != 2 || order[1] != 1 || late != 1 {
-		t.Errorf("order = %v with %d late, want [2 1] with 1", order, late)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 	"sipsieve/store/policy"
 )
@@ -72,10 +72,10 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	d := newDomain([]capture.Source{source}, setup.plan(f.shards, false))
+	d := pipeline.New([]capture.Source{source}, setup.plan(f.shards, false))
 	tally := newTally(setup.purposes)
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
-	cut := runDomain(cmd.Context(), d, func(ev *track.Event) {
+	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
 		r := setup.records.Record(ev)
 		r.Site, r.Sensor = setup.site, setup.sensor
 		for i, p := range setup.purposes {
@@ -93,14 +93,15 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err := out.flush(); err != nil {
 		return fmt.Errorf("replay: standard output: %w", err)
 	}
-	return f.close(cmd, d, tally, cut)
+	l := newLedger()
+	c := d.Counts()
+	l.addDomain(&c, setup.trunks)
+	tally.addTo(l)
+	return f.close(cmd, l, cut)
 }
 
 // close writes the ledger and says what there is to say about the files.
-func (f *replayFlags) close(cmd *cobra.Command, d *domain, t *tally, cut error) error {
-	l := newLedger()
-	l.addDomain(d)
-	t.addTo(l)
+func (f *replayFlags) close(cmd *cobra.Command, l *ledger, cut error) error {
 	if err := l.balance(false); err != nil {
 		return err
 	}
@@ -128,17 +129,6 @@ func writeLedger(path string, l *ledger) error {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return errors.Join(l.write(w), w.Close())
-}
-
-// runDomain runs d and calls tell with its events in order, in this goroutine.
-func runDomain(ctx context.Context, d *domain, tell func(*track.Event)) error {
-	done := make(chan error, 1)
-	go func() { done <- d.run(ctx) }()
-	m := newMerger(d)
-	for f := range d.out {
-		m.add(f, tell)
-	}
-	return <-done
 }
 
 // setup reads the policy and the keys that f names.

@@ -17,6 +17,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
+	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/sip/track"
 	"sipsieve/store/vault"
 )
@@ -143,14 +144,10 @@ func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	r, err := newBlockReader(file, vault.Demo().Sealer("journal"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := keptCalls{}
-	err = r.each(func(_ uint64, e *entry) error {
-		kept.take(e)
-		plain = append(plain, e.body...)
+	kept := checkpoint.SavedCalls{}
+	err = checkpoint.Read(file, vault.Demo().Sealer("journal"), func(e *checkpoint.Entry) error {
+		kept.Take(e)
+		plain = append(plain, e.Body...)
 		return nil
 	})
 	if err != nil {
@@ -158,8 +155,8 @@ func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
 	}
 	tr := track.New(track.DefaultLimits())
 	tr.Save(track.NewKeyer(vault.Demo().TrackRoot()))
-	for _, c := range kept.inOrder() {
-		if err := tr.Restore(c.saved, c.facts); err != nil {
+	for _, c := range kept.InOrder() {
+		if err := tr.Restore(c.Saved, c.Facts); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -308,7 +305,7 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 		"whole":           {whole, "", "restored=3", 3, 0, 0},
 		"cut":             {whole[:len(whole)-7], "", "not whole", fewer, 0, 1},
 		"changed":         {changed, "", "not whole", fewer, 0, 1},
-		"cut in its head": {whole[:len(journalLine)+9], "", "not whole", 0, 0, 1},
+		"cut in its head": {whole[:len("sipsieve journal 1\n")+9], "", "not whole", 0, 0, 1},
 		"of the future":   {bytes.Replace(whole, []byte("journal 1"), []byte("journal 2"), 1), "", "version", 0, 1, 0},
 		"garbage":         {bytes.Repeat([]byte("garbage"), 1000), "", "version", 0, 1, 0},
 		"empty":           {nil, "", "version", 0, 1, 0},

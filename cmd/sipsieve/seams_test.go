@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 )
 
@@ -40,11 +42,11 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 		one := &stillTap{closed: make(chan struct{})}
 		one.packets, one.first, one.began = packets, packets[0].Time, time.Now()
 		one.late = func() time.Duration { return 0 }
-		d := newDomain([]capture.Source{one}, s.plan(16, true))
+		d := pipeline.New([]capture.Source{one}, s.plan(16, true))
 		ctx, stop := context.WithCancel(t.Context())
 		var told atomic.Int64
 		done := make(chan error, 1)
-		go func() { done <- runDomain(ctx, d, func(*track.Event) { told.Add(1) }) }()
+		go func() { done <- d.Follow(ctx, func(*track.Event) { told.Add(1) }) }()
 		time.Sleep(10 * time.Minute)
 		if told.Load() == 0 {
 			t.Error("told = 0 after minutes of silence, want the calls that are over")
@@ -54,67 +56,6 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne sets the clock back by an hour while a message waits for its turn.
-func TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne(t *testing.T) {
-	p := packetsOf(t, corpus(t, 1))[0]
-	d := newDomain([]capture.Source{&tap{}, &tap{}}, demoSetup(t, "").plan(1, true))
-	r, s := d.readers[0], d.shards[0]
-	r.sip.Read(&p, r.take)
-	b := r.filling[0]
-	b.clock = p.Time
-	s.take(b)
-	if n := s.track.Counts().Tracked; n != 0 {
-		t.Fatalf("tracked = %d before the turn, want 0", n)
-	}
-	s.take(&batch{stepped: true, drift: -time.Hour, clock: p.Time.Add(-time.Hour)})
-	if n := s.track.Counts().Tracked; n != 1 {
-		t.Errorf("tracked = %d after the step, want 1", n)
-	}
-	if !s.hold.passed.Before(p.Time) {
-		t.Error("what comes by the new clock is taken for late")
-	}
-}
-
-// TestAReaderThatHasNotSeenTheStepMovesNoClock has two rings, of which one looks at the clock later.
-func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
-	p := packetsOf(t, corpus(t, 1))[0]
-	d := newDomain([]capture.Source{&tap{}, &tap{}}, demoSetup(t, "").plan(1, true))
-	r, s := d.readers[0], d.shards[0]
-	s.take(&batch{clock: p.Time, dated: true})
-	s.take(&batch{stepped: true, drift: -time.Hour, dated: true, clock: p.Time.Add(-time.Hour)})
-	p.Origin = capture.Interface
-	r.sip.Read(&p, r.take)
-	b := r.filling[0]
-	b.clock, b.dated = p.Time.Add(time.Millisecond), true
-	s.take(b)
-	if got, want := s.wire, p.Time.Add(time.Millisecond-time.Hour); !got.Equal(want) {
-		t.Errorf("clock = %v, want %v", got, want)
-	}
-	if m, ok := s.hold.next(p.Time.Add(-time.Hour)); !ok || !m.at.Equal(p.Time.Add(-time.Hour)) {
-		t.Errorf("message = %v, %v, want it held by the new clock", m.at, ok)
-	}
-}
-
-// TestEventsHeldWhenTheClockIsSetBackAreTold has one shard an event that waits for another shard.
-func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
-	var ev track.Event
-	follow(t, written(t, corpus(t, 1)), 1, func(e *track.Event) { ev = *e })
-	d := newDomain([]capture.Source{&tap{}}, demoSetup(t, "").plan(2, true))
-	m := newMerger(d)
-	told, kept := 0, 0
-	m.keep = func(*track.Saved) { kept++ }
-	tell := func(*track.Event) { told++ }
-	m.add(flow{shard: 0, clock: ev.Time, events: []track.Event{ev}, saved: make([]track.Saved, 1)}, tell)
-	m.add(flow{shard: 1, clock: ev.Time}, tell)
-	if told != 0 || kept != 0 {
-		t.Fatalf("told = %d, kept = %d before their turn, want 0", told, kept)
-	}
-	m.add(flow{shard: 1, clock: ev.Time.Add(-time.Hour)}, tell)
-	if told == 0 || kept != 1 {
-		t.Errorf("told = %d, kept = %d after the step, want all", told, kept)
-	}
 }
 
 // TestAFolderThatVanishesIsToldOnce takes the folder away that is watched.
@@ -150,7 +91,7 @@ func TestAFolderThatVanishesIsToldOnce(t *testing.T) {
 func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
 	s.limits.Calls = 1000
-	c := newCollector(&daemon{setup: s, journal: new(journal)})
+	c := newCollector(&daemon{setup: s, journal: new(checkpoint.Log)})
 	for range waitLimit {
 		c.out <- parcel{}
 	}
@@ -172,29 +113,13 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the collector waits for the bus")
 	}
-	if n, most := len(c.saved), 3*s.limits.Calls; n > most || c.d.journal.failed.Load() == 0 {
-		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, c.d.journal.failed.Load(), most)
+	if n, most := len(c.saved), 3*s.limits.Calls; n > most || c.d.journal.Report().Failed == 0 {
+		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, c.d.journal.Report().Failed, most)
 	}
 	<-c.out
 	c.save()
 	if len(c.saved) != 0 {
 		t.Errorf("saved = %d with room again, want 0", len(c.saved))
-	}
-}
-
-// TestTheNewestWordsOnACallAreKept has a call that changes, one that ends, and one that begins again.
-func TestTheNewestWordsOnACallAreKept(t *testing.T) {
-	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
-	got := newestOf([]entry{
-		{stateEntry, a, []byte("old")}, {frozenEntry, a, []byte("first")}, {stateEntry, b, nil}, {frozenEntry, b, nil},
-		{goneEntry, b, nil}, {goneEntry, c, nil}, {stateEntry, a, []byte("new")}, {stateEntry, c, []byte("again")},
-	})
-	want := []entry{
-		{frozenEntry, a, []byte("first")}, {goneEntry, b, nil}, {goneEntry, c, nil}, {stateEntry, a, []byte("new")},
-		{stateEntry, c, []byte("again")},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("entries = %v, want %v", got, want)
 	}
 }
 
@@ -206,15 +131,16 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler)}
 		d.collector = newCollector(d)
 		c := d.collector
-		c.mergers = make([]*merger, 1)
-		dom := newDomain([]capture.Source{source}, s.plan(1, false)).of("source.0")
-		d.feeds = []*feed{feedOf("source.0", dom)}
+		c.mergers = make([]*pipeline.Merger, 1)
+		dom := pipeline.New([]capture.Source{source}, s.plan(1, false)).Named("source.0")
+		d.feeds = []*feed{feedOf("source.0", s.trunks, dom)}
 		go d.follow(t.Context(), 0)
 		for synctest.Wait(); len(c.in) > 0; synctest.Wait() {
 			c.take(<-c.in)
 		}
 		want := newLedger()
-		want.addDomain(dom)
+		counts := dom.Counts()
+		want.addDomain(&counts, s.trunks)
 		if got := d.ledger(); !reflect.DeepEqual(got.Legs, want.Legs) || got.Devices != want.Devices {
 			t.Errorf("legs and devices = %+v, %+v, want %+v, %+v", got.Legs, got.Devices, want.Legs, want.Devices)
 		}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 
+	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
@@ -65,15 +66,15 @@ func (s *setup) devices() int {
 }
 
 // plan returns what a domain of s is made from.
-func (s *setup) plan(shards int, live bool) domainPlan {
+func (s *setup) plan(shards int, live bool) pipeline.Plan {
 	if shards < 1 {
 		shards = s.shards()
 	}
-	p := domainPlan{shards: shards, keyer: track.NewKeyer(s.keys.TrackRoot()), live: live, limits: s.limits,
-		selection: cpni.Selection(s.policy.Fields()), stages: s.policy.Stages(), links: s.linkHeaders(),
-		devices: s.devices(), trunks: s.trunks}
+	p := pipeline.Plan{Shards: shards, Keyer: track.NewKeyer(s.keys.TrackRoot()), Live: live, Limits: s.limits,
+		Selection: cpni.Selection(s.policy.Fields()), Stages: s.policy.Stages(), Links: s.linkHeaders(),
+		Devices: s.devices(), Trunks: len(s.trunks.names), TrunkOf: s.trunks.of}
 	if cpni.NeedsLegs(s.policy.Fields()) {
-		p.linking = s.Calls.linking(p.keyer)
+		p.Linking = s.Calls.linking(p.Keyer)
 	}
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/hep"
+	"sipsieve/cmd/sipsieve/pipeline"
 )
 
 // A sourceLedger is what one source of the configuration has counted by itself. What its kind does not know is 0 and
@@ -38,14 +39,14 @@ type sourceLedger struct {
 // sourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.
 func sourceKey(i int) string { return fmt.Sprintf("source.%d", i) }
 
-// addSource adds what r's source has counted, if it has a key.
-func (l *ledger) addSource(r *reader) {
-	if r.key == "" {
+// addSource adds what a source has counted, if it has a key.
+func (l *ledger) addSource(r *pipeline.SourceCounts) {
+	if r.Key == "" {
 		return
 	}
-	drops := r.source.Drops()
-	one := sourceLedger{Seen: drops.Seen, KernelDropped: drops.Kernel, LastLoss: peak(max(r.lastLoss.Load(), 0))}
-	switch s := unpaced(r.source).(type) {
+	drops := r.Source.Drops()
+	one := sourceLedger{Seen: drops.Seen, KernelDropped: drops.Kernel, LastLoss: peak(max(r.LastLoss, 0))}
+	switch s := unpaced(r.Source).(type) {
 	case *afpacket.Source:
 		c := s.Stats()
 		one.Skewed, one.Freezes, one.Losing, one.Left = c.Skewed, c.Freezes, c.Losing, c.Left
@@ -53,8 +54,8 @@ func (l *ledger) addSource(r *reader) {
 		one.addFeed(s.Stats())
 		one.QueueFull = drops.Refused[capture.QueueFull]
 	}
-	one.Undated = undated(r.source)
-	plus(&l.Sources, &map[string]sourceLedger{r.key: one})
+	one.Undated = undated(r.Source)
+	plus(&l.Sources, &map[string]sourceLedger{r.Key: one})
 }
 
 func (s *sourceLedger) addFeed(c hep.Stats) {

@@ -8,27 +8,28 @@ import (
 	"time"
 
 	"sipsieve/capture/hep"
+	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/store/bus"
 )
 
 // A statusReport is what run is doing now.
 type statusReport struct {
-	Site      string            `json:"site"`
-	Sensor    string            `json:"sensor"`
-	Version   string            `json:"version"`
-	Policy    string            `json:"policy"`
-	Up        string            `json:"up"`
-	Ready     bool              `json:"ready"`
-	Why       []string          `json:"why,omitempty"` // what keeps it from being ready
-	Sources   []sourceReport    `json:"sources"`
-	Reading   int64             `json:"reading"`
-	Troubles  map[string]string `json:"troubles"`
-	Bus       []streamReport    `json:"bus"`
-	Records   map[string]int    `json:"records"`
-	Journal   *journalReport    `json:"journal,omitempty"`
-	Forgotten uint64            `json:"forgotten"`
-	Balance   string            `json:"balance"`
-	Ledger    *ledger           `json:"ledger"`
+	Site      string             `json:"site"`
+	Sensor    string             `json:"sensor"`
+	Version   string             `json:"version"`
+	Policy    string             `json:"policy"`
+	Up        string             `json:"up"`
+	Ready     bool               `json:"ready"`
+	Why       []string           `json:"why,omitempty"` // what keeps it from being ready
+	Sources   []sourceReport     `json:"sources"`
+	Reading   int64              `json:"reading"`
+	Troubles  map[string]string  `json:"troubles"`
+	Bus       []streamReport     `json:"bus"`
+	Records   map[string]int     `json:"records"`
+	Journal   *checkpoint.Report `json:"journal,omitempty"`
+	Forgotten uint64             `json:"forgotten"`
+	Balance   string             `json:"balance"`
+	Ledger    *ledger            `json:"ledger"`
 }
 
 // A sourceReport is what one source of the configuration does now.
@@ -56,7 +57,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 	s := statusReport{Site: d.site, Sensor: d.sensor, Version: version(), Policy: d.policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
-	s.Ready, s.Journal = len(s.Why) == 0, d.journal.report()
+	s.Ready, s.Journal = len(s.Why) == 0, d.journal.Report()
 	if err := l.balance(true); err != nil {
 		s.Balance = err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/pipeline"
 	"slices"
 	"testing"
 )
@@ -46,7 +47,7 @@ func (d *daemon) listening(t *testing.T) *daemon {
 	}
 	key := sourceKey(len(d.Source))
 	d.Source = append(d.Source, one)
-	d.feeds = append(d.feeds, feedOf(liveFeed, newDomain(live, d.plan(1, true)).of(key)))
+	d.feeds = append(d.feeds, feedOf(liveFeed, d.trunks, pipeline.New(live, d.plan(1, true)).Named(key)))
 	return d
 }
 

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"sync/atomic"
@@ -10,24 +10,24 @@ import (
 // liveTick is how often a live domain's clock moves on in silence.
 const liveTick = 50 * time.Millisecond
 
-// A flow is events on their way from a shard to the collector. No event before clock follows from that shard.
-type flow struct {
-	shard  int
-	events []track.Event
-	saved  []track.Saved // what has changed of open calls, for the journal
-	clock  time.Time
+// A Flow is events on their way from a shard to a Merger. No event before Clock follows from that shard.
+type Flow struct {
+	Shard  int
+	Events []track.Event
+	Saved  []track.Saved // what has changed of open calls, for the checkpoint log
+	Clock  time.Time
 }
 
 // A shard owns a Tracker and follows the calls whose keys fall to it.
 type shard struct {
-	number int
-	track  *track.Tracker
-	in     chan *batch
-	free   chan *batch
-	out    chan<- flow
-	live   bool
-	saves  bool  // open calls are kept in the journal
-	hold   *hold // nil where one reader has the order already
+	number  int
+	track   *track.Tracker
+	in      chan *batch
+	free    chan *batch
+	out     chan<- Flow
+	live    bool
+	saves   bool     // open calls are kept in the journal
+	reorder *reorder // nil where one reader has the order already
 
 	wire   time.Time     // the domain's clock, as far as packets have brought it
 	looked time.Time     // when they had
@@ -45,25 +45,25 @@ type shard struct {
 
 // queued is how many batches may wait for a shard: few of a file, whose reader waits; of a wire as many as a
 // pause of the shard may need.
-func queued(p domainPlan) int {
-	if p.live {
+func queued(p Plan) int {
+	if p.Live {
 		return 1024
 	}
 	return 4
 }
 
-func newShard(number int, p domainPlan, out chan<- flow) *shard {
-	s := &shard{number: number, track: track.New(p.limits),
+func newShard(number int, p Plan, out chan<- Flow) *shard {
+	s := &shard{number: number, track: track.New(p.Limits),
 		in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
-		out: out, live: p.live, saves: p.saves}
-	s.track.Tell(p.stages)
-	if p.saves {
-		s.track.Save(p.keyer)
+		out: out, live: p.Live, saves: p.Saves}
+	s.track.Tell(p.Stages)
+	if p.Saves {
+		s.track.Save(p.Keyer)
 	}
-	if p.linking != nil {
-		s.track.ShowLegs(*p.linking)
+	if p.Linking != nil {
+		s.track.ShowLegs(*p.Linking)
 	}
-	s.track.Trunks(len(p.trunks.names), p.trunks.of)
+	s.track.Trunks(p.Trunks, p.TrunkOf)
 	s.others = s.track.Others()
 	s.counts.Store(new(track.Counts))
 	return s
@@ -137,12 +137,12 @@ func (s *shard) take(b *batch) {
 	if s.wire = later(s.wire, b.clock); s.live {
 		s.looked = time.Now()
 	}
-	if s.hold == nil {
+	if s.reorder == nil {
 		s.send(s.observe(b), s.wire)
 		s.giveBack(b)
 		return
 	}
-	if s.hold.add(b) == 0 {
+	if s.reorder.add(b) == 0 {
 		s.giveBack(b)
 	}
 	s.pass(s.wire)
@@ -154,9 +154,9 @@ const mostDrift = 500 * time.Millisecond
 // hear takes note of what happened before the messages of b. That the clock was set is told by every reader.
 func (s *shard) hear(b *batch) {
 	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
-		if s.hold != nil { // what waits is timed by the old clock
-			s.send(s.release(nil, endOfTime), s.wire.Add(-holdTime))
-			*s.hold = hold{}
+		if s.reorder != nil { // what waits is timed by the old clock
+			s.send(s.release(nil, EndOfTime), s.wire.Add(-holdTime))
+			*s.reorder = reorder{}
 		}
 		s.drift, s.wire, s.before = b.drift, s.wire.Add(by), 0
 		s.track.Stepped(b.clock, by)
@@ -171,7 +171,7 @@ func (s *shard) hear(b *batch) {
 // pass lets the time wire come.
 func (s *shard) pass(wire time.Time) {
 	var events []track.Event
-	if s.hold != nil {
+	if s.reorder != nil {
 		wire = wire.Add(-holdTime)
 		events = s.release(nil, wire)
 	}
@@ -181,7 +181,7 @@ func (s *shard) pass(wire time.Time) {
 // release observes what was held and is not younger than until.
 func (s *shard) release(events []track.Event, until time.Time) []track.Event {
 	for {
-		h, ok := s.hold.next(until)
+		h, ok := s.reorder.next(until)
 		if !ok {
 			return events
 		}
@@ -199,17 +199,17 @@ func (s *shard) release(events []track.Event, until time.Time) []track.Event {
 // open in it is not told, nor what the journal keeps.
 func (s *shard) end() {
 	var events []track.Event
-	if s.hold != nil {
-		events = s.release(events, endOfTime)
+	if s.reorder != nil {
+		events = s.release(events, EndOfTime)
 	}
 	if !s.abandoned.Load() && !s.saves {
 		events = s.track.Finish(events)
 	}
-	s.send(events, endOfTime)
+	s.send(events, EndOfTime)
 }
 
-// endOfTime is later than any event.
-var endOfTime = time.Unix(1<<40, 0)
+// EndOfTime is later than any event: the Clock of a shard's last Flow.
+var EndOfTime = time.Unix(1<<40, 0)
 
 func (s *shard) observe(b *batch) (events []track.Event) {
 	for i := range b.messages.Messages {
@@ -222,5 +222,5 @@ func (s *shard) observe(b *batch) (events []track.Event) {
 func (s *shard) send(events []track.Event, clock time.Time) {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
-	s.out <- flow{shard: s.number, events: events, saved: s.changed(clock), clock: clock}
+	s.out <- Flow{Shard: s.number, Events: events, Saved: s.changed(clock), Clock: clock}
 }

@@ -1,4 +1,4 @@
-package main
+package checkpoint
 
 import (
 	"errors"
@@ -23,15 +23,15 @@ const (
 	flushAt      = 1 << 20   // bytes that a rewrite gathers before it writes them
 )
 
-// A journal keeps what would be lost of the open calls of live sources if the process ended: where each stands, in
+// A Log keeps what would be lost of the open calls of live sources if the process ended: where each stands, in
 // numbers and keyed hashes, and what each purpose would publish of it. Nothing is in it that could not leave, and it
 // is sealed. What changed is appended once a second; when most of it is old, it is written anew.
-type journal struct {
+type Log struct {
 	path   string
 	policy string // its hash
 	sealer *vault.Sealer
 	log    *slog.Logger
-	in     chan []entry
+	in     chan []Entry
 	ended  chan struct{}
 
 	// Of run, once that has begun.
@@ -39,28 +39,28 @@ type journal struct {
 	w         *blockWriter
 	size      int64 // of the file, as far as it is whole
 	held      int64 // of the entries that count
-	where     map[track.Key]whereabouts
+	where     map[track.Key]entryIndex
 	clock     []byte
 	written   time.Time
-	unwritten []entry // what the disk did not take
+	unwritten []Entry // what the disk did not take
 
 	calls, bytes, restored, refused, broken, failed atomic.Uint64
 }
 
-// A whereabouts is where the entries of a call are: the numbers of their blocks, and their sizes.
-type whereabouts struct {
+// A entryIndex is where the entries of a call are: the numbers of their blocks, and their sizes.
+type entryIndex struct {
 	state, frozen         uint64
 	stateSize, frozenSize int64
 }
 
-// openJournal reads what the journal at path holds and begins it anew with that. What cannot be read is told in the
+// Open reads what the log at path holds and begins it anew with that. What cannot be read is told in the
 // log and counted; an error is of the disk.
-func openJournal(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*journal, keptCalls, error) {
-	j := &journal{path: path, policy: policy, sealer: sealer, log: log, in: make(chan []entry, 4),
-		ended: make(chan struct{}), where: map[track.Key]whereabouts{}}
-	kept := keptCalls{}
+func Open(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*Log, SavedCalls, error) {
+	j := &Log{path: path, policy: policy, sealer: sealer, log: log, in: make(chan []Entry, 4),
+		ended: make(chan struct{}), where: map[track.Key]entryIndex{}}
+	kept := SavedCalls{}
 	switch err := j.load(kept); {
-	case errors.Is(err, errJournalTorn):
+	case errors.Is(err, errTorn):
 		j.broken.Add(1)
 		log.Warn("journal: a block is not whole, what follows it is dropped", "calls", len(kept))
 	case err != nil:
@@ -75,7 +75,7 @@ func openJournal(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*
 }
 
 // load reads the file into kept and notes where everything is.
-func (j *journal) load(kept keptCalls) error {
+func (j *Log) load(kept SavedCalls) error {
 	f, err := os.Open(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -91,56 +91,56 @@ func (j *journal) load(kept keptCalls) error {
 	if r.policy != j.policy {
 		j.log.Warn("journal: the policy has changed: restored calls are told without the fields that are read of texts")
 	}
-	return r.each(func(block uint64, e *entry) error {
+	return r.each(func(block uint64, e *Entry) error {
 		j.note(block, e)
-		kept.take(e)
+		kept.Take(e)
 		return nil
 	})
 }
 
 // note takes note that e stands in a block.
-func (j *journal) note(block uint64, e *entry) {
-	p := j.where[e.name]
-	switch e.kind {
-	case clockEntry:
-		j.clock = append(j.clock[:0], e.body...)
+func (j *Log) note(block uint64, e *Entry) {
+	p := j.where[e.Name]
+	switch e.Kind {
+	case ClockEntry:
+		j.clock = append(j.clock[:0], e.Body...)
 		return
-	case goneEntry:
-		j.forget(e.name)
+	case GoneEntry:
+		j.forget(e.Name)
 		return
-	case stateEntry:
+	case StateEntry:
 		j.held += e.size() - p.stateSize
 		p.state, p.stateSize = block, e.size()
-	case frozenEntry:
+	case FrozenEntry:
 		j.held += e.size() - p.frozenSize
 		p.frozen, p.frozenSize = block, e.size()
 	}
-	j.where[e.name] = p
+	j.where[e.Name] = p
 }
 
 // forget lets go of a call.
-func (j *journal) forget(name track.Key) {
+func (j *Log) forget(name track.Key) {
 	p := j.where[name]
 	j.held -= p.stateSize + p.frozenSize
 	delete(j.where, name)
 }
 
 // counts reports whether an entry in a block is the newest of its kind and its call.
-func (j *journal) counts(block uint64, e *entry) bool {
-	p, ok := j.where[e.name]
-	return ok && (e.kind == stateEntry && p.state == block || e.kind == frozenEntry && p.frozen == block)
+func (j *Log) counts(block uint64, e *Entry) bool {
+	p, ok := j.where[e.Name]
+	return ok && (e.Kind == StateEntry && p.state == block || e.Kind == FrozenEntry && p.frozen == block)
 }
 
 // rewrite writes what counts into a new file, which takes the place of the old one.
-func (j *journal) rewrite() (err error) {
+func (j *Log) rewrite() (err error) {
 	f, err := os.OpenFile(j.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	next := &journal{file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]whereabouts, len(j.where))}
+	next := &Log{file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]entryIndex, len(j.where))}
 	if j.clock != nil {
-		next.note(0, &entry{kind: clockEntry, body: j.clock})
-		next.w.add(&entry{kind: clockEntry, body: j.clock})
+		next.note(0, &Entry{Kind: ClockEntry, Body: j.clock})
+		next.w.add(&Entry{Kind: ClockEntry, Body: j.clock})
 	}
 	err = j.copyInto(next)
 	if err == nil {
@@ -165,7 +165,7 @@ func (j *journal) rewrite() (err error) {
 }
 
 // copyInto adds to next what counts of the file of j.
-func (j *journal) copyInto(next *journal) error {
+func (j *Log) copyInto(next *Log) error {
 	if len(j.where) == 0 {
 		return nil
 	}
@@ -178,7 +178,7 @@ func (j *journal) copyInto(next *journal) error {
 	if err != nil {
 		return err
 	}
-	err = r.each(func(block uint64, e *entry) error {
+	err = r.each(func(block uint64, e *Entry) error {
 		if !j.counts(block, e) {
 			return nil
 		}
@@ -188,20 +188,20 @@ func (j *journal) copyInto(next *journal) error {
 		}
 		return next.write()
 	})
-	if errors.Is(err, errJournalTorn) {
+	if errors.Is(err, errTorn) {
 		return nil // what follows was dropped when it was loaded, or is damaged now
 	}
 	return err
 }
 
 // flush seals and writes what was added.
-func (j *journal) flush() error {
+func (j *Log) flush() error {
 	j.w.seal()
 	return j.write()
 }
 
 // write writes what was sealed to the end of the file.
-func (j *journal) write() error {
+func (j *Log) write() error {
 	n, err := j.file.WriteAt(j.w.sealed, j.size)
 	j.w.sealed = j.w.sealed[:0]
 	if err != nil {
@@ -211,8 +211,8 @@ func (j *journal) write() error {
 	return nil
 }
 
-// run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
-func (j *journal) run() {
+// Run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
+func (j *Log) Run() {
 	defer close(j.ended)
 	stalling := false
 	for batch := range j.in {
@@ -233,12 +233,12 @@ func (j *journal) run() {
 
 // append writes a batch. One that cannot be written is written with the next: until then calls are restored as they
 // were before it.
-func (j *journal) append(batch []entry) error {
+func (j *Log) append(batch []Entry) error {
 	if len(j.unwritten) > 0 {
-		batch = newestOf(append(j.unwritten, batch...))
-		batch = slices.DeleteFunc(batch, func(e entry) bool { // a call that the file does not know needs no end in it
-			_, known := j.where[e.name]
-			return e.kind == goneEntry && !known
+		batch = NewestOf(append(j.unwritten, batch...))
+		batch = slices.DeleteFunc(batch, func(e Entry) bool { // a call that the file does not know needs no end in it
+			_, known := j.where[e.Name]
+			return e.Kind == GoneEntry && !known
 		})
 		j.unwritten = nil
 	}
@@ -262,18 +262,18 @@ func (j *journal) append(batch []entry) error {
 }
 
 // old reports whether most of the file says nothing any more, or a part of it has not for long.
-func (j *journal) old() bool {
+func (j *Log) old() bool {
 	return j.size > 2*j.held+rewriteAfter || j.size > j.held+j.held/8+4096 && time.Since(j.written) > rewriteEvery
 }
 
 // show sets what may be read from any goroutine.
-func (j *journal) show() {
+func (j *Log) show() {
 	j.calls.Store(uint64(len(j.where)))
 	j.bytes.Store(uint64(j.size))
 }
 
-// close waits until everything is written.
-func (j *journal) close() error {
+// Close waits until everything is written.
+func (j *Log) Close() error {
 	close(j.in)
 	<-j.ended
 	return j.file.Close()
@@ -288,33 +288,33 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// A keptCall is a call as the journal has it; nil is not there.
-type keptCall struct{ state, frozen []byte }
+// A savedCall is a call as the journal has it; nil is not there.
+type savedCall struct{ state, frozen []byte }
 
-// keptCalls are the calls of a journal by their names.
-type keptCalls map[track.Key]keptCall
+// SavedCalls are the calls of a log by their names.
+type SavedCalls map[track.Key]savedCall
 
-// take takes an entry in.
-func (k keptCalls) take(e *entry) {
-	c := k[e.name]
-	switch e.kind {
-	case stateEntry:
-		c.state = append([]byte{}, e.body...)
-	case frozenEntry:
-		c.frozen = append([]byte{}, e.body...)
-	case goneEntry:
-		delete(k, e.name)
+// Take notes an entry.
+func (k SavedCalls) Take(e *Entry) {
+	c := k[e.Name]
+	switch e.Kind {
+	case StateEntry:
+		c.state = append([]byte{}, e.Body...)
+	case FrozenEntry:
+		c.frozen = append([]byte{}, e.Body...)
+	case GoneEntry:
+		delete(k, e.Name)
 		return
 	default:
 		return
 	}
-	k[e.name] = c
+	k[e.Name] = c
 }
 
 // incomplete takes out the calls of which a part is not there, and calls gone with their names: without what was frozen
 // of it a call has no id.
-func (k keptCalls) incomplete(gone func(track.Key)) {
-	maps.DeleteFunc(k, func(name track.Key, c keptCall) bool {
+func (k SavedCalls) incomplete(gone func(track.Key)) {
+	maps.DeleteFunc(k, func(name track.Key, c savedCall) bool {
 		if c.state != nil && c.frozen != nil {
 			return false
 		}

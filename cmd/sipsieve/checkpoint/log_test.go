@@ -1,4 +1,4 @@
-package main
+package checkpoint
 
 import (
 	"bytes"
@@ -7,20 +7,18 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"testing"
 	"time"
 
-	"sipsieve/capture/capturetest"
-	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"sipsieve/store/vault"
 )
 
 // openedJournal opens the journal at path under the demonstration keys.
-func openedJournal(t testing.TB, path string) (*journal, keptCalls) {
+func openedJournal(t testing.TB, path string) (*Log, SavedCalls) {
 	t.Helper()
-	j, kept, err := openJournal(path, "0123456789abcdef", vault.Demo().Sealer("journal"), slog.New(slog.DiscardHandler))
+	j, kept, err := Open(path, "0123456789abcdef", vault.Demo().Sealer("journal"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,22 +26,22 @@ func openedJournal(t testing.TB, path string) (*journal, keptCalls) {
 }
 
 // stateOf and frozenOf are entries of the n-th call, each telling of its version.
-func stateOf(n, version int) entry {
-	return entry{kind: stateEntry, name: track.Key{byte(n), byte(n >> 8), byte(n >> 16), 1},
-		body: fmt.Appendf(nil, "state %d %d", n, version)}
+func stateOf(n, version int) Entry {
+	return Entry{Kind: StateEntry, Name: track.Key{byte(n), byte(n >> 8), byte(n >> 16), 1},
+		Body: fmt.Appendf(nil, "state %d %d", n, version)}
 }
 
-func frozenOf(n int) entry {
+func frozenOf(n int) Entry {
 	e := stateOf(n, 0)
-	return entry{kind: frozenEntry, name: e.name, body: bytes.Repeat([]byte{byte(n)}, 500)}
+	return Entry{Kind: FrozenEntry, Name: e.Name, Body: bytes.Repeat([]byte{byte(n)}, 500)}
 }
 
-func goneOf(n int) entry { return entry{kind: goneEntry, name: stateOf(n, 0).name} }
+func goneOf(n int) Entry { return Entry{Kind: GoneEntry, Name: stateOf(n, 0).Name} }
 
 // sameCalls compares what is kept with what was said last.
-func sameCalls(t *testing.T, got, want keptCalls) {
+func sameCalls(t *testing.T, got, want SavedCalls) {
 	t.Helper()
-	if !maps.EqualFunc(got, want, func(a, b keptCall) bool {
+	if !maps.EqualFunc(got, want, func(a, b savedCall) bool {
 		return bytes.Equal(a.state, b.state) && bytes.Equal(a.frozen, b.frozen)
 	}) {
 		t.Errorf("kept = %d calls, want %d, or otherwise", len(got), len(want))
@@ -54,23 +52,23 @@ func sameCalls(t *testing.T, got, want keptCalls) {
 func TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
 	j, _ := openedJournal(t, path)
-	want := keptCalls{}
+	want := SavedCalls{}
 	largest, rewrites := int64(0), 0
 	for version := range 1000 {
-		var batch []entry
+		var batch []Entry
 		for i := range 30 {
 			n := (version*7 + i*11) % 300
 			switch e := stateOf(n, version); {
 			case (version+i)%13 == 0:
 				batch = append(batch, goneOf(n))
-			case want[e.name].state == nil:
+			case want[e.Name].state == nil:
 				batch = append(batch, frozenOf(n), e)
 			default:
 				batch = append(batch, e)
 			}
-			want.take(&batch[len(batch)-1])
-			if k := len(batch) - 2; k >= 0 && batch[k].kind == frozenEntry {
-				want.take(&batch[k])
+			want.Take(&batch[len(batch)-1])
+			if k := len(batch) - 2; k >= 0 && batch[k].Kind == FrozenEntry {
+				want.Take(&batch[k])
 			}
 		}
 		if err := j.append(batch); err != nil {
@@ -105,7 +103,7 @@ func TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall(t *testing.T) {
 func TestWhatIsOverGoesFromTheDisk(t *testing.T) {
 	j, _ := openedJournal(t, filepath.Join(t.TempDir(), "calls.journal"))
 	for n := range 20 {
-		if err := j.append([]entry{frozenOf(n), stateOf(n, 1), goneOf(n)}); err != nil {
+		if err := j.append([]Entry{frozenOf(n), stateOf(n, 1), goneOf(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,12 +122,12 @@ func TestWhatIsOverGoesFromTheDisk(t *testing.T) {
 func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
 	j, _ := openedJournal(t, path)
-	if err := j.append([]entry{frozenOf(1), stateOf(1, 1)}); err != nil {
+	if err := j.append([]Entry{frozenOf(1), stateOf(1, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	whole := j.file
 	j.file, _ = os.Open(path) // cannot be written
-	for _, batch := range [][]entry{{stateOf(1, 2), frozenOf(2), stateOf(2, 1), frozenOf(4), stateOf(4, 1)},
+	for _, batch := range [][]Entry{{stateOf(1, 2), frozenOf(2), stateOf(2, 1), frozenOf(4), stateOf(4, 1)},
 		{stateOf(2, 2), goneOf(4)}} {
 		if err := j.append(batch); err == nil {
 			t.Fatal("it was written: the test shows nothing")
@@ -140,13 +138,13 @@ func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 	}
 	_ = j.file.Close()
 	j.file = whole
-	if err := j.append([]entry{frozenOf(3), stateOf(3, 1)}); err != nil {
+	if err := j.append([]Entry{frozenOf(3), stateOf(3, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	_, kept := openedJournal(t, path)
-	want := keptCalls{}
-	for _, e := range []entry{frozenOf(1), stateOf(1, 2), frozenOf(2), stateOf(2, 2), frozenOf(3), stateOf(3, 1)} {
-		want.take(&e)
+	want := SavedCalls{}
+	for _, e := range []Entry{frozenOf(1), stateOf(1, 2), frozenOf(2), stateOf(2, 2), frozenOf(3), stateOf(3, 1)} {
+		want.Take(&e)
 	}
 	sameCalls(t, kept, want)
 }
@@ -155,11 +153,11 @@ func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 func TestACallWithoutWhatWasFrozenIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
 	j, _ := openedJournal(t, path)
-	if err := j.append([]entry{stateOf(1, 1), frozenOf(2), stateOf(2, 1)}); err != nil {
+	if err := j.append([]Entry{stateOf(1, 1), frozenOf(2), stateOf(2, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	j, kept := openedJournal(t, path)
-	if _, ok := kept[stateOf(2, 1).name]; len(kept) != 1 || !ok || j.refused.Load() != 1 {
+	if _, ok := kept[stateOf(2, 1).Name]; len(kept) != 1 || !ok || j.refused.Load() != 1 {
 		t.Errorf("kept = %d, refused = %d, want the second call, 1", len(kept), j.refused.Load())
 	}
 }
@@ -169,7 +167,7 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "calls.journal")
 	j, _ := openedJournal(f, path)
 	for n := range 10 {
-		if err := j.append([]entry{stateOf(n, 1)}); err != nil {
+		if err := j.append([]Entry{stateOf(n, 1)}); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -191,9 +189,9 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 			return
 		}
 		n := 0
-		err = r.each(func(block uint64, e *entry) error {
+		err = r.each(func(block uint64, e *Entry) error {
 			want := stateOf(n, 1)
-			if e.kind != want.kind || e.name != want.name || !bytes.Equal(e.body, want.body) || block != uint64(n)+1 {
+			if e.Kind != want.Kind || e.Name != want.Name || !bytes.Equal(e.Body, want.Body) || block != uint64(n)+1 {
 				t.Errorf("entry %d is another one", n)
 			}
 			n++
@@ -205,91 +203,18 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 	})
 }
 
-// benchLadder is an answered call with what a carrier's INVITE has, and a re-INVITE in it.
-const benchLadder = `
-00:00.000  alice -> bob   INVITE
-    P-Asserted-Identity: <sip:+13035550110@example.net>
-    P-Charging-Vector: icid-value=5f2c1e00aa11bb22;orig-ioi=example.net
-    User-Agent: Yealink SIP-T46S 66.85.0.5
-00:01.200  alice <- bob   180
-00:04.900  alice <- bob   200 INVITE
-00:05.000  alice -> bob   ACK
-00:10.000  alice -> bob   INVITE
-00:10.100  alice <- bob   200 INVITE
-00:10.200  alice -> bob   ACK
-`
-
-// openCalls returns what a shard says of n calls once they are answered, and once more after a re-INVITE.
-func openCalls(b *testing.B, s *setup, n int) (opened, changed []track.Saved) {
-	frames, err := capturetest.Ladder([]byte(benchLadder))
-	if err != nil {
-		b.Fatal(err)
+// TestTheNewestWordsOnACallAreKept has a call that changes, one that ends, and one that begins again.
+func TestTheNewestWordsOnACallAreKept(t *testing.T) {
+	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
+	got := NewestOf([]Entry{
+		{StateEntry, a, []byte("old")}, {FrozenEntry, a, []byte("first")}, {StateEntry, b, nil}, {FrozenEntry, b, nil},
+		{GoneEntry, b, nil}, {GoneEntry, c, nil}, {StateEntry, a, []byte("new")}, {StateEntry, c, []byte("again")},
+	})
+	want := []Entry{
+		{FrozenEntry, a, []byte("first")}, {GoneEntry, b, nil}, {GoneEntry, c, nil}, {StateEntry, a, []byte("new")},
+		{StateEntry, c, []byte("again")},
 	}
-	var file bytes.Buffer
-	if err := capturetest.WritePcap(&file, frames); err != nil {
-		b.Fatal(err)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("entries = %v, want %v", got, want)
 	}
-	plan := s.plan(1, true)
-	r, batch := sip.NewReader(plan.selection, sip.DefaultLimits()), new(sip.Batch)
-	for source := openCorpus(b, file.Bytes()); ; {
-		p, err := source.Next()
-		if err != nil {
-			break
-		}
-		r.Read(&p, batch.Add)
-	}
-	plan.limits.Calls, plan.limits.PerSource = n, 0
-	tr := track.New(plan.limits)
-	tr.Save(plan.keyer)
-	show := func(ms []sip.Message) []track.Saved {
-		for i := range n * len(ms) {
-			m := &ms[i%len(ms)]
-			k := plan.keyer.Of(m)
-			i /= len(ms)
-			k.Call, m.Mark = track.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}, 0
-			tr.Observe(nil, m, k)
-		}
-		return tr.Changed(nil)
-	}
-	return show(batch.Messages[:4]), show(batch.Messages[4:])
-}
-
-// BenchmarkJournal keeps 100,000 calls that are up, of which 1000 change: one operation is one second. What shards
-// need for it is measured by track's BenchmarkChanged.
-func BenchmarkJournal(b *testing.B) {
-	const n = 100_000
-	s := benchSetup(b, "")
-	opened, changed := openCalls(b, s, n)
-	c := &collector{d: &daemon{setup: s}}
-	j, _ := openedJournal(b, filepath.Join(b.TempDir(), "calls.journal"))
-	put := func(all []track.Saved) {
-		for i := range all {
-			c.keep(&all[i])
-		}
-		if err := j.append(c.saved); err != nil {
-			b.Fatal(err)
-		}
-		c.saved = c.saved[:0]
-	}
-	began := time.Now()
-	for some := range slices.Chunk(opened, 1000) {
-		put(some)
-	}
-	b.Logf("%d calls of %d: %d bytes on disk each; frozen and written in %v each", len(j.where), n, j.size/n,
-		time.Since(began)/n)
-	began = time.Now()
-	if err := j.rewrite(); err != nil {
-		b.Fatal(err)
-	}
-	b.Logf("written anew in %v", time.Since(began))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		put(changed[i*1000%n : i*1000%n+1000])
-	}
-	b.StopTimer()
-	_ = j.file.Close()
-	began = time.Now()
-	_, kept := openedJournal(b, j.path)
-	b.Logf("%d calls read and written anew in %v", len(kept), time.Since(began))
 }

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 // holdTime is how long a message of a live domain with several readers waits for older ones of the other readers.
 const holdTime = 20 * time.Millisecond
 
-// A hold puts what several readers offer in the order of packet time. What comes after its turn goes on at once.
-type hold struct {
+// A reorder puts what several readers offer in the order of packet time. What comes after its turn goes on at once.
+type reorder struct {
 	waiting []held // the oldest first
 	passed  time.Time
 }
@@ -23,7 +23,7 @@ type held struct {
 }
 
 // add takes the messages of b in, and returns how many there are.
-func (h *hold) add(b *batch) int {
+func (h *reorder) add(b *batch) int {
 	b.left = len(b.keys)
 	for i := range b.messages.Messages {
 		m := held{at: b.messages.Messages[i].Time, b: b, i: i}
@@ -38,7 +38,7 @@ func (h *hold) add(b *batch) int {
 }
 
 // next returns the oldest message, if it is not younger than until. Nothing older has a turn after that.
-func (h *hold) next(until time.Time) (m held, ok bool) {
+func (h *reorder) next(until time.Time) (m held, ok bool) {
 	h.passed = later(h.passed, until)
 	if len(h.waiting) == 0 || h.waiting[0].at.After(until) {
 		return m, false

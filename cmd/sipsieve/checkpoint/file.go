@@ -1,4 +1,4 @@
-package main
+package checkpoint
 
 import (
 	"bufio"
@@ -15,37 +15,37 @@ import (
 // A journal's file is a line that names its version, a number of its own, and blocks: four bytes of length, then as
 // much that is sealed for its place in this file. The first block holds the hash of the policy, the others entries.
 const (
-	journalLine = "sipsieve journal 1\n"
-	blockFull   = 64 << 10 // a block that has as many bytes of entries takes no more
-	blockLimit  = 1 << 20  // more than any block has, sealed
+	firstLine  = "sipsieve journal 1\n"
+	blockFull  = 64 << 10 // a block that has as many bytes of entries takes no more
+	blockLimit = 1 << 20  // more than any block has, sealed
 )
 
 // Why a journal is not read, or not to its end.
 var (
-	errJournalVersion = errors.New("not a journal of this version")
-	errJournalKey     = errors.New("sealed under another key")
-	errJournalTorn    = errors.New("a block is not whole")
+	errVersion = errors.New("not a journal of this version")
+	errKey     = errors.New("sealed under another key")
+	errTorn    = errors.New("a block is not whole")
 )
 
-// An entryKind is what an entry says of a call.
-type entryKind byte
+// An EntryKind is what an entry says of a call.
+type EntryKind byte
 
 const (
-	clockEntry  entryKind = iota + 1 // of no call: the domain's clock
-	stateEntry                       // where it stands
-	frozenEntry                      // what purposes keep of its texts
-	goneEntry                        // nothing of it is kept any more
+	ClockEntry  EntryKind = iota + 1 // of no call: the domain's clock
+	StateEntry                       // where it stands
+	FrozenEntry                      // what purposes keep of its texts
+	GoneEntry                        // nothing of it is kept any more
 )
 
-// An entry is the newest word on one call. It takes the place of the earlier one of its kind.
-type entry struct {
-	kind entryKind
-	name track.Key
-	body []byte
+// An Entry is the newest word on one call. It takes the place of the earlier one of its kind.
+type Entry struct {
+	Kind EntryKind
+	Name track.Key
+	Body []byte
 }
 
 // size is how many bytes of a block e takes.
-func (e *entry) size() int64 { return int64(1 + len(e.name) + enc.MaxVarintLen16 + len(e.body)) }
+func (e *Entry) size() int64 { return int64(1 + len(e.Name) + enc.MaxVarintLen16 + len(e.Body)) }
 
 // A blockWriter seals entries into blocks.
 type blockWriter struct {
@@ -60,19 +60,19 @@ type blockWriter struct {
 func newBlockWriter(s *vault.Sealer, policy string) *blockWriter {
 	w := &blockWriter{sealer: s, plain: []byte(policy)}
 	_, _ = rand.Read(w.place[:16])
-	w.sealed = append([]byte(journalLine), w.place[:16]...)
+	w.sealed = append([]byte(firstLine), w.place[:16]...)
 	w.seal()
 	return w
 }
 
 // add adds e and returns the number of its block.
-func (w *blockWriter) add(e *entry) uint64 {
+func (w *blockWriter) add(e *Entry) uint64 {
 	if len(w.plain) >= blockFull {
 		w.seal()
 	}
-	w.plain = append(append(w.plain, byte(e.kind)), e.name[:]...)
-	w.plain = enc.AppendUvarint(w.plain, uint64(len(e.body)))
-	w.plain = append(w.plain, e.body...)
+	w.plain = append(append(w.plain, byte(e.Kind)), e.Name[:]...)
+	w.plain = enc.AppendUvarint(w.plain, uint64(len(e.Body)))
+	w.plain = append(w.plain, e.Body...)
 	return w.n
 }
 
@@ -99,67 +99,77 @@ type blockReader struct {
 	plain  []byte
 }
 
-// newBlockReader reads the beginning of a journal. The error is errJournalVersion, errJournalKey, or why it is not
+// newBlockReader reads the beginning of a journal. The error is errVersion, errKey, or why it is not
 // whole.
 func newBlockReader(r io.Reader, s *vault.Sealer) (*blockReader, error) {
 	b := &blockReader{r: bufio.NewReaderSize(r, 1<<18), sealer: s}
-	line := make([]byte, len(journalLine))
-	if _, err := io.ReadFull(b.r, line); err != nil || string(line) != journalLine {
-		return nil, errJournalVersion
+	line := make([]byte, len(firstLine))
+	if _, err := io.ReadFull(b.r, line); err != nil || string(line) != firstLine {
+		return nil, errVersion
 	}
 	if _, err := io.ReadFull(b.r, b.place[:16]); err != nil {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	plain, err := b.next()
 	switch {
 	case errors.Is(err, vault.ErrSealed):
-		return nil, errJournalKey
+		return nil, errKey
 	case err != nil:
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	b.policy = string(plain)
 	return b, nil
 }
 
-// next returns the next block, valid until the next call. The error is io.EOF at the end, else it wraps errJournalTorn.
+// next returns the next block, valid until the next call. The error is io.EOF at the end, else it wraps errTorn.
 func (b *blockReader) next() ([]byte, error) {
 	var length [4]byte
 	if n, err := io.ReadFull(b.r, length[:]); n == 0 && err == io.EOF {
 		return nil, io.EOF
 	} else if err != nil {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	size := enc.BigEndian.Uint32(length[:])
 	if size > blockLimit {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	if cap(b.sealed) < int(size) {
 		b.sealed = make([]byte, size)
 	}
 	b.sealed = b.sealed[:size]
 	if _, err := io.ReadFull(b.r, b.sealed); err != nil {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	enc.BigEndian.PutUint64(b.place[16:], b.n)
 	plain, err := b.sealer.Open(b.plain[:0], b.sealed, b.place[:])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errJournalTorn, err)
+		return nil, fmt.Errorf("%w: %w", errTorn, err)
 	}
 	b.plain = plain
 	b.n++
 	return plain, nil
 }
 
+// Read calls take with every entry of a log's file, the oldest first; a body is valid during the call. It returns why
+// the file cannot be read to its end, or take's error.
+func Read(r io.Reader, s *vault.Sealer, take func(*Entry) error) error {
+	b, err := newBlockReader(r, s)
+	if err != nil {
+		return err
+	}
+	return b.each(func(_ uint64, e *Entry) error { return take(e) })
+}
+
 // each calls take with every entry that follows, and the number of its block; a body is valid during the call. It
-// returns nil at the end of the file, an error that wraps errJournalTorn before it, or take's.
-func (b *blockReader) each(take func(block uint64, e *entry) error) error {
+// returns nil at the end of the file, an error that wraps errTorn before it, or take's.
+func (b *blockReader) each(take func(block uint64, e *Entry) error) error {
 	for {
 		plain, err := b.next()
 		if err == io.EOF {
 			return nil
 		}
 		for err == nil && len(plain) > 0 {
-			var e entry
+			var e Entry
 			if plain, err = e.read(plain); err == nil {
 				err = take(b.n-1, &e)
 			}
@@ -171,18 +181,18 @@ func (b *blockReader) each(take func(block uint64, e *entry) error) error {
 }
 
 // read reads e from the beginning of b and returns what follows.
-func (e *entry) read(b []byte) ([]byte, error) {
-	head := 1 + len(e.name)
+func (e *Entry) read(b []byte) ([]byte, error) {
+	head := 1 + len(e.Name)
 	if len(b) <= head {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
-	e.kind = entryKind(b[0])
-	copy(e.name[:], b[1:])
+	e.Kind = EntryKind(b[0])
+	copy(e.Name[:], b[1:])
 	size, n := enc.Uvarint(b[head:])
 	if n <= 0 || uint64(len(b)-head-n) < size {
-		return nil, errJournalTorn
+		return nil, errTorn
 	}
 	b = b[head+n:]
-	e.body = b[:size]
+	e.Body = b[:size]
 	return b[size:], nil
 }

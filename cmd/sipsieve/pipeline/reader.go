@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ const flushEvery = 256
 
 // A reader reads one source and gives every message to the shard of its key.
 type reader struct {
-	*domain
+	*Domain
 	key     string // of the source in the configuration; "" without one
 	source  capture.Source
 	sip     *sip.Reader
@@ -58,12 +58,12 @@ func (r *reader) run() error {
 	}
 }
 
-// A prompt Source knows whether another packet is at hand. One that does not is taken for having none.
-type prompt interface{ Ready() bool }
+// A Prompt Source knows whether another packet is at hand. One that does not is taken for having none.
+type Prompt interface{ Ready() bool }
 
 // ready reports whether a live source has another packet at hand, so that messages may wait for its messages.
 func (r *reader) ready() bool {
-	s, ok := r.source.(prompt)
+	s, ok := r.source.(Prompt)
 	return ok && s.Ready()
 }
 
@@ -72,7 +72,7 @@ func (r *reader) note(p *capture.Packet) {
 	if p.Step != 0 {
 		r.flush()
 		r.clock, r.drift = r.clock.Add(p.Step), r.drift+p.Step
-		r.domain.clock.Store(r.clock.UnixNano())
+		r.Domain.clock.Store(r.clock.UnixNano())
 	}
 	if p.Missed == 0 && p.Step == 0 {
 		return
@@ -129,8 +129,8 @@ func (r *reader) flush() {
 func (r *reader) reach() {
 	now := r.clock.UnixNano()
 	for {
-		clock := r.domain.clock.Load()
-		if now <= clock || r.domain.clock.CompareAndSwap(clock, now) {
+		clock := r.Domain.clock.Load()
+		if now <= clock || r.Domain.clock.CompareAndSwap(clock, now) {
 			return
 		}
 	}

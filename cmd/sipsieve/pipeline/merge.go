@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"bytes"
@@ -9,16 +9,18 @@ import (
 	"sipsieve/sip/track"
 )
 
-// A merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
+// A Merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
 // until no shard can send an earlier one. In that order calls are joined with the other legs of their call, and what
 // an event says of a device follows it.
-type merger struct {
-	domain  *domain
+type Merger struct {
+	domain  *Domain
 	clocks  []time.Time
 	held    []track.Event
 	devices []track.Event
 	saved   []savedAt
-	keep    func(*track.Saved) // takes what is for the journal; nil for nobody
+
+	// Keep takes what is for the checkpoint log; nil for nobody. It is set before Add.
+	Keep func(*track.Saved)
 }
 
 // A savedAt is what a shard said of open calls at a time.
@@ -27,25 +29,26 @@ type savedAt struct {
 	saved []track.Saved
 }
 
-func newMerger(d *domain) *merger {
-	return &merger{domain: d, clocks: make([]time.Time, len(d.shards))}
+// NewMerger returns one for the Flows of d.
+func NewMerger(d *Domain) *Merger {
+	return &Merger{domain: d, clocks: make([]time.Time, len(d.shards))}
 }
 
-// add takes what a shard sent and calls tell with every event whose turn has come.
-func (m *merger) add(f flow, tell func(*track.Event)) {
-	if m.clocks[f.shard].Sub(f.clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
-		m.release(endOfTime, tell)
+// Add takes what a shard sent and calls tell with every event whose turn has come.
+func (m *Merger) Add(f Flow, tell func(*track.Event)) {
+	if m.clocks[f.Shard].Sub(f.Clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
+		m.release(EndOfTime, tell)
 	}
-	m.clocks[f.shard] = f.clock
-	m.held = append(m.held, f.events...)
-	if len(f.saved) > 0 && m.keep != nil {
-		m.saved = append(m.saved, savedAt{f.clock, f.saved})
+	m.clocks[f.Shard] = f.Clock
+	m.held = append(m.held, f.Events...)
+	if len(f.Saved) > 0 && m.Keep != nil {
+		m.saved = append(m.saved, savedAt{f.Clock, f.Saved})
 	}
 	m.release(slices.MinFunc(m.clocks, time.Time.Compare), tell)
 }
 
 // release calls tell with the events before until, and passes on what was saved before it.
-func (m *merger) release(until time.Time, tell func(*track.Event)) {
+func (m *Merger) release(until time.Time, tell func(*track.Event)) {
 	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
@@ -57,9 +60,9 @@ func (m *merger) release(until time.Time, tell func(*track.Event)) {
 }
 
 // letGo passes on what was said of open calls before until: what came of them by then has been told.
-func (m *merger) letGo(until time.Time) {
+func (m *Merger) letGo(until time.Time) {
 	m.saved = slices.DeleteFunc(m.saved, func(at savedAt) bool {
-		if !at.clock.Before(until) && !until.Equal(endOfTime) {
+		if !at.clock.Before(until) && !until.Equal(EndOfTime) {
 			return false
 		}
 		for i := range at.saved {
@@ -67,14 +70,14 @@ func (m *merger) letGo(until time.Time) {
 			if s.Event != nil {
 				m.domain.legs.Complete(s.Event)
 			}
-			m.keep(s)
+			m.Keep(s)
 		}
 		return true
 	})
 }
 
 // tell calls tell with ev, unless it is of the legs or of the devices only, and with what it says of a device.
-func (m *merger) tell(ev *track.Event, tell func(*track.Event)) {
+func (m *Merger) tell(ev *track.Event, tell func(*track.Event)) {
 	switch ev.Kind {
 	case track.LinkKind:
 		m.domain.legs.Observe(ev)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"path/filepath"
+	"sipsieve/capture/capturetest"
+	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+	"sipsieve/store/vault"
+	"slices"
+	"testing"
+	"time"
+)
+
+// benchLadder is an answered call with what a carrier's INVITE has, and a re-INVITE in it.
+const benchLadder = `
+00:00.000  alice -> bob   INVITE
+    P-Asserted-Identity: <sip:+13035550110@example.net>
+    P-Charging-Vector: icid-value=5f2c1e00aa11bb22;orig-ioi=example.net
+    User-Agent: Yealink SIP-T46S 66.85.0.5
+00:01.200  alice <- bob   180
+00:04.900  alice <- bob   200 INVITE
+00:05.000  alice -> bob   ACK
+00:10.000  alice -> bob   INVITE
+00:10.100  alice <- bob   200 INVITE
+00:10.200  alice -> bob   ACK
+`
+
+// openCalls returns what a shard says of n calls once they are answered, and once more after a re-INVITE.
+func openCalls(b *testing.B, s *setup, n int) (opened, changed []track.Saved) {
+	frames, err := capturetest.Ladder([]byte(benchLadder))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := capturetest.WritePcap(&file, frames); err != nil {
+		b.Fatal(err)
+	}
+	plan := s.plan(1, true)
+	r, batch := sip.NewReader(plan.Selection, sip.DefaultLimits()), new(sip.Batch)
+	for source := openCorpus(b, file.Bytes()); ; {
+		p, err := source.Next()
+		if err != nil {
+			break
+		}
+		r.Read(&p, batch.Add)
+	}
+	plan.Limits.Calls, plan.Limits.PerSource = n, 0
+	tr := track.New(plan.Limits)
+	tr.Save(plan.Keyer)
+	show := func(ms []sip.Message) []track.Saved {
+		for i := range n * len(ms) {
+			m := &ms[i%len(ms)]
+			k := plan.Keyer.Of(m)
+			i /= len(ms)
+			k.Call, m.Mark = track.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}, 0
+			tr.Observe(nil, m, k)
+		}
+		return tr.Changed(nil)
+	}
+	return show(batch.Messages[:4]), show(batch.Messages[4:])
+}
+
+// BenchmarkJournal keeps 100,000 calls that are up, of which 1000 change: one operation is one second. What shards
+// need for it is measured by track's BenchmarkChanged.
+func BenchmarkJournal(b *testing.B) {
+	const n = 100_000
+	s := benchSetup(b, "")
+	opened, changed := openCalls(b, s, n)
+	c := &collector{d: &daemon{setup: s}}
+	path := filepath.Join(b.TempDir(), "calls.journal")
+	open := func() (*checkpoint.Log, checkpoint.SavedCalls) {
+		j, saved, err := checkpoint.Open(path, "0123456789abcdef", vault.Demo().Sealer("journal"),
+			slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		go j.Run()
+		return j, saved
+	}
+	j, _ := open()
+	put := func(all []track.Saved) {
+		for i := range all {
+			c.keep(&all[i])
+		}
+		j.Put(c.saved)
+		c.saved = nil
+	}
+	for some := range slices.Chunk(opened, 1000) {
+		put(some)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		put(changed[i*1000%n : i*1000%n+1000])
+	}
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(j.Report().Bytes)/n, "B/call")
+	began := time.Now()
+	j, saved := open()
+	b.Logf("%d calls read and written anew in %v", len(saved), time.Since(began))
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

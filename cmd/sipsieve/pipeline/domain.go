@@ -1,0 +1,156 @@
+// Package pipeline follows sources of packets to the events of the calls in them.
+//
+// A Domain has a reader for every source and shards that share its calls; a Merger puts the events of the shards in
+// one order. The pipeline knows no purpose, no policy and no store.
+//
+// # Clock
+//
+// The sources of a Domain share one clock: the packets' own times, never the time at which somebody looked. Only a
+// live Domain moves it on in silence, by the time waited.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/track"
+)
+
+// A Domain is the sources that share a clock, and the shards that follow them: one file, or everything live.
+type Domain struct {
+	readers []*reader
+	shards  []*shard
+	legs    *track.Legs // the Merger's
+	out     chan Flow
+	waits   bool          // a file can wait, a wire cannot
+	eager   bool          // messages do not wait for others
+	full    atomic.Uint64 // messages that a full shard had no room for
+	clock   atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
+
+	// Early is called with the key of a source and what ended it before its time; nil for nobody. It is set before Run.
+	Early func(key string, err error)
+
+	devices      *track.Devices // the Merger's
+	deviceCounts atomic.Pointer[track.DeviceCounts]
+}
+
+// A Plan is what a Domain is made from.
+type Plan struct {
+	Shards    int // trackers that share the calls, at least 1
+	Keyer     track.Keyer
+	Selection sip.Selection
+	Limits    track.Limits
+	Stages    track.Stages
+	Linking   *track.Linking // nil when no purpose asks for legs
+	Links     []string       // headers by which legs name each other
+	Devices   int            // how many are remembered; 0 if nobody asks for them
+	Trunks    int            // how many trunks there are
+	TrunkOf   func(a netip.Addr, vlan uint16) int
+	Live      bool
+	Saves     bool // open calls go into the checkpoint log, and are not reported as partial at the end
+	Eager     bool // hand over every message at once: somebody watches
+}
+
+// New returns the Domain of sources; a Domain that is not live has one.
+func New(sources []capture.Source, p Plan) *Domain {
+	d := &Domain{out: make(chan Flow, 4*p.Shards), waits: !p.Live, eager: p.Live || p.Eager,
+		legs: track.NewLegs(track.DefaultLegLimits(p.Limits.Calls)), devices: track.NewDevices(p.Devices, p.Keyer)}
+	d.deviceCounts.Store(new(track.DeviceCounts))
+	for i := range p.Shards {
+		s := newShard(i, p, d.out)
+		s.domain = &d.clock
+		if len(sources) > 1 {
+			s.reorder = new(reorder)
+		}
+		d.shards = append(d.shards, s)
+	}
+	for _, s := range sources {
+		r := &reader{Domain: d, source: s, sip: sip.NewReader(p.Selection, sip.DefaultLimits()), keyer: p.Keyer}
+		r.sip.Links(p.Links...)
+		for range d.shards {
+			r.filling = append(r.filling, new(batch))
+		}
+		d.readers = append(d.readers, r)
+	}
+	return d
+}
+
+// Named gives the sources of d their keys in the configuration, in their order.
+func (d *Domain) Named(keys ...string) *Domain {
+	for i, key := range keys {
+		d.readers[i].key = key
+	}
+	return d
+}
+
+// Waits reports whether the sources of d can wait for whoever takes its Flows, as a file can.
+func (d *Domain) Waits() bool { return d.waits }
+
+// Flows returns what the shards send. It is closed when Run returns.
+func (d *Domain) Flows() <-chan Flow { return d.out }
+
+// Run reads the sources to their ends, or until ctx ends, and closes Flows when the last event has left.
+// It returns what ended a source, nil at the end of a file.
+func (d *Domain) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { _ = d.Close() })()
+	var readers, shards errgroup.Group
+	for _, s := range d.shards {
+		shards.Go(s.run)
+	}
+	for _, r := range d.readers {
+		readers.Go(func() error { return d.read(r) })
+	}
+	err := readers.Wait()
+	for _, s := range d.shards {
+		s.abandoned.Store(d.waits && ctx.Err() != nil)
+		close(s.in)
+	}
+	err = errors.Join(err, shards.Wait())
+	close(d.out)
+	return err
+}
+
+// Follow runs d and calls each with its events in order, in this goroutine. It returns what Run does.
+func (d *Domain) Follow(ctx context.Context, each func(*track.Event)) error {
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	m := NewMerger(d)
+	for f := range d.out {
+		m.Add(f, each)
+	}
+	return <-done
+}
+
+// Close closes the sources. Run does so when it ends early; a Domain that never ran has to be closed.
+func (d *Domain) Close() (err error) {
+	for _, r := range d.readers {
+		err = errors.Join(err, r.source.Close())
+	}
+	return err
+}
+
+// read reads one source to its end.
+func (d *Domain) read(r *reader) error {
+	err := r.run()
+	if err != nil && d.Early != nil {
+		d.Early(r.key, err)
+	}
+	return err
+}
+
+// Reading reports whether d has sources of that key, and whether one of them is still read.
+func (d *Domain) Reading(key string) (known, reading bool) {
+	for _, r := range d.readers {
+		if r.key == key {
+			known = true
+			reading = reading || !r.over.Load()
+		}
+	}
+	return known, reading
+}

@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"errors"
+	"time"
+
+	"sipsieve/sip/track"
+)
+
+// saveEvery is how often a shard sends what has changed of its open calls.
+const saveEvery = time.Second
+
+// RestoreClock gives every shard the clock that a Domain before d had saved. It is called before Run.
+func (d *Domain) RestoreClock(state []byte) (err error) {
+	for _, s := range d.shards {
+		err = errors.Join(err, s.track.Restore(track.Saved{State: state}, track.Facts{}))
+	}
+	return err
+}
+
+// Restore gives a call that was open to the shard of its key. It is called before Run.
+func (d *Domain) Restore(c track.Saved, facts track.Facts) error {
+	return d.shards[int(c.Shard()[0])%len(d.shards)].track.Restore(c, facts)
+}
+
+// Resume lets the clock of a live Domain whose calls were restored run before its first packet.
+func (d *Domain) Resume() {
+	for _, s := range d.shards {
+		counts := s.track.Counts()
+		s.counts.Store(&counts)
+		s.looked = time.Now()
+		s.wire = s.looked
+	}
+}
+
+// changed returns what is to be kept of s's open calls, once a second and at the end.
+func (s *shard) changed(clock time.Time) []track.Saved {
+	if !s.saves {
+		return nil
+	}
+	if now := time.Now().Truncate(saveEvery); now.After(s.savedAt) || clock.Equal(EndOfTime) {
+		s.savedAt = now
+		return s.track.Changed(nil)
+	}
+	return nil
+}
