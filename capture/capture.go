@@ -61,8 +61,8 @@ type Flow struct {
 // Reverse returns the Flow of the answers.
 func (f Flow) Reverse() Flow { return Flow{Src: f.Dst, Dst: f.Src, Transport: f.Transport} }
 
-// A Packet is one transport payload as the wire showed it. A live Source that has lost frames, and then sees nothing
-// that would tell of it, says so by a Packet that is Bare.
+// A Packet is one transport payload as the wire showed it. A live Source that has lost frames and then sees nothing
+// that could carry the news returns a Packet that is Bare, and so does one to which nothing comes for IdleEvery.
 type Packet struct {
 	Time    time.Time // when it was seen, never when we looked
 	Flow    Flow
@@ -84,7 +84,8 @@ type Packet struct {
 	Step time.Duration // by which the wall clock was set since the Packet before, by more than a second; live only
 }
 
-// Bare reports whether p carries nothing of the wire: it tells what was Missed, and there is no message to look for.
+// Bare reports whether p carries nothing of the wire: there is no message in it, only what was Missed or a Step, or
+// that nothing came.
 func (p *Packet) Bare() bool { return p.Flow.Transport == 0 && len(p.Payload) == 0 }
 
 // A Source yields packets. Next returns io.EOF at the end of a file and after Close;

@@ -57,7 +57,7 @@ func BenchmarkSource(b *testing.B) {
 		if n%aBlock == 0 {
 			again()
 		}
-		if p, err := s.Next(); err != nil || len(p.Payload) != 900 {
+		if p, err := next(s); err != nil || len(p.Payload) != 900 {
 			b.Fatalf("%d bytes, %v", len(p.Payload), err)
 		}
 	}

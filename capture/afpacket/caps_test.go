@@ -69,7 +69,7 @@ func dropAndLook(t *testing.T) {
 	packets := uint64(0)
 	for _, r := range rs {
 		time.AfterFunc(20*r.retire, func() { _ = r.close() })
-		for f := (frame{}); r.read(&f) == nil; {
+		for f := (frame{}); r.next(&f) == nil; {
 		}
 		packets += r.stats().Packets
 	}

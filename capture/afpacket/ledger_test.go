@@ -19,7 +19,7 @@ func count(s *Source) <-chan tally {
 	done := make(chan tally, 1)
 	go func() {
 		var got tally
-		for p, err := s.Next(); err == nil; p, err = s.Next() {
+		for p, err := next(s); err == nil; p, err = next(s) {
 			if got.missed += p.Missed; !p.Bare() {
 				got.packets++
 			}
@@ -73,7 +73,7 @@ func TestSenderAndCountersAgreeToThePacket(t *testing.T) {
 			}
 			w.flood(c.frames, c.rate)
 			if c.late {
-				if p, err := s.Next(); err != nil || p.Bare() {
+				if p, err := next(s); err != nil || p.Bare() {
 					t.Fatalf("first packet: bare %v, %v", p.Bare(), err)
 				}
 				done = count(s)
@@ -159,12 +159,12 @@ func TestSeveralInterfacesEachSeeTheirOwn(t *testing.T) {
 	wireOf(t, "near").send(datagram(5060, 1, 100))
 	wireOf(t, "second").send(datagram(5060, 2, 200))
 	for s, size := range map[*Source]int{far: 100 - 42, second: 200 - 42} {
-		p, err := s.Next()
+		p, err := next(s)
 		if err != nil || len(p.Payload) != size || p.Point != s.reader.name || p.Origin != capture.Interface {
 			t.Errorf("%s: %d bytes of %s by %s, %v, want %d", s.reader.name, len(p.Payload), p.Point, p.Origin, err, size)
 		}
 		time.AfterFunc(100*time.Millisecond, func() { _ = s.Close() })
-		if p, err := s.Next(); err == nil {
+		if p, err := next(s); err == nil {
 			t.Errorf("%s: one packet more, of %d bytes", s.reader.name, len(p.Payload))
 		}
 	}
@@ -209,7 +209,7 @@ func TestWhatReadyPromisesComes(t *testing.T) {
 	for ready := false; !ready; ready = s.Ready() { // else the fragment came in a block of its own
 		w.send(datagram(5060, 1, 100))
 		w.send(fragment)
-		if _, err := s.Next(); err != nil {
+		if _, err := next(s); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -125,7 +125,7 @@ func TestFanoutSharesWithoutRepeating(t *testing.T) {
 	total := 0
 	for i, r := range rs {
 		time.AfterFunc(20*r.retire, func() { _ = r.close() })
-		for f := (frame{}); r.read(&f) == nil; total++ {
+		for f := (frame{}); r.next(&f) == nil; total++ {
 			port := binary.BigEndian.Uint16(f.bytes[34:])
 			if before, ok := members[port]; ok && before != i {
 				t.Fatalf("flow from %d came to readers %d and %d", port, before, i)
@@ -156,7 +156,7 @@ func TestCloseEndsTheWait(t *testing.T) {
 	namespace(t)
 	rs, _ := opened(t, config("far"))
 	ended := make(chan error, 1)
-	go func() { ended <- rs[0].read(new(frame)) }()
+	go func() { ended <- rs[0].next(new(frame)) }()
 	for rs[0].state.Load() != reading {
 		runtime.Gosched()
 	}
@@ -173,7 +173,7 @@ func TestCloseEndsTheWait(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("read did not return")
 	}
-	if err := rs[0].read(new(frame)); err != io.EOF {
+	if err := rs[0].next(new(frame)); err != io.EOF {
 		t.Errorf("second read = %v, want EOF", err)
 	}
 }
@@ -184,7 +184,7 @@ func TestCloseBeforeTheFirstReadGivesAllBack(t *testing.T) {
 	if err := rs[0].close(); err != nil || rs[0].fd != -1 || rs[0].mem != nil {
 		t.Errorf("close = %v, descriptor %d", err, rs[0].fd)
 	}
-	if err := rs[0].read(new(frame)); err != io.EOF {
+	if err := rs[0].next(new(frame)); err != io.EOF {
 		t.Errorf("read = %v, want EOF", err)
 	}
 }

@@ -76,7 +76,7 @@ func TestEveryLossIsToldBetweenTheFramesAroundIt(t *testing.T) {
 		time.AfterFunc(20*rs[0].retire, func() { _ = rs[0].close() })
 		for err := error(nil); err == nil; {
 			var f frame
-			err = rs[0].read(&f)
+			err = rs[0].next(&f)
 			f.bytes = slices.Clone(f.bytes)
 			seen = append(seen, f)
 		}
@@ -163,12 +163,12 @@ func TestLossIsToldByAPacketOrByABareOne(t *testing.T) {
 	}
 	fragment := datagram(5060, 0, 400)
 	fragment[20] = 0x20 // the first of more, which never come
-	p, err := s.Next()
+	p, err := next(s)
 	for i := 0; err == nil && !p.Bare(); i++ {
 		if i == 200 { // the first block has gone back
 			w.send(fragment)
 		}
-		p, err = s.Next()
+		p, err = next(s)
 	}
 	if err != nil || p.Missed == 0 || p.Missed != s.Drops().Kernel || p.MissedSince.After(p.Time) || p.Point != "near" ||
 		p.Origin != capture.Interface || p.MissedSince.IsZero() {
@@ -176,7 +176,7 @@ func TestLossIsToldByAPacketOrByABareOne(t *testing.T) {
 			err, s.Drops().Kernel)
 	}
 	w.send(datagram(5060, 1, 100))
-	if p, err = s.Next(); err != nil || p.Bare() || p.Missed != 0 || !p.MissedSince.IsZero() {
+	if p, err = next(s); err != nil || p.Bare() || p.Missed != 0 || !p.MissedSince.IsZero() {
 		t.Errorf("afterwards: bare %v, missed %d since %s, %v, want none", p.Bare(), p.Missed, p.MissedSince, err)
 	}
 }
@@ -189,7 +189,7 @@ func TestLossIsToldBeforeTheEnd(t *testing.T) {
 	for i := range 1000 {
 		w.send(datagram(5060, i, 1000))
 	}
-	p, err := s.Next()
+	p, err := next(s)
 	if err != nil || p.Missed != 0 {
 		t.Fatalf("first packet: missed %d, %v", p.Missed, err)
 	}
@@ -197,13 +197,13 @@ func TestLossIsToldBeforeTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	returned := uint64(0)
-	for ; err == nil && p.Missed == 0; p, err = s.Next() {
+	for ; err == nil && p.Missed == 0; p, err = next(s) {
 		returned++
 	}
 	if err != nil || !p.Bare() || p.Missed != s.Drops().Kernel {
 		t.Errorf("told %d, bare %v, %v, want %d by a bare packet", p.Missed, p.Bare(), err, s.Drops().Kernel)
 	}
-	if _, err := s.Next(); err != io.EOF {
+	if _, err := next(s); err != io.EOF {
 		t.Errorf("error = %v, want EOF", err)
 	}
 	if left := s.Stats().Left; left == 0 || returned+left+p.Missed != 1000 {
@@ -233,7 +233,7 @@ func TestStepOfTheWallClockIsTold(t *testing.T) {
 		binary.BigEndian.PutUint16(other[20:], 0x2000) // nothing comes of it
 		w.send(other, datagram(5060, i, 100), datagram(5060, i, 100))
 		for _, want := range []time.Duration{c.want, 0} {
-			if p, err := s.Next(); err != nil || p.Step != want {
+			if p, err := next(s); err != nil || p.Step != want {
 				t.Errorf("set by %s: step = %s, %v, want %s", c.set, p.Step, err, want)
 			}
 		}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sipsieve/capture"
 )
 
 const patience = 60 * time.Second // for what ought to take a few milliseconds
@@ -115,12 +117,29 @@ func opened(t testing.TB, c Config) ([]*reader, *atomic.Uint64) {
 	return rs, drops
 }
 
+// next reads the next frame that has bytes, or news, or an error.
+func (r *reader) next(f *frame) error {
+	for {
+		if err := r.read(f); err != nil || f.length > 0 || f.news != (news{}) {
+			return err
+		}
+	}
+}
+
+// next returns the next packet that is not bare, or that has news.
+func next(s *Source) (p capture.Packet, err error) {
+	for p, err = s.Next(); err == nil && p.Bare() && p.Missed == 0 && p.Step == 0; {
+		p, err = s.Next()
+	}
+	return p, err
+}
+
 // take reads n frames.
 func take(t testing.TB, r *reader, n int) (frames []frame) {
 	t.Helper()
 	for len(frames) < n {
 		var f frame
-		if err := r.read(&f); err != nil {
+		if err := r.next(&f); err != nil {
 			t.Fatalf("after %d frames of %d: %v", len(frames), n, err)
 		}
 		f.bytes = slices.Clone(f.bytes)
@@ -134,7 +153,7 @@ func silent(t testing.TB, r *reader) {
 	t.Helper()
 	time.AfterFunc(5*r.retire, func() { _ = r.close() })
 	var f frame
-	if err := r.read(&f); err != io.EOF {
+	if err := r.next(&f); err != io.EOF {
 		t.Errorf("one frame more, of %d bytes (%v)", len(f.bytes), err)
 	}
 }
@@ -150,7 +169,7 @@ func listen(t *testing.T, r *reader) (heard <-chan int, ended <-chan error) {
 		defer close(done)
 		var f frame
 		for {
-			if err := r.read(&f); err != nil {
+			if err := r.next(&f); err != nil {
 				end <- err
 				return
 			}

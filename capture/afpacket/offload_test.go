@@ -54,7 +54,7 @@ func TestDatagramsThatLeaveInOneGoComeWhole(t *testing.T) {
 		var got []byte
 		packets := 0
 		for ; len(got) < 3*len(one); packets++ {
-			p, err := s.Next()
+			p, err := next(s)
 			if err != nil {
 				t.Fatalf("after %d bytes of %d: %v", len(got), 3*len(one), err)
 			}
@@ -108,7 +108,7 @@ func TestStreamThatLeavesInBurstsComesWhole(t *testing.T) {
 	var got []byte
 	longest := 0
 	for len(got) < sent.Len() {
-		p, err := s.Next()
+		p, err := next(s)
 		if err != nil || p.Cut || p.Lost {
 			t.Fatalf("after %d bytes of %d: cut %v, lost %v, %v", len(got), sent.Len(), p.Cut, p.Lost, err)
 		}
@@ -176,12 +176,12 @@ func TestInterfaceWithoutEthernetIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"sip:00000001", "sip:00000003", "sip:00000004"} {
-		if p, err := s.Next(); err != nil || !bytes.Contains(p.Payload, []byte(want)) || p.Link != [6]byte{} {
+		if p, err := next(s); err != nil || !bytes.Contains(p.Payload, []byte(want)) || p.Link != [6]byte{} {
 			t.Errorf("payload = %.40q of %x, %v, want %s", p.Payload, p.Link, err, want)
 		}
 	}
 	time.AfterFunc(5*c.Retire, func() { _ = s.Close() })
-	if p, err := s.Next(); err != io.EOF {
+	if p, err := next(s); err != io.EOF {
 		t.Errorf("one packet more, of %d bytes (%v)", len(p.Payload), err)
 	}
 	if words, _ := s.Filter(); s.Drops().Seen != 3 || !strings.Contains(words, "5060-5061") {

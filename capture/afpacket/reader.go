@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sipsieve/capture"
 )
 
 // ErrAbsent says that there is no interface of that name. It may come.
@@ -45,14 +47,15 @@ type reader struct {
 	state   atomic.Int32
 	told    chan struct{} // closed once close has done with the descriptors
 	clock   clock
-	arrival time.Time     // when the block that is read was found ready
+	arrival time.Time     // when the ring was looked at last
 	steady  time.Duration // then, by the clock that nobody sets
+	empty   time.Duration // since when the ring has been found empty, by that clock; 0 while it is not
 	sampled time.Duration // when the kernel's counters were read last, by that clock
 	last    time.Time     // of the frame before
 	loss    loss
 	step    time.Duration // of the wall clock, not told yet
-	quiet   bool          // nothing follows that could tell of the loss
-	absent  bool          // the interface was not there when we looked last
+	absent  time.Duration // since when the interface has not been there, by the steady clock; 0 while it is
+	mark    time.Time     // no frame with an earlier stamp follows
 	over    error         // what ended it
 
 	returned, lost                         uint64 // frames
@@ -77,9 +80,24 @@ func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
 
 const sampleEvery = time.Second
 
+// markSlack is how much longer than two retire timeouts a frame may have been in the ring when it is handed over.
+const markSlack = 5 * time.Millisecond
+
+// lag is how old a frame may be when its block is handed over: the kernel's timer runs once a retire timeout and
+// closes a block that it has found open twice.
+func (r *reader) lag() time.Duration { return 2*r.retire + markSlack }
+
+// advance moves the watermark to what is known at t: that everything older than the lag has been handed over.
+func (r *reader) advance(t time.Time) {
+	if t = t.Add(-r.lag()); t.After(r.mark) {
+		r.mark = t
+	}
+}
+
 // read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
-// error that wraps ErrGone when the interface was removed and its last frames have been read. News of a loss that
-// no frame follows comes in a frame without bytes, or with the error.
+// error that wraps ErrGone when the interface was removed and its last frames have been read. A frame without bytes
+// says that none came for capture.IdleEvery. News of a loss that no frame follows comes in such a frame, or with the
+// error.
 func (r *reader) read(f *frame) error {
 	if r.over != nil {
 		return r.over
@@ -92,33 +110,38 @@ func (r *reader) read(f *frame) error {
 			r.note(f)
 			return nil
 		}
-		if r.quiet {
-			break
-		}
 	}
-	*f = frame{time: r.arrival}
-	if r.loss.frames > 0 {
-		f.news = r.loss.tell(r.last)
+	*f = frame{time: r.arrival, news: news{step: r.step}}
+	r.step = 0
+	if r.loss.frames > 0 && (r.over != nil || r.steady-r.empty >= 2*r.retire) {
+		n := r.loss.tell(r.last)
+		f.news.missed, f.news.since = n.missed, n.since
 	}
 	return r.over
 }
 
-// turnOver gives the block that has been read back and waits for one to read, or for silence after a loss. It is
-// false once the reader is over.
+// turnOver gives the block that has been read back and waits for one to read. It is false if none comes for
+// capture.IdleEvery, and once the reader is over.
 func (r *reader) turnOver() bool {
 	r.ring.release()
-	r.quiet = false
-	for waited := false; ; waited = true {
+	for began := time.Duration(-1); ; {
 		if r.stopped() {
 			r.end(io.EOF)
 			return false
 		}
 		r.look()
 		if r.ring.ready() {
+			r.empty = 0
 			return true
 		}
-		if r.quiet = waited && r.loss.frames > 0; r.quiet {
-			return true
+		r.advance(r.arrival)
+		if r.empty == 0 {
+			r.empty = r.steady
+		}
+		if began < 0 {
+			began = r.steady
+		} else if r.steady-began >= capture.IdleEvery {
+			return false
 		}
 		if err := r.await(); err != nil {
 			r.end(err)
@@ -130,30 +153,29 @@ func (r *reader) turnOver() bool {
 // look asks the time, once a block, and reads the kernel's counters if they have not been read for a second.
 func (r *reader) look() {
 	wall, steady := r.clock()
-	r.step += step(wall.Sub(r.arrival), steady-r.steady)
+	if by := step(wall.Sub(r.arrival), steady-r.steady); by != 0 {
+		r.step, r.mark = r.step+by, r.mark.Add(by)
+	}
 	r.arrival, r.steady = wall, steady
 	if r.steady-r.sampled >= sampleEvery {
 		r.sample()
 	}
 }
 
-// await returns when there may be a frame. An interface that is down is waited for, for it keeps its number; one
-// that has gone is an error once its last block has had the time to come.
+// await returns when there may be a frame, after capture.IdleEvery at the latest. An interface that is down is waited
+// for, for it keeps its number; one that has gone is an error once its last block has had the time to come.
 func (r *reader) await() error {
-	patience := sampleEvery
-	if r.absent || r.loss.frames > 0 {
-		patience = 2 * r.retire
-	}
-	if err := r.wait(int(patience.Milliseconds())); err != nil {
+	if err := r.wait(int(capture.IdleEvery.Milliseconds())); err != nil {
 		return err
 	}
-	if r.ring.ready() || !r.gone() {
-		return nil
-	}
-	if r.absent {
+	switch {
+	case r.ring.ready() || !r.gone():
+		r.absent = 0
+	case r.absent == 0:
+		r.absent = r.steady
+	case r.steady-r.absent >= 2*r.retire:
 		return fmt.Errorf("afpacket: %s: %w", r.name, ErrGone)
 	}
-	r.absent = true
 	return nil
 }
 
@@ -174,7 +196,14 @@ func (r *reader) note(f *frame) {
 	}
 	f.news.step, r.step = r.step, 0
 	r.last = f.time
+	if !f.time.After(r.arrival) {
+		r.advance(f.time)
+	}
 }
+
+// watermark returns the time before which no frame is stamped that follows. It is false for a reader that is over, or
+// whose interface is not there.
+func (r *reader) watermark() (time.Time, bool) { return r.mark, r.over == nil && r.absent == 0 }
 
 // sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
 func (r *reader) sample() {

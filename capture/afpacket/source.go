@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"sync/atomic"
+	"time"
 
 	"sipsieve/capture"
 	"sipsieve/capture/decode"
@@ -16,6 +17,7 @@ type Source struct {
 	decoder *decode.Decoder
 	frame   decode.Frame // what the decoder was given last
 	news    news
+	idle    bool // the reader has returned no frame, for none came in time
 	over    error
 
 	promised bool // Ready has said that Next need not wait
@@ -63,7 +65,8 @@ func newSource(c Config, member uint64) *Source {
 
 // Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
 // was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error,
-// and so is the news of a loss. If Ready has said that frames are at hand and no packet comes of them, a bare one does.
+// and so is the news of a loss. If Ready has said that frames are at hand and no packet comes of them, a bare one does;
+// so it does when nothing came for capture.IdleEvery.
 func (s *Source) Next() (p capture.Packet, err error) {
 	promised := s.promised
 	s.promised = false
@@ -73,7 +76,8 @@ func (s *Source) Next() (p capture.Packet, err error) {
 			return s.bare(), nil
 		case s.over != nil:
 			return capture.Packet{}, s.over
-		case promised && s.reader.ring.left == 0:
+		case s.idle, promised && s.reader.ring.left == 0:
+			s.idle = false
 			return s.bare(), nil
 		}
 		s.feed()
@@ -81,7 +85,7 @@ func (s *Source) Next() (p capture.Packet, err error) {
 	return s.tell(p), nil
 }
 
-// bare returns a packet that only says how late it is, and the news.
+// bare returns a packet without payload, which carries the news.
 func (s *Source) bare() capture.Packet {
 	return s.tell(capture.Packet{Time: s.frame.Time, Point: s.reader.name})
 }
@@ -107,13 +111,22 @@ func (s *Source) feed() {
 		VLAN:   f.vlan,
 		Point:  s.reader.name,
 	}
-	switch {
+	switch s.idle = false; {
 	case s.over != nil:
 		s.decoder.Flush()
 	case f.length > 0:
 		s.decoder.Frame(&s.frame)
+	default:
+		s.idle = true
+		if s.news.missed == 0 {
+			s.frame.Time = s.reader.mark
+		}
 	}
 }
+
+// Watermark implements capture.Watermarked: it is the clock before a look at the ring that found nothing, or the
+// stamp of the last frame, less twice Retire and 5 ms.
+func (s *Source) Watermark() (time.Time, bool) { return s.reader.watermark() }
 
 // Filter says in plain words what the kernel lets in, and names the program that it runs by its Hash.
 func (s *Source) Filter() (words, hash string) {

@@ -25,7 +25,7 @@ func sourceOf(t *testing.T, c Config) *Source {
 	t.Cleanup(func() {
 		late.Stop()
 		_ = s.Close()
-		for _, err := s.Next(); err == nil; _, err = s.Next() {
+		for _, err := next(s); err == nil; _, err = next(s) {
 		}
 	})
 	return s
@@ -51,7 +51,7 @@ func TestMessagesComeWholeFromTheWire(t *testing.T) {
 			s := sourceOf(t, cfg)
 			wireOf(t, "near").send(frames...)
 			for i := range c.messages {
-				p, err := s.Next()
+				p, err := next(s)
 				if err != nil {
 					t.Fatalf("after %d messages of %d: %v; %+v", i, c.messages, err, s.Drops())
 				}
@@ -60,7 +60,7 @@ func TestMessagesComeWholeFromTheWire(t *testing.T) {
 				}
 			}
 			time.AfterFunc(5*cfg.Retire, func() { _ = s.Close() })
-			if p, err := s.Next(); err != io.EOF {
+			if p, err := next(s); err != io.EOF {
 				t.Errorf("one packet more, of %d bytes (%v)", len(p.Payload), err)
 			}
 			if d := s.Drops(); d.Kernel != 0 || d.Seen != s.Stats().Packets {
@@ -85,7 +85,7 @@ func TestMembersNumberTheirStreamsApart(t *testing.T) {
 	}
 	for member, s := range all {
 		time.AfterFunc(20*c.Retire, func() { _ = s.Close() })
-		for p, err := s.Next(); err == nil; p, err = s.Next() {
+		for p, err := next(s); err == nil; p, err = next(s) {
 			if _, ok := streams[p.Stream]; ok || p.Stream < 7<<56 {
 				t.Errorf("member %d: stream %#x was there before, or lies below its base", member, p.Stream)
 			}
@@ -102,11 +102,11 @@ func TestSourceOfAnInterfaceThatWasRemovedEnds(t *testing.T) {
 	s := sourceOf(t, config("far"))
 	wireOf(t, "near").send(datagram(5060, 1, 100))
 	ip(t, "link del far")
-	if _, err := s.Next(); err != nil {
+	if _, err := next(s); err != nil {
 		t.Errorf("the last packet: %v", err)
 	}
 	for range 2 {
-		if _, err := s.Next(); !errors.Is(err, ErrGone) {
+		if _, err := next(s); !errors.Is(err, ErrGone) {
 			t.Errorf("error = %v, want ErrGone", err)
 		}
 	}

@@ -49,7 +49,7 @@ func BenchmarkTakeAndNext(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.take(&d, packet, noon)
-		if _, err := s.Next(); err != nil {
+		if _, err := next(s); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func BenchmarkUDPFlood(b *testing.B) {
 	ended := make(chan int)
 	go func() {
 		n := 0
-		for _, err := s.Next(); err == nil; _, err = s.Next() {
+		for _, err := next(s); err == nil; _, err = next(s) {
 			n++
 		}
 		ended <- n
@@ -98,7 +98,7 @@ func benchmarkSocket(b *testing.B, i int) {
 		if _, err := conn.Write(packet); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := s.Next(); err != nil {
+		if _, err := next(s); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -138,7 +138,7 @@ func hear(t *testing.T, s *Source, version int) {
 	heard := map[string]int{} // a retransmission counts once
 	kinds, packets := map[string]int{}, 0
 	for ; len(heard) < calls*perCall; packets++ {
-		p, err := s.Next()
+		p, err := next(s)
 		if err != nil {
 			t.Fatalf("%d different messages, want %d: %v: %v", len(heard), calls*perCall, kinds, err)
 		}

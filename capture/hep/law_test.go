@@ -143,13 +143,14 @@ func FuzzQueue(f *testing.F) {
 					t.Fatalf("waiting = %d, want %d", q.waiting(), len(list))
 				}
 				if len(list) > 0 {
-					lent, want, list = q.take(), list[0], list[1:]
+					want, list = list[0], list[1:]
+					lent, _ = q.take()
 				}
 				continue
 			}
 			b := bytes.Repeat([]byte{byte(i)}, int(n%32+1)*72) // 64 of these fill the room
 			half := (len(b) + 1) / 2
-			if q.put(&capture.Packet{Payload: b[:half], Correlation: b[half:]}) {
+			if q.put(&capture.Packet{Payload: b[:half], Correlation: b[half:]}, noon) {
 				list = append(list, b)
 			} else if q.n == 0 {
 				t.Fatal("an empty queue refuses")

@@ -1,6 +1,10 @@
 package hep
 
-import "sipsieve/capture"
+import (
+	"time"
+
+	"sipsieve/capture"
+)
 
 // A queue holds packets that wait for Next, and their bytes, in memory that is made once. It has no lock.
 type queue struct {
@@ -14,6 +18,7 @@ type queue struct {
 // A slot is a packet and where its bytes end in the room.
 type slot struct {
 	packet capture.Packet
+	came   time.Time // its arrival
 	end    int
 }
 
@@ -24,8 +29,8 @@ func newQueue(bytes int) queue {
 	return queue{slots: make([]slot, bytes/perSlot), room: make([]byte, bytes)}
 }
 
-// put copies p to the end of the queue, and is false if there is no room. p has a payload.
-func (q *queue) put(p *capture.Packet) bool {
+// put copies p, which arrived at came, to the end of the queue, and is false if there is no room. p has a payload.
+func (q *queue) put(p *capture.Packet, came time.Time) bool {
 	size := len(p.Payload) + len(p.Correlation)
 	at, ok := q.place(size)
 	if !ok || q.n == len(q.slots) {
@@ -33,7 +38,7 @@ func (q *queue) put(p *capture.Packet) bool {
 	}
 	s := &q.slots[(q.first+q.n)%len(q.slots)]
 	q.n++
-	s.packet, s.end = *p, at+size
+	s.packet, s.came, s.end = *p, came, at+size
 	q.tail = s.end
 	own := append(q.room[at:at:s.end], p.Payload...)
 	s.packet.Payload = own[:len(p.Payload):len(p.Payload)]
@@ -65,10 +70,10 @@ func (q *queue) waiting() int {
 	return q.n
 }
 
-// take lends the first packet until release. One must be waiting and none lent.
-func (q *queue) take() capture.Packet {
+// take lends the first packet until release, and returns its arrival. One must be waiting and none lent.
+func (q *queue) take() (p capture.Packet, came time.Time) {
 	q.lent = true
-	return q.slots[q.first].packet
+	return q.slots[q.first].packet, q.slots[q.first].came
 }
 
 // release takes back what was lent.

@@ -28,6 +28,7 @@ type Source struct {
 	stats   Stats
 	lost    lost
 	last    time.Time              // of the packet that was queued last
+	mark    time.Time              // arrival of what Next returned last
 	open    map[io.Closer]struct{} // sockets
 	addrs   []net.Addr
 	closing bool
@@ -46,6 +47,7 @@ func Open(c Config) (*Source, error) {
 	s.ready.L = &s.mu
 	s.stats.init()
 	s.last = now()
+	s.mark = s.last
 	for _, e := range p.ends {
 		if err := s.listen(e); err != nil {
 			return nil, errors.Join(fmt.Errorf("hep: %w", err), s.Close())
@@ -91,19 +93,53 @@ func (s *Source) keep(c io.Closer, at net.Addr) {
 // Addrs returns where s listens, in the order of Config.Listen: for those who asked for port 0.
 func (s *Source) Addrs() []net.Addr { return s.addrs }
 
-// Next waits for the next packet. It returns io.EOF after Close, and what ended a socket that was not closed.
-func (s *Source) Next() (capture.Packet, error) {
+// Next waits for the next packet. It returns io.EOF after Close, and what ended a socket that was not closed. If none
+// comes for capture.IdleEvery it returns a bare one.
+func (s *Source) Next() (p capture.Packet, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue.release()
-	for s.queue.waiting() == 0 {
-		if s.over != nil {
-			return capture.Packet{}, s.over
+	if s.queue.waiting() == 0 && s.over == nil && !s.wait(capture.IdleEvery) {
+		s.mark = now()
+		return capture.Packet{Time: s.mark.Add(-arrivalSlack), Point: s.Name, Origin: capture.HEP}, nil
+	}
+	if s.queue.waiting() == 0 {
+		return p, s.over
+	}
+	s.returned()
+	p, s.mark = s.queue.take()
+	return p, nil
+}
+
+// wait waits for a packet or the end of s, and returns false if neither comes within limit. It releases s.mu meanwhile.
+func (s *Source) wait(limit time.Duration) bool {
+	expired := false
+	timer := time.AfterFunc(limit, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		expired = true
+		s.ready.Broadcast()
+	})
+	defer timer.Stop()
+	for s.queue.waiting() == 0 && s.over == nil {
+		if expired {
+			return false
 		}
 		s.ready.Wait()
 	}
-	s.returned()
-	return s.queue.take(), nil
+	return true
+}
+
+// arrivalSlack is how much older than its arrival a packet may be without being late: what a sender and the network
+// take on the way.
+const arrivalSlack = 200 * time.Millisecond
+
+// Watermark implements capture.Watermarked: it is the arrival of the last packet, or the clock when none waited, less
+// 200 ms.
+func (s *Source) Watermark() (t time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mark.Add(-arrivalSlack), s.over == nil
 }
 
 // returned counts a packet on its way out. A packet is seen when its fate is known, here or in refuse, so that what
@@ -148,7 +184,7 @@ func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
 	if m.long {
 		s.stats.LongCorrelation++
 	}
-	if !s.queue.put(&p) {
+	if !s.queue.put(&p, at) {
 		s.lost.add(1, s.last)
 		return capture.QueueFull, refuse
 	}

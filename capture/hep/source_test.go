@@ -59,11 +59,19 @@ func send(t testing.TB, conn net.Conn, packets ...[]byte) {
 	}
 }
 
+// next returns the next packet of s that is not bare.
+func next(s capture.Source) (p capture.Packet, err error) {
+	for p, err = s.Next(); err == nil && p.Bare(); {
+		p, err = s.Next()
+	}
+	return p, err
+}
+
 // take returns the next n packets of s, with payloads of their own.
 func take(t testing.TB, s capture.Source, n int) (ps []capture.Packet) {
 	t.Helper()
 	for len(ps) < n {
-		p, err := s.Next()
+		p, err := next(s)
 		if err != nil {
 			t.Fatalf("after %d packets of %d: %v", len(ps), n, err)
 		}
@@ -340,11 +348,35 @@ func TestClosedSourceReturnsWhatWasQueuedThenEOF(t *testing.T) {
 	}
 }
 
+// TestWatermarkFollowsArrivals has packets wait in the queue and then none come.
+func TestWatermarkFollowsArrivals(t *testing.T) {
+	s := opened(t, nil)
+	came := time.Now().Add(-time.Minute)
+	for i := range 2 {
+		s.take(&decoder{}, packed(invite()), came.Add(time.Duration(i)*time.Second))
+	}
+	for i := range 2 {
+		take(t, s, 1)
+		if got, ok := s.Watermark(); !ok || !got.Equal(came.Add(time.Duration(i)*time.Second-200*time.Millisecond)) {
+			t.Errorf("after packet %d: %s, %t, want its arrival less 200 ms: %s", i, got, ok, came)
+		}
+	}
+	began := time.Now()
+	p, err := s.Next()
+	if got, ok := s.Watermark(); err != nil || !p.Bare() || p.Flow.Src.IsValid() || !ok || got.Before(began.Add(-200*time.Millisecond)) {
+		t.Errorf("in silence: bare %v, %v, watermark %s, %t, want one after %s", p.Bare(), err, got, ok, began)
+	}
+	_ = s.Close()
+	if _, ok := s.Watermark(); ok {
+		t.Error("a feed that has ended has a watermark")
+	}
+}
+
 func TestCloseWakesWhoWaits(t *testing.T) {
 	s := opened(t, nil)
 	ended := make(chan error)
 	go func() {
-		_, err := s.Next()
+		_, err := next(s)
 		ended <- err
 	}()
 	_ = s.Close()
@@ -378,10 +410,7 @@ func TestFourSendersAtOnceKeepTheirOrder(t *testing.T) {
 	}
 	var next [4]byte
 	for range 4 * each {
-		p, err := s.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := take(t, s, 1)[0]
 		if sender := p.Payload[0]; p.Payload[1] != next[sender] {
 			t.Fatalf("sender %d: packet %d, want %d", sender, p.Payload[1], next[sender])
 		}

@@ -50,6 +50,14 @@ func (w *witness) Ready() bool {
 	return ok && s.Ready()
 }
 
+// Watermark implements capture.Watermarked; a Source that is not has none.
+func (w *witness) Watermark() (time.Time, bool) {
+	if s, ok := w.Source.(capture.Watermarked); ok {
+		return s.Watermark()
+	}
+	return time.Time{}, false
+}
+
 // Undated returns how many frames had no time that is believed.
 func (w *witness) Undated() uint64 { return undated(w.Source) }
 
