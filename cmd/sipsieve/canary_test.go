@@ -134,7 +134,7 @@ func TestCanariesAreFoundWhereAPolicyKeepsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := execute(t.Context(), []string{"replay", "--policy", file, c.capture(t, 3)}, &stdout, &stderr); code != 0 {
+	if code := execute(t.Context(), []string{"replay", "--demo-keys", "--policy", file, c.capture(t, 3)}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}
 	found := map[string]bool{}
@@ -155,7 +155,7 @@ func TestNoCanaryLeaves(t *testing.T) {
 	for _, format := range []string{"jsonl", "csv", "table"} {
 		var stdout, stderr bytes.Buffer
 		ledger := filepath.Join(dir, "ledger.json")
-		if code := execute(t.Context(), []string{"replay", "--format", format, "--ledger", ledger, path}, &stdout, &stderr); code != 0 {
+		if code := execute(t.Context(), []string{"replay", "--demo-keys", "--format", format, "--ledger", ledger, path}, &stdout, &stderr); code != 0 {
 			t.Fatalf("exit code = %d: %s", code, stderr.String())
 		}
 		if n := bytes.Count(stdout.Bytes(), []byte("\n")); n < 20 {

@@ -152,7 +152,7 @@ func written(t *testing.T, file []byte) string {
 func replayOutput(t *testing.T, path string, shards int) []byte {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := execute(t.Context(), []string{"replay", "--shards", strconv.Itoa(shards), path}, &stdout, &stderr)
+	code := execute(t.Context(), []string{"replay", "--demo-keys", "--shards", strconv.Itoa(shards), path}, &stdout, &stderr)
 	if code != exitFine {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}

@@ -44,6 +44,8 @@ type config struct {
 type keysConfig struct {
 	File string `toml:"file"` // made by sipsieve keys init; the daemon takes the credential that its unit passes first
 	Demo bool   `toml:"demo"` // the published demonstration keys: for trying out only
+
+	random bool // a key that nobody has and that is gone after the run; no file can say so
 }
 
 // busConfig is NATS JetStream: embedded in the daemon, or elsewhere.

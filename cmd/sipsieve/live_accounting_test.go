@@ -62,7 +62,7 @@ func liveRecords(t *testing.T, lines []byte) (all []liveRecord) {
 func replayed(t *testing.T, policyFile, purpose string, files ...string) []liveRecord {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	args := append([]string{"replay", "--policy", policyFile, "--purpose", purpose}, files...)
+	args := append([]string{"replay", "--demo-keys", "--policy", policyFile, "--purpose", purpose}, files...)
 	if code := execute(t.Context(), args, &stdout, &stderr); code != exitFine {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}

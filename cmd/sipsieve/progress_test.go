@@ -126,7 +126,7 @@ func TestFramesWithoutATimeStandInTheLedger(t *testing.T) {
 	}
 	ledger := filepath.Join(s.dir, "ledger.json")
 	var stdout, stderr bytes.Buffer
-	if code := execute(t.Context(), []string{"replay", "--ledger", ledger, s.capture}, &stdout, &stderr); code != 0 {
+	if code := execute(t.Context(), []string{"replay", "--demo-keys", "--ledger", ledger, s.capture}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}
 	out, err := os.ReadFile(ledger)

@@ -20,7 +20,7 @@ import (
 // replayFlags are the settings of the verb replay.
 type replayFlags struct {
 	config, policy, purpose, format, keys, ledger string
-	strict                                        bool
+	strict, demo                                  bool
 	speed                                         float64
 	shards                                        int
 }
@@ -32,8 +32,11 @@ func replayCommand() *cobra.Command {
 		Short: "capture files through policy to standard output; no bus, no root",
 		Long: `Replay reads capture files (pcap, pcapng; plain, gzip or zstd; - is standard input) through the same
 pipeline as run and writes what each purpose would publish. Several files are merged by packet time.`,
-		Example: `  # every excerpt of every enabled purpose of the shipped policy, a line each
+		Example: `  # every excerpt of every enabled purpose of the shipped policy, a line each; other ids and pseudonyms in each run
   sipsieve replay trunk.pcap
+
+  # the same ids and pseudonyms as the daemons of the fleet make
+  sipsieve replay --keys /etc/sipsieve/keys.toml trunk.pcap
 
   # what billing would get, as a table, and what became of every message
   sipsieve replay --purpose billing --format table --ledger ledger.json trunk.pcap
@@ -48,7 +51,8 @@ pipeline as run and writes what each purpose would publish. Several files are me
 	fl.StringVar(&f.policy, "policy", "", "policy file (default: the shipped policy)")
 	fl.StringVar(&f.purpose, "purpose", "", "only this purpose (default: all enabled ones)")
 	fl.StringVar(&f.format, "format", "jsonl", "jsonl, csv or table")
-	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: the published demonstration keys)")
+	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: a random key for this run)")
+	fl.BoolVar(&f.demo, "demo-keys", false, "the published demonstration keys: the same in every run, and they hide nothing")
 	fl.StringVar(&f.ledger, "ledger", "", "write what became of every message to this file")
 	fl.BoolVar(&f.strict, "strict", false, "exit 1 when a file is cut or anything was refused")
 	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as it was captured, 10 ten times as fast (default: as fast as can be)")
@@ -143,18 +147,36 @@ func (f *replayFlags) setup(stderr io.Writer) (*setup, error) {
 	if f.policy != "" {
 		cfg.Policy = f.policy
 	}
-	if f.keys != "" {
-		cfg.Keys = keysConfig{File: f.keys}
-	}
-	if cfg.Keys.File == "" {
-		cfg.Keys.Demo = true
-		fmt.Fprintln(stderr, "sipsieve: no --keys: pseudonyms and ids are made with the published demonstration keys")
+	if err := f.chooseKeys(&cfg.Keys, stderr); err != nil {
+		return nil, refused(err)
 	}
 	s, err := newSetup(cfg)
 	if err != nil {
 		return nil, refused(err)
 	}
 	return s, s.only(f.purpose)
+}
+
+// chooseKeys sets the keys of the run: those of the flags, else those of the configuration, else random ones. Keys
+// that are not a file's are named on stderr.
+func (f *replayFlags) chooseKeys(k *keysConfig, stderr io.Writer) error {
+	switch {
+	case f.keys != "" && f.demo:
+		return errors.New("keys: either --keys or --demo-keys")
+	case f.keys != "":
+		*k = keysConfig{File: f.keys}
+	case f.demo:
+		*k = keysConfig{Demo: true}
+	case k.File == "" && !k.Demo:
+		k.random = true
+	}
+	switch {
+	case k.Demo:
+		fmt.Fprintln(stderr, "sipsieve: ids and pseudonyms are made with the published demonstration keys: they hide nothing")
+	case k.random:
+		fmt.Fprintln(stderr, "sipsieve: no --keys: ids and pseudonyms are made with a random key, and differ in every run")
+	}
+	return nil
 }
 
 // only leaves one purpose, all of them when name is empty.

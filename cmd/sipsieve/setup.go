@@ -84,8 +84,11 @@ const credential = "sipsieve.keys"
 
 // load reads the keys: those that systemd passes to the daemon, else those that k names.
 func (k *keysConfig) load() (*vault.Keys, error) {
-	if k.Demo {
+	switch {
+	case k.Demo:
 		return vault.Demo(), nil
+	case k.random:
+		return vault.Random(), nil
 	}
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		path := filepath.Join(dir, credential)

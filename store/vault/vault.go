@@ -6,6 +6,7 @@ package vault
 import (
 	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
@@ -63,6 +64,15 @@ func New(ids, pseudonyms []byte) (*Keys, error) {
 func Demo() *Keys {
 	ids := sha256.Sum256([]byte("sipsieve demonstration ids"))
 	pseudonyms := sha256.Sum256([]byte("sipsieve demonstration pseudonyms"))
+	k, _ := New(ids[:], pseudonyms[:])
+	return k
+}
+
+// Random returns Keys that nobody has: what they make matches nothing that was made before or elsewhere.
+func Random() *Keys {
+	var ids, pseudonyms [rootSize]byte
+	_, _ = rand.Read(ids[:]) // never fails
+	_, _ = rand.Read(pseudonyms[:])
 	k, _ := New(ids[:], pseudonyms[:])
 	return k
 }
