@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"sipsieve/capture"
-	"sipsieve/capture/afpacket"
 )
 
 // A finding is what can be wrong with what is looked at, a source or all of them together.
@@ -308,7 +307,8 @@ func (x *examined) ringLines() (lines []string) {
 		return nil
 	}
 	blocks, _ := x.blocks()
-	if size := 2 * blocks * afpacket.DefaultConfig().BlockSize >> 20; size <= largestRing {
+	block, _ := x.blockSize()
+	if size := 2 * blocks * block >> 20; size <= largestRing {
 		lines = append(lines, fmt.Sprintf("ring = \"%dMiB\"", size))
 	}
 	if n := max(x.Fanout, 1); n < runtime.GOMAXPROCS(0) {

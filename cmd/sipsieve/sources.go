@@ -22,6 +22,8 @@ type sourceConfig struct {
 	VLANs       []uint16 `toml:"vlans"`       // interface: only these; default all
 	Fanout      int      `toml:"fanout"`      // interface: rings that share its traffic by flow; default 1
 	Ring        string   `toml:"ring"`        // interface: memory of one ring; default 32MiB
+	Block       string   `toml:"block"`       // interface: a part of a ring that is handed over at once; default 1MiB
+	Retire      string   `toml:"retire"`      // interface: how long a block waits to be full, 1ms to 1s; default 60ms
 	Promiscuous bool     `toml:"promiscuous"` // interface: also frames addressed to others; for mirror ports
 	Path        string   `toml:"path"`        // file: a capture file, - is standard input; directory: the folder
 	Pattern     string   `toml:"pattern"`     // directory: of the names of its files; default *.pcap*
@@ -66,7 +68,9 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 	}{
 		{"ports", func() error { _, err := s.portRanges(); return err }},
 		{"tunnels", func() error { _, err := s.tunnels(); return err }},
+		{"block", func() error { _, err := s.blockSize(); return err }},
 		{"ring", func() error { _, err := s.blocks(); return err }},
+		{"retire", func() error { _, err := s.retire(); return err }},
 		{"settle", func() error { _, err := s.settle(); return err }},
 	} {
 		if err := one.read(); err != nil {
@@ -95,6 +99,8 @@ func (s *sourceConfig) misplaced() (names []string) {
 		{"vlans", len(s.VLANs) > 0, link},
 		{"fanout", s.Fanout != 0, link},
 		{"ring", s.Ring != "", link},
+		{"block", s.Block != "", link},
+		{"retire", s.Retire != "", link},
 		{"promiscuous", s.Promiscuous, link},
 		{"path", s.Path != "", files},
 		{"pattern", s.Pattern != "", dir},
@@ -152,16 +158,44 @@ func (s *sourceConfig) tunnels() (t capture.Tunnels, err error) {
 	return t, nil
 }
 
+// blockSize reads Block, in bytes.
+func (s *sourceConfig) blockSize() (int, error) {
+	if s.Block == "" {
+		return afpacket.DefaultConfig().BlockSize, nil
+	}
+	n, err := readSize(s.Block)
+	if err != nil || n < 128<<10 || n > 64<<20 || n&(n-1) != 0 {
+		return 0, errors.New("want a power of two from 128KiB to 64MiB")
+	}
+	return int(n), nil
+}
+
 // blocks reads Ring as a number of blocks.
 func (s *sourceConfig) blocks() (int, error) {
-	if s.Ring == "" {
-		return afpacket.DefaultConfig().Blocks, nil
+	size, err := s.blockSize()
+	if err != nil {
+		return 0, err
 	}
-	n, err := readSize(s.Ring)
-	if size := int64(afpacket.DefaultConfig().BlockSize); err != nil || n < 2*size || n >= 1<<31 || n%size != 0 {
-		return 0, errors.New("want whole MiB from 2MiB to 2047MiB")
+	n := int64(afpacket.DefaultConfig().Blocks) * int64(afpacket.DefaultConfig().BlockSize)
+	if s.Ring != "" {
+		n, err = readSize(s.Ring)
 	}
-	return int(n / int64(afpacket.DefaultConfig().BlockSize)), nil
+	if err != nil || n < 2*int64(size) || n >= 1<<31 || n%int64(size) != 0 {
+		return 0, errors.New("want two or more whole blocks (1MiB each, or what block says), and at most 2047MiB")
+	}
+	return int(n / int64(size)), nil
+}
+
+// retire reads Retire.
+func (s *sourceConfig) retire() (time.Duration, error) {
+	if s.Retire == "" {
+		return afpacket.DefaultConfig().Retire, nil
+	}
+	d, err := time.ParseDuration(s.Retire)
+	if err != nil || d < time.Millisecond || d > time.Second {
+		return 0, errors.New("want a time from 1ms to 1s, such as 60ms")
+	}
+	return d, nil
 }
 
 // settle reads Settle.
@@ -229,6 +263,12 @@ func (s *sourceConfig) openInterface(base uint64) (list []capture.Source, err er
 		return nil, err
 	}
 	if c.Blocks, err = s.blocks(); err != nil {
+		return nil, err
+	}
+	if c.BlockSize, err = s.blockSize(); err != nil {
+		return nil, err
+	}
+	if c.Retire, err = s.retire(); err != nil {
 		return nil, err
 	}
 	c.Interface, c.VLANs, c.Promiscuous = s.Interface, s.VLANs, s.Promiscuous
