@@ -26,7 +26,7 @@ var house = map[string]room{
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
 	"capture/pcap": {imports: []string{"capture/decode"},
 		others: []string{"github.com/klauspost/compress/zstd"}},
-	"capture/scrub":       {imports: []string{"capture/decode"}, others: []string{"github.com/google/gopacket"}},
+	"sip/scrub":           {imports: []string{"sip", "capture/decode"}, others: []string{"github.com/google/gopacket"}},
 	"capture/hep":         {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},
 	"capture/capturetest": {imports: []string{"capture"}},
 	"sip": {imports: []string{"capture"},

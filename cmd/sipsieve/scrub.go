@@ -11,7 +11,7 @@ import (
 
 	"sipsieve/capture/decode"
 	"sipsieve/capture/pcap"
-	"sipsieve/capture/scrub"
+	"sipsieve/sip/scrub"
 )
 
 func scrubCommand() *cobra.Command {
