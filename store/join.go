@@ -13,20 +13,22 @@ var (
 	statuses = map[string]int{"evicted": 1, "partial": 2, "complete": 3}
 )
 
-// Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does.
-// Between sensors the later stage does, then complete over partial over evicted, then the higher completeness,
-// then the lower sensor name.
+// Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does; of one
+// revision complete over partial over evicted, then the higher completeness, then the one published later, as far as
+// that is known, else the one that comes later. Between sensors the later stage does, then complete over partial over
+// evicted, then the higher completeness, then the lower sensor name.
 //
 // What is left of many does not depend on the order in which they come, as long as a sensor's later revision
 // does not rank below its earlier one.
-func Replaces(x, y policy.Envelope) bool {
+func Replaces(x, y policy.Excerpt) bool {
 	if x.Sensor == y.Sensor {
-		return x.Revision > y.Revision
+		better := cmp.Or(cmp.Compare(x.Revision, y.Revision), quality(x, y), x.Published.Compare(y.Published))
+		return better > 0 || better == 0 && (x.Published.Number == 0 || y.Published.Number == 0)
 	}
-	return cmp.Or(
-		cmp.Compare(stages[x.Stage], stages[y.Stage]),
-		cmp.Compare(statuses[x.Status], statuses[y.Status]),
-		cmp.Compare(x.Completeness, y.Completeness),
-		strings.Compare(y.Sensor, x.Sensor),
-	) > 0
+	return cmp.Or(cmp.Compare(stages[x.Stage], stages[y.Stage]), quality(x, y), strings.Compare(y.Sensor, x.Sensor)) > 0
+}
+
+// quality is positive if x shows more of a call than y.
+func quality(x, y policy.Excerpt) int {
+	return cmp.Or(cmp.Compare(statuses[x.Status], statuses[y.Status]), cmp.Compare(x.Completeness, y.Completeness))
 }

@@ -46,18 +46,46 @@ func TestWhatIsNotANameGetsNoSubject(t *testing.T) {
 
 func TestTheLaterStageWinsBetweenSensorsAndTheRevisionWithinOne(t *testing.T) {
 	type e = policy.Envelope
+	seq := func(n uint64) policy.Sequence { return policy.Sequence{Stream: 1, Number: n} }
 	for name, c := range map[string]struct {
 		x, y e
 		want bool
 	}{
-		"revision":        {e{Sensor: "a", Revision: 2}, e{Sensor: "a", Revision: 1, Stage: "stop"}, true},
-		"replay":          {e{Sensor: "a", Revision: 2}, e{Sensor: "a", Revision: 2}, false},
+		"revision": {e{Sensor: "a", Revision: 2}, e{Sensor: "a", Revision: 1, Stage: "stop"}, true},
+		"better body": {e{Sensor: "a", Revision: 2, Status: "complete"}, e{Sensor: "a", Revision: 2, Status: "partial",
+			Completeness: 9}, true},
+		"fuller body":     {e{Sensor: "a", Revision: 2, Completeness: 80}, e{Sensor: "a", Revision: 2, Completeness: 60}, true},
+		"worse body":      {e{Sensor: "a", Revision: 2, Status: "partial"}, e{Sensor: "a", Revision: 2, Status: "complete"}, false},
+		"old better":      {e{Sensor: "a", Revision: 1, Status: "complete"}, e{Sensor: "a", Revision: 2, Status: "partial"}, false},
 		"stage":           {e{Sensor: "b", Stage: "stop"}, e{Sensor: "a", Stage: "answer", Status: "complete"}, true},
 		"correction":      {e{Sensor: "b", Stage: "correction"}, e{Sensor: "a", Stage: "stop"}, true},
 		"status":          {e{Sensor: "b", Status: "partial"}, e{Sensor: "a", Status: "evicted", Completeness: 9}, true},
 		"completeness":    {e{Sensor: "b", Completeness: 80}, e{Sensor: "a", Completeness: 60}, true},
 		"name":            {e{Sensor: "b"}, e{Sensor: "a"}, false},
 		"not by revision": {e{Sensor: "b", Revision: 9}, e{Sensor: "a", Revision: 1}, false},
+	} {
+		x, y := policy.Excerpt{Envelope: c.x, Published: seq(1)}, policy.Excerpt{Envelope: c.y, Published: seq(2)}
+		if got := Replaces(x, y); got != c.want {
+			t.Errorf("%s: replaces = %t, want %t", name, got, c.want)
+		}
+	}
+}
+
+func TestOfEqualBodiesOfOneRevisionTheLaterPublishedStays(t *testing.T) {
+	published := func(stream int64, number uint64) policy.Excerpt {
+		return policy.Excerpt{Envelope: policy.Envelope{Sensor: "a", Revision: 2},
+			Published: policy.Sequence{Stream: stream, Number: number}}
+	}
+	for name, c := range map[string]struct {
+		x, y policy.Excerpt
+		want bool
+	}{
+		"later":          {published(1, 8), published(1, 7), true},
+		"earlier":        {published(1, 7), published(1, 8), false},
+		"the same again": {published(1, 7), published(1, 7), false},
+		"a new stream":   {published(2, 1), published(1, 8), true},
+		"an old stream":  {published(1, 8), published(2, 1), false},
+		"not known":      {published(0, 0), published(1, 8), true}, // the one that comes later
 	} {
 		if got := Replaces(c.x, c.y); got != c.want {
 			t.Errorf("%s: replaces = %t, want %t", name, got, c.want)
@@ -67,16 +95,17 @@ func TestTheLaterStageWinsBetweenSensorsAndTheRevisionWithinOne(t *testing.T) {
 
 func TestOfTwoDifferentExcerptsExactlyOneReplacesTheOther(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	draw := func() policy.Envelope {
-		return policy.Envelope{Sensor: string(rune('a' + random.IntN(3))), Revision: 1 + random.IntN(3),
+	number := uint64(0)
+	draw := func() policy.Excerpt {
+		number++
+		return policy.Excerpt{Published: policy.Sequence{Stream: 1, Number: number}, Envelope: policy.Envelope{Sensor: string(rune('a' + random.IntN(3))), Revision: 1 + random.IntN(3),
 			Stage:        []string{"start", "answer", "interim", "stop", "correction"}[random.IntN(5)],
 			Status:       []string{"complete", "partial", "evicted"}[random.IntN(3)],
-			Completeness: 20 * random.IntN(6)}
+			Completeness: 20 * random.IntN(6)}}
 	}
 	for range 10000 {
 		x, y := draw(), draw()
-		one := x.Sensor == y.Sensor && x.Revision == y.Revision
-		if Replaces(x, y) == Replaces(y, x) != one {
+		if Replaces(x, y) == Replaces(y, x) {
 			t.Fatalf("%+v and %+v: want that exactly one replaces the other", x, y)
 		}
 	}

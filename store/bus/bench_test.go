@@ -23,7 +23,7 @@ func benchmarkPublish(b *testing.B, publish func(*Publisher, []*nats.Msg) error)
 		b.StopTimer()
 		var messages []*nats.Msg
 		for _, x := range calls(b, "billing", n, n+batchLimit) {
-			m, err := message(x, nil)
+			m, err := message(x)
 			if err != nil {
 				b.Fatal(err)
 			}

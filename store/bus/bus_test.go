@@ -2,6 +2,8 @@ package bus
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -153,12 +155,32 @@ func TestPutIsInTheStreamWithItsHeaders(t *testing.T) {
 		t.Errorf("message = %s on %s, want the body on the excerpt's subject", m.Data, m.Subject)
 	}
 	for header, want := range map[string]string{
-		nats.MsgIdHdr: "s1." + x.ID + ".1", "Sieve-Schema": "sipsieve.call/1", "Sieve-Policy": "0123456789abcdef",
+		nats.MsgIdHdr: "s1." + x.ID + ".1." + sum(x), "Sieve-Schema": "sipsieve.call/1", "Sieve-Policy": "0123456789abcdef",
 		"Sieve-Site": "dfw1", "Sieve-Sensor": "s1", "Sieve-Seq": "",
 	} {
 		if got := m.Header.Get(header); got != want {
 			t.Errorf("%s = %q, want %q", header, got, want)
 		}
+	}
+}
+
+// sum is the part of a message id that tells bodies apart.
+func sum(x policy.Excerpt) string {
+	h := sha256.Sum256(x.Body())
+	return hex.EncodeToString(h[:])[:8]
+}
+
+func TestABetterBodyOfOneRevisionIsNoRepeat(t *testing.T) {
+	b := embedded(t, 0, "billing")
+	first, better := call(t, "billing", "s1", 7), sized(t, "billing", "s1", 7, 1)
+	for _, x := range []policy.Excerpt{first, better, first, better} {
+		if err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{x}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := stored(t, b, "billing")
+	if len(got) != 2 || string(got[0].Data) != string(first.Body()) || string(got[1].Data) != string(better.Body()) {
+		t.Errorf("messages = %d, want each of the two bodies once", len(got))
 	}
 }
 

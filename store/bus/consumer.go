@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
@@ -96,7 +97,7 @@ func (c *Consumer) follow(ctx context.Context, into store.Sink, pause *pause) er
 	if err != nil {
 		return passing("consume", err)
 	}
-	spool := s.CachedInfo().Created.UTC().Format(time.RFC3339Nano)
+	spool := s.CachedInfo().Created.UnixNano()
 	for ctx.Err() == nil {
 		if err := c.step(ctx, durable, spool, into); err != nil {
 			return err
@@ -108,12 +109,12 @@ func (c *Consumer) follow(ctx context.Context, into store.Sink, pause *pause) er
 }
 
 // step fetches once and sees that all it fetched is kept.
-func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool string, into store.Sink) error {
+func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool int64, into store.Sink) error {
 	fetched, err := durable.Fetch(fetchLimit, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return passing("fetch", err)
 	}
-	d := delivery{origins: map[string]origin{}}
+	var d delivery
 	for m := range fetched.Messages() {
 		c.received.Add(1)
 		if !c.admit(&d, m, spool) {
@@ -129,21 +130,14 @@ func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool s
 	return passing("fetch", fetched.Error())
 }
 
-// A delivery is what one fetch brought, and where it came from.
+// A delivery is what one fetch brought.
 type delivery struct {
 	messages []jetstream.Msg
 	excerpts []policy.Excerpt
-	origins  map[string]origin // by message id
 }
 
-// An origin is where an excerpt stands in its sensor's own stream. It is kept on the way, from bus to bus.
-type origin struct{ seq, spool string }
-
-// originsKey finds the origins, a map from message id, in the context of a Put.
-type originsKey struct{}
-
 // admit takes m into d, if it is an excerpt of c's purpose that stands where it belongs.
-func (c *Consumer) admit(d *delivery, m jetstream.Msg, spool string) bool {
+func (c *Consumer) admit(d *delivery, m jetstream.Msg, spool int64) bool {
 	meta, err := m.Metadata()
 	if err != nil {
 		return false
@@ -159,16 +153,24 @@ func (c *Consumer) admit(d *delivery, m jetstream.Msg, spool string) bool {
 	if err != nil || subject != m.Subject() || x.Purpose != c.purpose {
 		return false
 	}
-	id, err := messageID(x)
-	if err != nil {
+	if _, err := messageID(x); err != nil {
 		return false
 	}
-	from := origin{m.Headers().Get(headerSeq), m.Headers().Get(headerSpool)}
-	if from.seq == "" {
-		from = origin{strconv.FormatUint(meta.Sequence.Stream, 10), spool}
+	if x.Published = published(m.Headers()); x.Published == (policy.Sequence{}) {
+		x.Published = policy.Sequence{Stream: spool, Number: meta.Sequence.Stream}
 	}
-	d.messages, d.excerpts, d.origins[id] = append(d.messages, m), append(d.excerpts, x), from
+	d.messages, d.excerpts = append(d.messages, m), append(d.excerpts, x)
 	return true
+}
+
+// published reads the place in the sensor's own stream that a message bears which was forwarded, zero without one.
+func published(h nats.Header) policy.Sequence {
+	number, err := strconv.ParseUint(h.Get(headerSeq), 10, 63)
+	made, err2 := time.Parse(time.RFC3339Nano, h.Get(headerSpool))
+	if err != nil || err2 != nil || number == 0 {
+		return policy.Sequence{}
+	}
+	return policy.Sequence{Stream: made.UnixNano(), Number: number}
 }
 
 // keep puts d, as often as it takes, and acknowledges it. When ctx ends first it gives d back.
@@ -201,7 +203,7 @@ func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error
 
 // try puts d once. What hangs counts as unavailable.
 func (c *Consumer) try(ctx context.Context, d *delivery, into store.Sink) error {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, originsKey{}, d.origins), putTimeout)
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
 	err := into.Put(ctx, d.excerpts)
 	if err != nil && errors.Is(err, context.DeadlineExceeded) {

@@ -2,10 +2,13 @@ package bus
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -62,7 +65,7 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	}
 	alive, expired := p.expiry.Alive(xs)
 	var refused store.Refused
-	for _, parcel := range p.parcels(ctx, alive, &refused) {
+	for _, parcel := range p.parcels(alive, &refused) {
 		left, err := p.publish(ctx, parcel.messages)
 		switch {
 		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
@@ -85,12 +88,11 @@ type parcel struct {
 }
 
 // parcels sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
-func (p *Publisher) parcels(ctx context.Context, xs []policy.Excerpt, refused *store.Refused) []*parcel {
+func (p *Publisher) parcels(xs []policy.Excerpt, refused *store.Refused) []*parcel {
 	var order []*parcel
 	of := map[string]*parcel{}
-	origins, _ := ctx.Value(originsKey{}).(map[string]origin)
 	for _, x := range xs {
-		m, err := message(x, origins)
+		m, err := message(x)
 		if err == nil && int64(m.Size()) > p.bus.conn.MaxPayload()-batchHeaders {
 			err = fmt.Errorf("bus: %d bytes: %w", m.Size(), store.ErrTooLarge)
 		}
@@ -111,7 +113,7 @@ func (p *Publisher) parcels(ctx context.Context, xs []policy.Excerpt, refused *s
 const batchHeaders = 256
 
 // message returns x as it is published.
-func message(x policy.Excerpt, origins map[string]origin) (*nats.Msg, error) {
+func message(x policy.Excerpt) (*nats.Msg, error) {
 	subject, err := store.Subject(x)
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
@@ -124,13 +126,14 @@ func message(x policy.Excerpt, origins map[string]origin) (*nats.Msg, error) {
 		nats.MsgIdHdr: {id},
 		headerSchema:  {x.Schema}, headerPolicy: {x.Policy}, headerSite: {x.Site}, headerSensor: {x.Sensor},
 	}}
-	if o, ok := origins[id]; ok {
-		m.Header[headerSeq], m.Header[headerSpool] = []string{o.seq}, []string{o.spool}
+	if o := x.Published; o.Number > 0 {
+		m.Header[headerSeq] = []string{strconv.FormatUint(o.Number, 10)}
+		m.Header[headerSpool] = []string{time.Unix(0, o.Stream).UTC().Format(time.RFC3339Nano)}
 	}
 	return m, nil
 }
 
-// messageID names one publication of one sensor.
+// messageID names one publication of one sensor: a retry has the same, and another body of the same revision has not.
 func messageID(x policy.Excerpt) (string, error) {
 	if err := store.CheckName(x.Sensor); err != nil {
 		return "", fmt.Errorf("bus: sensor: %w", err)
@@ -143,7 +146,8 @@ func messageID(x policy.Excerpt) (string, error) {
 	if x.ID == "" || len(x.ID) > 64 {
 		return "", fmt.Errorf("bus: id: %w", store.ErrName)
 	}
-	return x.Sensor + "." + x.ID + "." + strconv.Itoa(x.Revision), nil
+	sum := sha256.Sum256(x.Body())
+	return x.Sensor + "." + x.ID + "." + strconv.Itoa(x.Revision) + "." + hex.EncodeToString(sum[:4]), nil
 }
 
 // publish puts messages of one stream, and returns how many at their end it did not put.

@@ -3,7 +3,10 @@
 // Whatever is not written in the policy is dropped. The zero value of everything here keeps nothing.
 package policy
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // An Envelope is what every Excerpt says of itself; nothing in it is personal.
 type Envelope struct {
@@ -20,7 +23,22 @@ type Envelope struct {
 // Minimise makes one, and Received admits one of our own schema from the bus.
 type Excerpt struct {
 	Envelope
-	body []byte // JSON, keys in the register's order
+	Published Sequence // where it stands in its sensor's own stream; zero if it did not come from a bus
+	body      []byte   // JSON, keys in the register's order
+}
+
+// A Sequence is the place of a publication in its sensor's own stream of one purpose.
+type Sequence struct {
+	Stream int64  // when that stream was made, in Unix nanoseconds: a later one begins at 1 again
+	Number uint64 // counted from 1 without gaps; 0 if it is not known
+}
+
+// Compare is negative if s was published before o, and 0 if that is not known or they are one publication.
+func (s Sequence) Compare(o Sequence) int {
+	if s.Number == 0 || o.Number == 0 {
+		return 0
+	}
+	return cmp.Or(cmp.Compare(s.Stream, o.Stream), cmp.Compare(s.Number, o.Number))
 }
 
 // Body returns the JSON of x. It must not be changed.

@@ -66,7 +66,7 @@ func (s *Store) join(ctx context.Context, p place, xs []policy.Excerpt) error {
 		if !seen {
 			c.order = append(c.order, x.ID)
 		}
-		if !seen || store.Replaces(x.Envelope, before.Envelope) {
+		if !seen || store.Replaces(x, before) {
 			c.write[x.ID] = x
 		}
 	}
@@ -88,7 +88,7 @@ func (s *Store) join(ctx context.Context, p place, xs []policy.Excerpt) error {
 func (c *change) settle(p place, kept map[string]found) {
 	for id, row := range kept {
 		switch {
-		case !store.Replaces(c.write[id].Envelope, row.envelope):
+		case !store.Replaces(c.write[id], row.excerpt):
 			delete(c.write, id)
 		case row.in != p:
 			c.out[row.in] = append(c.out[row.in], id)
@@ -106,8 +106,8 @@ func (s *Store) near(p place) ([]place, error) {
 
 // A found is the row of an id that won up to now, and where it is.
 type found struct {
-	envelope policy.Envelope
-	in       place
+	excerpt policy.Excerpt
+	in      place
 }
 
 // compare holds the rows of q against what c is to write and what was found elsewhere. Of all only one stays.
@@ -119,7 +119,7 @@ func (s *Store) compare(ctx context.Context, q place, c *change, kept map[string
 	for _, row := range rows {
 		if before, twice := kept[row.ID]; twice {
 			loser := q
-			if store.Replaces(row, before.envelope) {
+			if store.Replaces(row, before.excerpt) {
 				loser, kept[row.ID] = before.in, found{row, q}
 			}
 			c.out[loser] = append(c.out[loser], row.ID)
@@ -131,7 +131,7 @@ func (s *Store) compare(ctx context.Context, q place, c *change, kept map[string
 }
 
 // lookUp returns the envelopes of those ids that q has, as far as a join needs them.
-func (s *Store) lookUp(ctx context.Context, q place, ids []string) (rows []policy.Envelope, err error) {
+func (s *Store) lookUp(ctx context.Context, q place, ids []string) (rows []policy.Excerpt, err error) {
 	db, err := s.partition(ctx, q)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (s *Store) lookUp(ctx context.Context, q place, ids []string) (rows []polic
 	}
 	defer func() { _ = result.Close() }()
 	for result.Next() {
-		var e policy.Envelope
+		var e policy.Excerpt
 		if err := result.Scan(&e.ID, &e.Sensor, &e.Stage, &e.Revision, &e.Status, &e.Completeness); err != nil {
 			return nil, wrap("look up", err)
 		}
