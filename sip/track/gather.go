@@ -34,6 +34,10 @@ func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
 func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
 	media := m.Value(sip.Media)
 	f := t.without(d, func(fact Fact) bool { return fact == CalleeTag || len(media) > 0 && answerWins(fact) })
+	if f.First(CallIDText) == nil { // restored: the texts are gone, and the dialog is named by them
+		f.Append(CallIDText, m.Value(sip.CallID))
+		f.tag(CallerTag, m.FromTag())
+	}
 	f.tag(CalleeTag, m.ToTag())
 	f.append(ServerText, m.Value(sip.Server))
 	f.gatherMedia(media)

@@ -240,3 +240,27 @@ func BenchmarkChanged(b *testing.B) {
 	b.ReportMetric(float64(bytes)/float64(n), "state-B/call")
 	b.ReportMetric(float64(n)/float64(b.N), "calls/op")
 }
+
+// TestAnAnswerAfterARestartNamesItsDialog: the store finds the rest of the call by Call-ID and both tags, wherever it was
+// seen.
+func TestAnAnswerAfterARestartNamesItsDialog(t *testing.T) {
+	ms := play(t, hungUp)
+	before, j := New(DefaultLimits()), newJournal()
+	before.Save(testKeyer)
+	for i := range ms[:2] {
+		before.Observe(nil, &ms[i], testKeyer.Of(&ms[i]))
+	}
+	j.take(before.Changed(nil))
+	for name := range j.facts { // what the store froze has no text in it
+		var f Facts
+		f.Append(Frozen, []byte("billing"))
+		j.facts[name] = f
+	}
+	got := last(follow(t, j.into(t, StagesOf(Stop)), ms[2:], time.Minute))
+	want := outcomes(t, ms, time.Minute)
+	for _, f := range []Fact{CallIDText, CallerTag, CalleeTag} {
+		if text := got[0].Facts.First(f); string(text) != string(want[0].Facts.First(f)) || text == nil {
+			t.Errorf("fact %d = %q, want %q", f, text, want[0].Facts.First(f))
+		}
+	}
+}

@@ -33,11 +33,31 @@ func (r *Record) Lone() bool {
 
 // LoneIdentity appends what Identity does of a call that is Lone.
 func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
-	a, b := r.in.first(track.CallerTag), r.in.first(track.CalleeTag)
-	if bytes.Compare(a, b) > 0 { // who called is not known
+	a, b := r.in.tags()
+	return append(parts, r.in.first(track.CallIDText), a, b, day(r.At()))
+}
+
+// Dialog appends to parts what the dialog of an answered call is known by, from whichever of its messages: the Call-ID
+// and both tags (RFC 3261 section 12). It reports false of a call that was not answered, or whose texts are gone.
+func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
+	if r.in.call == nil || r.in.call.Disposition != track.Answered {
+		return parts, false
+	}
+	id := r.in.first(track.CallIDText)
+	a, b := r.in.tags()
+	if id == nil || a == nil || b == nil {
+		return parts, false
+	}
+	return append(parts, []byte("dialog"), id, a, b), true
+}
+
+// tags returns both tags of a call in an order that does not say who called.
+func (in *inside) tags() (a, b []byte) {
+	a, b = in.first(track.CallerTag), in.first(track.CalleeTag)
+	if bytes.Compare(a, b) > 0 {
 		a, b = b, a
 	}
-	return append(parts, r.in.first(track.CallIDText), a, b, day(r.At()))
+	return a, b
 }
 
 func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {

@@ -1,6 +1,10 @@
 package cpni
 
-import "sipsieve/sip/track"
+import (
+	"slices"
+
+	"sipsieve/sip/track"
+)
 
 // The words of closed sets, as records and the register have them.
 var (
@@ -37,6 +41,14 @@ func MissingWords(m track.Missing, take func(string)) {
 			take(word)
 		}
 	}
+}
+
+// MissingWord returns what word says is missing, 0 of a word that is none.
+func MissingWord(word string) track.Missing {
+	if i := slices.Index(missingWords[:], word); i >= 0 {
+		return 1 << i
+	}
+	return 0
 }
 
 func words(set uint16, all []string) (in []string) {

@@ -6,13 +6,17 @@ package policy
 import (
 	"cmp"
 	"time"
+
+	"sipsieve/sip/track"
 )
 
 // An Envelope is what every Excerpt says of itself; nothing in it is personal.
 type Envelope struct {
 	Schema, Kind, Stage, ID string
+	Dialog                  string // of an answered call, the same for every sensor that saw a part of it; else ""
 	Revision                int
 	Status                  string
+	Missing                 track.Missing
 	Completeness            int
 	Purpose, Policy, Class  string
 	Expires                 Date

@@ -3,19 +3,21 @@ package policy
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 	"slices"
 
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
-// What Freeze writes: a byte of flags, the policy's hash, the sum of the columns, the id and, for a call whose INVITE
-// was not seen, the id that it has if nothing but its BYE is; then the values, each behind its length. A length of 0
-// is null.
+// What Freeze writes: a byte of flags, the policy's hash, the sum of the columns, the id, for a call whose INVITE
+// was not seen the id that it has if nothing but its BYE is, and for an answered call its dialog; then the values, each
+// behind its length. A length of 0 is null.
 const (
 	frozenApplied   byte = 1 << iota // a number was withheld
 	frozenEmergency                  // the purpose keeps emergency calls only, and this is one
 	frozenLone                       // there are two ids
+	frozenDialog                     // there is a dialog behind them
 
 	hashSize   = 16 // of a policy, as text
 	idSize     = 26
@@ -29,7 +31,7 @@ const (
 func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 	switch {
 	case r.Restored():
-		return append(dst, r.Frozen(u.Name)...)
+		return u.freezeAgain(dst, r)
 	case u.keys == nil || r.Kind() != "call" || !slices.Contains(u.Kinds, "call"),
 		u.When == "emergency" && !r.Emergency():
 		return dst
@@ -48,12 +50,31 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 		u.parts = r.LoneIdentity(u.parts[:0])
 		dst = append(dst, u.ids.ID(u.Name, u.parts...)...)
 	}
+	if dialog := u.dialog(r); dialog != "" {
+		flags |= frozenDialog
+		dst = append(dst, dialog...)
+	}
 	dst, applied := u.freezeFields(dst, from, r)
 	if applied {
 		flags |= frozenApplied
 	}
 	dst[from] = flags
 	return dst
+}
+
+// freezeAgain appends what was frozen of a restored call, and its dialog if it was answered since.
+func (u *Purpose) freezeAgain(dst []byte, r *cpni.Record) []byte {
+	b := r.Frozen(u.Name)
+	dialog := u.dialog(r)
+	if dialog == "" || len(b) < frozenHead || b[0]&frozenDialog != 0 {
+		return append(dst, b...)
+	}
+	at := frozenHead
+	if b[0]&frozenLone != 0 {
+		at = min(at+idSize, len(b))
+	}
+	dst = append(append(dst, b[0]|frozenDialog), b[1:at]...)
+	return append(append(dst, dialog...), b[at:]...)
 }
 
 // freezeFields appends the values, and reports whether call_flags tells that a number was withheld.
@@ -101,7 +122,7 @@ func (u *Purpose) sumOfColumns() (sum uint32) {
 
 // A frozen is what Freeze wrote. The zero frozen is that of a call that was not restored, or of which u kept nothing.
 type frozen struct {
-	id, lone           string
+	id, lone, dialog   string
 	applied, emergency bool
 	values             []byte // nil if they were frozen under another policy: it may have allowed more
 }
@@ -112,13 +133,16 @@ func (u *Purpose) thaw(r *cpni.Record) (z frozen) {
 		return z
 	}
 	b := r.Frozen(u.Name)
-	if len(b) < frozenHead || b[0]&frozenLone != 0 && len(b) < frozenHead+idSize {
+	if len(b) < frozenHead || len(b) < frozenHead+idSize*bits.OnesCount8(b[0]&(frozenLone|frozenDialog)) {
 		return z
 	}
 	flags, hash, sum := b[0], string(b[1:1+hashSize]), binary.BigEndian.Uint32(b[1+hashSize:])
 	z.id, b = string(b[frozenHead-idSize:frozenHead]), b[frozenHead:]
 	if flags&frozenLone != 0 {
 		z.lone, b = string(b[:idSize]), b[idSize:]
+	}
+	if flags&frozenDialog != 0 {
+		z.dialog, b = string(b[:idSize]), b[idSize:]
 	}
 	z.emergency = flags&frozenEmergency != 0
 	if hash == u.hash && sum == u.columns {

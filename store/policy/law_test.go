@@ -94,8 +94,12 @@ func minimised(t testing.TB, u *Purpose, r *cpni.Record) (keys []string, values 
 	return keys, values
 }
 
-var envelopeKeys = []string{"schema", "kind", "stage", "id", "revision", "status", "missing", "completeness", "purpose",
+// envelopeKeys are those of a call.
+var envelopeKeys = []string{"schema", "kind", "stage", "id", "dialog", "revision", "status", "missing", "completeness", "purpose",
 	"policy", "class", "expires", "site", "sensor", "source"}
+
+// otherKeys are the envelope of what is no call.
+var otherKeys = slices.DeleteFunc(slices.Clone(envelopeKeys), func(key string) bool { return key == "dialog" })
 
 // randomLines gives about half of the fields one of the forms that the register allows.
 func randomLines(rnd *rand.Rand, purpose string) (lines string, forms map[string]string) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
@@ -93,7 +94,7 @@ func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 	}
 	from := len(dst)
 	x.Envelope = u.envelope(r, &z)
-	b := x.append(append(dst, '{'), r)
+	b := x.append(append(dst, '{'))
 	if l := r.Loss(); l != nil {
 		b = appendLoss(b, l)
 	} else {
@@ -110,6 +111,10 @@ func (u *Purpose) envelope(r *cpni.Record, z *frozen) Envelope {
 		u.parts = r.Identity(u.parts[:0])
 		id = u.ids.ID(u.Name, u.parts...)
 	}
+	dialog := z.dialog
+	if dialog == "" {
+		dialog = u.dialog(r)
+	}
 	kind, at, unit := r.Kind(), r.At(), u.truncation[0]
 	if kind == "registration" || kind == "device" {
 		unit = u.truncation[1]
@@ -118,28 +123,33 @@ func (u *Purpose) envelope(r *cpni.Record, z *frozen) Envelope {
 		at = r.Received
 	}
 	return Envelope{Schema: schemas[kind], Kind: kind, Stage: cpni.StageWord(r.Stage()), ID: id,
-		Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Completeness: r.Completeness(), Purpose: u.Name,
+		Dialog: dialog, Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Missing: r.Missing(),
+		Completeness: r.Completeness(), Purpose: u.Name,
 		Policy: u.hash, Class: "cpni", Expires: expiry(at, unit, u.Retain), Site: r.Site, Sensor: r.Sensor, Source: r.Source}
 }
 
+// dialog returns what the dialog of r is called for u, "" if r is not an answered call.
+func (u *Purpose) dialog(r *cpni.Record) string {
+	var known bool
+	if u.parts, known = r.Dialog(u.parts[:0]); !known {
+		return ""
+	}
+	return u.ids.ID(u.Name, u.parts...)
+}
+
 // append writes the envelope's keys, without the brace before them.
-func (x *Excerpt) append(b []byte, r *cpni.Record) []byte {
+func (x *Excerpt) append(b []byte) []byte {
 	b = appendText(append(b, `"schema":`...), x.Schema)
 	b = appendText(append(b, `,"kind":`...), x.Kind)
 	b = appendText(append(b, `,"stage":`...), x.Stage)
 	b = appendText(append(b, `,"id":`...), x.ID)
+	if x.Kind == "call" {
+		b = appendOrNull(append(b, `,"dialog":`...), x.Dialog)
+	}
 	b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
 	b = appendText(append(b, `,"status":`...), x.Status)
-	b = append(b, `,"missing":[`...)
-	first := true
-	cpni.MissingWords(r.Missing(), func(word string) {
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = appendText(b, word)
-	})
-	b = strconv.AppendInt(append(b, `],"completeness":`...), int64(x.Completeness), 10)
+	b = appendMissing(append(b, `,"missing":`...), x.Missing)
+	b = strconv.AppendInt(append(b, `,"completeness":`...), int64(x.Completeness), 10)
 	b = appendText(append(b, `,"purpose":`...), x.Purpose)
 	b = appendText(append(b, `,"policy":`...), x.Policy)
 	b = appendText(append(b, `,"class":`...), x.Class)
@@ -147,6 +157,19 @@ func (x *Excerpt) append(b []byte, r *cpni.Record) []byte {
 	b = appendText(append(b, `,"site":`...), x.Site)
 	b = appendText(append(b, `,"sensor":`...), x.Sensor)
 	return appendText(append(b, `,"source":`...), x.Source)
+}
+
+// appendMissing writes the list of the words of m.
+func appendMissing(b []byte, m track.Missing) []byte {
+	b = append(b, '[')
+	from := len(b)
+	cpni.MissingWords(m, func(word string) {
+		if len(b) > from {
+			b = append(b, ',')
+		}
+		b = appendText(b, word)
+	})
+	return append(b, ']')
 }
 
 func appendLoss(b []byte, l *cpni.Loss) []byte {

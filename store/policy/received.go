@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"sipsieve/store/cpni"
 )
 
 // ErrForeign says that a payload is not an excerpt of our own schema.
@@ -14,7 +16,8 @@ var ErrForeign = errors.New("not an excerpt")
 
 // Received admits a payload of our own schema from the bus; it is passed on byte for byte. Only store/bus calls it.
 // The payload is kept, not copied. An error wraps ErrForeign: not one JSON object, an envelope key that is
-// missing, repeated or of another type, a schema that is not of the kind, no such day.
+// missing, repeated or of another type, a schema that is not of the kind, no such day. A payload of an older version
+// may have no dialog.
 func Received(payload []byte) (Excerpt, error) {
 	var w wire
 	if err := w.read(payload); err != nil {
@@ -25,6 +28,12 @@ func Received(payload []byte) (Excerpt, error) {
 		return Excerpt{}, fmt.Errorf("policy: received: %w: expires is no day", ErrForeign)
 	}
 	w.Expires = Date{day.Year(), day.Month(), day.Day()}
+	if w.dialog != nil {
+		w.Dialog = *w.dialog
+	}
+	for _, word := range w.missing {
+		w.Missing |= cpni.MissingWord(word)
+	}
 	if w.ID == "" || w.Purpose == "" || w.Kind == "" || w.Sensor == "" || w.Site == "" || w.Revision < 1 {
 		return Excerpt{}, fmt.Errorf("policy: received: %w: incomplete envelope", ErrForeign)
 	}
@@ -38,6 +47,8 @@ func Received(payload []byte) (Excerpt, error) {
 type wire struct {
 	Envelope
 	expires string
+	dialog  *string // null before an answer
+	missing []string
 }
 
 func (w *wire) places() map[string]any {
@@ -45,6 +56,7 @@ func (w *wire) places() map[string]any {
 		"schema": &w.Schema, "kind": &w.Kind, "stage": &w.Stage, "id": &w.ID, "revision": &w.Revision,
 		"status": &w.Status, "completeness": &w.Completeness, "purpose": &w.Purpose, "policy": &w.Policy,
 		"class": &w.Class, "expires": &w.expires, "site": &w.Site, "sensor": &w.Sensor, "source": &w.Source,
+		"dialog": &w.dialog, "missing": &w.missing,
 	}
 }
 
@@ -64,7 +76,7 @@ func (w *wire) read(payload []byte) error {
 		}
 	}
 	for key := range places {
-		if places[key] != nil {
+		if places[key] != nil && key != "dialog" && key != "missing" {
 			return fmt.Errorf("%s is missing", key)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/track"
 )
 
 const payload = `{"schema":"sipsieve.call/1","kind":"call","stage":"stop","id":"abc","revision":2,"status":"complete",` +
@@ -27,12 +29,27 @@ func TestReceivedPassesThePayloadOnByteForByte(t *testing.T) {
 	}
 }
 
+func TestReceivedReadsTheDialogIfThereIsOne(t *testing.T) {
+	for written, want := range map[string]string{`"dialog":"d",`: "d", `"dialog":null,`: "", ``: ""} {
+		x, err := Received([]byte(strings.Replace(payload, `"revision"`, written+`"revision"`, 1)))
+		if err != nil || x.Dialog != want {
+			t.Errorf("%s: dialog = %q, %v, want %q", written, x.Dialog, err, want)
+		}
+	}
+	x, err := Received([]byte(strings.Replace(payload, `[]`, `["ack","a word of later","loss_window"]`, 1)))
+	if want := track.NoAck | track.LossWindow; err != nil || x.Missing != want {
+		t.Errorf("missing = %b, %v, want %b", x.Missing, err, want)
+	}
+}
+
 func TestForeignPayloadsAreRefusedWithoutQuotingThem(t *testing.T) {
 	for name, change := range map[string][2]string{
 		"not JSON":          {`{"schema"`, `{schema`},
 		"two objects":       {`61000}`, `61000}{}`},
 		"not an object":     {payload, `["15551234567"]`},
 		"missing key":       {`"status":"complete",`, ``},
+		"dialog of a kind":  {`"revision"`, `"dialog":["15551234567"],"revision"`},
+		"missing one word":  {`[]`, `"15551234567"`},
 		"key in capitals":   {`"purpose":`, `"Purpose":`},
 		"purpose twice":     {`"site":`, `"purpose":"fraud","site":`},
 		"another type":      {`"revision":2`, `"revision":"15551234567"`},

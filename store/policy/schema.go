@@ -71,6 +71,10 @@ func (w *schemaWriter) envelope(kind, schema string) {
 	w.add("stage", property{Type: str, Enum: stageNames})
 	w.add("id", property{Type: str, Pattern: "^[a-z2-7]{26}$",
 		Description: "the same for every sensor that saw it, another in every purpose"})
+	if kind == "call" {
+		w.add("dialog", property{Type: []string{"string", "null"}, Pattern: "^[a-z2-7]{26}$",
+			Description: "of an answered call: the same for every sensor that saw a part of it, another in every purpose"})
+	}
 	w.add("revision", property{Type: []string{"integer"}, Minimum: &one})
 	w.add("status", property{Type: str, Enum: []string{"complete", "partial", "evicted"}})
 	w.add("missing", property{Type: []string{"array"}, Items: &property{Type: str},

@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+)
+
+// dialogOf returns the dialog in what a purpose is told of a call with these tags, and the body.
+func dialogOf(t *testing.T, purpose, caller, callee string, missing track.Missing, d track.Disposition) (string, string) {
+	t.Helper()
+	c := &track.Call{FirstSeen: newYear, Missing: missing, Disposition: d}
+	for f, v := range map[track.Fact]string{track.CallIDText: "id", track.CallerTag: caller, track.CalleeTag: callee} {
+		c.Facts.Append(f, []byte(v))
+	}
+	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+	x, ok := boundPurpose(t, written(purpose, "")).Minimise(nil, &r)
+	if !ok {
+		t.Fatal("nothing is told")
+	}
+	return x.Dialog, string(x.Body())
+}
+
+func TestADialogIsTheSameFromEverySideAndForOnePurposeAlone(t *testing.T) {
+	const byeAlone = track.NoInvite | track.NoFinal | track.NoAck
+	whole, body := dialogOf(t, "billing", "a", "b", 0, track.Answered)
+	if len(whole) != 26 || !strings.Contains(body, `","dialog":"`+whole+`","revision":`) {
+		t.Errorf("dialog = %q in %s, want 26 characters behind the id", whole, body)
+	}
+	for _, tags := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		if bye, _ := dialogOf(t, "billing", tags[0], tags[1], byeAlone, track.Answered); bye != whole {
+			t.Errorf("of a BYE alone of %v: dialog = %s, want %s", tags, bye, whole)
+		}
+	}
+	if fork, _ := dialogOf(t, "billing", "a", "c", 0, track.Answered); fork == whole || fork == "" {
+		t.Errorf("another fork's dialog = %q", fork)
+	}
+	if other, _ := dialogOf(t, "fraud", "a", "b", 0, track.Answered); other == whole || other == "" {
+		t.Errorf("another purpose's dialog = %q", other)
+	}
+}
+
+func TestThereIsNoDialogBeforeAnAnswer(t *testing.T) {
+	for _, d := range []track.Disposition{0, track.Busy, track.Cancelled} {
+		if dialog, body := dialogOf(t, "billing", "a", "b", 0, d); dialog != "" || !strings.Contains(body, `"dialog":null,`) {
+			t.Errorf("disposition %d: dialog = %q in %s, want null", d, dialog, body)
+		}
+	}
+	if dialog, _ := dialogOf(t, "billing", "a", "", 0, track.Answered); dialog != "" {
+		t.Errorf("with one tag: dialog = %q, want none", dialog)
+	}
+}
+
+// TestARestoredCallThatIsAnsweredLaterHasItsDialog: what was frozen before the answer has none, and stays as it was.
+func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
+	u := boundPurpose(t, written("billing", ""))
+	names := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "a", track.CalleeTag: "b"}
+	want, _ := u.Minimise(nil, aCall(names))
+	calling := &track.Call{FirstSeen: newYear, Setup: newYear}
+	calling.Facts.Append(track.CallIDText, []byte("id"))
+	calling.Facts.Append(track.CallerTag, []byte("a"))
+	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
+	frozen := u.Freeze(nil, &r)
+	answered := func(frozen []byte) *cpni.Record {
+		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap}
+		cpni.AppendFrozen(&c.Facts, "billing", frozen)
+		for f, v := range names {
+			c.Facts.Append(f, []byte(v))
+		}
+		r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		return &r
+	}
+	x, _ := u.Minimise(nil, answered(frozen))
+	again := u.Freeze(nil, answered(frozen))
+	y, _ := u.Minimise(nil, restored("billing", again, 0))
+	for i, got := range []Excerpt{x, y} {
+		if got.ID != want.ID || got.Dialog != want.Dialog || got.Dialog == "" {
+			t.Errorf("after %d restarts: id, dialog = %s, %s, want %s, %s", i+1, got.ID, got.Dialog, want.ID, want.Dialog)
+		}
+	}
+}
