@@ -3,33 +3,80 @@ package sip
 import (
 	"bytes"
 	_ "embed"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// A Device is what a User-Agent or Server text (RFC 3261 sections 20.41 and 20.35) says, in words of a closed list.
-// Nothing else of the text is in it: the model holds letters, digits and -, the firmware digits and dots.
+// A Device is what a User-Agent or Server text (RFC 3261 sections 20.41 and 20.35) says, in words of closed lists: those
+// of devices.tsv and models.tsv. Only the firmware is of the text, and it has the shape of FirmwarePattern.
 type Device struct {
-	Vendor   string // "other" for a text that is not on the list
-	Model    string // "" when not told
+	Vendor   string // OtherDevice for a text that is not on the list
+	Model    string // OtherDevice for one that is not on the vendor's list, "" when not told
 	Firmware string // "" when not told
 	Kind     string // phone, softphone, ata, pbx, gateway, sbc, scanner, unknown
 	Family   string // vendor, model and major version, as "yealink T46S 66"
 	Scanner  bool   // a tool that looks for open systems
 }
 
+// OtherDevice is the vendor or the model of a text that names none of the list.
+const OtherDevice = "other"
+
 // Limits of what is read of a User-Agent text, in bytes.
 const (
-	maxAgent    = 256
-	maxModel    = 12
-	maxFirmware = 24
+	maxAgent = 256
+	maxModel = 12
 )
+
+//go:embed models.tsv
+var modelTable string
+
+// deviceModels are the models by their vendor.
+var deviceModels = readModels(modelTable)
+
+func readModels(table string) map[string]map[string]string {
+	models := map[string]map[string]string{}
+	for line := range strings.Lines(table) {
+		vendor, list, ok := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		if !ok || line[0] == '#' {
+			continue
+		}
+		if models[vendor] == nil {
+			models[vendor] = map[string]string{}
+		}
+		for model := range strings.FieldsSeq(list) {
+			models[vendor][model] = model
+		}
+	}
+	return models
+}
+
+// DeviceWords returns every vendor, model and kind that a Device can have, sorted.
+func DeviceWords() (vendors, models, kinds []string) {
+	vendors, models, kinds = []string{OtherDevice}, []string{OtherDevice}, []string{"unknown"}
+	for _, rules := range deviceRules {
+		for _, r := range rules {
+			vendors, kinds = append(vendors, r.vendor), append(kinds, r.kind)
+			if r.model != "*" && r.model != "-" {
+				models = append(models, r.model)
+			}
+		}
+	}
+	for _, list := range deviceModels {
+		models = slices.AppendSeq(models, maps.Keys(list))
+	}
+	for _, list := range []*[]string{&vendors, &models, &kinds} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return vendors, models, kinds
+}
 
 //go:embed devices.tsv
 var deviceTable string
 
 // A deviceRule is one line of devices.tsv.
-type deviceRule struct{ begins, vendor, model, kind string }
+type deviceRule struct{ begins, vendor, model, kind, layout string }
 
 // deviceRules are the rules by the first letter of what they look for, longest first.
 var deviceRules = readRules(deviceTable)
@@ -39,8 +86,8 @@ func readRules(table string) (rules [256][]deviceRule) {
 		if line = strings.TrimRight(line, "\n"); line == "" || line[0] == '#' {
 			continue
 		}
-		f := strings.Split(line, "\t")
-		rules[f[0][0]] = append(rules[f[0][0]], deviceRule{f[0], f[1], f[2], f[3]})
+		f := append(strings.Split(line, "\t"), "")
+		rules[f[0][0]] = append(rules[f[0][0]], deviceRule{f[0], f[1], f[2], f[3], f[4]})
 	}
 	for i := range rules {
 		slices.SortFunc(rules[i], func(a, b deviceRule) int { return len(b.begins) - len(a.begins) })
@@ -53,17 +100,17 @@ func ReadDevice(userAgent []byte) Device {
 	text := bytes.TrimSpace(userAgent[:min(len(userAgent), maxAgent)])
 	rule, rest, ok := ruleFor(text)
 	if !ok {
-		return Device{Vendor: "other", Kind: "unknown", Family: "other"}
+		return Device{Vendor: OtherDevice, Kind: "unknown", Family: OtherDevice}
 	}
 	d := Device{Vendor: rule.vendor, Model: rule.model, Kind: rule.kind, Scanner: rule.kind == "scanner"}
 	switch rule.model {
 	case "-":
 		d.Model = ""
 	case "*":
-		d.Model, rest = modelIn(rest)
+		d.Model, rest = modelIn(rule.vendor, rest)
 	}
-	if rule.model != "*" || d.Model != "" {
-		d.Firmware = firmwareIn(rest, rule.model == "*")
+	if rule.model != "*" || d.Model != "" && d.Model != OtherDevice {
+		d.Firmware = firmwareIn(rest, rule.model == "*", rule.layout)
 	}
 	d.Family = d.family()
 	return d
@@ -81,77 +128,47 @@ func ruleFor(text []byte) (rule deviceRule, rest []byte, ok bool) {
 	return rule, nil, false
 }
 
-// modelIn returns the model that rest begins with, upper case, "" if that token is none, and what follows it.
-func modelIn(rest []byte) (string, []byte) {
+// modelIn returns the longest model of vendor that rest begins with, in any letters and not within a number, and what
+// follows it; OtherDevice if rest begins with none, "" if nothing is left.
+func modelIn(vendor string, rest []byte) (string, []byte) {
+	if rest = bytes.TrimLeft(rest, " "); len(rest) == 0 {
+		return "", nil
+	}
+	var room [maxModel]byte
 	n := 0
-	for n < len(rest) && (wordByte(rest[n]) || rest[n] == '-' && n+1 < len(rest) && wordByte(rest[n+1])) {
+	for n < min(len(rest), maxModel) && (wordByte(rest[n]) || rest[n] == '-') {
+		room[n] = upper(rest[n])
 		n++
 	}
-	token := rest[:n]
-	if at := bytes.IndexByte(token, '-'); at > 0 && bytes.ContainsAny(token[:at], "0123456789") {
-		n, token = at, token[:at] // T46S-66.85.0.5: the version begins behind the dash
+	for ; n > 0; n-- {
+		if n < len(rest) && isDigit(rest[n]) && isDigit(rest[n-1]) {
+			continue
+		}
+		if model, ok := deviceModels[vendor][string(room[:n])]; ok {
+			return model, rest[n:]
+		}
 	}
-	if n > maxModel || !bytes.ContainsAny(token, "0123456789") || longNumber(token) {
-		return "", rest[n:]
-	}
-	return strings.ToUpper(string(token)), rest[n:]
+	return OtherDevice, rest
 }
 
-// longNumber reports whether token holds more than five digits in a row: a serial or telephone number, no model.
-func longNumber(token []byte) bool {
-	run := 0
-	for _, c := range token {
-		if run++; c < '0' || c > '9' {
-			run = 0
-		}
-		if run > 5 {
-			return true
-		}
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func upper(c byte) byte {
+	if c >= 'a' && c <= 'z' {
+		return c - ('a' - 'A')
 	}
-	return false
+	return c
 }
 
 func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// behindModel bounds, in bytes, how far behind a model its firmware begins: a hardware revision may stand between.
-const behindModel = 8
-
-// firmwareIn returns the first version in text that has three parts, or else the first: digits and dots, no part of
-// more than five digits. Four parts that could be an IPv4 address are a version only close behind a model (trusted)
-// or the letter v. It is "" without one.
-func firmwareIn(text []byte, trusted bool) (found string) {
-	for i := 0; i < len(text); {
-		end := i
-		for end < len(text) && (text[end] == '.' || text[end] >= '0' && text[end] <= '9') {
-			end++
-		}
-		if end == i {
-			i++
-			continue
-		}
-		version := bytes.Trim(text[i:end], ".")
-		sure := trusted && i <= behindModel || i > 0 && lower(text[i-1]) == 'v'
-		named := i > 0 && text[i-1] == '@' || end < len(text) && text[end] == '@'
-		parts := bytes.Count(version, []byte{'.'}) + 1
-		if versionLike(version) && !named && (sure || !ipv4(version).IsValid()) && (found == "" || parts > 2) {
-			found = string(version)
-			if parts > 2 {
-				return found
-			}
-		}
-		i = end
-	}
-	return found
-}
-
-func versionLike(text []byte) bool {
-	return bytes.IndexByte(text, '.') > 0 && len(text) <= maxFirmware && !longNumber(text)
-}
-
 func (d *Device) family() string {
 	parts := [3]string{d.Vendor, d.Model}
+	if d.Model == OtherDevice {
+		parts[1] = ""
+	}
 	parts[2], _, _ = strings.Cut(d.Firmware, ".")
 	var b strings.Builder
 	for _, p := range parts {

@@ -1,7 +1,10 @@
 package sip
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +37,7 @@ var agents = map[string]string{
 	"Grandstream GRP2614 1.0.5.67":                                "grandstream|2614|1.0.5.67|phone",
 	"Grandstream HT802 1.0.29.8":                                  "grandstream|802|1.0.29.8|ata",
 	"Grandstream HT-502  V1.2A 1.0.0.58":                          "grandstream|502|1.0.0.58|ata",
-	"Grandstream UCM6202V1.5A 1.0.20.31":                          "grandstream|6202V1|1.0.20.31|pbx",
+	"Grandstream UCM6202V1.5A 1.0.20.31":                          "grandstream|6202|1.0.20.31|pbx",
 	"Grandstream DP750 1.0.9.9":                                   "grandstream|750|1.0.9.9|phone",
 	"snom370/8.7.5.35":                                            "snom|370|8.7.5.35|phone",
 	"snomD785/10.1.73.16":                                         "snom|D785|10.1.73.16|phone",
@@ -43,11 +46,11 @@ var agents = map[string]string{
 	"Panasonic_KX-UT136-B/01.061 (0080f0aabbcc)":                  "panasonic|KX-UT136-B|01.061|phone",
 	"Panasonic-MPR08D/BTP-1.2.3":                                  "panasonic|MPR08D|1.2.3|phone",
 	"Panasonic KX-TGP600 01.010":                                  "panasonic|KX-TGP600|01.010|phone",
-	"Gigaset N510 IP PRO/42.250.00.000.000":                       "gigaset|N510|42.250.00.000.000|phone",
-	"Gigaset C610A IP/42.207.00.000.000":                          "gigaset|C610A|42.207.00.000.000|phone",
+	"Gigaset N510 IP PRO/42.250.00.000.000":                       "gigaset|N510|42.250|phone",
+	"Gigaset C610A IP/42.207.00.000.000":                          "gigaset|C610A|42.207|phone",
 	"Avaya one-X Deskphone 7.1.9.0":                               "avaya|||phone",
 	"Avaya J179 IP Phone/4.0.7.1 (3c3a73aabbcc)":                  "avaya|179||phone",
-	"Avaya CM/R018x.01.0.890.0":                                   "avaya|cm|01.0.890.0|pbx",
+	"Avaya CM/R018x.01.0.890.0":                                   "avaya|cm|01.0|pbx",
 	"Aastra 6757i/3.3.1.4365":                                     "aastra|6757I|3.3.1.4365|phone",
 	"Mitel-3300-ICP 15.0.1.27":                                    "mitel|3300||pbx",
 	"Mitel 6869i/5.1.0.1024":                                      "mitel|6869I|5.1.0.1024|phone",
@@ -65,8 +68,8 @@ var agents = map[string]string{
 	"Asterisk at 203.0.113.9":                                     "asterisk|asterisk||pbx",
 	"FreeSWITCH-mod_sofia/1.10.12-release~64bit":                  "freeswitch|freeswitch|1.10.12|pbx",
 	"FPBX-16.0.40.7(18.16.0)":                                     "freepbx|freepbx|18.16.0|pbx",
-	"3CXPhoneSystem 18.0.5.418 (418)":                             "3cx|phone-system|18.0.5.418|pbx",
-	"3CXPhone 6.0.26523.0":                                        "3cx|phone|6.0.26523.0|softphone",
+	"3CXPhoneSystem 18.0.5.418 (418)":                             "3cx|phone-system|18.0.5|pbx",
+	"3CXPhone 6.0.26523.0":                                        "3cx|phone|6.0|softphone",
 	"Zoiper rv2.10.20.4-mod":                                      "zoiper|zoiper|2.10.20.4|softphone",
 	"Z 5.5.9 rv2.10.17.3":                                         "zoiper|zoiper|2.10.17.3|softphone",
 	"LinphoneAndroid/5.2.4 (Somebody's Pixel) LinphoneSDK/5.3.26": "linphone|android|5.2.4|softphone",
@@ -77,7 +80,7 @@ var agents = map[string]string{
 	"Bria 5 release 5.8.3 stamp 103310":                           "counterpath|bria|5.8.3|softphone",
 	"X-Lite release 4.9.8 stamp 84253":                            "counterpath|x-lite|4.9.8|softphone",
 	"eyeBeam release 1102q stamp 51814":                           "counterpath|eyebeam||softphone",
-	"Jitsi2.10.5550Linux":                                         "jitsi|jitsi|2.10.5550|softphone",
+	"Jitsi2.10.5550Linux":                                         "jitsi|jitsi|2.10|softphone",
 	"SIP.js/0.21.2":                                               "sipjs|sipjs|0.21.2|softphone",
 	"JsSIP 3.10.0":                                                "jssip|jssip|3.10.0|softphone",
 	"PJSUA v2.13 Linux-5.10/x86_64/glibc-2.31":                    "pjsip|pjsua|2.13|softphone",
@@ -90,8 +93,8 @@ var agents = map[string]string{
 	"Sipsak 0.9.8":                                                "sipsak||0.9.8|scanner",
 	"":                                                            "other|||unknown",
 	"Alice Example's phone +13035550142":                          "other|||unknown",
-	"Yealink alice 13035550142":                                   "yealink|||phone",
-	"Fanvil 13035550142 1.2.3":                                    "fanvil|||phone",
+	"Yealink alice 13035550142":                                   "yealink|other||phone",
+	"Fanvil 13035550142 1.2.3":                                    "fanvil|other||phone",
 }
 
 // more are texts of the field that the table was widened to, and vendor|model|firmware|kind.
@@ -114,18 +117,18 @@ var more = map[string]string{
 	"Avaya one-X Communicator/6.2":                      "avaya|communicator|6.2|softphone",
 	"IP Office 11.0.4.2.0 build 58":                     "avaya|ip-office|11.0.4.2.0|pbx",
 	"AUDC-IPPhone/3.4.6.604 (450HD-Rev0; 00908F000001)": "audiocodes||3.4.6.604|phone",
-	"AVM FRITZ!Box 7590 154.07.57 (Jan 10 2023)":        "avm|7590|154.07.57|ata",
+	"AVM FRITZ!Box 7590 154.07.57 (Jan 10 2023)":        "avm|7590|07.57|ata",
 	"AVM FRITZ!Box Fon WLAN 7170 29.04.87":              "avm|7170|29.04.87|ata",
 	"Mediatrix 4102 v1.1.8.72":                          "mediatrix|4102|1.1.8.72|gateway",
 	"Patton SN4112 JO EUI 00A0BA000001 R6.9":            "patton|4112|6.9|gateway",
 	"ADTRAN_Total_Access_908e_2nd_Gen/R10.9.3.E":        "adtran|908E|10.9.3|gateway",
-	"Microsoft.PSTNHub.SIPProxy v.2024.2.5.1 i.EUWE.6":  "microsoft|teams|2024.2.5.1|gateway",
+	"Microsoft.PSTNHub.SIPProxy v.2024.2.5.1 i.EUWE.6":  "microsoft|teams|2024.2|gateway",
 	"Sipwise NGCP Proxy 2.X":                            "sipwise|ngcp||sbc",
 	"Sip EXpress router (0.9.6 (i386/linux))":           "ser|ser|0.9.6|sbc",
 	"FusionPBX":                             "fusionpbx|fusionpbx||pbx",
 	"YATE/6.1.0":                            "yate|yate|6.1.0|pbx",
 	"PJSUA2 v2.12 win32-6.2":                "pjsip|pjsua|2.12|softphone",
-	"IM-client/OMA1.0 sipML5-v1.2016.03.04": "sipml5|sipml5|1.2016.03.04|softphone",
+	"IM-client/OMA1.0 sipML5-v1.2016.03.04": "sipml5|sipml5|2016.03|softphone",
 	"PhonerLite 2.94":                       "phoner|phonerlite|2.94|softphone",
 	"Twinkle/1.10.2":                        "twinkle|twinkle|1.10.2|softphone",
 	"CSipSimple_klte-21/r2457":              "csipsimple|csipsimple||softphone",
@@ -156,7 +159,7 @@ func TestTheTableOfDevicesIsWellFormed(t *testing.T) {
 			continue
 		}
 		f := strings.Split(line, "\t")
-		if len(f) != 4 || f[0] != strings.ToLower(f[0]) || f[1] == "" || f[2] == "" || !slices.Contains(kinds, f[3]) {
+		if len(f) < 4 || len(f) > 5 || f[0] != strings.ToLower(f[0]) || f[1] == "" || f[2] == "" || !slices.Contains(kinds, f[3]) {
 			t.Errorf("%q: want a beginning in lower case, a vendor, a model and a kind", line)
 			continue
 		}
@@ -215,23 +218,105 @@ func TestHardwareAddressesAreFound(t *testing.T) {
 	}
 }
 
-// FuzzDevice states the law that no field holds what a closed list or a version could not: the text's own words stay out.
+// people are texts that hold a name or a telephone number where a model or a version may stand.
+var people = []string{"Yealink SIP-AnyName9", "Yealink SIP-T46S 415.555.0177", "Yealink SIP-T46S 1.415.555.0177",
+	"Yealink SIP-T46S 4155550177.1", "Fanvil X4 +1.415 555 0177", "snom370/1.415-555-0177", "snom370/1.415 (555) 0177",
+	"Grandstream GXP2170 44.20.7946.0123", "Grandstream HT802 33.1.23.45.67.89", "Cisco-CP7841/01.23.45.67.89",
+	"Gigaset N510 IP PRO/41.22.555.01.77", "3CXPhoneSystem 415.555.0177", "AVM FRITZ!Box 7590 415.555.0177",
+	"Jitsi1.415.5550177", "Asterisk PBX 555.0177", "kamailio (43.0.1.58801)", "Panasonic_KX-ANNA1234/4.155.550.177",
+	"Gigaset ALICE2 1.2", "Polycom/alice 303 5.55.0142", "Yealink SIP-T46S 192.168.17.20"}
+
+func TestPeopleAreNoDevices(t *testing.T) {
+	for _, text := range people {
+		if d := ReadDevice([]byte(text)); d.Firmware != "" {
+			t.Errorf("%s: firmware = %q", text, d.Firmware)
+		}
+	}
+	for text, want := range map[string]string{"Yealink SIP-AnyName9": OtherDevice, "Gigaset ALICE2 1.2": OtherDevice,
+		"Yealink": "", "Yealink SIP-": "", "snom": "", "snom 3705": OtherDevice, "snom 370": "370"} {
+		if got := ReadDevice([]byte(text)).Model; got != want {
+			t.Errorf("%s: model = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzDevice states the law that nothing of a text gets into a Device but a version: every word is one of the tables,
+// and a version has the shape of FirmwarePattern.
 func FuzzDevice(f *testing.F) {
 	for text := range agents {
 		f.Add([]byte(text))
 	}
+	for text := range more {
+		f.Add([]byte(text))
+	}
+	for _, text := range people {
+		f.Add([]byte(text))
+	}
+	vendors, models, kinds := DeviceWords()
+	shape := regexp.MustCompile(FirmwarePattern)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d := ReadDevice(text)
-		if strings.Trim(d.Firmware, "0123456789.") != "" || len(d.Firmware) > maxFirmware {
+		if !slices.Contains(vendors, d.Vendor) || !slices.Contains(kinds, d.Kind) ||
+			d.Model != "" && !slices.Contains(models, d.Model) {
+			t.Errorf("not on the list: %+v", d)
+		}
+		if d.Firmware != "" && (!shape.MatchString(d.Firmware) || !bytes.Contains(text, []byte(d.Firmware))) {
 			t.Errorf("firmware = %q", d.Firmware)
 		}
-		if longNumber([]byte(d.Model)) || len(d.Model) > 16 || longNumber([]byte(d.Firmware)) {
-			t.Errorf("model = %q, firmware = %q", d.Model, d.Firmware)
-		}
-		if !strings.HasPrefix(d.Family, d.Vendor) || d.Kind == "" {
-			t.Errorf("family = %q, kind = %q", d.Family, d.Kind)
+		major, _, _ := strings.Cut(d.Firmware, ".")
+		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, OtherDevice)+" "+major), " "); d.Family != want {
+			t.Errorf("family = %q, want %q", d.Family, want)
 		}
 	})
+}
+
+// FuzzFirmware states the law that IsFirmware is FirmwarePattern, and that no telephone number in its groups has it.
+func FuzzFirmware(f *testing.F) {
+	for _, text := range []string{"66.85.0.5", "5.9.0.9373", "4.0.14.1580", "10.1.73.16", "415.555.0177", "1.2", "1", "", ".1",
+		"1..2", "123456", "1234567", "1.2.3.4.5.6", "1.2.3.4.5.6.7", "29.0.0.50", "51.80.0.100", "2.2.2.22222", "1.2.3.", "12.a"} {
+		f.Add(text)
+	}
+	shape := regexp.MustCompile(FirmwarePattern)
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, want := IsFirmware(text), shape.MatchString(text); got != want {
+			t.Errorf("%q: got = %t, want %t", text, got, want)
+		}
+	})
+}
+
+func TestNoTelephoneNumberIsAFirmware(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 11))
+	digits := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = '0' + byte(r.IntN(10))
+		}
+		return string(b)
+	}
+	for range 100_000 { // groups of two to four digits behind country code, trunk prefix in parentheses and area code
+		var groups []string
+		least := 7
+		switch nonzero := string('1' + byte(r.IntN(9))); r.IntN(4) {
+		case 0:
+			groups = []string{"0" + digits(1+r.IntN(4))}
+		case 1:
+			groups = []string{nonzero + digits(1+r.IntN(2)), "0", nonzero + digits(r.IntN(4))}
+			least = 8
+		case 2:
+			groups = []string{nonzero + digits(1+r.IntN(2)), nonzero + digits(r.IntN(4))}
+			least = 8
+		case 3:
+			groups = []string{"1", nonzero + digits(2)}
+			least = 8
+		}
+		for range 1 + r.IntN(4) {
+			groups = append(groups, digits(2+r.IntN(3)))
+		}
+		number := strings.Join(groups, ".")
+		if n := len(number) - len(groups) + 1; n >= least && IsFirmware(number) {
+			t.Fatalf("%s is a firmware", number)
+		}
+	}
 }
 
 func BenchmarkReadDevice(b *testing.B) {
