@@ -55,6 +55,10 @@ type Plan struct {
 	Live      bool
 	Saves     bool // open calls go into the checkpoint log, and are not reported as partial at the end
 	Eager     bool // hand over every message at once: somebody watches
+
+	// Resume gives a shard the calls that began before what a Resumable Source gives again, those of its number; nil for
+	// none. Shards call it at once.
+	Resume func(shard int, t *track.Tracker)
 }
 
 // New returns the Domain of sources; a Domain that is not live has one.
@@ -62,9 +66,12 @@ func New(sources []capture.Source, p Plan) *Domain {
 	d := &Domain{out: make(chan Flow, 4*p.Shards), waits: !p.Live, eager: p.Live || p.Eager,
 		legs: track.NewLegs(track.DefaultLegLimits(p.Limits.Calls)), devices: track.NewDevices(p.Devices, p.Keyer)}
 	d.deviceCounts.Store(new(track.DeviceCounts))
+	endCut := new(Cut)
 	for i := range p.Shards {
 		s := newShard(i, p, d.out)
+		s.endCut = endCut
 		s.domain = &d.clock
+		s.begin(sources)
 		if len(sources) > 1 {
 			s.reorder = new(reorder)
 		}
@@ -73,6 +80,12 @@ func New(sources []capture.Source, p Plan) *Domain {
 	for _, s := range sources {
 		r := &reader{Domain: d, source: s, sip: sip.NewReader(p.Selection, sip.DefaultLimits()), keyer: p.Keyer}
 		r.sip.Links(p.Links...)
+		if again, ok := s.(Resumable); ok {
+			r.cuts = cutting{source: again, again: again.Again()}
+		}
+		if !r.cuts.again {
+			r.base.Store(new(sip.Counts))
+		}
 		for range d.shards {
 			r.filling = append(r.filling, new(batch))
 		}

@@ -15,12 +15,23 @@ import (
 type Merger struct {
 	domain  *Domain
 	clocks  []time.Time
-	held    []track.Event
+	held    []heldEvent
 	devices []track.Event
 	saved   []savedAt
+	cuts    cuts
 
 	// Keep takes what is for the checkpoint log; nil for nobody. It is set before Add.
 	Keep func(*track.Saved)
+
+	// Cut takes an instant of a Domain with a Resumable Source and what is to be saved with it, once every event before
+	// it has been told; nil for nobody. It is set before Add.
+	Cut func(c *Cut, saved []track.Saved)
+}
+
+// A heldEvent is an Event whose turn has not come.
+type heldEvent struct {
+	track.Event
+	again bool // it was told before a restart
 }
 
 // A savedAt is what a shard said of open calls at a time.
@@ -40,8 +51,12 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 		m.release(EndOfTime, tell)
 	}
 	m.clocks[f.Shard] = f.Clock
-	m.held = append(m.held, f.Events...)
-	if len(f.Saved) > 0 && m.Keep != nil {
+	for i := range f.Events {
+		m.held = append(m.held, heldEvent{f.Events[i], f.Again})
+	}
+	if f.Cut != nil {
+		m.cuts.add(&f, len(m.clocks))
+	} else if len(f.Saved) > 0 && m.Keep != nil {
 		m.saved = append(m.saved, savedAt{f.Clock, f.Saved})
 	}
 	m.release(slices.MinFunc(m.clocks, time.Time.Compare), tell)
@@ -49,14 +64,24 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 
 // release calls tell with the events before until, and passes on what was saved before it.
 func (m *Merger) release(until time.Time, tell func(*track.Event)) {
+	m.tellUntil(until, tell)
+	m.letGo(until)
+	m.passCuts(until, tell)
+}
+
+// tellUntil calls tell with the events before until.
+func (m *Merger) tellUntil(until time.Time, tell func(*track.Event)) {
 	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
-		m.tell(&m.held[n], tell)
+		if m.held[n].again {
+			m.tell(&m.held[n].Event, func(*track.Event) {})
+		} else {
+			m.tell(&m.held[n].Event, tell)
+		}
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
-	m.letGo(until)
 }
 
 // letGo passes on what was said of open calls before until: what came of them by then has been told.
@@ -97,6 +122,6 @@ func (m *Merger) tell(ev *track.Event, tell func(*track.Event)) {
 	}
 }
 
-func inOrder(a, b track.Event) int {
+func inOrder(a, b heldEvent) int {
 	return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.Key[:], b.Key[:]), cmp.Compare(a.Ordinal, b.Ordinal))
 }

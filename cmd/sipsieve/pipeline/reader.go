@@ -27,6 +27,8 @@ type reader struct {
 	drift   time.Duration // by which the source has seen the wall clock set, in all
 	dated   bool          // it is this host's clock that dates what comes, and the source looks whether it is set
 	pending int
+	cuts    cutting
+	base    atomic.Pointer[sip.Counts] // what was counted of what was given again; nil before all of that came
 
 	lastLoss atomic.Int64 // when the source last said that packets are missing, packet time in Unix seconds; 0 for never
 	over     atomic.Bool
@@ -37,8 +39,10 @@ func (r *reader) run() error {
 	defer r.over.Store(true)
 	for {
 		p, err := r.source.Next()
+		r.followResumable()
 		if err != nil {
 			r.flush()
+			r.cut(false, true)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
@@ -55,6 +59,7 @@ func (r *reader) run() error {
 		if r.pending >= flushEvery || r.pending > 0 && r.eager && !r.ready() {
 			r.flush()
 		}
+		r.cut(p.Bare() && !r.ready(), false)
 	}
 }
 
@@ -104,7 +109,7 @@ func (r *reader) take(m *sip.Message) {
 func (r *reader) flush() {
 	for i, s := range r.shards {
 		b := r.filling[i]
-		b.clock, b.drift, b.dated = r.clock, r.drift, r.dated
+		b.clock, b.drift, b.dated, b.again = r.clock, r.drift, r.dated, r.cuts.again
 		if r.waits {
 			s.in <- b
 			r.filling[i] = s.spare()
@@ -147,6 +152,10 @@ type batch struct {
 	drift    time.Duration // by how much the reader has seen the wall clock set, in all
 	clock    time.Time
 	left     int // messages that a hold has not let go
+
+	again    bool // was given before the restart
+	caughtUp bool // nothing of what follows was
+	cut      *Cut // an instant, behind the messages
 }
 
 // A gap is a time in which packets are missing.
@@ -168,6 +177,7 @@ func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 && !b
 func (b *batch) reset() {
 	b.messages.Reset()
 	b.keys, b.clocks, b.gaps, b.stepped = b.keys[:0], b.clocks[:0], b.gaps[:0], false
+	b.caughtUp, b.cut = false, nil
 }
 
 // shift moves the times of b.

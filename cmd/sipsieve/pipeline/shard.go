@@ -16,6 +16,8 @@ type Flow struct {
 	Events []track.Event
 	Saved  []track.Saved // what has changed of open calls, for the checkpoint log
 	Clock  time.Time
+	Again  bool // what Events are of was given before a restart: they were reported
+	Cut    *Cut // that Saved belongs to; nil of a Domain without cuts
 }
 
 // A shard owns a Tracker and follows the calls whose keys fall to it.
@@ -37,6 +39,13 @@ type shard struct {
 
 	savedAt time.Time
 
+	cuts   bool // the Source is Resumable: open calls are saved at its cuts only
+	again  bool
+	atCut  bool // the last batch ended with one
+	endCut *Cut // behind everything
+	resume func(shard int, t *track.Tracker)
+	base   atomic.Pointer[ShardCounts] // what was counted of what was given again; nil before all of that came
+
 	abandoned atomic.Bool
 	late      atomic.Uint64 // messages that came after their turn
 	counts    atomic.Pointer[track.Counts]
@@ -55,7 +64,7 @@ func queued(p Plan) int {
 func newShard(number int, p Plan, out chan<- Flow) *shard {
 	s := &shard{number: number, track: track.New(p.Limits),
 		in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
-		out: out, live: p.Live, saves: p.Saves}
+		out: out, live: p.Live, saves: p.Saves, resume: p.Resume}
 	s.track.Tell(p.Stages)
 	if p.Saves {
 		s.track.Save(p.Keyer)
@@ -133,12 +142,16 @@ func (s *shard) keepUp() {
 
 // take observes b, or holds it until its turn has come.
 func (s *shard) take(b *batch) {
+	if b.caughtUp {
+		s.catchUp()
+	}
+	s.atCut = b.cut != nil
 	s.hear(b)
 	if s.wire = later(s.wire, b.clock); s.live {
 		s.looked = time.Now()
 	}
 	if s.reorder == nil {
-		s.send(s.observe(b), s.wire)
+		s.sendCut(s.observe(b), s.wire, b.cut)
 		s.giveBack(b)
 		return
 	}
@@ -202,10 +215,10 @@ func (s *shard) end() {
 	if s.reorder != nil {
 		events = s.release(events, EndOfTime)
 	}
-	if !s.abandoned.Load() && !s.saves {
+	if !s.abandoned.Load() && (!s.saves || s.cuts) {
 		events = s.track.Finish(events)
 	}
-	s.send(events, EndOfTime)
+	s.sendCut(events, EndOfTime, s.last())
 }
 
 // EndOfTime is later than any event: the Clock of a shard's last Flow.
@@ -219,8 +232,17 @@ func (s *shard) observe(b *batch) (events []track.Event) {
 	return s.track.Advance(events, b.clock)
 }
 
-func (s *shard) send(events []track.Event, clock time.Time) {
+func (s *shard) send(events []track.Event, clock time.Time) { s.sendCut(events, clock, nil) }
+
+// sendCut sends events, and with a cut the open calls of then.
+func (s *shard) sendCut(events []track.Event, clock time.Time, cut *Cut) {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
-	s.out <- Flow{Shard: s.number, Events: events, Saved: s.changed(clock), Clock: clock}
+	f := Flow{Shard: s.number, Events: events, Clock: clock, Again: s.again}
+	if s.cuts && !s.again {
+		f.Cut, f.Saved = cut, s.cutSaved(cut)
+	} else if !s.cuts {
+		f.Saved = s.changed(clock)
+	}
+	s.out <- f
 }
