@@ -6,7 +6,11 @@ type Encapsulation uint8
 // Encapsulations that are read. Those from MPLS on are Tunnels: they are stepped into where that is configured.
 const (
 	Dot1Q          Encapsulation = iota // IEEE 802.1Q
-	QinQ                                // IEEE 802.1ad, a second tag
+	QinQ                                // IEEE 802.1ad, a second tag and each further one
+	VNTag                               // Cisco VN-Tag
+	ETag                                // IEEE 802.1BR
+	MetaData                            // Cisco MetaData
+	Backbone                            // IEEE 802.1ah
 	CookedV1                            // LINKTYPE_LINUX_SLL
 	CookedV2                            // LINKTYPE_LINUX_SLL2
 	MPLS                                // RFC 3032
@@ -23,8 +27,8 @@ const (
 	Encapsulations                      // how many there are
 )
 
-var encapsulationNames = [Encapsulations]string{"dot1q", "qinq", "sll", "sll2", "mpls", "pppoe", "ipip", "gre", "nvgre",
-	"erspan1", "erspan2", "erspan3", "vxlan", "geneve", "gtpu"}
+var encapsulationNames = [Encapsulations]string{"dot1q", "qinq", "vntag", "etag", "cmd", "pbb", "sll", "sll2", "mpls",
+	"pppoe", "ipip", "gre", "nvgre", "erspan1", "erspan2", "erspan3", "vxlan", "geneve", "gtpu"}
 
 // String returns the word that the configuration, the ledger and the metrics use.
 func (e Encapsulation) String() string {

@@ -65,7 +65,8 @@ func (t *tunnel) ends(f Frame) (from, to end) {
 
 func (t *tunnel) frame(f Frame) Frame {
 	switch t.Kind {
-	case capture.Dot1Q, capture.QinQ, capture.CookedV1, capture.CookedV2:
+	case capture.Dot1Q, capture.QinQ, capture.CookedV1, capture.CookedV2, capture.VNTag, capture.ETag,
+		capture.MetaData, capture.Backbone:
 		return t.link(f)
 	case capture.MPLS, capture.PPPoE:
 		return t.labelled(f)
@@ -89,6 +90,15 @@ func (t *tunnel) link(f Frame) Frame {
 		b = append(be16(f.Data[:12:12], 0x8100, uint16(t.ID)&0xfff), rest...)
 	case capture.QinQ:
 		b = append(be16(f.Data[:12:12], 0x88a8, uint16(t.ID)&0xfff, 0x8100, innerVLAN), rest...)
+	case capture.VNTag:
+		b = append(be16(f.Data[:12:12], 0x8926, uint16(t.ID)&0x3fff, uint16(t.ID)&0xfff), rest...)
+	case capture.ETag:
+		b = append(be16(f.Data[:12:12], 0x893f, 0, uint16(t.ID)&0x3fff, 0), rest...)
+	case capture.MetaData: // version 1, one option of a security group
+		b = append(be16(f.Data[:12:12], 0x8909, 0x0101, 0x0001, uint16(t.ID)), rest...)
+	case capture.Backbone: // both addresses of the outer frame are those of bridges
+		b = append([]byte(nil), 0x12, 0, 0, 0, 0, 0xf1, 0x12, 0, 0, 0, 0, 0xf2)
+		b = append(be32(be16(b, 0x88e7), t.ID&0xffffff), f.Data...)
 	case capture.CookedV1:
 		f.Link = 113
 		b = append(be16(nil, 0, 1, 6), f.Data[6:12]...)

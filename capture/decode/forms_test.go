@@ -99,18 +99,70 @@ var ipForms = map[string]optioned{
 }
 
 var linkForms = map[string]optioned{
-	"one label":           {Ethernet, linked("\x88\x47\x00\x01\x01\x40", hello), capture.MPLS},
-	"upstream label":      {Ethernet, linked("\x88\x48\x00\x01\x01\x40", hello), capture.MPLS},
-	"pseudo-wire":         {Ethernet, linked("\x88\x47\x00\x01\x01\x40\x00\x00\x00\x01", bridged), capture.MPLS},
-	"bare pseudo-wire":    {Ethernet, linked("\x88\x47\x00\x01\x01\x40", bridged), capture.MPLS},
-	"labels without end":  {Ethernet, linked("\x88\x47", bytes.Repeat([]byte{0, 1, 0, 64}, 9)), unread},
-	"PPP of IPv6":         {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x37\x00\x57", hello6), capture.PPPoE},
-	"PPP of LCP":          {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x06\xc0\x21", hello), unread},
-	"three tags in a row": {Ethernet, linked(strings.Repeat("\x81\x00\x00\x64", 3)+"\x08\x00", hello), unread},
+	"one label":          {Ethernet, linked("\x88\x47\x00\x01\x01\x40", hello), capture.MPLS},
+	"upstream label":     {Ethernet, linked("\x88\x48\x00\x01\x01\x40", hello), capture.MPLS},
+	"pseudo-wire":        {Ethernet, linked("\x88\x47\x00\x01\x01\x40\x00\x00\x00\x01", bridged), capture.MPLS},
+	"bare pseudo-wire":   {Ethernet, linked("\x88\x47\x00\x01\x01\x40", bridged), capture.MPLS},
+	"labels without end": {Ethernet, linked("\x88\x47", bytes.Repeat([]byte{0, 1, 0, 64}, 9)), unread},
+	"PPP of IPv6":        {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x37\x00\x57", hello6), capture.PPPoE},
+	"PPP of LCP":         {Ethernet, linked("\x88\x64\x11\x00\x00\x01\x00\x06\xc0\x21", hello), unread},
+}
+
+var tagForms = map[string]optioned{
+	"three tags":         {Ethernet, linked(strings.Repeat("\x81\x00\x00\x64", 3)+"\x08\x00", hello), capture.QinQ},
+	"as many as allowed": {Ethernet, linked(strings.Repeat("\x88\xa8\x00\x64", maxTags)+"\x08\x00", hello), capture.QinQ},
+	"one more":           {Ethernet, linked(strings.Repeat("\x81\x00\x00\x64", maxTags+1)+"\x08\x00", hello), unread},
+	"old service tags": {Ethernet, linked(
+		"\x92\x00\x00\x07\x93\x00\x00\x08\x81\x00\x00\x64\x86\xdd", hello6), capture.QinQ},
+	"priority tag":       {Ethernet, linked("\x81\x00\xe0\x00\x08\x00", hello), capture.Dot1Q},
+	"VN-Tag":             {Ethernet, linked("\x89\x26\xc0\x05\x00\x07\x08\x00", hello), capture.VNTag},
+	"VN-Tag before VLAN": {Ethernet, linked("\x89\x26\x00\x05\x00\x07\x81\x00\x00\x64\x08\x00", hello), capture.Dot1Q},
+	"VLAN before VN-Tag": {Ethernet, linked("\x81\x00\x00\x64\x89\x26\x00\x05\x00\x07\x08\x00", hello), capture.VNTag},
+	"VN-Tag of a bridge": {Ethernet, linked("\x89\x26\x00\x05\x00\x07\x88\x47\x00\x01\x01\x40", hello), capture.MPLS},
+	"VN-Tag, no end":     {Ethernet, linked("\x89\x26\x00\x05", nil), unread},
+	"E-TAG":              {Ethernet, linked("\x89\x3f\x00\x00\x10\x05\x00\x00\x86\xdd", hello6), capture.ETag},
+	"MetaData": {Ethernet, linked(
+		"\x81\x00\x00\x64\x89\x09\x01\x01\x00\x01\x00\x10\x08\x00", hello), capture.MetaData},
+	"backbone":         {Ethernet, linked("\x88\xa8\x00\x64\x88\xe7\x00\x00\x12\x34", tagged), capture.Backbone},
+	"backbone, no end": {Ethernet, linked("\x88\xe7\x00\x00", nil), unread},
+	"VN-Tag, cooked": {LinuxSLL, append([]byte("\x00\x00\x00\x01\x00\x06\x12\x00\x00\x00\x00\x01\x00\x00\x89\x26"+
+		"\x00\x05\x00\x07\x08\x00"), hello...), capture.VNTag},
+	"VN-Tag in VXLAN": {Raw, udpTo(4789, "\x08\x00\x00\x00\x00\x00\x07\x00",
+		linked("\x89\x26\x00\x05\x00\x07\x08\x00", hello)), capture.VNTag},
+}
+
+// TestTagsDoNotTellTheVLAN shows which VLAN packets bear: that of the outermost tag that has one.
+func TestTagsDoNotTellTheVLAN(t *testing.T) {
+	for tags, want := range map[string]uint16{
+		"\x89\x26\xc0\x05\x00\x07":                         0,
+		"\x89\x26\xc0\x05\x00\x07\x81\x00\x00\x64":         100,
+		"\x81\x00\xe0\x00\x81\x00\x00\x64":                 100,
+		"\x88\xa8\x00\x07\x81\x00\x00\x64\x81\x00\x00\x01": 7,
+	} {
+		d := newDecoder(t, everything())
+		b := linked(tags+"\x08\x00", hello)
+		d.frame(&Frame{Time: newYear, Link: Ethernet, Data: b, Length: len(b)})
+		if len(d.out) != 1 || d.out[0].VLAN != want {
+			t.Errorf("%x: packets = %v, want one of VLAN %d", tags, d.out, want)
+		}
+	}
+}
+
+// TestBackboneEndsSomewhere puts frames into frames, more than are stepped into.
+func TestBackboneEndsSomewhere(t *testing.T) {
+	b := bridged
+	for range 40 {
+		b = linked("\x88\xe7\x00\x00\x12\x34", b)
+	}
+	d := newDecoder(t, everything())
+	d.frame(&Frame{Time: newYear, Link: Ethernet, Data: b, Length: len(b)})
+	if n := d.count.Drops().Refused[capture.Tunnel]; len(d.out) != 0 || n != 1 {
+		t.Errorf("packets = %d, refused as tunnel = %d, want 0, 1", len(d.out), n)
+	}
 }
 
 func TestHeadersOfTunnelsHaveOptions(t *testing.T) {
-	for _, forms := range []map[string]optioned{greForms, ipForms, linkForms} {
+	for _, forms := range []map[string]optioned{greForms, ipForms, linkForms, tagForms} {
 		for name, f := range forms {
 			d := newDecoder(t, everything())
 			d.frame(&Frame{Time: newYear, Link: f.link, Data: f.bytes, Length: len(f.bytes)})

@@ -25,13 +25,10 @@ const (
 	LinuxSLL2 LinkType = 276
 )
 
-// EtherTypes of IEEE 802: IP, the tags of 802.1Q and 802.1ad with their older number, and tunnels.
+// EtherTypes: IP, and tunnels.
 const (
 	etherIPv4  = 0x0800
 	etherIPv6  = 0x86dd
-	etherTag   = 0x8100
-	etherQinQ  = 0x88a8
-	etherOldQ  = 0x9100
 	etherMPLS  = 0x8847
 	etherMPLSm = 0x8848 // multicast until RFC 5332, labels assigned upstream since
 	etherPPPoE = 0x8864
@@ -78,24 +75,13 @@ func (d *Decoder) cooked(b []byte, n, proto, address int) (capture.Reason, bool)
 	return d.etherType(binary.BigEndian.Uint16(b[proto:]), b[n:])
 }
 
-// maxTags is how many VLAN tags an Ethernet frame may have in its bytes.
-const maxTags = 2
-
 func (d *Decoder) etherType(t uint16, b []byte) (capture.Reason, bool) {
-	for tags := 0; t == etherTag || t == etherQinQ || t == etherOldQ; tags++ {
-		if tags == maxTags {
-			return capture.Tunnel, refuse
-		}
-		if len(b) < 4 {
-			return capture.Short, refuse
-		}
-		kind := capture.Dot1Q
-		if tags > 0 {
-			kind = capture.QinQ
-		}
-		d.around.headers += 4
-		d.tag(binary.BigEndian.Uint16(b)&0x0fff, kind)
-		t, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	t, b, why, ok := d.tags(t, b)
+	switch {
+	case !ok:
+		return why, refuse
+	case t == etherBackbone:
+		return d.backbone(b)
 	}
 	switch t {
 	case etherIPv4, etherIPv6:
@@ -106,13 +92,4 @@ func (d *Decoder) etherType(t uint16, b []byte) (capture.Reason, bool) {
 		return d.pppoe(b)
 	}
 	return capture.NotIP, refuse
-}
-
-// tag takes note of a VLAN. The outermost is the packets' own.
-func (d *Decoder) tag(vlan uint16, kind capture.Encapsulation) {
-	d.carry(kind)
-	if d.seen.vlan == 0 {
-		d.seen.vlan = vlan
-	}
-	d.around.mix(kind, uint64(vlan))
 }

@@ -151,9 +151,11 @@ func TestTunnelsAreNotSteppedIntoWithoutEnd(t *testing.T) {
 // TestTunnelsAreKeptApart: two customers use the same addresses, ports, identifications and sequence numbers at the
 // same time, each with its own calls.
 func TestTunnelsAreKeptApart(t *testing.T) {
+	unnamed := []capture.Encapsulation{capture.CookedV1, capture.CookedV2, capture.IPIP, capture.ERSPAN1,
+		capture.VNTag, capture.ETag, capture.MetaData} // without an identifier of a network: addresses tell them apart
 	for kind := range capture.Encapsulations {
-		if kind == capture.CookedV1 || kind == capture.CookedV2 || kind == capture.IPIP || kind == capture.ERSPAN1 {
-			continue // without an identifier: told apart by addresses, or not at all
+		if slices.Contains(unnamed, kind) {
+			continue
 		}
 		for _, options := range []string{"mtu 576\n", "transport tcp\nmtu 576\n"} {
 			both, want := entangled(t, options, func(frames []capturetest.Frame, customer int) []capturetest.Frame {
