@@ -131,8 +131,8 @@ var tagForms = map[string]optioned{
 		linked("\x89\x26\x00\x05\x00\x07\x08\x00", hello)), capture.VNTag},
 }
 
-// TestTagsDoNotTellTheVLAN shows which VLAN packets bear: that of the outermost tag that has one.
-func TestTagsDoNotTellTheVLAN(t *testing.T) {
+// TestPacketsBearTheOutermostVLAN shows which VLAN packets bear: that of the outermost tag that has one.
+func TestPacketsBearTheOutermostVLAN(t *testing.T) {
 	for tags, want := range map[string]uint16{
 		"\x89\x26\xc0\x05\x00\x07":                         0,
 		"\x89\x26\xc0\x05\x00\x07\x81\x00\x00\x64":         100,
