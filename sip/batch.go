@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"unsafe"
+)
 
 // A Batch owns Messages: it has copied the values that their spans point to, and unfolded them.
 type Batch struct {
@@ -98,3 +101,6 @@ func appendValue(dst, v []byte, folded bool) []byte {
 func (b *Batch) Reset() {
 	b.Messages, b.text = b.Messages[:0], b.text[:0]
 }
+
+// Size returns how many bytes the Messages of b and their values take.
+func (b *Batch) Size() int { return len(b.Messages)*int(unsafe.Sizeof(Message{})) + len(b.text) }

@@ -75,6 +75,7 @@ type callsConfig struct {
 	Interim     string   `toml:"interim"`       // how often a call that is up is told at stage interim; 0s for never
 	PerSource   int      `toml:"per_source"`    // unanswered calls of one /24 or /48 at once; 0 for no limit
 	PerSecond   int      `toml:"per_second"`    // calls that one /24 or /48 opens a second beyond that; 0 for no limit
+	Reorder     string   `toml:"reorder"`       // memory for messages that wait for earlier ones of other live sources
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
 	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
 	Journal     bool     `toml:"journal"`       // open calls of live sources survive a restart, sealed in STATE/calls.journal
@@ -87,7 +88,7 @@ func defaultConfig() config {
 	return config{Site: "site-1", Sensor: "sensor-1", State: "/var/lib/sipsieve", LogLevel: "info",
 		HTTP: httpConfig{Listen: "127.0.0.1:9470"},
 		Calls: callsConfig{Limit: l.Calls, Bindings: l.Bindings, Ring: "4m", MaxCall: "4h", Interim: "0s",
-			PerSource: l.PerSource, PerSecond: l.PerSecond, Journal: true}}
+			PerSource: l.PerSource, PerSecond: l.PerSecond, Reorder: "64MiB", Journal: true}}
 }
 
 // loadConfig reads the configuration at path. Everything that is wrong with it is returned at once, each with file,
@@ -147,6 +148,9 @@ func (c *config) validate() (errs []error) {
 	}
 	if _, err := c.limits(); err != nil {
 		say("calls", "%v", err)
+	}
+	if _, err := readSize(c.Calls.Reorder); err != nil {
+		say("calls.reorder", "%v", err)
 	}
 	c.Calls.validateLinks(say)
 	if c.Bus != nil {

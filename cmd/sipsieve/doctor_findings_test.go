@@ -78,6 +78,8 @@ var ill = map[string]struct {
 	}, []string{"400 messages were seen by two sources"}},
 	"feed":   {func(e *examination, x *examined) { x.ledger.Streams.DTLS = 1 }, []string{"[[source]]", `type = "hep"`}},
 	"shards": {func(e *examination, _ *examined) { e.Shards, e.full = 1, 16 }, []string{"16 messages found the queue"}},
+	"late": {func(e *examination, _ *examined) { e.whole.Messages.Late, e.Calls.Reorder = 21, "64MiB" },
+		[]string{"21 messages came", "[calls]", `reorder = "128MiB"`}},
 	"calls": {func(e *examination, _ *examined) { e.whole.Calls.Bounds["calls_full"] = 17 },
 		[]string{"17 calls or messages", "[calls]", "limit = 400000"}},
 	"bindings": {func(e *examination, _ *examined) { e.whole.Registrations["forgotten"] = 18 },

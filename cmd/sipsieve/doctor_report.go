@@ -26,6 +26,10 @@ var wholeFindings = []finding[*examination]{
 			"listen = [\"udp://127.0.0.1:9060\"] # another address wants allow or key_file"}
 	}},
 	{"shards", func(e *examination) bool { return e.full > 0 }, (*examination).fullWords, (*examination).shardLines},
+	{"late", func(e *examination) bool { return e.whole.Messages.Late > 0 }, func(e *examination) string {
+		return fmt.Sprintf("%d messages came when later ones of other sources had been read: their feed is on its way for "+
+			"more than 200 ms, this host is too slow, or too many had to wait for each other", e.whole.Messages.Late)
+	}, (*examination).reorderLines},
 	{"calls", func(e *examination) bool { return e.crowded() > 0 }, func(e *examination) string {
 		return fmt.Sprintf("%d calls or messages found no room among the %d calls that are followed at once",
 			e.crowded(), e.limits.Calls)
@@ -45,6 +49,12 @@ var wholeFindings = []finding[*examination]{
 			return fmt.Sprintf("%d of %d messages are not SIP as RFC 3261 has it, and are not used (%s)",
 				e.whole.Messages.Refused.total(), e.whole.Messages.Total, e.whole.Messages.Refused.words())
 		}, nil},
+}
+
+// reorderLines doubles the memory for messages that wait for each other.
+func (e *examination) reorderLines() []string {
+	room, _ := readSize(e.Calls.Reorder)
+	return []string{"[calls]", fmt.Sprintf("reorder = \"%dMiB\"", max(2*room>>20, 1))}
 }
 
 // needsFeed reports whether there is encrypted traffic and no source of feeds.

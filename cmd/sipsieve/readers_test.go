@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,28 +13,65 @@ import (
 	"sipsieve/sip/track"
 )
 
-// tapDelay is how late a packet of a tap comes at most.
-const tapDelay = 10 * time.Millisecond
-
-// A tap gives packets of a capture when they came, each a little late.
+// A tap gives the packets of a capture as a ring does: in blocks, each handed over when it is full or when the timer
+// of the ring has found it open twice. The zero tap hands every packet over when it comes.
 type tap struct {
 	packets []capture.Packet
-	late    func() time.Duration
+	came    []time.Time // when the block of each is handed over
+	retire  time.Duration
+	mark    time.Time
+	ended   bool
 	began   time.Time
 	first   time.Time
 }
 
+// due says when each packet is handed over by blocks of so many.
+func (s *tap) due(size int) {
+	for i := 0; i < len(s.packets); {
+		opened := s.at(i)
+		closes := opened
+		if s.retire > 0 {
+			closes = opened.Truncate(s.retire).Add(2 * s.retire)
+		}
+		n := 1
+		for n < size && i+n < len(s.packets) && !s.at(i+n).After(closes) {
+			n++
+		}
+		if n == size {
+			closes = s.at(i + n - 1)
+		}
+		for range n {
+			s.came = append(s.came, closes)
+		}
+		i += n
+	}
+}
+
+// at returns when the i-th packet came, by the clock of the test.
+func (s *tap) at(i int) time.Time { return s.began.Add(s.packets[i].Time.Sub(s.first)) }
+
 func (s *tap) Next() (p capture.Packet, err error) {
 	if len(s.packets) == 0 {
+		s.ended = true
 		return p, io.EOF
 	}
-	p, s.packets = s.packets[0], s.packets[1:]
-	time.Sleep(time.Until(s.began.Add(p.Time.Sub(s.first)).Add(s.late())))
+	if wait := time.Until(s.came[0]); wait > capture.IdleEvery {
+		time.Sleep(capture.IdleEvery)
+		s.mark = s.first.Add(time.Since(s.began) - 2*s.retire)
+		return capture.Packet{Time: s.mark}, nil
+	} else {
+		time.Sleep(wait)
+	}
+	p, s.packets, s.came = s.packets[0], s.packets[1:], s.came[1:]
+	if mark := p.Time.Add(-2 * s.retire); mark.After(s.mark) {
+		s.mark = mark
+	}
 	return p, nil
 }
 
-func (s *tap) Drops() (d capture.Drops) { return d }
-func (s *tap) Close() error             { return nil }
+func (s *tap) Watermark() (time.Time, bool) { return s.mark, !s.ended }
+func (s *tap) Drops() (d capture.Drops)     { return d }
+func (s *tap) Close() error                 { return nil }
 
 // packetsOf reads a capture file whole.
 func packetsOf(t *testing.T, file []byte) (all []capture.Packet) {
@@ -53,20 +89,22 @@ func packetsOf(t *testing.T, file []byte) (all []capture.Packet) {
 	}
 }
 
-// liveExcerpts shares the packets among taps, late by less than the hold, and returns what all purposes would publish.
+// liveExcerpts shares the packets among rings of different blocks and timers, and returns what all purposes would
+// publish, and how many messages were late.
 func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out []byte, late uint64) {
 	t.Helper()
 	s := demoSetup(t, "")
 	synctest.Test(t, func(t *testing.T) {
 		var sources []capture.Source
 		for i := range taps {
-			one := &tap{first: packets[0].Time, began: time.Now(), late: func() time.Duration { return 0 }}
-			if r := rand.New(rand.NewPCG(uint64(i), uint64(taps))); taps > 1 {
-				one.late = func() time.Duration { return time.Duration(r.Int64N(int64(tapDelay))) }
+			one := &tap{first: packets[0].Time, began: time.Now()}
+			if taps > 1 {
+				one.retire = time.Duration(1+i*59%90) * time.Millisecond
 			}
 			for j := i; j < len(packets); j += taps {
 				one.packets = append(one.packets, packets[j])
 			}
+			one.due(1 + 7*i)
 			sources = append(sources, one)
 		}
 		d := pipeline.New(sources, s.plan(shards, true))
@@ -89,7 +127,7 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 	return out, late
 }
 
-// TestSeveralReadersGiveWhatOneGives shares a capture among taps that are late by less than the hold.
+// TestSeveralReadersGiveWhatOneGives shares a capture among rings that hand over late.
 func TestSeveralReadersGiveWhatOneGives(t *testing.T) {
 	packets := packetsOf(t, corpus(t, 60))
 	want, _ := liveExcerpts(t, packets, 1, 1)

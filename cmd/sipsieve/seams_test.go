@@ -25,11 +25,17 @@ type stillTap struct {
 	closed chan struct{}
 }
 
-func (s *stillTap) Next() (capture.Packet, error) {
-	if len(s.packets) == 0 {
-		<-s.closed
+func (s *stillTap) Next() (p capture.Packet, err error) {
+	if len(s.packets) > 0 {
+		return s.tap.Next()
 	}
-	return s.tap.Next()
+	select {
+	case <-s.closed:
+		return s.tap.Next()
+	case <-time.After(capture.IdleEvery):
+		s.mark = s.first.Add(time.Since(s.began))
+		return capture.Packet{Time: s.mark}, nil
+	}
 }
 
 func (s *stillTap) Close() error { close(s.closed); return nil }
@@ -41,7 +47,7 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one := &stillTap{closed: make(chan struct{})}
 		one.packets, one.first, one.began = packets, packets[0].Time, time.Now()
-		one.late = func() time.Duration { return 0 }
+		one.due(1)
 		d := pipeline.New([]capture.Source{one}, s.plan(16, true))
 		ctx, stop := context.WithCancel(t.Context())
 		var told atomic.Int64

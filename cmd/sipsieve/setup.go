@@ -73,6 +73,9 @@ func (s *setup) plan(shards int, live bool) pipeline.Plan {
 	p := pipeline.Plan{Shards: shards, Keyer: track.NewKeyer(s.keys.TrackRoot()), Live: live, Limits: s.limits,
 		Selection: cpni.Selection(s.policy.Fields()), Stages: s.policy.Stages(), Links: s.linkHeaders(),
 		Devices: s.devices(), Trunks: len(s.trunks.names), TrunkOf: s.trunks.of}
+	if room, err := readSize(s.Calls.Reorder); err == nil {
+		p.Reorder = int(room)
+	}
 	if cpni.NeedsLegs(s.policy.Fields()) {
 		p.Linking = s.Calls.linking(p.Keyer)
 	}

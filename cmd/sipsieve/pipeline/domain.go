@@ -7,6 +7,12 @@
 //
 // The sources of a Domain share one clock: the packets' own times, never the time at which somebody looked. Only a
 // live Domain moves it on in silence, by the time waited.
+//
+// # Order
+//
+// The shards of a live Domain take messages in the order of packet time, up to the least watermark of its readers.
+// A source that is down, absent or has ended is not waited for. What comes behind the watermark, or finds that the
+// reorder buffer was full, is taken at once and counted as late.
 package pipeline
 
 import (
@@ -53,6 +59,7 @@ type Plan struct {
 	Trunks    int            // how many trunks there are
 	TrunkOf   func(a netip.Addr, vlan uint16) int
 	Live      bool
+	Reorder   int  // bytes of messages that all shards of a live Domain hold back at most; 0 for DefaultReorder
 	Saves     bool // open calls go into the checkpoint log, and are not reported as partial at the end
 	Eager     bool // hand over every message at once: somebody watches
 
@@ -68,17 +75,18 @@ func New(sources []capture.Source, p Plan) *Domain {
 	d.deviceCounts.Store(new(track.DeviceCounts))
 	endCut := new(Cut)
 	for i := range p.Shards {
-		s := newShard(i, p, d.out)
+		s := newShard(i, p, d)
 		s.endCut = endCut
-		s.domain = &d.clock
 		s.begin(sources)
-		if len(sources) > 1 {
-			s.reorder = new(reorder)
-		}
 		d.shards = append(d.shards, s)
 	}
-	for _, s := range sources {
-		r := &reader{Domain: d, source: s, sip: sip.NewReader(p.Selection, sip.DefaultLimits()), keyer: p.Keyer}
+	for i, s := range sources {
+		r := &reader{Domain: d, number: i, source: s, sip: sip.NewReader(p.Selection, sip.DefaultLimits()), keyer: p.Keyer}
+		r.mark.Store(unfollowed)
+		if s, ok := s.(capture.Watermarked); ok && p.Live {
+			r.marked = s
+			r.mark.Store(unsettled)
+		}
 		r.sip.Links(p.Links...)
 		if again, ok := s.(Resumable); ok {
 			r.cuts = cutting{source: again, again: again.Again()}

@@ -5,12 +5,12 @@ import (
 	"io"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
-	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
 
@@ -49,19 +49,151 @@ func packet(t *testing.T) capture.Packet {
 	return p
 }
 
+// A ring is a source without packets whose watermark the test sets.
+type ring struct {
+	tap
+	mark time.Time
+	down bool
+}
+
+func (r *ring) Watermark() (time.Time, bool) { return r.mark, !r.down }
+
+// rings returns a live Domain of n rings with one shard.
+func rings(t *testing.T, n int) (d *Domain, list []*ring) {
+	t.Helper()
+	var sources []capture.Source
+	for range n {
+		list = append(list, new(ring))
+		sources = append(sources, list[len(list)-1])
+	}
+	d = New(sources, livePlan(1))
+	go func() { // whoever takes what the shard sends
+		for range d.out {
+		}
+	}()
+	t.Cleanup(func() { close(d.out) })
+	return d, list
+}
+
+// hand has reader i of d take p, dated so, and hand it to its shard, which takes it with what else waits.
+func hand(d *Domain, i int, p capture.Packet, t time.Time) {
+	r := d.readers[i]
+	p.Time = t
+	r.clock = later(r.clock, t)
+	r.sip.Read(&p, r.take)
+	r.flush()
+	d.shards[0].takeLive(nil)
+}
+
+// marked sets the watermark of reader i and has the shard look at it.
+func marked(d *Domain, list []*ring, i int, t time.Time) {
+	list[i].mark = t
+	d.readers[i].mark.settle(list[i])
+	d.shards[0].takeLive(nil)
+}
+
+// tracked returns how many messages the shard has taken, and how many of them were late.
+func tracked(d *Domain) [2]uint64 {
+	c := d.shards[0].track.Counts()
+	return [2]uint64{c.Tracked + c.Duplicates, d.shards[0].late.Load()}
+}
+
+// TestAMessageWaitsForTheLeastWatermark has two rings, of which one is behind.
+func TestAMessageWaitsForTheLeastWatermark(t *testing.T) {
+	p := packet(t)
+	d, list := rings(t, 2)
+	ms := time.Millisecond
+	hand(d, 0, p, p.Time.Add(100*ms))
+	marked(d, list, 0, p.Time.Add(200*ms))
+	for _, c := range []struct {
+		do   func()
+		want [2]uint64
+		why  string
+	}{
+		{func() {}, [2]uint64{0, 0}, "nothing is known of the other ring"},
+		{func() { marked(d, list, 1, p.Time.Add(100*ms)) }, [2]uint64{0, 0}, "one of the same time may follow"},
+		{func() { hand(d, 1, p, p.Time.Add(150*ms)) }, [2]uint64{0, 0}, "the other ring is behind"},
+		{func() { marked(d, list, 1, p.Time.Add(101*ms)) }, [2]uint64{1, 0}, "one has its turn"},
+		{func() { list[1].down = true; marked(d, list, 1, time.Time{}) }, [2]uint64{2, 0}, "a ring that is down"},
+		{func() { hand(d, 1, p, p.Time.Add(-300*ms)) }, [2]uint64{3, 1}, "one behind the watermark"},
+	} {
+		if c.do(); tracked(d) != c.want {
+			t.Errorf("%s: tracked and late = %v, want %v", c.why, tracked(d), c.want)
+		}
+	}
+}
+
+// TestWithoutAWatermarkTheDomainsClockHolds has rings that are all down.
+func TestWithoutAWatermarkTheDomainsClockHolds(t *testing.T) {
+	p := packet(t)
+	synctest.Test(t, func(t *testing.T) {
+		d, list := rings(t, 2)
+		for i := range list {
+			list[i].down = true
+			marked(d, list, i, time.Time{})
+		}
+		hand(d, 0, p, p.Time)
+		time.Sleep(liveTick)
+		d.shards[0].takeLive(nil)
+		if got, want := tracked(d), [2]uint64{1, 0}; got != want {
+			t.Errorf("tracked and late = %v, want %v", got, want)
+		}
+	})
+}
+
+// TestAFullBufferReleasesTheEarliest has a ring that is never sure of anything.
+func TestAFullBufferReleasesTheEarliest(t *testing.T) {
+	p := packet(t)
+	d, list := rings(t, 2)
+	s := d.shards[0]
+	marked(d, list, 0, p.Time)
+	hand(d, 0, p, p.Time.Add(time.Second))
+	s.reorder.limit = s.reorder.bytes * 3
+	for _, late := range []time.Duration{3 * time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second} {
+		hand(d, 0, p, p.Time.Add(late))
+	}
+	if got, want := tracked(d), [2]uint64{2, 0}; got != want || s.reorder.bytes > s.reorder.limit {
+		t.Errorf("tracked and late = %v with %d bytes of %d, want %v", got, s.reorder.bytes, s.reorder.limit, want)
+	}
+	hand(d, 0, p, p.Time.Add(1500*time.Millisecond)) // behind what has left
+	if got, want := tracked(d), [2]uint64{3, 1}; got != want {
+		t.Errorf("tracked and late = %v, want %v", got, want)
+	}
+}
+
+// TestAWatermarkThatGoesBackIsBelieved has a feed whose host's clock is set back by an hour, which no packet says.
+func TestAWatermarkThatGoesBackIsBelieved(t *testing.T) {
+	p := packet(t)
+	d, list := rings(t, 1)
+	marked(d, list, 0, p.Time)
+	marked(d, list, 0, p.Time.Add(-time.Hour))
+	hand(d, 0, p, p.Time.Add(-time.Hour))
+	if got, want := tracked(d), [2]uint64{0, 0}; got != want {
+		t.Errorf("tracked and late = %v, want %v: it waits for its turn", got, want)
+	}
+	marked(d, list, 0, p.Time.Add(time.Second-time.Hour))
+	if got, want := tracked(d), [2]uint64{1, 0}; got != want {
+		t.Errorf("tracked and late = %v, want %v", got, want)
+	}
+}
+
 // TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne sets the clock back by an hour while a message waits for its turn.
 func TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne(t *testing.T) {
 	p := packet(t)
-	d := New([]capture.Source{&tap{}, &tap{}}, livePlan(1))
-	r, s := d.readers[0], d.shards[0]
-	r.sip.Read(&p, r.take)
-	b := r.filling[0]
-	b.clock = p.Time
-	s.take(b)
+	d, list := rings(t, 2)
+	s := d.shards[0]
+	hand(d, 0, p, p.Time)
 	if n := s.track.Counts().Tracked; n != 0 {
 		t.Fatalf("tracked = %d before the turn, want 0", n)
 	}
-	s.take(&batch{stepped: true, drift: -time.Hour, clock: p.Time.Add(-time.Hour)})
+	r := d.readers[0]
+	list[0].mark = p.Time.Add(-time.Hour)
+	r.note(&capture.Packet{Time: p.Time.Add(-time.Hour), Step: -time.Hour})
+	if r.mark.Load() != unsettled {
+		t.Error("the watermark of the old clock still holds")
+	}
+	r.flush()
+	s.takeLive(nil)
 	if n := s.track.Counts().Tracked; n != 1 {
 		t.Errorf("tracked = %d after the step, want 1", n)
 	}
@@ -73,20 +205,19 @@ func TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne(t *testing.T) {
 // TestAReaderThatHasNotSeenTheStepMovesNoClock has two rings, of which one looks at the clock later.
 func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
 	p := packet(t)
-	d := New([]capture.Source{&tap{}, &tap{}}, livePlan(1))
+	d, list := rings(t, 2)
 	r, s := d.readers[0], d.shards[0]
-	s.take(&batch{clock: p.Time, dated: true})
-	s.take(&batch{stepped: true, drift: -time.Hour, dated: true, clock: p.Time.Add(-time.Hour)})
-	p.Origin = capture.Interface
-	r.sip.Read(&p, r.take)
-	b := r.filling[0]
-	b.clock, b.dated = p.Time.Add(time.Millisecond), true
-	s.take(b)
-	if got, want := s.wire, p.Time.Add(time.Millisecond-time.Hour); !got.Equal(want) {
+	s.takeLive(&batch{clock: p.Time, dated: true})
+	s.takeLive(&batch{stepped: true, drift: -time.Hour, dated: true, clock: p.Time.Add(-time.Hour)})
+	r.dated = true
+	hand(d, 0, p, p.Time.Add(time.Millisecond))
+	if got, want := s.wire, p.Time.Add(time.Millisecond-time.Hour); got.Sub(want).Abs() > time.Minute {
 		t.Errorf("clock = %v, want %v", got, want)
 	}
-	if m, ok := s.reorder.next(p.Time.Add(-time.Hour)); !ok || !m.at.Equal(p.Time.Add(-time.Hour)) {
-		t.Errorf("message = %v, %v, want it held by the new clock", m.at, ok)
+	marked(d, list, 0, p.Time)
+	marked(d, list, 1, p.Time.Add(time.Second-time.Hour))
+	if got, want := tracked(d), [2]uint64{1, 0}; got != want {
+		t.Errorf("tracked and late = %v, want %v: it waits by the new clock", got, want)
 	}
 }
 
@@ -106,34 +237,5 @@ func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
 	m.Add(Flow{Shard: 1, Clock: ev.Time.Add(-time.Hour)}, tell)
 	if told == 0 || kept != 1 {
 		t.Errorf("told = %d, kept = %d after the step, want all", told, kept)
-	}
-}
-
-// TestWhatComesAfterItsTurnGoesOnAtOnce lets one tap be late by more than the hold.
-func TestWhatComesAfterItsTurnGoesOnAtOnce(t *testing.T) {
-	b := &batch{}
-	h := reorder{}
-	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-	b.messages.Messages = make([]sip.Message, 3)
-	b.keys = make([]track.Keys, 3)
-	for i, late := range []time.Duration{30, 10, 0} {
-		b.messages.Messages[i].Time = at.Add(late * time.Millisecond)
-	}
-	if _, ok := h.next(at.Add(5 * time.Millisecond)); ok {
-		t.Error("an empty buffer has a message")
-	}
-	if n := h.add(b); n != 3 {
-		t.Errorf("held = %d, want 3", n)
-	}
-	var order []int
-	late := 0
-	for m, ok := h.next(at.Add(20 * time.Millisecond)); ok; m, ok = h.next(at.Add(20 * time.Millisecond)) {
-		order = append(order, m.i)
-		if m.late {
-			late++
-		}
-	}
-	if len(order) != 2 || order[0] != 2 || order[1] != 1 || late != 1 {
-		t.Errorf("order = %v with %d late, want [2 1] with 1", order, late)
 	}
 }

@@ -18,8 +18,11 @@ const flushEvery = 256
 // A reader reads one source and gives every message to the shard of its key.
 type reader struct {
 	*Domain
+	number  int
 	key     string // of the source in the configuration; "" without one
 	source  capture.Source
+	marked  capture.Watermarked // source, if the Domain is live and source has a watermark; else nil
+	mark    watermark           // of what was handed over
 	sip     *sip.Reader
 	keyer   track.Keyer
 	filling []*batch // by shard
@@ -37,6 +40,7 @@ type reader struct {
 // run is the only goroutine that touches r. It returns what ended the source, nil at its end.
 func (r *reader) run() error {
 	defer r.over.Store(true)
+	defer r.mark.Store(unfollowed)
 	for {
 		p, err := r.source.Next()
 		r.followResumable()
@@ -56,7 +60,10 @@ func (r *reader) run() error {
 		if p.Flow.Src.IsValid() { // else there is nothing but news
 			r.sip.Read(&p, r.take)
 		}
-		if r.pending >= flushEvery || r.pending > 0 && r.eager && !r.ready() {
+		switch {
+		case r.pending == 0:
+			r.mark.settle(r.marked)
+		case r.pending >= flushEvery, r.eager && !r.ready():
 			r.flush()
 		}
 		r.cut(p.Bare() && !r.ready(), false)
@@ -78,6 +85,9 @@ func (r *reader) note(p *capture.Packet) {
 		r.flush()
 		r.clock, r.drift = r.clock.Add(p.Step), r.drift+p.Step
 		r.Domain.clock.Store(r.clock.UnixNano())
+		if r.marked != nil { // what it was is by the old clock
+			r.mark.Store(unsettled)
+		}
 	}
 	if p.Missed == 0 && p.Step == 0 {
 		return
@@ -109,7 +119,7 @@ func (r *reader) take(m *sip.Message) {
 func (r *reader) flush() {
 	for i, s := range r.shards {
 		b := r.filling[i]
-		b.clock, b.drift, b.dated, b.again = r.clock, r.drift, r.dated, r.cuts.again
+		b.reader, b.clock, b.drift, b.dated, b.again = r.number, r.clock, r.drift, r.dated, r.cuts.again
 		if r.waits {
 			s.in <- b
 			r.filling[i] = s.spare()
@@ -127,6 +137,7 @@ func (r *reader) flush() {
 		}
 	}
 	r.reach()
+	r.mark.settle(r.marked)
 	r.pending = 0
 }
 
@@ -151,7 +162,9 @@ type batch struct {
 	dated    bool          // by a clock whose drift is known
 	drift    time.Duration // by how much the reader has seen the wall clock set, in all
 	clock    time.Time
-	left     int // messages that a hold has not let go
+	reader   int // that filled it
+	left     int // messages in a reorder buffer
+	bytes    int // that they take there
 
 	again    bool // was given before the restart
 	caughtUp bool // nothing of what follows was

@@ -28,8 +28,7 @@ func (d *Domain) Resume() {
 	for _, s := range d.shards {
 		counts := s.track.Counts()
 		s.counts.Store(&counts)
-		s.looked = time.Now()
-		s.wire = s.looked
+		s.follow(time.Now())
 	}
 }
 

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -24,18 +26,20 @@ type Flow struct {
 type shard struct {
 	number  int
 	track   *track.Tracker
+	domain  *Domain
 	in      chan *batch
 	free    chan *batch
 	out     chan<- Flow
 	live    bool
-	saves   bool     // open calls are kept in the journal
-	reorder *reorder // nil where one reader has the order already
+	saves   bool     // open calls go into the checkpoint log
+	reorder *reorder // nil for a file: its one reader has the order
 
-	wire   time.Time     // the domain's clock, as far as packets have brought it
-	looked time.Time     // when they had
-	drift  time.Duration // by which the wall clock was set, in all
-	domain *atomic.Int64 // the domain's clock
-	before int64         // what that was at the last tick
+	wire    time.Time     // the domain's clock, as far as packets have brought it
+	looked  time.Time     // when they had
+	drift   time.Duration // by which the wall clock was set, in all
+	before  int64         // the domain's clock at the last tick
+	passed  time.Time     // up to when all has been sent
+	stepped bool          // the wall clock was set: a watermark that was read before is of the old clock
 
 	savedAt time.Time
 
@@ -61,10 +65,13 @@ func queued(p Plan) int {
 	return 4
 }
 
-func newShard(number int, p Plan, out chan<- Flow) *shard {
-	s := &shard{number: number, track: track.New(p.Limits),
+func newShard(number int, p Plan, d *Domain) *shard {
+	s := &shard{number: number, track: track.New(p.Limits), domain: d,
 		in: make(chan *batch, queued(p)), free: make(chan *batch, queued(p)),
-		out: out, live: p.Live, saves: p.Saves, resume: p.Resume}
+		out: d.out, live: p.Live, saves: p.Saves, resume: p.Resume}
+	if p.Live {
+		s.reorder = &reorder{limit: cmp.Or(p.Reorder, DefaultReorder) / p.Shards}
+	}
 	s.track.Tell(p.Stages)
 	if p.Saves {
 		s.track.Save(p.Keyer)
@@ -108,16 +115,18 @@ func (s *shard) run() error {
 	for {
 		select {
 		case b, open := <-s.in:
-			if !open {
+			switch {
+			case !open:
 				s.end()
 				return nil
+			case s.live:
+				s.takeLive(b)
+			default:
+				s.take(b)
 			}
-			s.take(b)
 		case <-tick:
 			s.keepUp()
-			if !s.wire.IsZero() {
-				s.pass(s.wire.Add(time.Since(s.looked)))
-			}
+			s.takeLive(nil)
 		}
 	}
 }
@@ -132,33 +141,74 @@ func later(a, b time.Time) time.Time {
 // keepUp follows the domain's clock where the packets are for other shards: what was handed over a tick ago has come,
 // if nothing waits.
 func (s *shard) keepUp() {
-	at := time.Unix(0, s.before).UTC()
-	behind := s.wire.IsZero() || at.After(s.wire.Add(time.Since(s.looked)))
-	if s.before != 0 && behind && len(s.in) == 0 {
-		s.wire, s.looked = at, time.Now()
+	t := time.Unix(0, s.before).UTC()
+	if s.before != 0 && len(s.in) == 0 {
+		s.follow(t)
 	}
-	s.before = s.domain.Load()
+	s.before = s.domain.clock.Load()
 }
 
-// take observes b, or holds it until its turn has come.
+// running returns the domain's clock: what packets have brought it to and the time waited since.
+func (s *shard) running() time.Time {
+	if s.wire.IsZero() {
+		return s.wire
+	}
+	return s.wire.Add(time.Since(s.looked))
+}
+
+// follow moves the running clock of a live domain to t, if that is later.
+func (s *shard) follow(t time.Time) {
+	if s.wire.IsZero() || t.After(s.running()) {
+		s.wire, s.looked = t, time.Now()
+	}
+}
+
+// take observes a file's batch b.
 func (s *shard) take(b *batch) {
 	if b.caughtUp {
 		s.catchUp()
 	}
 	s.atCut = b.cut != nil
 	s.hear(b)
-	if s.wire = later(s.wire, b.clock); s.live {
-		s.looked = time.Now()
+	s.wire = later(s.wire, b.clock)
+	s.sendCut(s.observe(b), s.wire, b.cut)
+	s.giveBack(b)
+}
+
+// takeLive puts b and all that waits behind it into the reorder buffer, and lets the time come up to which all readers
+// had handed everything over before.
+func (s *shard) takeLive(b *batch) {
+	least := s.domain.least() // first: what it promises has come by now
+	if b != nil {
+		s.wait(b)
 	}
-	if s.reorder == nil {
-		s.sendCut(s.observe(b), s.wire, b.cut)
+	for range len(s.in) {
+		b, open := <-s.in
+		if !open {
+			break
+		}
+		s.wait(b)
+	}
+	switch {
+	case s.stepped:
+		s.stepped = false
+	case least == unfollowed && !s.wire.IsZero():
+		s.pass(s.running())
+	case least != unfollowed && least != unsettled:
+		s.pass(time.Unix(0, least).UTC())
+	}
+}
+
+// wait puts b into the reorder buffer.
+func (s *shard) wait(b *batch) {
+	s.hear(b)
+	s.follow(b.clock)
+	if !s.reorder.add(b) {
 		s.giveBack(b)
-		return
 	}
-	if s.reorder.add(b) == 0 {
-		s.giveBack(b)
+	if s.reorder.bytes > s.reorder.limit {
+		s.send(s.release(nil, math.MinInt64), s.passed)
 	}
-	s.pass(s.wire)
 }
 
 // mostDrift is how far two readers may be apart in what they say of the wall clock, which each looks at by itself.
@@ -168,8 +218,8 @@ const mostDrift = 500 * time.Millisecond
 func (s *shard) hear(b *batch) {
 	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
 		if s.reorder != nil { // what waits is timed by the old clock
-			s.send(s.release(nil, EndOfTime), s.wire.Add(-holdTime))
-			*s.reorder = reorder{}
+			s.send(s.release(nil, math.MaxInt64), s.passed)
+			s.reorder.passed, s.passed, s.stepped = time.Time{}, time.Time{}, true
 		}
 		s.drift, s.wire, s.before = b.drift, s.wire.Add(by), 0
 		s.track.Stepped(b.clock, by)
@@ -181,28 +231,30 @@ func (s *shard) hear(b *batch) {
 	}
 }
 
-// pass lets the time wire come.
-func (s *shard) pass(wire time.Time) {
-	var events []track.Event
-	if s.reorder != nil {
-		wire = wire.Add(-holdTime)
-		events = s.release(nil, wire)
+// pass lets the time t come. Only a clock that was set back makes it come again.
+func (s *shard) pass(t time.Time) {
+	if s.passed.Sub(t) <= mostDrift {
+		t = later(t, s.passed)
 	}
-	s.send(s.track.Advance(events, wire), wire)
+	events := s.release(nil, t.UnixNano())
+	s.reorder.left(t)
+	s.passed = t
+	s.send(s.track.Advance(events, t), t)
 }
 
-// release observes what was held and is not younger than until.
-func (s *shard) release(events []track.Event, until time.Time) []track.Event {
+// release observes what waits and is earlier than until, Unix nanoseconds, and what the buffer has no room for.
+func (s *shard) release(events []track.Event, until int64) []track.Event {
 	for {
 		h, ok := s.reorder.next(until)
 		if !ok {
 			return events
 		}
-		if h.late {
+		m := &h.b.messages.Messages[h.i]
+		if s.reorder.passed = later(s.reorder.passed, m.Time); h.late {
 			s.late.Add(1)
 		}
-		events = s.track.Observe(events, &h.b.messages.Messages[h.i], h.b.keys[h.i])
-		if h.b.left--; h.b.left == 0 {
+		events = s.track.Observe(events, m, h.b.keys[h.i])
+		if h.b.left == 0 {
 			s.giveBack(h.b)
 		}
 	}
@@ -213,7 +265,7 @@ func (s *shard) release(events []track.Event, until time.Time) []track.Event {
 func (s *shard) end() {
 	var events []track.Event
 	if s.reorder != nil {
-		events = s.release(events, EndOfTime)
+		events = s.release(events, math.MaxInt64)
 	}
 	if !s.abandoned.Load() && (!s.saves || s.cuts) {
 		events = s.track.Finish(events)
