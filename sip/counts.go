@@ -41,7 +41,7 @@ type Refusal uint8
 const (
 	TooLong   Refusal = iota // a limit of Limits
 	NoCallID                 // or no From, To or CSeq
-	DupSingle                // a header that may stand once stands twice
+	DupSingle                // a header of one value stands again, with another value
 	BadCSeq
 	Refusals
 )

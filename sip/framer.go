@@ -221,7 +221,7 @@ func (r *Reader) head(s *stream, b []byte) int {
 
 // hasVersion reports whether line begins or ends with the version that a start line has.
 func hasVersion(line []byte) bool {
-	return bytes.HasPrefix(line, version) || bytes.HasSuffix(bytes.TrimRight(line, "\r\n"), version)
+	return beginsWithVersion(line) || endsWithVersion(bytes.TrimRight(line, "\r\n"))
 }
 
 func isStart(line []byte) bool {

@@ -115,6 +115,7 @@ const (
 	BodyShort                      // Content-Length is more than there is
 	URIBad                         // a URI that could not be read: kept opaque
 	Folded                         // a selected header went over several lines
+	Repeated                       // a header of one value stood again, with the same value
 )
 
 // A Span is one selected value: Text[Off:Off+Len] of its Message.

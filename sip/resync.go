@@ -106,9 +106,9 @@ func (r *Reader) passLine(s *stream, b []byte) int {
 
 // What a landmark may begin with.
 var (
-	startMarks  = marksOf("IABCROPUSNM")
+	startMarks  = marksOf("IABCROPUSNMs")
 	binaryMarks = marksOf("\x14\x15\x16\x17\x81\x82")
-	marks       = marksOf("IABCROPUSNM\x14\x15\x16\x17\x81\x82")
+	marks       = marksOf("IABCROPUSNMs\x14\x15\x16\x17\x81\x82")
 )
 
 func marksOf(bytes string) (set [256]bool) {
@@ -156,28 +156,42 @@ func (r *Reader) isStartMark(b []byte) (kind mode, sure bool) {
 		return inHead, false
 	case !whole || !isStart(b[:n]):
 		return 0, true
-	case bytes.Count(b[:n], version) > 1: // a status line without its end, and another start line
+	case versions(b[:n]) > 1: // a status line without its end, and another start line
 		return 0, true
 	}
 	return inHead, true
 }
 
-// startWords are what a start line may begin with: the methods of the registry and the version, each with its space.
+// versions returns how often the version stands in line.
+func versions(line []byte) (n int) {
+	for i := bytes.IndexByte(line, '/'); i >= 0; i = bytes.IndexByte(line, '/') {
+		if i >= len("sip") && beginsWithVersion(line[i-len("sip"):]) {
+			n++
+		}
+		line = line[i+1:]
+	}
+	return n
+}
+
+// startWords are what a request's start line may begin with: the methods of the registry, each with its space.
 var startWords = func() (words []string) {
 	for m := Invite; m < Other; m++ {
 		words = append(words, methodNames[m]+" ")
 	}
-	return append(words, string(version)+" ")
+	return words
 }()
 
-// startWord reports whether b is one of startWords as far as b goes, and whether it goes far enough.
+// startWord reports whether b is one of startWords, or the version and a space, as far as b goes, and whether it goes
+// far enough.
 func startWord(b []byte) (whole, alike bool) {
 	for _, word := range startWords {
 		if n := min(len(b), len(word)); string(b[:n]) == word[:n] {
 			return n == len(word), true
 		}
 	}
-	return false, false
+	const word = version + " "
+	n := min(len(b), len(word))
+	return n == len(word), equalFold(word[:n], b[:n])
 }
 
 // A TLS record begins with its type, its version and its length, RFC 8446 section 5.1.

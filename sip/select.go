@@ -14,11 +14,10 @@ type pass struct {
 // A line is one header line with its continuations (RFC 3261 section 7.3.1).
 type line struct {
 	span
-	next    int  // where the following line begins
-	folded  bool // it has continuations
-	lf      bool // it ends in LF alone
-	tooLong bool // it is over the limit: to is not its end
-	open    bool // the text ended before the line did, or where a continuation could have begun
+	next   int  // where the following line begins
+	folded bool // it has continuations
+	lf     bool // it ends in LF alone
+	open   bool // the text ended before the line did, or where a continuation could have begun
 }
 
 // read walks over the headers of the message at the beginning of c.b. It says why it cannot be used, if not ok.
@@ -35,7 +34,7 @@ func (r *Reader) read(c *piece) (why Refusal, ok bool) {
 			r.pass.body = at + n
 			break
 		}
-		l := r.line(b, at)
+		l := lineAt(b, at)
 		if l.open && c.cut {
 			break // its end is not known
 		}
@@ -58,9 +57,8 @@ func lineBreak(b []byte) int {
 	return 0
 }
 
-// line finds the end of the line that begins at b[at], its continuations included. It stops at a line over the
-// limit, but goes on to the end of an Identity, which is left out without its message.
-func (r *Reader) line(b []byte, at int) line {
+// lineAt finds the end of the line that begins at b[at], its continuations included.
+func lineAt(b []byte, at int) line {
 	l := line{span: span{from: at}}
 	for i := at; ; l.folded = true {
 		n := bytes.IndexByte(b[i:], '\n')
@@ -73,24 +71,13 @@ func (r *Reader) line(b []byte, at int) line {
 		if l.open || b[i] != ' ' && b[i] != '\t' {
 			break
 		}
-		if i-at > r.limits.Line && !isIdentity(b[at:i]) {
-			l.tooLong = true
-			break
-		}
 	}
 	if l.to > at && b[l.to-1] == '\r' {
 		l.to--
 	} else {
 		l.lf = l.next > l.to
 	}
-	l.tooLong = l.tooLong || l.to-at > r.limits.Line
 	return l
-}
-
-func isIdentity(b []byte) bool {
-	name, _, ok := bytes.Cut(b[:min(len(b), 16)], []byte{':'})
-	f := find(bytes.TrimRight(name, " \t"))
-	return ok && f != nil && f.header == Identity
 }
 
 // header takes note of the line l of b. A line without a colon is stepped over.
@@ -101,9 +88,6 @@ func (r *Reader) header(b []byte, l line) (why Refusal, ok bool) {
 	if l.lf {
 		r.m.Flags |= BareLF
 	}
-	if l.tooLong {
-		return TooLong, r.leaveOut(b[l.from:l.to])
-	}
 	colon := bytes.IndexByte(b[l.from:l.to], ':')
 	if colon < 0 {
 		return 0, true
@@ -113,23 +97,24 @@ func (r *Reader) header(b []byte, l line) (why Refusal, ok bool) {
 		return 0, true
 	}
 	value := trim(b, span{l.from + colon + 1, l.to})
-	if f := find(b[name.from:name.to]); f != nil {
+	f := find(b[name.from:name.to])
+	if f == nil && r.want[Link] && r.isLink(b[name.from:name.to]) {
+		f = &linkField
+	}
+	switch {
+	case f == nil || f.header == 0 || !r.want[f.header]: // what is not read refuses no message
+		return 0, true
+	case l.to-l.from <= r.limits.Line:
 		return r.field(f, b, value)
+	case f.header == Identity:
+		r.counts.oversize.Add(1)
+		return 0, true
 	}
-	if r.want[Link] && r.isLink(b[name.from:name.to]) {
-		r.keep(Link, b, value)
-	}
-	return 0, true
+	return TooLong, false
 }
 
-// leaveOut counts an Identity over the limit, and reports whether the line is one.
-func (r *Reader) leaveOut(line []byte) bool {
-	if !isIdentity(line) {
-		return false
-	}
-	r.counts.oversize.Add(1)
-	return true
-}
+// linkField is what the headers are that name other legs.
+var linkField = field{header: Link}
 
 func (r *Reader) isLink(name []byte) bool {
 	for _, l := range r.links {
@@ -140,16 +125,14 @@ func (r *Reader) isLink(name []byte) bool {
 	return false
 }
 
-// field takes note of a header that is known.
+// field takes note of a header that is read.
 func (r *Reader) field(f *field, b []byte, value span) (why Refusal, ok bool) {
+	text := b[value.from:value.to]
 	if r.pass.seen&f.once != 0 {
-		return DupSingle, false
+		r.m.Flags |= Repeated
+		return DupSingle, r.repeats(f.header, b, text)
 	}
 	r.pass.seen |= f.once
-	if !r.want[f.header] {
-		return 0, true
-	}
-	text := b[value.from:value.to]
 	if f.address && (len(text) > r.limits.AddressLine || r.paramBomb(text)) {
 		return TooLong, false
 	}

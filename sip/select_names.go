@@ -4,19 +4,18 @@ package sip
 type field struct {
 	name    string // lower case
 	header  Header
-	once    uint8 // bit of a header that may stand once in a message, 0 for the others
+	once    uint8 // bit of a header that has one value in a message, 0 for the others
 	address bool  // its values are addresses: Limits.AddressLine and Limits.Params hold
 	next    uint8 // the next of its bucket, counted from 1; 0 ends it
 }
 
-// Bits of field.once. Max-Forwards is known for this alone: its value is not looked at.
+// Bits of field.once.
 const (
 	onceCallID uint8 = 1 << iota
 	onceCSeq
 	onceFrom
 	onceTo
 	onceLength
-	onceForwards
 )
 
 // What a message must have.
@@ -32,7 +31,7 @@ var fields = []field{
 	{name: "content-type", header: ContentType}, {name: "c", header: ContentType},
 	{name: "content-length", header: ContentLength, once: onceLength},
 	{name: "l", header: ContentLength, once: onceLength},
-	{name: "max-forwards", once: onceForwards},
+	{name: "max-forwards"}, // known, so that no leg is joined by it; not read
 	{name: "expires", header: Expires},
 	{name: "user-agent", header: UserAgent},
 	{name: "server", header: Server},
@@ -74,28 +73,35 @@ var fields = []field{
 	{name: "event", header: Event}, {name: "o", header: Event},
 }
 
-// longestName is the length of the longest name in fields.
-const longestName = len("p-access-network-info")
+// A nameIndex finds a field by its name.
+type nameIndex struct {
+	fields  []field
+	heads   [256]uint8 // by bucket: the first field of it, counted from 1; 0 without one
+	longest int        // length of the longest name, in bytes: a longer one is not looked for
+}
 
-// buckets holds where fields begin by bucket, counted from 1; 0 is an empty bucket.
-var buckets = chain(fields)
+var names = newNameIndex(fields)
 
-func chain(fs []field) (heads [256]uint8) {
+func newNameIndex(fs []field) (x nameIndex) {
+	x.fields = fs
 	for i := range fs {
 		b := bucket([]byte(fs[i].name))
-		fs[i].next = heads[b]
-		heads[b] = uint8(i + 1)
+		fs[i].next = x.heads[b]
+		x.heads[b] = uint8(i + 1)
+		x.longest = max(x.longest, len(fs[i].name))
 	}
-	return heads
+	return x
 }
 
 // find returns what is known of the header of that name, whatever its case; nil for one that is stepped over.
-func find(name []byte) *field {
-	if len(name) == 0 || len(name) > longestName {
+func find(name []byte) *field { return names.find(name) }
+
+func (x *nameIndex) find(name []byte) *field {
+	if len(name) == 0 || len(name) > x.longest {
 		return nil
 	}
-	for i := buckets[bucket(name)]; i != 0; i = fields[i-1].next {
-		if f := &fields[i-1]; sameWord(f.name, name) {
+	for i := x.heads[bucket(name)]; i != 0; i = x.fields[i-1].next {
+		if f := &x.fields[i-1]; sameWord(f.name, name) {
 			return f
 		}
 	}

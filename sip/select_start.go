@@ -2,8 +2,8 @@ package sip
 
 import "bytes"
 
-// A start is a start line that could be read: RFC 3261 sections 7.1 and 7.2, to the letter. White space that the
-// grammar does not have makes it unreadable, as it does for the parties on the wire.
+// A start is a start line that could be read: RFC 3261 sections 7.1 and 7.2, to the letter, the version in any case.
+// White space that the grammar does not have makes it unreadable, as it does for the parties on the wire.
 type start struct {
 	method Method
 	token  []byte // a request's method as sent
@@ -13,7 +13,18 @@ type start struct {
 	next   int  // where the line after it begins
 }
 
-var version = []byte("SIP/2.0")
+// version is compared without case (RFC 3261 section 7.1).
+const version = "sip/2.0"
+
+// beginsWithVersion reports whether line begins with the version.
+func beginsWithVersion(line []byte) bool {
+	return len(line) >= len(version) && equalFold(version, line[:len(version)])
+}
+
+// endsWithVersion reports whether line, its line break left out, ends with the version.
+func endsWithVersion(line []byte) bool {
+	return len(line) >= len(version) && equalFold(version, line[len(line)-len(version):])
+}
 
 // readStart reads the start line at the beginning of b.
 func readStart(b []byte) (start, bool) {
@@ -27,7 +38,7 @@ func readStart(b []byte) (start, bool) {
 	} else {
 		s.lf = s.next > end
 	}
-	if bytes.HasPrefix(b[:end], version) {
+	if beginsWithVersion(b[:end]) {
 		return s, s.statusLine(b[:end])
 	}
 	return s, s.requestLine(b[:end])
@@ -52,7 +63,7 @@ func (s *start) statusLine(line []byte) bool {
 func (s *start) requestLine(line []byte) bool {
 	sp := bytes.IndexByte(line, ' ')
 	tail := len(line) - len(version) - 1
-	if sp < 1 || tail <= sp+1 || line[tail] != ' ' || !bytes.Equal(line[tail+1:], version) {
+	if sp < 1 || tail <= sp+1 || line[tail] != ' ' || !endsWithVersion(line) {
 		return false
 	}
 	s.token, s.uri = line[:sp], span{sp + 1, tail}

@@ -103,11 +103,13 @@ func TestMessageIsRefusedForOneReason(t *testing.T) {
 		why  Refusal
 	}{
 		"two Call-IDs":        {minimal("i: d"), DupSingle},
-		"two CSeqs":           {minimal("CSeq: 1 INVITE"), DupSingle},
+		"two CSeqs":           {minimal("CSeq: 2 INVITE"), DupSingle},
+		"two CSeq methods":    {minimal("CSeq: 1 ACK"), DupSingle},
 		"two Froms":           {minimal("f: <sip:a@h>"), DupSingle},
 		"two Tos":             {minimal("T : <sip:a@h>"), DupSingle},
-		"two lengths":         {minimal("Content-Length: 0", "l: 0"), DupSingle},
-		"two Max-Forwards":    {minimal("Max-Forwards: 70", "Max-Forwards: 70"), DupSingle},
+		"two lengths":         {minimal("Content-Length: 0", "l: 1"), DupSingle},
+		"a length and none":   {minimal("Content-Length: 0", "l: "), DupSingle},
+		"the third From":      {minimal("f: <sip:a@h>;tag=1", "f: <sip:a@h>;tag=2"), DupSingle},
 		"no Call-ID":          {strings.Replace(minimal(), "Call-ID", "Call-IDs", 1), NoCallID},
 		"no From":             {strings.Replace(minimal(), "From", "Form", 1), NoCallID},
 		"no To":               {strings.Replace(minimal(), "To: ", "Too: ", 1), NoCallID},
@@ -119,8 +121,8 @@ func TestMessageIsRefusedForOneReason(t *testing.T) {
 		"negative CSeq":       {strings.Replace(minimal(), "1 INVITE", "-1 INVITE", 1), BadCSeq},
 		"start line":          {strings.Replace(minimal(), "bob", long(2048), 1), TooLong},
 		"headers":             {minimal(slices.Repeat([]string{"X: y"}, 124)...), TooLong},
-		"line":                {minimal("X: " + long(8192)), TooLong},
-		"line, folded":        {minimal("X: " + strings.Repeat("y\r\n ", 3000)), TooLong},
+		"line":                {minimal("User-Agent: " + long(8192)), TooLong},
+		"line, folded":        {minimal("User-Agent: " + strings.Repeat("y\r\n ", 3000)), TooLong},
 		"address line":        {minimal("Contact: <sip:" + long(2048) + "@h>"), TooLong},
 		"parameters":          {minimal("Contact: <sip:a@h" + strings.Repeat(";p", 65) + ">"), TooLong},
 		"URI headers":         {minimal("Contact: <sip:a@h?" + strings.Repeat("&p", 65) + ">"), TooLong},
@@ -140,7 +142,10 @@ func TestLimitsAreWhatTheySay(t *testing.T) {
 	for name, text := range map[string]string{
 		"CSeq":           strings.Replace(minimal(), "1 INVITE", "2147483647 \t INVITE", 1),
 		"headers":        minimal(slices.Repeat([]string{"X: y"}, 123)...),
-		"line":           minimal("X: " + strings.Repeat("y", 8189)),
+		"line":           minimal("k: " + strings.Repeat("y", 8189)),
+		"unread line":    minimal("P-Other: "+strings.Repeat("y", 9000), "P-Other: z"),
+		"unread, folded": minimal("P-Other: " + strings.Repeat("y\r\n ", 3000)),
+		"Max-Forwards":   minimal("Max-Forwards: 70", "Max-Forwards: 69", "Max-Forwards: "+strings.Repeat("7", 9000)),
 		"address line":   minimal("Contact: <sip:" + strings.Repeat("x", 2048-8) + "@h>"),
 		"parameters":     minimal("Contact: " + full + ", " + full),
 		"no colon":       minimal("a line of nothing"),
@@ -155,6 +160,45 @@ func TestLimitsAreWhatTheySay(t *testing.T) {
 		r := NewReader(everything(), DefaultLimits())
 		if m := readOne(t, r, text); m == nil {
 			t.Errorf("%s: refused = %v, want it used", name, r.Counts().Refused)
+		}
+	}
+}
+
+// TestEqualRepeatsAreReadOnce repeats headers of one value, however the value is written.
+func TestEqualRepeatsAreReadOnce(t *testing.T) {
+	for _, lines := range [][]string{
+		{"Call-ID: c"}, {"i:c"}, {"CSeq: 1 INVITE"}, {"CSeq: 01  INVITE"}, {"From: <sip:a@h>;tag=1"},
+		{"f : <sip:a@h>;tag=1 \t"}, {"To: <sip:b@h>"}, {"t:\r\n <sip:b@h>"}, {"Content-Length: 0", "Content-Length: 00"},
+		{"Content-Length: 0", "l: 0", "l: 0", "i: c"}, {"Content-Length: many", "l: many"},
+	} {
+		r := NewReader(everything(), DefaultLimits())
+		m := readOne(t, r, minimal(lines...))
+		if m == nil || m.Flags&Repeated == 0 || r.Counts().Odd[6] != 1 {
+			t.Errorf("%q: used = %t, refused = %v, want it used and counted", lines, m != nil, r.Counts().Refused)
+			continue
+		}
+		for _, h := range []Header{CallID, CSeq, From, To} {
+			if n := len(m.values(h)); n != 1 {
+				t.Errorf("%q: values of header %d = %d, want 1", lines, h, n)
+			}
+		}
+	}
+	m := readOne(t, NewReader(everything(), DefaultLimits()), minimal("Route: <sip:h>", "Route: <sip:h>"))
+	if m == nil || m.Flags != 0 {
+		t.Error("two equal Routes count as a repeat, want two values")
+	}
+}
+
+// TestLongestNameIsFound adds a header whose name is longer than all others.
+func TestLongestNameIsFound(t *testing.T) {
+	longer := strings.Repeat("p-long-name-", 9)
+	x := newNameIndex(append(slices.Clone(fields), field{name: longer, header: Event}))
+	if f := x.find([]byte(strings.ToUpper(longer))); f == nil || f.header != Event {
+		t.Errorf("a name of %d bytes: got = %v, want its field", len(longer), f)
+	}
+	for _, one := range fields {
+		if f := find([]byte(one.name)); f == nil || f.header != one.header {
+			t.Errorf("%s: got = %v, want header %d", one.name, f, one.header)
 		}
 	}
 }
@@ -179,7 +223,7 @@ func TestOversizeIdentityIsLeftOutAndTheCallKept(t *testing.T) {
 		}
 	}
 	r := NewReader(everything(), DefaultLimits())
-	if readOne(t, r, minimal("X: "+strings.Repeat("e", 9000))); r.Counts().Oversize != 0 {
+	if readOne(t, r, minimal("P-Other: "+strings.Repeat("e", 9000))); r.Counts().Oversize != 0 {
 		t.Errorf("oversize = %d for a line that is no Identity, want 0", r.Counts().Oversize)
 	}
 }

@@ -34,7 +34,12 @@ func TestStartLinesAreReadToTheLetter(t *testing.T) {
 		" INVITE sip:b@h SIP/2.0":        "",
 		"IN,ITE sip:b@h SIP/2.0":         "",
 		"GET http://h/ HTTP/1.1":         "",
-		"INVITE sip:b@h sip/2.0":         "",
+		"INVITE sip:b@h sip/2.0":         "INVITE 0",
+		"INVITE sip:b@h Sip/2.0":         "INVITE 0",
+		"invite sip:b@h sip/2.0":         "other 0",
+		"sip/2.0 200 x":                  "INVITE 200",
+		"SiP/2.0 200":                    "INVITE 200",
+		"sip/2.0x200 x":                  "",
 		"INVITE sip:b@h;a=\"b\" SIP/2.0": "INVITE 0",
 	} {
 		text := line + strings.TrimPrefix(minimal(), "INVITE sip:bob@h SIP/2.0")

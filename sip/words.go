@@ -12,7 +12,7 @@ func (r Refusal) String() string {
 	return "unknown"
 }
 
-var flagNames = [...]string{"truncated", "cseq_mismatch", "bare_lf", "body_short", "uri_bad", "folded"}
+var flagNames = [...]string{"truncated", "cseq_mismatch", "bare_lf", "body_short", "uri_bad", "folded", "repeated"}
 
 // String returns the word of the lowest bit of f.
 func (f Flags) String() string {

@@ -19,12 +19,18 @@ type head struct {
 func startsSIP(in []byte) bool {
 	line, _, _ := bytes.Cut(in, []byte("\n"))
 	line = bytes.TrimRight(line, "\r")
-	if bytes.HasPrefix(line, []byte("SIP/2.0 ")) {
+	if statusLine(line) {
 		return len(line) >= 11 && isNumber(line[8:11])
 	}
 	space := bytes.IndexByte(line, ' ')
-	return space > 0 && bytes.IndexFunc(line[:space], notToken) < 0 && bytes.HasSuffix(line, []byte(" SIP/2.0")) &&
+	return space > 0 && bytes.IndexFunc(line[:space], notToken) < 0 && bytes.HasSuffix(lower(line), []byte(" sip/2.0")) &&
 		bytes.IndexByte(line[space:], ':') > 0
+}
+
+// statusLine reports whether line begins as that of a response, the version in any case (RFC 3261 section 7.1).
+func statusLine(line []byte) bool {
+	const version = "SIP/2.0 "
+	return len(line) >= len(version) && bytes.EqualFold(line[:len(version)], []byte(version))
 }
 
 // notToken reports whether r may not stand in a token, RFC 3261 section 25.1.
@@ -111,7 +117,7 @@ func (d *disguise) lines(out, in []byte) {
 }
 
 func (d *disguise) startLine(out, in []byte) {
-	if bytes.HasPrefix(in, []byte("SIP/2.0 ")) {
+	if statusLine(in) {
 		copy(out, in[:11])
 		d.stretch(out[11:], in[11:], spoken)
 		return
