@@ -116,7 +116,7 @@ func (d *daemon) consumerName() string { return "store-" + d.sensor }
 
 // openStore opens the store that s names.
 func openStore(s *setup) (store.Store, error) {
-	c := sqlite.Config{Dir: s.storePath(), Today: today, Receipt: map[string]bool{}}
+	c := sqlite.Config{Dir: s.storePath(), Policy: s.policy, Today: today, Receipt: map[string]bool{}}
 	for _, p := range s.purposes {
 		c.Receipt[p.Name] = p.FromReceipt
 	}

@@ -35,7 +35,7 @@ var house = map[string]room{
 	"store/cpni":   {imports: []string{"sip/track"}, others: []string{"github.com/BurntSushi/toml"}},
 	"store/policy": {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store/vault":  {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
-	"store":        {imports: []string{"store/policy"}},
+	"store":        {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/bus": {imports: []string{"store", "store/vault"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite":    {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},

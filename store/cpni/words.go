@@ -51,6 +51,9 @@ func MissingWord(word string) track.Missing {
 	return 0
 }
 
+// FlagOrder returns where a word of call_flags stands in the order in which records list them.
+func FlagOrder(word string) int { return slices.Index(flagWords[:], word) }
+
 func words(set uint16, all []string) (in []string) {
 	for i, word := range all {
 		if set&(1<<i) != 0 {

@@ -9,33 +9,42 @@ import (
 	"maps"
 	"slices"
 
-	"sipsieve/store/policy"
+	"sipsieve/store"
 )
 
 // attachLimit is how many partitions one transaction has beside its own; SQLite takes ten.
 const attachLimit = 8
 
-// apply makes the change c, whose rows belong in p. Over several files it is atomic, but for a crash of the host
-// between two commits: then rows are there twice, until the Put is repeated.
-func (s *Store) apply(ctx context.Context, p place, c change) error {
-	others := slices.DeleteFunc(slices.Collect(maps.Keys(c.out)), func(q place) bool { return q == p })
-	slices.SortFunc(others, func(a, b place) int { return a.day().Compare(b.day()) })
-	if len(c.write) == 0 && len(c.out) == 0 {
-		return nil
+// A change is what a join does to the partitions: rows to write, and ids to take out.
+type change struct {
+	write map[place][]store.Row
+	out   map[place][]string
+}
+
+// apply makes the change c. Over several files it is atomic, but for a crash of the host between two commits: then rows
+// are there twice, until the Put is repeated. Over more files than one transaction takes, all are written first.
+func (s *Store) apply(ctx context.Context, c change) error {
+	early := func(a, b place) int { return a.day().Compare(b.day()) }
+	places := slices.SortedFunc(maps.Keys(c.write), early)
+	for _, q := range slices.SortedFunc(maps.Keys(c.out), early) {
+		if c.write[q] == nil {
+			places = append(places, q)
+		}
 	}
-	if len(others) == 0 {
-		return s.commit(ctx, p, nil, c)
-	}
-	for part := range slices.Chunk(others, attachLimit) {
-		if err := s.commit(ctx, p, part, c); err != nil {
+	for _, q := range places {
+		if _, err := s.partition(ctx, q); err != nil { // makes the file, if there is none
 			return err
 		}
-		c.write = nil
+	}
+	for part := range slices.Chunk(places, 1+attachLimit) {
+		if err := s.commit(ctx, part[0], part[1:], c); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// commit is one transaction: what c writes to p, and what it takes out of p and of others.
+// commit is one transaction: what c writes to p and to others, and what it takes out of them.
 func (s *Store) commit(ctx context.Context, p place, others []place, c change) error {
 	db, err := s.partition(ctx, p)
 	if err != nil {
@@ -49,11 +58,11 @@ func (s *Store) commit(ctx context.Context, p place, others []place, c change) e
 	if err == nil {
 		err = transact(ctx, conn, func(tx *sql.Tx) error {
 			for i, q := range others {
-				if err := take(ctx, tx, alias(i), c.out[q]); err != nil {
+				if err := errors.Join(take(ctx, tx, alias(i), c.out[q]), write(ctx, tx, alias(i), c.write[q])); err != nil {
 					return err
 				}
 			}
-			return errors.Join(take(ctx, tx, "main", c.out[p]), write(ctx, tx, c))
+			return errors.Join(take(ctx, tx, "main", c.out[p]), write(ctx, tx, "main", c.write[p]))
 		})
 	}
 	if len(others) == 0 {
@@ -99,31 +108,35 @@ func take(ctx context.Context, tx *sql.Tx, partition string, ids []string) error
 	return err
 }
 
-// write puts rows into the transaction's own partition, over those that they replace.
-func write(ctx context.Context, tx *sql.Tx, c change) error {
-	if len(c.write) == 0 {
+// write puts rows into a partition, by its name in the transaction, over those that they replace.
+func write(ctx context.Context, tx *sql.Tx, partition string, rows []store.Row) error {
+	if len(rows) == 0 {
 		return nil
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO main.excerpt
-		(id, kind, sensor, stage, revision, status, completeness, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, sensor = excluded.sensor, stage = excluded.stage,
-		revision = excluded.revision, status = excluded.status, completeness = excluded.completeness, body = excluded.body`)
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO "+partition+insertRow)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = insert.Close() }()
-	for _, id := range c.order {
-		if x, wins := c.write[id]; wins {
-			if err := writeRow(ctx, insert, x); err != nil {
-				return err
-			}
+	for _, row := range rows {
+		if err := writeRow(ctx, insert, row); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func writeRow(ctx context.Context, insert *sql.Stmt, x policy.Excerpt) error {
+const insertRow = `.excerpt
+	(id, kind, sensor, stage, revision, status, completeness, body, dialog, unseen, spool, seq, parts)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, sensor = excluded.sensor, stage = excluded.stage,
+	revision = excluded.revision, status = excluded.status, completeness = excluded.completeness, body = excluded.body,
+	dialog = excluded.dialog, unseen = excluded.unseen, spool = excluded.spool, seq = excluded.seq, parts = excluded.parts`
+
+func writeRow(ctx context.Context, insert *sql.Stmt, x store.Row) error {
+	dialog := sql.NullString{String: x.Dialog, Valid: x.Dialog != ""}
+	parts := sql.NullString{String: string(x.PartsText()), Valid: x.Parts != nil}
 	_, err := insert.ExecContext(ctx, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness,
-		string(x.Body()))
+		string(x.Body()), dialog, x.Missing, x.Published.Stream, int64(x.Published.Number), parts)
 	return err
 }

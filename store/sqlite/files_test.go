@@ -203,7 +203,8 @@ func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := old.Excerpt(t)
-	_, err = db.Exec(`INSERT INTO excerpt VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision,
+	_, err = db.Exec(`INSERT INTO excerpt (id, kind, sensor, stage, revision, status, completeness, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision,
 		x.Status, x.Completeness, string(x.Body()))
 	if err != nil {
 		t.Fatal(err)

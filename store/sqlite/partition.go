@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// table is one partition's. What the join needs stands by itself; the rest of the envelope is read from the body.
+// table is one partition's. What the join needs stands by itself; the rest of the envelope is read from the body. What
+// a file of an older version does not have is in later.
 const table = `CREATE TABLE IF NOT EXISTS excerpt (
 	id TEXT PRIMARY KEY NOT NULL,
 	kind TEXT NOT NULL,
@@ -24,8 +25,16 @@ const table = `CREATE TABLE IF NOT EXISTS excerpt (
 	body TEXT NOT NULL%s
 ) STRICT`
 
+// later are the columns that came after the first version: the dialog, what of it was not seen, as a set of
+// track.Missing, where the excerpt stands in its sensor's stream, and what the row was made of, if that is several.
+var later = []string{"dialog TEXT", "unseen INTEGER", "spool INTEGER", "seq INTEGER", "parts TEXT"}
+
+// index finds the rows of a dialog.
+const index = "CREATE INDEX IF NOT EXISTS excerpt_dialog ON excerpt (dialog) WHERE dialog IS NOT NULL"
+
 // own are the columns of the table that a configuration may not name.
-var own = []string{"id", "kind", "sensor", "stage", "revision", "status", "completeness", "body"}
+var own = []string{"id", "kind", "sensor", "stage", "revision", "status", "completeness", "body",
+	"dialog", "unseen", "spool", "seq", "parts"}
 
 // envelope are the keys of the envelope that are read from the body.
 var envelope = []string{"schema", "purpose", "policy", "class", "expires", "site", "source", "missing"}
@@ -135,12 +144,32 @@ func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
 		return nil, wrap("open", err)
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, schema(s.config.Columns)); err != nil {
+	if err := prepare(ctx, db, schema(s.config.Columns)); err != nil {
 		_ = db.Close()
 		return nil, wrap("make partition", err)
 	}
 	s.open.add(p, db)
 	return db, nil
+}
+
+// prepare makes the table of a partition, and adds to that of an older version what came later. Rows from before have no
+// dialog.
+func prepare(ctx context.Context, db *sql.DB, schema string) error {
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	var have int
+	const columns = "SELECT count(*) FROM pragma_table_info('excerpt') WHERE name IN ('dialog', 'parts')"
+	err := db.QueryRowContext(ctx, columns).Scan(&have)
+	if err != nil || have == 2 {
+		return err
+	}
+	statements := []string{}
+	for _, column := range later {
+		statements = append(statements, "ALTER TABLE excerpt ADD COLUMN "+column)
+	}
+	_, err = db.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(append(statements, index), ";")+";COMMIT")
+	return err
 }
 
 // create makes an empty file that nobody else may read, and its directory; both outlive a crash of the host.

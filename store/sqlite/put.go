@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"sipsieve/store"
@@ -50,108 +49,113 @@ func sortOut(xs []policy.Excerpt) (order []place, of map[place][]policy.Excerpt,
 	return order, of, refused
 }
 
-// A change is what a join does to the partitions: rows to write in one, and ids to take out of others, which a row
-// that replaces them, or a crash between two files, left there.
-type change struct {
-	write map[string]policy.Excerpt
-	order []string // the ids of write, and of those that lost
-	out   map[place][]string
-}
-
-// join puts xs, which all belong in p, or less where what is there already wins.
+// join puts xs, whose own partition is p, or less where what is there already wins.
 func (s *Store) join(ctx context.Context, p place, xs []policy.Excerpt) error {
-	c := change{write: map[string]policy.Excerpt{}, out: map[place][]string{}}
-	for _, x := range xs {
-		before, seen := c.write[x.ID]
-		if !seen {
-			c.order = append(c.order, x.ID)
-		}
-		if !seen || store.Replaces(x, before) {
-			c.write[x.ID] = x
-		}
-	}
 	near, err := s.near(p)
 	if err != nil {
 		return err
 	}
-	kept := map[string]found{}
+	g := gather(xs)
 	for _, q := range near {
-		if err := s.compare(ctx, q, &c, kept); err != nil {
+		rows, err := s.lookUp(ctx, q, g)
+		if err != nil {
+			return err
+		}
+		g.add(rows)
+	}
+	c := change{write: map[place][]store.Row{}, out: map[place][]string{}}
+	for _, one := range g.list() {
+		if one.plain() {
+			c.settle(p, one)
+			continue
+		}
+		if err := s.rejoin(ctx, one, &c); err != nil {
 			return err
 		}
 	}
-	c.settle(p, kept)
-	return s.apply(ctx, p, c)
+	return s.apply(ctx, c)
 }
 
-// settle leaves of c what wins over the rows that were found.
-func (c *change) settle(p place, kept map[string]found) {
-	for id, row := range kept {
-		switch {
-		case !store.Replaces(c.write[id], row.excerpt):
-			delete(c.write, id)
-		case row.in != p:
-			c.out[row.in] = append(c.out[row.in], id)
+// near returns the partitions where an id or a dialog of p may lie: p's own and the days beside it, or all of the
+// purpose.
+func (s *Store) near(p place) ([]place, error) {
+	days := s.purpose(p).DaysApart()
+	if !s.config.Receipt[p.purpose] && days == 1 {
+		return slices.DeleteFunc([]place{p.next(-1), p, p.next(1)}, func(q place) bool { return !s.exists(q) }), nil
+	}
+	all, err := s.places(p.purpose)
+	if s.config.Receipt[p.purpose] {
+		return all, err
+	}
+	from, to := p.next(-days).day(), p.next(days).day()
+	return slices.DeleteFunc(all, func(q place) bool { return q.day().Before(from) || q.day().After(to) }), err
+}
+
+// purpose returns the purpose of p in the store's policy, nil if it has none.
+func (s *Store) purpose(p place) *policy.Purpose {
+	if s.config.Policy == nil {
+		return nil
+	}
+	u, _ := s.config.Policy.Purpose(p.purpose)
+	return u
+}
+
+// settle puts the best of one id where no other id has to do with it. Of all that is there only one stays.
+func (c *change) settle(p place, g *group) {
+	best, rows := g.xs[0], g.rows
+	for _, x := range g.xs[1:] {
+		if store.Replaces(x, best) {
+			best = x
 		}
 	}
-}
-
-// near returns the partitions where an id of p may lie: p's own and the days beside it, or all of the purpose.
-func (s *Store) near(p place) ([]place, error) {
-	if s.config.Receipt[p.purpose] {
-		return s.places(p.purpose)
+	if len(rows) == 0 {
+		c.write[p] = append(c.write[p], store.Row{Excerpt: best})
+		return
 	}
-	return slices.DeleteFunc([]place{p.next(-1), p, p.next(1)}, func(q place) bool { return !s.exists(q) }), nil
-}
-
-// A found is the row of an id that won up to now, and where it is.
-type found struct {
-	excerpt policy.Excerpt
-	in      place
-}
-
-// compare holds the rows of q against what c is to write and what was found elsewhere. Of all only one stays.
-func (s *Store) compare(ctx context.Context, q place, c *change, kept map[string]found) error {
-	rows, err := s.lookUp(ctx, q, c.order)
-	if err != nil {
-		return err
+	kept := rows[0]
+	for _, row := range rows[1:] {
+		loser := row
+		if store.Replaces(row.Excerpt, kept.Excerpt) {
+			loser, kept = kept, row
+		}
+		c.out[loser.in] = append(c.out[loser.in], loser.ID)
 	}
-	for _, row := range rows {
-		if before, twice := kept[row.ID]; twice {
-			loser := q
-			if store.Replaces(row, before.excerpt) {
-				loser, kept[row.ID] = before.in, found{row, q}
-			}
-			c.out[loser] = append(c.out[loser], row.ID)
-		} else {
-			kept[row.ID] = found{row, q}
+	if !store.Replaces(best, kept.Excerpt) {
+		return
+	}
+	c.write[p] = append(c.write[p], store.Row{Excerpt: best})
+	if kept.in != p {
+		c.out[kept.in] = append(c.out[kept.in], kept.ID)
+	}
+}
+
+// rejoin makes the rows of one group anew, of all that was published of it.
+func (s *Store) rejoin(ctx context.Context, g *group, c *change) error {
+	var xs []policy.Excerpt
+	for i := range g.rows {
+		parts, err := s.load(ctx, &g.rows[i])
+		if err != nil {
+			return err
+		}
+		xs = append(xs, parts...)
+	}
+	xs = append(xs, g.xs...)
+	there := map[place][]string{} // ids that are as they should be
+	for _, row := range store.Rows(s.purpose(place{purpose: xs[0].Purpose}), xs) {
+		q := place{row.Purpose, row.Expires}
+		there[q] = append(there[q], row.ID)
+		same := func(f found) bool {
+			return f.in == q && f.ID == row.ID && string(f.body) == string(row.Body()) &&
+				string(f.parts) == string(row.PartsText())
+		}
+		if !slices.ContainsFunc(g.rows, same) {
+			c.write[q] = append(c.write[q], row)
+		}
+	}
+	for _, f := range g.rows {
+		if !slices.Contains(there[f.in], f.ID) {
+			c.out[f.in] = append(c.out[f.in], f.ID)
 		}
 	}
 	return nil
-}
-
-// lookUp returns the envelopes of those ids that q has, as far as a join needs them.
-func (s *Store) lookUp(ctx context.Context, q place, ids []string) (rows []policy.Excerpt, err error) {
-	db, err := s.partition(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, wrap("look up", err)
-	}
-	result, err := db.QueryContext(ctx, `SELECT e.id, sensor, stage, revision, status, completeness
-		FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.id = wanted.value`, string(list))
-	if err != nil {
-		return nil, wrap("look up", err)
-	}
-	defer func() { _ = result.Close() }()
-	for result.Next() {
-		var e policy.Excerpt
-		if err := result.Scan(&e.ID, &e.Sensor, &e.Stage, &e.Revision, &e.Status, &e.Completeness); err != nil {
-			return nil, wrap("look up", err)
-		}
-		rows = append(rows, e)
-	}
-	return rows, wrap("look up", result.Err())
 }

@@ -26,6 +26,7 @@ type Config struct {
 	Dir       string             // its own; <Dir>/<purpose>/<expires>.db
 	Open      int                // partitions kept open, at least 1; 0 is 16
 	Columns   []string           // keys of the bodies that every new partition shows as columns
+	Policy    *policy.Policy     // whose purposes say how a call that two sensors saw is put together; nil for none
 	Receipt   map[string]bool    // purposes that count expiry from receipt: an id is looked for in all partitions
 	Today     func() policy.Date // what has expired by it is suppressed; nil suppresses nothing
 	BusyLimit time.Duration      // longest wait for a lock of a reader outside; 0 is 5 s

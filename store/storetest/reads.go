@@ -28,7 +28,7 @@ func queryIsOrderedByExpiryAndID(t *testing.T, s store.Store) {
 
 func queryKeepsToItsBounds(t *testing.T, s store.Store) {
 	noon := time.Date(2025, 5, 1, 12, 0, 0, 0, time.UTC)
-	at := func(after time.Duration) *time.Time { u := noon.Add(after); return &u }
+	at := after
 	early, exact, late, half, none := Call("early"), Call("exact"), Call("late"), Call("half"), Call("none")
 	early.Setup, exact.Setup, late.Setup = at(-time.Microsecond*1500), at(0), at(time.Second)
 	half.Answer = at(500 * time.Millisecond) // its INVITE was not seen

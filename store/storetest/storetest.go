@@ -20,6 +20,13 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"ReplaysInsertNothing":             replaysInsertNothing,
 		"OneRowOfOneIDInOnePut":            oneRowOfOneIDInOnePut,
 		"JoinDoesNotDependOnOrder":         joinDoesNotDependOnOrder,
+		"OfOneRevisionTheBestStays":        ofOneRevisionTheBestStays,
+		"AFailOverIsOneRow":                aFailOverIsOneRow,
+		"AnOpenCallIsCompletedToo":         anOpenCallIsCompletedToo,
+		"AFailOverOfOneSensorThatForgot":   aSensorThatForgotIsCompletedByItself,
+		"PartsOfADialogInAnyOrder":         partsOfADialogInAnyOrder,
+		"CallsThatAreWholeStayApart":       callsThatAreWholeStayApart,
+		"AnEndBeforeTheAnswerIsAnothers":   anEndBeforeTheAnswerIsAnothers,
 		"NeighbouringDaysAreJoined":        neighbouringDaysAreJoined,
 		"DistantDaysAreNot":                distantDaysAreNot,
 		"PurposesAreKeptApart":             purposesAreKeptApart,
@@ -57,6 +64,7 @@ type Draft struct {
 	Kind         string      `json:"kind"`
 	Stage        string      `json:"stage"`
 	ID           string      `json:"id"`
+	Dialog       *string     `json:"dialog"`
 	Revision     int         `json:"revision"`
 	Status       string      `json:"status"`
 	Missing      []string    `json:"missing"`
@@ -68,19 +76,42 @@ type Draft struct {
 	Site         string      `json:"site"`
 	Sensor       string      `json:"sensor"`
 	Source       string      `json:"source"`
-	Setup        *time.Time  `json:"setup_time"`
-	Event        *time.Time  `json:"event_time,omitempty"`
-	Answer       *time.Time  `json:"answer_time"`
-	Duration     int         `json:"duration_ms"`
+	Setup        *Moment     `json:"setup_time"`
+	Event        *Moment     `json:"event_time,omitempty"`
+	Answer       *Moment     `json:"answer_time"`
+	End          *Moment     `json:"end_time"`
+	Duration     *int        `json:"duration_ms"`
+	Q850         *int        `json:"q850_cause"`
+	Flags        []string    `json:"call_flags"`
+	DisconnectBy string      `json:"disconnect_by"`
+	EndCause     string      `json:"end_cause"`
+	EndSource    string      `json:"end_time_source"`
+	Billable     bool        `json:"billable"`
 	Text         string      `json:"text,omitempty"`
 	day          policy.Date // Expires
+	number       uint64      // in the sensor's stream; 0 if it is not known
+}
+
+// A Moment is a time as a policy writes it that keeps it in full.
+type Moment time.Time
+
+// MarshalJSON writes m in UTC with microseconds.
+func (m Moment) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(m).UTC().Format(`"2006-01-02T15:04:05.000000Z"`)), nil
+}
+
+// after returns the Moment so long after noon of a day.
+func after(d time.Duration) *Moment {
+	m := Moment(time.Date(2025, 5, 1, 12, 0, 0, 0, time.UTC).Add(d))
+	return &m
 }
 
 // Call returns a draft: the call of that id as sensor s1 publishes it for billing.
 func Call(id string) Draft {
+	minute := 61000
 	return Draft{Schema: "sipsieve.call/1", Kind: "call", Stage: "stop", ID: id, Revision: 1, Status: "complete",
 		Missing: []string{}, Completeness: 100, Purpose: "billing", Policy: "0123456789abcdef", Class: "cpni",
-		Site: "dfw1", Sensor: "s1", Source: "interface", Duration: 61000, day: Expires}
+		Site: "dfw1", Sensor: "s1", Source: "interface", Duration: &minute, day: Expires}
 }
 
 // On returns d as it expires so many days after Expires.
@@ -102,6 +133,7 @@ func (d Draft) Excerpt(t testing.TB) policy.Excerpt {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x.Published = policy.Sequence{Stream: int64(min(d.number, 1)), Number: d.number}
 	return x
 }
 

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/policy"
+)
+
+// mostParts is how many excerpts one row is made of at most: a sender chooses how often it uses a dialog again.
+const mostParts = 8
+
+// A Row is what a store keeps of one call: what a Query yields, and what that was made of.
+type Row struct {
+	policy.Excerpt
+	Parts []policy.Excerpt // as they were published, that with the row's id first; nil if there is no other
+}
+
+// Rows returns the rows that the excerpts of one purpose make that have an id or a dialog in common. Of one id the best
+// stays, by Replaces; of what comes after it in xs that may be by order of arrival.
+//
+// An excerpt that lacks the INVITE is the rest of a call, and joins the row of the same dialog that another sensor told
+// from its INVITE on, or that has no end: after a fail-over host B has seen nothing of a call but its BYE. It gives that
+// row its end (policy.Purpose.Complete) and is no row of its own. What is left of several rests without such a row
+// joins the one of them that shows most. All of it is kept with the row, so that what comes later is joined with
+// what was published and never with what was made of it: the rows do not depend on the order of arrival.
+func Rows(u *policy.Purpose, xs []policy.Excerpt) []Row {
+	wholes, rests := sortOut(xs)
+	var rows []Row
+	for _, w := range wholes {
+		rows = append(rows, Row{Excerpt: w})
+	}
+	for _, r := range rests {
+		if i := home(rows, r); i >= 0 {
+			rows[i].Parts = append(rows[i].Parts, r)
+		} else {
+			rows = append(rows, Row{Excerpt: r})
+		}
+	}
+	for i := range rows {
+		rows[i].finish(u)
+	}
+	return rows
+}
+
+// sortOut leaves of each id the best, but both its whole and its rest if they are of one dialog. Either list begins with
+// what others join rather.
+func sortOut(xs []policy.Excerpt) (wholes, rests []policy.Excerpt) {
+	best := map[string][2]policy.Excerpt{}
+	for _, x := range xs {
+		two := best[x.ID]
+		i := 0
+		if isRest(x) {
+			i = 1
+		}
+		if two[i].ID == "" || Replaces(x, two[i]) {
+			two[i] = x
+		}
+		best[x.ID] = two
+	}
+	for _, two := range best {
+		whole, rest := two[0], two[1]
+		if whole.ID != "" && rest.ID != "" && whole.Dialog != rest.Dialog {
+			if Replaces(rest, whole) {
+				whole = policy.Excerpt{}
+			} else {
+				rest = policy.Excerpt{}
+			}
+		}
+		if whole.ID != "" {
+			wholes = append(wholes, whole)
+		}
+		if rest.ID != "" {
+			rests = append(rests, rest)
+		}
+	}
+	slices.SortFunc(wholes, rank)
+	slices.SortFunc(rests, rank)
+	return wholes, rests
+}
+
+// isRest reports whether x is a part of a call whose INVITE its sensor did not see.
+func isRest(x policy.Excerpt) bool { return x.Dialog != "" && x.Missing&track.NoInvite != 0 }
+
+// rank orders excerpts of several ids: those that show the answer first, then those without an end, which others can
+// complete, then those that show more, then by id.
+func rank(x, y policy.Excerpt) int {
+	answer := func(x policy.Excerpt) bool { return x.Missing&track.NoFinal == 0 }
+	return cmp.Or(first(answer(x), answer(y)), first(!x.Ended(), !y.Ended()), -quality(x, y),
+		strings.Compare(x.Sensor, y.Sensor), strings.Compare(x.ID, y.ID))
+}
+
+// first is negative if x is true and y is not.
+func first(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return -1
+	}
+	return 1
+}
+
+// home returns the row that r joins, -1 if there is none: that of its own id, else the first of its dialog that another
+// sensor told or that has no end, unless r ends before it was answered.
+func home(rows []Row, r policy.Excerpt) int {
+	own := func(w Row) bool { return w.ID == r.ID }
+	if i := slices.IndexFunc(rows, own); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(rows, func(w Row) bool {
+		return w.Dialog == r.Dialog && (w.Sensor != r.Sensor || !w.Ended()) && r.Follows(w.Excerpt)
+	})
+}
+
+// finish completes the row by the first of its parts that has an end, and puts what it was itself before them.
+func (w *Row) finish(u *policy.Purpose) {
+	if len(w.Parts) == 0 {
+		return
+	}
+	own := w.Excerpt
+	slices.SortFunc(w.Parts, func(x, y policy.Excerpt) int {
+		return cmp.Or(first(x.Ended(), y.Ended()), first(x.ID == own.ID, y.ID == own.ID), rank(x, y))
+	})
+	w.Excerpt, _ = u.Complete(own, w.Parts[0])
+	w.Parts = append([]policy.Excerpt{own}, w.Parts[:min(len(w.Parts), mostParts-1)]...)
+}
