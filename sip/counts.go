@@ -25,7 +25,8 @@ type Counts struct {
 	TLSStreams uint64 // directions of connections that were found to be TLS
 	DTLS       uint64 // datagrams of DTLS, a part of Opaque
 	Upgrades   uint64 // HTTP requests and responses that went over to SIP by WebSocket, RFC 7118 section 4
-	Deflated   uint64 // WebSocket messages that are compressed, RFC 7692: passed over
+	Inflated   uint64 // WebSocket messages that were compressed, RFC 7692
+	Deflated   uint64 // those that are and cannot be read by themselves, or are too long: passed over
 
 	Skipped  uint64 // bytes of streams that were passed over to find a start line
 	Trailing uint64 // bytes of datagrams behind the message, by its Content-Length
@@ -54,7 +55,8 @@ type counters struct {
 	odd                                [16]atomic.Uint64
 	notSIP, keepalive, opaque, skipped atomic.Uint64
 	tlsStreams, dtls                   atomic.Uint64
-	upgrades, deflated, trailing       atomic.Uint64
+	upgrades, trailing                 atomic.Uint64
+	inflated, deflated                 atomic.Uint64
 	evicted, leftOut, oversize         atomic.Uint64
 }
 
@@ -71,7 +73,7 @@ func (c *counters) oddities(f Flags) {
 func (r *Reader) Counts() Counts {
 	c := &r.counts
 	n := Counts{NotSIP: c.notSIP.Load(), Keepalive: c.keepalive.Load(), Opaque: c.opaque.Load(),
-		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(), Deflated: c.deflated.Load(),
+		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(), Inflated: c.inflated.Load(), Deflated: c.deflated.Load(),
 		Skipped: c.skipped.Load(), Trailing: c.trailing.Load(),
 		Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
 	load(n.Requests[:], c.requests[:])

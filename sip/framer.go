@@ -83,7 +83,8 @@ func (r *Reader) gap(s *stream, p *capture.Packet, take func(*Message)) {
 		held := &r.streams.bufs[s.buf]
 		c := piece{b: held.b, at: held.last, cut: true}
 		if s.mode == frames {
-			c.wire, c.b = len(held.b), r.joined(held.b)
+			c.wire = len(held.b)
+			c.b, _ = r.joined(held.b, true)
 		}
 		if s.need > 0 || c.wire > 0 && headLength(c.b) > 0 {
 			r.emit(p, c, take)
@@ -99,6 +100,7 @@ func (r *Reader) gap(s *stream, p *capture.Packet, take func(*Message)) {
 
 // feed takes p's payload to s. A message that lies in it whole is not copied.
 func (r *Reader) feed(s *stream, p *capture.Packet, take func(*Message)) {
+	r.endShort(s, p, take)
 	for b := p.Payload; len(b) > 0; {
 		if s.buf == 0 {
 			if b = b[r.run(s, p, b, take):]; len(b) > 0 {
@@ -130,7 +132,11 @@ func (r *Reader) run(s *stream, p *capture.Packet, b []byte, take func(*Message)
 			return done
 		case s.need == 0:
 		case s.mode == frames:
-			r.emit(p, piece{b: r.joined(b[done : done+n]), at: p.Time, exact: true, wire: n}, take)
+			if text, ok := r.joined(b[done:done+n], false); ok {
+				r.emit(p, piece{b: text, at: p.Time, exact: true, wire: n}, take)
+			} else {
+				r.skip(n)
+			}
 			s.restart(frames)
 		default:
 			r.emit(p, piece{b: b[done : done+n], at: p.Time, exact: true}, take)
@@ -269,6 +275,15 @@ func headLength(b []byte) int {
 // lengthIn returns the first Content-Length in the head of a message, -1 without one: a message that is refused
 // must be passed over all the same.
 func lengthIn(head []byte) int {
+	value, ok := firstOf(ContentLength, head)
+	if !ok {
+		return -1
+	}
+	return contentLength(value)
+}
+
+// firstOf returns the first value in head of h, which is ContentLength or ContentType.
+func firstOf(h Header, head []byte) (value []byte, ok bool) {
 	for len(head) > 0 {
 		var l []byte
 		l, head, _ = bytes.Cut(head, []byte{'\n'})
@@ -276,15 +291,15 @@ func lengthIn(head []byte) int {
 			continue
 		}
 		name, value, _ := bytes.Cut(l, []byte{':'})
-		if f := find(bytes.TrimRight(name, " \t\r")); f != nil && f.header == ContentLength {
-			return contentLength(unfoldedNumber(value, head))
+		if f := find(bytes.TrimRight(name, " \t\r")); f != nil && f.header == h {
+			return unfolded(value, head), true
 		}
 	}
-	return -1
+	return nil, false
 }
 
-// unfoldedNumber returns the value that begins in value and, if that is empty, goes on in the next line.
-func unfoldedNumber(value, next []byte) []byte {
+// unfolded returns the value that begins in value and, if that is empty, goes on in the next line.
+func unfolded(value, next []byte) []byte {
 	value = bytes.TrimSpace(value)
 	for len(value) == 0 && len(next) > 0 && (next[0] == ' ' || next[0] == '\t') {
 		value, next, _ = bytes.Cut(next, []byte{'\n'})

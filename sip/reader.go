@@ -28,15 +28,16 @@ func DefaultLimits() Limits {
 
 // A Reader makes Messages of Packets. It is used by one goroutine; its Counts may be read from any.
 type Reader struct {
-	want    Selection
-	allVias bool
-	limits  Limits
-	links   []string
-	pass    pass
-	m       Message
-	carried carried
-	streams streams
-	counts  counters
+	want     Selection
+	allVias  bool
+	limits   Limits
+	links    []string
+	pass     pass
+	m        Message
+	carried  carried
+	streams  streams
+	inflater inflater
+	counts   counters
 }
 
 // NewReader returns a Reader that looks at the headers of s only. What a Limit of l above 65535 bytes would allow

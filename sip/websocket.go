@@ -74,8 +74,8 @@ func (f *frame) legal(first bool) bool {
 	return f.opcode <= binaryFrame && (first || f.opcode == continuation && f.reserved == 0)
 }
 
-// frame looks for the end of the message whose frames begin b. A message of compressed frames, one longer than a
-// buffer, and one whose beginning was not seen are passed over.
+// frame looks for the end of the message whose frames begin b. A message longer than a buffer, and one whose beginning
+// was not seen, are passed over.
 func (r *Reader) frame(s *stream, b []byte) int {
 	for {
 		f, ok := readFrame(b[s.line:])
@@ -96,7 +96,7 @@ func (r *Reader) frame(s *stream, b []byte) int {
 			r.streams.idle += int(end)
 			return int(end)
 		case f.control() && end <= bufferSize:
-		case first && f.opcode == continuation, f.reserved != 0, end > bufferSize:
+		case first && f.opcode == continuation, end > bufferSize:
 			return r.passFrame(s, &f, b)
 		}
 		if int64(len(b)) < end {
@@ -128,26 +128,38 @@ func (r *Reader) passFrame(s *stream, f *frame, b []byte) int {
 	return r.step(s, b)
 }
 
-// joined returns the payload of the data frames in b, as much as there is of it, unmasked. What is masked or in
-// several frames is copied to the Reader's own buffer: b is not ours to write to.
-func (r *Reader) joined(b []byte) []byte {
+// joined returns the payload of the data frames in b, as much as there is of it, unmasked and inflated. What is masked,
+// compressed or in several frames is copied to the Reader's own buffer: b is not ours to write to. A compressed message
+// that is cut, or cannot be inflated by itself, is counted and not ok.
+func (r *Reader) joined(b []byte, cut bool) (text []byte, ok bool) {
 	r.streams.joined = r.streams.joined[:0]
+	compressed := false
 	for {
 		f, ok := readFrame(b)
 		if !ok {
-			return r.streams.joined
+			break
 		}
 		end := min(int64(len(b)), int64(f.head)+f.payload)
 		payload := b[f.head:end]
 		switch {
 		case f.control():
-		case f.final && !f.masked && len(r.streams.joined) == 0:
-			return payload
+		case f.final && !f.masked && f.reserved == 0 && len(r.streams.joined) == 0 && !compressed:
+			return payload, true
 		default:
+			compressed = compressed || f.reserved&deflated != 0
 			r.streams.joined = f.unmask(r.streams.joined, payload)
 		}
 		b = b[end:]
 	}
+	if !compressed {
+		return r.streams.joined, true
+	}
+	if text, ok = r.inflate(r.streams.joined); cut || !ok {
+		r.counts.deflated.Add(1)
+		return nil, false
+	}
+	r.counts.inflated.Add(1)
+	return text, true
 }
 
 // unmask appends payload to dst, unmasked (RFC 6455 section 5.3).

@@ -1,6 +1,8 @@
 package sip
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"encoding/json"
 	"os"
@@ -59,12 +61,52 @@ func inFrames(text string, n int, key []byte) (stream string) {
 	return stream + frameOf(true, opcode, key, text)
 }
 
+// packed makes a compressed message (RFC 7692) of frames of at most n bytes of payload, of one frame if n is 0.
+func packed(text string, n int, key []byte) string {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	return flushed(&b, w, text, n, key)
+}
+
+// takenOver makes a compressed message of text whose sender still has earlier in its window.
+func takenOver(earlier, text string, key []byte) string {
+	var b bytes.Buffer
+	w, err := flate.NewWriterDict(&b, flate.BestCompression, []byte(earlier))
+	if err != nil {
+		panic(err)
+	}
+	return flushed(&b, w, text, 0, key)
+}
+
+// flushed writes text to w and returns what came out in b as frames, without the end that RFC 7692 section 7.2.1 leaves
+// out.
+func flushed(b *bytes.Buffer, w *flate.Writer, text string, n int, key []byte) (stream string) {
+	if _, err := w.Write([]byte(text)); err != nil {
+		panic(err)
+	}
+	if err := w.Flush(); err != nil {
+		panic(err)
+	}
+	rest := strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
+	opcode := byte(1 | deflated)
+	for n > 0 && len(rest) > n {
+		stream += frameOf(false, opcode, key, rest[:n])
+		rest, opcode = rest[n:], continuation
+	}
+	return stream + frameOf(true, opcode, key, rest)
+}
+
 func TestWebSocketMessagesAreWhatTheirFramesHold(t *testing.T) {
 	streams := streamsOfEveryKind()
 	for name, want := range map[string][]string{
 		"websocket": {invite, bye}, "websocket, masked": {invite, bye}, "websocket, pieces": {invite, bye},
 		"websocket, unseen": {invite, bye}, "websocket, unread": {bye},
 		"websocket, squeeze": {bye}, "websocket, broken": {bye},
+		"websocket, deflate": {invite, bye}, "websocket, split": {invite, bye},
+		"websocket, takeover": {invite, ringing}, "websocket, bomb": {ringing},
 	} {
 		for i := range want {
 			want[i] = "ws none none\n" + want[i]
@@ -73,6 +115,28 @@ func TestWebSocketMessagesAreWhatTheirFramesHold(t *testing.T) {
 		if !slices.Equal(w.got, want) {
 			t.Errorf("%s: got = %q, want %q", name, w.got, want)
 		}
+	}
+}
+
+// TestCompressedMessagesAreCounted counts what was inflated, and what needs a window that was not kept or is too long.
+func TestCompressedMessagesAreCounted(t *testing.T) {
+	for name, want := range map[string][2]uint64{"websocket, deflate": {1, 0}, "websocket, split": {2, 0},
+		"websocket, takeover": {1, 1}, "websocket, bomb": {0, 1}, "websocket, squeeze": {0, 1}} {
+		w := newWire(t).pieces([]byte(streamsOfEveryKind()[name]))
+		if c := w.r.Counts(); c.Inflated != want[0] || c.Deflated != want[1] {
+			t.Errorf("%s: inflated = %d, passed over = %d, want %v", name, c.Inflated, c.Deflated, want)
+		}
+	}
+}
+
+// TestGapInACompressedMessageGivesNothing: what is left of one could be read as something else.
+func TestGapInACompressedMessageGivesNothing(t *testing.T) {
+	w := newWire(t)
+	one := packed(invite, 0, mask)
+	w.feed(capture.Packet{Payload: []byte(upgradeRequest + one[:len(one)-10])})
+	w.feed(capture.Packet{Lost: true, Payload: []byte("\x12\x00\x8f" + frameOf(true, 1, mask, bye))})
+	if c := w.r.Counts(); len(w.got) != 1 || !strings.HasSuffix(w.got[0], bye) || c.Deflated != 1 {
+		t.Errorf("got = %q, passed over = %d, want the message behind the gap, 1", w.got, c.Deflated)
 	}
 }
 

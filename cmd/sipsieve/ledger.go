@@ -44,7 +44,8 @@ type streamLedger struct {
 	TLS      uint64 `json:"tls"`      // directions of connections
 	DTLS     uint64 `json:"dtls"`     // datagrams
 	Upgrades uint64 `json:"upgrades"` // HTTP messages that went over to WebSocket
-	Deflated uint64 `json:"deflated"` // WebSocket messages that are compressed
+	Inflated uint64 `json:"inflated"` // WebSocket messages that were compressed
+	Deflated uint64 `json:"deflated"` // those that are and cannot be read
 	Skipped  uint64 `json:"skipped"`  // bytes
 	Trailing uint64 `json:"trailing"` // bytes of datagrams
 }
@@ -196,8 +197,8 @@ func (l *ledger) addReader(c sip.Counts) {
 	l.Packets.Lost.add(capture.StreamEvicted.String(), c.Evicted)
 	l.Messages.LeftOut += c.LeftOut
 	l.Messages.Oversize += c.Oversize
-	plus(&l.Streams, &streamLedger{TLS: c.TLSStreams, DTLS: c.DTLS, Upgrades: c.Upgrades, Deflated: c.Deflated,
-		Skipped: c.Skipped, Trailing: c.Trailing})
+	plus(&l.Streams, &streamLedger{TLS: c.TLSStreams, DTLS: c.DTLS, Upgrades: c.Upgrades, Inflated: c.Inflated,
+		Deflated: c.Deflated, Skipped: c.Skipped, Trailing: c.Trailing})
 }
 
 func (l *ledger) addTracker(c *track.Counts) {
