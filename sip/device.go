@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Device is what a User-Agent or Server text (RFC 3261 sections 20.41 and 20.35) says, in words of closed lists: those
-// of devices.tsv and models.tsv. Only the firmware is of the text, and it has the shape of FirmwarePattern.
+// A Device is what a User-Agent or Server text (RFC 3261 sections 20.41 and 20.35) says, in words of closed lists:
+// those of devices.tsv and models.tsv. Only the firmware is of the text, and it has the shape of FirmwarePattern.
 type Device struct {
 	Vendor   string // OtherDevice for a text that is not on the list
 	Model    string // OtherDevice for one that is not on the vendor's list, "" when not told

@@ -5,8 +5,8 @@ import "bytes"
 // FirmwarePattern is the shape of a firmware: two to six digits with dots between them, or four numbers with a single
 // digit where a telephone number has none. A subscriber's number has seven digits or more, in groups of two to four
 // behind the country and area code (ITU-T E.123): none of them, written with dots, has this shape.
-const FirmwarePattern = `^([0-9](\.?[0-9]){1,5}|[0-9]{1,2}\.[1-9][0-9]?\.[0-9]\.[0-9]{1,4}|[0-9]\.0\.[0-9]{1,2}\.[0-9]{1,4}|` +
-	`[0-9]{2}\.[0-9]\.[0-9]{2}\.[0-9]{2})$`
+const FirmwarePattern = `^([0-9](\.?[0-9]){1,5}|[0-9]{1,2}\.[1-9][0-9]?\.[0-9]\.[0-9]{1,4}|` +
+	`[0-9]\.0\.[0-9]{1,2}\.[0-9]{1,4}|[0-9]{2}\.[0-9]\.[0-9]{2}\.[0-9]{2})$`
 
 // IsFirmware reports whether text has the shape of FirmwarePattern. It does not allocate.
 func IsFirmware[T string | []byte](text T) bool {

@@ -123,18 +123,26 @@ func (c *coop) search(t *testing.T, where string, out []byte) {
 	}
 }
 
-// TestCanariesAreFoundWhereAPolicyKeepsThem is the control: a policy that keeps the domains lets them out.
-func TestCanariesAreFoundWhereAPolicyKeepsThem(t *testing.T) {
+// TestCanariesAreFoundWhereAListNamesThem is the control: a host that stands on the operator's list gets out.
+func TestCanariesAreFoundWhereAListNamesThem(t *testing.T) {
 	c := &coop{r: rand.New(rand.NewPCG(222, 66)), birds: map[string]string{}}
+	path := c.capture(t, 3)
+	listed := ""
+	for marker, place := range c.birds {
+		if place == "From host" {
+			listed = marker
+		}
+	}
 	file := filepath.Join(t.TempDir(), "policy.toml")
-	text := "version = 1\nname = \"control\"\nowner = \"tests\"\nreviewed = 2026-11-20\ndefault = \"drop\"\n[purpose.network_ops]\n" +
+	text := "version = 1\nname = \"control\"\nowner = \"tests\"\nreviewed = 2026-11-20\ndefault = \"drop\"\n[lists]\nhosts = [\"" +
+		listed + ".example\"]\n[purpose.network_ops]\n" +
 		"why = \"w\"\nbasis = \"b\"\nkinds = [\"call\"]\naudience = [\"noc\"]\nretain = \"1 day\"\nretain_why = \"w\"\n" +
-		"[purpose.network_ops.fields]\ncaller_domain = { form = \"keep\", because = \"control\" }\n"
+		"[purpose.network_ops.fields]\ncaller_domain = { form = \"known\", list = \"hosts\" }\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := execute(t.Context(), []string{"replay", "--demo-keys", "--policy", file, c.capture(t, 3)}, &stdout, &stderr); code != 0 {
+	if code := execute(t.Context(), []string{"replay", "--policy", file, path}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}
 	found := map[string]bool{}

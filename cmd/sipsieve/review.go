@@ -97,6 +97,10 @@ type fieldRow struct {
 	Class           string   `json:"class"`
 	Also            []string `json:"also,omitempty"`
 	Type            string   `json:"type"`
+	Value           string   `json:"value"`             // closed, shape or text
+	Pattern         string   `json:"pattern,omitempty"` // of a shape
+	Words           []string `json:"words,omitempty"`   // of a closed list that the register has
+	List            string   `json:"list,omitempty"`    // where the words of another closed list stand
 	Identifiability string   `json:"identifiability"`
 	Never           bool     `json:"never"`
 	Transforms      []string `json:"transforms"`
@@ -127,14 +131,15 @@ func fieldsCommand() *cobra.Command {
 
 func fieldTable(cmd *cobra.Command) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FIELD\tCLASS\tTYPE\tIDENTIFIES\tTRANSFORMS\tSOURCE")
+	fmt.Fprintln(w, "FIELD\tCLASS\tTYPE\tVALUE\tIDENTIFIES\tTRANSFORMS\tSOURCE")
 	for f := range cpni.Field(cpni.Fields()) {
 		e := f.Entry()
 		transforms := strings.Join(e.Transforms, " ")
 		if e.Never {
 			transforms = "never collected"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Class, e.Type, e.Identifiability, transforms, e.Source)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Name, e.Class, e.Type, e.Value, e.Identifiability, transforms,
+			e.Source)
 	}
 	return w.Flush()
 }
@@ -143,8 +148,8 @@ func fieldJSON(cmd *cobra.Command) error {
 	var rows []fieldRow
 	for f := range cpni.Field(cpni.Fields()) {
 		e := f.Entry()
-		rows = append(rows, fieldRow{e.Name, e.Class, e.Also, e.Type, e.Identifiability, e.Never, e.Transforms, e.Source,
-			e.Note})
+		rows = append(rows, fieldRow{e.Name, e.Class, e.Also, e.Type, e.Value, e.Pattern, e.Words, e.List, e.Identifiability, e.Never,
+			e.Transforms, e.Source, e.Note})
 	}
 	enc := json.NewEncoder(cmd.OutOrStdout())
 	enc.SetIndent("", "  ")

@@ -122,6 +122,19 @@ func (s *sourceConfig) misplaced() (names []string) {
 	return names
 }
 
+// points returns the names of interfaces and feeds: what a record may call its capture point.
+func (c *config) points() (names []string) {
+	for i := range c.Source {
+		switch s := &c.Source[i]; s.Type {
+		case "interface":
+			names = append(names, s.Interface)
+		case "hep":
+			names = append(names, cmp.Or(s.Name, hep.DefaultConfig().Name))
+		}
+	}
+	return names
+}
+
 // portRanges reads Ports.
 func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
 	ports := s.Ports

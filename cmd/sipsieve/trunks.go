@@ -140,5 +140,6 @@ func (c *config) reader() (*cpni.Reader, error) {
 	r := cpni.NewReader(c.Region)
 	r.Map(trunks)
 	r.Emergency(c.Calls.Emergency)
+	r.Points(c.points())
 	return r, nil
 }

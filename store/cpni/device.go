@@ -11,13 +11,13 @@ import (
 var deviceFields = map[string]extractor{
 	"user_agent":         {func(in *inside) Value { return hide(in.agent()) }, agentHeaders},
 	"device_instance_id": text(track.InstanceID, sip.Contact),
-	"device_reg_id":      integer(track.RegID, sip.Contact),
+	"device_reg_id":      integer(track.RegID, 65535, sip.Contact),
 	"device_mac":         {deviceMAC, append(agentHeaders, sip.Contact)},
 	"contact_user":       text(track.ContactUser, sip.Contact),
 	"contact_address":    {contactAddress, []sip.Header{sip.Contact}},
 	"device_vendor":      {func(in *inside) Value { return word(in.claimed().Vendor) }, agentHeaders},
 	"device_model":       {func(in *inside) Value { return word(in.claimed().Model) }, agentHeaders},
-	"device_firmware":    {func(in *inside) Value { return hide([]byte(in.claimed().Firmware)) }, agentHeaders},
+	"device_firmware":    {func(in *inside) Value { return shaped(in.claimed().Firmware) }, agentHeaders},
 	"device_kind":        {func(in *inside) Value { return word(in.claimed().Kind) }, agentHeaders},
 	"device_flags":       {deviceFlags, agentHeaders},
 }

@@ -49,19 +49,6 @@ func Selection(fields []Field) (s sip.Selection) {
 
 // The forms in which facts become values.
 
-func number(n int64) Value  { return Value{Known: true, N: n} }
-func word(w string) Value   { return Value{Known: w != "", Word: w} }
-func hide(b []byte) Value   { return Value{Known: len(b) > 0, Text: Hide(string(b))} }
-func positive(n int) Value  { return Value{Known: n > 0, N: int64(n)} }
-func list(w []string) Value { return Value{Known: true, Words: w} }
-
-func truth(b bool) Value {
-	if b {
-		return number(1)
-	}
-	return number(0)
-}
-
 func moment(t time.Time) Value {
 	if t.IsZero() {
 		return Value{}
@@ -85,7 +72,7 @@ func text(f track.Fact, needs ...sip.Header) extractor {
 func texts(f track.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) (v Value) {
 		for b := range in.facts.All(f) {
-			v.Known, v.Texts = true, append(v.Texts, Hide(string(b)))
+			v.mark, v.texts = Text, append(v.texts, Hide(string(b)))
 		}
 		return v
 	}, needs}
@@ -97,15 +84,15 @@ func present(f track.Fact, needs ...sip.Header) extractor {
 		if in.first(f) == nil {
 			return Value{}
 		}
-		return Value{Known: true, Text: Hide("present")}
+		return hide([]byte("present"))
 	}, needs}
 }
 
-// integer reads a fact of decimal digits.
-func integer(f track.Fact, needs ...sip.Header) extractor {
+// integer reads a fact of decimal digits, unknown if it is more than most.
+func integer(f track.Fact, most uint64, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		n, err := strconv.ParseUint(string(in.first(f)), 10, 31)
-		if err != nil {
+		n, err := strconv.ParseUint(string(in.first(f)), 10, 63)
+		if err != nil || n > most {
 			return Value{}
 		}
 		return number(int64(n))
@@ -118,7 +105,7 @@ func tel(f track.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		for user := range in.facts.All(f) {
 			if n, ok := in.numbers.E164(string(user), in.region); ok {
-				return Value{Known: true, Text: Hide(n)}
+				return shaped(n)
 			}
 		}
 		return in.tel(in.first(f))
@@ -130,7 +117,7 @@ func (in *inside) tel(user []byte) Value {
 		return Value{}
 	}
 	n, _ := in.numbers.E164(string(user), in.region)
-	return Value{Known: true, Text: Hide(n)}
+	return shaped(n)
 }
 
 // e164 returns the first number in a fact, "" if none can be derived.
@@ -182,14 +169,14 @@ func allAmong(f track.Fact, set []string, needs ...sip.Header) extractor {
 		if bits == nil {
 			return Value{}
 		}
-		v := Value{Known: true}
+		v := list(nil)
 		for i, w := range set {
 			if bits[i] {
-				v.Words = append(v.Words, w)
+				v.words = append(v.words, w)
 			}
 		}
 		if other {
-			v.Words = append(v.Words, "other")
+			v.words = append(v.words, "other")
 		}
 		return v
 	}, needs}

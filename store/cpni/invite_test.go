@@ -74,15 +74,15 @@ func shown(t *testing.T, r *Record, name string) string {
 	}
 	v := r.Get(f)
 	switch {
-	case !v.Known:
+	case !v.Known():
 		return ""
-	case v.Words != nil:
-		return strings.Join(v.Words, ",")
-	case v.Word != "":
-		return v.Word
-	case v.Text != Hidden{}:
-		return Reveal(v.Text)
-	case v.N == 1:
+	case v.words != nil:
+		return strings.Join(v.words, ",")
+	case v.word != "":
+		return v.word
+	case v.text != Hidden{}:
+		return Reveal(v.text)
+	case v.n == 1:
 		return "1"
 	}
 	return "0"
@@ -123,13 +123,17 @@ var partyCases = []struct{ uri, headers, region, field, want string }{
 	{"sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.net", "", "US", "carrier_id_code", "+15022"},
 	{"sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.net", "", "US", "porting_dip_done", "1"},
 	{"sip:+13035550102;cic=alice@example.net", "", "US", "carrier_id_code", ""},
+	{"sip:+13035550102;cic=0288@example.net", "", "US", "carrier_id_code", "0288"},
+	{"sip:+13035550102;cic=+1-0288@example.net", "", "US", "carrier_id_code", "+10288"},
+	{"sip:+13035550102;cic=+13035550142@example.net", "", "US", "carrier_id_code", ""},
+	{"sip:+13035550102;cic=5550142@example.net", "", "US", "carrier_id_code", ""},
 	{"sip:+442079460123@example.net", "", "US", "destination_country", "GB"},
 	{"sip:+442079460123@example.net", "", "US", "call_type", "international"},
 	{"", "P-Asserted-Identity: <sip:+442079460123@x.net>", "US", "origin_country", "GB"},
 	{"", "Remote-Party-ID: <sip:+442079460123@x.net>", "US", "origin_country", "GB"},
 	{"", "Resource-Priority: esnet.1, wps.0", "US", "resource_priority", "esnet.1"},
 	{"", "Resource-Priority: alice.5", "US", "resource_priority", "other"},
-	{"", "Contact: <sip:a;tgrp=tg44;trunk-context=x.net@192.0.2.9>", "US", "trunk_in", "tg44"},
+	{"", "Contact: <sip:a;tgrp=tg44;trunk-context=x.net@192.0.2.9>", "US", "trunk_in", ""},
 	{"sip:+13035550102;tgrp=out;trunk-context=x@example.net", "", "US", "trunk_in", ""},
 }
 
@@ -165,7 +169,8 @@ func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
 		x.Emergency([]string{"110", "999"})
 		r := x.Record(eventOf(t, c.sent))
 		dialed, _ := FieldOf("dialed_number")
-		if got, word := shown(t, &r, "emergency_call"), r.Get(dialed).Category; got != c.want || word != c.category {
+		v := r.Get(dialed)
+		if got, word := shown(t, &r, "emergency_call"), v.Category(); got != c.want || word != c.category {
 			t.Errorf("%s %s: emergency %s, category %q; want %s, %q", c.uri, c.headers, got, word, c.want, c.category)
 		}
 		if r.Emergency() != (c.want == "1") {

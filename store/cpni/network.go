@@ -46,7 +46,7 @@ var networkFields = map[string]extractor{
 		func(r *track.Registration) Value { return hardware(r.Link) }),
 	"vlan_id": pick(func(c *track.Call) Value { return positive(int(c.VLAN)) },
 		func(r *track.Registration) Value { return positive(int(r.VLAN)) }),
-	"capture_point": {func(in *inside) Value { return hide([]byte(in.point())) }, nil},
+	"capture_point": {capturePoint, nil},
 }
 
 func (in *inside) flow() capture.Flow {
@@ -75,6 +75,25 @@ func (in *inside) origin() capture.Origin {
 	return in.reg.Origin
 }
 
+// Capture points that the configuration need not name.
+const (
+	filePoint  = "file"
+	otherPoint = "other"
+)
+
+// capturePoint is the configured source that saw it. A capture file names interfaces too: as somebody wrote them.
+func capturePoint(in *inside) Value {
+	switch p := in.point(); {
+	case p == "":
+		return Value{}
+	case in.origin() == capture.File:
+		return ours(filePoint)
+	case in.reader.points[p]:
+		return ours(p)
+	}
+	return ours(otherPoint)
+}
+
 func (in *inside) point() string {
 	switch {
 	case in.call != nil:
@@ -89,7 +108,7 @@ func address(a netip.Addr) Value {
 	if !a.IsValid() {
 		return Value{}
 	}
-	return Value{Known: true, Text: Hide(a.Unmap().String())}
+	return shaped(a.Unmap().String())
 }
 
 // addressText reads an address of a message; what is none is unknown.
@@ -106,5 +125,5 @@ func hardware(mac [6]byte) Value {
 	if mac == [6]byte{} {
 		return Value{}
 	}
-	return hide(hex.AppendEncode(nil, mac[:]))
+	return shaped(hex.EncodeToString(mac[:]))
 }

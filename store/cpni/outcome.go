@@ -44,9 +44,9 @@ var outcomeFields = map[string]extractor{
 	"reinvites":   ofCall(func(c *track.Call) Value { return number(int64(c.Reinvites)) }),
 	"transfer": ofCall(func(c *track.Call) Value { return word(transferWords[c.Transfer]) },
 		sip.ReferTo, sip.Replaces, sip.ReferredBy),
-	"session_expires":   ofCall(func(c *track.Call) Value { return positive(c.SessionExpires) }, sip.SessionExpires),
+	"session_expires":   ofCall(sessionExpires, sip.SessionExpires),
 	"call_flags":        ofCall(func(c *track.Call) Value { return list(words(uint16(c.Flags), flagWords[:])) }),
-	"session_group":     ofCall(func(c *track.Call) Value { return ofJoin(c, sessionGroup, 0) }, linkHeaders...),
+	"session_group":     ofCall(func(*track.Call) Value { return Value{} }, linkHeaders...), // Join has it
 	"correlation":       ofCall(func(c *track.Call) Value { return ofJoin(c, correlation, 0) }, linkHeaders...),
 	"correlation_score": ofCall(func(c *track.Call) Value { return ofJoin(c, correlationScore, 0) }, linkHeaders...),
 	"billable":          ofCall(func(c *track.Call) Value { return truth(billable(c)) }),
@@ -67,6 +67,16 @@ func (in *inside) changedAt() time.Time {
 		return in.dev.At
 	}
 	return in.reg.At
+}
+
+// mostExpires bounds, in seconds, an interval that is shown: one of seven digits may be a telephone number.
+const mostExpires = 999_999
+
+func sessionExpires(c *track.Call) Value {
+	if c.SessionExpires > mostExpires {
+		return Value{}
+	}
+	return positive(c.SessionExpires)
 }
 
 // ringing is ring_time to the answer, or to the end of a call that was never answered.

@@ -3,6 +3,9 @@ package cpni
 import (
 	"bytes"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"sipsieve/sip"
 	"sipsieve/sip/track"
@@ -41,7 +44,7 @@ var partyFields = map[string]extractor{
 	"claimed_numbers":        tel(track.ClaimedNumber, sip.PPreferredIdentity, sip.RemotePartyID),
 	"diversion_number":       tel(track.DivertedNumber, sip.Diversion),
 	"diversion_reason":       among(track.DivertedReason, diversionReasons, sip.Diversion),
-	"diversion_count":        integer(track.DivertedCount, sip.Diversion),
+	"diversion_count":        integer(track.DivertedCount, 9999, sip.Diversion),
 	"history_info_number":    tel(track.HistoryNumber, sip.HistoryInfo, sip.PCalledPartyID),
 	"referred_by_number":     tel(track.ReferredByNumber, sip.ReferredBy),
 	"transfer_target_number": tel(track.TransferTarget, sip.ReferTo),
@@ -67,7 +70,7 @@ var partyFields = map[string]extractor{
 	"access_network_info":   present(track.AccessNetworkSeen, sip.PAccessNetworkInfo),
 	"visited_network":       text(track.VisitedNetworkText, sip.PVisitedNetworkID),
 	"stir_attestation":      {attestation, []sip.Header{sip.Identity}},
-	"stir_origination_id":   text(track.OriginationID, sip.Identity),
+	"stir_origination_id":   {origination, []sip.Header{sip.Identity}},
 	"stir_certificate_host": text(track.CertificateHost, sip.Identity),
 	"stir_verification":     asserted(among(track.Verification, verstatWords, sip.From, sip.PAssertedIdentity)),
 	"stir_issued_at":        {issuedAt, []sip.Header{sip.Identity}},
@@ -78,15 +81,15 @@ var partyFields = map[string]extractor{
 func dialed(in *inside) Value {
 	v := Value{}
 	if in.first(track.DialedService) != nil {
-		v = Value{Known: true, Text: Hide(sip.NonE164)}
+		v = shaped(sip.NonE164)
 	} else if user := in.first(track.DialedNumber); in.emergencyNumber(user) {
 		user, _, _ = bytes.Cut(user, []byte(";"))
-		v = hide(user) // a short code of everybody's, not a subscriber's number
+		v = shaped(string(user)) // a short code of everybody's, not a subscriber's number
 	} else {
 		return in.tel(user)
 	}
 	if in.dialledEmergency() {
-		v.Category = "emergency"
+		v.category = "emergency"
 	}
 	return v
 }
@@ -110,11 +113,11 @@ func (in *inside) emergencyNumber(user []byte) bool {
 }
 
 func destinationCountry(in *inside) Value {
-	return word(in.numbers.Country(in.e164(track.DialedNumber)))
+	return country(in.numbers.Country(in.e164(track.DialedNumber)))
 }
 
 func destinationArea(in *inside) Value {
-	return hide([]byte(in.numbers.Area(in.e164(track.DialedNumber))))
+	return shaped(in.numbers.Area(in.e164(track.DialedNumber)))
 }
 
 // caller is the number by which the caller is placed: asserted by a trusted peer, else claimed, else of From.
@@ -129,7 +132,7 @@ func (in *inside) caller() string {
 }
 
 func originCountry(in *inside) Value {
-	return word(in.numbers.Country(in.caller()))
+	return country(in.numbers.Country(in.caller()))
 }
 
 func callType(in *inside) Value {
@@ -147,19 +150,45 @@ func portingDip(in *inside) Value {
 	return truth(in.first(track.PortingDip) != nil)
 }
 
+// issuedAt is when a PASSporT says that it was made. A time later than a day after the call is none: it may be any
+// number.
 func issuedAt(in *inside) Value {
-	v := integer(track.IssuedAt).read(in)
-	v.N *= 1e6
-	return v
-}
-
-// carrierCode is a carrier identification code: digits, behind + those of a country (RFC 4694 section 4).
-func carrierCode(in *inside) Value {
-	code := in.first(track.CarrierCode)
-	if len(code) > 16 || len(bytes.Trim(code, "+-.0123456789")) > 0 {
+	n, err := strconv.ParseInt(string(in.first(track.IssuedAt)), 10, 64)
+	if err != nil || n <= 0 || n > in.event.Time.Add(24*time.Hour).Unix() {
 		return Value{}
 	}
-	return hide(code)
+	return number(n * 1e6)
+}
+
+// origination is the origid of a PASSporT, unknown if it is no UUID.
+func origination(in *inside) Value {
+	if id := in.first(track.OriginationID); isUUID(string(id)) {
+		return shaped(string(id))
+	}
+	return Value{}
+}
+
+// carrierCode is a carrier identification code: three or four digits, behind + and those of a country six at most
+// (RFC 4694 section 4), so that it is no telephone number. Visual separators are cut.
+func carrierCode(in *inside) Value {
+	code := bytes.Map(func(r rune) rune {
+		if r == '-' || r == '.' {
+			return -1
+		}
+		return r
+	}, in.first(track.CarrierCode))
+	if text := string(code); carrierShape(text) {
+		return shaped(text)
+	}
+	return Value{}
+}
+
+func carrierShape(text string) bool {
+	rest, global := strings.CutPrefix(text, "+")
+	if global {
+		return within(rest, "0123456789", 4, 6)
+	}
+	return within(text, "0123456789", 3, 4)
 }
 
 // attestation is the letter that a PASSporT claims, invalid when none could be read.

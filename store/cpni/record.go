@@ -7,6 +7,7 @@ package cpni
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/sip"
@@ -15,20 +16,6 @@ import (
 
 // A Field is one entry of the field register, numbered in the register's order.
 type Field uint8
-
-// A Value is one fact of a Record. The zero Value is unknown: published as null.
-// Which of the members holds it follows from the Field's type in the register.
-type Value struct {
-	Known bool
-	N     int64    // int, bool (0, 1), duration (milliseconds), time (Unix microseconds)
-	Word  string   // enum, country: a word of a closed set, never text of a message
-	Words []string // enum_list: likewise, in the register's order
-	Text  Hidden   // everything else: a number, an address, a name
-	Texts []Hidden // lists of such
-
-	// Category of a number, where more is known than the number tells: sip.Numbers knows no operator's short codes.
-	Category string
-}
 
 // A Loss is excerpts that a purpose did not get: how many, between when and when, and why.
 type Loss struct {
@@ -56,6 +43,7 @@ type inside struct {
 	loss    *Loss
 	facts   track.Facts
 	places  track.Places
+	reader  *Reader // that read it
 	numbers *sip.Numbers
 	region  string
 	own     []string // the operator's emergency numbers
@@ -76,15 +64,29 @@ type Reader struct {
 	numbers   sip.Numbers
 	region    string
 	trunks    *Trunks
+	points    map[string]bool
 	emergency []string
+	misfits   atomic.Uint64
 	in        inside
 }
 
 // NewReader returns a Reader that reads national numbers as dialled in region (ISO 3166 alpha-2), "" for nowhere.
-func NewReader(region string) *Reader { return &Reader{region: region} }
+func NewReader(region string) *Reader { return &Reader{region: region, trunks: new(Trunks)} }
 
-// Map has x look up trunks in t.
-func (x *Reader) Map(t *Trunks) { x.trunks = t }
+// Map has x look up trunks in t, nil for none.
+func (x *Reader) Map(t *Trunks) {
+	if t == nil {
+		t = new(Trunks)
+	}
+	x.trunks = t
+}
+
+// Points has x name these capture points: interfaces and feeds of the configuration. Another one is other.
+func (x *Reader) Points(names []string) { x.points = set(names) }
+
+// Misfits returns how many values were dropped because they were not what the register says of their Field: each is a
+// fault of the product. It may be called by any goroutine.
+func (x *Reader) Misfits() uint64 { return x.misfits.Load() }
 
 // Emergency has x take numbers, as dialled, for emergency numbers besides 911, 112 and 933.
 func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
@@ -93,7 +95,7 @@ func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
 func (x *Reader) Record(ev *track.Event) Record {
 	clear(x.in.values)
 	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, dev: ev.Device, numbers: &x.numbers, region: x.region,
-		own: x.emergency, values: x.in.values[:0]}
+		reader: x, own: x.emergency, values: x.in.values[:0]}
 	switch {
 	case ev.Call != nil:
 		x.in.facts = ev.Call.Facts
@@ -122,7 +124,8 @@ func (r Record) LogValue() slog.Value { return slog.StringValue("***") }
 // MarshalText keeps encoders from writing r.
 func (r Record) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
-// Get returns the value of f, unknown when it was not seen. A Field foreign to the Record's kind is unknown too.
+// Get returns the value of f, unknown when it was not seen or when it is not what the register says of f. A Field foreign
+// to the Record's kind is unknown too.
 func (r *Record) Get(f Field) Value {
 	in := r.in
 	if i := in.read[f]; i != 0 {
@@ -130,7 +133,10 @@ func (r *Record) Get(f Field) Value {
 	}
 	var v Value
 	if x := extractors[f]; x.read != nil && in.loss == nil && f.In(r.Kind()) {
-		v = x.read(in)
+		if v = x.read(in); !measures[f].fits(in, &v) {
+			in.reader.misfits.Add(1)
+			v = Value{}
+		}
 	}
 	in.values = append(in.values, v)
 	in.read[f] = uint8(len(in.values))

@@ -18,11 +18,14 @@ type Entry struct {
 	Layer           string            `toml:"layer"`
 	Type            string            `toml:"type"`
 	Unit            string            `toml:"unit"`
-	Class           string            `toml:"class"` // the statutory word first, then Also
+	Value           string            `toml:"value"`   // closed, shape or text: Mark reads it
+	Pattern         string            `toml:"pattern"` // of a shape: a regular expression
+	Words           []string          `toml:"words"`   // of a closed value, if the register knows them
+	List            string            `toml:"list"`    // of a closed value otherwise: where its words stand
+	Class           string            `toml:"class"`   // the statutory word first, then Also
 	Also            []string          `toml:"also"`
 	Identifiability string            `toml:"identifiability"` // direct, indirect or none
 	Never           bool              `toml:"never"`           // no policy can switch it on
-	Opaque          bool              `toml:"opaque"`          // an id that may be kept as it is
 	Transforms      []string          `toml:"transforms"`      // the ceiling: a policy may use no other
 	Actions         map[string]string `toml:"actions"`         // the suggested form per purpose
 	Note            string            `toml:"note"`
@@ -104,6 +107,9 @@ func load(text string) (*register, error) {
 		if err := r.check(e); err != nil {
 			return nil, err
 		}
+		if err := e.checkMark(); err != nil {
+			return nil, err
+		}
 	}
 	for _, name := range slices.Concat(r.Kinds.OnlyOther, r.Kinds.Registration, r.Kinds.Device) {
 		if !names[name] {
@@ -141,6 +147,9 @@ func FieldOf(name string) (Field, bool) {
 	f, ok := byName[name]
 	return f, ok
 }
+
+// Mark returns what the values of e are, Unmarked if it does not say.
+func (e *Entry) Mark() Mark { return Mark(max(0, slices.Index(markWords[:], e.Value))) }
 
 // Entry returns what the register says of f.
 func (f Field) Entry() *Entry { return &theRegister.Field[f] }

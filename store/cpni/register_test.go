@@ -87,7 +87,7 @@ func TestHeadersOfLegsAreSelectedForThoseWhoAskForLegs(t *testing.T) {
 }
 
 func TestBrokenRegistersAreRefused(t *testing.T) {
-	entry := "[[field]]\nname = \"a\"\nclass = \"x\"\ntransforms = [\"drop\"]\n"
+	entry := "[[field]]\nname = \"a\"\nvalue = \"text\"\nclass = \"x\"\ntransforms = [\"drop\"]\n"
 	head := "[class.x]\nbasis = \"b\"\n[transform.drop]\nmeaning = \"m\"\n"
 	if _, err := load(head + entry); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestHiddenTextDoesNotShow(t *testing.T) {
 		h Hidden
 		p *Hidden
 		v Value
-	}{h, h, &h, Value{Known: true, Text: h, Texts: []Hidden{h}}}
+	}{h, h, &h, Value{mark: Text, text: h, texts: []Hidden{h}}}
 	var b bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q", "%p", "%t"} {
 		fmt.Fprintf(&b, verb+verb+verb, h, nested, &nested)

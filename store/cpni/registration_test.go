@@ -74,6 +74,7 @@ func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
 		return &track.Event{Time: at, Kind: track.DeviceKind, Stage: track.Stop, Revision: 3, Device: d}
 	}
 	x := NewReader("US")
+	x.Points([]string{"eth0"})
 	id := func(key string, at time.Time) string {
 		r := x.Record(event(key, at))
 		return string(bytes.Join(r.Identity(nil), []byte{0}))
@@ -94,8 +95,8 @@ func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
 	}
 	for name, want := range map[string]time.Time{"event_time": at, "first_seen": at.Add(-time.Hour), "last_seen": at} {
 		f, _ := FieldOf(name)
-		if got := r.Get(f); got.N != want.UnixMicro() {
-			t.Errorf("%s = %d, want %d", name, got.N, want.UnixMicro())
+		if got := r.Get(f); got.n != want.UnixMicro() {
+			t.Errorf("%s = %d, want %d", name, got.n, want.UnixMicro())
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package cpni
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sipsieve/sip"
 	"sipsieve/sip/track"
@@ -39,9 +41,11 @@ var directionWords = [...]string{"", "inbound", "outbound", "internal", "transit
 
 // Trunks finds the Trunk of an address. The zero Trunks has none.
 type Trunks struct {
-	list []Trunk
-	bits []int // lengths of the prefixes, longest first
-	at   map[netip.Prefix][]place
+	list     []Trunk
+	names    map[string]*Trunk // in lower case
+	accounts map[string]bool
+	bits     []int // lengths of the prefixes, longest first
+	at       map[netip.Prefix][]place
 }
 
 // A place is a prefix of one Trunk on one VLAN, or on any.
@@ -54,8 +58,9 @@ type place struct {
 // NewTrunks returns the Trunks of list. It is an error if two of them have the same prefix on the same VLAN; the
 // error names the Trunks.
 func NewTrunks(list []Trunk) (*Trunks, error) {
-	t := &Trunks{list: list, at: map[netip.Prefix][]place{}}
+	t := &Trunks{list: list, at: map[netip.Prefix][]place{}, names: map[string]*Trunk{}, accounts: map[string]bool{}}
 	for i := range list {
+		t.names[strings.ToLower(list[i].Name)], t.accounts[list[i].Account] = &list[i], true
 		for _, p := range list[i].Addresses {
 			if err := t.add(whole(p), &list[i]); err != nil {
 				return nil, err
@@ -127,13 +132,13 @@ func (t *Trunks) Of(a netip.Addr, vlan uint16) *Trunk {
 
 // trunkFields are what the operator's map says of a call, a registration or a device.
 var trunkFields = map[string]extractor{
-	"account_id": {func(in *inside) Value { return hide([]byte(in.account())) }, nil},
+	"account_id": {func(in *inside) Value { return ours(in.account()) }, nil},
 	"trunk_in":   {trunkIn, []sip.Header{sip.Contact}},
 	"trunk_out": {func(in *inside) Value {
 		if in.to == nil {
 			return Value{}
 		}
-		return hide([]byte(in.to.Name))
+		return ours(in.to.Name)
 	}, nil},
 	"direction": {func(in *inside) Value { return word(directionWords[in.direction()]) }, nil},
 }
@@ -183,12 +188,18 @@ func (in *inside) account() string {
 	return accounts[1]
 }
 
-// trunkIn is where the call came from: by the map, else the trunk group that the caller's side names (RFC 4904).
+// trunkIn is where the call came from: by the map, else the trunk of it that the caller's side names as its trunk group
+// (RFC 4904). A group that is no trunk of the map is text of whoever sent it, and is not taken.
 func trunkIn(in *inside) Value {
 	if in.from != nil {
-		return hide([]byte(in.from.Name))
+		return ours(in.from.Name)
 	}
-	return hide(in.first(track.TrunkGroup))
+	if group := in.first(track.TrunkGroup); group != nil {
+		if t := in.reader.trunks.names[string(bytes.ToLower(group))]; t != nil {
+			return ours(t.Name)
+		}
+	}
+	return Value{}
 }
 
 // direction is which way the call goes, as far as the map tells. One side may be the operator's own host, which is

@@ -127,14 +127,30 @@ func (f form) allowed(e *cpni.Entry) error {
 	switch {
 	case e.Never:
 		return fmt.Errorf("the register says never: no policy can switch this field on")
+	case e.Mark() == cpni.Text && (f.action == Keep || f.action == E164):
+		return fmt.Errorf("%s is not allowed: the value is text of a message, which is kept by no policy; use %s",
+			f.action, insteadOfKeep(e))
 	case !slices.Contains(e.Transforms, f.action.String()):
 		return fmt.Errorf("%s is not allowed: the register allows %s", f.action, strings.Join(e.Transforms, ", "))
-	case f.action == Keep && (e.Type == "text" || e.Type == "bytes" || e.Type == "id" && !e.Opaque):
-		return fmt.Errorf("keep is not allowed for a field of type %s", e.Type)
 	case f.action == Bucket && f.timed != (e.Type == "duration"):
 		return fmt.Errorf("bucket: want a width with a unit for a duration, such as bucket:6s, without one for a number")
 	}
 	return nil
+}
+
+// insteadOfKeep returns the forms in which text may leave.
+func insteadOfKeep(e *cpni.Entry) string {
+	var forms []string
+	for _, name := range e.Transforms {
+		switch name {
+		case Drop.String(), Count.String():
+		case Known.String():
+			forms = append(forms, "known with a list of the values that may be shown")
+		default:
+			forms = append(forms, name)
+		}
+	}
+	return strings.Join(append(forms, Drop.String()), ", ")
 }
 
 // A rule is what one purpose does with one field.

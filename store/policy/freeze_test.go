@@ -111,12 +111,13 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 	lines := ""
 	for _, name := range []string{"caller_domain", "dialed_domain", "stir_certificate_host", "visited_network",
 		"auth_realm"} {
-		lines += fmt.Sprintf("%s = { form = \"keep\", because = \"x\" }\n", name)
+		lines += fmt.Sprintf("%s = { form = \"known\", list = \"words\", because = \"x\" }\n", name)
 	}
-	u := boundPurpose(t, written("billing", lines))
+	long := strings.Repeat("x", 1500)
+	u := boundPurpose(t, strings.Replace(written("billing", lines), "PCMU", long, 1))
 	facts := map[track.Fact]string{track.CallIDText: "id"}
 	for fact := track.CallerTag; fact < track.Frozen; fact++ {
-		facts[fact] = strings.Repeat("x", 1500)
+		facts[fact] = long
 	}
 	frozen := u.Freeze(nil, aCall(facts))
 	if len(frozen) > mostFrozen {

@@ -145,7 +145,7 @@ func (t *teller) purpose(u *Purpose) {
 func (t *teller) rule(u *Purpose, r *rule) {
 	e := r.field.Entry()
 	class, _ := cpni.ClassOf(e.Class)
-	t.say("\n  %s (line %d)\n    Read: %s.\n    In law: %s, %s.\n", e.Name, r.line, e.Source,
+	t.say("\n  %s (line %d)\n    Read: %s.\n    Holds: %s.\n    In law: %s, %s.\n", e.Name, r.line, e.Source, holds(e),
 		strings.ReplaceAll(e.Class, "_", " "), class.Basis)
 	for _, f := range r.forms {
 		x, _ := cpni.TransformOf(f.action.String())
@@ -161,6 +161,19 @@ func (t *teller) rule(u *Purpose, r *rule) {
 	if r.because != "" {
 		t.say("    More than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
 	}
+}
+
+// holds says what the value of a field is.
+func holds(e *cpni.Entry) string {
+	switch {
+	case e.Mark() == cpni.Text:
+		return "text of a message, which never leaves as it is"
+	case e.Mark() == cpni.Shaped:
+		return "what has the shape " + e.Pattern
+	case e.List != "":
+		return "one of a closed list: " + e.List
+	}
+	return "one of a closed list: " + strings.Join(e.Words, ", ")
 }
 
 // pseudonymous reports whether a pseudonym is one of the forms of r.

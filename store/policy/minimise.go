@@ -194,7 +194,7 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, z *frozen) []byte {
 		}
 		v, withheld := u.see(r, rule)
 		if applied && callFlags[rule.field] {
-			v.Words = append(slices.Clip(v.Words), "privacy_applied")
+			v = v.With("privacy_applied")
 		}
 		for j, f := range rule.forms {
 			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)
@@ -211,18 +211,18 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, z *frozen) []byte {
 
 // see returns the value of a rule's field as u is shown it, and whether somebody asked that it be withheld from u.
 func (u *Purpose) see(r *cpni.Record, rule *rule) (v cpni.Value, withheld bool) {
-	if v = r.Get(rule.field); joinFields[rule.field] {
-		v = u.join(r, rule.field)
+	if joinFields[rule.field] {
+		return u.join(r, rule.field), false
 	}
-	return v, !u.unmasked && r.Withheld(rule.field)
+	return r.Get(rule.field), !u.unmasked && r.Withheld(rule.field)
 }
 
 // join returns what u is shown of a join of legs. The name of a group is made for u alone: no two purposes can find
 // the same call by it.
 func (u *Purpose) join(r *cpni.Record, f cpni.Field) cpni.Value {
 	v := r.Join(f, u.MinCorrelation)
-	if v.Known && sessionGroup[f] {
-		v.Text = cpni.Hide(u.ids.ID(u.Name, []byte("session_group"), []byte(cpni.Reveal(v.Text))))
+	if v.Known() && sessionGroup[f] {
+		return cpni.Group(u.ids.ID(u.Name, []byte("session_group"), []byte(cpni.Reveal(v.Text()))))
 	}
 	return v
 }

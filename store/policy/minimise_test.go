@@ -288,8 +288,8 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 }
 
 func TestWhatIsMinimisedIsReceived(t *testing.T) {
-	u := boundPurpose(t, written("fraud", "caller_domain = { form = \"keep\", because = \"t\" }\n"))
-	x, _ := u.Minimise(nil, aCall(map[track.Fact]string{track.CallerHost: "\xff\"\\\n"}))
+	src := strings.Replace(written("fraud", "caller_domain = { form = \"known\", list = \"words\" }\n"), `"PCMU"`, `"\ufffd\"\\\n"`, 1)
+	x, _ := boundPurpose(t, src).Minimise(nil, aCall(map[track.Fact]string{track.CallerHost: "\ufffd\"\\\n"}))
 	y, err := Received(x.Body())
 	if err != nil || y.Envelope != x.Envelope {
 		t.Errorf("received %+v, %v, want %+v", y.Envelope, err, x.Envelope)

@@ -3,7 +3,9 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
+	"strings"
 
 	"sipsieve/store/cpni"
 )
@@ -109,12 +111,42 @@ func (w *schemaWriter) field(e *cpni.Entry) {
 	if e.Never || len(types) == 0 {
 		return
 	}
-	w.add(e.Name, property{Type: append(types, "null"), Description: e.Source})
+	p := property{Type: append(types, "null"), Description: e.Source}
+	keptShape(&p, e)
+	w.add(e.Name, p)
 	for _, name := range e.Transforms {
 		if t := jsonType(e.Type, name); t != "" {
 			w.add(e.Name+"_"+name, property{Type: []string{t, "null"}})
 		}
 	}
+}
+
+// keptShape adds to p what the register says of the values of e, if no form of e but keep leaves a string.
+func keptShape(p *property, e *cpni.Entry) {
+	for _, name := range e.Transforms {
+		if t := jsonType(e.Type, name); name != "keep" && (t == "string" || t == "array") {
+			return
+		}
+	}
+	switch {
+	case !slices.Contains(e.Transforms, "keep") || e.Type == "bool":
+	case slices.Contains(p.Type, "array"):
+		p.Items = &property{Type: []string{"string"}, Enum: e.Words}
+	case slices.Contains(p.Type, "string") && e.Type != "time":
+		p.Pattern = e.Pattern
+		if len(e.Words) > 0 {
+			p.Pattern = "^(" + quoted(e.Words) + ")$"
+		}
+	}
+}
+
+// quoted returns words as alternatives of a regular expression.
+func quoted(words []string) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, regexp.QuoteMeta(w))
+	}
+	return strings.Join(all, "|")
 }
 
 // jsonType returns the type that a field's value has in a form, "" for a form that leaves nothing of one record.

@@ -21,41 +21,46 @@ var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(b
 func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
 	switch {
 	case f.action == Presence:
-		return strconv.AppendBool(b, v.Known)
-	case !v.Known:
+		return strconv.AppendBool(b, v.Known())
+	case !v.Known():
 		return append(b, "null"...)
-	case f.action == Category && v.Category != "":
-		return appendText(b, v.Category)
+	case f.action == Category && v.Category() != "":
+		return appendText(b, v.Category())
+	case keeps[f.action] && !v.Keepable(): // no text of a message, whatever the policy says
+		return append(b, "null"...)
 	case r.many:
 		return u.appendList(b, r, f, v, at)
 	case f.action == Keep || f.action == E164:
 		return appendKept(b, r.typ, v)
 	case f.action == Truncate && r.typ == "time":
-		return appendTime(b, time.UnixMicro(v.N), f.unit)
+		return appendTime(b, time.UnixMicro(v.Number()), f.unit)
 	case f.action == Truncate || f.action == Bucket:
-		return strconv.AppendInt(b, v.N-v.N%f.width, 10)
+		return strconv.AppendInt(b, v.Number()-v.Number()%f.width, 10)
 	}
-	if v.Word != "" {
-		return u.appendForm(b, r, f, v.Word, at)
+	if v.Word() != "" {
+		return u.appendForm(b, r, f, v.Word(), at)
 	}
 	if r.typ == "int" {
-		return u.appendForm(b, r, f, strconv.FormatInt(v.N, 10), at)
+		return u.appendForm(b, r, f, strconv.FormatInt(v.Number(), 10), at)
 	}
-	return u.appendForm(b, r, f, cpni.Reveal(v.Text), at)
+	return u.appendForm(b, r, f, cpni.Reveal(v.Text()), at)
 }
+
+// keeps are the Actions that leave a value, or a part of it, as it is.
+var keeps = [actions]bool{Keep: true, E164: true, Area: true, Truncate: true, Bucket: true}
 
 func appendKept(b []byte, kind string, v cpni.Value) []byte {
 	switch kind {
 	case "time":
-		return appendTime(b, time.UnixMicro(v.N), "")
+		return appendTime(b, time.UnixMicro(v.Number()), "")
 	case "int", "duration":
-		return strconv.AppendInt(b, v.N, 10)
+		return strconv.AppendInt(b, v.Number(), 10)
 	case "bool":
-		return strconv.AppendBool(b, v.N != 0)
+		return strconv.AppendBool(b, v.Number() != 0)
 	case "enum", "country":
-		return appendText(b, cmp.Or(v.Word, "other")) // never text of a message
+		return appendText(b, cmp.Or(v.Word(), "other")) // never text of a message
 	}
-	return appendText(b, cpni.Reveal(v.Text))
+	return appendText(b, cpni.Reveal(v.Text()))
 }
 
 // appendForm writes one text in a form that replaces it.
@@ -142,10 +147,10 @@ func appendPrefix(b []byte, f form, text string) []byte {
 // order is no fingerprint.
 func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
 	var items [][]byte
-	for _, w := range v.Words {
+	for _, w := range v.Words() {
 		items = append(items, u.appendItem(r, f, w, at))
 	}
-	for _, h := range v.Texts {
+	for _, h := range v.Texts() {
 		items = append(items, u.appendItem(r, f, cpni.Reveal(h), at))
 	}
 	items = slices.DeleteFunc(items, func(item []byte) bool { return string(item) == "null" })
