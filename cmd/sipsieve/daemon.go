@@ -90,7 +90,7 @@ func (d *daemon) openBus(ctx context.Context) (err error) {
 	plan := bus.Plan{DiskLimit: room}
 	for _, p := range d.purposes {
 		plan.Streams = append(plan.Streams,
-			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Duration(), Priority: p.Priority})
+			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
 	}
 	d.bus, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
 	return err

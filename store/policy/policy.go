@@ -136,7 +136,7 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 		}
 	}
 	u.Retain = p.span(key+".retain", f.Retain, Span{})
-	u.BusRetain = p.span(key+".bus_retain", f.BusRetain, Span{Hours: 72})
+	u.BusRetain = p.busRetain(key+".bus_retain", f.BusRetain, u.Retain)
 	u.Epoch = p.span(key+".epoch", f.Epoch, Span{Days: 30}).Duration()
 	p.sets(key, u, f)
 	p.law(key, u)
@@ -148,6 +148,23 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	}
 	p.fields(key+".fields", u, f.Fields, all)
 	return u
+}
+
+// onBus is how long records stay on the bus unless the policy says otherwise, but not longer than they are kept.
+var onBus = Span{Hours: 72}
+
+// busRetain reads how long records stay on the bus. That is not longer than they are kept: both are compared at the
+// shortest that the calendar makes of them.
+func (p *parser) busRetain(key, text string, retain Span) Span {
+	otherwise := onBus
+	if most := retain.Shortest(); most > 0 && otherwise.Shortest() > most {
+		otherwise = retain
+	}
+	s := p.span(key, text, otherwise)
+	if most := retain.Shortest(); most > 0 && s.Shortest() > most {
+		p.say(key, "%s is longer than retain, %s: what has expired would stay on the bus", s, retain)
+	}
+	return s
 }
 
 // Joins of legs that are sure enough to show, unless the policy says otherwise, and to bill by.

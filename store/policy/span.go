@@ -53,6 +53,15 @@ func (s Span) Duration() time.Duration {
 	return time.Duration(s.Hours)*time.Hour + time.Duration(s.Days+30*s.Months+365*s.Years)*24*time.Hour
 }
 
+// Shortest returns the least that s can be by the calendar: a month of 28 days, a year of 365.
+func (s Span) Shortest() time.Duration {
+	days := s.Days + 28*s.Months + 365*s.Years
+	if s.Months >= 12 { // twelve months are a year, wherever they begin
+		days = s.Days + 365*(s.Years+s.Months/12) + 28*(s.Months%12)
+	}
+	return time.Duration(s.Hours)*time.Hour + time.Duration(days)*24*time.Hour
+}
+
 // A Date is a day of the UTC calendar.
 type Date struct {
 	Year  int
