@@ -18,3 +18,19 @@ func Datagrams(at time.Time, every time.Duration, payloads ...[]byte) []Frame {
 	}
 	return w.frames
 }
+
+// Ends are where a datagram comes from, where it goes to, and its IPv4 identification.
+type Ends struct {
+	Src, Dst netip.AddrPort
+	ID       uint16
+}
+
+// Datagram returns the frame of one datagram, whatever its payload is.
+func Datagram(at time.Time, e Ends, payload []byte) Frame {
+	w := wire{mtu: 9000}
+	id := e.ID - 1
+	from := end{e.Src.Addr(), e.Src.Port(), [6]byte{2, 0, 0, 0, 0, 1}, &id}
+	to := end{e.Dst.Addr(), e.Dst.Port(), [6]byte{2, 0, 0, 0, 0, 2}, &id}
+	w.datagram(at, from, to, payload)
+	return w.frames[0]
+}

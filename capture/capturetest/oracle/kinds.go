@@ -1,0 +1,151 @@
+package oracle
+
+import "strings"
+
+// A Kind is one thing that can be particular about a call.
+type Kind uint8
+
+// Kinds of calls. A call without any is an INVITE between two addresses that is answered and ended by a BYE.
+const (
+	Challenge       Kind = iota // 401 or 407 and the next try
+	Redirect                    // 3xx and the next try
+	Retry                       // 422, 503 and others, and the next try within 2 s
+	LateRetry                   // a next try that comes too late: a call of its own
+	Forks                       // several To tags
+	SecondFork                  // two of them answer
+	Refusal                     // a refusal ends it
+	Cancel                      // the caller gives up
+	CancelRace                  // a CANCEL and an answer cross
+	CancelCross                 // a CANCEL and another refusal cross
+	Queue                       // 183 again and again
+	LongRing                    // silence for longer than `Ring` before the outcome
+	NoFinal                     // nothing after the provisional responses, or nothing at all
+	EarlyBye                    // BYE in the early dialog, accepted
+	EarlyByeRefused             // BYE in the early dialog, refused
+	EarlyByeFork                // BYE to one of several early forks
+	RefusedBye                  // a BYE that gets no 2xx, and the call goes on
+	LastBye                     // the last BYE gets no 2xx
+	ByeChallenge                // 401 or 407 to the BYE
+	ByeGlare                    // both sides send BYE
+	Reinvite                    // re-INVITE and UPDATE, accepted
+	Hold                        // one side holds the other
+	RefusedReinvite             // re-INVITE refused or cancelled
+	LostDialog                  // 481 or 408 to a re-INVITE, no BYE
+	LostThenBye                 // 481 or 408 to a re-INVITE, with a BYE before or after
+	Timer                       // Session-Expires and refreshes
+	NoBye                       // the end is not seen
+	Refer                       // REFER, accepted or not
+	Foreign                     // requests with tags of no dialog of the call
+	Proxy                       // a proxy between, both hops seen
+	Chain                       // two proxies between
+	TwoAddresses                // what stands between has two addresses
+	Hiding                      // what stands between rewrites To tags and strips Vias
+	Direct                      // requests inside the dialog do not pass the proxy
+	FarOnly                     // of two hops only the one behind the proxy is captured
+	Repeats                     // retransmissions
+	Loss                        // one message on one hop is missing
+	Taps                        // two taps show packets twice
+	MidCall                     // the capture begins in the middle
+	Cut                         // the capture ends in the middle
+	OneWay                      // one direction is not seen
+	Reuse                       // the Call-ID is used again
+	KindCount
+)
+
+var kindNames = [KindCount]string{"challenge", "redirect", "retry", "late_retry", "forks", "second_fork", "refusal",
+	"cancel", "cancel_race", "cancel_cross", "queue", "long_ring", "no_final", "early_bye", "early_bye_refused",
+	"early_bye_fork", "refused_bye", "last_bye", "bye_challenge", "bye_glare", "reinvite", "hold", "refused_reinvite",
+	"lost_dialog", "lost_then_bye", "timer", "no_bye", "refer", "foreign", "proxy", "chain", "two_addresses", "hiding",
+	"direct", "far_only", "repeats", "loss", "taps", "mid_call", "cut", "one_way", "reuse"}
+
+// String returns the name of k.
+func (k Kind) String() string { return kindNames[k] }
+
+// Kinds is a set of Kinds.
+type Kinds uint64
+
+// AllKinds are all there are.
+const AllKinds Kinds = 1<<KindCount - 1
+
+// KindsOf returns the set of ks.
+func KindsOf(ks ...Kind) (set Kinds) {
+	for _, k := range ks {
+		set |= 1 << k
+	}
+	return set
+}
+
+// Has reports whether one of ks is in s.
+func (s Kinds) Has(ks ...Kind) bool { return s&KindsOf(ks...) != 0 }
+
+// String lists the names of s.
+func (s Kinds) String() string {
+	var names []string
+	for k := range KindCount {
+		if s.Has(k) {
+			names = append(names, k.String())
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// ParseKinds returns the set of the names in text; what is no name is left out.
+func ParseKinds(text string) (s Kinds) {
+	for _, name := range strings.Fields(text) {
+		for k := range KindCount {
+			if k.String() == name {
+				s |= 1 << k
+			}
+		}
+	}
+	return s
+}
+
+// excluded are kinds that one call cannot have together, each with the reason beside it.
+var excluded = []struct{ one, others Kinds }{
+	// One outcome of an attempt.
+	{KindsOf(Refusal), KindsOf(Cancel, CancelRace, CancelCross, NoFinal, EarlyBye)},
+	{KindsOf(Cancel), KindsOf(CancelRace, CancelCross, NoFinal, EarlyBye)},
+	{KindsOf(CancelRace), KindsOf(CancelCross, NoFinal, EarlyBye, SecondFork)},
+	{KindsOf(CancelCross), KindsOf(NoFinal, EarlyBye)},
+	{KindsOf(NoFinal), KindsOf(EarlyBye)},
+	// One of what can happen in the early dialog.
+	{KindsOf(EarlyBye), KindsOf(EarlyByeRefused, EarlyByeFork, Forks, SecondFork)},
+	{KindsOf(EarlyByeRefused), KindsOf(EarlyByeFork, Queue, LongRing)},
+	{KindsOf(EarlyByeFork), KindsOf(Queue, LongRing, SecondFork)},
+	// One end of a talk.
+	{KindsOf(LastBye), KindsOf(ByeChallenge, ByeGlare, LostDialog, LostThenBye, NoBye)},
+	{KindsOf(ByeChallenge), KindsOf(ByeGlare, LostDialog, LostThenBye, NoBye)},
+	{KindsOf(ByeGlare), KindsOf(LostDialog, LostThenBye, NoBye)},
+	{KindsOf(LostDialog), KindsOf(LostThenBye, NoBye, Reuse)},
+	{KindsOf(LostThenBye), KindsOf(NoBye)},
+	{KindsOf(NoBye), KindsOf(Reuse)},
+	// Queue and LongRing last too long for what waits beside them.
+	{KindsOf(Queue), KindsOf(LongRing)},
+	// One topology.
+	{KindsOf(Proxy), KindsOf(Chain)},
+	{KindsOf(Hiding), KindsOf(Direct, SecondFork, EarlyByeFork, MidCall, FarOnly)},
+	// One thing that is missing at a time: two together leave open what nobody can know.
+	{KindsOf(Loss), KindsOf(OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly)},
+	{KindsOf(OneWay), KindsOf(MidCall, Cut, SecondFork, Timer, NoBye, Challenge, Redirect, Retry, LateRetry, Foreign,
+		Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye, ByeChallenge)},
+	{KindsOf(MidCall), KindsOf(Cut, SecondFork, Foreign, Reuse, Forks, RefusedBye, ByeChallenge, LateRetry)},
+	{KindsOf(Cut), KindsOf(Reuse, LateRetry)},
+	{KindsOf(SecondFork), KindsOf(Hold, Refer, RefusedReinvite, LostDialog, NoBye)},
+}
+
+// settle leaves out of s what cannot be together, the later of two.
+func (s Kinds) settle() Kinds {
+	for _, x := range excluded {
+		if s&x.one != 0 {
+			s &^= x.others
+		}
+	}
+	if s.Has(Hiding, TwoAddresses, Direct, FarOnly) && !s.Has(Proxy, Chain) {
+		s |= KindsOf(Proxy)
+	}
+	if s.Has(SecondFork, EarlyByeFork) {
+		s |= KindsOf(Forks)
+	}
+	return s
+}

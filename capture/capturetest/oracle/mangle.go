@@ -1,0 +1,77 @@
+package oracle
+
+import (
+	"slices"
+	"time"
+)
+
+// mangle makes of what was sent what the capture shows, and sets where it ends.
+func (n *network) mangle(c *Call) {
+	inOrder(c.Messages)
+	if n.kinds.Has(Repeats) {
+		n.repeat(c)
+	}
+	switch {
+	case n.kinds.Has(Loss) && len(c.Messages) > 1:
+		i := n.r.IntN(len(c.Messages))
+		c.Messages = slices.Delete(c.Messages, i, i+1)
+	case n.kinds.Has(OneWay):
+		side := []Host{callerHost, calleeHost}[n.r.IntN(2)]
+		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool { return m.Src != side })
+	case n.kinds.Has(MidCall):
+		start := n.somewhere(c)
+		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool { return m.Time < start })
+	}
+	c.Until = 0
+	if len(c.Messages) > 0 {
+		c.Until = c.Messages[len(c.Messages)-1].Time
+	}
+	switch {
+	case n.kinds.Has(Cut):
+		c.Until = n.somewhere(c)
+		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool { return m.Time > c.Until })
+	case n.chance(8):
+		c.Until += n.between(time.Second, 20*time.Second)
+	default:
+		c.Until += 6 * time.Hour
+	}
+	if n.kinds.Has(Taps) {
+		n.twice(c)
+	}
+}
+
+// somewhere returns a time within c: of a message, or between two.
+func (n *network) somewhere(c *Call) time.Duration {
+	if len(c.Messages) == 0 {
+		return 0
+	}
+	m := &c.Messages[n.r.IntN(len(c.Messages))]
+	return m.Time + n.between(0, 2*time.Second)
+}
+
+// repeat repeats some messages as RFC 3261 17 does, 500 ms and more after.
+func (n *network) repeat(c *Call) {
+	for range 1 + n.r.IntN(4) {
+		m := c.Messages[n.r.IntN(len(c.Messages))]
+		for i := range 1 + n.r.IntN(3) {
+			again := m
+			again.Time += 500 * time.Millisecond << i
+			n.ids++
+			again.ID = n.ids
+			c.Messages = append(c.Messages, again)
+		}
+	}
+	inOrder(c.Messages)
+}
+
+// twice has a second tap show some packets, not more than 150 ms later.
+func (n *network) twice(c *Call) {
+	for _, m := range c.Messages {
+		if n.chance(2) {
+			m.Time += n.between(20*time.Microsecond, 150*time.Millisecond)
+			c.Messages = append(c.Messages, m)
+		}
+	}
+	inOrder(c.Messages)
+	c.Until = max(c.Until, c.Messages[len(c.Messages)-1].Time)
+}

@@ -1,0 +1,183 @@
+package oracle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Host is the last byte of an address in 192.0.2.0/24.
+type Host uint8
+
+// A Via is one value of Via: who sent the request, and the branch.
+type Via struct {
+	By     Host
+	Branch string
+}
+
+// A Message is one SIP message as a capture shows it on one hop.
+type Message struct {
+	Time     time.Duration // since the start of the capture
+	Src, Dst Host
+	Method   string // of a response: its request's
+	Status   int    // 0 for a request
+	Seq      int
+	From, To string // tags; To is "" without one
+	Vias     []Via  // topmost first
+	ID       uint16 // IPv4 identification: equal for two taps' copies of one packet, for nothing else
+	CallID   string
+	Cause    int    // Q.850 cause of Reason; 0 without one
+	SDP      string // direction of the session description, "" without one
+	Expires  int    // Session-Expires in seconds; 0 without it
+}
+
+// A Call is a capture of one random call, sometimes of several with one Call-ID.
+type Call struct {
+	Seed     uint64
+	Kinds    Kinds
+	Messages []Message     // in the order of their times
+	Until    time.Duration // where the domain's clock stands when the capture ends
+}
+
+func (m *Message) request() bool { return m.Status == 0 }
+
+func (m *Message) branch() string {
+	if len(m.Vias) == 0 {
+		return ""
+	}
+	return m.Vias[0].Branch
+}
+
+// inOrder sorts ms by time; messages of one time keep their order.
+func inOrder(ms []Message) {
+	slices.SortStableFunc(ms, func(a, b Message) int { return cmp.Compare(a.Time, b.Time) })
+}
+
+// String writes c as Parse reads it.
+func (c *Call) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# seed %d: %s\n", c.Seed, c.Kinds)
+	for i := range c.Messages {
+		b.WriteString(c.Messages[i].String() + "\n")
+	}
+	fmt.Fprintf(&b, "until %s\n", seconds(c.Until))
+	return b.String()
+}
+
+// String writes m in one line.
+func (m *Message) String() string {
+	what := m.Method
+	if m.Status != 0 {
+		what = strconv.Itoa(m.Status) + "-" + m.Method
+	}
+	vias := make([]string, len(m.Vias))
+	for i, v := range m.Vias {
+		vias[i] = fmt.Sprintf("%d.%s", v.By, v.Branch)
+	}
+	s := fmt.Sprintf("%14s  %3d -> %-3d %-10s seq=%d from=%s to=%s via=%s id=%d call=%s", seconds(m.Time), m.Src, m.Dst,
+		what, m.Seq, m.From, m.To, strings.Join(vias, ","), m.ID, m.CallID)
+	if m.Cause != 0 {
+		s += fmt.Sprintf(" cause=%d", m.Cause)
+	}
+	if m.SDP != "" {
+		s += " sdp=" + m.SDP
+	}
+	if m.Expires != 0 {
+		s += fmt.Sprintf(" expires=%d", m.Expires)
+	}
+	return s
+}
+
+func seconds(d time.Duration) string {
+	if d == Never {
+		return "never"
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+}
+
+// Parse reads what String has written. Lines that begin with # and empty ones say nothing.
+func Parse(text string) (c Call, err error) {
+	for i, line := range strings.Split(text, "\n") {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0 || fields[0][0] == '#':
+			continue
+		case fields[0] == "until" && len(fields) == 2:
+			c.Until, err = parseSeconds(fields[1])
+		default:
+			err = c.parse(fields)
+		}
+		if err != nil {
+			return c, fmt.Errorf("oracle: line %d: %w", i+1, err)
+		}
+	}
+	inOrder(c.Messages)
+	return c, nil
+}
+
+func parseSeconds(text string) (time.Duration, error) {
+	whole, rest, _ := strings.Cut(text, ".")
+	micros, err := strconv.ParseInt(whole+(rest + "000000")[:6], 10, 64)
+	return time.Duration(micros) * time.Microsecond, err
+}
+
+// parse reads one message.
+func (c *Call) parse(f []string) (err error) {
+	m := Message{CallID: "c", ID: uint16(len(c.Messages) + 1)}
+	if len(f) < 5 || f[2] != "->" {
+		return errors.New("want a time, a host, ->, a host, a message")
+	}
+	if m.Time, err = parseSeconds(f[0]); err != nil {
+		return err
+	}
+	m.Src, m.Dst = Host(number(f[1])), Host(number(f[3]))
+	m.Method = f[4]
+	if status, method, ok := strings.Cut(f[4], "-"); ok {
+		m.Status, m.Method = number(status), method
+	}
+	for _, word := range f[5:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "seq":
+			m.Seq = number(value)
+		case "from":
+			m.From = value
+		case "to":
+			m.To = value
+		case "via":
+			m.Vias = parseVias(value)
+		case "id":
+			m.ID = uint16(number(value))
+		case "call":
+			m.CallID = value
+		case "cause":
+			m.Cause = number(value)
+		case "sdp":
+			m.SDP = value
+		case "expires":
+			m.Expires = number(value)
+		default:
+			return fmt.Errorf("unknown word %q", key)
+		}
+	}
+	c.Messages = append(c.Messages, m)
+	return nil
+}
+
+func parseVias(text string) (vias []Via) {
+	for _, v := range strings.Split(text, ",") {
+		host, branch, _ := strings.Cut(v, ".")
+		vias = append(vias, Via{Host(number(host)), branch})
+	}
+	return vias
+}
+
+// number returns the number in text, 0 for none.
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}

@@ -1,0 +1,237 @@
+package oracle
+
+import "time"
+
+// outcome plays the last attempt until it is answered or over, and reports whether it was answered.
+func (s *script) outcome() bool {
+	forks := 1
+	if s.kinds.Has(Forks) {
+		forks = 2 + s.r.IntN(3)
+	}
+	s.tags = nil
+	s.invite(forks)
+	silent := s.kinds.Has(NoFinal) && s.chance(3)
+	if !silent {
+		s.ringing(forks)
+	}
+	if s.kinds.Has(LongRing) {
+		s.t += s.between(250*time.Second, 900*time.Second)
+	}
+	switch {
+	case s.kinds.Has(NoFinal):
+		s.t += time.Second
+		return false
+	case s.kinds.Has(Refusal):
+		s.refused()
+		return false
+	case s.kinds.Has(Cancel, CancelRace, CancelCross):
+		return s.cancelled()
+	case s.kinds.Has(EarlyBye):
+		s.endEarly()
+		return false
+	}
+	s.answer()
+	return true
+}
+
+// ringing sends the provisional responses of every fork, and what happens in the early dialogs.
+func (s *script) ringing(forks int) {
+	for i := range forks {
+		if s.needsTag(i) || !s.chance(6) {
+			s.provisional(i, []int{180, 183, 181, 182, 180, 183}[s.r.IntN(6)], s.t)
+		}
+		for len(s.tags) <= i {
+			s.tags = append(s.tags, s.newTag())
+		}
+		s.t += s.between(0, 2*time.Second)
+		if s.chance(3) {
+			s.provisional(i, 180+3*s.r.IntN(2), s.t)
+			s.t += s.between(0, 2*time.Second)
+		}
+	}
+	if s.kinds.Has(Queue) {
+		for range 1 + s.r.IntN(10) {
+			s.t += s.between(50*time.Second, 70*time.Second)
+			s.provisional(0, 183, s.t)
+		}
+	}
+	if s.kinds.Has(Foreign) && s.chance(3) {
+		s.foreign()
+	}
+	switch {
+	case s.kinds.Has(EarlyByeRefused):
+		s.t += time.Second
+		q := s.fromCaller("BYE", 0, letter{})
+		s.respond(q, []int{481, 500, 403}[s.r.IntN(3)], s.tags[0], q.at, letter{})
+		s.t = q.at
+	case s.kinds.Has(EarlyByeFork):
+		s.t += time.Second
+		q := s.fromCaller("BYE", 1, letter{})
+		s.respond(q, 200, s.tags[1], q.at, letter{})
+		s.t = q.at
+	}
+	s.t += s.between(50*time.Millisecond, 20*time.Second)
+}
+
+// needsTag reports whether what follows happens in the early dialog of fork i.
+func (s *script) needsTag(i int) bool {
+	return s.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork) || s.kinds.Has(Forks) && len(s.links) > 1
+}
+
+// fromCaller sends a request of the caller inside the dialog of a fork at s.t.
+func (s *script) fromCaller(method string, fork int, l letter) *request {
+	s.seq++
+	return s.send(request{method: method, seq: s.seq, to: s.tags[fork]}, fork, s.t, l)
+}
+
+// fromCallee sends a request of the callee of a fork at s.t.
+func (s *script) fromCallee(method string, fork int, l letter) *request {
+	s.calleeSeq++
+	return s.send(request{method: method, seq: s.calleeSeq, from: s.tags[fork]}, fork, s.t, l)
+}
+
+// refusals are the codes that end a call, some more often than others.
+var refusals = []int{486, 486, 404, 408, 480, 480, 487, 403, 603, 600, 503, 500, 488, 484, 410, 401, 407, 302, 604, 607,
+	608, 606, 699, 415, 502, 504, 420, 433}
+
+// refused has every callee refuse, and the caller told once.
+func (s *script) refused() {
+	status := refusals[s.r.IntN(len(refusals))]
+	l := letter{}
+	if s.chance(4) {
+		l.cause = []int{16, 17, 21, 31, 34}[s.r.IntN(5)]
+	}
+	s.refuseAll(status, l)
+	s.t += time.Second
+}
+
+// refuseAll refuses every fork's INVITE on its own last hop, and the caller's once.
+func (s *script) refuseAll(status int, l letter) {
+	last := len(s.links) - 1
+	if last == 0 {
+		s.t = s.refuse(s.invites[0], status, s.toTag(0), s.t, l)
+		return
+	}
+	for i, q := range s.invites {
+		s.t = s.refuseHop(q, last, Message{Time: s.t, Status: status, To: s.toTag(i), Cause: l.cause}) + time.Millisecond
+	}
+	front := *s.invites[len(s.invites)-1]
+	front.legs = front.legs[:last]
+	s.t = s.refuse(&front, status, s.toTag(len(s.invites)-1), s.t, l)
+}
+
+// toTag returns the tag of a fork, a new one if it has none.
+func (s *script) toTag(fork int) string {
+	for len(s.tags) <= fork {
+		s.tags = append(s.tags, s.newTag())
+	}
+	return s.tags[fork]
+}
+
+// cancelled has the caller give up, and reports whether an answer was faster.
+func (s *script) cancelled() bool {
+	l := letter{}
+	if s.chance(4) {
+		l.cause = 26
+	}
+	if s.kinds.Has(CancelRace) && s.chance(2) {
+		s.answerFork(0)
+		s.cancel(l, s.t-s.between(0, 2*time.Millisecond))
+		s.acknowledge(0)
+		return true
+	}
+	s.cancel(l, s.t)
+	s.t += s.between(3*time.Millisecond, 40*time.Millisecond)
+	switch {
+	case s.kinds.Has(CancelRace):
+		s.answerFork(0)
+		s.acknowledge(0)
+		return true
+	case s.kinds.Has(CancelCross):
+		s.refuseAll([]int{486, 480, 408, 603, 503}[s.r.IntN(5)], letter{})
+	case s.chance(8): // the 487 is never sent
+	default:
+		s.refuseAll(487, letter{})
+	}
+	s.t += time.Second
+	return false
+}
+
+// cancel sends a CANCEL over every hop at t, each with its 200.
+func (s *script) cancel(l letter, t time.Duration) {
+	for n, q := range s.invites {
+		for i := range q.legs {
+			if n > 0 && (i < len(q.legs)-1 || len(q.legs) == 1) {
+				continue // shared with the first
+			}
+			g := q.legs[i]
+			g.vias, g.at = g.vias[:1], t
+			one := request{method: "CANCEL", seq: q.seq, to: "-", legs: []leg{g}}
+			s.show(g.link, s.message(&one, &g, l))
+			s.respond(&one, 200, s.toTag(n), t+s.latency(), letter{})
+			t += s.latency()
+		}
+	}
+}
+
+// endEarly has one side end the early dialog by BYE; the 487 and its ACK may not follow.
+func (s *script) endEarly() {
+	s.t += time.Second
+	l := letter{}
+	if s.chance(4) {
+		l.cause = 31
+	}
+	send := s.fromCaller
+	if s.chance(4) {
+		send = s.fromCallee
+	}
+	q := send("BYE", 0, l)
+	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	if s.chance(2) {
+		s.t += s.between(time.Millisecond, 50*time.Millisecond)
+		s.refuseAll([]int{487, 487, 480, 486}[s.r.IntN(4)], letter{})
+	}
+	s.t += time.Second
+}
+
+// answer has the first fork answer, or the first two, and the others cancelled by the last proxy.
+func (s *script) answer() {
+	s.answerFork(0)
+	s.acknowledge(0)
+	if s.kinds.Has(SecondFork) {
+		s.t += s.between(time.Millisecond, time.Second)
+		s.answerFork(1)
+		s.acknowledge(1)
+	}
+	if last := len(s.links) - 1; last > 0 {
+		for i := len(s.invites) - 1; i > 0; i-- {
+			if i == 1 && s.kinds.Has(SecondFork) {
+				continue
+			}
+			s.cancelFork(i, last)
+		}
+	}
+}
+
+// answerFork sends the 200 of a fork.
+func (s *script) answerFork(fork int) {
+	s.t = s.respond(s.invites[fork], 200, s.toTag(fork), s.t, letter{sdp: "sendrecv", expires: s.expires})
+}
+
+func (s *script) acknowledge(fork int) {
+	s.t += s.between(100*time.Microsecond, 50*time.Millisecond)
+	q := s.send(request{method: "ACK", seq: s.invites[fork].seq, to: s.tags[fork]}, fork, s.t, letter{})
+	s.t = q.at
+}
+
+// cancelFork has the last proxy end a fork that did not answer.
+func (s *script) cancelFork(fork, last int) {
+	q := s.invites[fork]
+	g := q.legs[last]
+	g.vias, g.at = g.vias[:1], s.t
+	one := request{method: "CANCEL", seq: q.seq, to: "-", legs: []leg{g}}
+	s.show(last, s.message(&one, &g, letter{}))
+	s.respond(&one, 200, s.toTag(fork), s.t+s.latency(), letter{})
+	s.refuseHop(q, last, Message{Time: s.t + 5*time.Millisecond, Status: 487, To: s.toTag(fork)})
+	s.t += 10 * time.Millisecond
+}

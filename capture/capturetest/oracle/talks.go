@@ -1,0 +1,281 @@
+package oracle
+
+import "time"
+
+// talk plays an answered call from its ACK to its end.
+func (s *script) talk() {
+	s.t += s.between(200*time.Millisecond, 20*time.Second)
+	if s.kinds.Has(SecondFork) {
+		s.endSecond()
+	}
+	for range s.r.IntN(3) {
+		s.pause()
+		s.noise()
+	}
+	for _, e := range []struct {
+		kind Kind
+		play func()
+	}{{Reinvite, s.reinvite}, {Hold, s.hold}, {RefusedReinvite, s.refusedReinvite}, {Timer, s.refreshes},
+		{Foreign, s.foreign}, {RefusedBye, s.refusedBye}, {Refer, s.refer}} {
+		if s.kinds.Has(e.kind) {
+			s.pause()
+			e.play()
+		}
+	}
+	s.pause()
+	if s.kinds.Has(Timer) && s.kinds.Has(RefusedBye, Foreign, Refer) {
+		s.agree("UPDATE", "")
+		s.pause()
+	}
+	s.end()
+	s.t += time.Second
+}
+
+// pause lets some time go by, less than half of the session's interval, and not so that the 32 s after the answer
+// are near.
+func (s *script) pause() {
+	longest := 600 * time.Second
+	if s.expires > 0 {
+		longest = time.Duration(s.expires) * time.Second / 8
+	}
+	s.t += s.between(100*time.Millisecond, longest)
+}
+
+// endSecond has the caller end the second fork, or leaves it to talk on.
+func (s *script) endSecond() {
+	if s.chance(4) {
+		return
+	}
+	q := s.fromCaller("BYE", 1, letter{})
+	s.t = s.respond(q, 200, s.tags[1], q.at, letter{}) + time.Second
+}
+
+// noise is a request that changes nothing.
+func (s *script) noise() {
+	method := []string{"INFO", "OPTIONS", "NOTIFY"}[s.r.IntN(3)]
+	q := s.either(method, letter{})
+	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+}
+
+// either sends a request of one side or the other.
+func (s *script) either(method string, l letter) *request {
+	if s.chance(2) {
+		return s.fromCaller(method, 0, l)
+	}
+	return s.fromCallee(method, 0, l)
+}
+
+// agree sends a re-INVITE or UPDATE that is accepted.
+func (s *script) agree(method, sdp string) {
+	s.accept(s.either(method, letter{sdp: sdp, expires: s.expires}), sdp)
+}
+
+// accept sends the 200 to a re-INVITE or UPDATE, and the ACK.
+func (s *script) accept(q *request, sdp string) {
+	reply := map[string]string{"sendonly": "recvonly", "inactive": "inactive"}[sdp]
+	if reply == "" {
+		reply = sdp
+	}
+	s.t = s.respond(q, 200, s.tags[0], q.at+s.between(time.Millisecond, 100*time.Millisecond), letter{sdp: reply,
+		expires: s.expires})
+	if q.method == "INVITE" {
+		ack := *q
+		ack.method = "ACK"
+		s.t = s.send(ack, 0, s.t+time.Millisecond, letter{}).at
+	}
+}
+
+func (s *script) reinvite() {
+	for range 1 + s.r.IntN(3) {
+		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], []string{"sendrecv", ""}[s.r.IntN(2)])
+		s.pause()
+	}
+}
+
+// hold is one side holding the other, again and again, and sometimes until the end.
+func (s *script) hold() {
+	side := s.fromCaller
+	if s.chance(2) {
+		side = s.fromCallee
+	}
+	for i := range 1 + s.r.IntN(4) {
+		sdp := []string{"sendonly", "inactive"}[s.r.IntN(2)]
+		if i%2 == 1 {
+			sdp = "sendrecv"
+		}
+		s.accept(side([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], 0, letter{sdp: sdp, expires: s.expires}), sdp)
+		s.pause()
+	}
+}
+
+// refusedReinvite is a re-INVITE that is refused, or cancelled.
+func (s *script) refusedReinvite() {
+	q := s.either("INVITE", letter{sdp: "sendonly", expires: s.expires})
+	status := []int{488, 491, 500, 487}[s.r.IntN(4)]
+	if status == 487 {
+		for i := range q.legs {
+			g := q.legs[i]
+			g.vias, g.at = g.vias[:1], q.at+time.Duration(i+1)*time.Millisecond
+			one := request{method: "CANCEL", seq: q.seq, from: q.from, to: q.to, legs: []leg{g}}
+			s.show(g.link, s.message(&one, &g, letter{}))
+			s.respond(&one, 200, s.tags[0], g.at+s.latency(), letter{})
+		}
+	}
+	s.t = s.refuse(q, status, s.tags[0], q.at+10*time.Millisecond, letter{})
+}
+
+// refreshes keep the session alive.
+func (s *script) refreshes() {
+	for range s.r.IntN(4) {
+		s.t += time.Duration(s.expires) * time.Second / 4
+		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "")
+	}
+}
+
+func (s *script) refer() {
+	q := s.either("REFER", letter{})
+	s.t = s.respond(q, []int{202, 202, 603}[s.r.IntN(3)], s.tags[0], q.at, letter{})
+}
+
+// foreign sends a request that is in none of the call's dialogs: a To tag that nobody has, none at all, or an
+// address that has nothing to do with the call.
+func (s *script) foreign() {
+	for range 1 + s.r.IntN(2) {
+		method := []string{"BYE", "BYE", "UPDATE", "INVITE", "REFER"}[s.r.IntN(5)]
+		q := request{method: method, seq: 500 + s.r.IntN(1000), to: "!nobody"}
+		sort := s.r.IntN(3)
+		switch {
+		case sort == 0 && method == "BYE":
+			q.to = "-"
+		case sort == 1:
+			q.to = s.toTag(0)
+			s.fromOutside(&q)
+			continue
+		}
+		sent := s.send(q, 0, s.t, letter{sdp: map[string]string{"INVITE": "sendonly"}[method]})
+		s.replyForeign(sent)
+	}
+}
+
+// fromOutside sends q from an address of nobody to the callee.
+func (s *script) fromOutside(q *request) {
+	q.legs = []leg{{link: -1, src: foreigner, dst: calleeHost}}
+	s.travel(q, 0, s.t, letter{})
+	s.replyForeign(q)
+}
+
+// replyForeign refuses q mostly; that it is accepted makes no difference.
+func (s *script) replyForeign(q *request) {
+	t := q.at + time.Millisecond
+	switch {
+	case q.method == "INVITE":
+		s.t = s.refuse(q, 481, "tx", t, letter{})
+	case s.chance(4) && !s.kinds.Has(Direct):
+		s.t = s.respond(q, 200, "tx", t, letter{})
+	default:
+		s.t = s.respond(q, 481, "tx", t, letter{})
+	}
+	s.t += 100 * time.Millisecond
+}
+
+// refusedBye is a BYE that is not accepted, after which the call shows that it lives: by an accepted re-INVITE, or by
+// the BYE that ends it.
+func (s *script) refusedBye() {
+	q := s.either("BYE", letter{})
+	if status := []int{481, 500, 403, 408, 0}[s.r.IntN(5)]; status != 0 {
+		s.respond(q, status, s.tags[0], q.at, letter{})
+	}
+	s.t = q.at + time.Second
+	if s.chance(2) {
+		s.pause()
+		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "sendrecv")
+	}
+}
+
+// end ends the talk.
+func (s *script) end() {
+	l := letter{}
+	if s.chance(4) {
+		l.cause = []int{16, 31, 41}[s.r.IntN(3)]
+	}
+	switch {
+	case s.kinds.Has(NoBye):
+	case s.kinds.Has(LostDialog):
+		s.lost()
+		s.t += s.between(0, time.Second)
+	case s.kinds.Has(LostThenBye):
+		s.lostAndBye(l)
+	case s.kinds.Has(LastBye):
+		q := s.either("BYE", l)
+		if status := []int{481, 408, 0}[s.r.IntN(3)]; status != 0 {
+			s.respond(q, status, s.tags[0], q.at, letter{})
+		}
+		s.t = q.at
+	case s.kinds.Has(ByeChallenge):
+		send := s.fromCaller
+		if s.chance(2) {
+			send = s.fromCallee
+		}
+		q := send("BYE", 0, l)
+		s.t = s.respond(q, []int{401, 407}[s.r.IntN(2)], s.tags[0], q.at, letter{})
+		s.t += s.between(time.Millisecond, 3*time.Second)
+		q = send("BYE", 0, l)
+		s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	case s.kinds.Has(ByeGlare):
+		s.glare(l)
+	default:
+		q := s.either("BYE", l)
+		s.t = s.respond(q, 200, s.tags[0], q.at+s.between(0, 100*time.Millisecond), letter{})
+	}
+}
+
+// lost is a re-INVITE or UPDATE to a side that knows nothing of the call any more.
+func (s *script) lost() *request {
+	q := s.either([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], letter{expires: s.expires})
+	status := []int{481, 408}[s.r.IntN(2)]
+	if q.method == "INVITE" {
+		s.t = s.refuse(q, status, s.tags[0], q.at, letter{})
+	} else {
+		s.t = s.respond(q, status, s.tags[0], q.at, letter{})
+	}
+	return q
+}
+
+// lostAndBye is a 481 or 408 to a re-INVITE with the BYE beside it: just after, crossing it, or much later.
+func (s *script) lostAndBye(l letter) {
+	status := []int{200, 200, 200, 481, 0}[s.r.IntN(5)]
+	wait := s.between(time.Millisecond, 20*time.Second)
+	if status == 200 && s.chance(3) {
+		wait = s.between(60*time.Second, 600*time.Second)
+	}
+	start := s.t
+	if s.chance(3) { // the BYE comes first
+		q := s.either("BYE", l)
+		if status != 0 {
+			s.respond(q, status, s.tags[0], q.at+30*time.Millisecond, letter{})
+		}
+		s.t = start + s.between(-5*time.Millisecond, 10*time.Millisecond)
+		s.lost()
+		return
+	}
+	s.lost()
+	s.t += wait
+	q := s.either("BYE", l)
+	if status != 0 {
+		s.respond(q, status, s.tags[0], q.at, letter{})
+	}
+	s.t = q.at
+}
+
+// glare is a BYE of both sides.
+func (s *script) glare(l letter) {
+	first, second := s.fromCaller, s.fromCallee
+	if s.chance(2) {
+		first, second = second, first
+	}
+	p := first("BYE", 0, l)
+	s.t += s.between(0, 3*time.Millisecond)
+	q := second("BYE", 0, letter{})
+	s.respond(p, []int{200, 200, 481}[s.r.IntN(3)], s.tags[0], max(p.at, s.t), letter{})
+	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+}
