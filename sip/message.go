@@ -202,3 +202,26 @@ func (m *Message) at(s Span) []byte {
 	}
 	return m.At(s)
 }
+
+// LowerVias calls yield with branch and sent-by of each Via below the topmost, as far as m has kept them, until it
+// returns false. Both are m's own text.
+func (m *Message) LowerVias(yield func(branch, sentBy []byte) bool) {
+	top := true
+	for _, s := range m.Spans[:m.N] {
+		if s.Header != Via {
+			continue
+		}
+		v := m.At(s)
+		o := outside{v: v}
+		for from := 0; from < len(v); {
+			to := o.next(from, ',', ',')
+			one := span{from, to}
+			if !top && !yield(textOf(v, paramSpan(Via, v, one, "branch")), textOf(v, sentBy(v, one))) {
+				return
+			}
+			top, from = false, to+1
+		}
+	}
+}
+
+func textOf(v []byte, s Span) []byte { return v[s.Off : s.Off+s.Len] }

@@ -56,6 +56,9 @@ func (r *Reader) paramBomb(v []byte) bool {
 	return false
 }
 
+// lowerVias is how many Via values below the topmost an INVITE keeps at least: they say which hop follows which.
+const lowerVias = 4
+
 // via takes note of a Via line: how many values it has, and of the topmost its branch and sent-by.
 func (r *Reader) via(b []byte, value span) (why Refusal, ok bool) {
 	v := b[value.from:value.to]
@@ -64,15 +67,16 @@ func (r *Reader) via(b []byte, value span) (why Refusal, ok bool) {
 	}
 	s := outside{v: v}
 	top := s.next(0, ',', ',')
+	all := r.allVias || r.m.Method == Invite && r.m.Request() && r.m.Vias <= lowerVias
 	if r.m.Vias == 0 {
 		one := span{value.from, value.from + top}
-		if !r.allVias {
+		if !all {
 			value = trim(b, one)
 		}
 		r.keep(Via, b, value)
 		r.m.BranchOf = paramSpan(Via, b, one, "branch")
 		r.m.SentBy = sentBy(b, one)
-	} else if r.allVias {
+	} else if all {
 		r.keep(Via, b, value)
 	}
 	for r.m.Vias < 255 {

@@ -122,7 +122,7 @@ func (t *Tracker) bind(s *series, c contact, f Facts, l lease) bool {
 	b.text = t.bindings.texts.put(b.text, f.text)
 	b.since, b.granted, b.holds, b.held = l.m.Time.UnixNano(), l.seconds, true, true
 	leave(&t.bindings.idle, &t.bindings.slab, n)
-	t.bindings.lapses.set(n, b.end()+patience)
+	t.bindings.lapses.set(n, b.end()+timer64T1)
 	switch {
 	case state != 0:
 		b.state = state
@@ -285,7 +285,7 @@ func (t *Tracker) lapseBinding(n uint32, due int64) {
 	}
 	if end := t.bindings.unseen(b.since, due); end != 0 {
 		b.since = end
-		t.bindings.lapses.set(n, b.end()+patience)
+		t.bindings.lapses.set(n, b.end()+timer64T1)
 		return
 	}
 	b.state, b.holds = Expired, false

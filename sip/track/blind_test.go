@@ -66,10 +66,10 @@ func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
 
 func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
 	ms := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n")
-	if c := one(t, missing(t, ms, at(239), at(241))); c.Missing&LossWindow == 0 {
+	if c := one(t, missing(t, ms, at(240), at(242))); c.Missing&LossWindow == 0 {
 		t.Errorf("open in the window: %s", say(c))
 	}
-	if c := one(t, missing(t, ms, at(240.5), at(241))); c.Missing&LossWindow != 0 {
+	if c := one(t, missing(t, ms, at(241.5), at(242))); c.Missing&LossWindow != 0 {
 		t.Errorf("closed before the window: %s", say(c))
 	}
 }

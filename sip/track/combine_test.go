@@ -78,7 +78,8 @@ func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
 			seen(func(m *sip.Message) bool { return m.Method == sip.Update && m.Status/100 == 2 })},
 		{"the BYE was seen", answered && c.Missing&NoBye == 0, seen(isBye)},
 		{"the response to BYE was seen", answered && c.Missing&(NoBye|NoByeResponse) == 0, seen(isEnded)},
-		{"the CANCEL was seen", c.Disposition == Cancelled && c.Missing&NoCancel == 0, seen(isCancel)},
+		{"the CANCEL was seen, or an early BYE", c.Disposition == Cancelled && c.Missing&NoCancel == 0,
+			seen(isCancel) || seen(isEnded)},
 		{"a billed call was seen whole", billable(c), seen(isInvite) && seen(isAnswer) && seen(isBye)},
 		{"completeness is as defined", ordered || !byAckAlone, c.Completeness == defined(c, ms)},
 		{"what is complete misses nothing", c.Status == Complete, c.Missing == 0 && c.Completeness == 100},
@@ -122,16 +123,20 @@ func defined(c *Call, ms []sip.Message) int {
 	return n * 100 / len(want)
 }
 
-// acknowledged reports whether the last INVITE that is shown of c has its ACK.
+// acknowledged reports whether the last INVITE that is shown of c has its ACK. A re-INVITE is none.
 func acknowledged(ms []sip.Message, c *Call) bool {
 	last := uint32(0)
 	shown(ms, c, func(m *sip.Message) bool {
-		if isInvite(m) || m.Method == sip.Invite && !m.Request() {
+		inside := c.Disposition == Answered && m.Time.After(c.Answer)
+		own := string(m.FromTag()) == string(c.Facts.First(CallerTag))
+		if own && (isInvite(m) || m.Method == sip.Invite && !m.Request() && !inside) {
 			last = max(last, m.CSeq)
 		}
 		return false
 	})
-	return shown(ms, c, func(m *sip.Message) bool { return isAck(m) && m.CSeq == last })
+	return shown(ms, c, func(m *sip.Message) bool {
+		return isAck(m) && m.CSeq == last && string(m.FromTag()) == string(c.Facts.First(CallerTag))
+	})
 }
 
 // exact checks that c says of nothing that it was not seen if it stands in ms.

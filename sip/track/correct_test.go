@@ -38,7 +38,7 @@ var retellings = []retelling{
 05:00.000  alice -> bob   BYE
 05:00.100  alice <- bob   200 BYE`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
-stop at 240s 0s progress 1s ring 1s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by
+stop at 241s 0s progress 1s ring 1s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by
   unknown missing final_response
 answer at 250s 0s progress 1s ring 1s answer 250s: answered partial 0% code 200 cause 0 end never unseen unended
   by unknown
@@ -52,7 +52,7 @@ correction at 300.1s 0s progress 1s ring 1s answer 250s: answered complete 100% 
 04:10.020  alice <- bob   487 INVITE
 04:10.030  alice -> bob   ACK`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
-stop at 240s 0s progress 1s ring 1s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by
+stop at 241s 0s progress 1s ring 1s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by
   unknown missing final_response
 correction at 252.03s 0s progress 1s ring 1s: cancelled complete 100% code 487 cause 0 end 250.02s observed
   cancel by caller`},
@@ -146,12 +146,12 @@ start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 answer at 4s 0s answer 4s: answered partial 0% code 200 cause 0 end never unseen unended by unknown expires 90
 stop at 126s 0s answer 4s: answered partial 60% code 200 cause 0 end 4s session_timer session_timer by unknown
   missing bye expires 90
-correction at 150.1s 0s answer 4s: answered partial 60% code 200 cause 0 end 150.1s observed dialog_lost by
+correction at 182.1s 0s answer 4s: answered partial 60% code 200 cause 0 end 150.1s observed dialog_lost by
   network missing bye expires 90`},
 	{"the answer to a BYE is seen before the BYE", answeredCall + `
 00:09.000  alice -> bob   BYE unseen
-00:09.001  alice <- bob   200 BYE
-00:09.002  alice -> bob   BYE new`, time.Minute, `
+00:09.002  alice -> bob   BYE
+00:09.001  alice <- bob   200 BYE`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 answer at 4.9s 0s progress 1.2s ring 1.2s answer 4.9s: answered partial 0% code 200 cause 0 end never unseen
   unended by unknown
@@ -169,6 +169,7 @@ callid serial
     CSeq: 1 INVITE
 00:06.000  alice <- bob   200 INVITE
 00:06.100  alice -> bob   ACK new
+    CSeq: 1 ACK
 00:07.000  alice -> bob   BYE
 00:07.100  alice <- bob   200 BYE`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
@@ -232,7 +233,7 @@ callid serial
     CSeq: 1 ACK`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 stop at 17.01s 0s: busy complete 100% code 486 cause 17 end 15s observed failure by callee cause_derived`},
-	{"what comes late and changes nothing", answeredCall + `
+	{"a BYE is accepted after the wait, and the rest changes nothing", answeredCall + `
 00:09.000  alice -> bob   BYE
 00:41.500  alice <- bob   200 BYE
 00:42.000  alice <- bob   200 INVITE
@@ -242,7 +243,9 @@ start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 answer at 4.9s 0s progress 1.2s ring 1.2s answer 4.9s: answered partial 0% code 200 cause 0 end never unseen
   unended by unknown
 stop at 41s 0s progress 1.2s ring 1.2s answer 4.9s: answered partial 80% code 200 cause 16 end 9s observed
-  normal by caller cause_derived missing bye_response`},
+  normal by caller cause_derived missing bye_response
+correction at 41.5s 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 9s
+  observed normal by caller cause_derived`},
 	{"a long call is told from time to time", answeredCall + `
 02:24:00.000  alice -> bob   BYE
 02:24:00.100  alice <- bob   200 BYE`, time.Minute, `

@@ -2,36 +2,33 @@ package track
 
 import (
 	"math/bits"
-	"net/netip"
 	"time"
 
-	"sipsieve/capture"
 	"sipsieve/sip"
 )
 
 // A phase is where in its life a dialog is.
 type phase uint8
 
-// Phases. The first is a dialog's that nothing but an INVITE or a provisional response is known of.
+// Phases. The first is that of a call of which nothing but an INVITE or a provisional response is known.
 const (
-	trying  phase = iota
-	waiting       // 401, 407 or 3xx: a new INVITE may follow
-	refused       // any other refusal, or an ACK that proves one
-	up            // answered
-	leaving       // a BYE was seen
-	byeOnly       // a BYE of an unknown call, whose 2xx is awaited
-	over          // told
+	calling       phase = iota
+	awaitingRetry       // 401, 407 or 3xx: a new INVITE may follow
+	rejected            // any other refusal, or an ACK that proves one
+	confirmed           // answered
+	terminating         // answered, and a BYE, or a 481 or 408 to a re-INVITE or UPDATE, was seen
+	unconfirmed         // a BYE or a re-INVITE of an unknown call, whose 2xx is awaited
+	terminated          // published as over
 )
 
 // Waits that are RFC 3261's: 64*T1 for an ACK or the end of a transaction (section 17.1.1.2), and the time in
 // which a proxy that tries its targets one by one sends the next INVITE after the ACK to a refusal.
 const (
-	patience = int64(32 * time.Second)
-	settling = int64(2 * time.Second)
+	timer64T1     = int64(32 * time.Second)
+	forkRetryWait = int64(2 * time.Second)
 )
 
 const (
-	prints   = 20 // messages that are remembered to know repeats by
 	branches = 6  // INVITE transactions of one attempt on the caller's hop
 	maxForks = 16 // forks whose times are remembered, and that may answer
 )
@@ -42,43 +39,47 @@ type dialog struct {
 	callee      uint64 // the callee's tag, once answered; of a BYE alone the other tag
 	text        text   // its Facts
 	row         link
-	source      uint32    // who is counted for it while nothing shows that the other side took it for a call
-	peer        [2]uint32 // the dialogs before and after it that source is counted for
-	root, next  uint32    // the dialog of the INVITE; the next answered fork of it
-	forking     uint32    // its forks, once there are two
-	seen        [prints]uint32
+	source      uint32           // who is counted for it while nothing shows that the other side took it for a call
+	peer        [2]uint32        // the dialogs before and after it that source is counted for
+	root, next  uint32           // the dialog of the INVITE; the next answered fork of it
+	hops        uint32           // of the root: what its hops have shown, the caller's hop first
+	repeatSet   uint32           // of the root: the messages that were seen
 	legs        [branches]uint32 // branches of the attempt's INVITEs on the caller's hop
-	pending     [2]change        // by side: a re-INVITE or UPDATE that has no final response yet
+	pending     [2]change        // by side: the last re-INVITE or UPDATE
+	byes        [2]bye           // by side: the last BYE
+	guess       guess            // a request inside the dialog whose tags are not all known
+
+	ended   ending // the earliest accepted BYE after the last sign of life
+	unended ending // the earliest other BYE after the last sign of life
+	early   ending // of a call whose forks are not known: an accepted BYE before any answer
 
 	first, setup, progress, ring, answer, acked int64
-	cancelled, refusedAt, bye, gone, refreshed  int64
-	farAt, holdSince, held                      int64
-	drift                                       int64 // what the clock had been stepped by when it opened
+	cancelled, refusedAt, refreshed, lost, gone int64
+	updated, provisioned, holdSince, held       int64
+	drift, closed                               int64 // what the clock had been stepped by when it opened; when it was published as over
 
-	hop                                   hop
-	cseq, expires                         uint32 // of the INVITE; of the session timer, seconds
-	cancelLeg, answerLeg, firstFork       uint32
-	repeats, revision                     uint32
-	forks, reinvites, holds, challenges   uint16
-	redirects, code, farCode, reuse       uint16
-	steps                                 uint16  // of the clock when it opened
-	faults                                Missing // of what was seen; what was not seen is derived
-	flags                                 CallFlags
-	phase                                 phase
-	byeBy                                 Party
-	cause                                 EndCause
-	known                                 EndSource // how its end is known
-	heard                                 uint8     // of heardRequest, heardResponse
-	ordinal                               uint8     // counts the answered forks of one INVITE
-	transfer, offered                     Transfer  // accepted; asked for by a REFER
-	cancelCause, byeCause, finalCause     uint8     // Q.850, as Reason gives it
-	nseen, nlegs, legsDone, holding, vias uint8
-	answers                               uint8 // of the INVITE, by forks
-	early, byAck, refusedByAck, retryable bool
-	accepted, alone                       bool // the INVITE was; nothing but a BYE and its response was seen
-	byeAnswered, counted, told            bool
-	regathered                            bool  // its Facts changed since it was saved
-	owed                                  uint8 // revisions that may have been told before a restart
+	cseq, expires                       uint32 // of the INVITE; of the session timer, seconds
+	cancelLeg, answerLeg                uint32
+	repeats, revision                   uint32
+	reinvites, holds, challenges        uint16
+	redirects, code, reuse              uint16
+	steps                               uint16  // of the clock when it opened
+	faults                              Missing // of what was seen; what was not seen is derived
+	flags                               CallFlags
+	phase                               phase
+	cause                               EndCause
+	known                               EndSource // how its end is known
+	heard                               uint8     // of heardRequest, heardResponse
+	ordinal                             uint8     // counts the answered forks of one INVITE
+	transfer, offered                   Transfer  // accepted; asked for by a REFER
+	cancelCause, finalCause             uint8     // Q.850, as Reason gives it
+	nlegs, legsDone, holding, vias      uint8
+	answers                             uint8 // of the INVITE, by forks
+	owed                                uint8 // revisions that may have been published before a restart
+	earlyMedia, byAck, refusedByAck     bool
+	retryable, downstream               bool // downstream: the answer is that of another hop
+	accepted, alone                     bool // the INVITE was; nothing but a BYE and its response was seen
+	inferred, counted, told, regathered bool // inferred: over by a timer; regathered: its Facts changed since it was saved
 }
 
 // What was heard of a dialog.
@@ -89,6 +90,7 @@ const (
 
 // A change is a re-INVITE or an UPDATE under way.
 type change struct {
+	at     int64
 	cseq   uint32
 	hold   uint8 // what its offer means: holdUnknown, holdOn, holdOff
 	method sip.Method
@@ -101,91 +103,35 @@ const (
 	holdOff
 )
 
-// A hop is a capture.Flow without pointers, and where it was seen.
-type hop struct {
-	src, dst  [16]byte
-	sport     uint16
-	dport     uint16
-	vlan      uint16
-	transport capture.Transport
-	origin    capture.Origin
-	v4        bool
-	valid     bool
-	point     uint8
-	veil      uint8 // what of it is hidden
-	link      [6]byte
+// A bye is the last BYE of one side. One that is sent again after a challenge keeps the time of the first.
+type bye struct {
+	at     int64
+	cseq   uint32
+	status uint16 // of its final response; 0 without one
+	cause  uint8  // Q.850, as Reason gives it
 }
 
-func hopOf(m *sip.Message, point uint8) hop {
-	f := m.Flow
-	return hop{src: f.Src.Addr().As16(), dst: f.Dst.Addr().As16(), sport: f.Src.Port(), dport: f.Dst.Port(),
-		vlan: m.VLAN, transport: f.Transport, origin: m.Origin, v4: f.Src.Addr().Is4(), valid: f.Src.IsValid(),
-		point: point, link: m.Link}
+// An ending is a BYE that may be the end of a dialog.
+type ending struct {
+	at       int64
+	cseq     uint32
+	cause    uint8
+	side     Party
+	answered bool // a final response was seen
+	unseen   bool // only its 2xx was seen, at is that one's time
+
+	refused, challenged bool // before the answer
 }
 
-// flow returns h as a capture.Flow.
-func (h *hop) flow() capture.Flow {
-	if !h.valid || h.veil != 0 {
-		return capture.Flow{Transport: h.transport}
-	}
-	src, dst := netip.AddrFrom16(h.src), netip.AddrFrom16(h.dst)
-	if h.v4 {
-		src, dst = src.Unmap(), dst.Unmap()
-	}
-	return capture.Flow{Src: netip.AddrPortFrom(src, h.sport), Dst: netip.AddrPortFrom(dst, h.dport),
-		Transport: h.transport}
-}
-
-// carries reports whether m, of an INVITE's transaction or its ACK, passed between the caller and whoever is next to
-// it. One host that speaks to itself is told by its ports.
-func (h *hop) carries(m *sip.Message) bool {
-	near := m.Flow.Src
-	if !m.Request() {
-		near = m.Flow.Dst
-	}
-	if !near.IsValid() || !h.valid {
-		return true
-	}
-	return near.Addr().As16() == h.src && (h.src != h.dst || near.Port() == h.sport)
-}
-
-// returns reports whether m arrives where the first INVITE arrived.
-func (h *hop) returns(m *sip.Message) bool {
-	return m.Flow.Dst.IsValid() && m.Flow.Dst.Addr().As16() == h.dst && m.Flow.Dst.Port() == h.dport
-}
-
-// repeated reports whether d has seen m's kind of message in m's transaction before, and remembers it.
-func (d *dialog) repeated(m *sip.Message, k Keys) bool {
-	p := print(m, k)
-	for i := range min(d.nseen, prints) {
-		if d.seen[i] == p {
-			d.repeats++
-			return true
-		}
-	}
-	i := d.nseen % prints
-	d.seen[i] = p
-	if d.nseen++; d.nseen == 2*prints {
-		d.nseen = prints
-	}
-	return false
-}
-
-// print returns a number that is equal for two messages of one kind in one transaction (RFC 3261 section 17.2.3).
-func print(m *sip.Message, k Keys) uint32 {
-	h := k.Branch.short()
-	if k.Branch == (Key{}) {
-		h = m.Body
-	}
-	h ^= uint64(m.Method)<<56 | uint64(m.Status)<<40 | uint64(m.CSeq)
-	if m.Status != 0 {
-		h += k.To.short()
-	}
-	if m.Status > 100 && m.Status < 200 {
-		h += m.Body // a provisional response may be followed by another of its status
-	}
-	h *= 0x9e3779b97f4a7c15
-	return uint32(h >> 32)
+// A guess is a request inside a dialog of which one tag is known, on a hop that has shown no dialog: its 2xx says
+// that it was one of this call.
+type guess struct {
+	at     int64
+	cseq   uint32
+	method sip.Method
+	side   Party
+	cause  uint8
+	hold   uint8
 }
 
 // leg returns m's branch as a dialog remembers it, never 0.
@@ -228,8 +174,9 @@ func (d *dialog) settled() bool { return d.legsDone == 1<<d.nlegs-1 }
 
 // attempt makes d await the answer to an INVITE with a higher CSeq.
 func (d *dialog) attempt(cseq uint32) {
-	d.cseq, d.phase = cseq, trying
-	d.nlegs, d.legsDone, d.code, d.farCode = 0, 0, 0, 0
-	d.refusedAt, d.farAt, d.acked, d.cancelled = 0, 0, 0, 0
-	d.refusedByAck, d.finalCause = false, 0
+	d.cseq, d.phase = cseq, calling
+	d.nlegs, d.legsDone, d.code = 0, 0, 0
+	d.refusedAt, d.acked, d.cancelled, d.updated = 0, 0, 0, 0
+	d.refusedByAck, d.finalCause, d.cancelCause = false, 0, 0
+	d.early = ending{}
 }

@@ -199,12 +199,14 @@ type Call struct {
 	Vias            int
 	Reuse           int // ordinal of the same Call-ID and caller tag used again within the day; 0 for the first
 
-	Flow   capture.Flow // of the first INVITE, or the first message seen
-	VLAN   uint16
-	Link   [6]byte
-	Point  string
-	Origin capture.Origin
-	Facts  Facts
+	Flow       capture.Flow // of the first INVITE on the caller's hop, or the first message seen
+	VLAN       uint16
+	Onward     capture.Flow // of the INVITE on the hop by which the call left; zero if that was not seen
+	OnwardVLAN uint16
+	Link       [6]byte
+	Point      string
+	Origin     capture.Origin
+	Facts      Facts
 
 	leg  Key // Call-ID and caller tag
 	Join Join
@@ -287,7 +289,8 @@ func DefaultLimits() Limits {
 type Keys struct {
 	Shard  Key // of the Call-ID, or of the address-of-record of REGISTER: all Messages of one call have the same
 	Call   Key
-	From   Key // the From tag; zero without one
-	To     Key // the To tag; zero without one
-	Branch Key // branch and sent-by of the topmost Via; zero without one
+	From   Key               // the From tag; zero without one
+	To     Key               // the To tag; zero without one
+	Branch Key               // branch and sent-by of the topmost Via; zero without one
+	Vias   [lowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
 }

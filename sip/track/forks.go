@@ -2,96 +2,196 @@ package track
 
 import "sipsieve/sip"
 
-// forking is what is known of the forks of one INVITE: the first are known exactly, the others by a filter, which
-// takes a new one for a known one now and then but never the other way.
-type forking struct {
-	n              int
-	tags           [64]uint32
-	others         [32]uint64
-	progress, ring [maxForks]int64
+// A fork is one To tag on a hop, of a provisional response but 100, of a 2xx, or of an ACK that proved an answer.
+type fork struct {
+	progress, ring int64
+	end            ending // an accepted BYE before the answer
+	tag            uint32
+	answer         uint8 // counts those of the hop's forks that answered, from 1; 0 did not
+	past           bool  // of an INVITE before the last one
 }
 
-// forkOf returns the number of tag among d's forks, -1 without one, and remembers it. A second one needs memory
-// of its own.
-func (t *Tracker) forkOf(d *dialog, tag Key) int {
-	if tag == (Key{}) {
-		return -1
+// forking is what is known of the forks of a hop behind the first: some are known exactly, the others by a filter,
+// which takes a new one for a known one now and then but never the other way.
+type forking struct {
+	n      int
+	tags   [64]uint32 // the first fork's included
+	others [32]uint64
+	forks  [maxForks - 1]fork
+}
+
+// shortTag is a tag as a fork remembers it.
+func shortTag(tag uint64) uint32 { return uint32(tag) | 1 }
+
+// knownFork returns the number of tag among h's forks, -1 if it is none that is remembered with its times, and whether
+// it is one of h's.
+func (t *Tracker) knownFork(h *hopFacts, tag Key) (i int, known bool) {
+	short := shortTag(tag.short())
+	if h.forks == 0 || tag == (Key{}) {
+		return -1, false
 	}
-	short := uint32(tag.short()) | 1
-	if d.forks == 0 {
-		d.forks = 1
-		d.firstFork = short
-		return 0
-	}
-	if d.forking == 0 {
-		if d.firstFork == short {
-			return 0
+	if h.forking == 0 {
+		if h.first.tag == short {
+			return 0, true
 		}
-		d.forking = t.forkings.take()
-		f := t.forkings.at(d.forking)
-		f.n, f.tags[0], f.progress[0], f.ring[0] = 1, d.firstFork, d.progress, d.ring
+		return -1, false
 	}
-	f := t.forkings.at(d.forking)
+	f := t.forkings.at(h.forking)
 	for i := range f.n {
 		if f.tags[i] == short {
-			return i
+			if i >= maxForks {
+				i = -1
+			}
+			return i, true
 		}
 	}
-	if f.n == len(f.tags) {
-		if f.adds(tag.short()) {
-			d.forks++
-		}
+	return -1, f.n == len(f.tags) && f.has(tag.short())
+}
+
+// addFork returns the number of tag among h's forks and remembers it, -1 if there is no room for its times.
+func (t *Tracker) addFork(h *hopFacts, tag Key) int {
+	if h == nil || tag == (Key{}) {
 		return -1
 	}
-	d.forks++
-	f.tags[f.n] = short
-	f.n++
-	return f.n - 1
+	if i, known := t.knownFork(h, tag); known {
+		return i
+	}
+	short := shortTag(tag.short())
+	h.forks++
+	if h.forks == 1 {
+		h.first = fork{tag: short}
+		return 0
+	}
+	if h.forking == 0 {
+		h.forking = t.forkings.take()
+		f := t.forkings.at(h.forking)
+		f.n, f.tags[0] = 1, h.first.tag
+	}
+	f := t.forkings.at(h.forking)
+	if f.n == len(f.tags) {
+		f.add(tag.short())
+		return -1
+	}
+	i := f.n
+	f.tags[i] = short
+	if f.n++; i >= maxForks {
+		return -1
+	}
+	f.forks[i-1] = fork{tag: short}
+	return i
 }
 
-// adds puts tag into f's filter and reports whether it was not there.
-func (f *forking) adds(tag uint64) (missing bool) {
+// fork returns h's fork number i, nil for -1.
+func (t *Tracker) fork(h *hopFacts, i int) *fork {
+	switch {
+	case i < 0 || h == nil:
+		return nil
+	case i == 0:
+		return &h.first
+	}
+	return &t.forkings.at(h.forking).forks[i-1]
+}
+
+// answeredFork takes note that h's fork number i answered.
+func (t *Tracker) answeredFork(h *hopFacts, i int) {
+	f := t.fork(h, i)
+	if f == nil || f.answer != 0 {
+		return
+	}
+	f.answer = uint8(t.answersOn(h)) + 1
+}
+
+// answersOn returns how many of h's forks answered, of those that are remembered.
+func (t *Tracker) answersOn(h *hopFacts) (n int) {
+	for i := range min(int(h.forks), maxForks) {
+		if t.fork(h, i).answer != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// bits of the filter for a tag.
+func (f *forking) bit(tag uint64, i int) (word *uint64, mask uint64) {
+	bit := tag >> (16 * i) % (64 * uint64(len(f.others)))
+	return &f.others[bit/64], uint64(1) << (bit % 64)
+}
+
+func (f *forking) has(tag uint64) bool {
 	for i := range 3 {
-		bit := tag >> (16 * i) % (64 * uint64(len(f.others)))
-		word, mask := &f.others[bit/64], uint64(1)<<(bit%64)
-		missing = missing || *word&mask == 0
+		if word, mask := f.bit(tag, i); *word&mask == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *forking) add(tag uint64) {
+	for i := range 3 {
+		word, mask := f.bit(tag, i)
 		*word |= mask
 	}
-	return missing
 }
 
-// secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4).
-func (t *Tracker) secondFork(m *sip.Message, k Keys) bool {
-	if r := t.dialogs.at(t.index[k.Call.with(k.From)]); r.answers >= maxForks {
+// earlyEnd returns the accepted BYE by which the last fork of root's call ended before any answer, nil if a fork is
+// left.
+func (t *Tracker) earlyEnd(root *dialog) *ending {
+	h := t.hops.at(root.hops)
+	if h.forks > maxForks {
+		return nil
+	}
+	last := &root.early
+	for i := range int(h.forks) {
+		f := t.fork(h, i)
+		switch e := &f.end; {
+		case f.past:
+		case !e.answered:
+			return nil
+		case e.at > last.at:
+			last = e
+		}
+	}
+	if !last.answered {
+		return nil
+	}
+	return last
+}
+
+// secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
+// kept it out.
+func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
+	if t.dialogs.at(root).answers >= maxForks {
 		return t.keepOut(ForksBound)
 	}
+	index := t.dialogs.at(root).index
 	if !t.makeRoom() {
 		return t.keepOut(CallsBound)
 	}
-	root := t.index[k.Call.with(k.From)]
-	if root == 0 {
+	if t.index[index] != root {
 		return true // it had to make room itself
 	}
-	if t.dialogs.at(root).hop.veil != 0 {
+	r := t.dialogs.at(root)
+	h := t.hops.at(r.hops)
+	if h.hop.veil != 0 {
 		t.counts.Orphans++ // the texts that its id is made of are gone
 		return true
 	}
 	n := t.dialogs.take()
-	r, d := t.dialogs.at(root), t.dialogs.at(n)
+	d := t.dialogs.at(n)
 	r.answers++
-	*d = dialog{index: r.index, call: r.call, hop: r.hop, vias: r.vias, first: r.first, setup: r.setup,
-		drift: r.drift, steps: r.steps, cseq: r.cseq, challenges: r.challenges, redirects: r.redirects, reuse: r.reuse,
-		faults: r.faults, heard: r.heard, early: r.early, seen: r.seen, nseen: r.nseen, legs: r.legs, nlegs: r.nlegs,
-		root: root, next: r.next, ordinal: r.answers, flags: r.flags&Spiral | SecondFork}
+	*d = dialog{index: r.index, call: r.call, vias: r.vias, first: r.first, setup: r.setup, drift: r.drift,
+		steps: r.steps, cseq: r.cseq, challenges: r.challenges, redirects: r.redirects, reuse: r.reuse, faults: r.faults,
+		heard: r.heard, earlyMedia: r.earlyMedia, root: root, next: r.next, ordinal: r.answers,
+		flags: r.flags&Spiral | SecondFork}
 	r.next = n
-	if i := t.forkOf(r, k.To); r.forking != 0 && i >= 0 && i < maxForks {
-		f := t.forkings.at(r.forking)
-		d.progress, d.ring = f.progress[i], f.ring[i]
+	if i, _ := t.knownFork(h, k.To); i >= 0 {
+		f := t.fork(h, i)
+		d.progress, d.ring = f.progress, f.ring
 	}
 	t.count(d)
 	d.text = t.texts.put(text{}, t.texts.get(r.text))
-	t.touch(root)
-	t.touch(n)
+	t.markDirty(root)
+	t.markDirty(n)
 	t.answer(n, d, m, k)
 	t.showOpen(d, d.answer)
 	t.answeredNow(n, d, d.answer)

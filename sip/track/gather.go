@@ -15,6 +15,17 @@ func (t *Tracker) gatherInvite(d *dialog, m *sip.Message) {
 	t.keep(d, f)
 }
 
+// regatherInvite keeps the Facts of the INVITE on the caller's hop, which another hop's were taken for.
+func (t *Tracker) regatherInvite(d *dialog, m *sip.Message) {
+	old := Facts{text: append([]byte(nil), t.texts.get(d.text)...)}
+	t.gatherInvite(d, m)
+	for _, f := range [...]Fact{CalleeTag, ServerText} {
+		if v := old.First(f); v != nil && d.answered() {
+			t.gatherTag(d, f, v)
+		}
+	}
+}
+
 // gatherInside keeps the Facts of a message inside a dialog whose INVITE was not seen. Of a BYE alone nobody knows
 // who called; else the From tag is taken for the caller's.
 func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
@@ -22,7 +33,7 @@ func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
 	f.Append(CallIDText, m.Value(sip.CallID))
 	f.tag(CallerTag, m.FromTag())
 	f.tag(CalleeTag, m.ToTag())
-	if d.phase != byeOnly {
+	if m.Method != sip.Bye {
 		f.gather(sip.From, m.Value(sip.From))
 		f.gather(sip.To, m.Value(sip.To))
 		f.gatherMedia(m.Value(sip.Media))

@@ -32,6 +32,9 @@ func (k Key) with(o Key) Key {
 	return k
 }
 
+// anyTag returns what a call with Call-ID k is found by whatever its tags are.
+func (k Key) anyTag() Key { return k.with(Key{0: 1, 8: 1}) }
+
 // short returns half of k, enough to tell the tags of one call apart.
 func (k Key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 
@@ -54,7 +57,23 @@ func (k Keyer) Of(m *sip.Message) Keys {
 		keys.Branch = k.key(branch)
 		keys.Branch = keys.Branch.with(k.key(m.At(m.SentBy)))
 	}
+	if m.Method == sip.Invite && m.Request() && m.Vias > 1 && len(m.ToTag()) == 0 {
+		keys.Vias = k.lowerVias(m)
+	}
 	return keys
+}
+
+// lowerVias returns the branches of the Vias below the topmost, as leg has that of the topmost.
+func (k Keyer) lowerVias(m *sip.Message) (vias [lowerVias]uint32) {
+	n := 0
+	m.LowerVias(func(branch, sentBy []byte) bool {
+		if len(branch) > 0 {
+			vias[n] = leg(Keys{Branch: k.key(branch).with(k.key(sentBy))})
+			n++
+		}
+		return n < len(vias)
+	})
+	return vias
 }
 
 func (k Keyer) key(text []byte) (key Key) {

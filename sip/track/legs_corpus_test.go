@@ -69,12 +69,13 @@ func (c *legCorpus) conversation(i int, kind string) {
 			ha = []string{"Session-ID: " + uuidB}
 		}
 	}
-	later := at + 0.005 + 0.08*c.r.Float64()
+	later, gw := at+0.005+0.08*c.r.Float64(), ""
 	if kind != "one leg out" {
 		c.leg(i, a, fmt.Sprintf("phone%d", c.r.IntN(40)), "in", at, end, ha...)
 	}
 	if kind != "one leg in" {
-		c.leg(i, b, "out", fmt.Sprintf("gw%d", 1+c.r.IntN(3)), later, end+0.05, hb...)
+		gw = fmt.Sprintf("gw%d", 1+c.r.IntN(3))
+		c.leg(i, b, "out", gw, later, end+0.05, hb...)
 	}
 	switch kind {
 	case "hunt":
@@ -82,7 +83,7 @@ func (c *legCorpus) conversation(i int, kind string) {
 			c.leg(i, fmt.Sprintf("%s-%d", b, j), "out", fmt.Sprintf("gw%d", 2+j), later+0.01*float64(j), end, hb...)
 		}
 	case "transfer":
-		c.transfer(i, a, b, end)
+		c.transfer(i, [2]string{a, b}, gw, end)
 	}
 }
 
@@ -91,11 +92,12 @@ func (c *legCorpus) leg(i int, id, from, to string, at, end float64, headers ...
 	c.text.WriteString(legText(id, from, to, at, end, headers...))
 }
 
-// transfer has the called side of leg b replace leg a by a new call.
-func (c *legCorpus) transfer(i int, a, b string, end float64) {
+// transfer has the called side of the second leg, gw, replace the first leg by a new call.
+func (c *legCorpus) transfer(i int, legs [2]string, gw string, end float64) {
+	a, b := legs[0], legs[1]
 	clock := func(s float64) string { return fmt.Sprintf("%02d:%06.3f", int(s)/60, s-float64(int(s)/60*60)) }
-	fmt.Fprintf(&c.text, "callid %s\n%s  out -> gw1  REFER\n    Refer-To: <sip:x@192.0.2.20?Replaces=%s%%3Bto-tag%%3D1%%3Bfrom-tag%%3D2>\n"+
-		"%s  out <- gw1  202 REFER\n", b, clock(end-0.6), a, clock(end-0.55))
+	fmt.Fprintf(&c.text, "callid %s\n%s  out -> %s  REFER\n    Refer-To: <sip:x@192.0.2.20?Replaces=%s%%3Bto-tag%%3D1%%3Bfrom-tag%%3D2>\n"+
+		"%s  out <- %s  202 REFER\n", b, clock(end-0.6), gw, a, clock(end-0.55), gw)
 	c.leg(i, fmt.Sprintf("%08x-n-%d@gw", c.r.Uint32(), i), "gw2", "in", end-0.5, end+5, "Replaces: "+a+";to-tag=1;from-tag=2")
 }
 

@@ -26,21 +26,18 @@ func (t *Tracker) Missed(from, to time.Time) {
 	if t.stages.Has(Correction) {
 		for n := t.rows[overRow-1].tail; n != 0; {
 			d := t.dialogs.at(n)
-			at := t.toldAt(n, d)
-			if at < w.from {
+			if d.closed < w.from {
 				break
 			}
-			if d.first < w.to && !t.losses.meet(d.first, at) {
+			if d.first < w.to && !t.losses.meet(d.first, d.closed) {
 				t.blinded = append(t.blinded, n)
 			}
 			n = d.row.before
 		}
 	}
 	t.losses = t.losses.with(w)
+	t.blind(w.from, w.to)
 }
-
-// toldAt returns when dialog n was told as over.
-func (t *Tracker) toldAt(n uint32, d *dialog) int64 { return t.lapses.at[n] - t.straggle(d) }
 
 // correctBlinded tells again what was told before anybody said that frames had been lost.
 func (t *Tracker) correctBlinded() {

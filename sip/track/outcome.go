@@ -1,11 +1,12 @@
 package track
 
-// disposition says how d came out, by its final response; a CANCEL decides where there is none.
+// disposition says how d came out, by its final response; a CANCEL decides where there is none, and so does a BYE that
+// was accepted before any answer.
 func (d *dialog) disposition() Disposition {
 	switch {
-	case d.answered() || d.refusedAt == 0 && (d.bye != 0 || d.byeAnswered):
+	case d.answered():
 		return Answered
-	case d.refusedAt == 0 && d.cancelled != 0:
+	case d.early.at != 0, d.refusedAt == 0 && d.cancelled != 0:
 		return Cancelled
 	case d.refusedAt == 0:
 		return NoAnswer
@@ -39,17 +40,21 @@ func outcome(code int, rang bool) Disposition {
 	return Failed
 }
 
-// party says who ended d.
-func (d *dialog) party(as Disposition) Party {
+// party says who ended d, which came out as outcome.
+func (d *dialog) party(outcome Disposition) Party {
 	switch {
 	case d.cause == EndDialogLost:
 		return Network
 	case d.alone:
 		return Unknown
-	case as == Answered:
-		return d.byeBy
+	case outcome == Answered && d.known != Observed:
+		return Unknown
+	case outcome == Answered:
+		return d.end().side
 	case d.cause == EndEvicted || d.cause == EndCapture:
 		return Unknown
+	case d.early.at != 0:
+		return d.early.side
 	case d.code == 487 || d.cancelled != 0 && (d.refusedAt == 0 || d.cancelled <= d.refusedAt):
 		return Caller
 	case d.refusedAt == 0:
@@ -61,17 +66,20 @@ func (d *dialog) party(as Disposition) Party {
 }
 
 // q850 returns d's Q.850 cause and whether it was derived (RFC 3326, RFC 3398 section 8.2.6.1), 0 without one.
-func (d *dialog) q850(as Disposition) (cause int, derived bool) {
+func (d *dialog) q850(outcome Disposition) (cause int, derived bool) {
+	bye := d.end()
 	switch {
 	case d.cause == EndDialogLost || d.known != Observed:
 		return 0, false
-	case as == Answered && d.byeCause != 0:
-		return int(d.byeCause), false
-	case as == Answered && d.bye != 0:
+	case outcome == Answered && bye.cause != 0:
+		return int(bye.cause), false
+	case outcome == Answered && !bye.unseen:
 		return 16, true
-	case as == Answered:
+	case outcome == Answered:
 		return 0, false
-	case as == Cancelled && d.cancelCause != 0:
+	case d.early.at != 0:
+		return int(d.early.cause), false
+	case outcome == Cancelled && d.cancelCause != 0:
 		return int(d.cancelCause), false
 	case d.finalCause != 0:
 		return int(d.finalCause), false

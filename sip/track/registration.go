@@ -51,7 +51,7 @@ func (s *series) place() *link { return &s.row }
 // Waits and limits of series: RFC 3261's 64*T1 twice, so that a slow answer to a challenge finds it, and the part of
 // all series that one source may have open.
 const (
-	seriesWait = 2 * patience
+	seriesWait = 2 * timer64T1
 	mostOfOne  = 2
 )
 

@@ -7,51 +7,74 @@ import (
 
 // request takes note of a request other than REGISTER. It reports false if a limit kept m out.
 func (t *Tracker) request(m *sip.Message, k Keys) bool {
-	n, side := t.find(k)
-	t.others.note(m, k, n != 0, t.now)
-	if n == 0 {
-		return t.stranger(m, k)
+	root, side := t.find(k)
+	t.others.note(m, k, root != 0, t.now)
+	if root == 0 {
+		return t.noDialog(m, k)
 	}
-	d, again := t.note(n, m, k, heardRequest)
-	if again {
-		return true
-	}
-	switch m.Method {
-	case sip.Invite:
-		return t.invite(n, d, m, k, side)
-	case sip.Ack:
-		t.ack(n, d, m, k)
-	case sip.Cancel:
-		t.cancel(n, d, m, k)
-	case sip.Bye:
-		t.bye(n, d, m, side)
-	case sip.Update:
-		d.propose(m, side)
-	case sip.Refer:
-		t.refer(d, m)
+	d := t.dialogs.at(root)
+	t.unveil(d, m)
+	switch {
+	case d.phase == unconfirmed:
+		t.requestUnconfirmed(root, m, k, side)
+	case m.Method == sip.Invite && k.To == (Key{}):
+		return t.invite(root, m, k)
+	case m.Method == sip.Cancel:
+		t.cancel(root, m, k, side)
+	case m.Method == sip.Ack && side == Caller && m.CSeq == d.cseq:
+		t.ack(root, m, k)
+	case m.Method == sip.Ack && k.To == (Key{}) || d.alone:
+		t.note(root, m, k, heardRequest)
+	default:
+		t.requestInside(m, k, t.inside(root, m, k, side))
 	}
 	return true
+}
+
+// requestInside takes note of a request inside a dialog, which p says.
+func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
+	if p.is == foreign {
+		t.counts.Orphans++
+		return
+	}
+	if p.is == earlyOne && (m.Method == sip.Bye || m.Method == sip.Invite) &&
+		t.adoptDownstreamAnswer(p.n, t.dialogs.at(p.n)) {
+		p = t.inside(p.n, m, k, p.side)
+	}
+	d, again := t.note(p.n, m, k, heardRequest)
+	if again {
+		return
+	}
+	switch {
+	case p.is == guessed || p.weak && m.Method != sip.Refer:
+		t.dialogs.at(d.root).remember(m, p.side)
+	case m.Method == sip.Bye:
+		t.bye(p, d, m)
+	case m.Method == sip.Invite || m.Method == sip.Update:
+		d.propose(m, p.side)
+	case m.Method == sip.Refer && p.is == dialogue:
+		t.refer(d, m)
+	}
 }
 
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
 func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
 	d = t.dialogs.at(n)
-	t.touch(n)
-	if d.faults&RestartGap != 0 {
-		t.resume(d, m)
-	}
-	if again = d.repeated(m, k); again {
+	d.revision, d.owed = d.revision+uint32(d.owed), 0
+	t.markDirty(n)
+	if again = t.repeated(t.dialogs.at(d.root), m, k); again {
+		d.repeats++
 		t.counts.Retransmissions++
 	}
 	if m.Flags&sip.Truncated != 0 {
 		d.faults |= cutOf(m)
 	}
 	d.heard |= heard
-	if d.row.in == claimRow && d.phase == up && d.heard == heardRequest|heardResponse {
+	if d.row.in == claimRow && d.phase == confirmed && d.heard == heardRequest|heardResponse {
 		t.move(n, nowhere)
 	}
-	if d.phase == up && d.expires == 0 {
-		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Talk))
+	if d.phase == confirmed && d.expires == 0 {
+		t.lapses.set(n, t.now+int64(t.limits.Talk))
 	}
 	return d, again
 }
@@ -65,284 +88,114 @@ func cutOf(m *sip.Message) Missing {
 	return CutShort
 }
 
-// stranger takes note of a request that no known call has.
-func (t *Tracker) stranger(m *sip.Message, k Keys) bool {
+// noDialog takes note of a request that no known call has.
+func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 	inside := k.From != (Key{}) && k.To != (Key{})
 	switch {
 	case m.Method == sip.Invite && k.To == (Key{}):
 		return t.openInvite(m, k)
-	case m.Method == sip.Invite && inside:
-		return t.openInside(m, k)
-	case m.Method == sip.Bye && inside:
-		return t.openBye(m, k)
-	case m.Method == sip.Invite || m.Method == sip.Bye || m.Method == sip.Cancel || m.Method == sip.Ack:
+	case inside && t.index[k.Call.anyTag()] != 0:
+		p, known := t.byCallee(m, k)
+		if known {
+			t.requestInside(m, k, p)
+			return true
+		}
+	}
+	if inside && (m.Method == sip.Invite || m.Method == sip.Bye) {
+		return t.openUnconfirmed(m, k)
+	}
+	if m.Method == sip.Invite || m.Method == sip.Bye || m.Method == sip.Cancel || m.Method == sip.Ack {
 		t.counts.Orphans++
 	}
 	return true
 }
 
-// openInvite opens a call with its first INVITE.
-func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
-	h := hopOf(m, 0)
-	if why, ok := t.sources.admit(&h, m.Time.UnixNano(), &t.limits); !ok {
-		return t.keepOut(why)
-	}
-	n := t.open(m, k)
-	if n == 0 {
-		return false
-	}
-	d := t.dialogs.at(n)
-	d.setup, d.cseq = d.first, m.CSeq
-	t.begin(d, m, k)
-	d.addLeg(leg(k))
-	t.count(d)
-	t.gatherInvite(d, m)
-	t.move(n, openRow)
-	t.lapses.set(n, d.first+int64(t.limits.Ring))
-	t.showInvite(d, m)
-	t.tell(d, Start, d.first)
-	return true
-}
-
-// begin takes note of the first message of d.
-func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
-	d.repeated(m, k)
-	if d.heard = heardResponse; m.Request() {
-		d.heard = heardRequest
-	}
-	if m.Flags&sip.Truncated != 0 {
-		d.faults |= cutOf(m)
-	}
-}
-
-// count counts d as a call.
-func (t *Tracker) count(d *dialog) {
-	d.counted = true
-	t.counts.Opened++
-	t.counts.Live++
-}
-
-// openInside opens a call with a message inside its dialog: a re-INVITE, or a 2xx to an INVITE that was not seen.
-func (t *Tracker) openInside(m *sip.Message, k Keys) bool {
-	n := t.open(m, k)
-	if n == 0 {
-		return false
-	}
-	d := t.dialogs.at(n)
-	d.phase, d.accepted, d.callee, d.cseq = up, true, k.To.short(), m.CSeq
-	d.refreshed = d.first
-	t.begin(d, m, k)
-	t.count(d)
-	t.counts.MidCall++
-	t.gatherInside(d, m)
-	t.move(n, claimRow)
-	t.showOpen(d, d.first)
-	t.lapses.set(n, d.first+int64(t.limits.Talk))
-	t.beginInterims(n, d.first)
-	if m.Request() {
-		d.cseq = 0
-		d.propose(m, Caller)
-		return true
-	}
-	d.answer, d.code = d.first, uint16(m.Status)
-	d.answerLeg = leg(k)
-	t.refresh(n, d, m)
-	return true
-}
-
-// openBye remembers a BYE of an unknown call until its 2xx comes.
-func (t *Tracker) openBye(m *sip.Message, k Keys) bool {
-	n := t.open(m, k)
-	if n == 0 {
-		return false
-	}
-	d := t.dialogs.at(n)
-	d.phase, d.callee, d.cseq = byeOnly, k.To.short(), m.CSeq
-	t.begin(d, m, k)
-	d.bye = d.first
-	d.byeCause = reason(m)
-	t.gatherInside(d, m)
-	t.move(n, claimRow)
-	t.lapses.set(n, d.first+patience)
-	return true
-}
-
-// invite takes note of an INVITE of a known call.
-func (t *Tracker) invite(n uint32, d *dialog, m *sip.Message, k Keys, side Party) bool {
-	switch {
-	case k.To != (Key{}):
-		d.propose(m, side)
-	case d.phase == over && d.reused(m, k, int64(t.limits.Ring)):
-		return t.again(n, d, m, k)
-	case d.answered() || d.phase == byeOnly:
-	case m.CSeq == d.cseq:
-		t.another(n, d, m, k)
-	case m.CSeq > d.cseq && (d.phase == waiting || d.hop.carries(m)):
-		d.attempt(m.CSeq)
-		d.addLeg(leg(k))
-		t.move(n, openRow)
-		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
-		t.gatherCredentials(d, m)
-	}
-	return true
-}
-
-// reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher, or
-// it is a new INVITE that comes later than the calls of one attempt do.
-func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
-	return m.CSeq > d.cseq || d.knowsLeg(leg(k)) < 0 && m.Time.UnixNano()-d.first > ring
-}
-
-// again opens a call under a Call-ID and tag that a call that is over had.
-func (t *Tracker) again(n uint32, d *dialog, m *sip.Message, k Keys) bool {
-	index := d.index
-	t.forget(n)
-	if t.index[index] != 0 {
-		return true // another fork of the old call is still up
-	}
-	return t.openInvite(m, k)
-}
-
-// another takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
-func (t *Tracker) another(n uint32, d *dialog, m *sip.Message, k Keys) {
-	l := leg(k)
-	if d.knowsLeg(l) >= 0 {
-		return
-	}
-	if m.Vias > d.vias && d.hop.returns(m) {
-		d.flags |= Spiral
-		return
-	}
-	if !d.hop.carries(m) {
-		return
-	}
-	d.addLeg(l)
-	switch d.phase {
-	case over:
-		t.reopen(n, d, trying, m.Time.UnixNano())
-	case refused, waiting:
-		d.phase = trying
-	default:
-		return
-	}
-	d.cancelled = 0
-	t.move(n, openRow)
-	t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
-}
-
-// ack takes note of an ACK, which may be the proof of a final response that was not seen.
-func (t *Tracker) ack(n uint32, d *dialog, m *sip.Message, k Keys) {
-	at := m.Time.UnixNano()
+// ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
+// response that was not seen.
+func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
+	d := t.dialogs.at(root)
 	own := d.knowsLeg(leg(k)) >= 0
-	switch {
-	case d.phase == byeOnly || m.CSeq < d.cseq:
-	case d.phase == over:
-		t.lateAck(n, d, m, k)
-	case d.answered():
-		if d.acked == 0 && !own && (d.callee == k.To.short() || d.callee == k.From.short()) {
-			d.acked = at
+	if d.answered() && !own {
+		t.ackOfAnswer(root, m, k)
+		return
+	}
+	at := m.Time.UnixNano()
+	d, again := t.note(root, m, k, heardRequest)
+	if again || d.answered() || !t.callersHop(d).hop.carries(m) {
+		return
+	}
+	if d.phase == terminated {
+		if !d.undecided() || !own && k.To == (Key{}) {
+			return
 		}
-	case !d.hop.carries(m):
-	case d.phase == refused || d.phase == waiting:
+		t.reopen(root, d, calling)
+	}
+	switch {
+	case d.phase == rejected || d.phase == awaitingRetry:
 		if d.acked == 0 {
 			d.acked = at
-			if d.phase == refused && d.settled() {
-				t.lapses.set(n, at+settling)
+			if d.phase == rejected && d.settled() {
+				t.lapses.set(root, t.now+forkRetryWait)
 			}
 		}
 	case d.refusedAt != 0:
 		d.acked = at
 	case own:
-		d.refusedByAck, d.acked, d.phase = true, at, waiting
-		t.lapses.set(n, at+int64(t.limits.Ring))
+		d.refusedByAck, d.acked, d.phase = true, at, awaitingRetry
+		t.lapses.set(root, t.now+int64(t.limits.Ring))
 	case k.To != (Key{}):
-		t.proven(n, d, m, k)
+		t.answeredByACK(root, d, m, k)
 	}
 }
 
-// proven takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
-func (t *Tracker) proven(n uint32, d *dialog, m *sip.Message, k Keys) {
+// ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
+func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
+	p := t.inside(root, m, k, Caller)
+	if p.is != dialogue {
+		t.counts.Orphans++
+		return
+	}
 	at := m.Time.UnixNano()
-	if t.promote(n, d, at) {
+	if d, again := t.note(p.n, m, k, heardRequest); !again && (d.acked == 0 || at < d.acked) {
+		d.acked = at
+	}
+}
+
+// answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
+func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
+	at := m.Time.UnixNano()
+	if t.adoptDownstreamAnswer(n, d) {
 		d.acked = at
 		return
 	}
+	t.answerOn(d, m, k)
 	d.byAck = true
 	d.flags |= AnswerByAck
-	d.answer, d.acked, d.refreshed, d.phase, d.callee = at, at, at, up, k.To.short()
-	d.accepted = true
+	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.short()
+	d.phase, d.accepted = confirmed, true
 	t.gatherTag(d, CalleeTag, m.ToTag())
+	t.lapses.set(n, t.now+int64(t.limits.Talk))
+	t.reviewEnds(n, d)
 	t.answeredNow(n, d, at)
 }
 
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
-func (t *Tracker) cancel(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
+	d, again := t.note(n, m, k, heardRequest)
+	at := m.Time.UnixNano()
 	switch {
-	case m.CSeq != d.cseq || !d.hop.carries(m):
+	case again || side != Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):
 	case d.answered():
-		if leg(k) == d.answerLeg && d.answerLeg != 0 && d.phase != over {
+		if leg(k) == d.answerLeg && d.answerLeg != 0 && d.phase != terminated {
 			d.flags |= CancelRace
 		}
-	case d.cancelled != 0 || d.phase == over && !d.unsettled():
+	case d.cancelled != 0 || d.phase == terminated && !d.undecided():
+		d.cancelled = min(d.cancelled, at)
 	default:
-		if d.phase == over {
-			t.reopen(n, d, trying, m.Time.UnixNano())
+		if d.phase == terminated {
+			t.reopen(n, d, calling)
 		}
-		d.cancelled, d.cancelLeg = m.Time.UnixNano(), leg(k)
+		d.cancelled, d.cancelLeg = at, leg(k)
 		d.cancelCause = reason(m)
 	}
-}
-
-// bye takes note of a BYE. The first is the end of the call, whoever carries it.
-func (t *Tracker) bye(n uint32, d *dialog, m *sip.Message, side Party) {
-	at := m.Time.UnixNano()
-	if d.phase == byeOnly {
-		t.lapses.set(n, at+patience)
-		return
-	}
-	if d.phase == over && !t.lateBye(n, d, at) {
-		return
-	}
-	if !d.answered() {
-		t.promote(n, d, at)
-	}
-	if d.bye == 0 {
-		d.bye, d.byeBy, d.byeCause, d.gone = at, side, reason(m), at
-		d.endHold(at)
-	}
-	if d.byeAnswered {
-		t.close(n, at)
-		return
-	}
-	if d.answered() {
-		d.phase = leaving
-	}
-	t.move(n, endedRow)
-	t.lapses.set(n, at+patience)
-}
-
-// propose remembers a re-INVITE or an UPDATE until its final response comes.
-func (d *dialog) propose(m *sip.Message, side Party) {
-	if side == Unknown || d.phase != up && !(d.phase == over && d.inferred()) {
-		return
-	}
-	c := change{cseq: m.CSeq, method: m.Method, open: true}
-	c.hold = offer(m)
-	d.pending[side-Caller] = c
-}
-
-// offer says what the session description of m means for a hold (RFC 3264 section 8.4).
-func offer(m *sip.Message) uint8 {
-	v := m.Value(sip.Media)
-	if len(v) == 0 {
-		return holdUnknown
-	}
-	s := sip.ReadSession(v)
-	switch {
-	case s.Hold():
-		return holdOn
-	case s.NTypes > 0:
-		return holdOff
-	}
-	return holdUnknown
 }

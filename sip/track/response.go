@@ -4,37 +4,77 @@ import "sipsieve/sip"
 
 // response takes note of a response to anything but REGISTER. It reports false if a limit kept m out.
 func (t *Tracker) response(m *sip.Message, k Keys) bool {
-	n, side := t.find(k)
-	t.others.note(m, k, n != 0, t.now)
-	if n == 0 {
+	root, side := t.find(k)
+	t.others.note(m, k, root != 0, t.now)
+	if root == 0 {
 		return t.strayResponse(m, k)
 	}
-	d, again := t.note(n, m, k, heardResponse)
-	if again || d.phase == over && !t.lateResponse(n, d, m, k, side) {
-		return true
-	}
-	switch m.Method {
-	case sip.Invite:
-		if t.changed(n, d, m, k, side) {
-			return true
-		}
-		return t.inviteResponse(n, d, m, k)
-	case sip.Update:
-		t.changed(n, d, m, k, side)
-	case sip.Bye:
-		t.byeResponse(n, d, m, side)
-	case sip.Refer:
-		t.referred(d, m)
+	d := t.dialogs.at(root)
+	t.unveil(d, m)
+	switch {
+	case d.phase == unconfirmed:
+		t.responseUnconfirmed(root, m, k, side)
+	case d.alone || m.Method == sip.Cancel:
+		t.note(root, m, k, heardResponse)
+	case m.Method == sip.Invite && side == Caller && d.opens(m, k):
+		return t.inviteResponse(root, m, k)
+	default:
+		t.responseInside(m, k, t.inside(root, m, k, side))
 	}
 	return true
 }
 
+// opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
+// the CSeq of the first INVITE if its sender is broken.
+func (d *dialog) opens(m *sip.Message, k Keys) bool {
+	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(leg(k)) < 0 {
+		return false
+	}
+	return m.CSeq <= d.cseq || !d.answered()
+}
+
+// responseInside takes note of a response to a request inside a dialog, which p says.
+func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
+	switch p.is {
+	case foreign:
+		return
+	case guessed:
+		if _, again := t.note(p.n, m, k, heardResponse); !again {
+			t.guessedResponse(p, m)
+		}
+		return
+	}
+	d, again := t.note(p.n, m, k, heardResponse)
+	if again || p.weak && (m.Status >= 300 || d.expects(m, p.side)) {
+		return
+	}
+	if g := &t.dialogs.at(d.root).guess; g.of(m, p.side) {
+		t.bring(p, d, *g)
+		*g = guess{}
+	}
+	switch m.Method {
+	case sip.Invite, sip.Update:
+		t.changed(p, d, m)
+	case sip.Bye:
+		t.byeResponse(p, d, m)
+	case sip.Refer:
+		t.referred(d, m)
+	}
+}
+
 // strayResponse takes note of a response that no known call has.
 func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
+	inside := k.From != (Key{}) && k.To != (Key{})
+	if inside && t.index[k.Call.anyTag()] != 0 && m.Method != sip.Cancel {
+		if p, known := t.byCallee(m, k); known {
+			t.responseInside(m, k, p)
+			return true
+		}
+	}
 	switch m.Method {
 	case sip.Invite:
-		if m.Status/100 == 2 && k.From != (Key{}) && k.To != (Key{}) {
-			return t.openInside(m, k)
+		if m.Status/100 == 2 && inside {
+			return t.openAnswered(m, k)
 		}
 		t.counts.Orphans++
 	case sip.Bye, sip.Cancel, sip.Prack, sip.Update:
@@ -43,201 +83,128 @@ func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
 	return true
 }
 
-// proposed reports whether m, a response to side's request, answers d's re-INVITE or UPDATE.
-func (d *dialog) proposed(m *sip.Message, side Party) bool {
-	c := &d.pending[side-Caller]
-	return c.open && c.cseq == m.CSeq && c.method == m.Method
-}
+// final reports whether m is the last word on its request: a challenge is not, for the request comes again.
+func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
 
-// lost reports whether status, to a request inside a dialog, ends the dialog (RFC 3261 section 12.2.1.2).
-func lost(status int) bool { return status == 481 || status == 408 }
-
-// changed takes note of the final response to a re-INVITE or an UPDATE. It reports whether m is one's response.
-func (t *Tracker) changed(n uint32, d *dialog, m *sip.Message, k Keys, side Party) bool {
-	if !d.proposed(m, side) || d.knowsLeg(leg(k)) >= 0 {
-		return m.Method == sip.Invite && (side == Callee || d.answered() && m.CSeq != d.cseq)
+// inviteResponse takes note of a response to an INVITE that opens a dialog.
+func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
+	to := n
+	if m.Status/100 == 2 {
+		to = t.ofAnswer(n, k)
 	}
-	if m.Status < 200 {
+	_, again := t.note(to, m, k, heardResponse)
+	d := t.dialogs.at(n)
+	provisional := m.Status > 100 && m.Status < 200
+	if m.CSeq < d.cseq || again && !provisional || m.CSeq > d.cseq && !t.unseenAttempt(n, d, m) {
 		return true
 	}
-	c := &d.pending[side-Caller]
-	c.open = false
-	switch at := m.Time.UnixNano(); {
-	case m.Status < 300:
-		d.reinvites++
-		if c.hold == holdUnknown && c.method == sip.Invite {
-			c.hold = offer(m)
-		}
-		d.hold(at, side, c.hold)
-		t.refresh(n, d, m)
-	case lost(m.Status):
-		d.gone, d.cause, d.known = at, EndDialogLost, Observed
-		d.endHold(at)
-		t.close(n, at)
-	}
-	return true
-}
-
-// hold starts or ends a hold by side at at.
-func (d *dialog) hold(at int64, side Party, what uint8) {
-	before := d.holding
-	switch what {
-	case holdOn:
-		d.holding |= 1 << side
-	case holdOff:
-		d.holding &^= 1 << side
-	}
-	switch {
-	case before == 0 && d.holding != 0:
-		d.holds++
-		d.holdSince = at
-	case before != 0 && d.holding == 0:
-		d.holding = before
-		d.endHold(at)
-	}
-}
-
-// endHold ends a hold that is on at at.
-func (d *dialog) endHold(at int64) {
-	if d.holding != 0 {
-		d.held += max(at-d.holdSince, 0)
-		d.holding = 0
-	}
-}
-
-// refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
-func (t *Tracker) refresh(n uint32, d *dialog, m *sip.Message) {
-	at := m.Time.UnixNano()
-	d.refreshed = at
-	d.expires = seconds(m.Value(sip.SessionExpires))
-	if d.expires == 0 {
-		t.lapses.set(n, at+int64(t.limits.Talk))
-		return
-	}
-	t.lapses.set(n, at+int64(d.expires)*1e9+patience)
-}
-
-// seconds reads the digits at the beginning of v; more than a week counts as a week.
-func seconds(v []byte) uint32 {
-	i := 0
-	for i < len(v) && i < 9 && '0' <= v[i] && v[i] <= '9' {
-		i++
-	}
-	n := uint32(0)
-	for _, c := range v[:i] {
-		n = n*10 + uint32(c-'0')
-	}
-	return min(n, 7*24*3600)
-}
-
-// inviteResponse takes note of a response to the INVITE that opened the call.
-func (t *Tracker) inviteResponse(n uint32, d *dialog, m *sip.Message, k Keys) bool {
-	if m.CSeq < d.cseq || d.phase == byeOnly {
-		return true
-	}
-	if m.CSeq > d.cseq && !d.answered() {
-		d.attempt(m.CSeq)
-		t.move(n, openRow)
-		t.lapses.set(n, m.Time.UnixNano()+int64(t.limits.Ring))
-	}
-	near := d.hop.carries(m)
+	near := t.callersHop(d).hop.carries(m)
 	switch {
 	case m.Status == 100:
-	case m.Status < 200:
-		t.ringing(n)
-		t.provisional(d, m, k)
-	case m.Status < 300:
-		t.forkOf(t.dialogs.at(d.root), k.To)
-		if near {
-			return t.accepted(n, d, m, k)
-		}
-		t.far(n, d, m, k)
-	case d.answered():
-	case near:
+	case provisional:
+		t.provisional(n, m, k)
+	case m.Status < 300 && near:
+		return t.acceptedBy(n, d, m, k)
+	case !near:
+		t.downstreamFinal(n, d, m, k)
+	case !d.answered():
 		t.refusal(n, d, m, k)
-	default:
-		t.far(n, d, m, k)
 	}
 	return true
 }
 
-func (t *Tracker) provisional(d *dialog, m *sip.Message, k Keys) {
-	i := t.forkOf(t.dialogs.at(d.root), k.To)
-	if d.answered() {
-		return
+// unseenAttempt takes m for a response to a further INVITE of d's call, which was not seen. It reports false if m
+// changes nothing.
+func (t *Tracker) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
+	if d.phase == terminated {
+		if m.Status < 200 || m.Status >= 300 && !d.undecided() {
+			return false
+		}
+		t.reopen(n, d, calling)
 	}
+	t.beginAttempt(d, m.CSeq)
+	t.move(n, openRow)
+	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	return true
+}
+
+// ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
+func (t *Tracker) ofAnswer(root uint32, k Keys) uint32 {
+	for d := root; d != 0; d = t.dialogs.at(d).next {
+		if shortTag(t.dialogs.at(d).callee) == shortTag(k.To.short()) {
+			return d
+		}
+	}
+	return root
+}
+
+// provisional takes note of a provisional response but 100, which may have been seen before.
+func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
+	d := t.dialogs.at(n)
 	at := m.Time.UnixNano()
-	if d.progress == 0 {
-		d.progress = at
+	near := t.callersHop(d)
+	h := t.passed(d, m)
+	var f *fork
+	if h == near || near.hop.carries(m) {
+		f = t.fork(near, t.addFork(near, k.To))
 	}
-	ringing := m.Status == 180 || m.Status == 183
-	if ringing && d.ring == 0 {
-		d.ring = at
+	if h != nil && h != near {
+		t.addFork(h, k.To)
+		h.silent = h.silent && at <= h.final.at
 	}
-	if d.forking != 0 && i >= 0 && i < maxForks {
-		f := t.forkings.at(d.forking)
-		if f.progress[i] == 0 {
-			f.progress[i] = at
-		}
-		if ringing && f.ring[i] == 0 {
-			f.ring[i] = at
-		}
+	if f != nil {
+		f.past = false
 	}
+	t.ringing(n)
+	if d.provisioned = max(d.provisioned, at); d.phase == calling && t.earlyEnd(d) == nil {
+		t.lapses.set(n, t.now+int64(t.limits.Ring))
+	}
+	x := d
+	if of := t.ofAnswer(n, k); of != n && t.dialogs.at(of).answered() {
+		x = t.dialogs.at(of)
+	}
+	if f != nil {
+		f.happened(&f.progress, &f.ring, m)
+	}
+	if !x.answered() || x.answer == 0 || at < x.answer {
+		t.rang(n, x, m)
+	}
+}
+
+// happened sets progress and ring to the time of m if they were unknown or later.
+func (*fork) happened(progress, ring *int64, m *sip.Message) (changed bool) {
+	at := m.Time.UnixNano()
+	if *progress == 0 || at < *progress {
+		*progress, changed = at, true
+	}
+	if (m.Status == 180 || m.Status == 183) && (*ring == 0 || at < *ring) {
+		*ring, changed = at, true
+	}
+	return changed
+}
+
+// rang takes note of the provisional response m of d, which may come late.
+func (t *Tracker) rang(n uint32, d *dialog, m *sip.Message) {
+	changed := (*fork)(nil).happened(&d.progress, &d.ring, m)
 	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
-		d.early = true
-		t.gatherEarly(d, m)
-	}
-}
-
-// accepted takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
-func (t *Tracker) accepted(n uint32, d *dialog, m *sip.Message, k Keys) bool {
-	at := m.Time.UnixNano()
-	switch {
-	case d.answered() && d.callee == k.To.short():
-		if d.byAck || d.answer != 0 && d.answer == d.farAt { // what was taken for it comes after all
-			d.byAck, d.flags = false, d.flags&^AnswerByAck
-			t.answer(n, d, m, k)
+		changed = changed || !d.earlyMedia
+		if d.earlyMedia = true; !d.answered() {
+			t.gatherEarly(d, m)
 		}
-	case d.answered() && d.answer != 0:
-		return t.secondFork(m, k)
-	default:
-		d.acked, d.refusedAt = 0, 0
-		t.answer(n, d, m, k)
-		t.answeredNow(n, d, at)
 	}
-	return true
-}
-
-// answer takes m for the answer to d's INVITE.
-func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
-	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
-	d.answerLeg = leg(k)
-	if d.cancelled != 0 && d.cancelLeg == d.answerLeg {
-		d.flags |= CancelRace
+	if changed && d.phase == terminated {
+		t.amend(n, d)
 	}
-	t.gatherAnswer(d, m)
-	if d.bye == 0 {
-		d.phase = up
-		t.refresh(n, d, m)
-	}
-}
-
-// answeredNow puts n where no flood reaches it, and tells. A BYE may have come first.
-func (t *Tracker) answeredNow(n uint32, d *dialog, at int64) {
-	if d.bye != 0 {
-		d.phase = leaving
-		return
-	}
-	t.move(n, nowhere)
-	if d.byAck {
-		t.lapses.set(n, at+int64(t.limits.Talk))
-	}
-	t.beginInterims(n, at)
-	t.tell(d, Answer, at)
 }
 
 // refusal takes note of a final response of 300 or more on the caller's hop.
 func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
+	if d.phase == terminated {
+		if !d.undecided() {
+			return
+		}
+		t.reopen(n, d, calling)
+	}
 	at, l := m.Time.UnixNano(), leg(k)
 	again := int(d.code) == m.Status
 	i := d.knowsLeg(l)
@@ -249,108 +216,31 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 		return
 	}
 	d.code, d.refusedAt, d.finalCause = uint16(m.Status), at, reason(m)
+	t.callersHop(d).final = finalOf(m, k)
 	if !d.refusedByAck {
 		d.acked = 0
 	}
 	switch {
-	case m.Status == 401 || m.Status == 407:
+	case challenges(m.Status):
 		d.challenges++
-		t.await(n, d, at)
+		t.awaitRetry(n, d)
 	case m.Status < 400:
-		d.redirects++
-		t.await(n, d, at)
+		t.awaitRetry(n, d)
 	case d.settled():
-		d.phase = refused
+		d.phase = rejected
 		t.move(n, endedRow)
-		wait := patience
+		wait := timer64T1
 		if d.acked != 0 {
-			wait = settling
+			wait = forkRetryWait
 		}
-		t.lapses.set(n, at+wait)
+		t.lapses.set(n, t.now+wait)
 	}
 	d.refusedByAck = false
 }
 
-// await gives the caller Ring to send its INVITE again.
-func (t *Tracker) await(n uint32, d *dialog, at int64) {
-	d.phase = waiting
+// awaitRetry gives the caller Ring to send its INVITE again.
+func (t *Tracker) awaitRetry(n uint32, d *dialog) {
+	d.phase = awaitingRetry
 	t.move(n, endedRow)
-	t.lapses.set(n, at+int64(t.limits.Ring))
-}
-
-// far remembers a final response on a hop that is not the caller's, in case that the caller's shows none.
-func (t *Tracker) far(n uint32, d *dialog, m *sip.Message, k Keys) {
-	if d.answered() || d.farCode == uint16(m.Status) || d.farCode/100 == 2 {
-		return
-	}
-	d.farAt, d.farCode = m.Time.UnixNano(), uint16(m.Status)
-	if m.Status < 300 {
-		d.callee, d.answerLeg = k.To.short(), leg(k)
-		t.gatherAnswer(d, m)
-		d.expires = seconds(m.Value(sip.SessionExpires))
-	}
-	if d.phase == trying {
-		t.lapses.set(n, d.farAt+int64(t.limits.Ring))
-	}
-}
-
-// promote takes the final response of another hop for the caller's, at at. It reports whether that was a 2xx.
-func (t *Tracker) promote(n uint32, d *dialog, at int64) bool {
-	if d.farCode == 0 || d.refusedAt != 0 || d.answered() {
-		return false
-	}
-	d.code = d.farCode
-	if d.farCode >= 300 {
-		d.refusedAt, d.phase = d.farAt, refused
-		return false
-	}
-	d.answer, d.refreshed, d.phase, d.accepted = d.farAt, d.farAt, up, true
-	wait := int64(t.limits.Talk)
-	if d.expires != 0 {
-		wait = int64(d.expires)*1e9 + patience
-	}
-	t.lapses.set(n, d.farAt+wait)
-	t.answeredNow(n, d, at)
-	return true
-}
-
-// final reports whether m is the last word on its request: a challenge is not, for the request comes again.
-func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
-
-// byeResponse takes note of a response to BYE, whose BYE may not have been seen.
-func (t *Tracker) byeResponse(n uint32, d *dialog, m *sip.Message, side Party) {
-	at := m.Time.UnixNano()
-	if !final(m) {
-		return
-	}
-	if d.phase == byeOnly {
-		t.endByeOnly(n, d, m)
-		return
-	}
-	if !d.answered() {
-		t.promote(n, d, at)
-	}
-	d.byeAnswered = true
-	if d.bye == 0 {
-		d.gone, d.byeBy = at, side
-		d.endHold(at)
-	}
-	if d.answered() {
-		t.close(n, at)
-		return
-	}
-	t.lapses.set(n, at+settling)
-}
-
-// endByeOnly tells of a call of which only the BYE was seen, if that was accepted.
-func (t *Tracker) endByeOnly(n uint32, d *dialog, m *sip.Message) {
-	if m.Status >= 300 {
-		t.counts.Orphans++
-		t.forget(n)
-		return
-	}
-	t.count(d)
-	t.counts.MidCall++
-	d.gone, d.byeAnswered, d.accepted, d.alone = d.bye, true, true, true
-	t.close(n, m.Time.UnixNano())
+	t.lapses.set(n, t.now+int64(t.limits.Ring))
 }

@@ -57,14 +57,14 @@ const (
 // Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
 func (t *Tracker) Save(k Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
 
-// touch takes note that dialog n changes.
-func (t *Tracker) touch(n uint32) {
+// markDirty takes note that dialog n changes.
+func (t *Tracker) markDirty(n uint32) {
 	if t.saving != nil {
-		t.saving.touch(n)
+		t.saving.markDirty(n)
 	}
 }
 
-func (s *saving) touch(n uint32) {
+func (s *saving) markDirty(n uint32) {
 	if m := s.mark(n); *m&dirtyMark == 0 {
 		*m |= dirtyMark
 		s.dirty = append(s.dirty, n)
@@ -91,7 +91,7 @@ func (t *Tracker) unsave(n uint32, d *dialog) {
 func (d *dialog) name() Key { return d.index.with(Key{d.ordinal}) }
 
 // saveable reports whether d is a call that goes on and of which no end has been told.
-func (d *dialog) saveable() bool { return d.counted && !d.told && d.phase != over }
+func (d *dialog) saveable() bool { return d.counted && !d.told && d.phase != terminated }
 
 // Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
 // that does not Save has nothing. What is appended shares no memory with t.
@@ -121,7 +121,7 @@ func (t *Tracker) Changed(dst []Saved) []Saved {
 // saved returns dialog n as it stands.
 func (t *Tracker) saved(n uint32, d *dialog) Saved {
 	s := Saved{Name: d.name(), State: t.dialogState(n, d)}
-	if d.regathered && d.hop.veil == 0 {
+	if d.regathered && t.callersHop(d).hop.veil == 0 {
 		s.Event = &Event{Time: d.wall(d.first), Key: d.call, Kind: CallKind, Stage: Interim, Ordinal: d.turn(),
 			Revision: int(d.revision), Call: t.call(d, Interim, t.now)}
 	}
@@ -148,8 +148,7 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 	d := t.dialogs.at(n)
 	*d = r.dialog
 	d.faults |= RestartGap
-	d.hop.point = t.point("")
-	d.owe(t.stages)
+	d.reserveRevisions(t.stages)
 	d.text = t.texts.put(text{}, f.text)
 	t.chain(n, d, &r)
 	t.count(d)
@@ -170,20 +169,18 @@ func (t *Tracker) chain(n uint32, d *dialog, r *restored) {
 		t.dialogs.at(head).next = n
 		return
 	}
-	d.root, t.index[d.index] = n, n
-	if r.forking.n > 0 {
-		d.forking = t.forkings.take()
-		*t.forkings.at(d.forking) = r.forking
-	}
+	d.root, t.index[d.index], t.index[d.call.anyTag()] = n, n, n
+	t.restoreHops(d, r)
 }
 
 // Head reports whether s, whose State Changed gave, is the first of its INVITE's forks.
 func (s Saved) Head() bool { return len(s.State) > headAt && s.State[headAt] == 1 }
 
-// owe makes room between the revisions that were told, as far as is known, and the next: what was told after d was
-// saved has taken as many. It is given when d is heard of again, which proves that its end was not told. A d that is
-// never heard of again may have been told as over; then its end has the revision of that, and changes nothing.
-func (d *dialog) owe(told Stages) {
+// reserveRevisions skips the revision numbers that may have been published after d was saved, so that a restored call
+// never publishes one of them with another body. They are skipped when a message of d comes, which proves that its end
+// was not published. The end of a d of which none comes may have been; then its end has the revision of that one, and
+// changes nothing.
+func (d *dialog) reserveRevisions(told Stages) {
 	for _, stage := range [...]Stage{Answer, Interim} {
 		if told.Has(stage) && d.owed < 255 && (stage == Interim || !d.accepted) {
 			d.owed++
@@ -191,9 +188,12 @@ func (d *dialog) owe(told Stages) {
 	}
 }
 
-// resume takes note that d, which was restored, is heard of again by m.
-func (t *Tracker) resume(d *dialog, m *sip.Message) {
-	d.revision += uint32(d.owed)
-	d.owed = 0
-	t.saving.keyer.unveil(&d.hop, m)
+// unveil makes the ends of root's hops that are m's known again, if root was restored.
+func (t *Tracker) unveil(root *dialog, m *sip.Message) {
+	if root.faults&RestartGap == 0 {
+		return
+	}
+	for n := root.hops; n != 0; n = t.hops.at(n).next {
+		t.saving.keyer.unveil(&t.hops.at(n).hop, m)
+	}
 }

@@ -54,7 +54,7 @@ func (q *queues) head(row uint8) uint32 { return q[row-1].head }
 // Queues.
 const (
 	nowhere  uint8 = iota // answered
-	overRow               // told, and kept only to know stragglers by
+	overRow               // published as over, and kept to know what comes late by
 	claimRow              // taken up inside its dialog, and one side only was heard
 	endedRow              // the end was seen, a timer is awaited
 	openRow               // an INVITE that nobody took for a call yet

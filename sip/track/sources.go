@@ -86,10 +86,10 @@ func (s *sources) forget(now int64) {
 	}
 }
 
-// weigh counts dialog n for its source.
-func (s *sources) weigh(ds *slab[dialog], n uint32) {
+// charge counts dialog n for its source, which is that of h.
+func (s *sources) charge(ds *slab[dialog], n uint32, h *hop) {
 	d := ds.at(n)
-	d.source = s.of(&d.hop)
+	d.source = s.of(h)
 	x := s.slab.at(d.source)
 	d.peer = [2]uint32{x.tail, 0}
 	if x.tail == 0 {
@@ -103,8 +103,8 @@ func (s *sources) weigh(ds *slab[dialog], n uint32) {
 	s.weights.set(d.source, -int64(x.open))
 }
 
-// relieve undoes weigh. If d turned out to be a call, its source has its share of the allowance back.
-func (s *sources) relieve(ds *slab[dialog], d *dialog, call bool, l *Limits) {
+// refund undoes charge. If d turned out to be a call, its source has its share of the allowance back.
+func (s *sources) refund(ds *slab[dialog], d *dialog, call bool, l *Limits) {
 	x := s.slab.at(d.source)
 	if d.peer[0] == 0 {
 		x.head = d.peer[1]

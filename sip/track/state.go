@@ -6,33 +6,70 @@ import (
 )
 
 // stateVersion is raised with every change of what is written below, or of what a number in it means.
-const stateVersion = 1
+const stateVersion = 2
 
 // headAt is where the state of a dialog says whether it is the first of its INVITE's forks: behind the version, the
 // Call-ID's Key and the index.
 const headAt = 1 + 2*len(Key{})
 
-// A restored is a dialog as its state tells it, with what stands beside a dialog in a Tracker.
+// A restored is a dialog as its state says it is, with what stands beside a dialog in a Tracker.
 type restored struct {
 	dialog
-	forking      forking
+	passed       []restoredHop
+	seen         []uint32 // prints of the last messages
 	row          uint8
 	due, interim int64
 	head         bool
 }
 
+// A restoredHop is what a hop has shown, with what stands beside it.
+type restoredHop struct {
+	hopFacts
+	others forking
+}
+
+// mostSeen bounds the messages that a state knows repeats by.
+const mostSeen = 64
+
 // dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
 func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 	r := restored{dialog: *d, row: d.row.in, due: t.lapses.when(n), interim: t.interims.when(n), head: d.root == n}
-	r.hop = t.saving.keyer.veil(d.hop)
 	root := t.dialogs.at(d.root)
-	r.forks, r.firstFork, r.answers = root.forks, root.firstFork, root.answers
-	if root.forking != 0 {
-		r.forking = *t.forkings.at(root.forking)
+	r.answers = root.answers
+	for i := root.hops; i != 0; i = t.hops.at(i).next {
+		h := restoredHop{hopFacts: *t.hops.at(i)}
+		h.hop = t.saving.keyer.veil(h.hop)
+		if h.forking != 0 {
+			h.others = *t.forkings.at(h.forking)
+		}
+		r.passed = append(r.passed, h)
 	}
-	c := coder{b: make([]byte, 0, 320)}
+	for i := root.repeatSet; i != 0 && len(r.seen) < mostSeen; i = t.prints.at(i).next {
+		b := t.prints.at(i)
+		r.seen = append(r.seen, b.prints[:b.n]...)
+	}
+	c := coder{b: make([]byte, 0, 480)}
 	c.state(&r)
 	return c.b
+}
+
+// restoreHops gives d, which is the head of its forks, what its hops have shown, and the messages that were seen.
+func (t *Tracker) restoreHops(d *dialog, r *restored) {
+	at := &d.hops
+	for i := range r.passed {
+		n := t.hops.take()
+		h := t.hops.at(n)
+		*h = r.passed[i].hopFacts
+		h.hop.point, h.next, h.forking = t.point(""), 0, 0
+		if h.forks > 1 {
+			h.forking = t.forkings.take()
+			*t.forkings.at(h.forking) = r.passed[i].others
+		}
+		*at, at = n, &h.next
+	}
+	for i := len(r.seen) - 1; i >= 0; i-- {
+		t.addPrint(d, r.seen[i], 0)
+	}
 }
 
 func readDialog(state []byte) (r restored, err error) {
@@ -41,16 +78,23 @@ func readDialog(state []byte) (r restored, err error) {
 	if c.wrong || len(c.b) != 0 || !r.sane() {
 		return r, fmt.Errorf("%w: of a call", ErrState)
 	}
-	r.hop.veil = srcVeiled | dstVeiled | restoredHop
+	for i := range r.passed {
+		r.passed[i].hop.veil = srcVeiled | dstVeiled | wasRestored
+	}
 	return r, nil
 }
 
 // sane reports whether what is read can be that of a call that goes on.
 func (r *restored) sane() bool {
-	return r.phase < byeOnly && r.row <= ringRow && r.row != overRow && r.due != 0 && r.first != 0 &&
-		r.nseen < 2*prints && r.nlegs <= branches && r.byeBy <= Network && r.cause <= EndCapture &&
-		r.known <= CaptureEnd && r.transfer <= Attended && r.offered <= Attended &&
-		r.forking.n >= 0 && r.forking.n <= len(r.forking.tags)
+	for i := range r.passed {
+		if h := &r.passed[i]; h.forks > 1 && (h.others.n < 1 || h.others.n > len(h.others.tags)) ||
+			int(h.forks) < h.others.n {
+			return false
+		}
+	}
+	return r.phase < unconfirmed && r.row <= ringRow && r.row != overRow && r.due != 0 && r.first != 0 &&
+		r.nlegs <= branches && r.cause <= EndCapture && r.known <= CaptureEnd && r.transfer <= Attended &&
+		r.offered <= Attended && len(r.passed) > 0 && len(r.passed) <= mostHops
 }
 
 // clockState appends the clock and the losses of t as Restore reads them.
@@ -107,17 +151,101 @@ func (c *coder) state(r *restored) {
 	number(c, &r.callee)
 	c.signed(&r.first)
 	c.since = r.first
-	for _, at := range []*int64{&r.due, &r.interim, &r.setup, &r.progress, &r.ring, &r.answer, &r.acked, &r.cancelled,
-		&r.refusedAt, &r.bye, &r.gone, &r.refreshed, &r.farAt, &r.holdSince} {
-		c.instant(at)
+	for _, t := range []*int64{&r.due, &r.interim, &r.setup, &r.progress, &r.ring, &r.answer, &r.acked, &r.cancelled,
+		&r.refusedAt, &r.refreshed, &r.lost, &r.gone, &r.updated, &r.provisioned, &r.holdSince, &r.closed} {
+		c.instant(t)
 	}
 	c.signed(&r.held)
 	c.signed(&r.drift)
-	c.ends(&r.hop)
 	c.counts(&r.dialog)
 	c.marks(&r.dialog)
-	c.forks(&r.forking)
+	c.changes(&r.dialog)
+	c.hops(r)
 	number(c, &r.row)
+}
+
+// length writes the length n of a list, or reads one of at most most.
+func (c *coder) length(n, most int) int {
+	v := uint8(n)
+	number(c, &v)
+	c.wrong = c.wrong || int(v) > most
+	return min(int(v), most)
+}
+
+func (c *coder) hops(r *restored) {
+	n := c.length(len(r.passed), mostHops)
+	if c.reading {
+		r.passed = make([]restoredHop, n)
+	}
+	for i := range r.passed {
+		c.hop(&r.passed[i])
+	}
+	n = c.length(len(r.seen), 2*mostSeen)
+	if c.reading {
+		r.seen = make([]uint32, n)
+	}
+	for i := range r.seen {
+		c.hash(&r.seen[i])
+	}
+}
+
+func (c *coder) hop(h *restoredHop) {
+	c.ends(&h.hop)
+	c.instant(&h.invited)
+	number(c, &h.cseq)
+	c.hash(&h.branch)
+	for i := range h.vias {
+		number(c, &h.vias[i])
+	}
+	c.instant(&h.final.at)
+	number(c, &h.final.tag)
+	number(c, &h.final.code)
+	number(c, &h.final.cause)
+	c.flags(&h.silent)
+	number(c, &h.forks)
+	if h.forks > 0 {
+		c.fork(&h.first)
+	}
+	if h.forks > 1 {
+		c.forks(&h.others)
+	}
+}
+
+func (c *coder) fork(f *fork) {
+	c.hash(&f.tag)
+	c.instant(&f.progress)
+	c.instant(&f.ring)
+	number(c, &f.answer)
+	c.flags(&f.past)
+	c.ending(&f.end)
+}
+
+func (c *coder) forks(f *forking) {
+	f.n = c.length(f.n, len(f.tags))
+	for i := range f.n {
+		c.hash(&f.tags[i])
+		if i > 0 && i < maxForks {
+			c.fork(&f.forks[i-1])
+		}
+	}
+	if f.n == len(f.tags) {
+		for i := range f.others {
+			number(c, &f.others[i])
+		}
+	}
+}
+
+func (c *coder) ending(e *ending) {
+	c.instant(&e.at)
+	if e.at == 0 {
+		*e = ending{}
+		return
+	}
+	number(c, &e.cseq)
+	number(c, &e.cause)
+	number(c, &e.side)
+	c.flags(&e.answered, &e.unseen, &e.refused, &e.challenged)
+	c.wrong = c.wrong || e.side > Network
 }
 
 // ends writes a hop whose ends are veiled.
@@ -131,15 +259,14 @@ func (c *coder) ends(h *hop) {
 }
 
 func (c *coder) counts(d *dialog) {
-	for _, n := range []*uint32{&d.cseq, &d.expires, &d.repeats, &d.revision, &d.cancelLeg, &d.answerLeg, &d.firstFork} {
+	for _, n := range []*uint32{&d.cseq, &d.expires, &d.repeats, &d.revision, &d.cancelLeg, &d.answerLeg} {
 		number(c, n)
 	}
-	for _, n := range []*uint16{&d.forks, &d.reinvites, &d.holds, &d.challenges, &d.redirects, &d.code, &d.farCode,
-		&d.reuse, &d.steps} {
+	for _, n := range []*uint16{&d.reinvites, &d.holds, &d.challenges, &d.redirects, &d.code, &d.reuse, &d.steps} {
 		number(c, n)
 	}
-	for _, n := range []*uint8{&d.owed, &d.heard, &d.ordinal, &d.cancelCause, &d.byeCause, &d.finalCause, &d.nseen,
-		&d.nlegs, &d.legsDone, &d.holding, &d.vias, &d.answers} {
+	for _, n := range []*uint8{&d.owed, &d.heard, &d.ordinal, &d.cancelCause, &d.finalCause, &d.nlegs, &d.legsDone,
+		&d.holding, &d.vias, &d.answers} {
 		number(c, n)
 	}
 }
@@ -148,43 +275,41 @@ func (c *coder) marks(d *dialog) {
 	number(c, &d.faults)
 	number(c, &d.flags)
 	number(c, &d.phase)
-	number(c, &d.byeBy)
 	number(c, &d.cause)
 	number(c, &d.known)
 	number(c, &d.transfer)
 	number(c, &d.offered)
-	c.flags(&d.early, &d.byAck, &d.refusedByAck, &d.retryable, &d.accepted, &d.alone, &d.byeAnswered, &d.counted)
-	for i := range d.pending {
-		p := &d.pending[i]
-		number(c, &p.cseq)
-		number(c, &p.hold)
-		number(c, &p.method)
-		c.flags(&p.open)
-	}
-	for i := range min(d.nseen, prints) {
-		c.hash(&d.seen[i])
-	}
+	c.flags(&d.earlyMedia, &d.byAck, &d.refusedByAck, &d.retryable, &d.downstream, &d.accepted, &d.alone, &d.inferred)
+	c.flags(&d.counted)
 	for i := range min(d.nlegs, branches) {
 		c.hash(&d.legs[i])
 	}
 }
 
-func (c *coder) forks(f *forking) {
-	n := uint8(f.n)
-	number(c, &n)
-	f.n = min(int(n), len(f.tags))
-	for i := range f.n {
-		c.hash(&f.tags[i])
-		if i < maxForks {
-			c.instant(&f.progress[i])
-			c.instant(&f.ring[i])
-		}
+// changes writes what is under way inside a dialog.
+func (c *coder) changes(d *dialog) {
+	for i := range d.pending {
+		p, b := &d.pending[i], &d.byes[i]
+		c.instant(&p.at)
+		number(c, &p.cseq)
+		number(c, &p.hold)
+		number(c, &p.method)
+		c.flags(&p.open)
+		c.instant(&b.at)
+		number(c, &b.cseq)
+		number(c, &b.status)
+		number(c, &b.cause)
 	}
-	if f.n == len(f.tags) {
-		for i := range f.others {
-			number(c, &f.others[i])
-		}
-	}
+	g := &d.guess
+	c.instant(&g.at)
+	number(c, &g.cseq)
+	number(c, &g.method)
+	number(c, &g.side)
+	number(c, &g.cause)
+	number(c, &g.hold)
+	c.ending(&d.ended)
+	c.ending(&d.unended)
+	c.ending(&d.early)
 }
 
 func (c *coder) version() {

@@ -149,14 +149,14 @@ var answeredStories = []story{
 		`
 - 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 60s observed normal by
   caller cause_derived`},
-	{"an UPDATE times out, and the BYE that follows is too late", answeredCall + `
+	{"an UPDATE times out, and the BYE that follows is refused", answeredCall + `
 00:10.000  alice <- bob   UPDATE
 00:42.000  alice -> bob   408 UPDATE
 00:42.010  alice <- bob   BYE
 00:42.020  alice -> bob   481 BYE`, time.Minute,
 		`
-- 0s progress 1.2s ring 1.2s answer 4.9s: answered partial 60% code 200 cause 0 end 42s observed dialog_lost
-  by network missing bye`},
+- 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 42.01s observed normal
+  by callee cause_derived`},
 	{"an UPDATE before the answer is no change of the call", `
 00:00.000  alice -> bob   INVITE
 00:00.100  alice <- bob   183 sdp

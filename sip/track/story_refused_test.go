@@ -59,7 +59,7 @@ var refusedStories = []story{
 00:00.020  alice <- bob   302
 00:00.040  alice -> bob   ACK`, 5 * time.Minute,
 		`
-- 0s: redirected complete 100% code 302 cause 0 end 0.02s observed failure by network redirects 1`},
+- 0s: redirected complete 100% code 302 cause 0 end 0.02s observed failure by network`},
 	{"credentials are refused", `
 00:00.000  alice -> bob   INVITE
 00:00.020  alice <- bob   407
@@ -135,8 +135,7 @@ var refusedStories = []story{
 00:05.020  alice <- bob   487 INVITE
 00:05.030  alice -> bob   ACK`, time.Minute,
 		`
-- 0s progress 0.1s ring 0.1s: cancelled partial 75% code 487 cause 0 end 5.02s observed cancel by caller
-  missing cancel`},
+- 0s progress 0.1s ring 0.1s: cancelled complete 100% code 487 cause 0 end 5s observed cancel by caller`},
 	{"an INVITE and nothing more, at the end of a file", `
 00:00.000  alice -> bob   INVITE
 00:00.500  alice -> bob   INVITE`, 0,

@@ -18,8 +18,8 @@ var unseenStories = []story{
 01:00.000  alice <- bob   BYE
 01:00.100  alice -> bob   200 BYE`, 0,
 		`
-- never first 10s: answered partial 80% code 0 cause 16 end 60s observed normal by callee cause_derived
-  missing invite reinvites 1 holds 1 49.9s`},
+- never first 10s: answered partial 60% code 0 cause 16 end 60s observed normal by callee cause_derived
+  missing invite,ack reinvites 1 holds 1 49.9s`},
 	{"a call is taken up at its answer, though it had rung", `
 00:00.000  alice -> bob   INVITE unseen
 00:01.200  alice <- bob   180
@@ -71,8 +71,7 @@ var unseenStories = []story{
 00:09.000  alice -> bob   BYE
 00:09.100  alice <- bob   200 BYE`, time.Minute,
 		`
-- 0s: answered partial 60% code 0 cause 16 end 9s observed normal by caller cause_derived missing
-  final_response,ack`},
+- 0s: cancelled partial 50% code 0 cause 0 end 9s observed cancel by caller missing final_response,ack`},
 	{"only responses of a refused call are no call", `
 00:00.000  alice -> bob   INVITE unseen
 00:01.000  alice <- bob   180

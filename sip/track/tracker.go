@@ -30,14 +30,16 @@ type Tracker struct {
 	copies   duplicates
 	dialogs  slab[dialog]
 	forkings slab[forking]
+	hops     slab[hopFacts]
+	prints   slab[printBlock]
 	rows     queues
 	index    map[Key]uint32
 	lapses   deadlines
 	interims deadlines
 	sources  sources
-	uses     uses
+	uses     callIDReuse
 	losses   losses
-	blinded  []uint32 // told as over within a loss that was said later
+	blinded  []uint32 // published as over within a loss that was said later
 	drift    int64    // what the packets' clock has been stepped by
 	steps    uint16   // how often
 	texts    arena
@@ -117,7 +119,7 @@ func (t *Tracker) lapseNext() bool {
 		t.interim(talking, then)
 	case ok:
 		t.lapses.drop(n)
-		t.lapse(n, at)
+		t.onTimer(n, at)
 	}
 	return ok || also
 }
@@ -129,10 +131,12 @@ func (t *Tracker) Finish(dst []Event) []Event {
 	t.events = dst
 	t.correctBlinded()
 	for n := uint32(1); n <= t.dialogs.used; n++ {
-		if d := t.dialogs.at(n); d.first != 0 {
-			if d.phase != over {
-				t.endOfFile(n, d)
-			}
+		if d := t.dialogs.at(n); d.first != 0 && d.phase != terminated {
+			t.endOfFile(n, d)
+		}
+	}
+	for n := uint32(1); n <= t.dialogs.used; n++ {
+		if t.dialogs.at(n).first != 0 {
 			t.forget(n)
 		}
 	}
@@ -143,31 +147,6 @@ func (t *Tracker) Finish(dst []Event) []Event {
 
 // Counts returns what has been counted so far.
 func (t *Tracker) Counts() Counts { return t.counts }
-
-// find returns the dialog that m belongs to, 0 without one, and which side's requests m is of: the call's own
-// index has the caller's tag.
-func (t *Tracker) find(k Keys) (n uint32, side Party) {
-	if n = t.index[k.Call.with(k.From)]; n != 0 {
-		return t.fork(n, k.To), Caller
-	}
-	if k.To == (Key{}) {
-		return 0, Unknown
-	}
-	if n = t.index[k.Call.with(k.To)]; n != 0 {
-		return t.fork(n, k.From), Callee
-	}
-	return 0, Unknown
-}
-
-// fork returns the answered fork of root with the callee's tag, root itself without one.
-func (t *Tracker) fork(root uint32, callee Key) uint32 {
-	for n := root; n != 0; n = t.dialogs.at(n).next {
-		if t.dialogs.at(n).callee == callee.short() {
-			return n
-		}
-	}
-	return root
-}
 
 // point returns the number of a place of capture; the names past 255 are not told apart.
 func (t *Tracker) point(name string) uint8 {

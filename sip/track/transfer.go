@@ -4,7 +4,7 @@ import "sipsieve/sip"
 
 // refer remembers that a transfer was asked for.
 func (t *Tracker) refer(d *dialog, m *sip.Message) {
-	if d.phase != up {
+	if d.phase != confirmed {
 		return
 	}
 	if d.offered = Blind; replaced(m.Value(sip.ReferTo)) != nil {

@@ -10,7 +10,7 @@ import (
 const (
 	srcVeiled uint8 = 1 << iota
 	dstVeiled
-	restoredHop // it was veiled once: records do not have it
+	wasRestored // it was veiled once: records do not have it
 )
 
 // veil returns h without its addresses and ports.

@@ -5,7 +5,7 @@ import "sipsieve/sip"
 // A Bound is why a limit kept a message out or made a call go.
 type Bound uint8
 
-// Bounds. The first four keep a message out, the others make a call go.
+// Bounds. The first four keep a message out, the others make a call go, but for the last two.
 const (
 	CallsBound     Bound = iota // no room, and nothing that may go
 	SourceBound                 // its source has Limits.PerSource calls that nobody took for one
@@ -17,11 +17,13 @@ const (
 	HeaviestBound               // the oldest of the source that had most
 	OldestBound                 // the oldest that nobody took for a call
 	RingingBound                // the oldest that rang
+	HopsBound                   // no call: a hop of one with too many of them was not remembered
+	RepeatsBound                // no call: the earliest messages of a long one are no longer known as repeats
 	Bounds                      // how many there are
 )
 
 var boundWords = [Bounds]string{"calls_full", "source_open", "source_rate", "forks", "straggler", "claim", "ended",
-	"heaviest_source", "oldest", "ringing"}
+	"heaviest_source", "oldest", "ringing", "hops", "repeats"}
 
 // String returns the word that counters use.
 func (b Bound) String() string { return boundWords[b] }
@@ -42,11 +44,11 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 	d := t.dialogs.at(n)
 	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
 	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
-	d.hop = hopOf(m, t.point(m.Point))
+	t.passed(d, m)
 	d.vias = m.Vias
 	d.reuse = t.uses.next(d)
-	t.index[d.index] = n
-	t.touch(n)
+	t.index[d.index], t.index[d.call.anyTag()] = n, n
+	t.markDirty(n)
 	return n
 }
 
@@ -60,8 +62,8 @@ func (t *Tracker) makeRoom() bool {
 		return false
 	}
 	t.counts.Bounds[why]++
-	if d := t.dialogs.at(n); d.phase != over {
-		t.tellEarly(n, d)
+	if d := t.dialogs.at(n); d.phase != terminated {
+		t.closeEvicted(n, d)
 	}
 	t.forget(n)
 	return true
@@ -98,11 +100,11 @@ func (t *Tracker) mostIdle() (n uint32, why Bound) {
 func (t *Tracker) move(n uint32, to uint8) {
 	d := t.dialogs.at(n)
 	if d.source != 0 && to != openRow {
-		t.sources.relieve(&t.dialogs, d, to == ringRow || to == nowhere && d.answered(), &t.limits)
+		t.sources.refund(&t.dialogs, d, to == ringRow || to == nowhere && d.answered(), &t.limits)
 	}
 	t.rows.move(&t.dialogs, n, to)
 	if d.source == 0 && to == openRow {
-		t.sources.weigh(&t.dialogs, n)
+		t.sources.charge(&t.dialogs, n, &t.callersHop(d).hop)
 	}
 }
 
@@ -125,9 +127,8 @@ func (t *Tracker) forget(n uint32) {
 		t.uses.note(d)
 	}
 	t.unlink(n, d)
-	if d.forking != 0 {
-		t.forkings.give(d.forking)
-	}
+	t.forgetHops(d)
+	t.forgetRepeats(d)
 	*d = dialog{}
 	t.dialogs.give(n)
 }
@@ -145,13 +146,19 @@ func (t *Tracker) unlink(n uint32, d *dialog) {
 	}
 	if d.next == 0 {
 		delete(t.index, d.index)
+		if t.index[d.call.anyTag()] == n {
+			delete(t.index, d.call.anyTag())
+		}
 		return
 	}
 	t.index[d.index] = d.next
+	if t.index[d.call.anyTag()] == n {
+		t.index[d.call.anyTag()] = d.next
+	}
 	heir := t.dialogs.at(d.next)
-	heir.forks, heir.firstFork, heir.forking, heir.answers = d.forks, d.firstFork, d.forking, d.answers
-	d.forking = 0
-	t.touch(d.next)
+	heir.hops, heir.repeatSet, heir.answers = d.hops, d.repeatSet, d.answers
+	d.hops, d.repeatSet = 0, 0
+	t.markDirty(d.next)
 	for p := d.next; p != 0; p = t.dialogs.at(p).next {
 		t.dialogs.at(p).root = d.next
 	}

@@ -9,24 +9,24 @@ func (d *dialog) finalSeen() bool {
 	return d.answer != 0 && !d.byAck || d.setup == 0 && d.reinvites > 0
 }
 
-// lacking returns which messages of a call that came out as as were not seen.
-func (d *dialog) lacking(as Disposition) (m Missing) {
-	final := d.finalSeen()
+// lacking returns which messages of a call that came out as outcome were not seen.
+func (d *dialog) lacking(outcome Disposition) (m Missing) {
+	final, bye := d.finalSeen(), d.end()
 	if d.setup == 0 {
 		m |= NoInvite
 	}
 	if !final {
 		m |= NoFinal
 	}
-	if d.acked == 0 && (final || as == Answered || d.cancelled != 0) {
+	if d.acked == 0 && (final || outcome == Answered || d.cancelled != 0 || d.early.at != 0) {
 		m |= NoAck
 	}
 	switch {
-	case as == Cancelled && d.cancelled == 0:
+	case outcome == Cancelled && d.cancelled == 0 && d.early.at == 0:
 		m |= NoCancel
-	case as == Answered && d.bye == 0:
+	case outcome == Answered && (bye.at == 0 || bye.unseen):
 		m |= NoBye
-	case as == Answered && !d.byeAnswered:
+	case outcome == Answered && !bye.answered:
 		m |= NoByeResponse
 	}
 	if d.oneSided() {
@@ -37,19 +37,20 @@ func (d *dialog) lacking(as Disposition) (m Missing) {
 
 // oneSided reports whether one side only was heard, where something proves that the other one spoke.
 func (d *dialog) oneSided() bool {
-	return d.heard&heardRequest == 0 || d.heard&heardResponse == 0 && (d.acked != 0 || d.bye != 0)
+	return d.heard&heardRequest == 0 || d.heard&heardResponse == 0 && (d.acked != 0 || d.end().at != 0)
 }
 
 // completeness says how many of the messages that the outcome must show were seen, in percent.
-func (d *dialog) completeness(as Disposition) int {
+func (d *dialog) completeness(outcome Disposition) int {
+	bye := d.end()
 	want := [5]bool{d.setup != 0, d.finalSeen(), d.acked != 0}
 	n := 3
-	switch as {
+	switch outcome {
 	case Answered:
-		want[3], want[4] = d.bye != 0, d.byeAnswered
+		want[3], want[4] = bye.at != 0 && !bye.unseen, bye.answered
 		n = 5
 	case Cancelled:
-		want[3] = d.cancelled != 0
+		want[3] = d.cancelled != 0 || d.early.at != 0
 		n = 4
 	}
 	seen := 0
@@ -62,13 +63,13 @@ func (d *dialog) completeness(as Disposition) int {
 }
 
 // unacknowledged reports whether the answer had no ACK for as long as it is sent again (RFC 3261 section 13.3.1.4),
-// at at or by the end of the call.
-func (d *dialog) unacknowledged(at int64) bool {
+// now or by the end of the call.
+func (d *dialog) unacknowledged(now int64) bool {
 	if d.gone != 0 {
-		at = d.gone
+		now = d.gone
 	}
 	if d.acked != 0 {
-		at = d.acked
+		now = d.acked
 	}
-	return d.setup != 0 && d.answer != 0 && !d.byAck && d.heard&heardRequest != 0 && at-d.answer >= patience
+	return d.setup != 0 && d.answer != 0 && !d.byAck && d.heard&heardRequest != 0 && now-d.answer >= timer64T1
 }

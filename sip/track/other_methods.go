@@ -88,7 +88,7 @@ func (o *Others) note(m *sip.Message, k Keys, call bool, now int64) {
 	at, id := m.Time.UnixNano(), k.Branch.with(k.Call).short()
 	switch a := o.find(id); {
 	case a == nil && m.Request():
-		o.ask(asked{id: id, at: at, until: now + patience, trunk: int32(trunk)})
+		o.ask(asked{id: id, at: at, until: now + timer64T1, trunk: int32(trunk)})
 	case a != nil && !a.done && m.Status >= 200:
 		a.done = true
 		o.rows[a.trunk].answer(max(at-a.at, 0) / 1000)

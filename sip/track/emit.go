@@ -24,8 +24,8 @@ func (t *Tracker) beginInterims(n uint32, at int64) {
 
 // interim tells dialog n if it is still up.
 func (t *Tracker) interim(n uint32, at int64) {
-	if d := t.dialogs.at(n); d.phase == up {
-		t.touch(n)
+	if d := t.dialogs.at(n); d.phase == confirmed {
+		t.markDirty(n)
 		t.tell(d, Interim, at)
 		t.beginInterims(n, at)
 	}
@@ -33,18 +33,22 @@ func (t *Tracker) interim(n uint32, at int64) {
 
 // call returns what is known of d at at. It owns its memory.
 func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
+	caller := t.callersHop(d)
 	c := &Call{
 		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),
 		Answer: d.wall(d.answer), Code: int(d.code), Missing: d.faults, Flags: d.flags, Transfer: d.transfer,
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
-		Forks: int(t.dialogs.at(d.root).forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.held),
-		EarlyMedia: d.early, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
-		Flow: d.hop.flow(), VLAN: d.hop.vlan, Link: d.hop.link,
-		Point: t.points[d.hop.point], Origin: d.hop.origin,
+		Forks: int(caller.forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.heldUntil(d.gone)),
+		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
+		Flow: caller.hop.flow(), VLAN: caller.hop.vlan, Link: caller.hop.link,
+		Point: t.points[caller.hop.point], Origin: caller.hop.origin,
 		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0
+	}
+	if out := t.leftOn(d); out != nil {
+		c.Onward, c.OnwardVLAN = out.hop.flow(), out.hop.vlan
 	}
 	if t.losses.meet(d.first, at) {
 		c.Missing |= LossWindow

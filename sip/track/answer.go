@@ -1,0 +1,174 @@
+package track
+
+import "sipsieve/sip"
+
+// acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
+func (t *Tracker) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
+	at := m.Time.UnixNano()
+	if of := t.ofAnswer(n, k); t.dialogs.at(of).answered() {
+		x := t.dialogs.at(of)
+		if shortTag(x.callee) == shortTag(k.To.short()) {
+			t.answerAgain(of, x, m, k)
+			return true
+		}
+		near := t.callersHop(d)
+		i, known := t.knownFork(near, k.To)
+		f := t.fork(near, i)
+		switch {
+		case d.downstream || d.answer == 0: // the caller's hop shows another tag of the same dialog
+			t.answerAgain(n, d, m, k)
+			return true
+		case known && f != nil && f.answer != 0:
+			return true // its record is gone
+		}
+		return t.secondFork(n, m, k)
+	}
+	if d.phase == terminated {
+		t.reopen(n, d, calling)
+	}
+	d.acked, d.refusedAt = 0, 0
+	t.answer(n, d, m, k)
+	t.answeredNow(n, d, at)
+	return true
+}
+
+// answerAgain takes note of a 2xx to the INVITE of d, which is taken for answered: by something else than its 2xx, or
+// by one that was seen first and sent later.
+func (t *Tracker) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
+	if !d.byAck && !d.downstream && d.answer != 0 && d.answer <= m.Time.UnixNano() {
+		return
+	}
+	d.byAck, d.downstream, d.flags = false, false, d.flags&^AnswerByAck
+	over := d.phase == terminated
+	t.answer(n, d, m, k)
+	if over {
+		d.phase = terminated
+		t.amend(n, d)
+	}
+}
+
+// answer takes m for the answer to d's INVITE.
+func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
+	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
+	d.answerLeg = leg(k)
+	if d.cancelled != 0 && d.cancelLeg == d.answerLeg {
+		d.flags |= CancelRace
+	}
+	t.answerOn(d, m, k)
+	t.callersHop(d).final = finalOf(m, k)
+	t.gatherAnswer(d, m)
+	t.refresh(n, d, m)
+	t.reviewEnds(n, d)
+}
+
+// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop.
+func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
+	root := t.dialogs.at(d.root)
+	h, near := t.passed(root, m), t.hops.at(root.hops)
+	if h == near || near.hop.carries(m) {
+		t.answeredFork(near, t.addFork(near, k.To))
+	}
+	if h != nil && h != near {
+		t.answeredFork(h, t.addFork(h, k.To))
+	}
+}
+
+// answeredNow puts n where no flood reaches it, and publishes. A BYE may have come first.
+func (t *Tracker) answeredNow(n uint32, d *dialog, at int64) {
+	if d.phase == terminating {
+		t.move(n, endedRow)
+		if d.ended.at != 0 {
+			t.close(n, t.now)
+		}
+		return
+	}
+	t.move(n, nowhere)
+	t.beginInterims(n, t.now)
+	t.tell(d, Answer, at)
+}
+
+// finalOf returns m as the final response of a hop.
+func finalOf(m *sip.Message, k Keys) finalResponse {
+	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: reason(m)}
+}
+
+// downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
+func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
+	h := t.passed(d, m)
+	if h == nil {
+		return
+	}
+	f := finalOf(m, k)
+	if m.Status < 300 {
+		t.answeredFork(h, t.addFork(h, k.To))
+	}
+	switch {
+	case h.final.code/100 == 2 && m.Status >= 300, h.final.code/100 == 2 && f.at >= h.final.at:
+		return
+	case m.Status >= 300 && f.at < h.final.at:
+		return
+	}
+	h.final, h.silent = f, true
+	if d.answered() {
+		return
+	}
+	if m.Status < 300 {
+		t.gatherAnswer(d, m)
+		d.expires = seconds(m.Value(sip.SessionExpires))
+	}
+	if d.phase == terminated && d.undecided() {
+		t.reopen(n, d, calling)
+	}
+}
+
+// adoptDownstreamAnswer takes a 2xx of another hop for the caller's, which was not seen. It reports whether there is
+// one.
+func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
+	if d.answered() || d.refusedAt != 0 {
+		return false
+	}
+	best := (*hopFacts)(nil)
+	for i := d.hops; i != 0; i = t.hops.at(i).next {
+		if h := t.hops.at(i); h.final.code/100 == 2 && (best == nil || h.final.at < best.final.at) {
+			best = h
+		}
+	}
+	if best == nil {
+		return false
+	}
+	if d.phase == terminated {
+		t.reopen(n, d, confirmed)
+	}
+	f := best.final
+	d.answer, d.refreshed, d.code, d.callee = f.at, f.at, f.code, f.tag
+	d.accepted, d.downstream = true, true
+	wait := int64(t.limits.Talk)
+	if d.expires != 0 {
+		wait = int64(d.expires)*1e9 + timer64T1
+	}
+	t.lapses.set(n, t.now+wait)
+	t.reviewEnds(n, d)
+	t.answeredNow(n, d, t.now)
+	return true
+}
+
+// adoptDownstreamRefusal takes the last refusal of another hop for the caller's, which shows neither a final response
+// nor a CANCEL, if no other hop goes on.
+func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
+	if d.answered() || d.refusedAt != 0 || d.cancelled != 0 {
+		return
+	}
+	best := (*hopFacts)(nil)
+	for i := t.hops.at(d.hops).next; i != 0; i = t.hops.at(i).next {
+		h := t.hops.at(i)
+		switch {
+		case !h.silent:
+			return
+		case best == nil || h.final.at > best.final.at:
+			best = h
+		}
+	}
+	if best != nil && best.final.code >= 300 {
+		d.code, d.refusedAt, d.finalCause = best.final.code, best.final.at, best.final.cause
+	}
+}

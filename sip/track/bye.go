@@ -1,0 +1,272 @@
+package track
+
+import "sipsieve/sip"
+
+// bye takes note of a BYE. A BYE after the answer is the end until something later is accepted; before the answer it
+// is the end of one fork, once it is accepted.
+func (t *Tracker) bye(p place, d *dialog, m *sip.Message) {
+	at := m.Time.UnixNano()
+	if p.is == earlyOne {
+		t.earlyBye(p, d, m)
+		return
+	}
+	b := &d.byes[p.side-Caller]
+	switch {
+	case b.at != 0 && b.cseq == m.CSeq:
+		b.at = min(b.at, at) // on another hop
+	case b.at != 0 && challenges(int(b.status)) && m.CSeq > b.cseq:
+		b.cseq, b.status = m.CSeq, 0
+	default:
+		*b = bye{at: at, cseq: m.CSeq, cause: reason(m)}
+	}
+	t.hangUp(p.n, d, ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side})
+}
+
+// challenges reports whether a response of that status makes the request come again with credentials.
+func challenges(status int) bool { return status == 401 || status == 407 }
+
+// hangUp takes note that e may be the end of d, which answered.
+func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
+	switch {
+	case e.at < d.answer:
+		return
+	case d.ended.at != 0:
+		if d.ended.unseen && d.ended.side == e.side && d.ended.cseq == e.cseq {
+			e.answered = true
+			d.ended = e
+			t.amend(n, d)
+		}
+		return
+	case d.unended.at == 0 || e.at < d.unended.at:
+		d.unended = e
+	case d.unended.side == e.side && d.unended.at == e.at:
+		d.unended.cseq = e.cseq // with credentials
+	}
+	if d.phase == terminated {
+		if !d.inferred {
+			return
+		}
+		t.reopen(n, d, terminating)
+	}
+	d.phase = terminating
+	t.move(n, endedRow)
+	t.lapses.set(n, t.now+timer64T1)
+}
+
+// earlyBye remembers a BYE to a fork that has not answered.
+func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
+	e := t.earlyEnding(p, d)
+	at := m.Time.UnixNano()
+	switch {
+	case e == nil || e.answered && !e.unseen:
+	case e.unseen && e.side == p.side && e.cseq == m.CSeq:
+		e.at, e.cause, e.unseen = at, reason(m), false
+		t.amend(p.n, d)
+	case e.answered:
+	case e.at != 0 && e.side == p.side && e.cseq == m.CSeq:
+		e.at = min(e.at, at)
+	case e.at != 0 && e.side == p.side && e.challenged:
+		e.cseq, e.challenged = m.CSeq, false
+	case e.at == 0 || e.refused:
+		*e = ending{at: at, cseq: m.CSeq, cause: reason(m), side: p.side}
+	}
+}
+
+// earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
+func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
+	h := t.hops.at(d.hops)
+	if f := t.fork(h, p.fork); f != nil {
+		return &f.end
+	}
+	if h.forks == 0 || h.first.past && h.forks == 1 {
+		return &d.early
+	}
+	return nil
+}
+
+// byeResponse takes note of a response to BYE, whose BYE may not have been seen.
+func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
+	if m.Status < 200 {
+		return
+	}
+	if p.is == earlyOne {
+		if !d.provenByUpdate() || m.Status >= 300 {
+			t.earlyByeResponse(p, d, m)
+			return
+		}
+		t.answeredUnseen(p, d)
+		t.moveEarlyBye(p, d)
+	}
+	b := &d.byes[p.side-Caller]
+	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq)
+	if seen {
+		b.cseq, b.status = m.CSeq, uint16(m.Status)
+	}
+	switch {
+	case challenges(m.Status):
+	case m.Status < 300:
+		e := ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side, answered: true}
+		if !seen {
+			e.at, e.cause, e.unseen = m.Time.UnixNano(), 0, true
+		}
+		t.byeAccepted(p.n, d, e)
+	case seen && d.unended.at == b.at && d.unended.side == p.side:
+		d.unended.answered = true
+	}
+}
+
+// moveEarlyBye makes a BYE that was taken for one before the answer one after it.
+func (t *Tracker) moveEarlyBye(p place, d *dialog) {
+	if e := t.earlyEnding(p, d); e != nil && e.at != 0 {
+		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
+		*e = ending{}
+	}
+}
+
+// byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier and
+// has no final response yet is waited for.
+func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
+	if e.at < d.answer || d.ended.at != 0 && d.ended.at <= e.at {
+		return
+	}
+	d.ended = e
+	other := &d.byes[Callee-e.side]
+	switch {
+	case d.phase == terminated:
+		t.reopen(n, d, terminating)
+		t.close(n, t.now)
+	case other.at != 0 && other.at >= d.answer && other.at < e.at && other.status == 0 &&
+		t.now-other.at < timer64T1:
+		d.phase = terminating
+		t.move(n, endedRow)
+		t.lapses.set(n, t.now+timer64T1)
+	default:
+		t.close(n, t.now)
+	}
+}
+
+// earlyByeResponse takes note of a response to the BYE of a fork that has not answered.
+func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
+	e := t.earlyEnding(p, d)
+	if e == nil || e.answered || d.answered() {
+		return
+	}
+	seen := e.at != 0 && e.side == p.side && (e.cseq == m.CSeq || e.challenged && m.CSeq > e.cseq)
+	switch {
+	case challenges(m.Status):
+		e.challenged = seen
+		return
+	case m.Status >= 300:
+		e.refused = e.refused || seen
+		return
+	case !seen:
+		*e = ending{at: m.Time.UnixNano(), cseq: m.CSeq, side: p.side, unseen: true}
+	}
+	if d.refusedAt != 0 && e.at > d.refusedAt && d.settled() {
+		return
+	}
+	e.answered = true
+	switch {
+	case t.earlyEnd(d) == nil:
+	case d.phase == terminated && d.undecided():
+		t.reopen(p.n, d, calling)
+	case d.phase == calling:
+		t.lapses.set(p.n, t.now+int64(t.limits.Ring))
+	}
+}
+
+// reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
+func (t *Tracker) reviewEnds(n uint32, d *dialog) {
+	root := t.dialogs.at(d.root)
+	h := t.hops.at(root.hops)
+	early := &root.early
+	for i := range min(int(h.forks), maxForks) {
+		if f := t.fork(h, i); f.tag == shortTag(d.callee) {
+			early = &f.end
+		}
+	}
+	if d.ended.at != 0 && d.ended.at < d.answer {
+		d.ended = ending{}
+	}
+	if d.unended.at < d.answer {
+		d.unended = ending{}
+	}
+	if e := *early; e.at != 0 && e.at >= d.answer {
+		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
+		if e.answered {
+			d.ended = e
+		} else {
+			d.unended = e
+		}
+	}
+	d.phase = confirmed
+	if d.ended.at != 0 || d.unended.at != 0 {
+		d.phase = terminating
+		t.lapses.set(n, t.now+timer64T1)
+	}
+}
+
+// of reports whether m is a response to g.
+func (g *guess) of(m *sip.Message, side Party) bool {
+	return g.at != 0 && g.cseq == m.CSeq && g.method == m.Method && g.side == side
+}
+
+// expects reports whether m is a response to a request that was seen in d.
+func (d *dialog) expects(m *sip.Message, side Party) bool {
+	b, c := &d.byes[side-Caller], &d.pending[side-Caller]
+	return m.Method == sip.Bye && b.at != 0 && b.cseq == m.CSeq || m.Method == c.method && c.cseq == m.CSeq
+}
+
+// remember keeps a request whose dialog its 2xx must tell.
+func (d *dialog) remember(m *sip.Message, side Party) {
+	if m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update {
+		d.guess = guess{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, side: side, cause: reason(m), hold: offer(m)}
+	}
+}
+
+// guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
+func (t *Tracker) guessedResponse(p place, m *sip.Message) {
+	root, side := p.n, p.side
+	r := t.dialogs.at(root)
+	g := r.guess
+	seen := g.of(m, side)
+	ends := m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update
+	if m.Status < 200 || challenges(m.Status) || !ends {
+		return
+	}
+	if r.guess = (guess{}); m.Status >= 300 {
+		t.counts.Orphans++
+		return
+	}
+	p.is, p.n = dialogue, t.onlyAnswered(root)
+	if p.n == 0 {
+		if r.answered() || !t.tagless(root) {
+			t.counts.Orphans++
+			return
+		}
+		p.is, p.n = earlyOne, root
+	}
+	d := t.dialogs.at(p.n)
+	if seen {
+		t.bring(p, d, g)
+	}
+	if m.Method == sip.Bye {
+		t.byeResponse(p, d, m)
+	} else {
+		t.changed(p, d, m)
+	}
+}
+
+// bring takes note of the request that g is, now that its dialog is known.
+func (t *Tracker) bring(p place, d *dialog, g guess) {
+	switch {
+	case g.method != sip.Bye:
+		d.pending[p.side-Caller] = change{at: g.at, cseq: g.cseq, hold: g.hold, method: g.method, open: true}
+	case p.is == dialogue:
+		d.byes[p.side-Caller] = bye{at: g.at, cseq: g.cseq, cause: g.cause}
+	default:
+		if e := t.earlyEnding(p, d); e != nil && !e.answered {
+			*e = ending{at: g.at, cseq: g.cseq, cause: g.cause, side: p.side}
+		}
+	}
+}

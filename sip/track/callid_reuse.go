@@ -1,0 +1,67 @@
+package track
+
+import (
+	"time"
+
+	"sipsieve/sip"
+)
+
+// callIDReuse remembers which Call-IDs and tags calls had lately, so that a call that has them again within the day
+// has an ordinal of its own. A newer one takes the place of an older one now and then.
+type callIDReuse struct{ slots []use }
+
+type use struct {
+	mark   uint64
+	day    int32
+	number uint16
+}
+
+const useSlots = 1 << 16
+
+func dayOf(ns int64) int32 { return int32(ns / int64(24*time.Hour)) }
+
+// useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone both tags in any order.
+func (d *dialog) useMark() uint64 {
+	if d.alone || d.phase == unconfirmed {
+		return d.index.short() ^ d.callee*0x9e3779b97f4a7c15 // the same whichever tag is From's
+	}
+	return d.index.short()
+}
+
+// note remembers that d's Call-ID and tag were used.
+func (u *callIDReuse) note(d *dialog) {
+	if u.slots == nil {
+		u.slots = make([]use, useSlots)
+	}
+	mark := d.useMark()
+	u.slots[mark%useSlots] = use{mark, dayOf(d.first + d.drift), d.reuse}
+}
+
+// next returns how often before on the day of d its Call-ID and tag were used.
+func (u *callIDReuse) next(d *dialog) uint16 {
+	if u.slots == nil {
+		return 0
+	}
+	mark := d.useMark()
+	last := u.slots[mark%useSlots]
+	if last.mark != mark || last.day != dayOf(d.first+d.drift) {
+		return 0
+	}
+	return last.number + 1
+}
+
+// reuseCallID opens a call under a Call-ID and tag that a call that is over had. One of whose forks is still up
+// goes on.
+func (t *Tracker) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
+	for x := n; x != 0; x = t.dialogs.at(x).next {
+		if t.dialogs.at(x).phase != terminated {
+			return true
+		}
+	}
+	for x := n; x != 0; {
+		next := t.dialogs.at(x).next
+		t.forget(x)
+		x = next
+	}
+	return t.openInvite(m, k)
+}

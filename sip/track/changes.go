@@ -1,0 +1,201 @@
+package track
+
+import "sipsieve/sip"
+
+func newChange(m *sip.Message) change {
+	return change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, hold: offer(m), open: true}
+}
+
+// propose remembers a re-INVITE or an UPDATE until its final response comes.
+func (d *dialog) propose(m *sip.Message, side Party) {
+	c := &d.pending[side-Caller]
+	if c.cseq == m.CSeq && c.method == m.Method { // on another hop
+		if at := m.Time.UnixNano(); c.at == 0 || at < c.at {
+			c.at = at
+		}
+		return
+	}
+	*c = newChange(m)
+}
+
+// offer says what the session description of m means for a hold (RFC 3264 section 8.4).
+func offer(m *sip.Message) uint8 {
+	v := m.Value(sip.Media)
+	if len(v) == 0 {
+		return holdUnknown
+	}
+	s := sip.ReadSession(v)
+	switch {
+	case s.Hold():
+		return holdOn
+	case s.NTypes > 0:
+		return holdOff
+	}
+	return holdUnknown
+}
+
+// lost reports whether status, to a request inside a dialog, says that there is none (RFC 3261 section 12.2.1.2).
+func lost(status int) bool { return status == 481 || status == 408 }
+
+// changed takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
+func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
+	if m.Status < 200 || challenges(m.Status) {
+		return
+	}
+	c := &d.pending[p.side-Caller]
+	if c.cseq != m.CSeq || c.method != m.Method {
+		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true}
+	} else if !c.open {
+		return // on another hop
+	}
+	c.open = false
+	switch {
+	case m.Status < 300:
+		t.refreshed(p, d, m, c)
+	case p.is == dialogue && lost(m.Status):
+		t.dialogLost(p.n, d, m.Time.UnixNano())
+	}
+}
+
+// refreshed takes note of the 2xx m to c: the dialog is alive.
+func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
+	at := m.Time.UnixNano()
+	if p.is == earlyOne {
+		switch {
+		case d.answered() || d.phase == terminated && !d.undecided():
+			return
+		case c.method == sip.Update:
+			d.updated = max(d.updated, at)
+			return
+		}
+		t.answeredUnseen(p, d)
+	}
+	d.reinvites++
+	if c.hold == holdUnknown && c.method == sip.Invite {
+		c.hold = offer(m)
+	}
+	d.hold(at, p.side, c.hold)
+	if c.at > d.ended.at {
+		d.ended = ending{}
+	}
+	if c.at > d.unended.at {
+		d.unended = ending{}
+	}
+	if c.at > d.lost {
+		d.lost = 0
+	}
+	t.goOn(p.n, d, m)
+}
+
+// goOn makes d, which was refreshed by m, be up if it has no end.
+func (t *Tracker) goOn(n uint32, d *dialog, m *sip.Message) {
+	if d.ended.at != 0 || d.unended.at != 0 || d.lost != 0 {
+		d.refreshed, d.expires = m.Time.UnixNano(), seconds(m.Value(sip.SessionExpires))
+		return
+	}
+	if d.phase == terminated {
+		t.reopen(n, d, confirmed)
+		t.beginInterims(n, t.now)
+	}
+	d.phase = confirmed
+	if d.row.in != claimRow {
+		t.move(n, nowhere)
+	}
+	t.refresh(n, d, m)
+}
+
+// dialogLost takes note that a re-INVITE or an UPDATE found no dialog: a BYE within 32 s is the end all the same.
+func (t *Tracker) dialogLost(n uint32, d *dialog, at int64) {
+	if d.lost == 0 || at < d.lost {
+		d.lost = at
+	}
+	switch {
+	case d.ended.at != 0 || d.unended.at != 0:
+		return
+	case d.phase == terminated && d.inferred:
+		t.reopen(n, d, terminating)
+	case d.phase == terminated:
+		return
+	}
+	d.phase = terminating
+	t.move(n, endedRow)
+	t.lapses.set(n, t.now+timer64T1)
+}
+
+// provenByUpdate reports whether an UPDATE was accepted that no provisional response followed: d, whose answer was
+// not seen, is answered unless a final response or a CANCEL says otherwise.
+func (d *dialog) provenByUpdate() bool {
+	return !d.answered() && d.updated > d.provisioned && d.refusedAt == 0 && d.cancelled == 0
+}
+
+// answeredUnseen takes the call for answered by a 2xx inside its dialog, though neither the answer nor its ACK was
+// seen.
+func (t *Tracker) answeredUnseen(p place, d *dialog) {
+	if d.phase == terminated {
+		t.reopen(p.n, d, confirmed)
+	}
+	h := t.hops.at(d.hops)
+	if f := t.fork(h, p.fork); f != nil {
+		d.callee = uint64(f.tag)
+		t.answeredFork(h, p.fork)
+	} else {
+		d.callee = p.tag.short()
+		t.answeredFork(h, t.addFork(h, p.tag))
+	}
+	d.accepted, d.code, d.phase = true, 0, confirmed
+	if d.refreshed = d.updated; d.refreshed == 0 {
+		d.refreshed = t.now
+	}
+	t.lapses.set(p.n, t.now+int64(t.limits.Talk))
+	t.answeredNow(p.n, d, t.now)
+}
+
+// hold starts or ends a hold by side at t.
+func (d *dialog) hold(t int64, side Party, what uint8) {
+	before := d.holding
+	switch what {
+	case holdOn:
+		d.holding |= 1 << side
+	case holdOff:
+		d.holding &^= 1 << side
+	}
+	switch {
+	case before == 0 && d.holding != 0:
+		d.holds++
+		d.holdSince = t
+	case before != 0 && d.holding == 0:
+		d.held += max(t-d.holdSince, 0)
+	}
+}
+
+// heldUntil returns how long d was held until it ended, closed intervals only if it has no end.
+func (d *dialog) heldUntil(end int64) int64 {
+	if d.holding == 0 || end == 0 {
+		return d.held
+	}
+	return d.held + max(end-d.holdSince, 0)
+}
+
+// refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
+func (t *Tracker) refresh(n uint32, d *dialog, m *sip.Message) {
+	d.refreshed = m.Time.UnixNano()
+	d.expires = seconds(m.Value(sip.SessionExpires))
+	if d.expires == 0 {
+		t.lapses.set(n, t.now+int64(t.limits.Talk))
+		return
+	}
+	t.lapses.set(n, t.now+int64(d.expires)*1e9+timer64T1)
+}
+
+// seconds reads the digits at the beginning of v; more than a week counts as a week.
+func seconds(v []byte) uint32 {
+	i := 0
+	for i < len(v) && i < 9 && '0' <= v[i] && v[i] <= '9' {
+		i++
+	}
+	n := uint32(0)
+	for _, c := range v[:i] {
+		n = n*10 + uint32(c-'0')
+	}
+	return min(n, 7*24*3600)
+}

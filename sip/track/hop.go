@@ -1,0 +1,80 @@
+package track
+
+import (
+	"net/netip"
+
+	"sipsieve/capture"
+	"sipsieve/sip"
+)
+
+// A hop is a capture.Flow without pointers, and where it was seen.
+type hop struct {
+	src, dst  [16]byte
+	sport     uint16
+	dport     uint16
+	vlan      uint16
+	transport capture.Transport
+	origin    capture.Origin
+	v4        bool
+	valid     bool
+	point     uint8
+	veil      uint8 // what of it is hidden
+	link      [6]byte
+}
+
+func hopOf(m *sip.Message, point uint8) hop {
+	f := m.Flow
+	return hop{src: f.Src.Addr().As16(), dst: f.Dst.Addr().As16(), sport: f.Src.Port(), dport: f.Dst.Port(),
+		vlan: m.VLAN, transport: f.Transport, origin: m.Origin, v4: f.Src.Addr().Is4(), valid: f.Src.IsValid(),
+		point: point, link: m.Link}
+}
+
+// flow returns h as a capture.Flow.
+func (h *hop) flow() capture.Flow {
+	if !h.valid || h.veil != 0 {
+		return capture.Flow{Transport: h.transport}
+	}
+	src, dst := netip.AddrFrom16(h.src), netip.AddrFrom16(h.dst)
+	if h.v4 {
+		src, dst = src.Unmap(), dst.Unmap()
+	}
+	return capture.Flow{Src: netip.AddrPortFrom(src, h.sport), Dst: netip.AddrPortFrom(dst, h.dport),
+		Transport: h.transport}
+}
+
+// carries reports whether m, of an INVITE's transaction or its ACK, passed between the caller and whoever is next to
+// it, if h is the caller's hop. Hops of one host that sends to itself differ by their ports.
+func (h *hop) carries(m *sip.Message) bool {
+	near := m.Flow.Src
+	if !m.Request() {
+		near = m.Flow.Dst
+	}
+	if !near.IsValid() || !h.valid {
+		return true
+	}
+	return near.Addr().As16() == h.src && (h.src != h.dst || near.Port() == h.sport)
+}
+
+// returns reports whether m arrives where the first INVITE arrived.
+func (h *hop) returns(m *sip.Message) bool {
+	return m.Flow.Dst.IsValid() && m.Flow.Dst.Addr().As16() == h.dst && m.Flow.Dst.Port() == h.dport
+}
+
+// joins reports whether h and m have the same two ends, whichever way each goes. The ports count only between the
+// ends of one host.
+func (h *hop) joins(m *sip.Message) bool {
+	if !h.valid || !m.Flow.Src.IsValid() {
+		return true
+	}
+	src, dst := m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()
+	if h.src == h.dst {
+		sport, dport := m.Flow.Src.Port(), m.Flow.Dst.Port()
+		return src == h.src && dst == h.src && (sport == h.sport && dport == h.dport || sport == h.dport && dport == h.sport)
+	}
+	return src == h.src && dst == h.dst || src == h.dst && dst == h.src
+}
+
+// precedes reports whether h ends where o begins.
+func (h *hop) precedes(o *hop) bool {
+	return h.valid && o.valid && h.dst == o.src && (h.dport == o.sport || h.src != h.dst && o.src != o.dst)
+}

@@ -1,0 +1,277 @@
+package track
+
+import "sipsieve/sip"
+
+const (
+	mostHops  = 8 // hops of one call that are told apart
+	lowerVias = 4 // Vias below the topmost by which one hop is known to follow another
+)
+
+// hopFacts is what one hop of a call, an unordered pair of addresses, has shown.
+type hopFacts struct {
+	next    uint32
+	hop     hop   // as its first INVITE went; without one as the first message went
+	invited int64 // its first INVITE, 0 without one
+	cseq    uint32
+	branch  uint32            // of the INVITE with that CSeq
+	vias    [lowerVias]uint32 // the branches below it
+	final   finalResponse
+	silent  bool // its INVITE has a final response, and nothing was seen since
+	forks   uint16
+	first   fork
+	forking uint32 // the other forks, once there are two
+}
+
+// A finalResponse is the last final response on a hop to an INVITE that opens a dialog; a 2xx stays.
+type finalResponse struct {
+	at    int64
+	tag   uint64
+	code  uint16
+	cause uint8
+}
+
+// hopOfMessage returns the number of root's hop that m passed, 0 if it has shown nothing yet.
+func (t *Tracker) hopOfMessage(root *dialog, m *sip.Message) uint32 {
+	for n := root.hops; n != 0; n = t.hops.at(n).next {
+		if t.hops.at(n).hop.joins(m) {
+			return n
+		}
+	}
+	return 0
+}
+
+// passed returns what the hop that m passed has shown, nil if the call has too many.
+func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
+	last, n := uint32(0), 0
+	for i := root.hops; i != 0; i = t.hops.at(i).next {
+		h := t.hops.at(i)
+		if h.hop.joins(m) {
+			return h
+		}
+		last, n = i, n+1
+	}
+	if n == mostHops {
+		t.counts.Bounds[HopsBound]++
+		return nil
+	}
+	i := t.hops.take()
+	h := t.hops.at(i)
+	h.hop = hopOf(m, t.point(m.Point))
+	if last == 0 {
+		root.hops = i
+	} else {
+		t.hops.at(last).next = i
+	}
+	return h
+}
+
+// callersHop returns what the caller's hop of d's call has shown.
+func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.at(t.dialogs.at(d.root).hops) }
+
+// tookPart returns how many ends of m's hop have been seen in root's call.
+func (t *Tracker) tookPart(root *dialog, m *sip.Message) (ends int) {
+	if !m.Flow.Src.IsValid() {
+		return 2
+	}
+	for _, end := range [...][16]byte{m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()} {
+		for n := root.hops; n != 0; n = t.hops.at(n).next {
+			if h := &t.hops.at(n).hop; h.src == end || h.dst == end {
+				ends++
+				break
+			}
+		}
+	}
+	return ends
+}
+
+// forgetHops frees what root's hops have shown.
+func (t *Tracker) forgetHops(root *dialog) {
+	for n := root.hops; n != 0; {
+		h := t.hops.at(n)
+		next := h.next
+		if h.forking != 0 {
+			t.forkings.give(h.forking)
+		}
+		*h = hopFacts{}
+		t.hops.give(n)
+		n = next
+	}
+	root.hops = 0
+}
+
+// invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
+func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
+	h := t.passed(d, m)
+	if h == nil {
+		return
+	}
+	at := m.Time.UnixNano()
+	switch {
+	case h.invited == 0:
+		h.hop, h.invited = hopOf(m, h.hop.point), at
+	case at < h.invited:
+		h.invited = at
+	}
+	if m.CSeq >= h.cseq {
+		h.cseq, h.branch, h.vias, h.silent = m.CSeq, leg(k), k.Vias, false
+	}
+	if d.regathered = true; d.phase == terminated {
+		return
+	}
+	if first := t.firstHop(d); first != d.hops {
+		t.retell(n, d, first, m)
+	}
+}
+
+// firstHop returns the number of the caller's hop: the one that follows none, by its addresses; of several the one
+// whose INVITE's branch stands in the Vias of the others; of several the earliest.
+func (t *Tracker) firstHop(d *dialog) uint32 {
+	if t.hops.at(d.hops).next == 0 {
+		return d.hops
+	}
+	var room [mostHops]uint32
+	all := room[:0]
+	for n := d.hops; n != 0; n = t.hops.at(n).next {
+		if t.hops.at(n).invited != 0 {
+			all = append(all, n)
+		}
+	}
+	if len(all) == 0 {
+		return d.hops
+	}
+	all = t.unfollowed(all, func(x, y *hopFacts) bool { return x.hop.precedes(&y.hop) })
+	all = t.unfollowed(all, (*hopFacts).below)
+	first := all[0]
+	for _, n := range all[1:] {
+		if t.hops.at(n).invited < t.hops.at(first).invited {
+			first = n
+		}
+	}
+	return first
+}
+
+// unfollowed returns the hops that follow no other, all if each does.
+func (t *Tracker) unfollowed(hops []uint32, precedes func(x, y *hopFacts) bool) []uint32 {
+	var room [mostHops]uint32
+	left := append(room[:0], hops...)[:0]
+	for _, y := range hops {
+		follows := false
+		for _, x := range hops {
+			follows = follows || x != y && precedes(t.hops.at(x), t.hops.at(y))
+		}
+		if !follows {
+			left = append(left, y)
+		}
+	}
+	if len(left) == 0 {
+		return hops
+	}
+	return append(hops[:0], left...)
+}
+
+// below reports whether x's INVITE was sent on as y's: its branch stands in y's Vias below the topmost.
+func (x *hopFacts) below(y *hopFacts) bool {
+	if x.branch == 0 || x.cseq != y.cseq {
+		return false
+	}
+	for _, v := range y.vias {
+		if v == x.branch {
+			return true
+		}
+	}
+	return false
+}
+
+// leftOn returns the hop on which d's call left to whoever took it: the last that follows the caller's hop, of several
+// targets the one that answered d, else the last one tried. It is nil if only the caller's hop was seen.
+func (t *Tracker) leftOn(d *dialog) *hopFacts {
+	root := t.dialogs.at(d.root)
+	at, seen := root.hops, uint32(1)
+	for {
+		next, mark := uint32(0), uint32(0)
+		bit := uint32(2)
+		for n := t.hops.at(root.hops).next; n != 0; n = t.hops.at(n).next {
+			x, y := t.hops.at(at), t.hops.at(n)
+			if y.invited != 0 && seen&bit == 0 && (x.hop.precedes(&y.hop) || x.below(y) || at == root.hops && t.unlinked(root, y)) &&
+				(next == 0 || d.prefers(y, t.hops.at(next))) {
+				next, mark = n, bit
+			}
+			bit <<= 1
+		}
+		if next == 0 {
+			break
+		}
+		at, seen = next, seen|mark
+	}
+	if at == root.hops {
+		return nil
+	}
+	return t.hops.at(at)
+}
+
+// unlinked reports whether y follows no hop of root's that was seen: then it is taken to follow the caller's.
+func (t *Tracker) unlinked(root *dialog, y *hopFacts) bool {
+	for n := root.hops; n != 0; n = t.hops.at(n).next {
+		if x := t.hops.at(n); x != y && x.invited != 0 && (x.hop.precedes(&y.hop) || x.below(y)) {
+			return false
+		}
+	}
+	return true
+}
+
+// prefers reports whether d's call rather went on by y than by x: the one that answered first, else the later one.
+func (d *dialog) prefers(y, x *hopFacts) bool {
+	ya, xa := y.final.code/100 == 2, x.final.code/100 == 2
+	switch {
+	case ya && xa && (y.final.tag == d.callee) != (x.final.tag == d.callee):
+		return y.final.tag == d.callee
+	case ya && xa:
+		return y.final.at < x.final.at
+	case ya != xa:
+		return ya
+	}
+	return y.invited > x.invited
+}
+
+// retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that.
+func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
+	queue := d.row.in
+	if d.source != 0 {
+		t.move(n, nowhere)
+	}
+	for p := d.hops; p != 0; p = t.hops.at(p).next {
+		if h := t.hops.at(p); h.next == first {
+			h.next = t.hops.at(first).next
+			break
+		}
+	}
+	t.hops.at(first).next, d.hops = d.hops, first
+	t.move(n, queue)
+	h := t.hops.at(first)
+	d.setup, d.vias = h.invited, m.Vias
+	d.nlegs, d.legsDone, d.legs[0] = 1, 0, h.branch
+	d.cancelled, d.cancelCause = 0, 0
+	if h.hop.joins(m) {
+		t.regatherInvite(d, m)
+	}
+	t.takeFinal(n, d, h)
+}
+
+// takeFinal makes d's outcome that of h, which turned out to be the caller's hop.
+func (t *Tracker) takeFinal(n uint32, d *dialog, h *hopFacts) {
+	switch {
+	case d.answered():
+		if h.final.code/100 == 2 {
+			d.answer, d.callee, d.code = h.final.at, h.final.tag, h.final.code
+		} else {
+			d.downstream = true
+		}
+	case h.final.code >= 300:
+		d.code, d.refusedAt, d.finalCause, d.legsDone = h.final.code, h.final.at, h.final.cause, 1
+		d.phase = rejected
+		t.lapses.set(n, t.now+timer64T1)
+	case d.phase == rejected || d.phase == awaitingRetry:
+		d.code, d.refusedAt, d.acked, d.phase = 0, 0, 0, calling
+		t.lapses.set(n, t.now+int64(t.limits.Ring))
+	}
+}

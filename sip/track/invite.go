@@ -1,0 +1,150 @@
+package track
+
+import "sipsieve/sip"
+
+// openInvite opens a call with its first INVITE.
+func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
+	h := hopOf(m, 0)
+	if why, ok := t.sources.admit(&h, t.now, &t.limits); !ok {
+		return t.keepOut(why)
+	}
+	n := t.open(m, k)
+	if n == 0 {
+		return false
+	}
+	d := t.dialogs.at(n)
+	d.setup, d.cseq = d.first, m.CSeq
+	t.begin(d, m, k)
+	t.invitedOn(n, d, m, k)
+	d.addLeg(leg(k))
+	t.count(d)
+	t.gatherInvite(d, m)
+	t.move(n, openRow)
+	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.showInvite(d, m)
+	t.tell(d, Start, d.first)
+	return true
+}
+
+// begin takes note of the first message of d.
+func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
+	t.repeated(d, m, k)
+	t.passed(d, m)
+	if d.heard = heardResponse; m.Request() {
+		d.heard = heardRequest
+	}
+	if m.Flags&sip.Truncated != 0 {
+		d.faults |= cutOf(m)
+	}
+}
+
+// count counts d as a call.
+func (t *Tracker) count(d *dialog) {
+	d.counted = true
+	t.counts.Opened++
+	t.counts.Live++
+}
+
+// invite takes note of an INVITE without a To tag, of a known call.
+func (t *Tracker) invite(n uint32, m *sip.Message, k Keys) bool {
+	d, again := t.note(n, m, k, heardRequest)
+	at := m.Time.UnixNano()
+	if again {
+		if h := t.callersHop(d); at < d.setup && m.CSeq == d.cseq && h.hop.joins(m) {
+			d.setup, h.invited = at, at
+		}
+		return true
+	}
+	switch {
+	case d.phase == terminated && d.reused(m, k, int64(t.limits.Ring)):
+		return t.reuseCallID(n, m, k)
+	case d.answered() || m.CSeq < d.cseq:
+		if m.CSeq == d.cseq {
+			t.invitedOn(n, d, m, k)
+		}
+	case m.CSeq == d.cseq:
+		t.invitedOn(n, d, m, k)
+		t.retargetedInvite(n, d, m, k)
+	case d.phase == rejected && !d.followed(at):
+		t.close(n, t.now)
+		return t.reuseCallID(n, m, k)
+	default:
+		t.nextAttempt(n, d, m, k)
+	}
+	return true
+}
+
+// followed reports whether an INVITE at t comes soon enough after d's refusal to be of the same call.
+func (d *dialog) followed(t int64) bool {
+	return d.refusedAt != 0 && t-max(d.refusedAt, d.acked) <= forkRetryWait
+}
+
+// reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher and
+// it does not follow a refusal at once, or it is a new INVITE that comes later than the calls of one attempt do.
+func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
+	at := m.Time.UnixNano()
+	if m.CSeq > d.cseq {
+		challenged := d.code == 401 || d.code == 407 || d.code/100 == 3
+		return d.answered() || challenged || !d.followed(at)
+	}
+	return d.knowsLeg(leg(k)) < 0 && at-d.first > ring
+}
+
+// nextAttempt takes m for the next INVITE of the same call.
+func (t *Tracker) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
+	if d.phase == terminated {
+		t.reopen(n, d, calling)
+	}
+	t.beginAttempt(d, m.CSeq)
+	if t.callersHop(d).hop.carries(m) {
+		d.addLeg(leg(k))
+	}
+	t.invitedOn(n, d, m, k)
+	t.move(n, openRow)
+	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.gatherCredentials(d, m)
+}
+
+// beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
+// is past.
+func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
+	if d.refusedAt != 0 && d.code/100 == 3 {
+		d.redirects++
+	}
+	d.attempt(cseq)
+	for n := d.hops; n != 0; n = t.hops.at(n).next {
+		h := t.hops.at(n)
+		h.final = finalResponse{}
+		for i := range min(int(h.forks), maxForks) {
+			t.fork(h, i).past = true
+		}
+	}
+}
+
+// retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
+func (t *Tracker) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys) {
+	h := &t.callersHop(d).hop
+	l := leg(k)
+	if d.knowsLeg(l) >= 0 {
+		return
+	}
+	if m.Vias > d.vias && h.returns(m) {
+		d.flags |= Spiral
+		return
+	}
+	if !h.carries(m) {
+		return
+	}
+	d.addLeg(l)
+	switch d.phase {
+	case terminated:
+		t.reopen(n, d, calling)
+	case rejected, awaitingRetry:
+		d.phase = calling
+	default:
+		return
+	}
+	d.cancelled = 0
+	t.move(n, openRow)
+	t.lapses.set(n, t.now+int64(t.limits.Ring))
+}

@@ -1,0 +1,132 @@
+package track
+
+import "sipsieve/sip"
+
+// openUnconfirmed remembers a BYE or a re-INVITE of an unknown call until its 2xx comes.
+func (t *Tracker) openUnconfirmed(m *sip.Message, k Keys) bool {
+	n := t.open(m, k)
+	if n == 0 {
+		return false
+	}
+	d := t.dialogs.at(n)
+	d.phase, d.callee, d.heard = unconfirmed, k.To.short(), heardRequest
+	t.begin(d, m, k)
+	t.gatherInside(d, m)
+	t.move(n, claimRow)
+	t.await2xx(n, d, m, Caller)
+	return true
+}
+
+// await2xx remembers m of a call of which no 2xx was seen yet.
+func (t *Tracker) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
+	wait := timer64T1
+	if m.Method == sip.Bye {
+		d.byes[side-Caller] = bye{at: m.Time.UnixNano(), cseq: m.CSeq, cause: reason(m)}
+	} else {
+		d.pending[side-Caller] = newChange(m)
+		wait = int64(t.limits.Ring)
+	}
+	t.lapses.set(n, t.now+wait)
+}
+
+// requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
+func (t *Tracker) requestUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
+	d, again := t.note(n, m, k, heardRequest)
+	t.passed(d, m)
+	if k.To == (Key{}) || again {
+		return
+	}
+	if b := &d.byes[side-Caller]; m.Method == sip.Bye && b.at != 0 && b.cseq == m.CSeq {
+		b.at = min(b.at, m.Time.UnixNano()) // on another hop
+	} else if m.Method == sip.Bye || m.Method == sip.Invite {
+		t.await2xx(n, d, m, side)
+	}
+}
+
+// responseUnconfirmed takes note of a response to a request of a call of which no 2xx was seen yet.
+func (t *Tracker) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
+	d, again := t.note(n, m, k, heardResponse)
+	b, c := &d.byes[side-Caller], &d.pending[side-Caller]
+	switch {
+	case again:
+	case m.Method == sip.Bye && m.Status >= 200 && m.Status < 300 && b.at != 0 && b.cseq == m.CSeq:
+		t.byeAlone(n, d, side)
+	case m.Method == sip.Bye && final(m) && b.cseq == m.CSeq:
+		b.at = 0
+		t.refusedUnconfirmed(n, d)
+	case m.Method == sip.Invite && m.Status < 200:
+		t.lapses.set(n, t.now+int64(t.limits.Ring))
+	case m.Method == sip.Invite && m.Status < 300:
+		t.confirm(n, d, m, k, side)
+	case m.Method == sip.Invite && final(m) && c.cseq == m.CSeq:
+		c.open = false
+		t.refusedUnconfirmed(n, d)
+	}
+}
+
+// refusedUnconfirmed forgets d if nothing of it can be accepted any more.
+func (t *Tracker) refusedUnconfirmed(n uint32, d *dialog) {
+	for i := range d.byes {
+		if d.byes[i].at != 0 || d.pending[i].open {
+			return
+		}
+	}
+	t.counts.Orphans++
+	t.forget(n)
+}
+
+// byeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
+func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
+	b := d.byes[side-Caller]
+	d.ended = ending{at: b.at, cseq: b.cseq, cause: b.cause, side: side, answered: true}
+	d.accepted, d.alone = true, true
+	d.reuse = t.uses.next(d)
+	t.count(d)
+	t.counts.MidCall++
+	t.close(n, t.now)
+}
+
+// confirm opens a call with the 2xx to a re-INVITE.
+func (t *Tracker) confirm(n uint32, d *dialog, m *sip.Message, k Keys, side Party) {
+	d.phase, d.accepted, d.refreshed = confirmed, true, d.first
+	d.reuse = t.uses.next(d)
+	t.addFork(t.passed(d, m), calleeTag(k, side))
+	t.count(d)
+	t.counts.MidCall++
+	t.move(n, claimRow)
+	if d.heard == heardRequest|heardResponse {
+		t.move(n, nowhere)
+	}
+	t.showOpen(d, d.first)
+	t.beginInterims(n, t.now)
+	t.changed(place{is: dialogue, n: n, side: side}, d, m)
+}
+
+// calleeTag returns the callee's tag of a message of a request of side's.
+func calleeTag(k Keys, side Party) Key {
+	if side == Callee {
+		return k.From
+	}
+	return k.To
+}
+
+// openAnswered opens a call with the 2xx to an INVITE that was not seen.
+func (t *Tracker) openAnswered(m *sip.Message, k Keys) bool {
+	n := t.open(m, k)
+	if n == 0 {
+		return false
+	}
+	d := t.dialogs.at(n)
+	d.phase, d.accepted, d.callee, d.cseq = confirmed, true, k.To.short(), m.CSeq
+	d.refreshed, d.answer, d.code, d.answerLeg = d.first, d.first, uint16(m.Status), leg(k)
+	t.begin(d, m, k)
+	t.answerOn(d, m, k)
+	t.count(d)
+	t.counts.MidCall++
+	t.gatherInside(d, m)
+	t.move(n, claimRow)
+	t.showOpen(d, d.first)
+	t.beginInterims(n, t.now)
+	t.refresh(n, d, m)
+	return true
+}

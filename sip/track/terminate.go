@@ -1,0 +1,203 @@
+package track
+
+// onTimer does what is due for dialog n.
+func (t *Tracker) onTimer(n uint32, at int64) {
+	d := t.dialogs.at(n)
+	t.markDirty(n)
+	switch d.phase {
+	case terminated:
+		t.endLinger(n)
+	case unconfirmed:
+		t.counts.Orphans++
+		t.forget(n)
+	case calling, awaitingRetry:
+		if t.adoptDownstreamAnswer(n, d) || t.adoptUpdate(n, d) {
+			return
+		}
+		t.close(n, at)
+	case confirmed:
+		d.inferred = true
+		t.close(n, at)
+	default:
+		t.close(n, at)
+	}
+}
+
+// adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
+func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
+	if !d.provenByUpdate() || t.earlyEnd(d) != nil {
+		return false
+	}
+	t.answeredUnseen(place{n: n, fork: t.onlyFork(d)}, d)
+	return true
+}
+
+// onlyFork returns 0 if the caller's hop has shown a To tag, else -1.
+func (t *Tracker) onlyFork(d *dialog) int { return min(int(t.hops.at(d.hops).forks), 1) - 1 }
+
+// endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
+func (t *Tracker) endLinger(n uint32) {
+	for x := t.dialogs.at(n).root; x != 0; x = t.dialogs.at(x).next {
+		if d := t.dialogs.at(x); x != n && (d.phase != terminated || t.lapses.when(x) > t.now) {
+			t.lapses.set(n, max(t.now, t.lapses.when(x))+timer64T1)
+			return
+		}
+	}
+	for x := t.dialogs.at(n).root; x != 0; {
+		next := t.dialogs.at(x).next
+		t.forget(x)
+		x = next
+	}
+}
+
+// close publishes that the call of dialog n is over, and keeps it for a while to know what comes late by.
+func (t *Tracker) close(n uint32, at int64) {
+	d := t.dialogs.at(n)
+	t.conclude(d)
+	d.closed = at
+	t.finish(d, at)
+	t.unsave(n, d)
+	d.phase = terminated
+	t.move(n, overRow)
+	t.interims.drop(n)
+	t.lapses.set(n, max(at, t.now)+t.linger(d))
+}
+
+// linger returns how long d is kept after it was published as over: longer if something may prove another end.
+func (t *Tracker) linger(d *dialog) int64 {
+	switch {
+	case d.inferred || d.answered() && d.ended.at == 0 && !d.alone:
+		return max(timer64T1, int64(t.limits.Talk))
+	case d.undecided():
+		return max(timer64T1, d.first+int64(t.limits.Talk)-t.now)
+	}
+	return timer64T1
+}
+
+// finish counts and publishes d's end, as a correction if it has been published before.
+func (t *Tracker) finish(d *dialog, at int64) {
+	if d.told {
+		t.counts.Corrected++
+		t.tell(d, Correction, at)
+		return
+	}
+	d.told = true
+	t.counts.Ended[d.disposition()]++
+	t.counts.Live--
+	t.tell(d, Stop, at)
+}
+
+// amend publishes d again, which is over, because something of it turned out otherwise.
+func (t *Tracker) amend(n uint32, d *dialog) {
+	if d.phase != terminated {
+		return
+	}
+	t.conclude(d)
+	t.finish(d, t.now)
+}
+
+// closeEvicted publishes a call that has to make room: as over if its end was seen, else as evicted. A BYE that waits
+// for its 2xx is no call, and what was published and could have been corrected stays as it is.
+func (t *Tracker) closeEvicted(n uint32, d *dialog) {
+	switch {
+	case !d.counted:
+		t.counts.Orphans++
+	case d.told:
+	case t.endSeen(d):
+		t.endOfFile(n, d)
+	default:
+		t.conclude(d)
+		d.cause, d.known, d.gone = EndEvicted, 0, 0
+		t.counts.Evicted++
+		t.counts.Live--
+		t.tell(d, Stop, t.now)
+	}
+}
+
+// endOfFile publishes d as the end of a capture leaves it.
+func (t *Tracker) endOfFile(n uint32, d *dialog) {
+	if d.phase == unconfirmed {
+		t.counts.Orphans++
+		return
+	}
+	if d.phase == calling && !t.adoptDownstreamAnswer(n, d) {
+		t.adoptUpdate(n, d)
+	}
+	if d.phase == terminated {
+		return // its answer closed it
+	}
+	d.retryable = d.phase == awaitingRetry
+	t.adoptDownstreamRefusal(d)
+	seen := t.endSeen(d)
+	t.conclude(d)
+	if !seen {
+		d.cause, d.known, d.gone = EndCapture, CaptureEnd, 0
+	}
+	t.finish(d, t.now)
+}
+
+// endSeen reports whether d is over but for messages that may follow.
+func (t *Tracker) endSeen(d *dialog) bool {
+	if d.answered() {
+		return d.ended.at != 0 || d.unended.at != 0 || d.lost != 0
+	}
+	return d.refusedAt != 0 || d.cancelled != 0 || t.earlyEnd(d) != nil
+}
+
+// conclude settles how d ended.
+func (t *Tracker) conclude(d *dialog) {
+	if d.answered() {
+		d.concludeAnswered()
+		return
+	}
+	t.adoptDownstreamRefusal(d)
+	d.early = t.earlyEndOf(d)
+	d.known = Observed
+	switch {
+	case d.early.at != 0:
+		d.cause, d.gone = EndCancel, d.early.at
+	case d.refusedAt == 0 && d.cancelled != 0:
+		d.cause, d.gone = EndCancel, d.cancelled
+	case d.refusedAt == 0:
+		d.cause, d.known, d.gone = EndTimeout, RingTimeout, 0
+	case d.code == 487:
+		d.cause, d.gone = EndCancel, d.refusedAt
+	case d.code == 408:
+		d.cause, d.gone = EndTimeout, d.refusedAt
+	default:
+		d.cause, d.gone = EndFailure, d.refusedAt
+	}
+}
+
+// earlyEndOf returns earlyEnd, the zero ending without one.
+func (t *Tracker) earlyEndOf(d *dialog) ending {
+	if e := t.earlyEnd(d); e != nil {
+		return *e
+	}
+	return ending{}
+}
+
+func (d *dialog) concludeAnswered() {
+	e := d.end()
+	switch {
+	case e.at != 0:
+		d.cause, d.known, d.gone, d.inferred = EndNormal, Observed, e.at, false
+		if d.transfer != NoTransfer {
+			d.cause = EndTransfer
+		}
+	case d.lost != 0:
+		d.cause, d.known, d.gone, d.inferred = EndDialogLost, Observed, d.lost, false
+	case d.expires != 0:
+		d.cause, d.known, d.gone = EndSessionTimer, SessionTimer, d.refreshed
+	default:
+		d.cause, d.known, d.gone = EndTimeout, MaxDuration, 0
+	}
+}
+
+// end returns the BYE that is the end of d, which answered; the zero ending without one.
+func (d *dialog) end() ending {
+	if d.ended.at != 0 {
+		return d.ended
+	}
+	return d.unended
+}

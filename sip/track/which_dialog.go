@@ -1,0 +1,187 @@
+package track
+
+import "sipsieve/sip"
+
+// What a message inside a dialog is of. Tags decide on the hop that the message passed, for a proxy that hides its
+// topology shows other tags on each of its hops:
+//
+//  1. The hop has shown the tag (in 101-199, a 2xx, an ACK that proved an answer): the dialog of that tag.
+//  2. The hop has shown no tag, and both its ends took part in the call: the dialog of that tag on another hop; else,
+//     if the reply is a 2xx, the only answered dialog of the call.
+//  3. The hop has shown no tag, one of its ends took part, and the tag is one of another hop: the dialog of that tag, if
+//     the reply is a 2xx. Without Record-Route, and behind a load balancer, what follows the answer goes to an address
+//     that the INVITE did not go to.
+//  4. None: an orphan, that changes nothing.
+type belonging uint8
+
+const (
+	foreign  belonging = iota // of no dialog of the call
+	dialogue                  // of an answered dialog
+	earlyOne                  // of a fork that has not answered
+	guessed                   // by its 2xx, if that comes
+)
+
+// A place is what a message inside a dialog is of.
+type place struct {
+	is   belonging
+	n    uint32 // the answered dialog, else the root
+	side Party  // whose request it is, or is the response to
+	fork int    // of the caller's hop, if it has not answered; -1 is not known
+	tag  Key    // of the callee
+	weak bool   // by its 2xx only: one end of the hop was not seen before
+}
+
+// find returns the root of the call that m belongs to by its Call-ID and one tag, 0 without one, and which side's
+// requests m is of: the call's own index has the caller's tag.
+func (t *Tracker) find(k Keys) (root uint32, side Party) {
+	if n := t.index[k.Call.with(k.From)]; n != 0 {
+		return n, Caller
+	}
+	if k.To == (Key{}) {
+		return 0, Unknown
+	}
+	if n := t.index[k.Call.with(k.To)]; n != 0 {
+		return n, Callee
+	}
+	return 0, Unknown
+}
+
+// inside returns what m, a request inside a dialog of root's call or the response to one, is of.
+func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place {
+	tag := k.To
+	if side == Callee {
+		tag = k.From
+	}
+	r := t.dialogs.at(root)
+	if tag == (Key{}) {
+		return place{}
+	}
+	if n := t.hopOfMessage(r, m); n != 0 && t.hops.at(n).forks > 0 {
+		if i, known := t.knownFork(t.hops.at(n), tag); known {
+			return t.ofTag(root, n, i, place{side: side, tag: tag})
+		}
+		return place{}
+	}
+	ends := t.tookPart(r, m)
+	if ends == 0 {
+		return place{}
+	}
+	for n := r.hops; n != 0; n = t.hops.at(n).next {
+		if i, known := t.knownFork(t.hops.at(n), tag); known {
+			return t.ofTag(root, n, i, place{side: side, tag: tag, weak: ends == 1})
+		}
+	}
+	if ends == 1 {
+		return place{}
+	}
+	return place{is: guessed, n: root, side: side, fork: -1, tag: tag}
+}
+
+// ofTag returns p as what is of p's tag, fork number i of hop number n.
+func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
+	for d := root; d != 0; d = t.dialogs.at(d).next {
+		if x := t.dialogs.at(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.short()) {
+			p.is, p.n = dialogue, d
+			return p
+		}
+	}
+	r := t.dialogs.at(root)
+	near, h := t.hops.at(r.hops), t.hops.at(n)
+	p.n, p.fork = root, i
+	if n != r.hops {
+		var known bool
+		if p.fork, known = t.knownFork(near, p.tag); !known {
+			return t.ofOtherTag(root, h, i, p)
+		}
+	}
+	p.is = earlyOne
+	if f := t.fork(near, p.fork); f != nil && f.answer != 0 {
+		p.is = foreign // its record is gone
+	}
+	return p
+}
+
+// ofOtherTag returns p as what is of fork number i of h, whose tag the caller's hop does not show: the n-th fork that
+// answered there is the n-th that answered here.
+func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
+	r := t.dialogs.at(root)
+	answers, only := 0, uint32(0)
+	for d := root; d != 0; d = t.dialogs.at(d).next {
+		if t.dialogs.at(d).answered() {
+			answers, only = answers+1, d
+		}
+	}
+	f := t.fork(h, i)
+	switch {
+	case answers == 0:
+		p.is, p.fork = earlyOne, -1
+		if t.hops.at(r.hops).forks == 1 {
+			p.fork = 0
+		}
+	case f == nil || f.answer == 0 && (h.forks > 1 || t.answersOn(h) > 0):
+		p.is, p.fork = earlyOne, -1
+	case answers == 1:
+		p.is, p.n = dialogue, only
+	case f.answer != 0 && t.answersOn(h) == answers:
+		p.is, p.n = dialogue, t.byAnswer(root, int(f.answer))
+	}
+	return p
+}
+
+// byAnswer returns root's dialog that answered as the n-th.
+func (t *Tracker) byAnswer(root uint32, n int) uint32 {
+	for d := root; d != 0; d = t.dialogs.at(d).next {
+		if int(t.dialogs.at(d).ordinal) == n-1 {
+			return d
+		}
+	}
+	return 0
+}
+
+// onlyAnswered returns the only answered dialog of root's call, 0 if it has none or several.
+func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
+	for d := root; d != 0; d = t.dialogs.at(d).next {
+		if t.dialogs.at(d).answered() {
+			if only != 0 {
+				return 0
+			}
+			only = d
+		}
+	}
+	return only
+}
+
+// tagless reports whether no hop of root's call has shown a tag of the callee's.
+func (t *Tracker) tagless(root uint32) bool {
+	for n := t.dialogs.at(root).hops; n != 0; n = t.hops.at(n).next {
+		if t.hops.at(n).forks > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// byCallee returns what m, a message inside a dialog, is of if it has a known Call-ID but no known tag of a caller, and
+// whether anything is known of it: its hop, or the tag of a callee.
+func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
+	root := t.index[k.Call.anyTag()]
+	if root == 0 {
+		return place{}, false
+	}
+	r := t.dialogs.at(root)
+	if n := t.hopOfMessage(r, m); n != 0 && t.hops.at(n).forks > 0 {
+		return place{}, true
+	}
+	p = place{n: root, fork: -1}
+	for n := r.hops; n != 0; n = t.hops.at(n).next {
+		if _, is := t.knownFork(t.hops.at(n), k.To); is {
+			p.side, p.tag = Caller, k.To
+		} else if _, is := t.knownFork(t.hops.at(n), k.From); is {
+			p.side, p.tag = Callee, k.From
+		}
+	}
+	if p.side != Unknown && t.tookPart(r, m) == 2 {
+		p.is = guessed
+	}
+	return p, p.side != Unknown
+}
