@@ -10,10 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"sipsieve/store/sqlite"
 )
 
 // errNoDaemon says that nobody listens on the socket.
@@ -39,9 +42,22 @@ func ask(ctx context.Context, c config, path string, values url.Values) (io.Read
 	case resp.StatusCode != http.StatusOK:
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
-		return nil, errors.New(strings.TrimSpace(string(text)))
+		err := errors.New(strings.TrimSpace(string(text)))
+		if resp.StatusCode >= http.StatusInternalServerError {
+			return nil, exit{exitFindings, err}
+		}
+		return nil, refused(err)
 	}
 	return resp.Body, nil
+}
+
+// asked is the error of ask as a verb returns it.
+func asked(err error) error {
+	var e exit
+	if errors.As(err, &e) {
+		return e
+	}
+	return refused(err)
 }
 
 func configFlag(cmd *cobra.Command, to *string) {
@@ -79,10 +95,10 @@ func statusCommand() *cobra.Command {
 }
 
 func tailCommand() *cobra.Command {
-	var file, purpose string
+	var file, purpose, request string
 	var all bool
 	cmd := &cobra.Command{
-		Use:     "tail --purpose P",
+		Use:     "tail --purpose P [--request R]",
 		Short:   "follows excerpts on the bus as they come, a JSON line each",
 		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
 		Args:    cobra.NoArgs,
@@ -92,12 +108,18 @@ func tailCommand() *cobra.Command {
 				return refused(err)
 			}
 			values := url.Values{"purpose": {purpose}}
+			if request != "" {
+				if err := checkRequest(request); err != nil {
+					return refused(err)
+				}
+				values.Set("request", request)
+			}
 			if all {
 				values.Set("all", "1")
 			}
 			body, err := ask(cmd.Context(), c, "/tail", values)
 			if err != nil {
-				return refused(err)
+				return asked(err)
 			}
 			defer body.Close()
 			if _, err = io.Copy(cmd.OutOrStdout(), body); cmd.Context().Err() != nil {
@@ -108,6 +130,7 @@ func tailCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&purpose, "purpose", "", "whose excerpts")
+	cmd.Flags().StringVar(&request, "request", "", "the request that this reading answers, such as a ticket; it is logged")
 	cmd.Flags().BoolVar(&all, "all", false, "first those that the stream has")
 	_ = cmd.MarkFlagRequired("purpose")
 	return cmd
@@ -118,8 +141,11 @@ func queryCommand() *cobra.Command {
 	values := map[string]*string{"purpose": new(string), "request": new(string), "kind": new(string), "from": new(string),
 		"to": new(string)}
 	cmd := &cobra.Command{
-		Use:     "query --purpose P --request R",
-		Short:   "records of one purpose from the store, for a request that has a name",
+		Use:   "query --purpose P --request R",
+		Short: "records of one purpose from the store, for a request that has a name",
+		Long: `Query reads the records of one purpose from the store, through the daemon if one runs, else from its files. Who
+reads, for which request and how much stands in access.log of the state folder, before the first record and after
+the last; if it cannot be written nothing is read.`,
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -134,7 +160,7 @@ func queryCommand() *cobra.Command {
 	configFlag(cmd, &file)
 	fl := cmd.Flags()
 	fl.StringVar(values["purpose"], "purpose", "", "whose records")
-	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket")
+	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket; it is logged")
 	fl.StringVar(values["kind"], "kind", "", "call, registration or device (default: every kind)")
 	fl.StringVar(values["from"], "from", "", "what began at this time or later, in UTC, such as 2026-11-01")
 	fl.StringVar(values["to"], "to", "", "and before this time")
@@ -171,7 +197,7 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 		return queryStore(cmd.Context(), s, value, out)
 	}
 	if err != nil {
-		return refused(err)
+		return asked(err)
 	}
 	defer body.Close()
 	lines := bufio.NewScanner(body)
@@ -190,20 +216,28 @@ func queryStore(ctx context.Context, s *setup, value func(string) string, out *p
 	if s.Store == nil {
 		return refused(errors.New("query: this host keeps no store"))
 	}
-	st, err := openStore(s)
-	if err != nil {
-		return refused(err)
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
 	q, err := parseQuery(value)
 	if err != nil {
 		return refused(err)
 	}
-	for body, err := range st.Query(ctx, q) {
+	r, err := sqlite.Read(s.storePath())
+	if err != nil {
+		return refused(err)
+	}
+	log, err := begin(s.State, access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
+		Request: value("request"), Kind: q.Kind, From: value("from"), To: value("to")})
+	if err != nil {
+		return exit{exitFindings, fmt.Errorf("query: %w", err)}
+	}
+	whole := false
+	defer func() { err = errors.Join(err, log.end(whole)) }()
+	for body, err := range r.Query(ctx, q) {
 		if err != nil {
 			return errors.Join(fmt.Errorf("query: the answer is not whole: %w", err), out.flush())
 		}
 		out.printBody(body)
+		log.count++
 	}
+	whole = true
 	return out.flush()
 }

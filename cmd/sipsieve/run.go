@@ -183,7 +183,7 @@ func (d *daemon) openWindows() (*windows, error) {
 		return nil, errors.Join(fmt.Errorf("socket: %w", err), closeAll())
 	}
 	listeners = append(listeners, l)
-	go d.serve(l, d.privateMux())
+	go d.serve(peers{l}, d.privateMux())
 	return &windows{closeAll}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,6 +61,18 @@ func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, d.setup.noPurpose().Error(), http.StatusBadRequest)
 		return
 	}
+	request := r.FormValue("request")
+	if request != "" {
+		if err := checkRequest(request); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
+	log, err := d.openReading(w, r, "tail")
+	if err != nil {
+		return
+	}
+	defer d.closeReading(log, true)
 	flush := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	_ = flush.Flush()
@@ -72,6 +83,7 @@ func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(append(x.Body(), '\n')); err != nil || flush.Flush() != nil {
 			return
 		}
+		log.count++
 	}
 }
 
@@ -85,7 +97,12 @@ func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	d.log.Info("query", "purpose", q.Purpose, "request", r.FormValue("request"))
+	log, err := d.openReading(w, r, "query")
+	if err != nil {
+		return
+	}
+	whole := false
+	defer func() { d.closeReading(log, whole) }()
 	for body, err := range d.store.Query(r.Context(), q) {
 		if err != nil {
 			panic(http.ErrAbortHandler) // the reader must see that the answer is not whole
@@ -93,7 +110,29 @@ func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(append(body, '\n')); err != nil {
 			return
 		}
+		log.count++
 	}
+	whole = true
+}
+
+// openReading writes down that r is about to read. If that cannot be done it answers r.
+func (d *daemon) openReading(w http.ResponseWriter, r *http.Request, verb string) (*reading, error) {
+	who := readPeer(r.RemoteAddr)
+	log, err := begin(d.State, access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
+		Request: r.FormValue("request"), Kind: r.FormValue("kind"), From: r.FormValue("from"), To: r.FormValue("to")})
+	if err != nil {
+		d.log.Error("access log", "verb", verb, "err", err)
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
+	return log, err
+}
+
+// closeReading writes down how much was read, also when the answer is broken off.
+func (d *daemon) closeReading(r *reading, whole bool) {
+	if err := r.end(whole); err != nil {
+		d.log.Error("access log", "verb", r.entry.Verb, "err", err)
+	}
+	d.log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.count)
 }
 
 // parseQuery reads a query's parameters, which are the verb's flags.
@@ -105,11 +144,8 @@ func parseQuery(value func(string) string) (q store.Query, err error) {
 	if q.Kind != "" && !slices.Contains([]string{"call", "registration", "device"}, q.Kind) {
 		return q, errors.New("kind: want call, registration or device")
 	}
-	if value("request") == "" {
-		return q, errors.New("request: name the request that this reading answers, such as a ticket")
-	}
-	if !plainName(strings.ToLower(value("request"))) {
-		return q, errors.New("request: want 1 to 32 letters, digits, _ and -: a ticket, never a person")
+	if err := checkRequest(value("request")); err != nil {
+		return q, err
 	}
 	for _, bound := range []struct {
 		key string

@@ -18,6 +18,9 @@ import (
 	"sipsieve/store/policy"
 )
 
+// busyLimit is how long the lock of another connection is waited for, if a Config does not say.
+const busyLimit = 5 * time.Second
+
 // commitLimit is how many excerpts one transaction has at most.
 const commitLimit = 1000
 
@@ -66,7 +69,7 @@ func Open(c Config) (*Store, error) {
 		c.Open = 16
 	}
 	if c.BusyLimit == 0 {
-		c.BusyLimit = 5 * time.Second
+		c.BusyLimit = busyLimit
 	}
 	s := &Store{config: c, expiry: store.NewExpiry(c.Today), own: own}
 	s.open.limit = c.Open

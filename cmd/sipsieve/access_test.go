@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// logOf returns the access log of a site without times and process ids, which must be there.
+func logOf(t *testing.T, s *site) (lines []string) {
+	t.Helper()
+	path := filepath.Join(s.dir, "state", accessFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, _ := os.Stat(path); st.Mode().Perm() != 0o600 {
+		t.Errorf("mode = %v, want 0600", st.Mode())
+	}
+	for line := range strings.Lines(string(text)) {
+		var a access
+		if err := json.Unmarshal([]byte(line), &a); err != nil {
+			t.Fatal(err)
+		}
+		if a.Time == "" || a.PID <= 0 || a.UID != os.Getuid() {
+			t.Errorf("time, pid, uid = %q, %d, %d, want those of the reading and uid %d", a.Time, a.PID, a.UID, os.Getuid())
+		}
+		a.Time, a.PID, a.UID = "", 0, 0
+		short, _ := json.Marshal(a)
+		lines = append(lines, string(short))
+	}
+	return lines
+}
+
+// TestEveryReadingIsLoggedBeforeAndAfter reads through a daemon, by tail and by query, and without it.
+func TestEveryReadingIsLoggedBeforeAndAfter(t *testing.T) {
+	s := newSite(t, 20)
+	s.configure(t, 0)
+	p := s.start(t)
+	p.await(t, len(s.replayed(t)))
+	s.awaitStored(t, len(s.replayed(t)))
+	n := len(s.stored(t))
+	tail := exec.Command(binary(t), "tail", "--config", s.config, "--purpose", "billing", "--all", "--request", "watch-1")
+	out, err := tail.StdoutPipe()
+	if err == nil {
+		err = tail.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for range 2 {
+		lines.Scan()
+	}
+	if err := tail.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = tail.Wait()
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	s.stored(t)
+	got := logOf(t, s)
+	last := got[len(got)-2:]
+	const offline = `"verb":"query","uid":0,"pid":0,"daemon":false,"purpose":"billing","request":"test-1"`
+	if last[0] != `{"time":"","event":"begin",`+offline+`}` ||
+		last[1] != `{"time":"","event":"end",`+offline+`,"count":`+jsonOf(n)+`,"whole":true}` {
+		t.Errorf("without a daemon: %s, want both entries with %d records", last, n)
+	}
+	all := strings.Join(got, "\n")
+	for _, want := range []string{
+		`"event":"begin","verb":"query","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"test-1"}`,
+		`"event":"end","verb":"query","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"test-1","count":` + jsonOf(n) + `,"whole":true}`,
+		`"event":"begin","verb":"tail","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"watch-1"}`,
+		`"event":"end","verb":"tail","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"watch-1","count":`,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no entry %s in\n%s", want, all)
+		}
+	}
+}
+
+func jsonOf(n int) string { text, _ := json.Marshal(n); return string(text) }
+
+// TestWithoutALogThereAreNoRecords has something in the place of the log that cannot be written to.
+func TestWithoutALogThereAreNoRecords(t *testing.T) {
+	s := newSite(t, 5)
+	s.configure(t, 0)
+	p := s.start(t)
+	s.awaitStored(t, len(s.replayed(t)))
+	path := filepath.Join(s.dir, "state", accessFile)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	refuses := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(binary(t), append(args, "--config", s.config, "--purpose", "billing")...)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		out, _ := cmd.Output()
+		if len(out) > 0 || cmd.ProcessState.ExitCode() != exitFindings || !strings.Contains(stderr.String(), "access log") {
+			t.Errorf("%v: exit code %d, %d bytes, %s, want none and why", args, cmd.ProcessState.ExitCode(), len(out), stderr.String())
+		}
+	}
+	refuses("query", "--request", "test-1")
+	refuses("tail", "--all")
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	refuses("query", "--request", "test-1")
+}
+
+// TestAQueryKeepsNoDaemonFromStarting has a reader that pages stop in the middle of its answer.
+func TestAQueryKeepsNoDaemonFromStarting(t *testing.T) {
+	s := newSite(t, 300) // more than a pipe takes
+	s.configure(t, 0)
+	p := s.start(t)
+	want := s.replayed(t)
+	p.await(t, len(want))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Fatalf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	query := exec.Command(binary(t), "query", "--config", s.config, "--purpose", "billing", "--request", "test-1")
+	out, err := query.StdoutPipe()
+	if err == nil {
+		err = query.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatal("the query has no first line")
+	}
+	p = s.start(t)
+	p.await(t, len(want)) // it reads the file again, and its store takes what it makes
+	same(t, s.stored(t), want)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	n := 1
+	for lines.Scan() {
+		n++
+	}
+	if err := query.Wait(); err != nil || n != len(want) {
+		t.Errorf("the query ends with %v and %d records, want %d", err, n, len(want))
+	}
+}
+
+func TestARequestIsATicketAndNoNumber(t *testing.T) {
+	for request, refused := range map[string]bool{
+		"inv-2026-11": false, "ticket-1": false, "OPS_4711": false, "case-2026-11-24-3": false, "a1b2c3d4e5f6a7b8": false,
+		"123456": false, "": true, "two words": true, "x'--": true, "2025550100": true, "202-555-0100": true,
+		"1_202_555_0100": true, "555-0100": true, "t2025550100": true, "ticket-202-555-0100": true, "+1": true,
+		"20-25-55-01-00": true, "2026-13-24": true, strings.Repeat("a", 33): true,
+	} {
+		err := checkRequest(request)
+		if (err != nil) != refused {
+			t.Errorf("%q: error = %v, want refused = %t", request, err, refused)
+		}
+		if err != nil && len(request) > 5 && strings.Contains(err.Error(), request) {
+			t.Errorf("the error quotes the request: %v", err)
+		}
+	}
+}
+
+// TestTheLogBelongsToTheOwnerOfTheFolder: a query of root must not keep the daemon, which is not, from its own log.
+func TestTheLogBelongsToTheOwnerOfTheFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	r, err := begin(dir, access{Verb: "query"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.end(true); err != nil {
+		t.Error(err)
+	}
+	st, err := os.Stat(filepath.Join(dir, accessFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != nobody {
+		t.Errorf("owner = %d, want %d", owner, nobody)
+	}
+}

@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"fmt"
+	"iter"
+	"path/filepath"
+	"testing"
+
+	"sipsieve/store"
+	"sipsieve/store/storetest"
+)
+
+// TestAReaderKeepsNoStoreFromOpening stops a query in the middle of a partition, and has a Store open, put, join and sweep
+// meanwhile.
+func TestAReaderKeepsNoStoreFromOpening(t *testing.T) {
+	dir := t.TempDir()
+	s := opened(t, Config{Dir: dir})
+	var drafts []storetest.Draft
+	for n := range 100 {
+		drafts = append(drafts, storetest.Call(fmt.Sprintf("call%03d", n)).On(n%2))
+	}
+	put(t, s, drafts...)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, stop := iter.Pull2(r.Query(t.Context(), store.Query{Purpose: "billing"}))
+	defer stop()
+	if _, err, ok := next(); !ok || err != nil {
+		t.Fatalf("first row: %v, %v", ok, err)
+	}
+	s = opened(t, Config{Dir: dir})
+	better := storetest.Call("call050")
+	better.Revision = 2
+	put(t, s, better, storetest.Call("fresh"))
+	if n := rows(t, s, "billing"); n != 101 {
+		t.Errorf("rows = %d, want 101", n)
+	}
+	if _, err := s.Sweep(t.Context(), storetest.Expires); err != nil {
+		t.Error(err)
+	}
+	read := 1
+	for _, err, ok := next(); ok; _, err, ok = next() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		read++
+	}
+	if read != 100 {
+		t.Errorf("the reader has %d rows, want the 100 of when it began", read)
+	}
+}
+
+// TestAReaderOfNothingMakesNothing reads where no store was ever.
+func TestAReaderOfNothingMakesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	r, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, err := range r.Query(t.Context(), store.Query{Purpose: "billing"}) {
+		t.Errorf("got %s, %v, want nothing", body, err)
+	}
+	if found, _ := filepath.Glob(dir); found != nil {
+		t.Error("the directory was made")
+	}
+}
