@@ -149,7 +149,9 @@ func (d *Dir) Poll(now time.Time) (l Look, err error) {
 
 // Done remembers that f was read to its end of now, or that nothing of it is to be read.
 func (d *Dir) Done(f *File) {
-	delete(d.pending, f.Name)
+	if d.pending[f.Name] == f {
+		delete(d.pending, f.Name)
+	}
 	f.Whole = true
 	d.remember(f.Mark)
 	d.forget()
@@ -324,4 +326,57 @@ func (d *Dir) finished(p *Mark, newest bool) bool {
 		}
 	}
 	return d.now.Sub(d.newest.since) >= d.cfg.Settle
+}
+
+// Again returns the files of which something is remembered that is not older than since, to be read again as far as
+// they were, and from which time on that can be had: later than since if the file of something older is gone.
+func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
+	all, err := d.list()
+	if err != nil {
+		return nil, since, fmt.Errorf("pcap: folder: %w", unnamed(err))
+	}
+	from = since
+	taken := map[string]bool{}
+	for _, old := range d.marks {
+		if old.Offset == 0 || old.Last < since.UnixNano() {
+			continue
+		}
+		f := d.find(old, all, taken)
+		if f == nil {
+			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(from) {
+				from = gone
+			}
+			continue
+		}
+		if taken[f.Name] = true; !f.Whole {
+			d.pending[f.Name] = f
+		}
+		files = append(files, f)
+	}
+	return files, from, nil
+}
+
+// find returns the file of all that old describes, nil if it is gone. Those of its name or inode are looked at first.
+func (d *Dir) find(old *Mark, all []Mark, taken map[string]bool) *File {
+	for _, alike := range []bool{true, false} {
+		for i := range all {
+			m := &all[i]
+			if same := m.Name == old.Name || m.Inode == old.Inode; same != alike || taken[m.Name] {
+				continue
+			}
+			f := &File{Path: filepath.Join(d.cfg.Path, m.Name), Mark: *m}
+			b, err := begin(f.Path)
+			if err != nil {
+				continue
+			}
+			if b.describe(&f.Mark); f.continues(old, &b) {
+				f.follow(old)
+				if old.Whole { // what it grew by is another matter
+					f.Size, f.Mod, f.Changed, f.Whole = old.Size, old.Mod, old.Changed, true
+				}
+				return f
+			}
+		}
+	}
+	return nil
 }

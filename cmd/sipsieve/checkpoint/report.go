@@ -39,6 +39,9 @@ func (l *Log) Refuse(name track.Key) {
 	l.forget(name)
 }
 
+// Reject counts that a call could not be taken up. It may be called from any goroutine.
+func (l *Log) Reject() { l.refused.Add(1) }
+
 // Accept counts that a call was taken up.
 func (l *Log) Accept() { l.restored.Add(1) }
 
