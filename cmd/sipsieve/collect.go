@@ -67,7 +67,7 @@ type collector struct {
 func newCollector(d *daemon) *collector {
 	return &collector{d: d, in: make(chan tagged, 64), files: make(chan tagged, 64), out: make(chan parcel, waitLimit),
 		backlog: backlog{out: make(chan parcel, waitLimit)},
-		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+		tally:   newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.

@@ -40,8 +40,8 @@ type daemon struct {
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
-	journal   *checkpoint.Log       // of live sources; nil without one
-	logs      []*checkpoint.Log     // that and those of folders
+	journal   *checkpoint.Log   // of live sources; nil without one
+	logs      []*checkpoint.Log // that and those of folders
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool

@@ -42,9 +42,9 @@ type folder struct {
 	last   string // what look failed with last
 	idle   atomic.Bool
 
-	since    time.Time          // what is read again begins here; EndOfTime if nothing is
-	again    []*pcap.File       // that are read again
-	begun    bool               // a domain was opened
+	since    time.Time    // what is read again begins here; EndOfTime if nothing is
+	again    []*pcap.File // that are read again
+	begun    bool         // a domain was opened
 	retrying map[*pcap.File]*retry
 }
 

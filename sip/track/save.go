@@ -198,7 +198,7 @@ func (d *dialog) reserveRevisions(told Stages) {
 
 // unveil makes the ends of root's hops that are m's known again, if root was restored.
 func (t *Tracker) unveil(root *dialog, m *sip.Message) {
-	if root.faults&RestartGap == 0 {
+	if !root.restored {
 		return
 	}
 	for n := root.hops; n != 0; n = t.hops.at(n).next {
