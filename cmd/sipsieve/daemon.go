@@ -289,6 +289,7 @@ func (d *daemon) ledger() *ledger {
 		f.addTo(l)
 	}
 	d.collector.tally.addTo(l)
+	d.addStore(l)
 	return l
 }
 

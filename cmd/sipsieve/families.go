@@ -70,6 +70,18 @@ var families = []family{
 	{"excerpts_pending", "Excerpts on their way to the bus.", "purpose", "excerpts.*.pending"},
 	{"excerpts_suppressed_total", "Excerpts made and not put.", "purpose reason", "excerpts.*.suppressed.*"},
 
+	{"bus_published_total", "Excerpts put on the bus.", "", "bus.published"},
+	{"bus_published_one_by_one_total", "Excerpts put on the bus by themselves, for their batch was refused.", "",
+		"bus.one_by_one"},
+	{"bus_complaints_total", "What the bus said that is no answer: see troubles in the status.", "", "bus.complaints"},
+	{"store_received_total", "Excerpts that came from the bus to the store.", "purpose", "store.*.received"},
+	{"store_kept_total", "Excerpts that the store took.", "purpose", "store.*.kept"},
+	{"store_expired_total", "Excerpts that the store took and dropped, for their day is over.", "purpose", "store.*.expired"},
+	{"store_refused_total", "Messages that are no excerpts, or that the store refused for good.", "purpose",
+		"store.*.refused"},
+	{"store_redelivered_total", "Messages that came to the store again.", "purpose", "store.*.redelivered"},
+	{"store_retried_total", "Times that the store was unavailable or full.", "purpose", "store.*.retried"},
+
 	{"source_packets_total", "Frames read.", "source", "sources.*.seen"},
 	{"source_kernel_dropped_total", "Frames that the kernel had no room for.", "source", "sources.*.kernel_dropped"},
 	{"source_last_loss_timestamp_seconds", "When packets were last told missing.", "source", "sources.*.last_loss"},

@@ -69,6 +69,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 		}
 		s.Bus = append(s.Bus, one)
 	}
+	d.storeTroubles(s.Troubles)
 	if d.store != nil {
 		s.Records, _ = d.store.Count(ctx)
 	}
