@@ -23,7 +23,8 @@ var families = []family{
 	{"tls_streams_total", "Directions of connections that are TLS.", "", "streams.tls"},
 	{"dtls_datagrams_total", "Datagrams of DTLS.", "", "streams.dtls"},
 	{"websocket_upgrades_total", "HTTP messages that went over to WebSocket.", "", "streams.upgrades"},
-	{"websocket_deflated_total", "WebSocket messages that are compressed and not read.", "", "streams.deflated"},
+	{"websocket_inflated_total", "WebSocket messages that were compressed.", "", "streams.inflated"},
+	{"websocket_deflated_total", "WebSocket messages that are compressed and cannot be read.", "", "streams.deflated"},
 	{"stream_skipped_bytes_total", "Bytes of streams passed over to find a message.", "", "streams.skipped"},
 	{"datagram_trailing_bytes_total", "Bytes of datagrams behind the message.", "", "streams.trailing"},
 
