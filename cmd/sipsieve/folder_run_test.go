@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"sipsieve/capture/capturetest"
+	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/checkpoint"
 )
 
 // otherCourses is what a corpus does not have: calls that are refused, cancelled, redirected and forked, a call over
@@ -182,22 +184,23 @@ func TestAFolderReadsLikeOneCapture(t *testing.T) {
 	same(t, r.stored(t), want)
 }
 
-// TestAFolderIsReadOnceWhateverKillsTheDaemon kills the daemon at random places of a folder that is rotated every two
-// seconds, and stops it now and then: every record of every purpose is there once, as without.
-func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
-	files := rotated(t, 150)
-	calm := newRotation(t, files)
-	calm.grow(t, len(files))
-	p := calm.start(t)
-	calm.up(t)
-	calm.finished(t)
-	p.stop(t, syscall.SIGTERM)
-	want := calm.everyRecord(t)
-
-	random := rand.New(rand.NewPCG(9, uint64(len(files))))
+// undisturbed returns the records of the files when nothing kills the daemon.
+func undisturbed(t *testing.T, files [][]byte) *rotation {
+	t.Helper()
 	r := newRotation(t, files)
-	kills := 0
-	for r.put < len(files) {
+	r.grow(t, len(files))
+	p := r.start(t)
+	r.up(t)
+	r.finished(t)
+	p.stop(t, syscall.SIGTERM)
+	return r
+}
+
+// disturb kills the daemon at random places while the folder grows, and stops it now and then; between two runs, while
+// it does not run, it calls between. It returns how often.
+func (r *rotation) disturb(t *testing.T, random *rand.Rand, between func()) (kills int) {
+	t.Helper()
+	for r.put < len(r.files) {
 		r.grow(t, 2+random.IntN(7))
 		p := r.start(t)
 		r.up(t)
@@ -210,13 +213,75 @@ func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
 		}
 		p.stop(t, sig)
 		kills++
+		between()
 	}
-	p = r.start(t)
+	p := r.start(t)
 	r.up(t)
 	r.finished(t)
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
+	return kills
+}
+
+// TestAFolderIsReadOnceWhateverKillsTheDaemon kills the daemon at random places of a folder that is rotated every two
+// seconds: every record of every purpose is there once, as without.
+func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
+	files := rotated(t, 150)
+	want := undisturbed(t, files).everyRecord(t)
+	r := newRotation(t, files)
+	kills := r.disturb(t, rand.New(rand.NewPCG(9, 59)), func() {})
 	t.Logf("%d kills and stops, %d files, %d records", kills, len(files), len(want))
 	same(t, r.everyRecord(t), want)
+}
+
+// TestCallsOfFilesThatAreGoneGoOn has a ring that deletes what was read of it before the daemon starts again: the calls
+// come from the checkpoint log then, and their records are the same.
+func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
+	files := rotated(t, 60)
+	want := undisturbed(t, files).stored(t)
+	r := newRotation(t, files)
+	gone := 0
+	kills := r.disturb(t, rand.New(rand.NewPCG(7, 7)), func() {
+		for _, name := range r.read(t) {
+			if os.Remove(filepath.Join(r.folder, name)) == nil {
+				gone++
+			}
+		}
+	})
+	t.Logf("%d kills and stops, %d files, %d of them deleted, %d records", kills, len(files), gone, len(want))
+	same(t, r.stored(t), want)
+}
+
+// read returns the names of the files that were read to their ends, by the checkpoint log.
+func (r *rotation) read(t *testing.T) (names []string) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(r.dir, "state", "source.0.checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.WriteFile(copied, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := logAt(copied)
+	c.Cuts = true
+	l, err := checkpoint.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies, _, err := l.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bodies {
+		var m pcap.Mark
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Whole && len(m.Held) == 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
