@@ -84,11 +84,17 @@ func (c *collector) of(dom *pipeline.Domain) chan<- tagged {
 	return c.in
 }
 
-// run is the only goroutine that touches the purposes. It returns when everything is put, or given up when ctx ends.
+// run returns when everything is put, or given up when ctx ends.
 func (c *collector) run(ctx context.Context) error {
-	c.mergers = make([]*pipeline.Merger, len(c.d.feeds))
 	done := make(chan error, 1)
 	go func() { done <- c.put(ctx) }()
+	c.collect()
+	return <-done
+}
+
+// collect makes parcels of what comes in until no domain sends any more. No other goroutine touches the purposes.
+func (c *collector) collect() {
+	c.mergers = make([]*pipeline.Merger, len(c.d.feeds))
 	ticker := time.NewTicker(putWait)
 	defer ticker.Stop()
 	live, files := c.in, c.files
@@ -124,7 +130,6 @@ func (c *collector) run(ctx context.Context) error {
 	c.finish()
 	close(c.out)
 	close(c.backlog.out)
-	return <-done
 }
 
 func (c *collector) take(t tagged) {
