@@ -77,6 +77,9 @@ type Packet struct {
 	Origin  Origin
 	Payload []byte // borrowed: valid until the next call of Next
 
+	Mirrored bool      // a switch or proxy sent it as a copy (HEP): it has no ID, and Time is what the sender says
+	Arrived  time.Time // of one that is Mirrored: when the copy came
+
 	Correlation []byte    // what a feed says that legs of one call have alike; borrowed like Payload, nil without it
 	Missed      uint64    // frames lost at Point, each told by one Packet: later than MissedSince, not later than Time
 	MissedSince time.Time // the last frame before them; the zero Time unless Missed

@@ -52,32 +52,67 @@ var sizes = [chunkTypes]int{chunkFamily: 1, chunkProtocol: 1,
 // chunks are the values of one packet by type, nil for what it has not. They are borrowed from it.
 type chunks [chunkTypes][]byte
 
-// read sets c to the chunks of the HEP3 packet b. Those of other vendors and types are stepped over.
-func (c *chunks) read(b []byte) (capture.Reason, bool) {
+// chunkHead is the length of what stands before a chunk's value: vendor, type and length, 2 bytes each.
+const chunkHead = 6
+
+// An extent is how the lengths in a packet compare with the bytes that there are.
+type extent struct {
+	trailing int  // bytes behind the packet's own length: they are not read
+	cut      bool // the end of the payload is missing
+}
+
+// read sets c to the chunks of the HEP3 packet b. Those of other vendors and types are stepped over. Where the packet
+// ends too early, what stands before is used if the payload, or its beginning, is there.
+func (c *chunks) read(b []byte) (x extent, why capture.Reason, ok bool) {
 	*c = chunks{}
 	if len(b) < header {
-		return capture.Short, refuse
+		return x, capture.Short, refuse
 	}
-	switch n := int(binary.BigEndian.Uint16(b[len(magic):])); {
-	case string(b[:len(magic)]) != magic, n < len(b):
-		return capture.Malformed, refuse
-	case n > len(b):
-		return capture.Short, refuse
+	n := int(binary.BigEndian.Uint16(b[len(magic):]))
+	if string(b[:len(magic)]) != magic || n < header {
+		return x, capture.Malformed, refuse
 	}
-	b = b[header:]
-	for n := 0; len(b) > 0; n++ {
-		if len(b) < 6 || n == maxChunks {
-			return capture.Malformed, refuse
+	x.trailing, why = max(0, len(b)-n), capture.Malformed
+	short := n > len(b)
+	if short {
+		why = capture.Short
+	}
+	b = b[header:min(n, len(b))]
+	for i := 0; len(b) > 0; i++ {
+		t, n := first(b)
+		switch missing := n > len(b); {
+		case len(b) < chunkHead, missing && (!t.carries() || len(b) == chunkHead):
+			return x, why, short && c.carry()
+		case n < chunkHead, i == maxChunks:
+			return x, capture.Malformed, refuse
+		case missing:
+			x.cut, n = true, len(b)
 		}
-		vendor, t := binary.BigEndian.Uint16(b), chunk(binary.BigEndian.Uint16(b[2:]))
-		end := int(binary.BigEndian.Uint16(b[4:]))
-		if end < 6 || end > len(b) || vendor == 0 && !c.set(t, b[6:end]) {
-			return capture.Malformed, refuse
+		if !c.set(t, b[chunkHead:n]) {
+			return x, capture.Malformed, refuse
 		}
-		b = b[end:]
+		b = b[n:]
 	}
-	return 0, pass
+	return x, why, !short || c.carry()
 }
+
+// first returns the type of the chunk that b begins with, chunkTypes for one of another vendor, and the length that
+// it claims, its head included.
+func first(b []byte) (t chunk, n int) {
+	if len(b) < chunkHead {
+		return chunkTypes, 0
+	}
+	if t = chunkTypes; binary.BigEndian.Uint16(b) == 0 {
+		t = chunk(binary.BigEndian.Uint16(b[2:]))
+	}
+	return t, int(binary.BigEndian.Uint16(b[4:]))
+}
+
+// carries reports whether a chunk of type t holds the message.
+func (t chunk) carries() bool { return t == chunkPayload || t == chunkCompressed }
+
+// carry reports whether c has a message.
+func (c *chunks) carry() bool { return c[chunkPayload] != nil || c[chunkCompressed] != nil }
 
 // set takes note of one chunk. It is false if the chunk has the wrong size or comes a second time: two collectors
 // would read two messages then.

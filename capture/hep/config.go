@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,7 +22,9 @@ type Config struct {
 	Name        string         // what Packet.Point says; never an address
 	Listen      []string       // udp://, tcp:// or tls://, an IP address and a port, such as udp://127.0.0.1:9060
 	Allow       []netip.Prefix // addresses that may send; none for all
-	KeyFile     string         // its first line is what chunk 14 must hold; "" for no key
+	KeyFile     string         // its first line is what chunk 14 must hold; only its owner may read it
+	Credential  bool           // KeyFile is one that the service manager passes: who may read it is not ours to say
+	Insecure    bool           // without a key: whoever can reach an address of Listen can forge calls
 	Certificate string         // PEM file for tls://
 	PrivateKey  string         // PEM file for tls://
 	ClientCA    string         // PEM file of those who may sign a sender's certificate; "" asks for none
@@ -34,12 +37,13 @@ type Config struct {
 	Idle        time.Duration  // longest silence of a connection
 }
 
-// DefaultConfig returns the settings that suit the proxies of one host: UDP and TCP on loopback.
+// DefaultConfig returns the settings that suit the proxies of one host: UDP and TCP on loopback. They are not complete:
+// a key is missing, or the word that there is none.
 func DefaultConfig() Config {
 	return Config{
 		Name:        "hep",
 		Listen:      []string{"udp://127.0.0.1:9060", "tcp://127.0.0.1:9060"},
-		Skew:        time.Hour,
+		Skew:        2 * time.Second,
 		Queue:       8 << 20,
 		Buffer:      4 << 20,
 		Connections: 64,
@@ -90,7 +94,8 @@ func (c Config) resolve() (p plan, err error) {
 			try(errors.New("allow: want networks such as 192.0.2.0/24; one of 0 bits is everybody"))
 		}
 	}
-	p.key, err = readKey(c.KeyFile)
+	try(c.secret(p.ends))
+	p.key, err = c.readKey()
 	try(err)
 	p.tls, err = c.secure(p.ends)
 	try(err)
@@ -129,21 +134,46 @@ func parseEndpoint(text string) (endpoint, error) {
 // closed says what is wrong with an endpoint that everybody could send to.
 func (c Config) closed(e endpoint, text string) error {
 	local := e.at.Addr().Unmap().IsLoopback() || !e.at.IsValid()
-	if local || c.KeyFile != "" || len(c.Allow) > 0 || e.scheme == "tls" && c.ClientCA != "" {
+	if local || c.KeyFile != "" || len(c.Allow) > 0 || c.certified(e) {
 		return nil
 	}
 	return fmt.Errorf("listen: %q is not loopback, so that anybody could send: want key_file, allow, or client_ca for tls",
 		text)
 }
 
-// maxKey is the longest key that is read.
+// certified reports whether senders to e prove who they are with a certificate.
+func (c Config) certified(e endpoint) bool { return e.scheme == "tls" && c.ClientCA != "" }
+
+// secret says that a key is missing. On loopback, too, any user of the host could send otherwise.
+func (c Config) secret(ends []endpoint) error {
+	open := slices.ContainsFunc(ends, func(e endpoint) bool { return e.at.IsValid() && !c.certified(e) })
+	switch {
+	case c.KeyFile != "" && c.Insecure:
+		return errors.New("insecure: there is a key_file: take out one of the two")
+	case open && c.KeyFile == "" && !c.Insecure:
+		return errors.New("key_file: want a file whose first line is the senders' key, or insecure = true: " +
+			"without a key any user who can reach the address can forge calls")
+	}
+	return nil
+}
+
+// maxKey is the longest key that is read, in bytes.
 const maxKey = 512
 
-func readKey(file string) ([]byte, error) {
-	if file == "" {
+func (c Config) readKey() ([]byte, error) {
+	if c.KeyFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	st, err := os.Stat(c.KeyFile)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("key_file: %w", err)
+	case !st.Mode().IsRegular():
+		return nil, errors.New("key_file: not a regular file")
+	case st.Mode().Perm()&0o077 != 0 && !c.Credential:
+		return nil, errors.New("key_file: others can read it: chmod 600 it, and make a new key if somebody may have read it")
+	}
+	text, err := os.ReadFile(c.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
 	}

@@ -9,9 +9,45 @@ import (
 	"time"
 )
 
+// openConfig is the default with the word that there is no key.
+func openConfig() Config {
+	c := DefaultConfig()
+	c.Insecure = true
+	return c
+}
+
 func TestDefaultsAreValid(t *testing.T) {
-	if err := DefaultConfig().Validate(); err != nil {
+	if err := openConfig().Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFeedWantsAKey: on loopback, too, any user can send.
+func TestFeedWantsAKey(t *testing.T) {
+	key, open := secretFile(t), secretFile(t)
+	if err := os.Chmod(open, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   string // "" for none
+	}{
+		"nothing":            {func(c *Config) {}, "key_file: "},
+		"allow alone":        {func(c *Config) { c.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")} }, "key_f"},
+		"insecure":           {func(c *Config) { c.Insecure = true }, ""},
+		"a key":              {func(c *Config) { c.KeyFile = key }, ""},
+		"both":               {func(c *Config) { c.KeyFile, c.Insecure = key, true }, "insecure: "},
+		"a key others read":  {func(c *Config) { c.KeyFile = open }, "key_file: "},
+		"a credential":       {func(c *Config) { c.KeyFile, c.Credential = open, true }, ""},
+		"a folder":           {func(c *Config) { c.KeyFile = t.TempDir() }, "key_file: "},
+		"insecure elsewhere": {func(c *Config) { c.Insecure, c.Listen = true, []string{"udp://0.0.0.0:9060"} }, "listen: "},
+	} {
+		cfg := DefaultConfig()
+		c.change(&cfg)
+		err := cfg.Validate()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)) {
+			t.Errorf("%s: got = %v, want %q", name, err, c.want)
+		}
 	}
 }
 
@@ -54,8 +90,9 @@ func TestEveryMistakeIsSaidUnderItsKey(t *testing.T) {
 		"a short idle":     {func(c *Config) { c.Idle = time.Second }, "idle: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := DefaultConfig()
+			cfg := openConfig()
 			c.change(&cfg)
+			cfg.Insecure = cfg.KeyFile == ""
 			err := cfg.Validate()
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got = %v, want %q alone", err, c.want)
@@ -87,7 +124,8 @@ func TestFeedFromElsewhereWantsKeyOrAllowList(t *testing.T) {
 	} {
 		c := DefaultConfig()
 		c.Listen = []string{"udp://0.0.0.0:9060", "tcp://[::]:9060"}
-		if change(&c); c.Validate() != nil {
+		change(&c)
+		if c.Insecure = c.KeyFile == ""; c.Validate() != nil {
 			t.Errorf("%s: %v", name, c.Validate())
 		}
 	}

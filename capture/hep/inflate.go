@@ -16,8 +16,9 @@ type inflater struct {
 	out  []byte
 }
 
-// inflate returns what b held, and false if b is broken or holds more than maxPayload.
-func (f *inflater) inflate(b []byte) ([]byte, bool) {
+// inflate returns what b held, and false if b is broken or holds more than maxPayload. With cut, the end of b is missing,
+// and what its beginning held is returned.
+func (f *inflater) inflate(b []byte, cut bool) ([]byte, bool) {
 	f.in.Reset(b)
 	from, err := f.open(b)
 	if f.out == nil {
@@ -29,7 +30,7 @@ func (f *inflater) inflate(b []byte) ([]byte, bool) {
 		more, err = from.Read(f.out[n:])
 		n += more
 	}
-	return f.out[:n], err == io.EOF && n <= maxPayload
+	return f.out[:n], n <= maxPayload && (err == io.EOF || cut && err == io.ErrUnexpectedEOF)
 }
 
 // open returns a reader of what b held, an old one if there is one.

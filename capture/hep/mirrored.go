@@ -18,13 +18,15 @@ type mirrored struct {
 	protocol    uint8 // of IP, see transports
 	kind        uint8 // of the payload, see kinds
 	agent       uint32
-	stamp       time.Time // zero if the sender gave none
+	stamp       time.Time // zero if the sender gave none, or one that is not believed
+	misdated    bool      // it gave one with a million microseconds or more
 	key         []byte
 	payload     []byte
 	compressed  []byte // instead of payload
 	correlation []byte
 	long        bool // there was a correlation id, longer than is kept
 	framed      bool // its lengths agree: where it ends, another may begin
+	extent
 }
 
 // transports are the numbers that senders write for what the message travelled on: those of IP, and two that name
@@ -40,24 +42,35 @@ func (m *mirrored) read(b []byte) (capture.Reason, bool) {
 		return m.readOld(b)
 	}
 	var c chunks
-	if why, ok := c.read(b); !ok {
+	x, why, ok := c.read(b)
+	if !ok {
 		return why, refuse
 	}
-	m.framed = true
+	m.framed, m.extent = true, x
 	m.src, m.dst = c.ends()
 	m.protocol, m.kind, m.agent = uint8(c.number(chunkProtocol)), uint8(c.number(chunkKind)), c.number(chunkAgent)
 	m.key, m.payload, m.compressed, m.correlation = c[chunkKey], c[chunkPayload], c[chunkCompressed], c[chunkCorrelation]
 	if m.long = len(m.correlation) > maxCorrelation; m.long || len(m.correlation) == 0 {
 		m.correlation = nil // the beginning of one is the beginning of many
 	}
-	us := c.number(chunkMicros)
-	if us >= 1e6 || m.payload != nil && m.compressed != nil {
+	if m.payload != nil && m.compressed != nil {
 		return capture.Malformed, refuse
 	}
-	if c[chunkSeconds] != nil {
-		m.stamp = time.Unix(int64(c.number(chunkSeconds)), int64(us)*1000).UTC()
+	if c[chunkSeconds] != nil || c[chunkMicros] != nil {
+		m.date(c[chunkSeconds] != nil, c.number(chunkSeconds), c.number(chunkMicros))
 	}
 	return 0, pass
+}
+
+// date sets the stamp of m. Microseconds of a second or more are not believed, nor the second that they stand with:
+// some senders write nanoseconds.
+func (m *mirrored) date(stamped bool, s, us uint32) {
+	switch {
+	case us >= 1e6:
+		m.misdated = true
+	case stamped:
+		m.stamp = time.Unix(int64(s), int64(us)*1000).UTC()
+	}
 }
 
 // ends returns source and destination, of the family that the packet names.
@@ -100,7 +113,7 @@ func (d *decoder) decode(b []byte, m *mirrored) (capture.Reason, bool) {
 	case !m.src.IsValid() || !m.dst.IsValid():
 		return capture.Malformed, refuse
 	case m.compressed != nil:
-		if m.payload, ok = d.inflater.inflate(m.compressed); !ok {
+		if m.payload, ok = d.inflater.inflate(m.compressed, m.cut); !ok {
 			return capture.HEPCompressed, refuse
 		}
 	}

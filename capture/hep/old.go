@@ -2,7 +2,6 @@ package hep
 
 import (
 	"encoding/binary"
-	"time"
 
 	"sipsieve/capture"
 )
@@ -41,10 +40,7 @@ func (m *mirrored) readOld(b []byte) (capture.Reason, bool) {
 		return 0, pass
 	}
 	s, us := binary.LittleEndian.Uint32(b[length:]), binary.LittleEndian.Uint32(b[length+4:])
-	if us >= 1e6 {
-		return capture.Malformed, refuse
-	}
-	m.stamp = time.Unix(int64(s), int64(us)*1000).UTC()
+	m.date(true, s, us)
 	m.agent = uint32(binary.LittleEndian.Uint16(b[length+8:]))
 	return 0, pass
 }

@@ -179,11 +179,10 @@ func (s *Source) take(d *decoder, b []byte, at time.Time) (sound bool) {
 // admit queues what m carries.
 func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
 	s.stats.agent(m.agent)
-	p := capture.Packet{Time: s.stamp(m, at), Flow: m.flow(), Point: s.Name, Origin: capture.HEP,
-		Payload: m.payload, Correlation: m.correlation, Missed: s.lost.frames, MissedSince: s.lost.since}
-	if m.long {
-		s.stats.LongCorrelation++
-	}
+	p := capture.Packet{Time: s.stamp(m, at), Arrived: at, Flow: m.flow(), Point: s.Name, Origin: capture.HEP,
+		Mirrored: true, Cut: m.cut, Payload: m.payload, Correlation: m.correlation, Missed: s.lost.frames,
+		MissedSince: s.lost.since}
+	s.stats.odd(m)
 	if !s.queue.put(&p, at) {
 		s.lost.add(1, s.last)
 		return capture.QueueFull, refuse
@@ -196,7 +195,6 @@ func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
 func (s *Source) stamp(m *mirrored, at time.Time) time.Time {
 	switch {
 	case m.stamp.IsZero():
-		s.stats.Unstamped++
 		return at
 	case m.stamp.Sub(at).Abs() > s.Skew:
 		s.stats.Skewed++

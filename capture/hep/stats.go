@@ -4,9 +4,11 @@ import "maps"
 
 // Stats are what a Source counts beside its Drops.
 type Stats struct {
-	Skewed          uint64 // stamps replaced by the arrival
+	Skewed          uint64 // stamps replaced by the arrival, in a file by the frame's time
 	Unstamped       uint64 // packets without one: theirs is the arrival
 	LongCorrelation uint64 // correlation ids of more than 512 bytes, which are left out
+	Trailing        uint64 // bytes behind the length that a packet says: they are not read
+	Cut             uint64 // packets with SIP that end in the middle of it
 	Waiting         int    // packets that are queued
 
 	Connections int    // TCP and TLS connections now
@@ -32,6 +34,23 @@ func (s *Stats) agent(n uint32) {
 		return
 	}
 	s.Agents[n]++
+}
+
+// odd counts what is odd about m, whose message is used.
+func (s *Stats) odd(m *mirrored) {
+	switch {
+	case m.misdated:
+		s.Skewed++
+	case m.stamp.IsZero():
+		s.Unstamped++
+	}
+	if m.long {
+		s.LongCorrelation++
+	}
+	if m.cut {
+		s.Cut++
+	}
+	s.Trailing += uint64(m.trailing)
 }
 
 // clone returns s as it is now, with so many packets queued.

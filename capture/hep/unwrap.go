@@ -1,65 +1,142 @@
 package hep
 
 import (
+	"sync"
 	"time"
 
 	"sipsieve/capture"
 )
 
-// Unwrapped returns what src gives, each datagram of HEP version 3 replaced by the message in it: so a capture file of
-// a feed reads like the feed. A message bears the time that its sender gave it, however far from the frame's, and the
-// frame's time only if the sender gave none; it keeps the frame's Point and Origin. No key is asked for: whoever has
-// the file has it too. HEP in a TCP stream and versions 1 and 2, which look like other datagrams, stay as they are.
-func Unwrapped(src capture.Source) capture.Source { return &unwrapped{Source: src} }
-
-type unwrapped struct {
+// A File is a capture of a feed, whose packets it returns as the messages that they carry. What is not HEP it returns
+// as it is.
+type File struct {
 	capture.Source
+	port    uint16
 	decoder decoder
+	feeds   feeds
+	segment capture.Packet   // of a stream, whose packets are being returned
 	counts  capture.Counters // of what is refused here
-	lost    lost             // what refused packets had to tell
+	lost    lost             // frames lost before those that were refused here
+	mu      sync.Mutex       // guards stats
+	stats   Stats
 }
 
-func (u *unwrapped) Next() (capture.Packet, error) {
+// Unwrapped returns src read as a feed: each datagram that holds a packet of HEP version 3, and each such packet in a
+// TCP stream, replaced by its message. With a port, all datagrams from or to it are HEP, versions 1 and 2 among them,
+// and so are streams whose beginning was not seen; 0 is none. A message bears the time that its sender gave it, however
+// far from the frame's, and the frame's time if the sender gave none or one that is not believed; it keeps the frame's
+// Point and Origin. No key is asked for: whoever has the file has it too.
+func Unwrapped(src capture.Source, port uint16) *File {
+	f := &File{Source: src, port: port}
+	f.stats.init()
+	return f
+}
+
+// Next returns the next message, or the next packet that is not HEP.
+func (f *File) Next() (capture.Packet, error) {
 	for {
-		p, err := u.Source.Next()
-		if err != nil {
+		if p, ok := f.streamed(); ok {
+			return p, nil
+		}
+		p, err := f.Source.Next()
+		switch {
+		case err != nil:
 			return p, err
+		case p.Stream != 0 && f.feeds.begin(&p, f.on(&p)):
+			f.segment = p
+		case p.Stream == 0 && (hasMagic(p.Payload) || f.on(&p) && isOld(p.Payload)):
+			if m, ok := f.datagram(&p); ok {
+				return m, nil
+			}
+		default:
+			return f.tell(p), nil
 		}
-		if p.Stream != 0 || !hasMagic(p.Payload) {
-			return u.tell(p), nil
-		}
-		var m mirrored
-		why, ok := u.decoder.decode(p.Payload, &m)
-		if ok {
-			return u.tell(m.unwrap(p)), nil
-		}
-		u.counts.Refuse(why)
-		u.lost.add(p.Missed, p.MissedSince)
 	}
 }
 
-// unwrap returns m as a packet seen where p was.
-func (m *mirrored) unwrap(p capture.Packet) capture.Packet {
-	inner := capture.Packet{Time: m.stamp, Flow: m.flow(), Point: p.Point, Origin: p.Origin,
-		Payload: m.payload, Correlation: m.correlation, Missed: p.Missed, MissedSince: p.MissedSince}
+// on reports whether p is from or to the port of the feed.
+func (f *File) on(p *capture.Packet) bool {
+	return f.port != 0 && (p.Flow.Src.Port() == f.port || p.Flow.Dst.Port() == f.port)
+}
+
+// datagram returns the message in p.
+func (f *File) datagram(p *capture.Packet) (capture.Packet, bool) {
+	var m mirrored
+	why, ok := f.decode(p.Payload, &m)
+	if ok {
+		return f.tell(f.message(&m, p)), true
+	}
+	f.counts.Refuse(why)
+	f.lost.add(p.Missed, p.MissedSince)
+	return capture.Packet{}, false
+}
+
+// streamed returns the next message in the segment at hand; of a stream that ends in the middle of a packet, or lacks
+// bytes, what there is of it.
+func (f *File) streamed() (capture.Packet, bool) {
+	for f.segment.Stream != 0 {
+		b := f.feeds.find(f.segment.Stream).next()
+		if b == nil {
+			f.lost.add(f.segment.Missed, f.segment.MissedSince)
+			f.segment = capture.Packet{}
+			break
+		}
+		var m mirrored
+		why, ok := f.decode(b, &m)
+		if ok {
+			return f.tell(f.message(&m, &f.segment)), true
+		}
+		f.counts.Lose(why, 1)
+	}
+	return capture.Packet{}, false
+}
+
+// decode reads b, and counts a payload of another kind.
+func (f *File) decode(b []byte, m *mirrored) (why capture.Reason, ok bool) {
+	if why, ok = f.decoder.decode(b, m); why == capture.HEPType && !ok {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.stats.Kinds[kindName(m.kind)]++
+	}
+	return why, ok
+}
+
+// message returns m as a packet seen where p was.
+func (f *File) message(m *mirrored, p *capture.Packet) capture.Packet {
+	f.mu.Lock()
+	f.stats.agent(m.agent)
+	f.stats.odd(m)
+	f.mu.Unlock()
+	inner := capture.Packet{Time: m.stamp, Arrived: p.Time, Mirrored: true, Flow: m.flow(), Point: p.Point,
+		Origin: p.Origin, Cut: m.cut || p.Cut && !m.framed, Payload: m.payload, Correlation: m.correlation,
+		Missed: p.Missed, MissedSince: p.MissedSince}
 	if m.stamp.IsZero() {
 		inner.Time = p.Time
 	}
+	p.Missed, p.MissedSince = 0, time.Time{}
 	return inner
 }
 
-// tell adds to p what those refused before it had to tell.
-func (u *unwrapped) tell(p capture.Packet) capture.Packet {
-	u.lost.add(p.Missed, p.MissedSince)
-	p.Missed, p.MissedSince = u.lost.frames, u.lost.since
-	u.lost = lost{}
+// tell adds to p what was lost before those that were refused.
+func (f *File) tell(p capture.Packet) capture.Packet {
+	f.lost.add(p.Missed, p.MissedSince)
+	p.Missed, p.MissedSince = f.lost.frames, f.lost.since
+	f.lost = lost{}
 	return p
 }
 
-// Drops returns what has been counted so far: a packet that is refused here had passed the Source below.
-func (u *unwrapped) Drops() capture.Drops {
-	own := u.counts.Drops()
-	d := u.Source.Drops()
+// Stats returns what has been counted beside the Drops.
+func (f *File) Stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stats.clone(0)
+}
+
+// Drops returns what has been counted so far: a packet that is refused here had passed the Source below. Packets that
+// are refused in a stream are Lost: their frames passed.
+func (f *File) Drops() capture.Drops {
+	own := f.counts.Drops()
+	d := f.Source.Drops()
 	for _, n := range own.Refused {
 		d.Passed -= n
 	}

@@ -1,14 +1,15 @@
 package hep
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 
 const captures = "../../../shared/captures"
 
-// feeds are the captures that hold HEP, and what they hold beside SIP in HEP.
-var feeds = map[string]struct {
+// feedFiles are the captures that hold HEP, and what they hold beside SIP in HEP.
+var feedFiles = map[string]struct {
 	wire    int // messages that are not in HEP
 	refused map[capture.Reason]uint64
 }{
@@ -37,7 +38,7 @@ func (r row) String() string {
 
 func eachFeed(t *testing.T, test func(t *testing.T, name string, src capture.Source, want []row)) {
 	t.Helper()
-	for name := range feeds {
+	for name := range feedFiles {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(captures, name)
 			text, err := os.ReadFile(path + ".inner.truth.json")
@@ -97,7 +98,7 @@ func (o onlyHEP) Next() (p capture.Packet, err error) {
 
 func TestFilesOfFeedsAgreeWithTheTruth(t *testing.T) {
 	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
-		s := Unwrapped(onlyHEP{src})
+		s := Unwrapped(onlyHEP{src}, 0)
 		r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
 		var got []row
 		for {
@@ -114,7 +115,7 @@ func TestFilesOfFeedsAgreeWithTheTruth(t *testing.T) {
 			got = append(got, rows(r, &p)...)
 		}
 		compare(t, got, want)
-		refusedInAll(t, s, feeds[name].refused)
+		refusedInAll(t, s, feedFiles[name].refused)
 	})
 }
 
@@ -146,25 +147,25 @@ func TestLiveFeedsAgreeWithTheTruth(t *testing.T) {
 			send(t, conn, p.Payload)
 			await(t, "it comes", func() bool { return s.Drops().Seen+uint64(s.Stats().Waiting) > before })
 			if s.Stats().Waiting > 0 {
-				p, _ := s.Next()
+				p, _ := next(s)
 				got = append(got, rows(r, &p)...)
 			}
 		}
 		compare(t, got, want)
-		balanced(t, s, len(want), feeds[name].refused)
+		balanced(t, s, len(want), feedFiles[name].refused)
 	})
 }
 
 func TestUnwrappingLeavesTheRestAlone(t *testing.T) {
 	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
-		s := Unwrapped(src)
+		s := Unwrapped(src, 0)
 		r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
 		messages := 0
 		for p, err := s.Next(); err == nil; p, err = s.Next() {
 			messages += len(rows(r, &p))
 		}
-		if wire := messages - len(want); wire != feeds[name].wire {
-			t.Errorf("messages on the wire = %d, want %d", wire, feeds[name].wire)
+		if wire := messages - len(want); wire != feedFiles[name].wire {
+			t.Errorf("messages on the wire = %d, want %d", wire, feedFiles[name].wire)
 		}
 	})
 }
@@ -197,25 +198,127 @@ func TestWhatAFrameKnowsGoesOnWithItsMessage(t *testing.T) {
 	}
 	unstamped := mirror()
 	unstamped.stamp = time.Time{}
-	stream := of(packed(mirror()), 0)
-	stream.Stream = 3
-	src := &slice{packets: []capture.Packet{of(packed(mirror()), 0), of(packed(unstamped), 0), stream,
-		of([]byte("HEP3"), 5), of([]byte("HEP3\x00\x05"), 2), of(packed(mirror()), 1), of(options, 0)}}
-	s := Unwrapped(src)
-	ps := take(t, s, 5)
-	for i, want := range []time.Time{noon, frame.Time, frame.Time, noon, frame.Time} {
-		if !ps[i].Time.Equal(want) || ps[i].Origin != capture.File || ps[i].Point != "file" {
+	src := &slice{packets: []capture.Packet{of(packed(mirror()), 0), of(packed(unstamped), 0),
+		of(instead(chunkMicros, u32(1e6)), 0), of([]byte("HEP3"), 5), of([]byte("HEP3\x00\x05"), 2),
+		of(packed(mirror()), 1), of(options, 0), of(append(packed(mirror()), 0), 0)}}
+	s := Unwrapped(src, 0)
+	ps := take(t, s, 6)
+	for i, want := range []time.Time{noon, frame.Time, frame.Time, noon, frame.Time, noon} {
+		if !ps[i].Time.Equal(want) || ps[i].Origin != capture.File || ps[i].Point != "file" || ps[i].Mirrored != (i != 4) {
 			t.Errorf("packet %d: got = %+v, want time %s", i, ps[i], want)
 		}
 	}
 	if string(ps[0].Payload) != string(options) || string(ps[0].Correlation) != "1-legs@192.0.2.1" || ps[0].VLAN != 0 {
 		t.Errorf("got = %+v, want the message", ps[0])
 	}
-	if !bytes.Equal(ps[2].Payload, packed(mirror())) || ps[4].ID != 7 {
+	if ps[4].ID != 7 {
 		t.Error("what is no datagram of HEP was changed")
 	}
 	if ps[3].Missed != 8 || !ps[3].MissedSince.Equal(noon.Add(-5*time.Second)) {
 		t.Errorf("missed = %d since %s, want 8: refused packets' too", ps[3].Missed, ps[3].MissedSince)
 	}
 	refusedInAll(t, s, map[capture.Reason]uint64{capture.Short: 1, capture.Malformed: 1})
+	if st := s.Stats(); st.Skewed != 1 || st.Unstamped != 1 || st.Trailing != 1 {
+		t.Errorf("skewed = %d, unstamped = %d, trailing = %d, want 1 each", st.Skewed, st.Unstamped, st.Trailing)
+	}
+}
+
+// TestPortOfAFeedMakesItsDatagramsHEP: versions 1 and 2 look like other datagrams elsewhere.
+func TestPortOfAFeedMakesItsDatagramsHEP(t *testing.T) {
+	to := netip.MustParseAddrPort("192.0.2.9:9060")
+	packets := func() *slice {
+		return &slice{packets: []capture.Packet{{Payload: oldPacket(1, mirror()), Flow: capture.Flow{Dst: to}},
+			{Payload: oldPacket(2, mirror()), Flow: capture.Flow{Src: to}}, {Payload: oldPacket(2, mirror())},
+			{Payload: options, Flow: capture.Flow{Dst: to}}}}
+	}
+	for port, want := range map[uint16]int{9060: 2, 9061: 0, 0: 0} {
+		n := 0
+		for _, p := range take(t, Unwrapped(packets(), port), 4) {
+			if p.Mirrored {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("port %d: messages in HEP = %d, want %d", port, n, want)
+		}
+	}
+}
+
+// segments returns stream as the segments of one direction of a connection, cut at those places.
+func segments(number uint64, stream []byte, cuts ...int) (ps []capture.Packet) {
+	from := 0
+	for i, to := range append(cuts, len(stream)) {
+		ps = append(ps, capture.Packet{Time: noon.Add(time.Duration(i) * time.Second), Stream: number, Point: "file",
+			Origin: capture.File, Payload: stream[from:to]})
+		from = to
+	}
+	return ps
+}
+
+// TestFeedInAStreamIsRead cuts a stream of three packets at every place, and shows it whole.
+func TestFeedInAStreamIsRead(t *testing.T) {
+	one, other, last := mirror(), mirror(), mirror()
+	other.payload, last.payload = []byte("ACK sip:b@h SIP/2.0\r\n\r\n"), []byte("BYE sip:b@h SIP/2.0\r\n\r\n")
+	last.stamp = time.Time{}
+	stream := slices.Concat(packed(one), packed(other), packed(last))
+	for cut := header; cut < len(stream); cut++ { // the first segment begins with the head of a packet
+		ps := take(t, Unwrapped(&slice{packets: segments(4, stream, cut)}, 0), 3)
+		for i, want := range []*mirrored{one, other, last} {
+			at := want.stamp
+			if at.IsZero() {
+				at = noon.Add(time.Second)
+			}
+			if string(ps[i].Payload) != string(want.payload) || !ps[i].Time.Equal(at) || ps[i].Stream != 0 {
+				t.Fatalf("cut at %d, message %d: got = %+v, want %q", cut, i, ps[i], want.payload)
+			}
+		}
+	}
+}
+
+// TestStreamsOfAFeedAreFoundAgain loses a piece, joins a stream late, and ends one in the middle of a packet.
+func TestStreamsOfAFeedAreFoundAgain(t *testing.T) {
+	b := packed(mirror())
+	body := len(b) - len(options)
+	lost := segments(4, slices.Concat(b, b[:len(b)-20], b[9:], b), len(b), 2*len(b)-20)
+	lost[2].Lost = true
+	ended := segments(4, slices.Concat(b, b[:body+10]))
+	ended[0].Ended = true
+	joined := segments(4, slices.Concat(b[20:], b))
+	joined[0].Flow.Dst = netip.MustParseAddrPort("192.0.2.9:9060")
+	plain := segments(6, options)
+	for name, c := range map[string]struct {
+		packets []capture.Packet
+		want    []string
+		cut     int // which of them is cut, -1 for none
+	}{
+		"lost":    {lost, []string{string(options), string(options[:len(options)-20]), string(options)}, 1},
+		"ended":   {ended, []string{string(options), string(options[:10])}, 1},
+		"joined":  {joined, []string{string(options)}, -1},
+		"not HEP": {plain, []string{string(options)}, -1},
+	} {
+		s := Unwrapped(&slice{packets: c.packets}, 9060)
+		for i, want := range c.want {
+			p, err := s.Next()
+			if err != nil || string(p.Payload) != want || p.Cut != (i == c.cut) {
+				t.Errorf("%s: message %d = %q, cut = %t, %v, want %q", name, i, p.Payload, p.Cut, err, want)
+			}
+		}
+		if p, err := s.Next(); err != io.EOF {
+			t.Errorf("%s: got = %+v, %v, want the end", name, p, err)
+		}
+	}
+}
+
+// TestStreamsOfAFeedAreBounded opens more streams than are remembered, each in the middle of a packet.
+func TestStreamsOfAFeedAreBounded(t *testing.T) {
+	b := packed(mirror())
+	src := &slice{}
+	for i := range uint64(3 * mostFeeds) {
+		src.packets = append(src.packets, segments(i+1, b[:40])...)
+	}
+	src.packets = append(src.packets, segments(3*mostFeeds, b[40:])...)
+	s := Unwrapped(src, 0)
+	if p, err := s.Next(); err != nil || string(p.Payload) != string(options) || len(s.feeds.all) != mostFeeds {
+		t.Errorf("got = %+v, %v, streams = %d, want the message of the last", p, err, len(s.feeds.all))
+	}
 }

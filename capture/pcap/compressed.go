@@ -15,25 +15,16 @@ const (
 	window = 8 << 20 // bytes that zstd may look back, as RFC 8878 section 3.1.1.1.2 recommends
 )
 
-// A content is what a file holds, decompressed.
-type content struct {
-	*bufio.Reader
-	packed bool         // the file is compressed
-	filled func() int64 // bytes that have gone into the Reader's buffer
-}
-
-// consumed returns how many bytes have been taken out of the Reader.
-func (c *content) consumed() int64 { return c.filled() - int64(c.Buffered()) }
-
-// decompress returns what r holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878).
-func decompress(r *counted, cfg Config) (*content, error) {
+// decompress returns what r holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878), and whether
+// it does.
+func decompress(r *counted, cfg Config) (plain *bufio.Reader, packed bool, err error) {
 	b := bufio.NewReaderSize(r, room)
 	magic, err := b.Peek(4)
 	if len(magic) < 4 {
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return nil, false, err
 		}
-		return &content{Reader: b, filled: r.n.Load}, nil
+		return b, false, nil
 	}
 	var inner io.Reader
 	switch n := little.u32(magic); {
@@ -43,13 +34,12 @@ func decompress(r *counted, cfg Config) (*content, error) {
 		inner, err = zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(window))
 	default:
-		return &content{Reader: b, filled: r.n.Load}, nil
+		return b, false, nil
 	}
 	if err != nil {
-		return nil, inside(err)
+		return nil, true, inside(err)
 	}
-	out := &bounded{r: inner, packed: r, cfg: cfg}
-	return &content{bufio.NewReaderSize(out, room), true, func() int64 { return out.n }}, nil
+	return bufio.NewReaderSize(&bounded{r: inner, packed: r, cfg: cfg}, room), true, nil
 }
 
 // counted counts the bytes that are read from r.

@@ -48,7 +48,7 @@ func eachCapture(t *testing.T, test func(t *testing.T, name, path string)) {
 func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *ledger {
 	t.Helper()
 	s := demoSetup(t, "")
-	source, err := openFiles([]string{path})
+	source, err := openFiles([]string{path}, feedIn{})
 	if err != nil {
 		t.Fatal(err)
 	}

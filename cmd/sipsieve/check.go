@@ -36,6 +36,9 @@ func checkCommand() *cobra.Command {
 				}
 				errs = append(errs, s.reachBus(cmd.Context())...)
 			}
+			for _, text := range c.warnings() {
+				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
+			}
 			errs = append(errs, c.reach()...)
 			if err := errors.Join(errs...); err != nil {
 				return refused(err)

@@ -62,6 +62,11 @@ var sourceFindings = []finding[*examined]{
 		return fmt.Sprintf("%d packets of the feed found its queue full: this host is too slow for it",
 			x.refused(capture.QueueFull))
 	}, nil},
+	{"insecure", func(x *examined) bool { return x.Type == "hep" && x.Insecure }, func(*examined) string {
+		return "insecure is set: any user who can reach the feed can forge calls and registrations"
+	}, func(*examined) []string {
+		return []string{"key_file = \"/etc/sipsieve/hep.key\" # mode 0600; its first line is the key of the senders"}
+	}},
 	{"refused_feed", func(x *examined) bool { return x.refused(refusedFeed...) > 0 }, (*examined).refusedFeedWords, nil},
 	{"fragments", func(x *examined) bool { return x.lost(lostFragments...) > 0 }, func(x *examined) string {
 		return fmt.Sprintf("%d fragments came to nothing, for the rest of their datagrams did not come (%s): see that "+
@@ -282,8 +287,9 @@ func (x *examined) vlanLines() (lines []string) {
 
 func (x *examined) skewedWords() string {
 	if x.Type == "hep" {
-		return fmt.Sprintf("%d packets bore a time that is more than an hour off, and got that of their arrival: set "+
-			"the clock of the switch (NTP)", x.stamps.skewed)
+		c, _ := x.feed()
+		return fmt.Sprintf("%d packets bore a time that is more than %s off, or none that can be, and got that of their "+
+			"arrival: set the clock of the switch (NTP)", x.stamps.skewed, c.Skew)
 	}
 	return fmt.Sprintf("%d frames bore a time that is more than a minute off, and got that of their arrival: see the "+
 		"clock of this host or of its network card (chrony, PTP)", x.stamps.skewed)

@@ -21,7 +21,7 @@ func healthy() *examination {
 	x.seen.messages, x.seen.addressed = 1000, 1000
 	x.seen.payloads["udp"], x.seen.requests["udp"], x.seen.responses["udp"] = 1000, 500, 500
 	e := &examination{setup: &setup{limits: track.DefaultLimits()}, sources: []*examined{x}, whole: newLedger()}
-	e.file = "sipsieve.toml"
+	e.file, e.Region = "sipsieve.toml", "US"
 	e.whole.Messages.Total, e.whole.Messages.Tracked = 1000, 1000
 	return e
 }
@@ -58,6 +58,9 @@ var ill = map[string]struct {
 		[]string{"1000 frames (50.0 %)", "full 3 times", `ring = "64MiB"`}},
 	"queue": {func(_ *examination, x *examined) { x.ledger.Packets.Refused["queue_full"] = 9 },
 		[]string{"9 packets of the feed"}},
+	"insecure": {func(_ *examination, x *examined) { x.Type, x.Insecure = "hep", true },
+		[]string{"can forge calls", "key_file = "}},
+	"region": {func(e *examination, _ *examined) { e.Region = "" }, []string{"non_e164", `region = "US"`}},
 	"refused_feed": {func(_ *examination, x *examined) {
 		x.ledger.Packets.Refused["hep_auth"], x.ledger.Packets.Refused["hep_source"] = 3, 1
 	}, []string{"4 packets of the feed", "hep_auth 3, hep_source 1"}},

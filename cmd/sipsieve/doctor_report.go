@@ -23,8 +23,12 @@ var wholeFindings = []finding[*examination]{
 		return "what is encrypted on the wire can be had from the switch that decrypts it, by a HEP feed"
 	}, func(*examination) []string {
 		return []string{"[[source]]", "type = \"hep\"",
-			"listen = [\"udp://127.0.0.1:9060\"] # another address wants allow or key_file"}
+			"listen = [\"udp://127.0.0.1:9060\"]",
+			"key_file = \"/etc/sipsieve/hep.key\" # mode 0600; its first line is the key of the senders"}
 	}},
+	{"region", func(e *examination) bool { return e.unplaced() != "" },
+		func(e *examination) string { return "region: " + e.unplaced() },
+		func(*examination) []string { return []string{"region = \"US\" # above the first section"} }},
 	{"shards", func(e *examination) bool { return e.full > 0 }, (*examination).fullWords, (*examination).shardLines},
 	{"late", func(e *examination) bool { return e.whole.Messages.Late > 0 }, func(e *examination) string {
 		return fmt.Sprintf("%d messages came when later ones of other sources had been read: their feed is on its way for "+

@@ -18,8 +18,6 @@ type feed struct {
 	// is none any more.
 	open func(context.Context) (*pipeline.Domain, func(error) error, error)
 
-	folder *folder // whose files the domains read; nil of another source
-
 	mu   sync.Mutex
 	now  *pipeline.Domain // that runs; nil between two
 	past *ledger          // what the domains before it have counted
@@ -88,7 +86,7 @@ func (f *feed) state(key string) (state string) {
 	switch {
 	case f.over:
 		return stateEnded
-	case f.now == nil, f.folder != nil && f.folder.idle.Load():
+	case f.now == nil:
 		return stateWaiting
 	}
 	switch known, reading := f.now.Reading(key); {
@@ -141,7 +139,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		}
 		taken := make(chan struct{})
 		last.taken = taken
-		d.collector.of(dom) <- last
+		d.collector.in <- last
 		<-taken // legs and devices are counted by the collector
 		f.end()
 	}
@@ -152,7 +150,7 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 	ended := make(chan error, 1)
 	go func() { ended <- dom.Run(ctx) }()
 	for f := range dom.Flows() {
-		d.collector.of(dom) <- tagged{feed: number, domain: dom, flow: f}
+		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
 	}
 	return <-ended
 }

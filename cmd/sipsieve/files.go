@@ -15,11 +15,29 @@ const mostFiles = 256
 // captureFiles are capture files that are read as one Source.
 type captureFiles struct {
 	capture.Source
-	each []*pcap.Source
+	each  []*pcap.Source
+	feeds []*hep.File
+}
+
+// A feedIn says how a HEP feed is looked for in capture files.
+type feedIn struct {
+	hep  bool   // it is
+	port uint16 // all that is from or to this port is HEP; 0: what begins as a packet of version 3 does
+}
+
+// unwrap returns s, read as a feed if that is looked for.
+func (c *captureFiles) unwrap(s *pcap.Source, in feedIn) capture.Source {
+	c.each = append(c.each, s)
+	if !in.hep {
+		return s
+	}
+	f := hep.Unwrapped(s, in.port)
+	c.feeds = append(c.feeds, f)
+	return f
 }
 
 // openFiles opens all files as one source in the order of packet time.
-func openFiles(paths []string) (*captureFiles, error) {
+func openFiles(paths []string, in feedIn) (*captureFiles, error) {
 	if n := len(paths); n > mostFiles {
 		return nil, fmt.Errorf("replay: %d files are to be merged, %d can be at once: replay them in turns, "+
 			"or have run read the folder", n, mostFiles)
@@ -36,7 +54,7 @@ func openFiles(paths []string) (*captureFiles, error) {
 			}
 			return nil, err
 		}
-		sources, c.each = append(sources, s), append(c.each, s)
+		sources = append(sources, c.unwrap(s, in))
 	}
 	if c.Source = sources[0]; len(sources) > 1 {
 		c.Source = capture.Merge(sources...)
@@ -46,18 +64,30 @@ func openFiles(paths []string) (*captureFiles, error) {
 
 // openFile opens one capture file, as s says.
 func (s *sourceConfig) openFile(path string, base uint64) (*captureFiles, error) {
-	c, err := s.fileConfig(base)
-	if err != nil {
+	c := pcap.DefaultConfig()
+	var err error
+	if c.Ports, err = s.portRanges(); err != nil {
 		return nil, err
 	}
+	if c.Tunnels, err = s.tunnels(); err != nil {
+		return nil, err
+	}
+	c.StreamBase = base
 	one, err := pcap.Open(path, c)
 	if err != nil {
 		return nil, err
 	}
-	if s.HEP {
-		return &captureFiles{hep.Unwrapped(one), []*pcap.Source{one}}, nil
+	files := new(captureFiles)
+	files.Source = files.unwrap(one, feedIn{s.HEP, s.HEPPort})
+	return files, nil
+}
+
+// Feeds returns what was found of HEP feeds in the files.
+func (c *captureFiles) Feeds() (list []hep.Stats) {
+	for _, f := range c.feeds {
+		list = append(list, f.Stats())
 	}
-	return &captureFiles{one, []*pcap.Source{one}}, nil
+	return list
 }
 
 // Undated returns how many frames had no time of their own, or one that is not believed.

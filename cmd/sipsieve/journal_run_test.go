@@ -44,7 +44,7 @@ func (s *site) awaitsFeed(t *testing.T, port int) {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n"+
-		"[[source]]\ntype = \"hep\"\nlisten = [\"tcp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
+		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"tcp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
 		filepath.Join(s.dir, "state"), quickstart, port)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ type sums map[string]uint64
 type ledger struct {
 	Packets       packetLedger             `json:"packets"`
 	Streams       streamLedger             `json:"streams"`
+	HEP           feedLedger               `json:"hep"` // of all feeds, and of files that hold one
 	Messages      messageLedger            `json:"messages"`
 	Calls         callLedger               `json:"calls"`
 	Legs          legLedger                `json:"legs"`
@@ -27,8 +28,6 @@ type ledger struct {
 	Options       map[string]optionsLedger `json:"options"` // by trunk
 	Sources       map[string]sourceLedger  `json:"sources"` // by key in the configuration
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
-	Bus           busLedger                `json:"bus,omitzero"`    // of a daemon
-	Store         map[string]storeLedger   `json:"store,omitempty"` // of a daemon that keeps, by purpose
 }
 
 type packetLedger struct {
@@ -108,6 +107,7 @@ type excerptLedger struct {
 func newLedger() *ledger {
 	return &ledger{
 		Packets:       packetLedger{Refused: sums{}, Lost: sums{}, Carried: sums{}},
+		HEP:           feedLedger{OtherKinds: sums{}},
 		Messages:      messageLedger{Requests: sums{}, Statuses: sums{}, Refused: sums{}, Odd: sums{}},
 		Calls:         callLedger{Ended: sums{}, Bounds: sums{}},
 		Legs:          legLedger{Joined: sums{}},
@@ -116,7 +116,6 @@ func newLedger() *ledger {
 		Options:       map[string]optionsLedger{},
 		Sources:       map[string]sourceLedger{},
 		Excerpts:      map[string]excerptLedger{},
-		Store:         map[string]storeLedger{},
 	}
 }
 
@@ -149,6 +148,9 @@ func (l *ledger) addDomain(c *pipeline.Counts, trunks trunkNumbers) {
 		l.addReader(s.SIP)
 		l.addDrops(s.Source.Drops())
 		l.Packets.Undated += undated(s.Source)
+		for _, f := range feedsOf(s.Source) {
+			l.HEP.add(f)
+		}
 		l.addSource(s)
 	}
 }

@@ -74,7 +74,7 @@ func TestProgressIsShownOnATerminalOnly(t *testing.T) {
 // TestProgressGoesFromNothingToTheWholeOfAllFiles asks before and after, of several files, and of one without a size.
 func TestProgressGoesFromNothingToTheWholeOfAllFiles(t *testing.T) {
 	s := newSite(t, 20)
-	c, err := openFiles([]string{s.capture, s.capture, s.capture})
+	c, err := openFiles([]string{s.capture, s.capture, s.capture}, feedIn{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type replayFlags struct {
 	strict, demo                                  bool
 	speed                                         float64
 	shards                                        int
+	feed                                          feedIn
 }
 
 func replayCommand() *cobra.Command {
@@ -41,6 +42,9 @@ pipeline as run and writes what each purpose would publish. Several files are me
   # what billing would get, as a table, and what became of every message
   sipsieve replay --purpose billing --format table --ledger ledger.json trunk.pcap
 
+  # a capture of what a proxy mirrors by HEP, versions 1 and 2 too
+  sipsieve replay --hep-port 9060 feed.pcap
+
   # what a draft policy would publish to the fraud desk
   sipsieve replay --policy draft.toml --purpose fraud --format csv trunk.pcap.gz > fraud.csv`,
 		Args: cobra.MinimumNArgs(1),
@@ -56,6 +60,8 @@ pipeline as run and writes what each purpose would publish. Several files are me
 	fl.StringVar(&f.ledger, "ledger", "", "write what became of every message to this file")
 	fl.BoolVar(&f.strict, "strict", false, "exit 1 when a file is cut or anything was refused")
 	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as it was captured, 10 ten times as fast (default: as fast as can be)")
+	fl.BoolVar(&f.feed.hep, "hep", false, "read the packets of a HEP feed in the files as what they carry")
+	fl.Uint16Var(&f.feed.port, "hep-port", 0, "likewise, and all that is from or to this port is HEP")
 	fl.IntVar(&f.shards, "shards", f.shards, "trackers to share the calls among; the output does not depend on it")
 	return cmd
 }
@@ -65,14 +71,15 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	source, err := openFiles(files)
+	f.feed.hep = f.feed.hep || f.feed.port != 0
+	source, err := openFiles(files, f.feed)
 	if err != nil {
 		return refused(err)
 	}
 	if f.speed > 0 {
 		source.Source = paced(source.Source, f.speed)
 	}
-	out, err := newPrinter(f.format, bare(cmd.OutOrStdout()), setup.purposes) // excerpts are plain
+	out, err := newPrinter(f.format, cmd.OutOrStdout(), setup.purposes)
 	if err != nil {
 		return refused(err)
 	}

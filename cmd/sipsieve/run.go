@@ -98,6 +98,9 @@ func (d *daemon) greet(ctx context.Context, w io.Writer) {
 	if d.setup.Keys.Demo {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
 	}
+	for _, text := range d.warnings() {
+		fmt.Fprintln(w, "sipsieve: warning:", text)
+	}
 	if d.store != nil {
 		fmt.Fprintf(w, "records: %s\n", d.storePath())
 		if len(d.purposes) > 0 {

@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 		"sipsieve": func() { os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
 		"ladder":   ladder,
 		"wrap":     wrap,
+		"feed":     mirrorLadder,
 		"cipher":   cipher,
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"sipsieve/capture"
@@ -30,10 +32,13 @@ type sourceConfig struct {
 	Settle      string   `toml:"settle"`      // directory: how long its newest file has not grown when it is read; default 5m
 	Speed       float64  `toml:"speed"`       // file: 1 as it was captured, 0 as fast as can be
 	HEP         bool     `toml:"hep"`         // files: read the packets of a HEP feed in it as what they carry
+	HEPPort     uint16   `toml:"hep_port"`    // files, with hep: what is from or to this port is HEP; default by content
 	Name        string   `toml:"name"`        // hep: what records call the feed; default hep
 	Listen      []string `toml:"listen"`      // hep: udp://, tcp:// or tls://; default udp and tcp on 127.0.0.1:9060
 	Allow       []string `toml:"allow"`       // hep: prefixes of addresses that may send; default all
-	KeyFile     string   `toml:"key_file"`    // hep: its first line is the key that packets must bear
+	KeyFile     string   `toml:"key_file"`    // hep: its first line is the key that packets must bear; mode 0600
+	Insecure    bool     `toml:"insecure"`    // hep: no key; any user who can reach the address can forge calls
+	Skew        string   `toml:"skew"`        // hep: a stamp further off its arrival is not believed; default 2s
 	Certificate string   `toml:"certificate"` // hep: PEM file for tls://
 	PrivateKey  string   `toml:"private_key"` // hep: PEM file for tls://
 	ClientCA    string   `toml:"client_ca"`   // hep: PEM file of who may sign the senders' certificates
@@ -107,10 +112,13 @@ func (s *sourceConfig) misplaced() (names []string) {
 		{"settle", s.Settle != "", dir},
 		{"speed", s.Speed != 0, s.Type == "file"},
 		{"hep", s.HEP, files},
+		{"hep_port", s.HEPPort != 0, files && s.HEP},
 		{"name", s.Name != "", feed},
 		{"listen", len(s.Listen) > 0, feed},
 		{"allow", len(s.Allow) > 0, feed},
 		{"key_file", s.KeyFile != "", feed},
+		{"insecure", s.Insecure, feed},
+		{"skew", s.Skew != "", feed},
 		{"certificate", s.Certificate != "", feed},
 		{"private_key", s.PrivateKey != "", feed},
 		{"client_ca", s.ClientCA != "", feed},
@@ -226,7 +234,14 @@ func (s *sourceConfig) settle() (time.Duration, error) {
 // feed returns the settings of a HEP feed.
 func (s *sourceConfig) feed() (hep.Config, error) {
 	c := hep.DefaultConfig()
-	c.Name, c.KeyFile = cmp.Or(s.Name, c.Name), s.KeyFile
+	c.Name, c.KeyFile, c.Insecure = cmp.Or(s.Name, c.Name), s.KeyFile, s.Insecure
+	c.Credential = isCredential(s.KeyFile)
+	if s.Skew != "" {
+		var err error
+		if c.Skew, err = time.ParseDuration(s.Skew); err != nil {
+			return c, errors.New("skew: want a time such as 2s")
+		}
+	}
 	c.Certificate, c.PrivateKey, c.ClientCA = s.Certificate, s.PrivateKey, s.ClientCA
 	if len(s.Listen) > 0 {
 		c.Listen = s.Listen
@@ -239,6 +254,12 @@ func (s *sourceConfig) feed() (hep.Config, error) {
 		c.Allow = append(c.Allow, p)
 	}
 	return c, nil
+}
+
+// isCredential reports whether the file at path is one that the service manager passes.
+func isCredential(path string) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && path != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
 }
 
 // open opens what s names, a folder's files aside; base keeps its stream numbers apart from those of others.

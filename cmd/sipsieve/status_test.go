@@ -40,7 +40,7 @@ func reasons(t *testing.T, d *daemon) []string {
 // process of the tests with it.
 func (d *daemon) listening(t *testing.T) *daemon {
 	t.Helper()
-	one := sourceConfig{Type: "hep", Name: "proxy-a", Listen: []string{"udp://127.0.0.1:0"}}
+	one := sourceConfig{Type: "hep", Name: "proxy-a", Insecure: true, Listen: []string{"udp://127.0.0.1:0"}}
 	live, err := one.open(0)
 	if err != nil {
 		t.Fatal(err)

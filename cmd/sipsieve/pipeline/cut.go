@@ -94,11 +94,7 @@ func (s *shard) begin(sources []capture.Source) {
 		r, ok := sources[0].(Resumable)
 		s.cuts, s.again = ok, ok && r.Again()
 	}
-	switch {
-	case s.again:
-	case s.cuts && s.resume != nil:
-		s.catchUp()
-	default:
+	if !s.again {
 		s.base.Store(new(ShardCounts))
 	}
 }
