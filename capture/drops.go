@@ -93,6 +93,22 @@ func (d *Drops) Add(o Drops) {
 	}
 }
 
+// Sub takes o, which was counted before, from d.
+func (d *Drops) Sub(o Drops) {
+	d.Seen -= o.Seen
+	d.Kernel -= o.Kernel
+	d.Passed -= o.Passed
+	for i, n := range o.Refused {
+		d.Refused[i] -= n
+	}
+	for i, n := range o.Lost {
+		d.Lost[i] -= n
+	}
+	for i, n := range o.Carried {
+		d.Carried[i] -= n
+	}
+}
+
 // Counters are the Drops of a running Source. They may be read while they grow.
 type Counters struct {
 	Seen, Kernel atomic.Uint64

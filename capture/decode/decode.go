@@ -104,6 +104,9 @@ func (d *Decoder) Next(p *capture.Packet) bool {
 	return true
 }
 
+// Given reports whether Next has given all of the last frame.
+func (d *Decoder) Given() bool { return d.taken == len(d.queue) }
+
 // Flush gives up what waits for more: no frame follows. What streams hold is had from Next.
 func (d *Decoder) Flush() {
 	d.queue, d.taken = d.queue[:0], 0

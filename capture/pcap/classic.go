@@ -114,6 +114,8 @@ func (c *classic) next(r *record) error {
 	}
 }
 
+func (c *classic) unread() int { return c.skip }
+
 func (c *classic) frame(head []byte, r *record) error {
 	sec, frac := int64(c.order.u32(head)), int64(c.order.u32(head[4:]))*c.units
 	size, length := int(c.order.u32(head[8:])), int(c.order.u32(head[12:]))

@@ -15,16 +15,25 @@ const (
 	window = 8 << 20 // bytes that zstd may look back, as RFC 8878 section 3.1.1.1.2 recommends
 )
 
-// decompress returns what r holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878), and whether
-// it does.
-func decompress(r *counted, cfg Config) (plain *bufio.Reader, packed bool, err error) {
+// A content is what a file holds, decompressed.
+type content struct {
+	*bufio.Reader
+	packed bool         // the file is compressed
+	filled func() int64 // bytes that have gone into the Reader's buffer
+}
+
+// consumed returns how many bytes have been taken out of the Reader.
+func (c *content) consumed() int64 { return c.filled() - int64(c.Buffered()) }
+
+// decompress returns what r holds, decompressed if it begins like gzip (RFC 1952) or Zstandard (RFC 8878).
+func decompress(r *counted, cfg Config) (*content, error) {
 	b := bufio.NewReaderSize(r, room)
 	magic, err := b.Peek(4)
 	if len(magic) < 4 {
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, false, err
+			return nil, err
 		}
-		return b, false, nil
+		return &content{Reader: b, filled: r.n.Load}, nil
 	}
 	var inner io.Reader
 	switch n := little.u32(magic); {
@@ -34,12 +43,13 @@ func decompress(r *counted, cfg Config) (plain *bufio.Reader, packed bool, err e
 		inner, err = zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(window))
 	default:
-		return b, false, nil
+		return &content{Reader: b, filled: r.n.Load}, nil
 	}
 	if err != nil {
-		return nil, true, inside(err)
+		return nil, inside(err)
 	}
-	return bufio.NewReaderSize(&bounded{r: inner, packed: r, cfg: cfg}, room), true, nil
+	out := &bounded{r: inner, packed: r, cfg: cfg}
+	return &content{bufio.NewReaderSize(out, room), true, func() int64 { return out.n }}, nil
 }
 
 // counted counts the bytes that are read from r.

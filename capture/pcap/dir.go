@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -19,13 +19,13 @@ import (
 type DirConfig struct {
 	Path    string        // the folder; those in it are not entered, links are not followed
 	Pattern string        // of the names, as path.Match has them
-	State   string        // the file that remembers what was read; its folder exists
+	State   string        // the file in which version 1 remembered what was read, if there is one; it is read only
 	Settle  time.Duration // how long the newest file has not grown when it is taken for finished
 	Files   int           // that match and that are remembered, at most
 	Keep    time.Duration // how long a file that is gone is remembered
 }
 
-// DefaultDirConfig returns settings that suit an hour's files kept for a year. Path and State are the caller's.
+// DefaultDirConfig returns settings that suit an hour's files kept for a year. Path is the caller's.
 func DefaultDirConfig() DirConfig {
 	return DirConfig{Pattern: "*.pcap*", Settle: 5 * time.Minute, Files: 10_000, Keep: 30 * 24 * time.Hour}
 }
@@ -36,30 +36,49 @@ var ErrCrowded = errors.New("more files match than may be remembered")
 // grace is how long a file that is not the newest has not grown when it is taken for finished.
 const grace = 10 * time.Second
 
-// A Dir tells which files of a folder are to be read: each that is finished, until it is Done, also across restarts.
-// A file is known again by its name and size and by what it begins with, so that it may be renamed, and compressed or
-// not, in the meantime; one that has grown is told again. A Dir is used by one goroutine.
+// A Dir tells which files of a folder are to be read: each that is finished, until it is Done, and again when it has
+// grown. A file is known again by its inode or name, its size and what it begins with, so that it may be renamed, and
+// compressed or not, in the meantime. What is remembered is had from Changes and given to Remember after a restart. A
+// Dir is used by one goroutine.
 type Dir struct {
 	cfg     DirConfig
 	now     time.Time // of the last Poll
-	done    remembered
-	pending map[string]entry // what is Ready, by name
+	marks   map[string]*Mark
+	changed map[string]bool  // names of marks that Changes has not returned
+	pending map[string]*File // what is Ready and not Done, by name
+	opened  map[string]*opening
 	newest  sight
 	told    map[string]bool // names of files that cannot be opened
 }
 
+// A File is a capture file that is to be read, from Offset on.
+type File struct {
+	Path string
+	Mark
+}
+
+// An opening is what a file that is still written begins with.
+type opening struct {
+	inode uint64
+	first int64
+}
+
 // A sight is a file and since when it has been as it is.
 type sight struct {
-	mark
+	mark  Mark
 	since time.Time
 }
 
 // A Look is what one Poll saw of the files that match.
 type Look struct {
-	Ready      []string // paths of those to be read, in the order of their last modification, then of their names
-	Growing    int      // the newest, while it may still be written
-	Known      int      // those that are Done, by this name or another
-	Unreadable int      // those that cannot be opened; every Poll tries again
+	Ready      []*File // those to be read, by the time of the first frame
+	Growing    int     // those that may still be written
+	Known      int     // those that are Done, by this name or another
+	Unreadable int     // those that cannot be opened; every Poll tries again
+
+	// Grows is the earliest time of the first frame of those that may still be written, the zero Time without one.
+	// Until they are Ready, what is later than that may have to wait for them.
+	Grows time.Time
 }
 
 // OpenDir remembers what State says was read.
@@ -67,61 +86,125 @@ func OpenDir(cfg DirConfig) (*Dir, error) {
 	if _, err := path.Match(cfg.Pattern, ""); err != nil || cfg.Files < 1 {
 		return nil, fmt.Errorf("pcap: want a pattern of path.Match and 1 file or more, got %q and %d", cfg.Pattern, cfg.Files)
 	}
-	done, err := remember(cfg.State)
+	done, err := readEarlierState(cfg.State)
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{cfg: cfg, done: done}, nil
+	d := &Dir{cfg: cfg, marks: map[string]*Mark{}, changed: map[string]bool{}, pending: map[string]*File{},
+		opened: map[string]*opening{}}
+	d.Remember(done)
+	for _, m := range done {
+		d.changed[m.Name] = true
+	}
+	return d, nil
+}
+
+// Remember takes marks for what was read before, in place of what State says. It is called before Poll.
+func (d *Dir) Remember(marks []Mark) {
+	clear(d.marks)
+	clear(d.changed)
+	for i := range marks {
+		d.marks[marks[i].Name] = &marks[i]
+	}
 }
 
 // Poll looks at the folder; now is the wall clock. An error is ErrCrowded, or the folder's, or joins the files that
-// cannot be opened, each told of once, by its name; the Look is right all the same. Poll again when what was Ready is
-// Done or has been given up: a file that is not Done stays Ready.
+// cannot be opened, each told of once, by its name; the Look is right all the same.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
 	if err != nil {
 		return l, fmt.Errorf("pcap: folder: %w", unnamed(err))
 	}
 	d.now = now
-	pending, told := map[string]entry{}, map[string]bool{}
-	for i, p := range all {
-		e, trouble := d.look(p, i == len(all)-1)
+	told, there := map[string]bool{}, map[string]bool{}
+	for i := range all {
+		m := &all[i]
+		there[m.Name] = true
+		f, trouble := d.look(m, i == len(all)-1)
 		switch {
 		case errors.Is(trouble, fs.ErrNotExist): // gone since
 		case errors.Is(trouble, errGrowing):
 			l.Growing++
+			d.grows(m, &l)
 		case trouble != nil:
 			l.Unreadable++
-			if told[p.Name] = true; !d.told[p.Name] {
-				err = errors.Join(err, fmt.Errorf("pcap: %s: %w", p.Name, unnamed(trouble)))
+			if told[m.Name] = true; !d.told[m.Name] {
+				err = errors.Join(err, fmt.Errorf("pcap: %s: %w", m.Name, unnamed(trouble)))
 			}
-		case d.done.covers(e):
+		case f == nil:
 			l.Known++
-			d.done.see(e, now)
 		default:
-			l.Ready = append(l.Ready, filepath.Join(d.cfg.Path, p.Name))
-			pending[p.Name] = e
+			l.Ready = append(l.Ready, f)
 		}
 	}
-	d.pending, d.told = pending, told
+	for name := range d.opened {
+		if !there[name] {
+			delete(d.opened, name)
+		}
+	}
+	inOrder(l.Ready)
+	d.told = told
 	return l, err
 }
 
-// Done remembers, also across a crash, that all of the file at this path, as Poll saw it, has gone where it should.
-// When it returns an error the file is not told again before a restart.
-func (d *Dir) Done(path string) error {
-	e, ok := d.pending[filepath.Base(path)]
-	if !ok {
-		return errors.New("pcap: done: want a path that the last Poll had ready")
+// Done remembers that f was read to its end of now, or that nothing of it is to be read.
+func (d *Dir) Done(f *File) {
+	if d.pending[f.Name] == f {
+		delete(d.pending, f.Name)
 	}
-	delete(d.pending, e.Name)
-	d.done.see(e, d.now)
-	d.done.forget(d.now.Add(-d.cfg.Keep), d.cfg.Files)
-	return d.done.save(d.cfg.State)
+	f.Whole = true
+	d.remember(f.Mark)
+	d.forget()
+}
+
+// Changes returns the marks that have changed since it was called last, those of reading among them, and the names of
+// those that were forgotten.
+func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
+	for _, f := range reading {
+		d.remember(f.Mark)
+	}
+	for name := range d.changed {
+		if m := d.marks[name]; m != nil {
+			marks = append(marks, *m)
+		} else {
+			forgotten = append(forgotten, name)
+		}
+	}
+	clear(d.changed)
+	return marks, forgotten
+}
+
+// Marks returns all that is remembered.
+func (d *Dir) Marks() (marks []Mark) {
+	for _, m := range d.marks {
+		marks = append(marks, *m)
+	}
+	return marks
+}
+
+// remember takes m for what is known of the file of that name.
+func (d *Dir) remember(m Mark) {
+	m.Seen = d.now.Unix()
+	d.marks[m.Name] = &m
+	d.changed[m.Name] = true
+}
+
+// forget forgets what has not been there for long, and beyond Files those that have been gone for longest.
+func (d *Dir) forget() {
+	since := d.now.Add(-d.cfg.Keep).Unix()
+	list := slices.SortedFunc(maps.Values(d.marks), func(a, b *Mark) int {
+		return cmp.Or(cmp.Compare(a.Seen, b.Seen), cmp.Compare(a.Mod, b.Mod), cmp.Compare(a.Name, b.Name))
+	})
+	for i, m := range list {
+		if m.Seen < since || i < len(list)-d.cfg.Files {
+			delete(d.marks, m.Name)
+			d.changed[m.Name] = true
+		}
+	}
 }
 
 // list returns the files that match, in the order in which they are to be read.
-func (d *Dir) list() (all []mark, err error) {
+func (d *Dir) list() (all []Mark, err error) {
 	f, err := os.Open(d.cfg.Path)
 	if err != nil {
 		return nil, err
@@ -141,7 +224,7 @@ func (d *Dir) list() (all []mark, err error) {
 		case len(all) > d.cfg.Files:
 			return nil, ErrCrowded
 		case errors.Is(err, io.EOF):
-			slices.SortFunc(all, func(a, b mark) int { return cmp.Or(cmp.Compare(a.Mod, b.Mod), cmp.Compare(a.Name, b.Name)) })
+			slices.SortFunc(all, func(a, b Mark) int { return cmp.Or(cmp.Compare(a.Mod, b.Mod), cmp.Compare(a.Name, b.Name)) })
 			return all, nil
 		case err != nil:
 			return nil, err
@@ -149,44 +232,151 @@ func (d *Dir) list() (all []mark, err error) {
 	}
 }
 
-func markOf(st fs.FileInfo) mark {
-	p := mark{Name: st.Name(), Size: st.Size(), Mod: st.ModTime().UnixNano()}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		p.Inode, p.Changed = sys.Ino, sys.Ctim.Nano()
-	}
-	return p
-}
-
 var errGrowing = errors.New("it may still be written")
 
-// look returns what tells a file from others. It opens those that were not seen before.
-func (d *Dir) look(p mark, newest bool) (e entry, err error) {
-	if e, ok := d.done.files[p.Name]; ok && e.mark == p {
-		return e, nil
+// look returns the file of m if it is to be read, nil if all of it was. It opens those that were not seen before.
+func (d *Dir) look(m *Mark, newest bool) (*File, error) {
+	if f := d.underWay(m); f != nil {
+		return f, nil
 	}
-	if !d.finished(p, newest) {
-		return e, errGrowing
+	if old := d.marks[m.Name]; old != nil && old.sameStat(m) && old.Whole {
+		old.Seen = d.now.Unix()
+		return nil, nil
 	}
-	if e, ok := d.pending[p.Name]; ok && e.mark == p {
-		return e, nil
+	if !d.finished(m, newest) {
+		return nil, errGrowing
 	}
-	e.mark = p
-	e.Head, e.Packed, err = head(filepath.Join(d.cfg.Path, p.Name))
-	return e, err
+	f := &File{Path: filepath.Join(d.cfg.Path, m.Name), Mark: *m}
+	b, err := begin(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	b.describe(&f.Mark)
+	if old := d.known(&f.Mark, &b); old != nil {
+		f.follow(old)
+	}
+	if f.Whole {
+		d.remember(f.Mark)
+		return nil, nil
+	}
+	d.pending[m.Name] = f
+	return f, nil
+}
+
+// underWay returns the file of m if it is Ready and not Done, under this name or the one that it had.
+func (d *Dir) underWay(m *Mark) *File {
+	if f := d.pending[m.Name]; f != nil && f.Inode == m.Inode && f.Size <= m.Size {
+		return f
+	}
+	for name, f := range d.pending {
+		if f.Inode == m.Inode && f.Size == m.Size && f.Mod == m.Mod {
+			delete(d.pending, name)
+			f.Name, f.Path = m.Name, filepath.Join(d.cfg.Path, m.Name)
+			d.pending[m.Name] = f
+			return f
+		}
+	}
+	return nil
+}
+
+// known returns what is remembered of the file of m, nil if it is new. Of several the one of its own name comes first,
+// then the one that was read farthest.
+func (d *Dir) known(m *Mark, b *beginning) (best *Mark) {
+	if old := d.marks[m.Name]; old != nil && m.continues(old, b) {
+		return old
+	}
+	for _, old := range d.marks {
+		if m.continues(old, b) && (best == nil || old.Offset > best.Offset) {
+			best = old
+		}
+	}
+	return best
+}
+
+// grows adds to l when a file that may still be written begins. What was read of it has been waited for.
+func (d *Dir) grows(m *Mark, l *Look) {
+	if d.marks[m.Name] != nil {
+		return
+	}
+	o := d.opened[m.Name]
+	if o == nil || o.inode != m.Inode || o.first == 0 {
+		b, err := begin(filepath.Join(d.cfg.Path, m.Name))
+		if err != nil {
+			return
+		}
+		o = &opening{m.Inode, b.first}
+		d.opened[m.Name] = o
+	}
+	if first := time.Unix(0, o.first).UTC(); o.first != 0 && (l.Grows.IsZero() || first.Before(l.Grows)) {
+		l.Grows = first
+	}
 }
 
 // finished reports whether nobody writes a file any more. The newest has been as it is for Settle, by what it says
 // itself or by what we saw; a capturer has left the others, but who compresses one may be at it.
-func (d *Dir) finished(p mark, newest bool) bool {
+func (d *Dir) finished(p *Mark, newest bool) bool {
 	written := time.Unix(0, p.Mod)
 	if !newest {
 		return written.After(d.now) || d.now.Sub(written) >= min(grace, d.cfg.Settle)
 	}
-	if d.newest.mark != p {
-		d.newest = sight{p, d.now}
+	if !d.newest.mark.sameStat(p) {
+		d.newest = sight{*p, d.now}
 		if written.Before(d.now) {
 			d.newest.since = written
 		}
 	}
 	return d.now.Sub(d.newest.since) >= d.cfg.Settle
+}
+
+// Again returns the files of which something is remembered that is not older than since, to be read again as far as
+// they were, and from which time on that can be had: later than since if the file of something older is gone.
+func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
+	all, err := d.list()
+	if err != nil {
+		return nil, since, fmt.Errorf("pcap: folder: %w", unnamed(err))
+	}
+	from = since
+	taken := map[string]bool{}
+	for _, old := range d.marks {
+		if old.Offset == 0 || old.Last < since.UnixNano() {
+			continue
+		}
+		f := d.find(old, all, taken)
+		if f == nil {
+			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(from) {
+				from = gone
+			}
+			continue
+		}
+		if taken[f.Name] = true; !f.Whole {
+			d.pending[f.Name] = f
+		}
+		files = append(files, f)
+	}
+	return files, from, nil
+}
+
+// find returns the file of all that old describes, nil if it is gone. Those of its name or inode are looked at first.
+func (d *Dir) find(old *Mark, all []Mark, taken map[string]bool) *File {
+	for _, alike := range []bool{true, false} {
+		for i := range all {
+			m := &all[i]
+			if same := m.Name == old.Name || m.Inode == old.Inode; same != alike || taken[m.Name] {
+				continue
+			}
+			f := &File{Path: filepath.Join(d.cfg.Path, m.Name), Mark: *m}
+			b, err := begin(f.Path)
+			if err != nil {
+				continue
+			}
+			if b.describe(&f.Mark); f.continues(old, &b) {
+				f.follow(old)
+				if old.Whole { // what it grew by is another matter
+					f.Size, f.Mod, f.Changed, f.Whole = old.Size, old.Mod, old.Changed, true
+				}
+				return f
+			}
+		}
+	}
+	return nil
 }

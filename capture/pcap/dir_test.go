@@ -1,7 +1,6 @@
 package pcap
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -55,13 +54,21 @@ func (f *folder) open() *Dir {
 	return d
 }
 
+// reopen returns a Dir that remembers what d does, as after a restart.
+func (f *folder) reopen(d *Dir) *Dir {
+	f.t.Helper()
+	next := f.open()
+	next.Remember(d.Marks())
+	return next
+}
+
 // poll wants these names ready, in this order.
 func (f *folder) poll(d *Dir, now time.Time, want ...string) Look {
 	f.t.Helper()
 	l, err := d.Poll(now)
 	var got []string
 	for _, p := range l.Ready {
-		got = append(got, filepath.Base(p))
+		got = append(got, filepath.Base(p.Path))
 	}
 	if err != nil || !slices.Equal(got, want) {
 		f.t.Errorf("ready = %v, %v, want %v", got, err, want)
@@ -72,9 +79,11 @@ func (f *folder) poll(d *Dir, now time.Time, want ...string) Look {
 func (f *folder) done(d *Dir, names ...string) {
 	f.t.Helper()
 	for _, name := range names {
-		if err := d.Done(filepath.Join(f.cfg.Path, name)); err != nil {
-			f.t.Error(err)
+		file := d.pending[name]
+		if file == nil {
+			f.t.Fatalf("%s was not ready", name)
 		}
+		d.Done(file)
 	}
 }
 
@@ -91,16 +100,13 @@ func TestFilesOfAFolderComeOnceAndInOrder(t *testing.T) {
 	}
 	f.done(d, "c.pcap", "a.pcap")
 	f.poll(d, noon, "b.pcap")
-	d = f.open() // killed: b.pcap was read and not acknowledged
+	d = f.reopen(d) // killed: b.pcap was read and not acknowledged
 	if l := f.poll(d, noon, "b.pcap"); l.Known != 2 {
 		t.Errorf("known = %d, want 2", l.Known)
 	}
 	f.done(d, "b.pcap")
 	f.put("e.pcap", f.file(6), -time.Minute) // the next: d.pcap is finished
 	f.poll(d, noon.Add(time.Minute), "d.pcap")
-	if err := d.Done("z.pcap"); err == nil {
-		t.Error("done: err = nil for a file that was not ready")
-	}
 }
 
 func TestNewestFileIsReadWhenItHasSettled(t *testing.T) {
@@ -149,12 +155,12 @@ func TestFileIsKnownAgainByWhatIsInIt(t *testing.T) {
 		if l := f.poll(d, noon, "3.pcap"); l.Known != 3 {
 			t.Errorf("known = %d, want 3", l.Known)
 		}
-		d = f.open()
+		d = f.reopen(d)
 	}
 	f.poll(d, noon, "3.pcap")
 	f.done(d, "3.pcap")
 	f.put("0.pcap", f.file(0), time.Hour)
-	if l := f.poll(f.open(), noon); l.Known != 5 {
+	if l := f.poll(f.reopen(d), noon); l.Known != 5 {
 		t.Errorf("known = %d, want 5", l.Known)
 	}
 }
@@ -238,7 +244,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		}
 		f.poll(d, noon.Add(time.Duration(i)*time.Minute), name(i))
 		f.done(d, name(i))
-		if n := len(f.open().done.files); n > 3 {
+		if n := len(f.reopen(d).marks); n > 3 {
 			t.Fatalf("remembered = %d, want 3 at most", n)
 		}
 	}
@@ -251,7 +257,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	f.put("10.pcap", f.file(10), 0)
 	f.poll(d, late, "10.pcap")
 	f.done(d, "10.pcap")
-	if n := len(f.open().done.files); n != 2 {
+	if n := len(f.reopen(d).marks); n != 2 {
 		t.Errorf("remembered = %d, want the two that are there", n)
 	}
 	f.put("11.pcap", f.file(11), time.Hour)
@@ -261,28 +267,31 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 }
 
-func TestStateIsOldOrNewAndOurs(t *testing.T) {
+// TestTheStateOfAnEarlierVersionIsReadOrRefused: files that it says were read are not read again; another file is told
+// from ours.
+func TestTheStateOfAnEarlierVersionIsReadOrRefused(t *testing.T) {
 	f := newFolder(t)
 	f.put("a.pcap", f.file(1), 2*time.Hour)
 	f.put("b.pcap", f.file(2), time.Hour)
 	d := f.open()
 	f.poll(d, noon, "a.pcap", "b.pcap")
-	f.done(d, "a.pcap")
-	before, err := os.ReadFile(f.cfg.State)
-	if err != nil {
+	m := d.pending["a.pcap"].Mark
+	state := fmt.Sprintf(`{"version":1,"files":[{"name":"a.pcap","size":%d,"mod":%d,"changed":%d,"inode":%d,"head":%q,`+
+		`"packed":false,"seen":%d}]}`, m.Size, m.Mod, m.Changed, m.Inode, m.Head, noon.Unix())
+	if err := os.WriteFile(f.cfg.State, []byte(state), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(f.cfg.State+".next", 0o700); err != nil { // no room to write the next one
-		t.Fatal(err)
+	d = f.open()
+	if l := f.poll(d, noon, "b.pcap"); l.Known != 1 {
+		t.Errorf("known = %d, want 1", l.Known)
 	}
-	if err := d.Done("b.pcap"); err == nil {
-		t.Error("done: err = nil, want why the state was not kept")
+	if marks, _ := d.Changes(nil); len(marks) != 1 || marks[0].Name != "a.pcap" {
+		t.Errorf("changes = %d, want the one that was taken over", len(marks))
 	}
-	if after, err := os.ReadFile(f.cfg.State); err != nil || !bytes.Equal(after, before) {
-		t.Errorf("state = %d bytes, %v, want the %d of before", len(after), err, len(before))
+	f.put("c.pcap", f.file(1), time.Hour) // the same under another name
+	if l := f.poll(d, noon, "b.pcap"); l.Known != 2 {
+		t.Errorf("known = %d, want 2", l.Known)
 	}
-	f.poll(d, noon)
-	f.poll(f.open(), noon, "b.pcap")
 	for _, broken := range []string{"", "{", `{"version":2}`} {
 		if err := os.WriteFile(f.cfg.State, []byte(broken), 0o600); err != nil {
 			t.Fatal(err)
@@ -294,5 +303,40 @@ func TestStateIsOldOrNewAndOurs(t *testing.T) {
 	f.cfg.Pattern = "["
 	if _, err := OpenDir(f.cfg); err == nil {
 		t.Error("pattern: err = nil, want an error")
+	}
+}
+
+// TestAFileOfTheSameInodeThatBeginsOtherwiseIsNew: a ring gives the inode of the file that it deletes to the next one.
+func TestAFileOfTheSameInodeThatBeginsOtherwiseIsNew(t *testing.T) {
+	f := newFolder(t)
+	f.put("a.pcap", f.file(1)[:200], time.Hour)
+	d := f.open()
+	f.poll(d, noon, "a.pcap")
+	d.pending["a.pcap"].Offset = 200
+	f.done(d, "a.pcap")
+	f.put("a.pcap", f.file(1), time.Hour)
+	f.poll(d, noon, "a.pcap")
+	if got := d.pending["a.pcap"].Offset; got != 200 {
+		t.Errorf("grown: read from %d, want 200", got)
+	}
+	f.done(d, "a.pcap")
+	for _, other := range [][]byte{f.file(2), f.file(1)[:300]} { // written over, cut
+		f.put("a.pcap", other, time.Hour)
+		f.poll(d, noon, "a.pcap")
+		if got := d.pending["a.pcap"].Offset; got != 0 {
+			t.Errorf("another file: read from %d, want 0", got)
+		}
+		f.done(d, "a.pcap")
+	}
+}
+
+// TestAFileThatIsStillWrittenSaysWhenItBegins, so that others can wait for it.
+func TestAFileThatIsStillWrittenSaysWhenItBegins(t *testing.T) {
+	f := newFolder(t)
+	f.put("a.pcap", f.file(7), time.Hour)
+	f.put("b.pcap", f.file(9), time.Second)
+	l, err := f.open().Poll(noon)
+	if want := time.Unix(9, 0).UTC(); err != nil || !l.Grows.Equal(want) {
+		t.Errorf("grows = %v, %v, want %v", l.Grows, err, want)
 	}
 }

@@ -80,6 +80,13 @@ func (g *nextGeneration) next(r *record) error {
 	}
 }
 
+func (g *nextGeneration) unread() int {
+	if g.size == 0 {
+		return 0
+	}
+	return g.body + 4
+}
+
 // leave steps over what is left of a block, which must end with its size.
 func (g *nextGeneration) leave() error {
 	if g.size == 0 {

@@ -55,6 +55,8 @@ func DefaultConfig() Config {
 type frames interface {
 	// next sets r to the next frame, borrowed until the call after. io.EOF is a clean end.
 	next(r *record) error
+	// unread returns how many bytes of the frame that next gave last are still in the buffer.
+	unread() int
 }
 
 // A record is a frame as a file keeps it.
@@ -79,6 +81,7 @@ type Source struct {
 	file    io.Closer
 	size    int64
 	taken   *counted
+	content *content
 	read    frames
 	record  record // the frame whose packets are given
 	coming  record // the next, as far as it has been read
@@ -127,9 +130,10 @@ func standardInput() *os.File {
 // New reads a capture file from r. name is what errors call it.
 func New(name string, r io.Reader, cfg Config) (*Source, error) {
 	s := &Source{name: name, size: -1, taken: &counted{r: r}, latest: time.Unix(0, 0).UTC()}
-	plain, _, err := decompress(s.taken, cfg)
+	var err error
+	s.content, err = decompress(s.taken, cfg)
 	if err == nil {
-		s.read, err = open(plain, &s.counts.Kernel)
+		s.read, err = open(s.content.Reader, &s.counts.Kernel)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pcap: %s: %w", name, plainly(err))

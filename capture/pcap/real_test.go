@@ -172,15 +172,13 @@ func TestRingOfEditcapIsReadWhole(t *testing.T) {
 		t.Fatalf("ready = %d, %v, want a file for each ten of %d frames", len(l.Ready), err, len(want))
 	}
 	var got []seen
-	for _, path := range l.Ready {
-		b, err := os.ReadFile(path)
+	for _, one := range l.Ready {
+		b, err := os.ReadFile(one.Path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, wholly(t, b)...)
-		if err := d.Done(path); err != nil {
-			t.Fatal(err)
-		}
+		d.Done(one)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("frames = %d, want the %d of the capture", len(got), len(want))

@@ -45,7 +45,7 @@ func (l *ledger) balance(inFlight bool) error {
 		sum("excerpts."+name+".made", x.Made, x.Put+x.Suppressed.total())
 		sum("excerpts."+name+".put", x.Put, x.Acknowledged+x.Pending)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, l.balanceStore())...)
 }
 
 // write writes l as JSON.

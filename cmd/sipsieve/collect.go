@@ -44,13 +44,16 @@ type parcel struct {
 }
 
 // A collector puts the events of all domains in order, minimises them for each purpose, and puts them on the bus.
+// What is of a file waits for the bus and goes behind what is live; what is live never waits for a file's.
 type collector struct {
 	d       *daemon
-	in      chan tagged
+	in      chan tagged // of live domains
+	files   chan tagged // of files and folders
 	out     chan parcel
 	tally   *tally
 	mergers []*pipeline.Merger
 	pending []policy.Excerpt
+	backlog backlog
 	waits   bool // what was taken last is of a file
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
@@ -62,56 +65,90 @@ type collector struct {
 }
 
 func newCollector(d *daemon) *collector {
-	return &collector{d: d, in: make(chan tagged, 64), out: make(chan parcel, waitLimit),
-		tally: newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+	return &collector{d: d, in: make(chan tagged, 64), files: make(chan tagged, 64), out: make(chan parcel, waitLimit),
+		backlog: backlog{out: make(chan parcel, waitLimit)},
+		tally:   newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.
-func (c *collector) close() { close(c.in) }
+func (c *collector) close() {
+	close(c.in)
+	close(c.files)
+}
 
-// run is the only goroutine that touches the purposes. It returns when everything is put, or given up when ctx ends.
+// of returns where flows of dom are sent.
+func (c *collector) of(dom *pipeline.Domain) chan<- tagged {
+	if dom.Waits() {
+		return c.files
+	}
+	return c.in
+}
+
+// run returns when everything is put, or given up when ctx ends.
 func (c *collector) run(ctx context.Context) error {
-	c.mergers = make([]*pipeline.Merger, len(c.d.feeds))
 	done := make(chan error, 1)
 	go func() { done <- c.put(ctx) }()
+	c.collect()
+	return <-done
+}
+
+// collect makes parcels of what comes in until no domain sends any more. No other goroutine touches the purposes.
+func (c *collector) collect() {
+	c.mergers = make([]*pipeline.Merger, len(c.d.feeds))
 	ticker := time.NewTicker(putWait)
 	defer ticker.Stop()
-	for open := true; open; {
+	live, files := c.in, c.files
+	for live != nil || files != nil || len(c.backlog.waiting) > 0 {
+		ready, out, next := c.backlog.offers(files)
 		select {
-		case t, more := <-c.in:
-			if open = more; more {
+		case t, open := <-live:
+			if open {
 				c.take(t)
+			} else {
+				live = nil
 			}
+		case t, open := <-ready:
+			if open {
+				c.take(t)
+			} else {
+				files = nil
+			}
+		case out <- next:
+			c.backlog.sent()
 		case l := <-c.lost:
 			c.note(l)
 		case <-ticker.C:
+			c.waits = false
 			c.announce(lossWait)
 			c.flush()
+			c.backlog.flush()
 			c.save()
 		}
 	}
+	c.waits = false
 	c.announce(0)
-	c.waits = true
-	c.flush()
-	c.save()
+	c.finish()
 	close(c.out)
-	return <-done
+	close(c.backlog.out)
 }
 
 func (c *collector) take(t tagged) {
 	c.waits = t.domain.Waits()
 	if t.ended {
 		close(t.taken)
-		c.flush()
 		c.mergers[t.feed] = nil
-		if t.done != nil {
-			c.out <- parcel{done: t.done}
+		if c.waits {
+			c.backlog.then(t.done)
+		} else {
+			c.flush()
 		}
 		return
 	}
 	if c.mergers[t.feed] == nil {
-		c.mergers[t.feed] = pipeline.NewMerger(t.domain)
-		c.mergers[t.feed].Keep = c.keep
+		m := pipeline.NewMerger(t.domain)
+		m.Keep = c.keep
+		m.Cut = func(cut *pipeline.Cut, saved []track.Saved) { c.cut(t.feed, cut, saved) }
+		c.mergers[t.feed] = m
 	}
 	c.mergers[t.feed].Add(t.flow, c.tell)
 }
@@ -122,7 +159,9 @@ func (c *collector) tell(ev *track.Event) {
 	for i := range c.d.purposes {
 		c.add(i, &r)
 	}
-	if len(c.pending) >= putLimit {
+	if c.waits {
+		c.backlog.fill()
+	} else if len(c.pending) >= putLimit {
 		c.flush()
 	}
 }
@@ -143,23 +182,22 @@ func (c *collector) add(i int, r *cpni.Record) {
 		c.tally.suppress(i, "expired", 1)
 		return
 	}
+	if c.waits {
+		c.backlog.excerpts = append(c.backlog.excerpts, x)
+		return
+	}
 	c.pending = append(c.pending, x)
 }
 
-// flush sends what is pending on its way. A file waits for room, what is live does not.
+// flush sends what is pending of live domains on its way, as far as there is room.
 func (c *collector) flush() {
 	for len(c.pending) > 0 {
 		n := min(len(c.pending), putLimit)
-		p := parcel{excerpts: c.pending[:n:n]}
-		if c.waits {
-			c.out <- p
-		} else {
-			select {
-			case c.out <- p:
-			default:
-				c.shed()
-				return
-			}
+		select {
+		case c.out <- parcel{excerpts: c.pending[:n:n]}:
+		default:
+			c.shed()
+			return
 		}
 		c.pending = append(make([]policy.Excerpt, 0, putLimit), c.pending[n:]...)
 	}
@@ -170,7 +208,7 @@ func (c *collector) flush() {
 func (c *collector) put(ctx context.Context) (err error) {
 	sink := c.d.bus.Publisher(nil)
 	gone := 0
-	for p := range c.out {
+	for p, open := c.next(); open; p, open = c.next() {
 		switch {
 		case p.done == nil:
 			if err == nil {
@@ -181,7 +219,7 @@ func (c *collector) put(ctx context.Context) (err error) {
 			}
 		case err == nil:
 			if err := p.done(); err != nil {
-				c.d.log.Error("a file is read again at the next start", "err", err)
+				c.d.log.Error("checkpoint", "err", err)
 			}
 		}
 	}

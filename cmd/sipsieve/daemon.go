@@ -40,8 +40,8 @@ type daemon struct {
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
-	journal   *checkpoint.Log       // nil without live sources
-	kept      checkpoint.SavedCalls // of it, until they are restored
+	journal   *checkpoint.Log   // of live sources; nil without one
+	logs      []*checkpoint.Log // that and those of folders
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool
@@ -167,7 +167,9 @@ func (d *daemon) openSources() error {
 	plan := d.plan(d.Shards, true)
 	plan.Saves = d.journal != nil
 	dom := pipeline.New(live, plan).Named(keys...)
-	d.restore(dom)
+	if err := d.restore(dom); err != nil {
+		return err
+	}
 	d.feeds = append(d.feeds, feedOf(liveFeed, d.trunks, dom))
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
@@ -197,8 +199,8 @@ func (d *daemon) run(ctx context.Context) error {
 	for i := range d.feeds {
 		readers.Go(func() error { d.follow(ctx, i); return nil })
 	}
-	if d.journal != nil {
-		go d.journal.Run()
+	for _, l := range d.logs {
+		go l.Run()
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
@@ -208,8 +210,8 @@ func (d *daemon) run(ctx context.Context) error {
 	d.ready.Store(false)
 	d.collector.close()
 	err := <-collected
-	if d.journal != nil {
-		err = errors.Join(err, d.journal.Close())
+	for _, l := range d.logs {
+		err = errors.Join(err, l.Close())
 	}
 	d.drain(drain)
 	stop()
@@ -287,6 +289,7 @@ func (d *daemon) ledger() *ledger {
 		f.addTo(l)
 	}
 	d.collector.tally.addTo(l)
+	d.addStore(l)
 	return l
 }
 

@@ -147,8 +147,11 @@ func (s *sourceConfig) files() ([]string, error) {
 		return nil, err
 	}
 	look, err := dir.Poll(time.Now())
-	slices.Reverse(look.Ready)
-	return look.Ready, err
+	var paths []string
+	for _, f := range slices.Backward(look.Ready) {
+		paths = append(paths, f.Path)
+	}
+	return paths, err
 }
 
 // wide returns x as it is examined: with every tunnel, and with more ports than are configured.

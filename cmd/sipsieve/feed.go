@@ -18,6 +18,8 @@ type feed struct {
 	// is none any more.
 	open func(context.Context) (*pipeline.Domain, func(error) error, error)
 
+	folder *folder // whose files the domains read; nil of another source
+
 	mu   sync.Mutex
 	now  *pipeline.Domain // that runs; nil between two
 	past *ledger          // what the domains before it have counted
@@ -86,7 +88,7 @@ func (f *feed) state(key string) (state string) {
 	switch {
 	case f.over:
 		return stateEnded
-	case f.now == nil:
+	case f.now == nil, f.folder != nil && f.folder.idle.Load():
 		return stateWaiting
 	}
 	switch known, reading := f.now.Reading(key); {
@@ -139,7 +141,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		}
 		taken := make(chan struct{})
 		last.taken = taken
-		d.collector.in <- last
+		d.collector.of(dom) <- last
 		<-taken // legs and devices are counted by the collector
 		f.end()
 	}
@@ -150,7 +152,7 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 	ended := make(chan error, 1)
 	go func() { ended <- dom.Run(ctx) }()
 	for f := range dom.Flows() {
-		d.collector.in <- tagged{feed: number, domain: dom, flow: f}
+		d.collector.of(dom) <- tagged{feed: number, domain: dom, flow: f}
 	}
 	return <-ended
 }

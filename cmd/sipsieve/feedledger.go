@@ -25,8 +25,12 @@ func feedsOf(s capture.Source) []hep.Stats {
 	switch s := unpaced(s).(type) {
 	case *hep.Source:
 		return []hep.Stats{s.Stats()}
-	case interface{ Feeds() []hep.Stats }:
+	case *captureFiles:
 		return s.Feeds()
+	case *folderSource:
+		return feedsOf(s.Source)
+	case *hep.File:
+		return []hep.Stats{s.Stats()}
 	}
 	return nil
 }

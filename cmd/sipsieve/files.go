@@ -64,15 +64,10 @@ func openFiles(paths []string, in feedIn) (*captureFiles, error) {
 
 // openFile opens one capture file, as s says.
 func (s *sourceConfig) openFile(path string, base uint64) (*captureFiles, error) {
-	c := pcap.DefaultConfig()
-	var err error
-	if c.Ports, err = s.portRanges(); err != nil {
+	c, err := s.fileConfig(base)
+	if err != nil {
 		return nil, err
 	}
-	if c.Tunnels, err = s.tunnels(); err != nil {
-		return nil, err
-	}
-	c.StreamBase = base
 	one, err := pcap.Open(path, c)
 	if err != nil {
 		return nil, err

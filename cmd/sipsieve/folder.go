@@ -2,35 +2,62 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
-	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/capture/hep"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/track"
 )
 
-// lookEvery is how often a folder is looked at for files that are finished.
-const lookEvery = time.Second
+const (
+	// lookEvery is how often a folder is looked at for files that are finished.
+	lookEvery = time.Second
+	// rereadSpan is how much before the last cut is read again at a start, packet time: registrations are refreshed
+	// within an hour as a rule, and the calls that began since then are known again with their texts. Those that began
+	// earlier are restored from the checkpoint log.
+	rereadSpan = time.Hour
+	// leastWait is how long frames wait at least for a file that is still written and may have earlier ones.
+	leastWait = 10 * time.Second
+)
 
-// A folder opens the files of a folder one after the other. A file is done when all that comes of it is durable.
+// A folder reads the files of a directory source as one domain. Its checkpoint log has how far they have been read and
+// the calls that were open then.
 type folder struct {
 	d      *daemon
 	key    string
 	source *sourceConfig
 	base   uint64
-	ready  []string
-	ails   string // what look said last
+	log    *checkpoint.Log
+	dir    *pcap.Dir
+	last   string // what look failed with last
+	idle   atomic.Bool
 
-	mu    sync.Mutex
-	dir   *pcap.Dir       // under mu
-	given map[string]bool // paths that were opened and are not done; under mu
-	left  map[string]bool // paths that this run reads no further, and the next reads again; under mu
+	since    time.Time    // what is read again begins here; EndOfTime if nothing is
+	again    []*pcap.File // that are read again
+	begun    bool         // a domain was opened
+	retrying map[*pcap.File]*retry
+}
+
+// A folderPosition is how far the files of a folder have been read, as far as that has changed.
+type folderPosition struct {
+	marks     []pcap.Mark
+	forgotten []string
+	but       map[track.Key]bool // calls that the log has and that were restored from it
+}
+
+// A folderCut is what the last entry of a cut says.
+type folderCut struct {
+	Clock int64 `json:"clock"` // of the domain, nanoseconds since 1970
 }
 
 // openFolder returns the feed of a folder's files.
@@ -40,83 +67,167 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, given: map[string]bool{},
-		left: map[string]bool{}}
-	return newFeed(name, d.trunks, f.next), nil
+	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, since: pipeline.EndOfTime,
+		retrying: map[*pcap.File]*retry{}}
+	f.idle.Store(true)
+	if f.log, err = d.openLog(name+".checkpoint", true); err != nil {
+		return nil, err
+	}
+	if err := f.remember(); err != nil {
+		return nil, err
+	}
+	feed := newFeed(name, d.trunks, f.next)
+	feed.folder = f
+	return feed, nil
 }
 
-// next waits for a file that is finished and opens it. It returns io.EOF when ctx ends, and an error that says what
-// ails the folder or one of its files; the next ones follow.
+// remember takes over what the checkpoint log says was read.
+func (f *folder) remember() error {
+	files, last, err := f.log.Files()
+	if err != nil || last == nil {
+		return err
+	}
+	var cut folderCut
+	err = json.Unmarshal(last, &cut)
+	var marks []pcap.Mark
+	for _, b := range files {
+		var m pcap.Mark
+		err = errors.Join(err, json.Unmarshal(b, &m))
+		marks = append(marks, m)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: checkpoint: %w", f.key, err)
+	}
+	f.dir.Remember(marks)
+	again, gone, err := f.dir.Again(time.Unix(0, cut.Clock).Add(-rereadSpan))
+	if err != nil {
+		return nil // the folder is not there: next says so
+	}
+	if len(again) > 0 {
+		f.again, f.since = again, gone
+	}
+	return nil
+}
+
+// next returns a domain of what there is and what will be in the folder, io.EOF when ctx has ended. A domain ends when
+// nothing has come for as long as a call may last.
 func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error, error) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for ctx.Err() == nil {
-		if len(f.ready) > 0 {
-			path := f.ready[0]
-			f.ready = f.ready[1:]
-			return f.open(path)
+	if ctx.Err() != nil {
+		return nil, nil, io.EOF
+	}
+	c, err := f.source.fileConfig(f.base)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &folderSource{folder: f, series: pcap.NewSeries(c), closed: make(chan struct{}), heard: time.Now()}
+	if s.Source = s.series; f.source.HEP {
+		s.Source = hep.Unwrapped(s.series, f.source.HEPPort)
+	}
+	plan := f.d.plan(f.d.Shards, false)
+	plan.Saves, plan.Eager = f.d.Calls.Journal, true
+	if f.begun {
+		return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
+	}
+	f.begun = true
+	s.series.Resume(f.since, f.again...)
+	s.again, s.but = s.series.Again(), map[track.Key]bool{}
+	calls, err := f.saved(plan.Shards, s.but)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan.Resume = func(shard int, t *track.Tracker) { f.restore(calls[shard], t) }
+	f.again = nil
+	return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
+}
+
+// saved returns the calls of the log that began before what is read again, by shard, and notes their names.
+func (f *folder) saved(shards int, names map[track.Key]bool) ([][]checkpoint.Restorable, error) {
+	list := make([][]checkpoint.Restorable, shards)
+	if !f.d.Calls.Journal {
+		return list, nil
+	}
+	err := f.log.Calls(func(c checkpoint.Restorable) {
+		if c.Saved.First().Before(f.since) {
+			i := int(c.Saved.Shard()[0]) % shards
+			list[i] = append(list[i], c)
+			names[c.Saved.Name] = true
 		}
-		if err := f.news(f.look()); err != nil {
-			return nil, nil, err
-		}
-		if len(f.ready) > 0 {
+	})
+	return list, err
+}
+
+// restore gives calls to t.
+func (f *folder) restore(calls []checkpoint.Restorable, t *track.Tracker) {
+	if len(calls) == 0 {
+		return
+	}
+	t.Seamless()
+	for _, c := range calls {
+		if t.Restore(c.Saved, c.Facts) != nil {
+			f.log.Reject()
 			continue
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
+		f.log.Accept()
 	}
-	return nil, nil, io.EOF
 }
 
-// news returns what ails the folder, once, until it is something else.
+// save returns what hands over to the log what is to be kept of a cut.
+func (f *folder) save(cut *pipeline.Cut, entries []checkpoint.Entry) func() error {
+	p, ok := cut.Position.(*folderPosition)
+	if ok {
+		for i := range p.marks {
+			body, _ := json.Marshal(&p.marks[i])
+			entries = append(entries, checkpoint.Entry{Kind: checkpoint.FileEntry, Name: nameOf(p.marks[i].Name), Body: body})
+		}
+		for _, name := range p.forgotten {
+			entries = append(entries, checkpoint.Entry{Kind: checkpoint.GoneEntry, Name: nameOf(name)})
+		}
+	}
+	body, _ := json.Marshal(folderCut{cut.Clock().UnixNano()})
+	entries = append(entries, checkpoint.Entry{Kind: checkpoint.CutEntry, Body: body})
+	return func() error {
+		if ok && cut.Whole() {
+			f.log.PutWhole(entries, p.but)
+		} else {
+			f.log.Put(entries)
+		}
+		return nil
+	}
+}
+
+// nameOf returns what the checkpoint log calls a file.
+func nameOf(file string) (k track.Key) {
+	h := sha256.Sum256([]byte("file " + file))
+	copy(k[:], h[:])
+	return k
+}
+
+// news returns what failed at the last look, once, until it is something else.
 func (f *folder) news(err error) error {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text == f.ails {
+	if text == f.last {
 		return nil
 	}
-	f.ails = text
+	f.last = text
 	return err
 }
 
-// look asks the Dir, once all that it told of before is done.
-func (f *folder) look() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.given) > 0 {
-		return nil
+// fileConfig returns how the files of s are read; base keeps their stream numbers apart from those of others.
+func (s *sourceConfig) fileConfig(base uint64) (c pcap.Config, err error) {
+	c = pcap.DefaultConfig()
+	c.StreamBase = base
+	if c.Ports, err = s.portRanges(); err != nil {
+		return c, err
 	}
-	l, err := f.dir.Poll(time.Now())
-	f.ready = slices.DeleteFunc(l.Ready, func(path string) bool { return f.left[path] })
-	return err
+	c.Tunnels, err = s.tunnels()
+	return c, err
 }
 
-// open opens a file.
-func (f *folder) open(path string) (*pipeline.Domain, func(error) error, error) {
-	f.mu.Lock()
-	f.given[path] = true
-	f.mu.Unlock()
-	done := func(ended error) error { return f.done(path, ended) }
-	one, err := f.source.openFile(path, f.base)
-	if err != nil {
-		return nil, nil, errors.Join(err, done(err))
-	}
-	return pipeline.New([]capture.Source{one}, f.d.plan(f.d.Shards, false)).Named(f.key), done, nil
-}
-
-// done takes note that a file is done with; ended is what ended it early. One that is no capture from some place on is
-// never more than that, but what the system refuses now it may give at the next start.
-func (f *folder) done(path string, ended error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.given, path)
-	if refused := syscall.Errno(0); errors.As(ended, &refused) {
-		f.left[path] = true
-		return nil
-	}
-	return f.dir.Done(path)
+// longestWait returns how long frames wait for a file that is still written: as long as one that has not grown does.
+func (f *folder) longestWait() time.Duration {
+	d, _ := f.source.settle()
+	return max(d, leastWait)
 }

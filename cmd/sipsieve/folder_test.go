@@ -1,22 +1,44 @@
 package main
 
 import (
-	"context"
+	"bytes"
 	"errors"
-	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
 )
 
-// TestFolderThatIsGoneIsToldOfOnce takes a folder away, brings it back and takes it away again.
-func TestFolderThatIsGoneIsToldOfOnce(t *testing.T) {
+// folderAt returns the Source of a folder, and what is logged of it.
+func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
+	t.Helper()
+	s := demoSetup(t, "")
+	s.State = t.TempDir()
+	s.Source = []sourceConfig{{Type: "directory", Path: path, Settle: "1m"}}
+	said := new(bytes.Buffer)
+	d := &daemon{setup: s, log: slog.New(slog.NewTextHandler(said, nil)), troubles: map[string]string{}}
+	dir, err := s.Source[0].openDir("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &folder{d: d, key: "source.0", source: &s.Source[0], dir: dir, retrying: map[*pcap.File]*retry{}}
+	f.idle.Store(true)
+	series := pcap.NewSeries(pcap.DefaultConfig())
+	return &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), heard: time.Now()}, said
+}
+
+// TestFolderThatIsGoneIsReportedOnce takes a folder away, brings it back and takes it away again.
+func TestFolderThatIsGoneIsReportedOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
-	f := folderAt(t, dir)
+	s, said := folderAt(t, dir)
 	for i, step := range []struct{ there, told bool }{{false, true}, {false, false}, {true, false}, {false, true}} {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
@@ -26,61 +48,131 @@ func TestFolderThatIsGoneIsToldOfOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := f.news(f.look()) != nil; got != step.told {
-			t.Errorf("step %d: told = %v, want %v", i, got, step.told)
+		said.Reset()
+		if s.look(); (said.Len() > 0) != step.told {
+			t.Errorf("step %d: said = %q, want something: %v", i, said, step.told)
 		}
 	}
 }
 
-// TestFolderThatIsGoneIsWaitedFor asks a folder that is gone for its next file: only the end of the wait ends it.
+// TestFolderThatIsGoneIsWaitedFor asks a folder that is gone for a packet: only Close ends the wait.
 func TestFolderThatIsGoneIsWaitedFor(t *testing.T) {
-	f := folderAt(t, filepath.Join(t.TempDir(), "spool"))
-	if _, _, err := f.next(context.Background()); err == nil {
-		t.Error("a folder that is not there: no error")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if _, _, err := f.next(ctx); ctx.Err() == nil {
-		t.Errorf("the second look came back at once with %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := folderAt(t, filepath.Join(t.TempDir(), "spool"))
+		began := time.Now()
+		time.AfterFunc(time.Hour, func() { _ = s.Close() })
+		if _, err := s.Next(); !errors.Is(err, io.EOF) || time.Since(began) < time.Hour {
+			t.Errorf("err = %v after %v, want the end after an hour", err, time.Since(began))
+		}
+	})
 }
 
-// TestAFileThatTheSystemRefusesIsReadAtTheNextStart has a disk that fails in the middle of one file of two.
-func TestAFileThatTheSystemRefusesIsReadAtTheNextStart(t *testing.T) {
-	dir, capture := t.TempDir(), append([]byte("\xd4\xc3\xb2\xa1\x02\x00\x04\x00"), make([]byte, 16)...)
-	old := time.Now().Add(-time.Hour)
-	for _, name := range []string{"1.pcap", "2.pcap"} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.WriteFile(path, append(capture, name...), 0o600), os.Chtimes(path, old, old)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f := folderAt(t, dir)
-	ended := []error{fmt.Errorf("pcap: after frame 7: %w", syscall.EIO), pcap.ErrTruncated}
-	if err := f.look(); err != nil || len(f.ready) != len(ended) {
-		t.Fatalf("ready = %d, err = %v, want 2, nil", len(f.ready), err)
-	}
-	for i, path := range f.ready {
-		if err := f.done(path, ended[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := f.look(); err != nil || len(f.ready) != 0 {
-		t.Errorf("in the same run: ready = %d, err = %v, want 0, nil", len(f.ready), err)
-	}
-	f.left = map[string]bool{} // as at the next start
-	if err := f.look(); err != nil || len(f.ready) != 1 || filepath.Base(f.ready[0]) != "1.pcap" {
-		t.Errorf("at the next start: ready = %d, err = %v, want the first file", len(f.ready), err)
-	}
-}
-
-func folderAt(t *testing.T, path string) *folder {
+// spool writes frames into files of a folder that have settled, and returns their paths.
+func spool(t *testing.T, dir string, frames []capturetest.Frame, files int) (paths []string) {
 	t.Helper()
-	cfg := pcap.DefaultDirConfig()
-	cfg.Path, cfg.State = path, filepath.Join(t.TempDir(), "read")
-	dir, err := pcap.OpenDir(cfg)
-	if err != nil {
+	for i := range files {
+		path := filepath.Join(dir, string(rune('a'+i))+".pcap")
+		some := frames[len(frames)*i/files : len(frames)*(i+1)/files]
+		if err := os.WriteFile(path, pcapFile(t, some), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
+func pcapFile(t *testing.T, frames []capturetest.Frame) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := capturetest.WritePcap(&b, frames); err != nil {
 		t.Fatal(err)
 	}
-	return &folder{dir: dir, given: map[string]bool{}, left: map[string]bool{}}
+	return b.Bytes()
+}
+
+// readFolder reads s until nothing is at hand for a while, and returns the times of the packets.
+func readFolder(t *testing.T, s *folderSource) (times []time.Time) {
+	t.Helper()
+	timer := time.AfterFunc(30*time.Minute, func() { _ = s.Close() })
+	defer timer.Stop()
+	for {
+		p, err := s.Next()
+		if err != nil {
+			return times
+		}
+		if !p.Bare() {
+			times = append(times, p.Time)
+		}
+	}
+}
+
+// TestAFileThatTheSystemRefusesIsReadAgain has a disk that fails at one file of two: for a while the other file waits,
+// so that packets stay in order; then the other is read, and the file once it can be.
+func TestAFileThatTheSystemRefusesIsReadAgain(t *testing.T) {
+	frames := capturetest.Corpus(20, 1)
+	for _, c := range []struct {
+		fails   time.Duration
+		ordered bool
+	}{{10 * time.Second, true}, {5 * time.Minute, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := t.TempDir()
+			paths := spool(t, dir, frames, 2)
+			s, said := folderAt(t, dir)
+			l, err := s.folder.dir.Poll(time.Now().Add(time.Hour))
+			if err != nil || len(l.Ready) != 2 {
+				t.Fatalf("ready = %d, %v", len(l.Ready), err)
+			}
+			l.Ready[0].Path = "/proc/self/mem" // EIO
+			time.AfterFunc(c.fails, func() { l.Ready[0].Path = paths[0] })
+			times := readFolder(t, s)
+			if len(times) != len(frames) || slices.IsSortedFunc(times, time.Time.Compare) != c.ordered {
+				t.Errorf("%v: packets = %d, want %d, in order: %v", c.fails, len(times), len(frames), c.ordered)
+			}
+			if n := strings.Count(said.String(), "read again"); n != 1 || !strings.Contains(said.String(), "input/output error") {
+				t.Errorf("%v: said = %q, want the cause once", c.fails, said)
+			}
+		})
+	}
+}
+
+// TestAFileOfAnotherKindIsReportedAndReadNoMore puts one that is no capture file beside one that is.
+func TestAFileOfAnotherKindIsReportedAndReadNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		frames := capturetest.Corpus(5, 1)
+		paths := spool(t, dir, frames, 2)
+		if err := os.WriteFile(paths[0], []byte("no capture file"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, said := folderAt(t, dir)
+		times := readFolder(t, s)
+		if n := strings.Count(said.String(), "not a capture file"); n != 1 || len(times) != len(frames)-len(frames)/2 {
+			t.Errorf("packets = %d, said %d times: %s", len(times), n, said)
+		}
+		if l, _ := s.folder.dir.Poll(time.Now()); len(l.Ready) != 0 {
+			t.Errorf("ready = %d, want 0", len(l.Ready))
+		}
+	})
+}
+
+// TestALongSilenceEndsAFolder wants the end of a domain after as long as a call may last, not before.
+func TestALongSilenceEndsAFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		spool(t, dir, capturetest.Corpus(5, 1), 1)
+		s, _ := folderAt(t, dir)
+		began := time.Now()
+		for {
+			if _, err := s.Next(); err != nil {
+				break
+			}
+		}
+		if took, talk := time.Since(began), s.folder.d.limits.Talk; took < talk || took > talk+time.Minute {
+			t.Errorf("end after %v, want %v", took, talk)
+		}
+	})
 }

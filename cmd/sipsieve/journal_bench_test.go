@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"log/slog"
 	"path/filepath"
 	"sipsieve/capture/capturetest"
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
-	"sipsieve/store/vault"
 	"slices"
 	"testing"
 	"time"
@@ -71,16 +69,15 @@ func BenchmarkJournal(b *testing.B) {
 	opened, changed := openCalls(b, s, n)
 	c := &collector{d: &daemon{setup: s}}
 	path := filepath.Join(b.TempDir(), "calls.journal")
-	open := func() (*checkpoint.Log, checkpoint.SavedCalls) {
-		j, saved, err := checkpoint.Open(path, "0123456789abcdef", vault.Demo().Sealer("journal"),
-			slog.New(slog.DiscardHandler))
+	open := func() *checkpoint.Log {
+		j, err := checkpoint.Open(logAt(path))
 		if err != nil {
 			b.Fatal(err)
 		}
-		go j.Run()
-		return j, saved
+		return j
 	}
-	j, _ := open()
+	j := open()
+	go j.Run()
 	put := func(all []track.Saved) {
 		for i := range all {
 			c.keep(&all[i])
@@ -100,10 +97,15 @@ func BenchmarkJournal(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.StopTimer()
-	b.ReportMetric(float64(j.Report().Bytes)/n, "B/call")
+	b.ReportMetric(float64(checkpoint.Reported(j).Bytes)/n, "B/call")
 	began := time.Now()
-	j, saved := open()
-	b.Logf("%d calls read and written anew in %v", len(saved), time.Since(began))
+	j = open()
+	saved := 0
+	if err := j.Calls(func(checkpoint.Restorable) { saved++ }); err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%d calls written anew and read in %v", saved, time.Since(began))
+	go j.Run()
 	if err := j.Close(); err != nil {
 		b.Fatal(err)
 	}

@@ -28,6 +28,8 @@ type ledger struct {
 	Options       map[string]optionsLedger `json:"options"` // by trunk
 	Sources       map[string]sourceLedger  `json:"sources"` // by key in the configuration
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
+	Bus           busLedger                `json:"bus,omitzero"`    // of a daemon
+	Store         map[string]storeLedger   `json:"store,omitempty"` // of a daemon that keeps, by purpose
 }
 
 type packetLedger struct {
@@ -116,6 +118,7 @@ func newLedger() *ledger {
 		Options:       map[string]optionsLedger{},
 		Sources:       map[string]sourceLedger{},
 		Excerpts:      map[string]excerptLedger{},
+		Store:         map[string]storeLedger{},
 	}
 }
 

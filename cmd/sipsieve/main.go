@@ -63,8 +63,13 @@ func refused(err error) error {
 // findings ends a verb that has found what its exit code says.
 func findings() error { return exit{exitFindings, nil} }
 
-// execute runs one command line and returns its exit code.
+// execute runs one command line and returns its exit code. Whatever a verb writes is plain: what a file, a message or a
+// publisher of the bus wrote cannot act on the terminal that shows it.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out, complaints := &plainWriter{to: stdout}, &plainWriter{to: stderr}
+	defer out.end()
+	defer complaints.end()
+	stderr = complaints
 	root := &cobra.Command{
 		Use:   "sipsieve",
 		Short: "SIP signalling to minimised call records, on the SBC",
@@ -75,7 +80,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 	}
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
 		queryCommand(), statusCommand(), keysCommand(), doctorCommand(),

@@ -122,7 +122,8 @@ func (p *printer) writeTable() {
 	_ = w.Flush() // what ails the writer below shows when that is flushed
 }
 
-// cells returns the values of keys in body: text without its quotes, null and absent as nothing, lists with spaces.
+// cells returns the values of keys in body, each neutral: text without its quotes, null and absent as nothing, lists
+// with spaces.
 func cells(body []byte, keys []string) []string {
 	out := make([]string, len(keys))
 	var row map[string]json.RawMessage
@@ -142,11 +143,17 @@ func cell(raw json.RawMessage) string {
 	case raw[0] == '"':
 		var s string
 		_ = json.Unmarshal(raw, &s)
-		return s
+		return neutral(s)
 	case raw[0] == '[':
-		var list []string
+		var list []any
 		_ = json.Unmarshal(raw, &list)
-		return strings.Join(list, " ")
+		words := make([]string, len(list))
+		for i, v := range list {
+			words[i] = neutral(fmt.Sprint(v))
+		}
+		return strings.Join(words, " ")
+	case raw[0] == '{':
+		return neutral(string(raw))
 	}
-	return string(raw)
+	return string(raw) // a number, true or false
 }

@@ -15,6 +15,7 @@ const barEvery = 100 * time.Millisecond
 // showProgress draws how far c has been read on stderr until stop is called, which takes it away again. Nothing is
 // drawn unless stderr is a terminal, nor where records would come between, on the same terminal.
 func showProgress(stderr, stdout io.Writer, c *captureFiles) (stop func()) {
+	stderr, stdout = bare(stderr), bare(stdout)
 	if !isTerminal(stderr) || isTerminal(stdout) {
 		return func() {}
 	}

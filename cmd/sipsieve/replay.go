@@ -79,7 +79,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if f.speed > 0 {
 		source.Source = paced(source.Source, f.speed)
 	}
-	out, err := newPrinter(f.format, cmd.OutOrStdout(), setup.purposes)
+	out, err := newPrinter(f.format, bare(cmd.OutOrStdout()), setup.purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}

@@ -5,6 +5,7 @@ import (
 	enc "encoding/binary"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -139,31 +140,45 @@ func (s *site) journalPath() string { return filepath.Join(s.dir, "state", journ
 // journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
 func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
 	t.Helper()
-	file, err := os.Open(s.journalPath())
+	file, err := os.ReadFile(s.journalPath())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	kept := checkpoint.SavedCalls{}
-	err = checkpoint.Read(file, vault.Demo().Sealer("journal"), func(e *checkpoint.Entry) error {
-		kept.Take(e)
+	err = checkpoint.Read(bytes.NewReader(file), vault.Demo().Sealer("journal"), func(e *checkpoint.Entry) error {
 		plain = append(plain, e.Body...)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	copied := filepath.Join(t.TempDir(), "copy") // Open begins a log anew
+	if err := os.WriteFile(copied, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := checkpoint.Open(logAt(copied))
+	if err != nil {
+		t.Fatal(err)
+	}
 	tr := track.New(track.DefaultLimits())
 	tr.Save(track.NewKeyer(vault.Demo().TrackRoot()))
-	for _, c := range kept.InOrder() {
+	err = l.Calls(func(c checkpoint.Restorable) {
 		if err := tr.Restore(c.Saved, c.Facts); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, ev := range tr.Finish(nil) {
 		calls = append(calls, ev.Call)
 	}
 	return plain, calls
+}
+
+// logAt returns the settings of the checkpoint log at path, under the demonstration keys.
+func logAt(path string) checkpoint.Config {
+	return checkpoint.Config{Path: path, Policy: "0123456789abcdef", Sealer: vault.Demo().Sealer("journal"),
+		Log: slog.New(slog.DiscardHandler)}
 }
 
 // awaitJournalled waits until the journal has n calls, each with its ACK.

@@ -12,63 +12,88 @@ import (
 	"sipsieve/sip/track"
 )
 
-// journalName is the journal's file in the state folder.
+// journalName is the file of the live calls' checkpoint log in the state folder.
 const journalName = "calls.journal"
 
-// openJournal reads the open calls that the last run left, if there are live sources to follow them on with.
+// openJournal opens the checkpoint log of live sources, if there are any.
 func (d *daemon) openJournal() (err error) {
 	live := slices.ContainsFunc(d.Source, func(s sourceConfig) bool { return s.Type == "interface" || s.Type == "hep" })
-	path := filepath.Join(d.State, journalName)
 	switch {
 	case live && d.Calls.Journal:
-		d.journal, d.kept, err = checkpoint.Open(path, d.policy.Hash(), d.keys.Sealer("journal"), d.log)
+		d.journal, err = d.openLog(journalName, false)
 		return err
 	case !d.Calls.Journal: // what nobody reads any more is not kept
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		err = os.Remove(filepath.Join(d.State, journalName))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 	}
-	return nil
+	return err
 }
 
-// restore gives the calls of the checkpoint log to dom.
-func (d *daemon) restore(dom *pipeline.Domain) {
+// openLog opens a checkpoint log in the state folder, which is closed when the daemon stops.
+func (d *daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
+	l, err := checkpoint.Open(checkpoint.Config{Path: filepath.Join(d.State, name), Policy: d.policy.Hash(),
+		Sealer: d.keys.Sealer("journal"), Log: d.log, Cuts: cuts})
+	if err == nil {
+		d.logs = append(d.logs, l)
+	}
+	return l, err
+}
+
+// restore gives the open calls that the last run left to dom.
+func (d *daemon) restore(dom *pipeline.Domain) error {
 	if d.journal == nil {
-		return
+		return nil
 	}
 	if clock := d.journal.Clock(); clock != nil && dom.RestoreClock(clock) != nil {
 		d.journal.Refuse(track.Key{})
 	}
-	for _, c := range d.kept.InOrder() {
-		if err := dom.Restore(c.Saved, c.Facts); err != nil {
+	err := d.journal.Calls(func(c checkpoint.Restorable) {
+		if dom.Restore(c.Saved, c.Facts) != nil {
 			d.journal.Refuse(c.Saved.Name)
-			continue
+			return
 		}
 		d.journal.Accept()
-	}
-	d.kept = nil
-	r := d.journal.Report()
+	})
+	r := checkpoint.Reported(d.journal)
 	if r.Restored > 0 {
 		dom.Resume()
 	}
-	d.log.Info("journal read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken)
+	d.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken)
+	return err
 }
 
 // keep takes note of what a shard says of an open call. What purposes keep of its texts is made here and now, so that
 // no text goes any further.
-func (c *collector) keep(s *track.Saved) {
+func (c *collector) keep(s *track.Saved) { c.saved = c.entries(c.saved, s) }
+
+// entries appends to list what the checkpoint log is to have of s.
+func (c *collector) entries(list []checkpoint.Entry, s *track.Saved) []checkpoint.Entry {
 	switch {
 	case s.Name == track.Key{}:
-		c.saved = append(c.saved, checkpoint.Entry{Kind: checkpoint.ClockEntry, Body: s.State})
-		return
+		return append(list, checkpoint.Entry{Kind: checkpoint.ClockEntry, Body: s.State})
 	case s.Gone:
-		c.saved = append(c.saved, checkpoint.Entry{Kind: checkpoint.GoneEntry, Name: s.Name})
-		return
+		return append(list, checkpoint.Entry{Kind: checkpoint.GoneEntry, Name: s.Name})
 	}
 	if s.Event != nil { // before the state, so that no state is ever without it
-		c.saved = append(c.saved, checkpoint.Entry{Kind: checkpoint.FrozenEntry, Name: s.Name, Body: c.freeze(s.Event)})
+		list = append(list, checkpoint.Entry{Kind: checkpoint.FrozenEntry, Name: s.Name, Body: c.freeze(s.Event)})
 	}
-	c.saved = append(c.saved, checkpoint.Entry{Kind: checkpoint.StateEntry, Name: s.Name, Body: s.State})
+	return append(list, checkpoint.Entry{Kind: checkpoint.StateEntry, Name: s.Name, Body: s.State})
+}
+
+// cut hands over to the log of a folder how far its files were read and the calls that were open then, once everything
+// is durable that was told before.
+func (c *collector) cut(feed int, cut *pipeline.Cut, saved []track.Saved) {
+	f := c.d.feeds[feed].folder
+	if f == nil {
+		return
+	}
+	var list []checkpoint.Entry
+	for i := range saved {
+		list = c.entries(list, &saved[i])
+	}
+	c.backlog.then(f.save(cut, list))
 }
 
 // freeze returns what all purposes keep of the texts of ev's call.
@@ -83,23 +108,15 @@ func (c *collector) freeze(ev *track.Event) (body []byte) {
 	return body
 }
 
-// save hands over to the journal what was kept, once everything is durable that was told before: a call is not gone
-// from the journal before its record is safe. What is live does not wait for room: then it is handed over later.
+// save hands over to the log of live calls what was kept, once everything is durable that was told before: a call is
+// not gone from the log before its record is safe. What is live does not wait for room: then it is handed over later.
 func (c *collector) save() {
 	if len(c.saved) == 0 {
 		return
 	}
-	c.flush()
-	batch := c.saved
-	p := parcel{done: func() error { c.d.journal.Put(batch); return nil }}
-	if c.waits {
-		c.out <- p
-		c.saved = nil
-		return
-	}
-	if len(c.pending) == 0 {
+	if c.flush(); len(c.pending) == 0 {
 		select {
-		case c.out <- p:
+		case c.out <- c.savedParcel():
 			c.saved = nil
 			return
 		default:
@@ -108,7 +125,13 @@ func (c *collector) save() {
 	c.bound()
 }
 
-// bound keeps what waits for the journal from growing: old words on a call go when there are newer ones, and the
+// savedParcel returns what hands over to the log what was kept.
+func (c *collector) savedParcel() parcel {
+	list := c.saved
+	return parcel{done: func() error { c.d.journal.Put(list); return nil }}
+}
+
+// bound keeps what waits for the log from growing: old words on a call go when there are newer ones, and the
 // oldest of all when there are more than calls can have at once.
 func (c *collector) bound() {
 	most := 3 * c.d.limits.Calls

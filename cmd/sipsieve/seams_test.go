@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"reflect"
 	"sync/atomic"
 	"testing"
@@ -64,35 +60,6 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 	})
 }
 
-// TestAFolderThatVanishesIsToldOnce takes the folder away that is watched.
-func TestAFolderThatVanishesIsToldOnce(t *testing.T) {
-	s := demoSetup(t, "")
-	s.State = t.TempDir()
-	dir := filepath.Join(s.State, "captures")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s.Source = []sourceConfig{{Type: "directory", Path: dir}}
-	f, err := (&daemon{setup: s}).openFolder(0)
-	if err == nil {
-		err = os.Remove(dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
-		defer stop()
-		if _, _, err := f.open(ctx); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("first = %v, want that the folder does not exist", err)
-		}
-		began := time.Now()
-		if _, _, err := f.open(ctx); !errors.Is(err, io.EOF) || time.Since(began) < time.Hour {
-			t.Errorf("then = %v after %v, want the end after an hour", err, time.Since(began))
-		}
-	})
-}
-
 // TestTheJournalDoesNotMakeTheWireWait has a bus that takes nothing while calls change.
 func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
@@ -119,8 +86,8 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the collector waits for the bus")
 	}
-	if n, most := len(c.saved), 3*s.limits.Calls; n > most || c.d.journal.Report().Failed == 0 {
-		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, c.d.journal.Report().Failed, most)
+	if n, most := len(c.saved), 3*s.limits.Calls; n > most || checkpoint.Reported(c.d.journal).Failed == 0 {
+		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, checkpoint.Reported(c.d.journal).Failed, most)
 	}
 	<-c.out
 	c.save()
@@ -141,8 +108,8 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 		dom := pipeline.New([]capture.Source{source}, s.plan(1, false)).Named("source.0")
 		d.feeds = []*feed{feedOf("source.0", s.trunks, dom)}
 		go d.follow(t.Context(), 0)
-		for synctest.Wait(); len(c.in) > 0; synctest.Wait() {
-			c.take(<-c.in)
+		for synctest.Wait(); len(c.files) > 0; synctest.Wait() {
+			c.take(<-c.files)
 		}
 		want := newLedger()
 		counts := dom.Counts()

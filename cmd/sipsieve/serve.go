@@ -27,7 +27,7 @@ func (d *daemon) serve(l net.Listener, mux http.Handler) {
 func (d *daemon) publicMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&metrics{d}, &journalMetrics{d.journal})
+	registry.MustRegister(&metrics{d}, &checkpointMetrics{d})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", d.readyz)

@@ -57,7 +57,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 	s := statusReport{Site: d.site, Sensor: d.sensor, Version: version(), Policy: d.policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
-	s.Ready, s.Journal = len(s.Why) == 0, d.journal.Report()
+	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
 	if err := l.balance(true); err != nil {
 		s.Balance = err.Error()
 	}
@@ -69,6 +69,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 		}
 		s.Bus = append(s.Bus, one)
 	}
+	d.storeTroubles(s.Troubles)
 	if d.store != nil {
 		s.Records, _ = d.store.Count(ctx)
 	}

@@ -80,6 +80,7 @@ type dialog struct {
 	retryable, downstream               bool // downstream: the answer is that of another hop
 	accepted, alone                     bool // the INVITE was; nothing but a BYE and its response was seen
 	inferred, counted, told, regathered bool // inferred: over by a timer; regathered: its Facts changed since it was saved
+	restored                            bool // taken up again after a restart: its texts and addresses are gone
 }
 
 // What was heard of a dialog.

@@ -41,7 +41,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		Forks: int(caller.forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.heldUntil(d.gone)),
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: caller.hop.flow(), VLAN: caller.hop.vlan, Link: caller.hop.link,
-		Point: t.points[caller.hop.point], Origin: caller.hop.origin,
+		Point: t.points[caller.hop.point], Origin: caller.hop.origin, Restored: d.restored,
 		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {

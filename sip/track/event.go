@@ -195,7 +195,8 @@ type Call struct {
 	Holds           int
 	Held            time.Duration
 	EarlyMedia      bool
-	SessionExpires  int // seconds; 0 without a session timer
+	Restored        bool // taken up again after a restart: its texts and addresses are gone
+	SessionExpires  int  // seconds; 0 without a session timer
 	Vias            int
 	Reuse           int // ordinal of the same Call-ID and caller tag used again within the day; 0 for the first
 

@@ -46,6 +46,8 @@ type saving struct {
 	dirty []uint32 // dialogs that have changed, each once
 	gone  []Key
 	clock []byte // the state of the clock as it was handed out last
+
+	seamless bool // nothing is missed between the save and the restore
 }
 
 // Marks of a dialog.
@@ -140,6 +142,9 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 	if err != nil {
 		return err
 	}
+	if t.saving.seamless && r.head {
+		t.giveWay(r.index)
+	}
 	if !t.makeRoom() {
 		t.keepOut(CallsBound)
 		return ErrRoom
@@ -147,8 +152,11 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 	n := t.dialogs.take()
 	d := t.dialogs.at(n)
 	*d = r.dialog
-	d.faults |= RestartGap
-	d.reserveRevisions(t.stages)
+	d.restored = true
+	if !t.saving.seamless {
+		d.faults |= RestartGap
+		d.reserveRevisions(t.stages)
+	}
 	d.text = t.texts.put(text{}, f.text)
 	t.chain(n, d, &r)
 	t.count(d)
@@ -190,7 +198,7 @@ func (d *dialog) reserveRevisions(told Stages) {
 
 // unveil makes the ends of root's hops that are m's known again, if root was restored.
 func (t *Tracker) unveil(root *dialog, m *sip.Message) {
-	if root.faults&RestartGap == 0 {
+	if !root.restored {
 		return
 	}
 	for n := root.hops; n != 0; n = t.hops.at(n).next {

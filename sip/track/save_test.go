@@ -25,6 +25,7 @@ var unsaved = map[string]string{
 	"repeatSet":  "a number of this Tracker; what it stands for is saved, in part",
 	"told":       "what is published is not saved",
 	"regathered": "of this Tracker's Changed",
+	"restored":   "set by Restore",
 }
 
 // unsavedOfAHop are the fields of what a hop has shown that a state leaves out, and why.

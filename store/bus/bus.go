@@ -34,13 +34,32 @@ type Bus struct {
 	own    func() error
 	access map[string]Access
 
-	trouble *complaint
+	trouble             *complaint
+	published, oneByOne atomic.Uint64 // of all its Publishers
 }
 
-// A complaint is the last thing the server said that is no answer to a call.
-type complaint struct{ last atomic.Pointer[error] }
+// A complaint is the last thing the server said that is no answer to a call, and how often it said something.
+type complaint struct {
+	last  atomic.Pointer[error]
+	count atomic.Uint64
+}
 
-func (c *complaint) note(_ *nats.Conn, _ *nats.Subscription, err error) { c.last.Store(&err) }
+func (c *complaint) note(_ *nats.Conn, _ *nats.Subscription, err error) {
+	c.last.Store(&err)
+	c.count.Add(1)
+}
+
+// Traffic is what a Bus did since it was opened.
+type Traffic struct {
+	Published  uint64 // excerpts that its Publishers put
+	OneByOne   uint64 // of these, those whose batch was refused
+	Complaints uint64 // what the server said that is no answer to a call: see Trouble
+}
+
+// Traffic returns what b did up to now.
+func (b *Bus) Traffic() Traffic {
+	return Traffic{b.published.Load(), b.oneByOne.Load(), b.trouble.count.Load()}
+}
 
 // Trouble returns what the server said last that is no answer to a call, such as that a permission is wanting:
 // the call itself only finds the server unavailable. nil if it said nothing.

@@ -51,9 +51,14 @@ type Counts struct {
 }
 
 // Counts returns what c did up to now.
-func (c *Consumer) Counts() Counts {
-	return Counts{c.received.Load(), c.put.Load(), c.refused.Load(), c.redelivered.Load(), c.retried.Load()}
+func (c *Consumer) Counts() (n Counts) {
+	n.Put, n.Refused, n.Redelivered, n.Retried = c.put.Load(), c.refused.Load(), c.redelivered.Load(), c.retried.Load()
+	n.Received = c.received.Load() // last: never behind what became of them
+	return n
 }
+
+// Purpose returns the purpose whose excerpts c brings.
+func (c *Consumer) Purpose() string { return c.purpose }
 
 // Trouble returns why c waits at the moment, nil if it does not.
 func (c *Consumer) Trouble() error {

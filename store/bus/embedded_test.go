@@ -215,6 +215,9 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 			t.Error("an excerpt of another purpose")
 		}
 	}
+	if n := reader.Traffic().Complaints; n == 0 {
+		t.Error("complaints = 0, want one at least")
+	}
 	if !errors.Is(reader.Trouble(), nats.ErrPermissionViolation) {
 		t.Errorf("trouble = %v, want that a permission is wanting", reader.Trouble())
 	}

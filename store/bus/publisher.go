@@ -159,6 +159,7 @@ func (p *Publisher) publish(ctx context.Context, messages []*nats.Msg) (left int
 			return left, err
 		}
 		p.published.Add(uint64(n))
+		p.bus.published.Add(uint64(n))
 		left -= n
 	}
 	return 0, nil
@@ -181,6 +182,7 @@ func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
 // singly puts one message after the other, without waiting for each.
 func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
 	p.oneByOne.Add(uint64(len(messages)))
+	p.bus.oneByOne.Add(uint64(len(messages)))
 	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture
 	for i, m := range messages {

@@ -22,7 +22,7 @@ var told = func() (set [maxFields]bool) {
 func (f Field) Told() bool { return told[f] }
 
 // Restored reports whether r is of a call that was taken up again after a restart.
-func (r *Record) Restored() bool { return r.in.call != nil && r.in.call.Missing&track.RestartGap != 0 }
+func (r *Record) Restored() bool { return r.in.call != nil && r.in.call.Restored }
 
 // Frozen returns what was frozen of a restored call for a purpose, nil if nothing was.
 func (r *Record) Frozen(purpose string) []byte {

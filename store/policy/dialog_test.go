@@ -64,7 +64,7 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
 	frozen := u.Freeze(nil, &r)
 	answered := func(frozen []byte) *cpni.Record {
-		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap}
+		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap, Restored: true}
 		cpni.AppendFrozen(&c.Facts, "billing", frozen)
 		for f, v := range names {
 			c.Facts.Append(f, []byte(v))

@@ -15,7 +15,7 @@ import (
 func restored(purpose string, frozen []byte, missing track.Missing) *cpni.Record {
 	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: track.Answered,
 		Code: 200, Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Partial, Completeness: 100,
-		Vias: 2, Missing: missing | track.RestartGap}
+		Vias: 2, Missing: missing | track.RestartGap, Restored: true}
 	cpni.AppendFrozen(&c.Facts, purpose, frozen)
 	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
 		Call: c})

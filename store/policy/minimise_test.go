@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"sipsieve/capture"
@@ -297,11 +298,15 @@ func TestWhatIsMinimisedIsReceived(t *testing.T) {
 }
 
 func TestTextOfAnyBytesIsEscaped(t *testing.T) {
-	for text, want := range map[string]string{"a\"\\\x00\x1f\x7fé\u2028": "a\"\\\x00\x1f\x7fé\u2028", "\xff\xc3": "\ufffd\ufffd"} {
+	for text, want := range map[string]string{"a\"\\\x00\x1f\x7fé\u2028": "a\"\\\x00\x1f\x7fé\u2028", "\xff\xc3": "\ufffd\ufffd",
+		"\u009b31m\u202e\ufeff\U000e0041 𝄞": "\u009b31m\u202e\ufeff\U000e0041 𝄞"} {
 		var got string
 		encoded := appendText(nil, text)
 		if err := json.Unmarshal(encoded, &got); err != nil || got != want || !utf8.Valid(encoded) {
 			t.Errorf("%q became %q, %v", text, got, err)
+		}
+		if strings.ContainsFunc(string(encoded), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q: a terminal acts on %q", text, encoded)
 		}
 	}
 }

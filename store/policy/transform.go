@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"sipsieve/sip"
@@ -170,7 +172,19 @@ func (u *Purpose) appendItem(r *rule, f form, text string, at time.Time) []byte 
 
 const hexDigits = "0123456789abcdef"
 
-// appendText writes s as a JSON string (RFC 8259 section 7); bytes that are not UTF-8 become U+FFFD.
+// appendRune writes r, escaped if it does not show or turns the direction of text: a terminal must not act on it.
+func appendRune(b []byte, r rune) []byte {
+	if unicode.IsPrint(r) {
+		return utf8.AppendRune(b, r)
+	}
+	for _, unit := range utf16.Encode([]rune{r}) {
+		b = append(b, '\\', 'u', hexDigits[unit>>12], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
+	}
+	return b
+}
+
+// appendText writes s as a JSON string (RFC 8259 section 7) without a character that does not show; bytes that are not
+// UTF-8 become U+FFFD.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
@@ -184,7 +198,7 @@ func appendText(b []byte, s string) []byte {
 			b = append(b, c)
 		default:
 			r, n := utf8.DecodeRuneInString(s[i:])
-			b = utf8.AppendRune(b, r)
+			b = appendRune(b, r)
 			i += n
 			continue
 		}

@@ -12,40 +12,48 @@ import (
 	"sipsieve/store/vault"
 )
 
-// A journal's file is a line that names its version, a number of its own, and blocks: four bytes of length, then as
-// much that is sealed for its place in this file. The first block holds the hash of the policy, the others entries.
+// A log's file is a line that names its version, a number of its own, and blocks: four bytes of length, then as much
+// that is sealed for its place in this file. The first block holds the hash of the policy, the others entries.
 const (
 	firstLine  = "sipsieve journal 1\n"
 	blockFull  = 64 << 10 // a block that has as many bytes of entries takes no more
 	blockLimit = 1 << 20  // more than any block has, sealed
 )
 
-// Why a journal is not read, or not to its end.
+// Why a log is not read, or not to its end.
 var (
-	errVersion = errors.New("not a journal of this version")
+	errVersion = errors.New("not a checkpoint log of this version")
 	errKey     = errors.New("sealed under another key")
 	errTorn    = errors.New("a block is not whole")
 )
 
-// An EntryKind is what an entry says of a call.
+// An EntryKind is what an entry says.
 type EntryKind byte
 
 const (
 	ClockEntry  EntryKind = iota + 1 // of no call: the domain's clock
 	StateEntry                       // where it stands
 	FrozenEntry                      // what purposes keep of its texts
-	GoneEntry                        // nothing of it is kept any more
+	GoneEntry                        // nothing of it is kept any more, call or file
+	FileEntry                        // of a file: how far it has been read
+	CutEntry                         // of none: what stands before it, since the last, is of one instant
 )
 
-// An Entry is the newest word on one call. It takes the place of the earlier one of its kind.
+// An Entry is the newest word on one call or file. It takes the place of the earlier one of its kind.
 type Entry struct {
 	Kind EntryKind
 	Name track.Key
 	Body []byte
+	size int // bytes, of one whose Body was left out
 }
 
-// size is how many bytes of a block e takes.
-func (e *Entry) size() int64 { return int64(1 + len(e.Name) + enc.MaxVarintLen16 + len(e.Body)) }
+// bytes is how many bytes of a block e takes.
+func (e *Entry) bytes() int {
+	if e.size > 0 {
+		return e.size
+	}
+	return 1 + len(e.Name) + enc.MaxVarintLen16 + len(e.Body)
+}
 
 // A blockWriter seals entries into blocks.
 type blockWriter struct {
@@ -99,7 +107,7 @@ type blockReader struct {
 	plain  []byte
 }
 
-// newBlockReader reads the beginning of a journal. The error is errVersion, errKey, or why it is not
+// newBlockReader reads the beginning of a log. The error is errVersion, errKey, or why it is not
 // whole.
 func newBlockReader(r io.Reader, s *vault.Sealer) (*blockReader, error) {
 	b := &blockReader{r: bufio.NewReaderSize(r, 1<<18), sealer: s}

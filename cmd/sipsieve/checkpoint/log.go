@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,66 +16,114 @@ import (
 )
 
 const (
-	saveEvery    = time.Second
-	rewriteAfter = 256 << 10 // bytes; a smaller journal is rewritten by its age only
-	rewriteEvery = time.Hour // what is over goes from the disk at last
-	flushAt      = 1 << 20   // bytes that a rewrite gathers before it writes them
+	compactAfter = 256 << 10 // bytes; a smaller log is compacted by its age only
+	compactEvery = time.Hour // what is over goes from the disk at last
+	flushAt      = 1 << 20   // bytes that a compaction gathers before it writes them
 )
 
-// A Log keeps what would be lost of the open calls of live sources if the process ended: where each stands, in
-// numbers and keyed hashes, and what each purpose would publish of it. Nothing is in it that could not leave, and it
-// is sealed. What changed is appended once a second; when most of it is old, it is written anew.
+// A Log keeps what would be lost of the open calls of a Domain if the process ended: where each stands, in numbers and
+// keyed hashes, and what each purpose would publish of it. Nothing is in it that could not leave, and it is sealed.
+// What changed is appended once a second; when most of the file is obsolete, it is compacted.
+//
+// # Cuts
+//
+// The Log of a folder also has how far its files have been read. Its entries come in batches that end with a CutEntry:
+// what is read back is what stood at the last whole one, the files and the calls of one instant.
 type Log struct {
-	path   string
-	policy string // its hash
-	sealer *vault.Sealer
-	log    *slog.Logger
-	in     chan []Entry
-	ended  chan struct{}
+	cfg   Config
+	in    chan batch
+	ended chan struct{}
 
-	// Of run, once that has begun.
+	// Of Run, once that has begun.
 	file      *os.File
 	w         *blockWriter
 	size      int64 // of the file, as far as it is whole
 	held      int64 // of the entries that count
-	where     map[track.Key]entryIndex
+	index     map[track.Key]entryIndex
 	clock     []byte
-	written   time.Time
+	cut       []byte // of the last CutEntry; nil without one
+	compacted time.Time
 	unwritten []Entry // what the disk did not take
 
 	calls, bytes, restored, refused, broken, failed atomic.Uint64
 }
 
-// A entryIndex is where the entries of a call are: the numbers of their blocks, and their sizes.
+// A Config says where a Log is and what it is for.
+type Config struct {
+	Path   string
+	Policy string // its hash
+	Sealer *vault.Sealer
+	Log    *slog.Logger
+	Cuts   bool // batches end with a CutEntry
+}
+
+// A batch is entries on their way to the file.
+type batch struct {
+	entries []Entry
+	whole   bool               // calls of which nothing stands in entries are over
+	but     map[track.Key]bool // except these
+}
+
+// An entryIndex is where the entries of a name are: the numbers of their blocks, and their sizes.
 type entryIndex struct {
-	state, frozen         uint64
-	stateSize, frozenSize int64
+	state, frozen         uint32
+	stateSize, frozenSize uint32
+	file                  bool // it is a file's, which has no frozen part
 }
 
-// Open reads what the log at path holds and begins it anew with that. What cannot be read is told in the
-// log and counted; an error is of the disk.
-func Open(path, policy string, sealer *vault.Sealer, log *slog.Logger) (*Log, SavedCalls, error) {
-	j := &Log{path: path, policy: policy, sealer: sealer, log: log, in: make(chan []Entry, 4),
-		ended: make(chan struct{}), where: map[track.Key]entryIndex{}}
-	kept := SavedCalls{}
-	switch err := j.load(kept); {
+// Open reads the index of the log that c names, and compacts it. What cannot be read is logged and counted; an error
+// is of the disk.
+func Open(c Config) (*Log, error) {
+	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), index: map[track.Key]entryIndex{}}
+	switch err := l.load(); {
 	case errors.Is(err, errTorn):
-		j.broken.Add(1)
-		log.Warn("journal: a block is not whole, what follows it is dropped", "calls", len(kept))
+		l.broken.Add(1)
+		c.Log.Warn("checkpoint log: a block is not whole, what follows it is dropped", "calls", len(l.index))
 	case err != nil:
-		j.refused.Add(1)
-		log.Warn("journal refused: its calls are not restored", "err", err)
+		l.refused.Add(1)
+		c.Log.Warn("checkpoint log refused: its calls are not restored", "err", err)
 	}
-	kept.incomplete(func(name track.Key) {
-		j.forget(name)
-		j.refused.Add(1)
-	})
-	return j, kept, j.rewrite()
+	l.dropIncomplete()
+	return l, l.compact()
 }
 
-// load reads the file into kept and notes where everything is.
-func (j *Log) load(kept SavedCalls) error {
-	f, err := os.Open(j.path)
+// load reads the file and notes where everything is.
+func (l *Log) load() error {
+	var waiting []located // of a batch whose CutEntry has not come
+	return l.read(func(block uint64, e *Entry) error {
+		if !l.cfg.Cuts {
+			l.note(block, e)
+			return nil
+		}
+		if waiting = append(waiting, locate(block, e)); e.Kind == CutEntry {
+			for i := range waiting {
+				l.note(waiting[i].block, &waiting[i].Entry)
+			}
+			waiting = waiting[:0]
+		}
+		return nil
+	})
+}
+
+// A located entry has its body only where that is not in the index.
+type located struct {
+	block uint64
+	Entry
+}
+
+func locate(block uint64, e *Entry) located {
+	one := located{block, *e}
+	if e.Kind == ClockEntry || e.Kind == CutEntry {
+		one.Body = slices.Clone(e.Body)
+	} else {
+		one.Body, one.size = nil, e.bytes()
+	}
+	return one
+}
+
+// read calls take with every entry of the file and the number of its block. A body is valid during the call.
+func (l *Log) read(take func(block uint64, e *Entry) error) error {
+	f, err := os.Open(l.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -84,65 +131,85 @@ func (j *Log) load(kept SavedCalls) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := newBlockReader(f, j.sealer)
+	r, err := newBlockReader(f, l.cfg.Sealer)
 	if err != nil {
 		return err
 	}
-	if r.policy != j.policy {
-		j.log.Warn("journal: the policy has changed: restored calls are told without the fields that are read of texts")
+	if r.policy != l.cfg.Policy && l.file == nil {
+		l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
 	}
-	return r.each(func(block uint64, e *Entry) error {
-		j.note(block, e)
-		kept.Take(e)
-		return nil
-	})
+	return r.each(take)
 }
 
-// note takes note that e stands in a block.
-func (j *Log) note(block uint64, e *Entry) {
-	p := j.where[e.Name]
+// note notes that e stands in a block.
+func (l *Log) note(block uint64, e *Entry) {
+	p := l.index[e.Name]
+	n := uint32(e.bytes())
 	switch e.Kind {
 	case ClockEntry:
-		j.clock = append(j.clock[:0], e.Body...)
+		l.clock = slices.Clone(e.Body)
+		return
+	case CutEntry:
+		l.cut = append([]byte{}, e.Body...)
 		return
 	case GoneEntry:
-		j.forget(e.Name)
+		l.forget(e.Name)
 		return
-	case StateEntry:
-		j.held += e.size() - p.stateSize
-		p.state, p.stateSize = block, e.size()
+	case StateEntry, FileEntry:
+		l.held += int64(n) - int64(p.stateSize)
+		p.state, p.stateSize, p.file = uint32(block), n, e.Kind == FileEntry
 	case FrozenEntry:
-		j.held += e.size() - p.frozenSize
-		p.frozen, p.frozenSize = block, e.size()
+		l.held += int64(n) - int64(p.frozenSize)
+		p.frozen, p.frozenSize = uint32(block), n
 	}
-	j.where[e.Name] = p
+	l.index[e.Name] = p
 }
 
-// forget lets go of a call.
-func (j *Log) forget(name track.Key) {
-	p := j.where[name]
-	j.held -= p.stateSize + p.frozenSize
-	delete(j.where, name)
+// forget removes a name.
+func (l *Log) forget(name track.Key) {
+	p := l.index[name]
+	l.held -= int64(p.stateSize) + int64(p.frozenSize)
+	delete(l.index, name)
 }
 
-// counts reports whether an entry in a block is the newest of its kind and its call.
-func (j *Log) counts(block uint64, e *Entry) bool {
-	p, ok := j.where[e.Name]
-	return ok && (e.Kind == StateEntry && p.state == block || e.Kind == FrozenEntry && p.frozen == block)
+// dropIncomplete removes the calls of which a part is not there: without what was frozen of it a call has no id.
+func (l *Log) dropIncomplete() {
+	for name, p := range l.index {
+		if !p.file && (p.stateSize == 0 || p.frozenSize == 0) {
+			l.forget(name)
+			l.refused.Add(1)
+		}
+	}
 }
 
-// rewrite writes what counts into a new file, which takes the place of the old one.
-func (j *Log) rewrite() (err error) {
-	f, err := os.OpenFile(j.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// counts reports whether an entry in a block is the newest of its kind and its name.
+func (l *Log) counts(block uint64, e *Entry) bool {
+	p, ok := l.index[e.Name]
+	switch {
+	case !ok:
+		return false
+	case e.Kind == FrozenEntry:
+		return p.frozen == uint32(block) && p.frozenSize > 0
+	}
+	return (e.Kind == StateEntry && !p.file || e.Kind == FileEntry && p.file) && p.state == uint32(block)
+}
+
+// compact writes what counts into a new file, which takes the place of the old one.
+func (l *Log) compact() (err error) {
+	path := l.cfg.Path
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("journal: %w", err)
+		return fmt.Errorf("checkpoint: %w", err)
 	}
-	next := &Log{file: f, w: newBlockWriter(j.sealer, j.policy), where: make(map[track.Key]entryIndex, len(j.where))}
-	if j.clock != nil {
-		next.note(0, &Entry{Kind: ClockEntry, Body: j.clock})
-		next.w.add(&Entry{Kind: ClockEntry, Body: j.clock})
+	next := &Log{cfg: l.cfg, file: f, w: newBlockWriter(l.cfg.Sealer, l.cfg.Policy),
+		index: make(map[track.Key]entryIndex, len(l.index))}
+	if l.clock != nil {
+		next.addOne(&Entry{Kind: ClockEntry, Body: l.clock})
 	}
-	err = j.copyInto(next)
+	err = l.copyInto(next)
+	if err == nil && l.cut != nil {
+		next.addOne(&Entry{Kind: CutEntry, Body: l.cut})
+	}
 	if err == nil {
 		err = next.flush()
 	}
@@ -150,39 +217,33 @@ func (j *Log) rewrite() (err error) {
 		err = f.Sync()
 	}
 	if err == nil { // not before it is whole on the disk
-		err = os.Rename(j.path+".new", j.path)
+		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("journal: %w", err), f.Close(), os.Remove(j.path+".new"))
+		return errors.Join(fmt.Errorf("checkpoint: %w", err), f.Close(), os.Remove(path+".new"))
 	}
-	if j.file != nil {
-		_ = j.file.Close()
+	if l.file != nil {
+		_ = l.file.Close()
 	}
-	j.file, j.w, j.size, j.held, j.where = f, next.w, next.size, next.held, next.where
-	j.written = time.Now()
-	j.show()
-	return syncDir(filepath.Dir(j.path))
+	l.file, l.w, l.size, l.held, l.index = f, next.w, next.size, next.held, next.index
+	l.compacted = time.Now()
+	l.show()
+	return syncDir(filepath.Dir(path))
 }
 
-// copyInto adds to next what counts of the file of j.
-func (j *Log) copyInto(next *Log) error {
-	if len(j.where) == 0 {
+// addOne adds an entry and notes where it is.
+func (l *Log) addOne(e *Entry) { l.note(l.w.add(e), e) }
+
+// copyInto adds to next what counts of the file of l.
+func (l *Log) copyInto(next *Log) error {
+	if len(l.index) == 0 {
 		return nil
 	}
-	f, err := os.Open(j.path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	r, err := newBlockReader(f, j.sealer)
-	if err != nil {
-		return err
-	}
-	err = r.each(func(block uint64, e *Entry) error {
-		if !j.counts(block, e) {
+	err := l.read(func(block uint64, e *Entry) error {
+		if !l.counts(block, e) {
 			return nil
 		}
-		next.note(next.w.add(e), e)
+		next.addOne(e)
 		if len(next.w.sealed) < flushAt {
 			return nil
 		}
@@ -195,88 +256,112 @@ func (j *Log) copyInto(next *Log) error {
 }
 
 // flush seals and writes what was added.
-func (j *Log) flush() error {
-	j.w.seal()
-	return j.write()
+func (l *Log) flush() error {
+	l.w.seal()
+	return l.write()
 }
 
 // write writes what was sealed to the end of the file.
-func (j *Log) write() error {
-	n, err := j.file.WriteAt(j.w.sealed, j.size)
-	j.w.sealed = j.w.sealed[:0]
+func (l *Log) write() error {
+	n, err := l.file.WriteAt(l.w.sealed, l.size)
+	l.w.sealed = l.w.sealed[:0]
 	if err != nil {
 		return err
 	}
-	j.size += int64(n)
+	l.size += int64(n)
 	return nil
 }
 
 // Run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
-func (j *Log) Run() {
-	defer close(j.ended)
+func (l *Log) Run() {
+	defer close(l.ended)
 	stalling := false
-	for batch := range j.in {
-		err := j.append(batch)
-		if err == nil && j.old() {
-			err = j.rewrite()
-			j.written = time.Now()
+	for b := range l.in {
+		err := l.append(l.completed(b))
+		if err == nil && l.needsCompaction() {
+			err = l.compact()
+			l.compacted = time.Now()
 		}
 		if err != nil {
-			if j.failed.Add(1); !stalling {
-				j.log.Error("journal: a restart would lose what changed", "err", err)
+			if l.failed.Add(1); !stalling {
+				l.cfg.Log.Error("checkpoint log: a restart would lose what changed", "err", err)
 			}
 		}
 		stalling = err != nil
-		j.show()
+		l.show()
 	}
 }
 
-// append writes a batch. One that cannot be written is written with the next: until then calls are restored as they
-// were before it.
-func (j *Log) append(batch []Entry) error {
-	if len(j.unwritten) > 0 {
-		batch = NewestOf(append(j.unwritten, batch...))
-		batch = slices.DeleteFunc(batch, func(e Entry) bool { // a call that the file does not know needs no end in it
-			_, known := j.where[e.Name]
+// completed returns the entries of b, with the ends of the calls of which a whole batch says nothing.
+func (l *Log) completed(b batch) []Entry {
+	if !b.whole {
+		return b.entries
+	}
+	there := map[track.Key]bool{}
+	for _, e := range b.entries {
+		there[e.Name] = true
+	}
+	var all []Entry
+	for name, p := range l.index {
+		if !p.file && !there[name] && !b.but[name] {
+			all = append(all, Entry{Kind: GoneEntry, Name: name})
+		}
+	}
+	return append(all, b.entries...)
+}
+
+// append writes entries. Those that cannot be written are written with the next: until then calls are restored as they
+// were before them.
+func (l *Log) append(entries []Entry) error {
+	if len(l.unwritten) > 0 {
+		entries = NewestOf(append(l.unwritten, entries...))
+		entries = slices.DeleteFunc(entries, func(e Entry) bool { // a call that the file does not know needs no end in it
+			_, known := l.index[e.Name]
 			return e.Kind == GoneEntry && !known
 		})
-		j.unwritten = nil
+		l.unwritten = nil
 	}
-	size, n := j.size, j.w.n
-	blocks := make([]uint64, len(batch))
-	for i := range batch {
-		blocks[i] = j.w.add(&batch[i])
+	size, n := l.size, l.w.n
+	blocks := make([]uint64, len(entries))
+	for i := range entries {
+		blocks[i] = l.w.add(&entries[i])
 	}
-	err := j.flush()
+	err := l.flush()
 	if err == nil {
-		err = j.file.Sync()
+		err = l.file.Sync()
 	}
 	if err != nil {
-		j.size, j.w.n, j.unwritten = size, n, batch
-		return errors.Join(fmt.Errorf("journal: %w", err), j.file.Truncate(size))
+		l.size, l.w.n, l.unwritten = size, n, entries
+		return errors.Join(fmt.Errorf("checkpoint: %w", err), l.file.Truncate(size))
 	}
-	for i := range batch {
-		j.note(blocks[i], &batch[i])
+	for i := range entries {
+		l.note(blocks[i], &entries[i])
 	}
 	return nil
 }
 
-// old reports whether most of the file says nothing any more, or a part of it has not for long.
-func (j *Log) old() bool {
-	return j.size > 2*j.held+rewriteAfter || j.size > j.held+j.held/8+4096 && time.Since(j.written) > rewriteEvery
+// needsCompaction reports whether most of the file is obsolete, or a part of it has been for long.
+func (l *Log) needsCompaction() bool {
+	return l.size > 2*l.held+compactAfter || l.size > l.held+l.held/8+4096 && time.Since(l.compacted) > compactEvery
 }
 
 // show sets what may be read from any goroutine.
-func (j *Log) show() {
-	j.calls.Store(uint64(len(j.where)))
-	j.bytes.Store(uint64(j.size))
+func (l *Log) show() {
+	n := 0
+	for _, p := range l.index {
+		if !p.file {
+			n++
+		}
+	}
+	l.calls.Store(uint64(n))
+	l.bytes.Store(uint64(l.size))
 }
 
 // Close waits until everything is written.
-func (j *Log) Close() error {
-	close(j.in)
-	<-j.ended
-	return j.file.Close()
+func (l *Log) Close() error {
+	close(l.in)
+	<-l.ended
+	return l.file.Close()
 }
 
 // syncDir makes a new name in a folder durable.
@@ -286,39 +371,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-// A savedCall is a call as the journal has it; nil is not there.
-type savedCall struct{ state, frozen []byte }
-
-// SavedCalls are the calls of a log by their names.
-type SavedCalls map[track.Key]savedCall
-
-// Take notes an entry.
-func (k SavedCalls) Take(e *Entry) {
-	c := k[e.Name]
-	switch e.Kind {
-	case StateEntry:
-		c.state = append([]byte{}, e.Body...)
-	case FrozenEntry:
-		c.frozen = append([]byte{}, e.Body...)
-	case GoneEntry:
-		delete(k, e.Name)
-		return
-	default:
-		return
-	}
-	k[e.Name] = c
-}
-
-// incomplete takes out the calls of which a part is not there, and calls gone with their names: without what was frozen
-// of it a call has no id.
-func (k SavedCalls) incomplete(gone func(track.Key)) {
-	maps.DeleteFunc(k, func(name track.Key, c savedCall) bool {
-		if c.state != nil && c.frozen != nil {
-			return false
-		}
-		gone(name)
-		return true
-	})
 }

@@ -15,14 +15,47 @@ import (
 	"sipsieve/store/vault"
 )
 
-// openedJournal opens the journal at path under the demonstration keys.
-func openedJournal(t testing.TB, path string) (*Log, SavedCalls) {
+// savedCalls are the calls of a log by their names.
+type savedCalls map[track.Key]savedCall
+
+// take notes an entry.
+func (k savedCalls) take(e *Entry) {
+	if e.Kind == GoneEntry {
+		delete(k, e.Name)
+		return
+	}
+	keep(k, e)
+}
+
+// configOf returns the settings of a log under the demonstration keys.
+func configOf(path string) Config {
+	return Config{Path: path, Policy: "0123456789abcdef", Sealer: vault.Demo().Sealer("journal"),
+		Log: slog.New(slog.DiscardHandler)}
+}
+
+// openedLog opens the log at path, and returns what it holds.
+func openedLog(t testing.TB, path string) (*Log, savedCalls) {
 	t.Helper()
-	j, kept, err := Open(path, "0123456789abcdef", vault.Demo().Sealer("journal"), slog.New(slog.DiscardHandler))
+	return opened(t, configOf(path))
+}
+
+func opened(t testing.TB, c Config) (*Log, savedCalls) {
+	t.Helper()
+	l, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return j, kept
+	kept := savedCalls{}
+	err = l.read(func(block uint64, e *Entry) error {
+		if e.Kind != FileEntry && l.counts(block, e) {
+			keep(kept, e)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, kept
 }
 
 // stateOf and frozenOf are entries of the n-th call, each telling of its version.
@@ -39,7 +72,7 @@ func frozenOf(n int) Entry {
 func goneOf(n int) Entry { return Entry{Kind: GoneEntry, Name: stateOf(n, 0).Name} }
 
 // sameCalls compares what is kept with what was said last.
-func sameCalls(t *testing.T, got, want SavedCalls) {
+func sameCalls(t *testing.T, got, want savedCalls) {
 	t.Helper()
 	if !maps.EqualFunc(got, want, func(a, b savedCall) bool {
 		return bytes.Equal(a.state, b.state) && bytes.Equal(a.frozen, b.frozen)
@@ -51,8 +84,8 @@ func sameCalls(t *testing.T, got, want SavedCalls) {
 // TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall changes 300 calls for a thousand seconds.
 func TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
-	j, _ := openedJournal(t, path)
-	want := SavedCalls{}
+	j, _ := openedLog(t, path)
+	want := savedCalls{}
 	largest, rewrites := int64(0), 0
 	for version := range 1000 {
 		var batch []Entry
@@ -66,16 +99,16 @@ func TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall(t *testing.T) {
 			default:
 				batch = append(batch, e)
 			}
-			want.Take(&batch[len(batch)-1])
+			want.take(&batch[len(batch)-1])
 			if k := len(batch) - 2; k >= 0 && batch[k].Kind == FrozenEntry {
-				want.Take(&batch[k])
+				want.take(&batch[k])
 			}
 		}
 		if err := j.append(batch); err != nil {
 			t.Fatal(err)
 		}
-		if j.old() {
-			if err := j.rewrite(); err != nil {
+		if j.needsCompaction() {
+			if err := j.compact(); err != nil {
 				t.Fatal(err)
 			}
 			rewrites++
@@ -83,37 +116,37 @@ func TestTheJournalHoldsTheNewestWordOnEachCallAndStaysSmall(t *testing.T) {
 		largest = max(largest, j.size)
 	}
 	held := int64(0)
-	for _, p := range j.where {
-		held += p.stateSize + p.frozenSize
+	for _, p := range j.index {
+		held += int64(p.stateSize) + int64(p.frozenSize)
 	}
-	if j.held != held || len(j.where) != len(want) || rewrites == 0 || largest > 2*300*600+2*rewriteAfter {
-		t.Errorf("held = %d, want %d; %d calls, want %d; %d rewrites; largest = %d", j.held, held, len(j.where), len(want),
+	if j.held != held || len(j.index) != len(want) || rewrites == 0 || largest > 2*300*600+2*compactAfter {
+		t.Errorf("held = %d, want %d; %d calls, want %d; %d rewrites; largest = %d", j.held, held, len(j.index), len(want),
 			rewrites, largest)
 	}
 	_ = j.file.Close()
-	j, kept := openedJournal(t, path)
+	j, kept := openedLog(t, path)
 	sameCalls(t, kept, want)
 	_ = j.file.Close()
-	_, kept = openedJournal(t, path) // as the last start wrote it
+	_, kept = openedLog(t, path) // as the last start wrote it
 	sameCalls(t, kept, want)
 }
 
 // TestWhatIsOverGoesFromTheDisk looks at a journal that nothing is written to any more but that was not rewritten for
 // long.
 func TestWhatIsOverGoesFromTheDisk(t *testing.T) {
-	j, _ := openedJournal(t, filepath.Join(t.TempDir(), "calls.journal"))
+	j, _ := openedLog(t, filepath.Join(t.TempDir(), "calls.journal"))
 	for n := range 20 {
 		if err := j.append([]Entry{frozenOf(n), stateOf(n, 1), goneOf(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if j.old() {
+	if j.needsCompaction() {
 		t.Error("it is rewritten for little")
 	}
-	if j.written = j.written.Add(-rewriteEvery - time.Minute); !j.old() {
+	if j.compacted = j.compacted.Add(-compactEvery - time.Minute); !j.needsCompaction() {
 		t.Error("it is never rewritten")
 	}
-	if err := j.rewrite(); err != nil || j.size > 200 {
+	if err := j.compact(); err != nil || j.size > 200 {
 		t.Errorf("size = %d, %v, want a head alone", j.size, err)
 	}
 }
@@ -121,7 +154,7 @@ func TestWhatIsOverGoesFromTheDisk(t *testing.T) {
 // TestAFullDiskCostsNothingOnceThereIsRoom makes two writes fail; one call ends between them that no file knows.
 func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
-	j, _ := openedJournal(t, path)
+	j, _ := openedLog(t, path)
 	if err := j.append([]Entry{frozenOf(1), stateOf(1, 1)}); err != nil {
 		t.Fatal(err)
 	}
@@ -141,10 +174,10 @@ func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 	if err := j.append([]Entry{frozenOf(3), stateOf(3, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	_, kept := openedJournal(t, path)
-	want := SavedCalls{}
+	_, kept := openedLog(t, path)
+	want := savedCalls{}
 	for _, e := range []Entry{frozenOf(1), stateOf(1, 2), frozenOf(2), stateOf(2, 2), frozenOf(3), stateOf(3, 1)} {
-		want.Take(&e)
+		want.take(&e)
 	}
 	sameCalls(t, kept, want)
 }
@@ -152,11 +185,11 @@ func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 // TestACallWithoutWhatWasFrozenIsRefused: it would be followed on and never told.
 func TestACallWithoutWhatWasFrozenIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.journal")
-	j, _ := openedJournal(t, path)
+	j, _ := openedLog(t, path)
 	if err := j.append([]Entry{stateOf(1, 1), frozenOf(2), stateOf(2, 1)}); err != nil {
 		t.Fatal(err)
 	}
-	j, kept := openedJournal(t, path)
+	j, kept := openedLog(t, path)
 	if _, ok := kept[stateOf(2, 1).Name]; len(kept) != 1 || !ok || j.refused.Load() != 1 {
 		t.Errorf("kept = %d, refused = %d, want the second call, 1", len(kept), j.refused.Load())
 	}
@@ -165,7 +198,7 @@ func TestACallWithoutWhatWasFrozenIsRefused(t *testing.T) {
 // FuzzAJournalIsReadUpToItsDamage damages a journal anywhere: what is read is a beginning of what was written.
 func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "calls.journal")
-	j, _ := openedJournal(f, path)
+	j, _ := openedLog(f, path)
 	for n := range 10 {
 		if err := j.append([]Entry{stateOf(n, 1)}); err != nil {
 			f.Fatal(err)
@@ -207,12 +240,12 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 func TestTheNewestWordsOnACallAreKept(t *testing.T) {
 	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
 	got := NewestOf([]Entry{
-		{StateEntry, a, []byte("old")}, {FrozenEntry, a, []byte("first")}, {StateEntry, b, nil}, {FrozenEntry, b, nil},
-		{GoneEntry, b, nil}, {GoneEntry, c, nil}, {StateEntry, a, []byte("new")}, {StateEntry, c, []byte("again")},
+		{Kind: StateEntry, Name: a, Body: []byte("old")}, {Kind: FrozenEntry, Name: a, Body: []byte("first")}, {Kind: StateEntry, Name: b}, {Kind: FrozenEntry, Name: b},
+		{Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c}, {Kind: StateEntry, Name: a, Body: []byte("new")}, {Kind: StateEntry, Name: c, Body: []byte("again")},
 	})
 	want := []Entry{
-		{FrozenEntry, a, []byte("first")}, {GoneEntry, b, nil}, {GoneEntry, c, nil}, {StateEntry, a, []byte("new")},
-		{StateEntry, c, []byte("again")},
+		{Kind: FrozenEntry, Name: a, Body: []byte("first")}, {Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c}, {Kind: StateEntry, Name: a, Body: []byte("new")},
+		{Kind: StateEntry, Name: c, Body: []byte("again")},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("entries = %v, want %v", got, want)

@@ -12,30 +12,44 @@ type Report struct {
 	Failed   uint64 `json:"failed"`   // writes; what changed then is not in it
 }
 
-// Report returns what j is doing now, nil of no Log. It may be called from any goroutine.
-func (j *Log) Report() *Report {
-	if j == nil {
+// Reported returns what logs are doing now, together; nil of none. It may be called from any goroutine.
+func Reported(logs ...*Log) *Report {
+	if len(logs) == 0 {
 		return nil
 	}
-	return &Report{Calls: j.calls.Load(), Bytes: j.bytes.Load(), Restored: j.restored.Load(),
-		Refused: j.refused.Load(), Broken: j.broken.Load(), Failed: j.failed.Load()}
+	var r Report
+	for _, l := range logs {
+		r.Calls += l.calls.Load()
+		r.Bytes += l.bytes.Load()
+		r.Restored += l.restored.Load()
+		r.Refused += l.refused.Load()
+		r.Broken += l.broken.Load()
+		r.Failed += l.failed.Load()
+	}
+	return &r
 }
 
 // Clock returns the clock of the Domain as it was saved last; nil if none was. It is called before Run.
-func (j *Log) Clock() []byte { return j.clock }
+func (l *Log) Clock() []byte { return l.clock }
 
 // Refuse counts that a call could not be taken up, or the clock for a zero name, and removes the call. It is called
 // before Run.
-func (j *Log) Refuse(name track.Key) {
-	j.refused.Add(1)
-	j.forget(name)
+func (l *Log) Refuse(name track.Key) {
+	l.refused.Add(1)
+	l.forget(name)
 }
 
+// Reject counts that a call could not be taken up. It may be called from any goroutine.
+func (l *Log) Reject() { l.refused.Add(1) }
+
 // Accept counts that a call was taken up.
-func (j *Log) Accept() { j.restored.Add(1) }
+func (l *Log) Accept() { l.restored.Add(1) }
 
 // Put hands over entries to be written; it waits while the disk is behind.
-func (j *Log) Put(batch []Entry) { j.in <- batch }
+func (l *Log) Put(entries []Entry) { l.in <- batch{entries: entries} }
+
+// PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
+func (l *Log) PutWhole(entries []Entry, but map[track.Key]bool) { l.in <- batch{entries, true, but} }
 
 // Drop counts that entries went unwritten because too many waited.
-func (j *Log) Drop() { j.failed.Add(1) }
+func (l *Log) Drop() { l.failed.Add(1) }

@@ -2,8 +2,9 @@ package checkpoint
 
 import (
 	"bytes"
-	"cmp"
 	enc "encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 
 	"sipsieve/sip/track"
@@ -16,23 +17,72 @@ type Restorable struct {
 	Facts track.Facts
 }
 
-// InOrder returns the calls, the first of the forks of each INVITE before the others.
-func (k SavedCalls) InOrder() (list []Restorable) {
-	for name, c := range k {
-		one := Restorable{Saved: track.Saved{Name: name, State: c.state}}
-		eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendFrozen(&one.Facts, purpose, frozen) })
-		list = append(list, one)
-	}
-	rank := func(r Restorable) int {
-		if r.Saved.Head() {
-			return 0
+// partRoom is how many bytes of calls are held at once while they are read.
+const partRoom = 64 << 20
+
+// A savedCall is a call as a log has it; nil is not there.
+type savedCall struct{ state, frozen []byte }
+
+// Calls calls take with every call of the log, the first of the forks of each INVITE before the others. It reads the
+// file in several passes and holds a part of the calls at a time, so that a full log costs no more memory than a small
+// one. It is called before Run.
+func (l *Log) Calls(take func(Restorable)) error {
+	parts := int(l.held/partRoom) + 1
+	var forks []Restorable // few
+	for part := range parts {
+		calls := map[track.Key]savedCall{}
+		err := l.read(func(block uint64, e *Entry) error {
+			if e.Kind != FileEntry && int(e.Name[0])%parts == part && l.counts(block, e) {
+				keep(calls, e)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errTorn) {
+			return fmt.Errorf("checkpoint: %w", err)
 		}
-		return 1
+		for name, c := range calls {
+			one := c.restorable(name)
+			delete(calls, name) // the Tracker has it now
+			if !one.Saved.Head() {
+				forks = append(forks, one)
+				continue
+			}
+			take(one)
+		}
 	}
-	slices.SortFunc(list, func(a, b Restorable) int {
-		return cmp.Or(rank(a)-rank(b), bytes.Compare(a.Saved.Name[:], b.Saved.Name[:]))
+	slices.SortFunc(forks, func(a, b Restorable) int { return bytes.Compare(a.Saved.Name[:], b.Saved.Name[:]) })
+	for _, one := range forks {
+		take(one)
+	}
+	return nil
+}
+
+// keep notes the part of a call that e is.
+func keep(calls map[track.Key]savedCall, e *Entry) {
+	c := calls[e.Name]
+	if e.Kind == StateEntry {
+		c.state = slices.Clone(e.Body)
+	} else {
+		c.frozen = slices.Clone(e.Body)
+	}
+	calls[e.Name] = c
+}
+
+func (c *savedCall) restorable(name track.Key) Restorable {
+	one := Restorable{Saved: track.Saved{Name: name, State: c.state}}
+	eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendFrozen(&one.Facts, purpose, frozen) })
+	return one
+}
+
+// Files returns the bodies of the files of the log, and that of the last cut; nil without one. It is called before Run.
+func (l *Log) Files() (files [][]byte, cut []byte, err error) {
+	err = l.read(func(block uint64, e *Entry) error {
+		if e.Kind == FileEntry && l.counts(block, e) {
+			files = append(files, slices.Clone(e.Body))
+		}
+		return nil
 	})
-	return list
+	return files, l.cut, err
 }
 
 // AppendFrozen adds what was frozen for a purpose to the body of an entry, and eachFrozen reads it.

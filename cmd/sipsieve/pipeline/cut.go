@@ -94,7 +94,11 @@ func (s *shard) begin(sources []capture.Source) {
 		r, ok := sources[0].(Resumable)
 		s.cuts, s.again = ok, ok && r.Again()
 	}
-	if !s.again {
+	switch {
+	case s.again:
+	case s.cuts && s.resume != nil:
+		s.catchUp()
+	default:
 		s.base.Store(new(ShardCounts))
 	}
 }

@@ -1,0 +1,102 @@
+package pcap
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"syscall"
+)
+
+// A part is a File of a Series while it is read.
+type part struct {
+	*File
+	s     *Source // what reads it; its decoder is not used
+	begun int64   // where the frame begins that comes next, in what is in the file, decompressed
+	ready bool    // the frame has been read: it is s.record
+	ended error   // why none comes
+	limit int64   // frames from here on were not read before the restart
+}
+
+// openPart opens f. What stands before skip is stepped over.
+func openPart(f *File, cfg Config, skip int64) (*part, error) {
+	s, err := Open(f.Path, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{File: f, s: s}
+	for p.begun = s.offset(); p.begun < skip; {
+		if !p.peek() {
+			break
+		}
+		p.taken()
+	}
+	for i := range s.faces() { // what was lost before was reported before
+		s.faces()[i].losses.untold = 0
+	}
+	s.counts.Kernel.Store(0)
+	return p, nil
+}
+
+// peek reads the next frame, and reports whether there is one. It is s.record until taken is called.
+func (p *part) peek() bool {
+	if p.ready || p.ended != nil {
+		return p.ready
+	}
+	p.begun = p.s.offset()
+	if err := p.s.read.next(&p.s.coming); err != nil {
+		p.ended = io.EOF
+		if !errors.Is(err, io.EOF) {
+			p.ended = fmt.Errorf("pcap: %s: after byte %d: %w", p.Name, p.begun, plainly(err))
+		}
+		return false
+	}
+	p.s.record = p.s.coming
+	p.s.date()
+	p.ready = true
+	return true
+}
+
+// taken steps over the frame that peek read.
+func (p *part) taken() {
+	p.ready = false
+	p.begun = p.s.offset()
+}
+
+// heldBefore reports whether the frame that peek read waited for its turn at the restart.
+func (p *part) heldBefore() bool {
+	_, found := slices.BinarySearch(p.Held, p.begun)
+	return found
+}
+
+// offset returns where the next frame begins, or what stands before it.
+func (s *Source) offset() int64 { return s.content.consumed() + int64(s.read.unread()) }
+
+// faces returns the interfaces that the file has named so far.
+func (s *Source) faces() []*face {
+	switch r := s.read.(type) {
+	case *nextGeneration:
+		return r.faces
+	case *classic:
+		return []*face{&r.face}
+	}
+	return nil
+}
+
+// A FileError says what kept a file of a Series from being read, or from being read to its end.
+type FileError struct {
+	File *File
+	Err  error
+}
+
+func (e *FileError) Error() string { return e.Err.Error() }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Passing reports whether the error is the system's, which may give later what it refuses now: the file is read on from
+// where it was when it is added again. Any other error says what the file is, or that it is gone.
+func (e *FileError) Passing() bool {
+	var refused syscall.Errno
+	return errors.As(e.Err, &refused) && !errors.Is(e.Err, fs.ErrNotExist)
+}

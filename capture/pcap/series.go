@@ -1,0 +1,309 @@
+package pcap
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/decode"
+)
+
+// ErrIdle says that a Series has nothing to give before more is added to it.
+var ErrIdle = errors.New("pcap: no file that may be read has more")
+
+// A Series reads the files of one folder as one Source: one after the other by the times of their first frames, those
+// that overlap merged by time. Fragments and TCP streams go on from file to file.
+//
+// # Restart
+//
+// Cut says of each file how far it was given. After a restart, Resume has the files read again that end after a time,
+// so that what a decoder and those behind it know of what came before is known again: Again reports of what Next
+// returns whether it was given before the Cut. A bare Packet follows the last of it.
+//
+// A Series is used by one goroutine; Drops, Undated and Close may be called from any.
+type Series struct {
+	cfg     Config
+	decoder *decode.Decoder
+	counts  capture.Counters
+	undated atomic.Uint64
+	closed  atomic.Bool
+	ending  bool // what is added is all
+	flushed bool
+
+	coming  []*File // not opened yet, in order
+	parts   []*part // being read
+	touched map[*File]bool
+	until   time.Time // what is later waits; the zero Time for nothing
+
+	again bool      // what was given before the restart is read
+	since time.Time // what is earlier is not read again
+	limit map[*File]int64
+	held  []heldFrame
+
+	face   *face // of the frame whose packets are given
+	latest time.Time
+}
+
+// A heldFrame waited for its turn at the restart.
+type heldFrame struct {
+	decode.Frame
+	face *face
+}
+
+// NewSeries returns a Series that has no file yet.
+func NewSeries(cfg Config) *Series {
+	s := &Series{cfg: cfg, touched: map[*File]bool{}, limit: map[*File]int64{}}
+	s.decoder = decode.New(cfg.Config, &s.counts)
+	return s
+}
+
+// Add adds files, each to be read from its Offset on. One that is read already, or waits for it, is left out. What is
+// later than until waits, for files whose frames may belong before it; the zero Time has nothing wait.
+func (s *Series) Add(until time.Time, files ...*File) {
+	s.until = until
+	for _, f := range files {
+		if !slices.Contains(s.coming, f) && !slices.ContainsFunc(s.parts, func(p *part) bool { return p.File == f }) {
+			s.coming = append(s.coming, f)
+		}
+	}
+	inOrder(s.coming)
+}
+
+// Resume has files, which were read before a restart as far as their marks say, read again from the time since on. It
+// is called before Next.
+func (s *Series) Resume(since time.Time, files ...*File) {
+	s.since, s.again = since, len(files) > 0
+	for _, f := range files {
+		slices.Sort(f.Held)
+		s.limit[f] = f.Offset
+	}
+	s.Add(time.Time{}, files...)
+}
+
+// Again reports whether what Next returned last was given before the restart.
+func (s *Series) Again() bool { return s.again }
+
+// Latest returns the latest time of the frames that were given.
+func (s *Series) Latest() time.Time { return s.latest }
+
+// End makes Next return io.EOF when everything that was added is read, after what streams still hold.
+func (s *Series) End() { s.ending = true }
+
+// Next returns the next packet. The error is io.EOF after Close or End, ErrIdle if there is none before more is added,
+// or a *FileError, after which the other files are read on.
+func (s *Series) Next() (p capture.Packet, err error) {
+	for !s.decoder.Next(&p) {
+		if s.closed.Load() {
+			s.closeParts()
+			return p, io.EOF
+		}
+		if bare, err := s.step(); bare || err != nil {
+			return capture.Packet{Time: s.latest, Origin: capture.File}, err
+		}
+	}
+	p.Origin = capture.File
+	if s.face != nil && s.face.losses.untold > 0 {
+		p.Missed, p.MissedSince = s.face.losses.tell(p.Time)
+	}
+	return p, nil
+}
+
+// step decodes one frame. It reports whether the last of what was given before the restart has been given.
+func (s *Series) step() (caughtUp bool, err error) {
+	if !s.again && len(s.held) > 0 {
+		h := s.held[0]
+		s.held = s.held[1:]
+		s.give(&h.Frame, h.face)
+		return false, nil
+	}
+	p, err := s.earliest()
+	switch {
+	case err != nil:
+		return false, err
+	case p == nil && s.again:
+		s.catchUp()
+		return true, nil
+	case p == nil && s.ending && !s.flushed:
+		s.flushed = true
+		s.decoder.Flush()
+		return false, nil
+	case p == nil && s.ending:
+		return false, io.EOF
+	case p == nil:
+		return false, ErrIdle
+	}
+	s.take(p)
+	return false, nil
+}
+
+// earliest returns the part with the earliest frame, nil if none has one that may be given.
+func (s *Series) earliest() (first *part, err error) {
+	for {
+		if first, err = s.earliestOpen(); err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(s.coming, func(f *File) bool { return !s.again || s.isAgain(f) })
+		if i < 0 || first != nil && first.s.record.Time.UnixNano() < s.coming[i].First {
+			break
+		}
+		if err := s.open(i); err != nil {
+			return nil, err
+		}
+	}
+	if first != nil && !s.again && !s.until.IsZero() && first.s.record.Time.After(s.until) {
+		return nil, nil
+	}
+	return first, nil
+}
+
+// isAgain reports whether f was read before the restart.
+func (s *Series) isAgain(f *File) bool {
+	_, ok := s.limit[f]
+	return ok
+}
+
+// open opens the i-th file that is coming.
+func (s *Series) open(i int) error {
+	f := s.coming[i]
+	s.coming = slices.Delete(s.coming, i, i+1)
+	skip := f.Offset
+	if s.again {
+		skip = 0
+	}
+	p, err := openPart(f, s.cfg, skip)
+	if err != nil {
+		s.end(f, err)
+		return &FileError{f, err}
+	}
+	p.limit = s.limit[f]
+	s.parts = append(s.parts, p)
+	return nil
+}
+
+// earliestOpen returns the part with the earliest frame. Parts that have none are closed; of an error the others are
+// not lost.
+func (s *Series) earliestOpen() (first *part, err error) {
+	for i := 0; i < len(s.parts); i++ {
+		p := s.parts[i]
+		if s.again && p.begun >= p.limit && !p.ready && p.ended == nil {
+			continue
+		}
+		if !p.peek() {
+			s.parts = slices.Delete(s.parts, i, i+1)
+			s.close(p)
+			if i--; !errors.Is(p.ended, io.EOF) {
+				return nil, &FileError{p.File, p.ended}
+			}
+			continue
+		}
+		if s.again && p.begun >= p.limit {
+			continue
+		}
+		if first == nil || p.s.record.Time.Before(first.s.record.Time) {
+			first = p
+		}
+	}
+	return first, nil
+}
+
+// close takes note that p has no more.
+func (s *Series) close(p *part) {
+	p.Offset = p.begun
+	_ = p.s.Close()
+	s.end(p.File, p.ended)
+}
+
+// end takes note of what ended f.
+func (s *Series) end(f *File, err error) {
+	s.touched[f] = true
+	if e := (&FileError{f, err}); !e.Passing() {
+		f.Whole = true
+	}
+}
+
+// take decodes the frame of p.
+func (s *Series) take(p *part) {
+	r := &p.s.record
+	switch {
+	case s.again && r.Time.Before(s.since):
+	case s.again && p.heldBefore():
+		f := r.Frame
+		f.Data = slices.Clone(f.Data)
+		s.held = append(s.held, heldFrame{f, r.face})
+	default:
+		s.give(&r.Frame, r.face)
+	}
+	if lost := p.s.counts.Kernel.Swap(0); !s.again {
+		s.counts.Kernel.Add(lost)
+		if r.undated {
+			s.undated.Add(1)
+		}
+	}
+	p.Last = max(p.Last, r.Time.UnixNano())
+	p.taken()
+	p.Offset = max(p.Offset, p.begun)
+	s.touched[p.File] = true
+}
+
+// give decodes a frame.
+func (s *Series) give(f *decode.Frame, of *face) {
+	s.face = of
+	if f.Time.After(s.latest) {
+		s.latest = f.Time
+	}
+	s.decoder.Frame(f)
+}
+
+// catchUp ends the reading of what was given before the restart.
+func (s *Series) catchUp() {
+	s.again = false
+	s.parts = slices.DeleteFunc(s.parts, func(p *part) bool {
+		if p.Whole {
+			_ = p.s.Close()
+		}
+		return p.Whole
+	})
+	slices.SortStableFunc(s.held, func(a, b heldFrame) int { return a.Time.Compare(b.Time) })
+	for f := range s.limit {
+		f.Held = nil
+	}
+	s.limit = map[*File]int64{}
+}
+
+func (s *Series) closeParts() {
+	for _, p := range s.parts {
+		_ = p.s.Close()
+	}
+	s.parts = nil
+}
+
+// Cut returns the files of which something was read since it was called last, with how far that has been given, and
+// false while something of a frame is still to be had from Next.
+func (s *Series) Cut() (files []*File, ok bool) {
+	if s.again || len(s.held) > 0 || !s.decoder.Given() {
+		return nil, false
+	}
+	for f := range s.touched {
+		files = append(files, f)
+	}
+	clear(s.touched)
+	return files, true
+}
+
+// Reading returns how many files are read or wait for it.
+func (s *Series) Reading() int { return len(s.parts) + len(s.coming) }
+
+// Drops returns what has been counted so far.
+func (s *Series) Drops() capture.Drops { return s.counts.Drops() }
+
+// Undated returns how many frames had no time of their own, as Source.Undated does.
+func (s *Series) Undated() uint64 { return s.undated.Load() }
+
+// Close makes Next return io.EOF.
+func (s *Series) Close() error {
+	s.closed.Store(true)
+	return nil
+}

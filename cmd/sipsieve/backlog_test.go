@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/track"
+)
+
+// TestFilesWaitForTheBusAndWhatIsLiveDoesNot has a bus that takes nothing for long: live domains are followed on, and
+// of live records alone some are shed; what is of a file is all there once the bus takes it.
+func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
+	s := demoSetup(t, "../../configs/quickstart-policy.toml")
+	var ofFile, ofWire []track.Event
+	follow(t, written(t, corpus(t, 60)), 1, func(ev *track.Event) {
+		e := *ev
+		if ofFile = append(ofFile, e); ev.Call != nil {
+			c := *ev.Call
+			c.Origin, e.Call = capture.Interface, &c
+			ofWire = append(ofWire, e)
+		}
+	})
+	const flows = 600 // more than are on their way at once
+	one := newCollector(&daemon{setup: s})
+	one.waits = true
+	for i := range ofFile {
+		one.tell(&ofFile[i])
+	}
+	one.backlog.flush()
+	want := 0
+	for _, p := range one.backlog.waiting {
+		want += flows * len(p.excerpts)
+	}
+	domain := func(live bool) *pipeline.Domain { return pipeline.New(nil, s.plan(1, live)) }
+	file, wire := domain(false), domain(true)
+	c := newCollector(&daemon{setup: s, feeds: make([]*feed, 2)})
+	collected := make(chan bool)
+	go func() { c.collect(); close(collected) }()
+	files := make(chan int)
+	go func() {
+		for range flows {
+			c.of(file) <- tagged{domain: file, flow: pipeline.Flow{Events: ofFile, Clock: pipeline.EndOfTime}}
+		}
+		close(files)
+	}()
+	limit := time.After(patience)
+	for range 1000 {
+		select {
+		case c.of(wire) <- tagged{feed: 1, domain: wire, flow: pipeline.Flow{Events: ofWire, Clock: pipeline.EndOfTime}}:
+		case <-limit:
+			t.Fatal("what is live waits for the bus")
+		}
+	}
+	select {
+	case <-files:
+		t.Error("the file does not wait: the test shows nothing")
+	default:
+	}
+	got := map[bool]int{} // excerpts, of the file or not
+	go func() { <-files; c.close() }()
+	for p, open := c.next(); open; p, open = c.next() {
+		for i := range p.excerpts {
+			got[bytes.Contains(p.excerpts[i].Body(), []byte(`"source":"file"`))]++
+		}
+	}
+	<-collected
+	l := newLedger()
+	c.tally.addTo(l)
+	shed := uint64(0)
+	for _, e := range l.Excerpts {
+		shed += e.Suppressed["overflow"]
+	}
+	if got[true] != want || shed == 0 || got[false] == 0 {
+		t.Errorf("of the file = %d, want %d; live = %d, shed = %d, want some of each", got[true], want, got[false], shed)
+	}
+}

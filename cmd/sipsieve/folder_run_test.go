@@ -1,0 +1,287 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"sipsieve/capture/capturetest"
+	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/checkpoint"
+)
+
+// otherCourses is what a corpus does not have: calls that are refused, cancelled, redirected and forked, a call over
+// TCP, registrations, and two legs of one call.
+const otherCourses = `
+callid refused
+00:01.000  alice -> bob   INVITE
+00:01.900  alice <- bob   486
+00:02.100  alice -> bob   ACK
+callid cancelled
+00:03.000  alice -> carol  INVITE
+00:03.200  alice <- carol  180
+00:09.000  alice -> carol  CANCEL
+00:09.010  alice <- carol  200 CANCEL
+00:09.020  alice <- carol  487 INVITE
+00:09.030  alice -> carol  ACK
+callid forked
+00:10.000  alice -> bob   INVITE
+00:10.100  alice <- bob   180 tag=one
+00:10.200  alice <- bob   180 tag=two
+00:15.000  alice <- bob   200 INVITE tag=one
+00:15.020  alice -> bob   ACK tag=one
+00:15.100  alice <- bob   200 INVITE tag=two
+00:15.120  alice -> bob   ACK tag=two
+00:16.000  alice -> bob   BYE tag=one
+00:16.040  alice <- bob   200 BYE tag=one
+00:48.500  alice -> bob   BYE tag=two
+00:48.540  alice <- bob   200 BYE tag=two
+callid
+00:20.000  dave -> reg    REGISTER
+00:20.100  dave <- reg    401
+00:20.200  dave -> reg    REGISTER
+00:20.300  dave <- reg    200
+00:50.000  dave -> reg    REGISTER
+00:50.100  dave <- reg    200
+transport tcp
+mtu 600
+callid streamed
+00:21.000  erin -> frank   INVITE sdp
+    Subject: a line that makes this message longer than one segment of six hundred bytes, and it does so by itself
+00:21.500  erin <- frank   180
+00:25.000  erin <- frank   200 INVITE sdp
+00:25.100  erin -> frank   ACK
+00:55.000  erin <- frank   BYE
+00:55.100  erin -> frank   200 BYE
+`
+
+// rotated returns the frames of a minute and more, cut into files of two seconds each as tcpdump -G does.
+func rotated(t *testing.T, calls int) (files [][]byte) {
+	t.Helper()
+	frames := capturetest.Corpus(calls, 8)
+	others, err := capturetest.Ladder([]byte(otherCourses))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames = append(frames, others...)
+	slices.SortStableFunc(frames, func(a, b capturetest.Frame) int { return a.Time.Compare(b.Time) })
+	recent := time.Now().Add(-time.Hour).Truncate(time.Hour).Sub(frames[0].Time) // so that no purpose has it expired
+	for i := range frames {
+		frames[i].Time = frames[i].Time.Add(recent)
+	}
+	for len(frames) > 0 {
+		n := 1
+		for n < len(frames) && frames[n].Time.Sub(frames[0].Time) < 2*time.Second {
+			n++
+		}
+		files = append(files, pcapFile(t, frames[:n]))
+		frames = frames[n:]
+	}
+	return files
+}
+
+// A rotation is a site whose folder gets one file after the other.
+type rotation struct {
+	*site
+	folder string
+	files  [][]byte
+	put    int
+}
+
+func newRotation(t *testing.T, files [][]byte) *rotation {
+	t.Helper()
+	s := newSite(t, 1)
+	r := &rotation{site: s, folder: filepath.Join(s.dir, "captures"), files: files}
+	if err := os.Mkdir(r.folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.follows(t, r.folder)
+	return r
+}
+
+// grow puts the next n files into the folder.
+func (r *rotation) grow(t *testing.T, n int) {
+	t.Helper()
+	for ; n > 0 && r.put < len(r.files); n-- {
+		path := filepath.Join(r.folder, fmt.Sprintf("eth0-%03d.pcap", r.put))
+		old := time.Now().Add(-time.Minute)
+		if err := os.WriteFile(path+".part", r.files[r.put], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path+".part", old, old); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".part", path); err != nil {
+			t.Fatal(err)
+		}
+		r.put++
+	}
+}
+
+// finished waits until all files are read and everything is stored.
+func (r *rotation) finished(t *testing.T) {
+	t.Helper()
+	steady, last := 0, ""
+	for limit := time.Now().Add(patience); steady < 10; time.Sleep(100 * time.Millisecond) {
+		var report statusReport
+		out, err := exec.Command(binary(t), "status", "--config", r.config).Output()
+		if err != nil || json.Unmarshal(out, &report) != nil {
+			continue
+		}
+		now := fmt.Sprint(report.Records, report.Ledger.Packets.Seen, report.Journal)
+		if steady++; now != last || report.Sources[0].State != stateWaiting {
+			steady, last = 0, now
+		}
+		for _, b := range report.Bus {
+			if b.Behind > 0 {
+				steady = 0
+			}
+		}
+		if report.Balance != "balanced" {
+			t.Errorf("balance = %s", report.Balance)
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("the folder is never read: %s", now)
+		}
+	}
+}
+
+// everyRecord returns the records of all purposes.
+func (r *rotation) everyRecord(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, p := range demoSetup(t, "").purposes {
+		for id, row := range records(t, "query", "--config", r.config, "--purpose", p.Name, "--request", "test-1") {
+			all[p.Name+" "+id] = row
+		}
+	}
+	return all
+}
+
+// TestAFolderReadsLikeOneCapture compares the billing records of a rotated folder with those of the whole capture: no
+// call is cut at a rotation.
+func TestAFolderReadsLikeOneCapture(t *testing.T) {
+	r := newRotation(t, rotated(t, 60))
+	r.grow(t, len(r.files))
+	paths, err := filepath.Glob(filepath.Join(r.folder, "*.pcap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := records(t, append([]string{"replay", "--config", r.config, "--purpose", "billing"}, paths...)...)
+	p := r.start(t)
+	r.up(t)
+	r.finished(t)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	same(t, r.stored(t), want)
+}
+
+// undisturbed returns the records of the files when nothing kills the daemon.
+func undisturbed(t *testing.T, files [][]byte) *rotation {
+	t.Helper()
+	r := newRotation(t, files)
+	r.grow(t, len(files))
+	p := r.start(t)
+	r.up(t)
+	r.finished(t)
+	p.stop(t, syscall.SIGTERM)
+	return r
+}
+
+// disturb kills the daemon at random places while the folder grows, and stops it now and then; between two runs, while
+// it does not run, it calls between. It returns how often.
+func (r *rotation) disturb(t *testing.T, random *rand.Rand, between func()) (kills int) {
+	t.Helper()
+	for r.put < len(r.files) {
+		r.grow(t, 2+random.IntN(7))
+		p := r.start(t)
+		r.up(t)
+		time.Sleep(time.Duration(random.IntN(1200)) * time.Millisecond)
+		r.grow(t, random.IntN(4))
+		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
+		sig := syscall.SIGKILL
+		if random.IntN(5) == 0 {
+			sig = syscall.SIGTERM
+		}
+		p.stop(t, sig)
+		kills++
+		between()
+	}
+	p := r.start(t)
+	r.up(t)
+	r.finished(t)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	return kills
+}
+
+// TestAFolderIsReadOnceWhateverKillsTheDaemon kills the daemon at random places of a folder that is rotated every two
+// seconds: every record of every purpose is there once, as without.
+func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
+	files := rotated(t, 150)
+	want := undisturbed(t, files).everyRecord(t)
+	r := newRotation(t, files)
+	kills := r.disturb(t, rand.New(rand.NewPCG(9, 59)), func() {})
+	t.Logf("%d kills and stops, %d files, %d records", kills, len(files), len(want))
+	same(t, r.everyRecord(t), want)
+}
+
+// TestCallsOfFilesThatAreGoneGoOn has a ring that deletes what was read of it before the daemon starts again: the calls
+// come from the checkpoint log then, and their records are the same.
+func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
+	files := rotated(t, 60)
+	want := undisturbed(t, files).stored(t)
+	r := newRotation(t, files)
+	gone := 0
+	kills := r.disturb(t, rand.New(rand.NewPCG(7, 7)), func() {
+		for _, name := range r.read(t) {
+			if os.Remove(filepath.Join(r.folder, name)) == nil {
+				gone++
+			}
+		}
+	})
+	t.Logf("%d kills and stops, %d files, %d of them deleted, %d records", kills, len(files), gone, len(want))
+	same(t, r.stored(t), want)
+}
+
+// read returns the names of the files that were read to their ends, by the checkpoint log.
+func (r *rotation) read(t *testing.T) (names []string) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(r.dir, "state", "source.0.checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.WriteFile(copied, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := logAt(copied)
+	c.Cuts = true
+	l, err := checkpoint.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies, _, err := l.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range bodies {
+		var m pcap.Mark
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Whole && len(m.Held) == 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}

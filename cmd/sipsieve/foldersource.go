@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/pcap"
+	"sipsieve/sip/track"
+)
+
+// A folderSource is the files of a folder as one Source, which ends when nothing has come for as long as a call may
+// last. It implements pipeline.Resumable and pipeline.Prompt.
+type folderSource struct {
+	capture.Source // of series, as its packets are read
+	folder         *folder
+	series         *pcap.Series
+	closed         chan struct{}
+	closing        atomic.Bool
+
+	again   bool // what was returned last was given before the restart
+	but     map[track.Key]bool
+	looked  bool
+	base    atomic.Pointer[capture.Drops]
+	heard   time.Time // when something had come last, by the wall clock
+	given   bool      // something has been given
+	ending  bool
+	cuts    int
+	waiting time.Time // since when files that are still written have made others wait; the zero Time if they do not
+}
+
+const (
+	firstRetry = time.Second      // a file that the system refused is read again
+	heldUntil  = 32 * time.Second // with the others waiting, as long as the wait is no longer than this
+	lastRetry  = time.Hour        // then behind the others, at most that far apart
+)
+
+// A retry is when a file that the system refused is read again.
+type retry struct {
+	wait time.Duration
+	due  time.Time
+}
+
+// holds reports whether the other files wait for the one of r.
+func (r *retry) holds() bool { return r.wait <= heldUntil }
+
+// Next returns the next packet. When nothing is at hand it returns a bare one, once, and then waits.
+func (s *folderSource) Next() (capture.Packet, error) {
+	for {
+		if !s.looked || s.held() || s.folder.idle.Load() {
+			if s.looked && !s.wait() {
+				return capture.Packet{}, io.EOF
+			}
+			s.looked = true
+			if s.look(); s.held() {
+				continue
+			}
+		}
+		p, err := s.Source.Next()
+		var of *pcap.FileError
+		switch {
+		case errors.As(err, &of):
+			s.failed(of)
+			if s.held() {
+				return s.rest(), nil
+			}
+		case errors.Is(err, pcap.ErrIdle):
+			if !s.folder.idle.Load() {
+				return s.rest(), nil
+			}
+		case err != nil:
+			return p, err
+		default:
+			s.took()
+			return p, nil
+		}
+	}
+}
+
+// rest returns what says that nothing is at hand.
+func (s *folderSource) rest() capture.Packet {
+	s.folder.idle.Store(true)
+	s.heard = time.Now()
+	return capture.Packet{Time: s.series.Latest(), Origin: capture.File}
+}
+
+// took notes that something was given.
+func (s *folderSource) took() {
+	s.folder.idle.Store(false)
+	s.given = true
+	if again := s.series.Again(); again != s.again {
+		if s.again = again; !again {
+			base := s.Source.Drops()
+			s.base.Store(&base)
+		}
+	}
+}
+
+// Ready reports whether more may be at hand.
+func (s *folderSource) Ready() bool { return !s.folder.idle.Load() }
+
+// Again reports whether what Next returned last was given before the restart.
+func (s *folderSource) Again() bool { return s.series.Again() }
+
+// Drops returns what has been counted but of what was given again.
+func (s *folderSource) Drops() capture.Drops {
+	d := s.Source.Drops()
+	if base := s.base.Load(); base != nil {
+		d.Sub(*base)
+	} else if s.series.Again() {
+		return capture.Drops{}
+	}
+	return d
+}
+
+// Undated returns how many frames had no time of their own, or one that is not believed.
+func (s *folderSource) Undated() uint64 { return s.series.Undated() }
+
+// Cut returns how far the files have been read: a *folderPosition. It is false if nothing has changed since the last.
+func (s *folderSource) Cut() (any, bool) {
+	touched, ok := s.series.Cut()
+	if !ok {
+		return nil, false
+	}
+	dir := s.folder.dir
+	for _, f := range touched {
+		if f.Whole {
+			delete(s.folder.retrying, f)
+			dir.Done(f)
+		}
+	}
+	p := &folderPosition{but: s.but}
+	p.marks, p.forgotten = dir.Changes(touched)
+	if s.cuts++; s.cuts > 1 && len(p.marks) == 0 && len(p.forgotten) == 0 && !s.ending {
+		return nil, false
+	}
+	return p, true
+}
+
+// Close ends a wait and the Source.
+func (s *folderSource) Close() error {
+	if !s.closing.Swap(true) {
+		close(s.closed)
+	}
+	return s.Source.Close()
+}
+
+// wait waits until the folder may be looked at again; it reports false when s was closed.
+func (s *folderSource) wait() bool {
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.closed:
+		return false
+	}
+}
+
+// look adds the files that may be read, and ends the Source after a long silence.
+func (s *folderSource) look() {
+	f, now := s.folder, time.Now()
+	l, err := f.dir.Poll(now)
+	if err := f.news(err); err != nil {
+		f.d.trouble(f.key, "not read", err)
+	}
+	var ready []*pcap.File
+	for _, one := range l.Ready {
+		r := f.retrying[one]
+		switch {
+		case one.Whole:
+			f.dir.Done(one)
+		case r == nil || !now.Before(r.due):
+			ready = append(ready, one)
+		}
+	}
+	before := s.series.Reading()
+	s.series.Add(s.until(l.Grows, now), ready...)
+	if l.Growing > 0 || s.series.Reading() > before || len(f.retrying) > 0 {
+		s.heard = now
+	}
+	if silence := now.Sub(s.heard); s.given && silence >= f.d.limits.Talk && s.series.Reading() == 0 {
+		s.ending = true
+		s.series.End()
+	}
+}
+
+// until returns from which time on frames wait for files that are still written: those that began then. They wait no
+// longer than a file that is not written any more does.
+func (s *folderSource) until(grows, now time.Time) time.Time {
+	switch {
+	case grows.IsZero() || s.series.Reading() == 0:
+		s.waiting = time.Time{}
+		return grows
+	case s.waiting.IsZero():
+		s.waiting = now
+	case now.Sub(s.waiting) > s.folder.longestWait():
+		return time.Time{}
+	}
+	return grows
+}
+
+// held reports whether a file that the system refused has the others wait until it is read again.
+func (s *folderSource) held() bool {
+	for _, r := range s.folder.retrying {
+		if r.holds() && time.Now().Before(r.due) {
+			return true
+		}
+	}
+	return false
+}
+
+// failed notes what kept a file from being read to its end. If it is the system's it is read again, later each time.
+func (s *folderSource) failed(of *pcap.FileError) {
+	f := s.folder
+	if !of.Passing() {
+		delete(f.retrying, of.File)
+		f.d.trouble(f.key, "not read to its end", of)
+		return
+	}
+	r := f.retrying[of.File]
+	if r == nil {
+		f.d.trouble(f.key, "not read to its end, read again", of)
+		r = &retry{wait: firstRetry / 2}
+		f.retrying[of.File] = r
+	}
+	r.wait = min(2*r.wait, lastRetry)
+	r.due = time.Now().Add(r.wait)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
+	s := newSite(t, 20)
+	s.configure(t, 0)
+	n := uint64(len(s.replayed(t)))
+	p := s.start(t)
+	p.await(t, int(n))
+	s.awaitStored(t, int(n))
+	var report statusReport
+	until(t, "the store", func() bool {
+		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
+		return err == nil && json.Unmarshal(out, &report) == nil && report.Ledger.Store["billing"].Kept == n
+	})
+	if got, want := report.Ledger.Store["billing"], (storeLedger{Received: n, Kept: n}); got != want {
+		t.Errorf("store = %+v, want %+v", got, want)
+	}
+	var put uint64
+	for _, x := range report.Ledger.Excerpts {
+		put += x.Acknowledged
+	}
+	if got, want := report.Ledger.Bus, (busLedger{Published: put}); got != want || put < n {
+		t.Errorf("bus = %+v, want %+v", got, want)
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+}
+
+// TestStatusSaysWhyTheStoreWaits has a store that takes nothing.
+func TestStatusSaysWhyTheStoreWaits(t *testing.T) {
+	d := daemonOf(t, fileSource(ladderFile(t, storm)))
+	ctx, stop := withStop(t)
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx) }()
+	until(t, "the end of the file", func() bool { return d.stateOf("source.0") == stateEnded })
+	closedStore(t, d)
+	var report statusReport
+	until(t, "the trouble", func() bool {
+		_, body := get(t, d, "/status")
+		return json.Unmarshal([]byte(body), &report) == nil && report.Troubles["store.billing"] != ""
+	})
+	if why := report.Troubles["store.billing"]; !strings.Contains(why, "unavailable") {
+		t.Errorf("trouble = %s, want that the store is unavailable", why)
+	}
+	stop()
+	<-ended
+}
