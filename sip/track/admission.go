@@ -43,11 +43,17 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 	n := t.dialogs.take()
 	d := t.dialogs.at(n)
 	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
+	if m.Method == sip.Bye || m.Request() && k.To != (Key{}) {
+		d.index = d.index.with(k.To) // found by both tags, until it is known whose they are
+	}
 	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
 	t.passed(d, m)
 	d.vias = m.Vias
 	d.reuse = t.uses.next(d)
-	t.index[d.index], t.index[d.call.anyTag()] = n, n
+	t.index[d.index] = n
+	if any := d.call.anyTag(); k.To == (Key{}) || t.index[any] == 0 {
+		t.index[any] = n
+	}
 	t.markDirty(n)
 	return n
 }
@@ -135,25 +141,23 @@ func (t *Tracker) forget(n uint32) {
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
 func (t *Tracker) unlink(n uint32, d *dialog) {
-	if t.index[d.index] != n {
-		for p := t.index[d.index]; p != 0; p = t.dialogs.at(p).next {
-			if q := t.dialogs.at(p); q.next == n {
-				q.next = d.next
-				return
-			}
+	for p := d.root; d.root != n && p != 0; p = t.dialogs.at(p).next {
+		if q := t.dialogs.at(p); q.next == n {
+			q.next = d.next
+			return
 		}
-		return
+	}
+	for _, index := range [...]Key{d.index, d.call.anyTag()} {
+		switch {
+		case t.index[index] != n: // another call has it by now
+		case d.next == 0:
+			delete(t.index, index)
+		default:
+			t.index[index] = d.next
+		}
 	}
 	if d.next == 0 {
-		delete(t.index, d.index)
-		if t.index[d.call.anyTag()] == n {
-			delete(t.index, d.call.anyTag())
-		}
 		return
-	}
-	t.index[d.index] = d.next
-	if t.index[d.call.anyTag()] == n {
-		t.index[d.call.anyTag()] = d.next
 	}
 	heir := t.dialogs.at(d.next)
 	heir.hops, heir.repeatSet, heir.answers = d.hops, d.repeatSet, d.answers

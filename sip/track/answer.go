@@ -43,17 +43,18 @@ func (t *Tracker) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.answer(n, d, m, k)
 	if over {
 		d.phase = terminated
-		t.amend(n, d)
+		t.amend(d)
 	}
 }
 
 // answer takes m for the answer to d's INVITE.
 func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
+	if !d.accepted && d.updated != 0 { // what was agreed before the answer is no change of the call
+		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
+	}
 	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
 	d.answerLeg = leg(k)
-	if d.cancelled != 0 && d.cancelLeg == d.answerLeg {
-		d.flags |= CancelRace
-	}
+	d.races()
 	t.answerOn(d, m, k)
 	t.callersHop(d).final = finalOf(m, k)
 	t.gatherAnswer(d, m)
@@ -61,15 +62,20 @@ func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.reviewEnds(n, d)
 }
 
-// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop.
+// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is not
+// counted.
 func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
 	root := t.dialogs.at(d.root)
 	h, near := t.passed(root, m), t.hops.at(root.hops)
+	add := t.showFork
+	if m.Request() {
+		add = t.proveFork
+	}
 	if h == near || near.hop.carries(m) {
-		t.answeredFork(near, t.addFork(near, k.To))
+		t.answeredFork(near, add(near, k.To), m.Time.UnixNano())
 	}
 	if h != nil && h != near {
-		t.answeredFork(h, t.addFork(h, k.To))
+		t.answeredFork(h, add(h, k.To), m.Time.UnixNano())
 	}
 }
 
@@ -100,21 +106,24 @@ func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	}
 	f := finalOf(m, k)
 	if m.Status < 300 {
-		t.answeredFork(h, t.addFork(h, k.To))
+		t.answeredFork(h, t.addFork(h, k.To), m.Time.UnixNano())
 	}
+	h.open -= min(h.open, 1)
 	switch {
 	case h.final.code/100 == 2 && m.Status >= 300, h.final.code/100 == 2 && f.at >= h.final.at:
 		return
 	case m.Status >= 300 && f.at < h.final.at:
 		return
 	}
-	h.final, h.silent = f, true
-	if d.answered() {
+	if h.final = f; d.answered() {
 		return
 	}
 	if m.Status < 300 {
 		t.gatherAnswer(d, m)
 		d.expires = seconds(m.Value(sip.SessionExpires))
+		if d.refusedAt != 0 && t.adoptDownstreamAnswer(n, d) {
+			return
+		}
 	}
 	if d.phase == terminated && d.undecided() {
 		t.reopen(n, d, calling)
@@ -124,7 +133,7 @@ func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
 // adoptDownstreamAnswer takes a 2xx of another hop for the caller's, which was not seen. It reports whether there is
 // one.
 func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
-	if d.answered() || d.refusedAt != 0 {
+	if d.answered() {
 		return false
 	}
 	best := (*hopFacts)(nil)
@@ -142,6 +151,14 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	f := best.final
 	d.answer, d.refreshed, d.code, d.callee = f.at, f.at, f.code, f.tag
 	d.accepted, d.downstream = true, true
+	d.races()
+	if d.refusedAt != 0 {
+		d.refusedAt, d.acked = 0, 0
+	}
+	near := t.hops.at(d.hops)
+	if near.forks == 1 && near.first.tag != shortTag(f.tag) {
+		d.callee = uint64(near.first.tag)
+	}
 	wait := int64(t.limits.Talk)
 	if d.expires != 0 {
 		wait = int64(d.expires)*1e9 + timer64T1
@@ -162,7 +179,7 @@ func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
 	for i := t.hops.at(d.hops).next; i != 0; i = t.hops.at(i).next {
 		h := t.hops.at(i)
 		switch {
-		case !h.silent:
+		case h.open > 0 || h.invited == 0 && h.forks > 0 && h.final.at == 0:
 			return
 		case best == nil || h.final.at > best.final.at:
 			best = h
@@ -170,5 +187,8 @@ func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
 	}
 	if best != nil && best.final.code >= 300 {
 		d.code, d.refusedAt, d.finalCause = best.final.code, best.final.at, best.final.cause
+		if challenges(int(d.code)) {
+			d.challenges++
+		}
 	}
 }

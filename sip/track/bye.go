@@ -34,7 +34,7 @@ func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
 		if d.ended.unseen && d.ended.side == e.side && d.ended.cseq == e.cseq {
 			e.answered = true
 			d.ended = e
-			t.amend(n, d)
+			t.amend(d)
 		}
 		return
 	case d.unended.at == 0 || e.at < d.unended.at:
@@ -61,7 +61,7 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 	case e == nil || e.answered && !e.unseen:
 	case e.unseen && e.side == p.side && e.cseq == m.CSeq:
 		e.at, e.cause, e.unseen = at, reason(m), false
-		t.amend(p.n, d)
+		t.amend(d)
 	case e.answered:
 	case e.at != 0 && e.side == p.side && e.cseq == m.CSeq:
 		e.at = min(e.at, at)
@@ -126,7 +126,7 @@ func (t *Tracker) moveEarlyBye(p place, d *dialog) {
 // byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier and
 // has no final response yet is waited for.
 func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
-	if e.at < d.answer || d.ended.at != 0 && d.ended.at <= e.at {
+	if e.at < d.answer || d.ended.at != 0 && d.ended.at <= e.at && !(d.ended.unseen && d.ended.at == e.at) {
 		return
 	}
 	d.ended = e
@@ -207,34 +207,29 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 }
 
 // of reports whether m is a response to g.
-func (g *guess) of(m *sip.Message, side Party) bool {
-	return g.at != 0 && g.cseq == m.CSeq && g.method == m.Method && g.side == side
-}
-
-// expects reports whether m is a response to a request that was seen in d.
-func (d *dialog) expects(m *sip.Message, side Party) bool {
-	b, c := &d.byes[side-Caller], &d.pending[side-Caller]
-	return m.Method == sip.Bye && b.at != 0 && b.cseq == m.CSeq || m.Method == c.method && c.cseq == m.CSeq
-}
+func (g *guess) of(m *sip.Message) bool { return g.at != 0 && g.cseq == m.CSeq && g.method == m.Method }
 
 // remember keeps a request whose dialog its 2xx must tell.
 func (d *dialog) remember(m *sip.Message, side Party) {
 	if m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update {
-		d.guess = guess{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, side: side, cause: reason(m), hold: offer(m)}
+		d.guesses[side-Caller] = guess{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, cause: reason(m), hold: offer(m)}
 	}
 }
 
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
 func (t *Tracker) guessedResponse(p place, m *sip.Message) {
-	root, side := p.n, p.side
+	root := p.n
 	r := t.dialogs.at(root)
-	g := r.guess
-	seen := g.of(m, side)
+	g := r.guesses[p.side-Caller]
+	seen := g.of(m)
 	ends := m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update
 	if m.Status < 200 || challenges(m.Status) || !ends {
 		return
 	}
-	if r.guess = (guess{}); m.Status >= 300 {
+	if seen {
+		r.guesses[p.side-Caller] = guess{}
+	}
+	if m.Status >= 300 {
 		t.counts.Orphans++
 		return
 	}

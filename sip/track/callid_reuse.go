@@ -20,21 +20,19 @@ const useSlots = 1 << 16
 
 func dayOf(ns int64) int32 { return int32(ns / int64(24*time.Hour)) }
 
-// useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone both tags in any order.
-func (d *dialog) useMark() uint64 {
-	if d.alone || d.phase == unconfirmed {
-		return d.index.short() ^ d.callee*0x9e3779b97f4a7c15 // the same whichever tag is From's
-	}
-	return d.index.short()
-}
+// useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone both tags.
+func (d *dialog) useMark() uint64 { return d.index.short() }
 
 // note remembers that d's Call-ID and tag were used.
 func (u *callIDReuse) note(d *dialog) {
 	if u.slots == nil {
 		u.slots = make([]use, useSlots)
 	}
-	mark := d.useMark()
-	u.slots[mark%useSlots] = use{mark, dayOf(d.first + d.drift), d.reuse}
+	mark, day := d.useMark(), dayOf(d.first+d.drift)
+	if last := u.slots[mark%useSlots]; last.mark == mark && last.day == day && last.number > d.reuse {
+		return // a later call had them too
+	}
+	u.slots[mark%useSlots] = use{mark, day, d.reuse}
 }
 
 // next returns how often before on the day of d its Call-ID and tag were used.
@@ -50,18 +48,19 @@ func (u *callIDReuse) next(d *dialog) uint16 {
 	return last.number + 1
 }
 
-// reuseCallID opens a call under a Call-ID and tag that a call that is over had. One of whose forks is still up
-// goes on.
+// reuseCallID opens a call under a Call-ID and tag that a call had which is over. One of whose forks is up goes on.
 func (t *Tracker) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
+	up := false
 	for x := n; x != 0; x = t.dialogs.at(x).next {
-		if t.dialogs.at(x).phase != terminated {
-			return true
-		}
+		up = up || t.dialogs.at(x).phase != terminated
 	}
-	for x := n; x != 0; {
+	for x := n; x != 0 && !up; {
 		next := t.dialogs.at(x).next
 		t.forget(x)
 		x = next
+	}
+	if up {
+		t.uses.note(t.dialogs.at(n))
 	}
 	return t.openInvite(m, k)
 }

@@ -61,20 +61,24 @@ func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
 func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 	at := m.Time.UnixNano()
 	if p.is == earlyOne {
-		switch {
-		case d.answered() || d.phase == terminated && !d.undecided():
-			return
-		case c.method == sip.Update:
-			d.updated = max(d.updated, at)
+		if d.answered() || d.phase == terminated && !d.undecided() {
 			return
 		}
-		t.answeredUnseen(p, d)
+		if d.updated = max(d.updated, at); c.method == sip.Invite || d.phase == terminated && d.provenByUpdate() {
+			t.answeredUnseen(p, d)
+		}
 	}
 	d.reinvites++
 	if c.hold == holdUnknown && c.method == sip.Invite {
 		c.hold = offer(m)
 	}
 	d.hold(at, p.side, c.hold)
+	if c.hold == holdOff && offer(m) != holdUnknown { // what the other side answers (RFC 3264 section 6.1)
+		d.hold(at, Callee+Caller-p.side, offer(m))
+	}
+	if !d.answered() {
+		return
+	}
 	if c.at > d.ended.at {
 		d.ended = ending{}
 	}
@@ -137,16 +141,17 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 	h := t.hops.at(d.hops)
 	if f := t.fork(h, p.fork); f != nil {
 		d.callee = uint64(f.tag)
-		t.answeredFork(h, p.fork)
+		t.answeredFork(h, p.fork, t.now)
 	} else {
 		d.callee = p.tag.short()
-		t.answeredFork(h, t.addFork(h, p.tag))
+		t.answeredFork(h, t.proveFork(h, p.tag), t.now)
 	}
 	d.accepted, d.code, d.phase = true, 0, confirmed
 	if d.refreshed = d.updated; d.refreshed == 0 {
 		d.refreshed = t.now
 	}
 	t.lapses.set(p.n, t.now+int64(t.limits.Talk))
+	t.reviewEnds(p.n, d)
 	t.answeredNow(p.n, d, t.now)
 }
 

@@ -35,10 +35,8 @@ func (d *dialog) lacking(outcome Disposition) (m Missing) {
 	return m
 }
 
-// oneSided reports whether one side only was heard, where something proves that the other one spoke.
-func (d *dialog) oneSided() bool {
-	return d.heard&heardRequest == 0 || d.heard&heardResponse == 0 && (d.acked != 0 || d.end().at != 0)
-}
+// oneSided reports whether no request, or no response, of d was seen at all.
+func (d *dialog) oneSided() bool { return d.heard != heardRequest|heardResponse }
 
 // completeness says how many of the messages that the outcome must show were seen, in percent.
 func (d *dialog) completeness(outcome Disposition) int {

@@ -62,7 +62,7 @@ correction at 252.03s 0s progress 1s ring 1s: cancelled complete 100% code 487 c
 04:10.100  alice -> bob   ACK`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 stop at 240s 0s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by unknown missing
-  final_response
+  final_response,one_direction
 correction at 252.1s 0s: no_answer complete 100% code 408 cause 102 end 250s observed timeout by network
   cause_derived`},
 	{"an ACK after the wait proves an answer", `
@@ -73,7 +73,7 @@ correction at 252.1s 0s: no_answer complete 100% code 408 cause 102 end 250s obs
 05:00.100  alice <- bob   200 BYE`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
 stop at 240s 0s: no_answer partial 33% code 0 cause 0 end never ring_timeout timeout by unknown missing
-  final_response
+  final_response,one_direction
 answer at 250.1s 0s answer 250.1s: answered partial 0% code 0 cause 0 end never unseen unended by unknown
   answer_by_ack missing final_response
 correction at 300.1s 0s answer 250.1s: answered partial 80% code 0 cause 16 end 300s observed normal by caller

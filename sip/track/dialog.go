@@ -47,7 +47,7 @@ type dialog struct {
 	legs        [branches]uint32 // branches of the attempt's INVITEs on the caller's hop
 	pending     [2]change        // by side: the last re-INVITE or UPDATE
 	byes        [2]bye           // by side: the last BYE
-	guess       guess            // a request inside the dialog whose tags are not all known
+	guesses     [2]guess         // by side: a request inside the dialog whose tags are not all known
 
 	ended   ending // the earliest accepted BYE after the last sign of life
 	unended ending // the earliest other BYE after the last sign of life
@@ -130,7 +130,6 @@ type guess struct {
 	at     int64
 	cseq   uint32
 	method sip.Method
-	side   Party
 	cause  uint8
 	hold   uint8
 }

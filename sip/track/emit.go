@@ -38,7 +38,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),
 		Answer: d.wall(d.answer), Code: int(d.code), Missing: d.faults, Flags: d.flags, Transfer: d.transfer,
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
-		Forks: int(caller.forks), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.heldUntil(d.gone)),
+		Forks: int(caller.forks - caller.proved), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.heldUntil(d.gone)),
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: caller.hop.flow(), VLAN: caller.hop.vlan, Link: caller.hop.link,
 		Point: t.points[caller.hop.point], Origin: caller.hop.origin, Restored: d.restored,

@@ -4,11 +4,13 @@ import "sipsieve/sip"
 
 // A fork is one To tag on a hop, of a provisional response but 100, of a 2xx, or of an ACK that proved an answer.
 type fork struct {
-	progress, ring int64
-	end            ending // an accepted BYE before the answer
-	tag            uint32
-	answer         uint8 // counts those of the hop's forks that answered, from 1; 0 did not
-	past           bool  // of an INVITE before the last one
+	progress, ring, answered int64
+	end                      ending // a BYE before the answer
+	tag                      uint32
+	answer                   uint8  // counts those of the hop's forks that answered, from 1; 0 did not
+	repeats                  uint16 // messages with this tag that were sent again
+	past                     bool   // of an INVITE before the last one
+	proof                    bool   // no response to the INVITE has shown it
 }
 
 // forking is what is known of the forks of a hop behind the first: some are known exactly, the others by a filter,
@@ -92,13 +94,16 @@ func (t *Tracker) fork(h *hopFacts, i int) *fork {
 	return &t.forkings.at(h.forking).forks[i-1]
 }
 
-// answeredFork takes note that h's fork number i answered.
-func (t *Tracker) answeredFork(h *hopFacts, i int) {
+// answeredFork takes note that h's fork number i answered at the time at.
+func (t *Tracker) answeredFork(h *hopFacts, i int, at int64) {
 	f := t.fork(h, i)
-	if f == nil || f.answer != 0 {
-		return
+	switch {
+	case f == nil:
+	case f.answer == 0:
+		f.answer, f.answered = uint8(t.answersOn(h))+1, at
+	default:
+		f.answered = min(f.answered, at)
 	}
-	f.answer = uint8(t.answersOn(h)) + 1
 }
 
 // answersOn returns how many of h's forks answered, of those that are remembered.
@@ -157,6 +162,38 @@ func (t *Tracker) earlyEnd(root *dialog) *ending {
 	return last
 }
 
+// takeFork takes note of what a hop has shown of d before d answered.
+func (d *dialog) takeFork(f *fork) {
+	if f.progress != 0 && (d.progress == 0 || f.progress < d.progress) {
+		d.progress = f.progress
+	}
+	if f.ring != 0 && (d.ring == 0 || f.ring < d.ring) {
+		d.ring = f.ring
+	}
+	d.repeats += uint32(f.repeats)
+}
+
+// proveFork is addFork for a tag that something else than a response to the INVITE shows: it is no fork that counts.
+func (t *Tracker) proveFork(h *hopFacts, tag Key) int {
+	n := h.forks
+	i := t.addFork(h, tag)
+	if f := t.fork(h, i); f != nil && h.forks > n {
+		f.proof = true
+		h.proved++
+	}
+	return i
+}
+
+// showFork is addFork for a tag that a response to the INVITE shows.
+func (t *Tracker) showFork(h *hopFacts, tag Key) int {
+	i := t.addFork(h, tag)
+	if f := t.fork(h, i); f != nil && f.proof {
+		f.proof = false
+		h.proved--
+	}
+	return i
+}
+
 // secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
 // kept it out.
 func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
@@ -167,10 +204,10 @@ func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
 	if !t.makeRoom() {
 		return t.keepOut(CallsBound)
 	}
-	if t.index[index] != root {
+	r := t.dialogs.at(root)
+	if r.index != index || r.root != root {
 		return true // it had to make room itself
 	}
-	r := t.dialogs.at(root)
 	h := t.hops.at(r.hops)
 	if h.hop.veil != 0 {
 		t.counts.Orphans++ // the texts that its id is made of are gone
@@ -184,9 +221,11 @@ func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
 		heard: r.heard, earlyMedia: r.earlyMedia, root: root, next: r.next, ordinal: r.answers,
 		flags: r.flags&Spiral | SecondFork}
 	r.next = n
-	if i, _ := t.knownFork(h, k.To); i >= 0 {
-		f := t.fork(h, i)
-		d.progress, d.ring = f.progress, f.ring
+	for n := r.hops; n != 0; n = t.hops.at(n).next {
+		h := t.hops.at(n)
+		if i, _ := t.knownFork(h, k.To); i >= 0 {
+			d.takeFork(t.fork(h, i))
+		}
 	}
 	t.count(d)
 	d.text = t.texts.put(text{}, t.texts.get(r.text))

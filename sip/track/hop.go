@@ -42,8 +42,7 @@ func (h *hop) flow() capture.Flow {
 		Transport: h.transport}
 }
 
-// carries reports whether m, of an INVITE's transaction or its ACK, passed between the caller and whoever is next to
-// it, if h is the caller's hop. Hops of one host that sends to itself differ by their ports.
+// carries reports whether m, of an INVITE's transaction or its ACK, passed h the way that h's INVITE went.
 func (h *hop) carries(m *sip.Message) bool {
 	near := m.Flow.Src
 	if !m.Request() {
@@ -52,7 +51,7 @@ func (h *hop) carries(m *sip.Message) bool {
 	if !near.IsValid() || !h.valid {
 		return true
 	}
-	return near.Addr().As16() == h.src && (h.src != h.dst || near.Port() == h.sport)
+	return h.joins(m) && near.Addr().As16() == h.src && (h.src != h.dst || near.Port() == h.sport)
 }
 
 // returns reports whether m arrives where the first INVITE arrived.

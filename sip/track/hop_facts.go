@@ -1,9 +1,14 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"slices"
+
+	"sipsieve/sip"
+)
 
 const (
 	mostHops  = 8 // hops of one call that are told apart
+	hopLegs   = 4 // INVITEs on one hop that ACKs of refusals are known by
 	lowerVias = 4 // Vias below the topmost by which one hop is known to follow another
 )
 
@@ -13,11 +18,12 @@ type hopFacts struct {
 	hop     hop   // as its first INVITE went; without one as the first message went
 	invited int64 // its first INVITE, 0 without one
 	cseq    uint32
-	branch  uint32            // of the INVITE with that CSeq
-	vias    [lowerVias]uint32 // the branches below it
+	legs    [hopLegs]uint32   // branches of the INVITEs with that CSeq
+	vias    [lowerVias]uint32 // the branches below them
 	final   finalResponse
-	silent  bool // its INVITE has a final response, and nothing was seen since
-	forks   uint16
+	open    uint8  // INVITEs with that CSeq that have no final response
+	forks   uint16 // To tags
+	proved  uint16 // of them, those that no response to the INVITE has shown
 	first   fork
 	forking uint32 // the other forks, once there are two
 }
@@ -68,11 +74,12 @@ func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
 // callersHop returns what the caller's hop of d's call has shown.
 func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.at(t.dialogs.at(d.root).hops) }
 
-// tookPart returns how many ends of m's hop have been seen in root's call.
-func (t *Tracker) tookPart(root *dialog, m *sip.Message) (ends int) {
+// tookPart reports whether both ends of m's hop have been seen in root's call.
+func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
 	if !m.Flow.Src.IsValid() {
-		return 2
+		return true
 	}
+	ends := 0
 	for _, end := range [...][16]byte{m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()} {
 		for n := root.hops; n != 0; n = t.hops.at(n).next {
 			if h := &t.hops.at(n).hop; h.src == end || h.dst == end {
@@ -81,7 +88,7 @@ func (t *Tracker) tookPart(root *dialog, m *sip.Message) (ends int) {
 			}
 		}
 	}
-	return ends
+	return ends == 2
 }
 
 // forgetHops frees what root's hops have shown.
@@ -112,8 +119,10 @@ func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
 	case at < h.invited:
 		h.invited = at
 	}
-	if m.CSeq >= h.cseq {
-		h.cseq, h.branch, h.vias, h.silent = m.CSeq, leg(k), k.Vias, false
+	d.setup = min(d.setup, at)
+	if h.addLeg(m.CSeq, leg(k)); m.CSeq == h.cseq {
+		h.vias = k.Vias
+		h.open = min(h.open+1, 100)
 	}
 	if d.regathered = true; d.phase == terminated {
 		return
@@ -171,16 +180,30 @@ func (t *Tracker) unfollowed(hops []uint32, precedes func(x, y *hopFacts) bool) 
 
 // below reports whether x's INVITE was sent on as y's: its branch stands in y's Vias below the topmost.
 func (x *hopFacts) below(y *hopFacts) bool {
-	if x.branch == 0 || x.cseq != y.cseq {
+	if x.cseq != y.cseq {
 		return false
 	}
 	for _, v := range y.vias {
-		if v == x.branch {
+		if v != 0 && x.hasLeg(v) {
 			return true
 		}
 	}
 	return false
 }
+
+// addLeg remembers the branch of an INVITE on h.
+func (h *hopFacts) addLeg(cseq, l uint32) {
+	if cseq > h.cseq {
+		h.cseq, h.legs, h.open = cseq, [hopLegs]uint32{}, 0
+	}
+	if cseq == h.cseq && !h.hasLeg(l) {
+		copy(h.legs[1:], h.legs[:])
+		h.legs[0] = l
+	}
+}
+
+// hasLeg reports whether l is the branch of an INVITE on h.
+func (h *hopFacts) hasLeg(l uint32) bool { return slices.Contains(h.legs[:], l) }
 
 // leftOn returns the hop on which d's call left to whoever took it: the last that follows the caller's hop, of several
 // targets the one that answered d, else the last one tried. It is nil if only the caller's hop was seen.
@@ -248,8 +271,8 @@ func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
 	t.hops.at(first).next, d.hops = d.hops, first
 	t.move(n, queue)
 	h := t.hops.at(first)
-	d.setup, d.vias = h.invited, m.Vias
-	d.nlegs, d.legsDone, d.legs[0] = 1, 0, h.branch
+	d.vias = m.Vias
+	d.nlegs, d.legsDone, d.legs[0] = 1, 0, h.legs[0]
 	d.cancelled, d.cancelCause = 0, 0
 	if h.hop.joins(m) {
 		t.regatherInvite(d, m)

@@ -65,13 +65,22 @@ func (t *Tracker) invite(n uint32, m *sip.Message, k Keys) bool {
 	case m.CSeq == d.cseq:
 		t.invitedOn(n, d, m, k)
 		t.retargetedInvite(n, d, m, k)
-	case d.phase == rejected && !d.followed(at):
+	case t.isRejected(d) && !d.followed(at):
 		t.close(n, t.now)
 		return t.reuseCallID(n, m, k)
 	default:
 		t.nextAttempt(n, d, m, k)
 	}
 	return true
+}
+
+// isRejected reports whether d was refused for good, by the caller's hop or, if that shows nothing, by another.
+func (t *Tracker) isRejected(d *dialog) bool {
+	if d.phase != calling && d.phase != awaitingRetry {
+		return d.phase == rejected
+	}
+	t.adoptDownstreamRefusal(d)
+	return d.code >= 400 && d.refusedAt != 0 && !challenges(int(d.code))
 }
 
 // followed reports whether an INVITE at t comes soon enough after d's refusal to be of the same call.
@@ -108,6 +117,7 @@ func (t *Tracker) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
 // beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
 // is past.
 func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
+	t.adoptDownstreamRefusal(d)
 	if d.refusedAt != 0 && d.code/100 == 3 {
 		d.redirects++
 	}

@@ -53,6 +53,10 @@ func (t *Tracker) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Par
 		t.byeAlone(n, d, side)
 	case m.Method == sip.Bye && final(m) && b.cseq == m.CSeq:
 		b.at = 0
+		if i := Callee - side; d.byes[i].status == 200 {
+			t.byeAlone(n, d, Caller+i)
+			return
+		}
 		t.refusedUnconfirmed(n, d)
 	case m.Method == sip.Invite && m.Status < 200:
 		t.lapses.set(n, t.now+int64(t.limits.Ring))
@@ -77,8 +81,15 @@ func (t *Tracker) refusedUnconfirmed(n uint32, d *dialog) {
 
 // byeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
 func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
-	b := d.byes[side-Caller]
+	b := &d.byes[side-Caller]
+	other := &d.byes[Callee-side]
+	if b.status = 200; other.at != 0 && other.at < b.at && other.status == 0 && t.now-other.at < timer64T1 {
+		return // the earlier of two that cross is the end, if it is accepted
+	}
 	d.ended = ending{at: b.at, cseq: b.cseq, cause: b.cause, side: side, answered: true}
+	if other.status == 200 && other.at < b.at {
+		d.ended = ending{at: other.at, cseq: other.cseq, cause: other.cause, side: Callee + Caller - side, answered: true}
+	}
 	d.accepted, d.alone = true, true
 	d.reuse = t.uses.next(d)
 	t.count(d)
@@ -89,8 +100,18 @@ func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
 // confirm opens a call with the 2xx to a re-INVITE.
 func (t *Tracker) confirm(n uint32, d *dialog, m *sip.Message, k Keys, side Party) {
 	d.phase, d.accepted, d.refreshed = confirmed, true, d.first
+	tag := k.From
+	if side == Callee {
+		tag = k.To
+	}
+	if index := k.Call.with(tag); t.index[index] == 0 {
+		delete(t.index, d.index)
+		d.index, t.index[index] = index, n
+	}
 	d.reuse = t.uses.next(d)
-	t.addFork(t.passed(d, m), calleeTag(k, side))
+	if h := t.passed(d, m); h != nil {
+		t.proveFork(h, calleeTag(k, side))
+	}
 	t.count(d)
 	t.counts.MidCall++
 	t.move(n, claimRow)

@@ -60,6 +60,26 @@ func (t *Tracker) dropOldestBlock(root *dialog) {
 	t.prints.give(n)
 }
 
+// countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
+func (t *Tracker) countRepeat(d *dialog, k Keys) {
+	t.counts.Retransmissions++
+	d.repeats++
+	root := t.dialogs.at(d.root)
+	if root != d {
+		root.repeats++
+		return
+	}
+	for n := root.hops; n != 0; n = t.hops.at(n).next {
+		h := t.hops.at(n)
+		for _, tag := range [...]Key{k.To, k.From} {
+			if i, _ := t.knownFork(h, tag); i >= 0 {
+				t.fork(h, i).repeats++
+				return
+			}
+		}
+	}
+}
+
 // forgetRepeats frees what repeats of root's messages are known by.
 func (t *Tracker) forgetRepeats(root *dialog) {
 	for n := root.repeatSet; n != 0; {

@@ -23,7 +23,7 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 		t.cancel(root, m, k, side)
 	case m.Method == sip.Ack && side == Caller && m.CSeq == d.cseq:
 		t.ack(root, m, k)
-	case m.Method == sip.Ack && k.To == (Key{}) || d.alone:
+	case m.Method == sip.Ack && (k.To == (Key{}) || side == Caller && m.CSeq < d.cseq) || d.alone:
 		t.note(root, m, k, heardRequest)
 	default:
 		t.requestInside(m, k, t.inside(root, m, k, side))
@@ -46,7 +46,7 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 		return
 	}
 	switch {
-	case p.is == guessed || p.weak && m.Method != sip.Refer:
+	case p.is == guessed:
 		t.dialogs.at(d.root).remember(m, p.side)
 	case m.Method == sip.Bye:
 		t.bye(p, d, m)
@@ -63,8 +63,7 @@ func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog
 	d.revision, d.owed = d.revision+uint32(d.owed), 0
 	t.markDirty(n)
 	if again = t.repeated(t.dialogs.at(d.root), m, k); again {
-		d.repeats++
-		t.counts.Retransmissions++
+		t.countRepeat(d, k)
 	}
 	if m.Flags&sip.Truncated != 0 {
 		d.faults |= cutOf(m)
@@ -114,23 +113,42 @@ func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 // response that was not seen.
 func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.at(root)
-	own := d.knowsLeg(leg(k)) >= 0
-	if d.answered() && !own {
+	known := t.tookPart(d, m)
+	h, near := t.passed(d, m), t.callersHop(d)
+	own := d.knowsLeg(leg(k)) >= 0 || h != nil && h.hasLeg(leg(k))
+	switch {
+	case !own && k.To == (Key{}):
+		t.note(root, m, k, heardRequest)
+	case !own && d.answered():
 		t.ackOfAnswer(root, m, k)
-		return
-	}
-	at := m.Time.UnixNano()
-	d, again := t.note(root, m, k, heardRequest)
-	if again || d.answered() || !t.callersHop(d).hop.carries(m) {
-		return
-	}
-	if d.phase == terminated {
-		if !d.undecided() || !own && k.To == (Key{}) {
+	case own || d.phase == rejected || d.phase == awaitingRetry:
+		if d, again := t.note(root, m, k, heardRequest); !again && near.hop.carries(m) {
+			t.ackOfRefusal(root, d, m)
+		}
+	case h != nil && h.forks > 0:
+		if _, shown := t.knownFork(h, k.To); !shown {
+			known = false
+		}
+		fallthrough
+	default:
+		if !known {
+			t.counts.Orphans++
 			return
 		}
+		if d, again := t.note(root, m, k, heardRequest); !again && (d.phase != terminated || d.undecided()) {
+			t.answeredByACK(root, d, m, k)
+		}
+	}
+}
+
+// ackOfRefusal takes note of the ACK of a final response of 300 or more on the caller's hop.
+func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
+	if d.phase == terminated && d.undecided() {
 		t.reopen(root, d, calling)
 	}
+	at := m.Time.UnixNano()
 	switch {
+	case d.phase == terminated || d.answered():
 	case d.phase == rejected || d.phase == awaitingRetry:
 		if d.acked == 0 {
 			d.acked = at
@@ -140,17 +158,20 @@ func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 		}
 	case d.refusedAt != 0:
 		d.acked = at
-	case own:
+	default:
 		d.refusedByAck, d.acked, d.phase = true, at, awaitingRetry
-		t.lapses.set(root, t.now+int64(t.limits.Ring))
-	case k.To != (Key{}):
-		t.answeredByACK(root, d, m, k)
 	}
 }
 
 // ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
 func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	p := t.inside(root, m, k, Caller)
+	d := t.dialogs.at(root)
+	if near := t.hops.at(d.hops); p.is == guessed && d.downstream && near.hop.carries(m) {
+		d.callee = k.To.short() // the caller's hop shows another tag of the same dialog
+		t.answerOn(d, m, k)
+		p.is = dialogue
+	}
 	if p.is != dialogue {
 		t.counts.Orphans++
 		return
@@ -164,8 +185,14 @@ func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 // answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
 func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	at := m.Time.UnixNano()
+	if d.phase == terminated {
+		t.reopen(n, d, calling)
+	}
 	if t.adoptDownstreamAnswer(n, d) {
-		d.acked = at
+		if d.acked = at; t.callersHop(d).hop.carries(m) {
+			d.callee = k.To.short()
+			t.answerOn(d, m, k)
+		}
 		return
 	}
 	t.answerOn(d, m, k)
@@ -179,15 +206,24 @@ func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.answeredNow(n, d, at)
 }
 
+// races takes note of it if the CANCEL and the 2xx to d's INVITE crossed.
+func (d *dialog) races() {
+	if d.cancelled != 0 && d.code != 0 && (d.downstream || d.answerLeg == d.cancelLeg) {
+		d.flags |= CancelRace
+	}
+}
+
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
 func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
+	t.passed(d, m)
 	at := m.Time.UnixNano()
 	switch {
 	case again || side != Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):
 	case d.answered():
-		if leg(k) == d.answerLeg && d.answerLeg != 0 && d.phase != terminated {
-			d.flags |= CancelRace
+		if d.cancelled == 0 {
+			d.cancelled, d.cancelLeg = at, leg(k)
+			d.races()
 		}
 	case d.cancelled != 0 || d.phase == terminated && !d.undecided():
 		d.cancelled = min(d.cancelled, at)

@@ -30,7 +30,13 @@ func (d *dialog) opens(m *sip.Message, k Keys) bool {
 	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(leg(k)) < 0 {
 		return false
 	}
-	return m.CSeq <= d.cseq || !d.answered()
+	switch {
+	case m.CSeq <= d.cseq:
+		return true
+	case d.answered() || d.guesses[0].of(m):
+		return false
+	}
+	return d.phase != calling || m.Status > 100 && m.Status < 300
 }
 
 // responseInside takes note of a response to a request inside a dialog, which p says.
@@ -45,10 +51,10 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 		return
 	}
 	d, again := t.note(p.n, m, k, heardResponse)
-	if again || p.weak && (m.Status >= 300 || d.expects(m, p.side)) {
+	if again {
 		return
 	}
-	if g := &t.dialogs.at(d.root).guess; g.of(m, p.side) {
+	if g := &t.dialogs.at(d.root).guesses[p.side-Caller]; g.of(m) {
 		t.bring(p, d, *g)
 		*g = guess{}
 	}
@@ -99,6 +105,9 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		return true
 	}
 	near := t.callersHop(d).hop.carries(m)
+	if h := t.passed(d, m); h != nil && m.Status/100 != 2 {
+		h.addLeg(m.CSeq, leg(k))
+	}
 	switch {
 	case m.Status == 100:
 	case provisional:
@@ -149,8 +158,8 @@ func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
 		f = t.fork(near, t.addFork(near, k.To))
 	}
 	if h != nil && h != near {
-		t.addFork(h, k.To)
-		h.silent = h.silent && at <= h.final.at
+		f := t.fork(h, t.addFork(h, k.To))
+		f.happened(m)
 	}
 	if f != nil {
 		f.past = false
@@ -163,16 +172,21 @@ func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
 	if of := t.ofAnswer(n, k); of != n && t.dialogs.at(of).answered() {
 		x = t.dialogs.at(of)
 	}
-	if f != nil {
-		f.happened(&f.progress, &f.ring, m)
-	}
+	f.happened(m)
 	if !x.answered() || x.answer == 0 || at < x.answer {
 		t.rang(n, x, m)
 	}
 }
 
-// happened sets progress and ring to the time of m if they were unknown or later.
-func (*fork) happened(progress, ring *int64, m *sip.Message) (changed bool) {
+// happened takes note of the provisional response m of f, which may be nil.
+func (f *fork) happened(m *sip.Message) {
+	if f != nil {
+		earliest(&f.progress, &f.ring, m)
+	}
+}
+
+// earliest sets progress and ring to the time of m if they were unknown or later.
+func earliest(progress, ring *int64, m *sip.Message) (changed bool) {
 	at := m.Time.UnixNano()
 	if *progress == 0 || at < *progress {
 		*progress, changed = at, true
@@ -185,7 +199,7 @@ func (*fork) happened(progress, ring *int64, m *sip.Message) (changed bool) {
 
 // rang takes note of the provisional response m of d, which may come late.
 func (t *Tracker) rang(n uint32, d *dialog, m *sip.Message) {
-	changed := (*fork)(nil).happened(&d.progress, &d.ring, m)
+	changed := earliest(&d.progress, &d.ring, m)
 	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
 		changed = changed || !d.earlyMedia
 		if d.earlyMedia = true; !d.answered() {
@@ -193,7 +207,7 @@ func (t *Tracker) rang(n uint32, d *dialog, m *sip.Message) {
 		}
 	}
 	if changed && d.phase == terminated {
-		t.amend(n, d)
+		t.amend(d)
 	}
 }
 
@@ -217,6 +231,9 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	}
 	d.code, d.refusedAt, d.finalCause = uint16(m.Status), at, reason(m)
 	t.callersHop(d).final = finalOf(m, k)
+	if t.adoptDownstreamAnswer(n, d) {
+		return
+	}
 	if !d.refusedByAck {
 		d.acked = 0
 	}

@@ -89,8 +89,8 @@ func (t *Tracker) unsave(n uint32, d *dialog) {
 	}
 }
 
-// name tells d from other dialogs and from the other forks of its INVITE.
-func (d *dialog) name() Key { return d.index.with(Key{d.ordinal}) }
+// name tells d from other dialogs, from the other forks of its INVITE, and from other calls with its Call-ID.
+func (d *dialog) name() Key { return d.index.with(Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)}) }
 
 // saveable reports whether d is a call that goes on and of which no end has been told.
 func (d *dialog) saveable() bool { return d.counted && !d.told && d.phase != terminated }

@@ -193,7 +193,9 @@ func (c *coder) hop(h *restoredHop) {
 	c.ends(&h.hop)
 	c.instant(&h.invited)
 	number(c, &h.cseq)
-	c.hash(&h.branch)
+	for i := range h.legs {
+		number(c, &h.legs[i])
+	}
 	for i := range h.vias {
 		number(c, &h.vias[i])
 	}
@@ -201,8 +203,9 @@ func (c *coder) hop(h *restoredHop) {
 	number(c, &h.final.tag)
 	number(c, &h.final.code)
 	number(c, &h.final.cause)
-	c.flags(&h.silent)
+	number(c, &h.open)
 	number(c, &h.forks)
+	number(c, &h.proved)
 	if h.forks > 0 {
 		c.fork(&h.first)
 	}
@@ -216,7 +219,9 @@ func (c *coder) fork(f *fork) {
 	c.instant(&f.progress)
 	c.instant(&f.ring)
 	number(c, &f.answer)
-	c.flags(&f.past)
+	number(c, &f.repeats)
+	c.instant(&f.answered)
+	c.flags(&f.past, &f.proof)
 	c.ending(&f.end)
 }
 
@@ -299,14 +304,13 @@ func (c *coder) changes(d *dialog) {
 		number(c, &b.cseq)
 		number(c, &b.status)
 		number(c, &b.cause)
+		g := &d.guesses[i]
+		c.instant(&g.at)
+		number(c, &g.cseq)
+		number(c, &g.method)
+		number(c, &g.cause)
+		number(c, &g.hold)
 	}
-	g := &d.guess
-	c.instant(&g.at)
-	number(c, &g.cseq)
-	number(c, &g.method)
-	number(c, &g.side)
-	number(c, &g.cause)
-	number(c, &g.hold)
 	c.ending(&d.ended)
 	c.ending(&d.unended)
 	c.ending(&d.early)

@@ -92,16 +92,27 @@ var answeredStories = []story{
 00:10.100  alice <- bob   200 INVITE
 00:10.200  alice -> bob   ACK
 00:20.000  alice <- bob   INVITE hold
-00:20.100  alice -> bob   200 INVITE
+00:20.100  alice -> bob   200 INVITE hold
 00:20.200  alice <- bob   ACK
 00:30.000  alice -> bob   INVITE
-00:30.100  alice <- bob   200 INVITE
+00:30.100  alice <- bob   200 INVITE hold
 00:30.200  alice -> bob   ACK
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0,
 		`
 - 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 60s observed normal by
   caller cause_derived reinvites 3 holds 1 49.9s`},
+	{"who was held answers that it does not hold", answeredCall + `
+00:10.000  alice -> bob   INVITE hold
+00:10.100  alice <- bob   200 INVITE
+00:10.200  alice -> bob   ACK
+00:20.000  alice <- bob   UPDATE sdp
+00:20.100  alice -> bob   200 UPDATE sdp
+01:00.000  alice -> bob   BYE
+01:00.100  alice <- bob   200 BYE`, 0,
+		`
+- 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 60s observed normal by
+  caller cause_derived reinvites 2 holds 1 10s`},
 	{"an UPDATE holds, the address of nobody resumes nothing", answeredCall + `
 00:10.000  alice -> bob   UPDATE hold
 00:10.100  alice <- bob   200 UPDATE

@@ -140,8 +140,8 @@ var refusedStories = []story{
 00:00.000  alice -> bob   INVITE
 00:00.500  alice -> bob   INVITE`, 0,
 		`
-- 0s: no_answer partial 33% code 0 cause 0 end never capture_end capture_end by unknown missing final_response
-  repeats 1`},
+- 0s: no_answer partial 33% code 0 cause 0 end never capture_end capture_end by unknown missing
+  final_response,one_direction repeats 1`},
 	{"the second INVITE of a challenged call was not seen", `
 00:00.000  alice -> bob   INVITE
 00:00.020  alice <- bob   407

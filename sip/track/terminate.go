@@ -8,6 +8,13 @@ func (t *Tracker) onTimer(n uint32, at int64) {
 	case terminated:
 		t.endLinger(n)
 	case unconfirmed:
+		for i := range d.byes {
+			if d.byes[i].status == 200 {
+				d.byes[1-i].at = 0
+				t.byeAlone(n, d, Caller+Party(i))
+				return
+			}
+		}
 		t.counts.Orphans++
 		t.forget(n)
 	case calling, awaitingRetry:
@@ -88,7 +95,7 @@ func (t *Tracker) finish(d *dialog, at int64) {
 }
 
 // amend publishes d again, which is over, because something of it turned out otherwise.
-func (t *Tracker) amend(n uint32, d *dialog) {
+func (t *Tracker) amend(d *dialog) {
 	if d.phase != terminated {
 		return
 	}

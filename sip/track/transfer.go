@@ -4,7 +4,7 @@ import "sipsieve/sip"
 
 // refer remembers that a transfer was asked for.
 func (t *Tracker) refer(d *dialog, m *sip.Message) {
-	if d.phase != confirmed {
+	if !d.answered() || d.ended.at != 0 {
 		return
 	}
 	if d.offered = Blind; replaced(m.Value(sip.ReferTo)) != nil {
@@ -16,10 +16,15 @@ func (t *Tracker) refer(d *dialog, m *sip.Message) {
 // referred takes note of a response to REFER. What a transfer that is refused was to is forgotten.
 func (t *Tracker) referred(d *dialog, m *sip.Message) {
 	switch {
-	case d.offered == NoTransfer || !final(m):
+	case !final(m):
+	case d.offered == NoTransfer && m.Status < 300 && d.answered() && d.ended.at == 0: // the REFER was not seen
+		d.offered, d.transfer = Blind, Blind
+		t.amend(d)
+	case d.offered == NoTransfer:
 	case m.Status < 300:
 		d.transfer = d.offered
 		t.showTransfer(d, m)
+		t.amend(d)
 	case d.transfer == NoTransfer:
 		d.offered = NoTransfer
 		f := t.start()

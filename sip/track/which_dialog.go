@@ -8,10 +8,10 @@ import "sipsieve/sip"
 //  1. The hop has shown the tag (in 101-199, a 2xx, an ACK that proved an answer): the dialog of that tag.
 //  2. The hop has shown no tag, and both its ends took part in the call: the dialog of that tag on another hop; else,
 //     if the reply is a 2xx, the only answered dialog of the call.
-//  3. The hop has shown no tag, one of its ends took part, and the tag is one of another hop: the dialog of that tag, if
-//     the reply is a 2xx. Without Record-Route, and behind a load balancer, what follows the answer goes to an address
-//     that the INVITE did not go to.
-//  4. None: an orphan, that changes nothing.
+//  3. None: an orphan, that changes nothing.
+//
+// An end takes part with the INVITE, its responses and its ACK: without Record-Route, and behind a load balancer, that
+// ACK goes to an address that the INVITE did not go to. Of a call whose INVITE was not seen, both tags are enough.
 type belonging uint8
 
 const (
@@ -28,7 +28,6 @@ type place struct {
 	side Party  // whose request it is, or is the response to
 	fork int    // of the caller's hop, if it has not answered; -1 is not known
 	tag  Key    // of the callee
-	weak bool   // by its 2xx only: one end of the hop was not seen before
 }
 
 // find returns the root of the call that m belongs to by its Call-ID and one tag, 0 without one, and which side's
@@ -41,6 +40,12 @@ func (t *Tracker) find(k Keys) (root uint32, side Party) {
 		return 0, Unknown
 	}
 	if n := t.index[k.Call.with(k.To)]; n != 0 {
+		return n, Callee
+	}
+	if n := t.index[k.Call.with(k.From).with(k.To)]; n != 0 {
+		if t.dialogs.at(n).callee == k.To.short() {
+			return n, Caller
+		}
 		return n, Callee
 	}
 	return 0, Unknown
@@ -62,17 +67,16 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 		}
 		return place{}
 	}
-	ends := t.tookPart(r, m)
-	if ends == 0 {
+	if r.setup == 0 && r.answered() && shortTag(r.callee) == shortTag(tag.short()) {
+		return place{is: dialogue, n: root, side: side, tag: tag}
+	}
+	if !t.tookPart(r, m) {
 		return place{}
 	}
 	for n := r.hops; n != 0; n = t.hops.at(n).next {
 		if i, known := t.knownFork(t.hops.at(n), tag); known {
-			return t.ofTag(root, n, i, place{side: side, tag: tag, weak: ends == 1})
+			return t.ofTag(root, n, i, place{side: side, tag: tag})
 		}
-	}
-	if ends == 1 {
-		return place{}
 	}
 	return place{is: guessed, n: root, side: side, fork: -1, tag: tag}
 }
@@ -118,15 +122,27 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 		if t.hops.at(r.hops).forks == 1 {
 			p.fork = 0
 		}
-	case f == nil || f.answer == 0 && (h.forks > 1 || t.answersOn(h) > 0):
+	case f == nil, !r.follows(t, h), f.answer == 0 && (h.forks > 1 || t.answersOn(h) > 0):
 		p.is, p.fork = earlyOne, -1
 	case answers == 1:
-		p.is, p.n = dialogue, only
+		p.is, p.fork = earlyOne, -1
+		if f.answer == 0 || f.answer == 1 && t.dialogs.at(only).before(f.answered) {
+			p.is, p.n = dialogue, only
+		}
 	case f.answer != 0 && t.answersOn(h) == answers:
 		p.is, p.n = dialogue, t.byAnswer(root, int(f.answer))
 	}
 	return p
 }
+
+// follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
+func (root *dialog) follows(t *Tracker, h *hopFacts) bool {
+	near := t.hops.at(root.hops)
+	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
+}
+
+// before reports whether an answer on another hop at the time at may be d's.
+func (d *dialog) before(at int64) bool { return d.answer == 0 || d.byAck || at <= d.answer }
 
 // byAnswer returns root's dialog that answered as the n-th.
 func (t *Tracker) byAnswer(root uint32, n int) uint32 {
@@ -180,7 +196,7 @@ func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
 			p.side, p.tag = Callee, k.From
 		}
 	}
-	if p.side != Unknown && t.tookPart(r, m) == 2 {
+	if p.side != Unknown && t.tookPart(r, m) {
 		p.is = guessed
 	}
 	return p, p.side != Unknown
