@@ -17,46 +17,25 @@ import (
 	"sipsieve/store/sqlite"
 )
 
-// fullPolicy keeps what a completed call is given, in full and as the shipped policy keeps it for fraud.
-const fullPolicy = `version = 1
-name = "pair"
-owner = "tests"
-reviewed = 2026-11-20
-default = "drop"
-[purpose.billing]
-why = "w"
-basis = "b"
-kinds = ["call"]
-stages = ["answer", "stop", "correction"]
-audience = ["rating"]
-retain = "18 months"
-retain_why = "r"
-[purpose.billing.fields]
-setup_time = { form = "keep", because = "t" }
-answer_time = { form = "keep", because = "t" }
-end_time = { form = "keep", because = "t" }
-duration_ms = { form = "keep", because = "t" }
-disposition = "keep"
-q850_cause = "keep"
-billable = "keep"
-end_cause = "keep"
-end_time_source = "keep"
-call_flags = "keep"
-[purpose.fraud]
-why = "w"
-basis = "b"
-kinds = ["call"]
-stages = ["stop"]
-audience = ["fraud"]
-retain = "30 days"
-retain_why = "r"
-[purpose.fraud.fields]
-setup_time = "truncate:second"
-answer_time = "truncate:second"
-end_time = "truncate:second"
-duration_ms = "bucket:6s"
-end_cause = "keep"
-`
+// pairPolicy keeps what a completed call is given: as the shipped policy does for billing and for fraud, and in full.
+var pairPolicy = "version = 1\nname = \"pair\"\nowner = \"tests\"\nreviewed = 2026-11-20\ndefault = \"drop\"\n" +
+	pairPurpose("billing", `"answer", "stop", "correction"`, "18 months", "truncate:second", "keep") +
+	pairPurpose("fraud", `"stop"`, "30 days", "truncate:second", "bucket:6s") +
+	pairPurpose("legal", `"stop"`, "1 year", "keep", "keep")
+
+func pairPurpose(name, stages, retain, times, durations string) string {
+	text := "[purpose.NAME]\nwhy = \"w\"\nbasis = \"b\"\nkinds = [\"call\"]\nstages = [STAGES]\naudience = [\"NAME_desk\"]\n" +
+		"retain = \"RETAIN\"\nretain_why = \"r\"\n[purpose.NAME.fields]\n"
+	for _, field := range []string{"disconnect_by", "disposition", "q850_cause", "billable", "end_cause", "end_time_source",
+		"call_flags"} {
+		text += field + " = { form = \"keep\", because = \"t\" }\n"
+	}
+	for _, field := range []string{"setup_time", "answer_time", "end_time"} {
+		text += field + " = { form = \"TIMES\", because = \"t\" }\n"
+	}
+	text += "duration_ms = { form = \"DURATIONS\", because = \"t\" }\n"
+	return strings.NewReplacer("NAME", name, "STAGES", stages, "RETAIN", retain, "TIMES", times, "DURATIONS", durations).Replace(text)
+}
 
 // splitCalls are calls whose messages host A of a pair sees up to =, and host B from there on.
 var splitCalls = map[string]string{
@@ -103,7 +82,7 @@ func newPair(t *testing.T) *pair {
 	p := &pair{t.TempDir()}
 	file := filepath.Join(p.dir, "policy.toml")
 	for name, text := range map[string]string{
-		"policy.toml": fullPolicy,
+		"policy.toml": pairPolicy,
 		"a.toml":      fmt.Sprintf("site = \"here\"\nsensor = \"host-a\"\npolicy = %q\n[keys]\ndemo = true\n", file),
 		"b.toml":      fmt.Sprintf("site = \"here\"\nsensor = \"host-b\"\npolicy = %q\n[keys]\ndemo = true\n", file),
 	} {
@@ -142,7 +121,7 @@ func (p *pair) tells(t *testing.T, host string, frames []capturetest.Frame) (xs 
 // store opens an empty store that knows the policy of the pair.
 func (p *pair) store(t *testing.T) *sqlite.Store {
 	t.Helper()
-	rules, err := policy.Parse("policy.toml", []byte(fullPolicy))
+	rules, err := policy.Parse("policy.toml", []byte(pairPolicy))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +180,7 @@ func TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll(t *testing.T) {
 			}
 			whole := p.tells(t, "a", frames)
 			all := slices.Concat(p.tells(t, "a", frames[:cut]), p.tells(t, "b", frames[cut:]))
-			for _, purpose := range []string{"billing", "fraud"} {
+			for _, purpose := range []string{"billing", "fraud", "legal"} {
 				other := func(x policy.Excerpt) bool { return x.Purpose != purpose }
 				want := slices.DeleteFunc(slices.Clone(whole), func(x policy.Excerpt) bool { return other(x) || x.Stage != "stop" })
 				everyOrder(slices.DeleteFunc(slices.Clone(all), other), func(order []policy.Excerpt) {

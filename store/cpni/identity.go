@@ -51,6 +51,28 @@ func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
 	return append(parts, []byte("dialog"), id, a, b), true
 }
 
+// Half returns what another record of the same dialog may lack of r: the answer, of a call that was seen from its INVITE
+// on and whose end was not, or not whole; the end, of a call whose INVITE was not seen. It reports false of others.
+func (r *Record) Half() (at time.Time, ok bool) {
+	c := r.in.call
+	if c == nil || c.Disposition != track.Answered {
+		return at, false
+	}
+	over := r.Stage() >= track.Stop
+	switch {
+	case c.Missing&track.NoInvite != 0:
+		at, ok = c.End, over && c.Missing&track.NoBye == 0
+	default:
+		at, ok = c.Answer, !over || c.Missing&(track.NoBye|track.NoByeResponse) != 0
+	}
+	return at, ok && !at.IsZero()
+}
+
+// CallerFirst reports whether the caller's tag sorts before the callee's; of a BYE alone that of its sender.
+func (r *Record) CallerFirst() bool {
+	return bytes.Compare(r.in.first(track.CallerTag), r.in.first(track.CalleeTag)) < 0
+}
+
 // tags returns both tags of a call in an order that does not say who called.
 func (in *inside) tags() (a, b []byte) {
 	a, b = in.first(track.CallerTag), in.first(track.CalleeTag)

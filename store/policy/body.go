@@ -51,6 +51,15 @@ func (b *body) set(key string, value []byte) {
 	}
 }
 
+// remove leaves keys out.
+func (b *body) remove(keys ...string) {
+	for _, key := range keys {
+		if i := slices.Index(b.keys, key); i >= 0 {
+			b.keys, b.values = slices.Delete(b.keys, i, i+1), slices.Delete(b.values, i, i+1)
+		}
+	}
+}
+
 // take sets all forms of a field to those of o, null where o has none.
 func (b *body) take(field string, o *body) {
 	for _, name := range append([]string{""}, actionNames[:]...) {

@@ -19,24 +19,29 @@ func (x Excerpt) Ended() bool {
 // Follows reports whether the end that x tells may be that of the call that whole tells: not if it is before the
 // answer. It is true where a purpose keeps one of the times only.
 func (x Excerpt) Follows(whole Excerpt) bool {
-	end, ended := readMoment(readBody(x.body).get("end_time"))
-	answer, answered := readMoment(readBody(whole.body).get("answer_time"))
+	w, r := readBody(whole.body), readBody(x.body)
+	if us, known := readHalf(w).until(readHalf(r)); known {
+		return us >= 0
+	}
+	end, ended := readMoment(r.get("end_time"))
+	answer, answered := readMoment(w.get("answer_time"))
 	return !ended || !answered || x.Policy != whole.Policy || !end.at.Before(answer.at)
 }
 
 // Complete returns whole with the end that rest saw of the same dialog; both are excerpts of u. It reports false if
-// whole shows its end itself, or rest shows none, or one before the answer. Nothing is in the result that was in neither, but what follows from
-// both: what is missing, completeness, billable and the duration.
+// whole shows its end itself, or rest shows none, or one before the answer. Nothing is in the result that was in
+// neither, but what follows from both: what is missing, completeness, billable, the duration, and who hung up.
 //
 // A BYE that got no response in whole is that of rest if it was repeated there within 32 s; then it is the end.
 //
-// The duration is the difference of the times as u keeps them, in the form in which u keeps durations. Times that are
-// cut to seconds make it up to one second too long, never too short: just what a reader of both times finds. Times
-// that are cut further, or under another policy than u's, leave it null; so do times that u does not keep.
-// u may be nil: then only times with microseconds give a duration.
+// The duration has the form in which u keeps durations. A purpose that keeps them as they are has it exactly, from
+// blind_clock (see half). In others it is the difference of the times as u keeps them: times that are cut to seconds
+// make it up to one second too long, never too short, just what a reader of both times finds. Times that are cut
+// further, or under another policy than u's, leave it null; so do times that u does not keep. u may be nil: then
+// durations are kept as they are.
 //
-// Who hung up is not known of a BYE alone, and of a dialog whose INVITE was not seen only if both have one id: else it
-// is not certain that both take the same side for the caller's.
+// Who hung up follows from blind_side. Without it, it is not known of a BYE alone, and of another dialog whose INVITE
+// was not seen only if both have one id: else it is not certain that both take the same side for the caller's.
 func (u *Purpose) Complete(whole, rest Excerpt) (Excerpt, bool) {
 	if whole.Dialog == "" || whole.Dialog != rest.Dialog || !rest.Ended() || !rest.Follows(whole) {
 		return whole, false
@@ -68,6 +73,7 @@ func (u *Purpose) Complete(whole, rest Excerpt) (Excerpt, bool) {
 	w.set("missing", appendMissing(nil, missing))
 	w.set("completeness", strconv.AppendInt(nil, int64(x.Completeness), 10))
 	w.set("billable", strconv.AppendBool(nil, missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0))
+	w.remove(keyClock, keySide)
 	x.body = w.bytes()
 	return x, true
 }
@@ -85,9 +91,7 @@ func (u *Purpose) end(w, r *body, whole, rest Excerpt) {
 	for _, name := range []string{"end_time", "end_cause", "q850_cause", "disconnect_by"} {
 		w.take(name, r)
 	}
-	if by := string(r.get("disconnect_by")); rest.ID != whole.ID && by != `"network"` {
-		w.set("disconnect_by", []byte(`"unknown"`))
-	}
+	w.set("disconnect_by", appendText(nil, hungUp(w, r, whole.ID == rest.ID)))
 	if handedOn := string(w.get("transfer")); handedOn == `"blind"` || handedOn == `"attended"` {
 		if string(w.get("end_cause")) == `"normal"` {
 			w.set("end_cause", []byte(`"transfer"`))
@@ -97,22 +101,44 @@ func (u *Purpose) end(w, r *body, whole, rest Excerpt) {
 	w.flag("cause_derived", r)
 	for _, key := range u.forms("duration_ms") {
 		if whole.Missing&track.NoInvite == 0 {
-			w.set(key.name, u.duration(key.form, w, whole.Policy == rest.Policy))
+			w.set(key.name, u.duration(key.form, w, r))
 		} else {
 			w.set(key.name, []byte("null"))
 		}
 	}
 }
 
-// duration returns what u keeps of the time from the answer of w to its end, null if it is not known.
-func (u *Purpose) duration(f form, w *body, onePolicy bool) []byte {
-	answer, answered := readMoment(w.get("answer_time"))
-	end, ended := readMoment(w.get("end_time"))
-	inSeconds := u != nil && onePolicy && u.hash == w.text("policy") && u.inSeconds()
-	if !answered || !ended || !inSeconds && (!answer.exact || !end.exact) {
-		return []byte("null")
+// hungUp returns who sent the BYE of r: caller, callee, network or unknown.
+func hungUp(w, r *body, oneID bool) string {
+	other := map[string]string{"caller": "callee", "callee": "caller"}
+	by, hw, hr := r.text("disconnect_by"), readHalf(w), readHalf(r)
+	switch sides := hw.side && hr.side; {
+	case by == "unknown" && sides && hw.first == hr.first: // of a BYE alone the side is its sender's
+		return "caller"
+	case by == "unknown" && sides:
+		return "callee"
+	case other[by] == "" || oneID || sides && hw.first == hr.first:
+		return by
+	case sides:
+		return other[by]
 	}
-	ms := max(0, end.at.Sub(answer.at).Milliseconds())
+	return "unknown"
+}
+
+// duration returns what u keeps of the time from the answer of w to the end of r, null if it is not known.
+func (u *Purpose) duration(f form, w, r *body) []byte {
+	us, known := readHalf(w).until(readHalf(r))
+	if !known {
+		answer, answered := readMoment(w.get("answer_time"))
+		end, ended := readMoment(r.get("end_time"))
+		policy := w.text("policy")
+		inSeconds := u != nil && policy == r.text("policy") && u.hash == policy && u.inSeconds()
+		if !answered || !ended || !inSeconds && (!answer.exact || !end.exact) {
+			return []byte("null")
+		}
+		us = end.at.Sub(answer.at).Microseconds()
+	}
+	ms := max(0, us/1000)
 	switch f.action {
 	case Keep:
 	case Truncate, Bucket:

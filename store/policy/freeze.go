@@ -11,13 +11,14 @@ import (
 )
 
 // What Freeze writes: a byte of flags, the policy's hash, the sum of the columns, the id, for a call whose INVITE
-// was not seen the id that it has if nothing but its BYE is, and for an answered call its dialog; then the values, each
+// was not seen the id that it has if nothing but its BYE is, and for an answered call its dialog and what hides a half of it; then the values, each
 // behind its length. A length of 0 is null.
 const (
 	frozenApplied   byte = 1 << iota // a number was withheld
 	frozenEmergency                  // the purpose keeps emergency calls only, and this is one
 	frozenLone                       // there are two ids
 	frozenDialog                     // there is a dialog behind them
+	frozenHalf                       // there is what hides a half of the dialog behind it
 
 	hashSize   = 16 // of a policy, as text
 	idSize     = 26
@@ -50,10 +51,8 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 		u.parts = r.LoneIdentity(u.parts[:0])
 		dst = append(dst, u.ids.ID(u.Name, u.parts...)...)
 	}
-	if dialog := u.dialog(r); dialog != "" {
-		flags |= frozenDialog
-		dst = append(dst, dialog...)
-	}
+	dst, more := u.freezeDialog(dst, r)
+	flags |= more
 	dst, applied := u.freezeFields(dst, from, r)
 	if applied {
 		flags |= frozenApplied
@@ -65,16 +64,29 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 // freezeAgain appends what was frozen of a restored call, and its dialog if it was answered since.
 func (u *Purpose) freezeAgain(dst []byte, r *cpni.Record) []byte {
 	b := r.Frozen(u.Name)
-	dialog := u.dialog(r)
-	if dialog == "" || len(b) < frozenHead || b[0]&frozenDialog != 0 {
+	if len(b) < frozenHead || b[0]&frozenDialog != 0 {
 		return append(dst, b...)
 	}
-	at := frozenHead
+	at, from := frozenHead, len(dst)
 	if b[0]&frozenLone != 0 {
 		at = min(at+idSize, len(b))
 	}
-	dst = append(append(dst, b[0]|frozenDialog), b[1:at]...)
-	return append(append(dst, dialog...), b[at:]...)
+	dst, flags := u.freezeDialog(append(dst, b[:at]...), r)
+	dst[from] |= flags
+	return append(dst, b[at:]...)
+}
+
+// freezeDialog appends the dialog of r and what hides a half of it, as far as they are known, and returns their flags.
+func (u *Purpose) freezeDialog(dst []byte, r *cpni.Record) (b []byte, flags byte) {
+	dialog := u.dialog(r)
+	if dialog == "" {
+		return dst, 0
+	}
+	dst, flags = append(dst, dialog...), frozenDialog
+	if blind := u.blindOf(r); blind.known {
+		dst, flags = blind.frozen(dst), flags|frozenHalf
+	}
+	return dst, flags
 }
 
 // freezeFields appends the values, and reports whether call_flags tells that a number was withheld.
@@ -124,6 +136,7 @@ func (u *Purpose) sumOfColumns() (sum uint32) {
 type frozen struct {
 	id, lone, dialog   string
 	applied, emergency bool
+	blind              blind
 	values             []byte // nil if they were frozen under another policy: it may have allowed more
 }
 
@@ -133,7 +146,11 @@ func (u *Purpose) thaw(r *cpni.Record) (z frozen) {
 		return z
 	}
 	b := r.Frozen(u.Name)
-	if len(b) < frozenHead || len(b) < frozenHead+idSize*bits.OnesCount8(b[0]&(frozenLone|frozenDialog)) {
+	if len(b) < frozenHead {
+		return z
+	}
+	n := idSize*bits.OnesCount8(b[0]&(frozenLone|frozenDialog)) + halfSize*bits.OnesCount8(b[0]&frozenHalf)
+	if len(b) < frozenHead+n {
 		return z
 	}
 	flags, hash, sum := b[0], string(b[1:1+hashSize]), binary.BigEndian.Uint32(b[1+hashSize:])
@@ -143,6 +160,9 @@ func (u *Purpose) thaw(r *cpni.Record) (z frozen) {
 	}
 	if flags&frozenDialog != 0 {
 		z.dialog, b = string(b[:idSize]), b[idSize:]
+	}
+	if flags&frozenHalf != 0 {
+		z.blind, b = thawBlind(b), b[halfSize:]
 	}
 	z.emergency = flags&frozenEmergency != 0
 	if hash == u.hash && sum == u.columns {

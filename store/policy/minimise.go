@@ -19,6 +19,8 @@ type bound struct {
 	unmasked   bool      // a purpose that may see the number of a caller who withholds it
 	parts      [][]byte
 	text       []byte // of one value
+	clocked    bool   // excerpts of a part of a call bear blind_clock
+	sided      bool   // likewise blind_side
 	columns    uint32 // sum of the keys that are frozen of a call
 }
 
@@ -56,6 +58,7 @@ func (u *Purpose) bind(keys Keys, ids Identity) {
 	u.keys, u.ids = keys, ids
 	u.unmasked = slices.Contains(unmasked, u.Name)
 	u.columns = u.sumOfColumns()
+	u.bindHalves()
 	for _, r := range u.rules {
 		for _, f := range r.forms {
 			switch r.field.String() {
@@ -98,7 +101,7 @@ func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 	if l := r.Loss(); l != nil {
 		b = appendLoss(b, l)
 	} else {
-		b = u.appendFields(b, r, &z)
+		b = u.appendFields(u.half(r, &z).append(b), r, &z)
 	}
 	b = append(b, '}')
 	x.body = b[from:len(b):len(b)]

@@ -34,6 +34,9 @@ func Schema(kind string) []byte {
 	w := new(schemaWriter)
 	w.envelope(kind, name)
 	required := slices.Clone(w.keys)
+	if kind == "call" {
+		w.half()
+	}
 	if kind == "loss" {
 		w.loss()
 		required = w.keys
@@ -89,6 +92,13 @@ func (w *schemaWriter) envelope(kind, schema string) {
 	w.add("site", property{Type: str})
 	w.add("sensor", property{Type: str})
 	w.add("source", property{Type: str, Description: "interface, file or hep"})
+}
+
+func (w *schemaWriter) half() {
+	w.add(keyClock, property{Type: []string{"integer"},
+		Description: "of a part of a call: the time of its answer or end, hidden; with the other part's it gives the duration"})
+	w.add(keySide, property{Type: []string{"boolean"},
+		Description: "of a part of a call: whose tag sorts first, hidden; with the other part's it says who hung up"})
 }
 
 func (w *schemaWriter) loss() {
