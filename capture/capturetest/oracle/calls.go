@@ -32,6 +32,7 @@ type kind struct {
 type packet struct {
 	src, dst Host
 	id       uint16
+	call     string
 }
 
 // Records returns what must be told of ms, the domain's clock standing at until when the capture ends, in the order
@@ -65,7 +66,7 @@ func traces(ms []Message, until time.Duration) (cs []*trace) {
 	first := map[string]map[kind]*Message{}
 	for i := range ms {
 		m := &ms[i]
-		p := packet{m.Src, m.Dst, m.ID}
+		p := packet{m.Src, m.Dst, m.ID, m.CallID}
 		if t, ok := last[p]; ok && m.Time-t <= copyDistance {
 			continue // the first of all copies is the message
 		}
@@ -130,8 +131,9 @@ func (c *trace) calls() (calls []*call) {
 		as[i].invites = append(as[i].invites, m)
 	}
 	for _, tag := range order {
+		byTag[tag] = c.unseenTries(tag, byTag[tag])
 		for _, m := range c.ms {
-			if a := attemptOf(byTag[tag], tag, m); a != nil {
+			if a := attemptOf(byTag[tag], tag, m); a != nil && m.Time >= byTag[tag][0].first { // before, nothing was open
 				a.ms = append(a.ms, m)
 			}
 		}
@@ -141,6 +143,25 @@ func (c *trace) calls() (calls []*call) {
 		call.seeDialogs()
 	}
 	return calls
+}
+
+// unseenTries adds to as the tries whose INVITE was lost: responses to an INVITE of a higher CSeq that was seen neither
+// without a To tag nor with one, while nothing was answered.
+func (c *trace) unseenTries(tag string, as []*attempt) []*attempt {
+	inside, answered := map[int]bool{}, false
+	for _, m := range c.ms {
+		if m.Method != "INVITE" || m.From != tag {
+			continue
+		}
+		inside[m.Seq] = inside[m.Seq] || m.request() && m.To != ""
+		if a := attemptOf(as, tag, m); a == nil && !m.request() && !inside[m.Seq] && !answered && m.Seq > as[0].seq &&
+			m.Time > as[0].first {
+			as = append(as, &attempt{seq: m.Seq, first: m.Time})
+		}
+		answered = answered || m.accepts()
+	}
+	slices.SortStableFunc(as, func(a, b *attempt) int { return cmp.Compare(a.first, b.first) })
+	return as
 }
 
 // attemptOf returns the attempt whose transactions m belongs to, nil for none.
@@ -158,19 +179,36 @@ func attemptOf(as []*attempt, tag string, m *Message) *attempt {
 
 // group joins attempts to calls.
 func (c *trace) group(tag string, as []*attempt) (calls []*call) {
-	for i, a := range as {
-		a.mine = callersHop(a.invites)
-		if i > 0 && joins(as[i-1], a) {
+	for _, a := range as {
+		if len(a.invites) > 0 {
+			a.mine = callersHop(a.invites)
+		}
+		if len(calls) > 0 {
 			last := calls[len(calls)-1]
-			last.attempts = append(last.attempts, a)
-			continue
+			before := last.attempts[len(last.attempts)-1]
+			if joins(before, a) {
+				if a.shows(before.mine) && !a.invitedOn(before.mine) {
+					a.mine = before.mine // its own INVITE was lost there
+				}
+				last.attempts = append(last.attempts, a)
+				continue
+			}
+			last.next = a.first
 		}
-		if i > 0 {
-			calls[len(calls)-1].next = a.first
+		if len(a.invites) > 0 {
+			calls = append(calls, &call{trace: c, tag: tag, attempts: []*attempt{a}, start: a.first, next: 1 << 62})
 		}
-		calls = append(calls, &call{trace: c, tag: tag, attempts: []*attempt{a}, start: a.first, next: 1 << 62})
 	}
 	return calls
+}
+
+func (a *attempt) invitedOn(h hop) bool {
+	return slices.ContainsFunc(a.invites, func(m *Message) bool { return m.hop() == h })
+}
+
+// shows reports whether something of a was seen on h.
+func (a *attempt) shows(h hop) bool {
+	return slices.ContainsFunc(a.ms, func(m *Message) bool { return m.hop() == h })
 }
 
 // joins reports whether next is a further try of a's call.

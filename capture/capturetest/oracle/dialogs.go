@@ -12,12 +12,14 @@ type answer struct {
 	at      time.Duration
 	code    int // 0 when an ACK proves it
 	expires int
+	unseen  bool // neither the 2xx nor an ACK was seen: at is Never
 }
 
 // A txn is one request inside a dialog, seen on one hop or on several, and what became of it.
 type txn struct {
 	method   string
 	side     string // who sent it
+	on       hop    // of the first copy
 	fork     string // To tag on the caller's hop; other for a dialog that none of the forks is
 	seq      int
 	request  *Message      // the first copy; nil when none was seen
@@ -26,7 +28,8 @@ type txn struct {
 	refusal  *Message      // first other final response, unless it was accepted
 	refused  time.Duration
 	expires  int
-	sdp      string
+	sdp      string // direction of the request
+	reply    string // of the 2xx
 }
 
 // other is the fork of a dialog that was seen on a hop behind the caller's and is none of the caller's forks.
@@ -44,13 +47,34 @@ func (c *call) seeDialogs() {
 	}
 	for _, a := range c.attempts { // the ACK that proves an answer where no response with a tag was seen
 		for _, m := range a.ms {
-			if a.acknowledgesAnswer(m) && len(c.tags[m.hop()]) == 0 {
+			if a.acknowledgesAnswer(m) && len(c.tags[m.hop()]) == 0 && c.tookPart(m.hop(), m.Time-1) {
 				c.sawTag(m)
 			}
 		}
 	}
 	c.findAnswers()
 	c.findTransactions()
+	c.answerUnseen()
+}
+
+// answerUnseen takes an accepted re-INVITE or UPDATE for the proof of an answer of which neither the 2xx nor the ACK
+// was seen, when nothing else decides.
+func (c *call) answerUnseen() {
+	last := c.attempts[len(c.attempts)-1]
+	if len(c.answers) > 0 || last.final() != nil || last.cancel() != nil {
+		return
+	}
+	for _, t := range c.txns {
+		if (t.method == "INVITE" || t.method == "UPDATE") && t.accepted != Never && t.fork != other {
+			c.addAnswer(answer{tag: t.fork, at: Never, unseen: true})
+			if c.tags[t.on] == nil { // Not settled: from then on the dialog has been seen there
+				c.tags[t.on] = map[string]time.Duration{t.fork: t.accepted}
+			}
+			c.txns, c.mineToo = nil, nil
+			c.findTransactions()
+			return
+		}
+	}
 }
 
 func (c *call) sawTag(m *Message) {
@@ -72,7 +96,7 @@ func (c *call) findAnswers() {
 	for _, a := range c.attempts {
 		for _, m := range a.ms {
 			if m.hop() == a.mine && m.Method == "INVITE" && m.accepts() {
-				c.addAnswer(answer{m.To, m.Time, m.Status, m.Expires})
+				c.addAnswer(answer{tag: m.To, at: m.Time, code: m.Status, expires: m.Expires})
 			}
 		}
 	}
@@ -143,7 +167,7 @@ func (c *call) answerElsewhere() {
 			}
 		}
 	}
-	c.addAnswer(answer{tag, first.Time, first.Status, first.Expires})
+	c.addAnswer(answer{tag: tag, at: first.Time, code: first.Status, expires: first.Expires})
 }
 
 // mine reports whether h is the caller's hop of an attempt.
@@ -189,8 +213,13 @@ func (c *call) resolve(m *Message, accepted bool) string {
 		_, to := seen[m.To]
 		known = known || from || to
 	}
-	if known && accepted && len(c.answers) == 1 && c.answers[0].at <= m.Time {
+	switch {
+	case !known || !accepted:
+	case len(c.answers) == 1 && c.answers[0].at <= m.Time:
 		return c.answers[0].tag
+	case len(c.answers) == 0 && len(c.tags) == 0:
+		// Not settled: a dialog of which no response and no ACK was seen. An accepted BYE in it can but be the end.
+		return tag
 	}
 	return ""
 }
@@ -204,7 +233,7 @@ func (c *call) anyTagBefore(h hop, t time.Duration) bool {
 	return false
 }
 
-// tookPart reports whether both addresses of h sent or received something of the INVITEs before t.
+// tookPart reports whether both addresses of h sent or received something of the INVITEs until t.
 func (c *call) tookPart(h hop, t time.Duration) bool {
 	low, high := false, false
 	for _, a := range c.attempts {

@@ -49,6 +49,7 @@ const (
 	Cut                         // the capture ends in the middle
 	OneWay                      // one direction is not seen
 	Reuse                       // the Call-ID is used again
+	NoAnswer                    // neither the 2xx nor the ACK of the answer is seen
 	KindCount
 )
 
@@ -56,7 +57,7 @@ var kindNames = [KindCount]string{"challenge", "redirect", "retry", "late_retry"
 	"cancel", "cancel_race", "cancel_cross", "queue", "long_ring", "no_final", "early_bye", "early_bye_refused",
 	"early_bye_fork", "refused_bye", "last_bye", "bye_challenge", "bye_glare", "reinvite", "hold", "refused_reinvite",
 	"lost_dialog", "lost_then_bye", "timer", "no_bye", "refer", "foreign", "proxy", "chain", "two_addresses", "hiding",
-	"direct", "far_only", "repeats", "loss", "taps", "mid_call", "cut", "one_way", "reuse"}
+	"direct", "far_only", "repeats", "loss", "taps", "mid_call", "cut", "one_way", "reuse", "no_answer"}
 
 // String returns the name of k.
 func (k Kind) String() string { return kindNames[k] }
@@ -125,11 +126,16 @@ var excluded = []struct{ one, others Kinds }{
 	// One topology.
 	{KindsOf(Proxy), KindsOf(Chain)},
 	{KindsOf(Hiding), KindsOf(Direct, SecondFork, EarlyByeFork, MidCall, FarOnly)},
+	// Behind a proxy that forks, each of its hops could be the caller's.
+	{KindsOf(FarOnly), KindsOf(Forks, SecondFork, EarlyByeFork, Direct)},
 	// One thing that is missing at a time: two together leave open what nobody can know.
-	{KindsOf(Loss), KindsOf(OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly)},
+	{KindsOf(Loss), KindsOf(Reuse, OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly, Foreign, NoBye)},
 	{KindsOf(OneWay), KindsOf(MidCall, Cut, SecondFork, Timer, NoBye, Challenge, Redirect, Retry, LateRetry, Foreign,
 		Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye, ByeChallenge)},
-	{KindsOf(MidCall), KindsOf(Cut, SecondFork, Foreign, Reuse, Forks, RefusedBye, ByeChallenge, LateRetry)},
+	{KindsOf(NoAnswer), KindsOf(Loss, Cut, MidCall, OneWay, SecondFork, Cancel, CancelRace, CancelCross, EarlyBye,
+		EarlyByeRefused, EarlyByeFork, Forks, Foreign, Reuse, Timer, RefusedBye, Direct, Hiding)},
+	{KindsOf(MidCall), KindsOf(Cut, SecondFork, Foreign, Reuse, Forks, RefusedBye, ByeChallenge, LateRetry, EarlyBye,
+		EarlyByeRefused, EarlyByeFork)},
 	{KindsOf(Cut), KindsOf(Reuse, LateRetry)},
 	{KindsOf(SecondFork), KindsOf(Hold, Refer, RefusedReinvite, LostDialog, NoBye)},
 }

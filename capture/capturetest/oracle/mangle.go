@@ -13,18 +13,21 @@ func (n *network) mangle(c *Call) {
 	}
 	switch {
 	case n.kinds.Has(Loss) && len(c.Messages) > 1:
-		i := n.r.IntN(len(c.Messages))
-		c.Messages = slices.Delete(c.Messages, i, i+1)
+		n.lose(c)
 	case n.kinds.Has(OneWay):
 		side := []Host{callerHost, calleeHost}[n.r.IntN(2)]
 		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool { return m.Src != side })
+	case n.kinds.Has(NoAnswer):
+		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool {
+			return m.From == n.tag && m.Seq == n.answered && (m.Method == "INVITE" && m.accepts() || m.Method == "ACK")
+		})
 	case n.kinds.Has(MidCall):
 		start := n.somewhere(c)
 		c.Messages = slices.DeleteFunc(c.Messages, func(m Message) bool { return m.Time < start })
 	}
 	c.Until = 0
-	if len(c.Messages) > 0 {
-		c.Until = c.Messages[len(c.Messages)-1].Time
+	for _, m := range c.Messages {
+		c.Until = m.Time
 	}
 	switch {
 	case n.kinds.Has(Cut):
@@ -38,6 +41,18 @@ func (n *network) mangle(c *Call) {
 	if n.kinds.Has(Taps) {
 		n.twice(c)
 	}
+}
+
+// lose takes one message away. Without its INVITE a call with early forks is several dialogs of which nobody can know
+// that they are one call, and a late try is no call.
+func (n *network) lose(c *Call) {
+	i := n.r.IntN(len(c.Messages))
+	m := &c.Messages[i]
+	alone := n.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork, Forks, LateRetry)
+	if alone && m.Method == "INVITE" && m.request() && m.To == "" {
+		i = len(c.Messages) - 1
+	}
+	c.Messages = slices.Delete(c.Messages, i, i+1)
 }
 
 // somewhere returns a time within c: of a message, or between two.
@@ -73,5 +88,7 @@ func (n *network) twice(c *Call) {
 		}
 	}
 	inOrder(c.Messages)
-	c.Until = max(c.Until, c.Messages[len(c.Messages)-1].Time)
+	for _, m := range c.Messages {
+		c.Until = max(c.Until, m.Time)
+	}
 }

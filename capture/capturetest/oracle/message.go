@@ -99,24 +99,29 @@ func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
 }
 
-// Parse reads what String has written. Lines that begin with # and empty ones say nothing.
-func Parse(text string) (c Call, err error) {
+// Parse reads what String has written. Lines that begin with # and empty ones say nothing, and those that begin with
+// want are returned apart. Without via= a request gets a branch of its own, r and the number of its line, and a
+// response the Vias of the last such request that went the other way; without id= and call= each message is a packet
+// of its own, all of one Call-ID.
+func Parse(text string) (c Call, want []string, err error) {
 	for i, line := range strings.Split(text, "\n") {
 		fields := strings.Fields(line)
 		switch {
 		case len(fields) == 0 || fields[0][0] == '#':
 			continue
+		case fields[0] == "want":
+			want = append(want, strings.Join(fields[1:], " "))
 		case fields[0] == "until" && len(fields) == 2:
 			c.Until, err = parseSeconds(fields[1])
 		default:
-			err = c.parse(fields)
+			err = c.parse(fields, i)
 		}
 		if err != nil {
-			return c, fmt.Errorf("oracle: line %d: %w", i+1, err)
+			return c, want, fmt.Errorf("oracle: line %d: %w", i+1, err)
 		}
 	}
 	inOrder(c.Messages)
-	return c, nil
+	return c, want, nil
 }
 
 func parseSeconds(text string) (time.Duration, error) {
@@ -126,7 +131,7 @@ func parseSeconds(text string) (time.Duration, error) {
 }
 
 // parse reads one message.
-func (c *Call) parse(f []string) (err error) {
+func (c *Call) parse(f []string, line int) (err error) {
 	m := Message{CallID: "c", ID: uint16(len(c.Messages) + 1)}
 	if len(f) < 5 || f[2] != "->" {
 		return errors.New("want a time, a host, ->, a host, a message")
@@ -164,8 +169,22 @@ func (c *Call) parse(f []string) (err error) {
 			return fmt.Errorf("unknown word %q", key)
 		}
 	}
+	if m.Vias == nil {
+		m.Vias = c.vias(&m, line)
+	}
 	c.Messages = append(c.Messages, m)
 	return nil
+}
+
+// vias returns the Vias of a message that has none in the text.
+func (c *Call) vias(m *Message, line int) []Via {
+	for i := len(c.Messages) - 1; i >= 0 && !m.request(); i-- {
+		q := &c.Messages[i]
+		if q.request() && q.Method == m.Method && q.Seq == m.Seq && q.Src == m.Dst && q.Dst == m.Src {
+			return q.Vias
+		}
+	}
+	return []Via{{m.Src, "r" + strconv.Itoa(line)}}
 }
 
 func parseVias(text string) (vias []Via) {

@@ -10,7 +10,7 @@ func (c *trace) midCalls(calls []*call) (rs []Record) {
 	var left []*Message
 	for _, m := range c.ms {
 		if !slices.ContainsFunc(calls, func(call *call) bool {
-			return m.From == call.tag || m.To == call.tag
+			return (m.From == call.tag || m.To == call.tag) && m.Time >= call.start
 		}) {
 			left = append(left, m)
 		}
@@ -44,17 +44,22 @@ func (c *trace) midCall(ms []*Message) (r Record, ok bool) {
 		return c.byeAlone(ms)
 	}
 	open := ms[i]
-	own := &trace{ms: ms, repeats: c.repeats, until: c.until}
+	own := &trace{repeats: c.repeats, until: c.until}
 	mid := &call{trace: own, tag: open.From, start: ms[0].Time, next: 1 << 62}
-	mid.answers = []answer{{open.To, open.Time, open.Status, open.Expires}}
+	mid.answers = []answer{{tag: open.To, at: open.Time, code: open.Status, expires: open.Expires}}
 	mid.tags = map[hop]map[string]time.Duration{}
-	for _, m := range ms {
+	first := !slices.ContainsFunc(ms[:i], func(m *Message) bool {
+		return m.Method != "CANCEL" && (m.request() || m.Status >= 200)
+	})
+	own.ms = slices.DeleteFunc(slices.Clone(ms), func(m *Message) bool { // what was before are orphans
+		return m.Time < open.Time && (m.Method != "INVITE" || m.Seq != open.Seq || m.From != open.From)
+	})
+	for _, m := range own.ms {
 		mid.sawDialog(m, open.To)
 	}
-	first := !slices.ContainsFunc(ms[:i], func(m *Message) bool { return m.request() || m.Status >= 200 })
 	if first {
 		mid.attempts = []*attempt{{seq: open.Seq, mine: open.hop()}}
-		for _, m := range ms {
+		for _, m := range own.ms {
 			if attemptOf(mid.attempts, mid.tag, m) != nil {
 				mid.attempts[0].ms = append(mid.attempts[0].ms, m)
 			}
@@ -63,7 +68,7 @@ func (c *trace) midCall(ms []*Message) (r Record, ok bool) {
 		mid.answers[0].at = Never // the answer was before
 	}
 	mid.findTransactions()
-	return mid.midRecord(first), true
+	return mid.midRecord(first, open.Time), true
 }
 
 // sawDialog takes note that the one dialog of a mid-call start is seen on m's hop.
@@ -74,30 +79,35 @@ func (c *call) sawDialog(m *Message, tag string) {
 }
 
 // midRecord tells a call from its first 2xx on.
-func (c *call) midRecord(first bool) Record {
+func (c *call) midRecord(first bool, open time.Duration) Record {
 	r := unseen()
 	r.Disposition = answered
 	t := talk{call: c, answer: &c.answers[0]}
 	t.tell(&r)
+	r.Repeats, r.MostRepeats = 0, 0
+	c.count(&r, t.told, func(m *Message) bool { return m.Time >= open }) // what came before may be counted or not
 	return c.midSeen(r, first)
 }
 
 // midSeen sets what is known of a call from the middle.
 //
-// Not settled: forks and no_ack. The 2xx may be that of a re-INVITE, so that it shows no fork of the INVITE, and the
-// wait for the ACK begins with an answer that was seen.
+// Not settled: final_response of a call that a re-INVITE opened. The table of states names invite only: a final
+// response was seen. Not settled: no_ack. The 2xx may be that of a re-INVITE, and the wait for the ACK begins with an
+// answer whose INVITE was seen.
 func (c *call) midSeen(r Record, first bool) Record {
-	r.Missing = slices.DeleteFunc(r.Missing, func(w string) bool { return !first && (w == noAck || w == noFinal) })
+	r.Missing = slices.DeleteFunc(r.Missing, func(w string) bool { return !first && w == noAck })
 	r.Missing = append(r.Missing, noInvite)
 	seen := 0
 	if first {
 		seen++
+		r.Forks = 1
 		if !has(r.Missing, noAck) {
 			seen++
 		}
 	} else {
 		r.Answer, r.Code = Never, 0
-		r.Missing = append(r.Missing, noFinal, noAck)
+		r.Missing = append(r.Missing, noAck)
+		seen++ // the 2xx to the re-INVITE
 	}
 	r.Flags = slices.DeleteFunc(r.Flags, func(w string) bool { return w == "no_ack" || w == "answer_by_ack" })
 	if !has(r.Missing, noBye) {

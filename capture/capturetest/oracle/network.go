@@ -12,16 +12,17 @@ type link struct{ left, right Host }
 
 // A network is the way between the caller and the callees, and what was sent on it.
 type network struct {
-	r      *rand.Rand
-	kinds  Kinds
-	links  []link // the last one ends at the first callee
-	hides  bool   // what stands between rewrites To tags and strips Vias
-	shown  []bool // by link
-	callID string
-	tag    string // the caller's
-	sent   []Message
-	ids    uint16
-	count  int // branches
+	r        *rand.Rand
+	kinds    Kinds
+	links    []link // the last one ends at the first callee
+	hides    bool   // what stands between rewrites To tags and strips Vias
+	shown    []bool // by link
+	callID   string
+	tag      string // the caller's
+	sent     []Message
+	ids      uint16
+	count    int // branches
+	answered int // CSeq of the INVITE that was answered; 0 without one
 }
 
 // Addresses of the parties.
@@ -121,7 +122,7 @@ func (n *network) newVia(host Host) Via {
 func (n *network) route(q *request, fork int) (legs []leg) {
 	up := q.from != ""
 	if n.kinds.Has(Direct) && q.to != "-" && q.method != "CANCEL" {
-		src, dst := callerHost, calleeHost+Host(fork)
+		src, dst := callerHost, calleeHost+n.offset(fork)
 		if up {
 			src, dst = dst, src
 		}
@@ -129,7 +130,7 @@ func (n *network) route(q *request, fork int) (legs []leg) {
 	}
 	for i, l := range n.links {
 		if i == len(n.links)-1 {
-			l.right += Host(fork)
+			l.right += n.offset(fork)
 		}
 		if up {
 			legs = append([]leg{{link: i, src: l.right, dst: l.left}}, legs...)
@@ -138,6 +139,14 @@ func (n *network) route(q *request, fork int) (legs []leg) {
 		}
 	}
 	return legs
+}
+
+// offset is how far a fork's address is from the first callee's: behind one link all are one address.
+func (n *network) offset(fork int) Host {
+	if len(n.links) == 1 {
+		return 0
+	}
+	return Host(fork)
 }
 
 // send sends q at t to or by the callee of fork, and returns it with its hops.

@@ -32,6 +32,9 @@ func (c *call) begin() Record {
 	until := time.Duration(1 << 62)
 	if len(c.answers) > 0 {
 		until = c.answers[0].at // a provisional response after the answer says nothing
+		if c.answers[0].unseen {
+			until = 1 << 62
+		}
 	}
 	c.provisionals(&r, func(m *Message) bool { return m.Time <= until })
 	return r
@@ -146,20 +149,21 @@ func (a *attempt) lastRing(c *trace) time.Duration {
 }
 
 // earlyEnd returns the accepted BYE in an early dialog after which no fork of a was alive.
-func (c *call) earlyEnd(a *attempt) (last *txn) {
+func (c *call) earlyEnd(a *attempt) (last *ending) {
 	alive := map[string]bool{}
 	for _, m := range a.ms {
 		if m.hop() == a.mine && m.provisional() && m.To != "" {
 			alive[m.To] = true
 		}
 	}
-	for _, t := range c.txns {
-		if t.method == "BYE" && t.accepted != Never && t.fork != other {
-			delete(alive, t.fork)
-			if last == nil || t.at > last.at {
-				last = t
-			}
+	ended := map[string]bool{}
+	for _, e := range byes(c.txns) {
+		fork := e.bye.fork
+		if e.bye.accepted == Never || fork == other || ended[fork] {
+			continue
 		}
+		ended[fork], last = true, &e
+		delete(alive, fork)
 	}
 	if len(alive) > 0 {
 		return nil
@@ -168,10 +172,10 @@ func (c *call) earlyEnd(a *attempt) (last *txn) {
 }
 
 // endedEarly tells a call that a BYE in its early dialog ended.
-func (c *call) endedEarly(r *Record, bye *txn, final *Message) {
-	r.Disposition, r.End, r.EndCause, r.EndSource, r.DisconnectBy = cancelled, bye.at, "cancel", observed, bye.side
-	if bye.request != nil {
-		r.Cause = bye.request.Cause
+func (c *call) endedEarly(r *Record, e *ending, final *Message) {
+	r.Disposition, r.End, r.EndCause, r.EndSource, r.DisconnectBy = cancelled, e.at, "cancel", observed, e.side
+	if e.bye.request != nil {
+		r.Cause = e.bye.request.Cause
 	}
 	if final == nil {
 		r.Missing = []string{noFinal}

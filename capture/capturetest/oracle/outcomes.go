@@ -215,6 +215,7 @@ func (s *script) answer() {
 
 // answerFork sends the 200 of a fork.
 func (s *script) answerFork(fork int) {
+	s.answered = s.seq
 	s.t = s.respond(s.invites[fork], 200, s.toTag(fork), s.t, letter{sdp: "sendrecv", expires: s.expires})
 }
 

@@ -31,7 +31,21 @@ func (t *talk) close(r *Record) {
 	t.race(r)
 	t.seen(r)
 	t.finish(r)
-	t.count(r, t.told, func(m *Message) bool { return !t.second || m.From == t.answer.tag || m.To == t.answer.tag })
+	t.count(r, t.told, t.surely)
+}
+
+// surely reports whether a repeat of m is t's whatever the rules leave open: which record counts what was said of a
+// second fork before it answered, and whether the first counts what is the second's.
+func (t *talk) surely(m *Message) bool {
+	if t.second {
+		return (m.From == t.answer.tag || m.To == t.answer.tag) && m.Time >= t.answer.at
+	}
+	for _, a := range t.answers[1:] {
+		if m.From == a.tag || m.To == a.tag {
+			return false
+		}
+	}
+	return true
 }
 
 // of returns t's transactions of some methods.
@@ -60,7 +74,7 @@ func (t *talk) lastLife() time.Duration {
 // Not settled: a BYE that was accepted before a last sign of life, which can only be one that crossed it on the wire.
 // It is the end all the same: a dialog does not outlive an accepted BYE.
 func (t *talk) end(r *Record) {
-	byes := t.byes()
+	byes := byes(t.after())
 	life := t.lastLife()
 	var accepted, refused *ending
 	for i := range byes {
@@ -88,10 +102,20 @@ func (t *talk) end(r *Record) {
 	}
 }
 
-// byes returns the BYEs after the answer in the order of time, a challenged one and its retry as one.
-func (t *talk) byes() (es []ending) {
+// after returns t's BYEs after the answer.
+func (t *talk) after() (txns []*txn) {
 	for _, x := range t.of("BYE") {
-		if x.at <= t.answer.at {
+		if x.at > t.answer.at {
+			txns = append(txns, x)
+		}
+	}
+	return txns
+}
+
+// byes returns the BYEs among txns in the order of time, a challenged one and its retry as one.
+func byes(txns []*txn) (es []ending) {
+	for _, x := range txns {
+		if x.method != "BYE" {
 			continue
 		}
 		i := len(es)
@@ -102,14 +126,23 @@ func (t *talk) byes() (es []ending) {
 	}
 	for i := 0; i < len(es); i++ {
 		for j := i + 1; es[i].bye.challenged() && j < len(es); j++ {
-			if es[j].side == es[i].side && es[j].at-es[i].bye.refused <= byeWait {
-				es[i].bye = es[j].bye
+			if es[j].bye.fork == es[i].bye.fork && es[j].side == es[i].side && es[j].at-es[i].bye.refused <= byeWait {
+				es[i].bye = es[j].bye.behind(es[i].bye)
 				es = append(es[:j], es[j+1:]...)
 				j--
 			}
 		}
 	}
 	return es
+}
+
+// behind returns t with the request of the one that was challenged, if its own was not seen.
+func (t *txn) behind(challenged *txn) *txn {
+	both := *t
+	if both.request == nil {
+		both.request = challenged.request
+	}
+	return &both
 }
 
 // lost is the first 481 or 408 to a re-INVITE or UPDATE after the last sign of life, Never without one.
@@ -210,9 +243,13 @@ func (t *talk) holdAndRefresh(r *Record) {
 func (t *talk) hold(r *Record) {
 	since := Never
 	for _, x := range t.agreed() {
-		held := x.sdp == "sendonly" || x.sdp == "inactive"
+		offer := x.sdp
+		if x.request == nil && x.reply == "sendrecv" {
+			offer = "sendrecv" // RFC 3264 6.1: nothing else can be answered so
+		}
+		held := offer == "sendonly" || offer == "inactive"
 		switch {
-		case x.sdp == "":
+		case offer == "":
 		case held && since == Never:
 			since = x.accepted
 			r.Holds++
@@ -245,7 +282,7 @@ func (t *talk) agreed() (txns []*txn) {
 func (t *talk) race(r *Record) {
 	t.hold(r)
 	for _, a := range t.attempts {
-		if a.cancel() != nil && !t.second {
+		if a.cancel() != nil && !t.second && t.answer.code != 0 {
 			r.Flags = append(r.Flags, "cancel_race")
 		}
 	}
@@ -257,12 +294,14 @@ func (t *talk) seen(r *Record) {
 	if t.answer.code == 0 {
 		seen--
 		r.Missing = append(r.Missing, noFinal)
-		r.Flags = append(r.Flags, "answer_by_ack")
+		if !t.answer.unseen {
+			r.Flags = append(r.Flags, "answer_by_ack")
+		}
 	}
 	if !t.acknowledged() {
 		seen--
 		r.Missing = append(r.Missing, noAck)
-		if t.closed(r)-t.answer.at >= byeWait {
+		if t.closed(r)-t.answer.at >= byeWait && !t.answer.unseen {
 			r.Flags = append(r.Flags, "no_ack")
 		}
 	}

@@ -99,7 +99,10 @@ func (s *script) hold() {
 		side = s.fromCallee
 	}
 	for i := range 1 + s.r.IntN(4) {
-		sdp := []string{"sendonly", "inactive"}[s.r.IntN(2)]
+		sdp := "sendonly"
+		if !s.kinds.Has(Loss, OneWay) && s.chance(2) {
+			sdp = "inactive" // its 2xx says the same, which would tell of the hold without the request
+		}
 		if i%2 == 1 {
 			sdp = "sendrecv"
 		}
@@ -188,7 +191,7 @@ func (s *script) refusedBye() {
 	s.t = q.at + time.Second
 	if s.chance(2) {
 		s.pause()
-		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "sendrecv")
+		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "") // it says nothing of a hold
 	}
 }
 
@@ -276,6 +279,6 @@ func (s *script) glare(l letter) {
 	p := first("BYE", 0, l)
 	s.t += s.between(0, 3*time.Millisecond)
 	q := second("BYE", 0, letter{})
-	s.respond(p, []int{200, 200, 481}[s.r.IntN(3)], s.tags[0], max(p.at, s.t), letter{})
+	s.respond(p, []int{200, 200, 481}[s.r.IntN(3)], s.tags[0], max(p.at, s.t)+17*time.Microsecond, letter{})
 	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
 }

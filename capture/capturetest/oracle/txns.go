@@ -58,16 +58,13 @@ func (c *call) knows(m *Message) bool {
 
 func (c *call) attempt(m *Message) *attempt { return attemptOf(c.attempts, c.tag, m) }
 
-// addRaw adds what one hop shows of a request, unless it is in none of c's dialogs. A refusal whose request was not
-// seen says nothing.
+// addRaw adds what one hop shows of a request, unless it is in none of c's dialogs. A refusal of a BYE that was not
+// seen says nothing: the time of the BYE is not known.
 func (c *call) addRaw(r *raw) {
 	accepted := slices.ContainsFunc(r.replies, (*Message).accepts)
 	m := r.request
 	if m == nil {
-		if !accepted {
-			return
-		}
-		m = r.replies[slices.IndexFunc(r.replies, (*Message).accepts)]
+		m = r.replies[max(slices.IndexFunc(r.replies, (*Message).accepts), 0)]
 	}
 	fork := c.resolve(m, accepted)
 	if fork == "" {
@@ -77,7 +74,9 @@ func (c *call) addRaw(r *raw) {
 		c.mineToo = append(c.mineToo, r.request)
 	}
 	c.mineToo = append(c.mineToo, r.replies...)
-	c.merge(r, m, fork)
+	if r.request != nil || accepted || m.Method != "BYE" {
+		c.merge(r, m, fork)
+	}
 }
 
 // merge joins what one hop shows of a request with what the others show: the same sender, method, CSeq and dialog.
@@ -91,8 +90,8 @@ func (c *call) merge(r *raw, m *Message, fork string) {
 	})
 	if i < 0 {
 		i = len(c.txns)
-		c.txns = append(c.txns, &txn{method: m.Method, side: side, fork: fork, seq: m.Seq, at: m.Time, accepted: Never,
-			refused: Never})
+		c.txns = append(c.txns, &txn{method: m.Method, on: m.hop(), side: side, fork: fork, seq: m.Seq, at: m.Time,
+			accepted: Never, refused: Never})
 	}
 	t := c.txns[i]
 	if r.request != nil && (t.request == nil || r.request.Time < t.request.Time) {
@@ -103,7 +102,7 @@ func (c *call) merge(r *raw, m *Message, fork string) {
 		case reply.Status < 200:
 		case reply.accepts():
 			if t.accepted == Never || reply.Time < t.accepted {
-				t.accepted, t.expires = reply.Time, reply.Expires
+				t.accepted, t.expires, t.reply = reply.Time, reply.Expires, reply.SDP
 			}
 		case t.refusal == nil || reply.Time < t.refusal.Time:
 			t.refusal, t.refused = reply, reply.Time
