@@ -109,7 +109,7 @@ func (d *Dir) Remember(marks []Mark) {
 }
 
 // Poll looks at the folder; now is the wall clock. An error is ErrCrowded, or the folder's, or joins the files that
-// cannot be opened, each told of once, by its name; the Look is right all the same.
+// cannot be opened, each told of once, by its inode; the Look is right all the same.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
 	if err != nil {
@@ -129,7 +129,7 @@ func (d *Dir) Poll(now time.Time) (l Look, err error) {
 		case trouble != nil:
 			l.Unreadable++
 			if told[m.Name] = true; !d.told[m.Name] {
-				err = errors.Join(err, fmt.Errorf("pcap: %s: %w", m.Name, unnamed(trouble)))
+				err = errors.Join(err, fmt.Errorf("pcap: the file with inode %d: %w", m.Inode, unnamed(trouble)))
 			}
 		case f == nil:
 			l.Known++

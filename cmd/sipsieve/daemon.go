@@ -290,6 +290,7 @@ func (d *daemon) ledger() *ledger {
 	}
 	d.collector.tally.addTo(l)
 	d.addStore(l)
+	l.Values.Misfits = d.records.Misfits()
 	return l
 }
 

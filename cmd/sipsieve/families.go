@@ -37,6 +37,7 @@ var families = []family{
 	{"requests_total", "SIP requests seen.", "method", "messages.requests.*"},
 	{"responses_total", "SIP responses seen.", "status", "messages.statuses.*"},
 	{"retransmissions_total", "SIP messages that repeated an earlier one.", "", "messages.retransmissions"},
+	{"values_misfit_total", "Values dropped, for they are not what the register says of their field.", "", "values.misfits"},
 	{"values_left_out_total", "Header values left out of messages that are used.", "reason",
 		"messages.left_out messages.oversize"},
 

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"sipsieve/capture/afpacket"
+	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 )
 
@@ -159,8 +163,25 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 
 // trouble says what kept a source, or a file of it, from being read, or from being read to its end.
 func (d *daemon) trouble(source, what string, err error) {
-	d.log.Warn(what, "source", source, "err", err)
+	text := d.unnamed(source, err)
+	d.log.Warn(what, "source", source, "err", text)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.troubles[source] = err.Error()
+	d.troubles[source] = text
+}
+
+// unnamed returns what err says of a source without the name of a capture file: whoever named it may have named a
+// person. A folder's file is told by its inode, which ls -i shows.
+func (d *daemon) unnamed(source string, err error) string {
+	text := err.Error()
+	for i := range d.Source {
+		if s := &d.Source[i]; s.Type == "file" && sourceKey(i) == source {
+			text = strings.ReplaceAll(text, "pcap: "+filepath.Base(s.Path)+":", "pcap: the file:")
+		}
+	}
+	var of *pcap.FileError
+	if errors.As(err, &of) {
+		text = strings.ReplaceAll(text, "pcap: "+of.File.Name+":", fmt.Sprintf("pcap: the file with inode %d:", of.File.Inode))
+	}
+	return text
 }

@@ -30,6 +30,7 @@ type ledger struct {
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 	Bus           busLedger                `json:"bus,omitzero"`    // of a daemon
 	Store         map[string]storeLedger   `json:"store,omitempty"` // of a daemon that keeps, by purpose
+	Values        valueLedger              `json:"values"`
 }
 
 type packetLedger struct {
@@ -96,6 +97,11 @@ type deviceLedger struct {
 	Daily     uint64 `json:"daily"`
 	Known     uint64 `json:"known"`
 	Forgotten uint64 `json:"forgotten"`
+}
+
+// A valueLedger says what was wrong with values before a purpose was shown them.
+type valueLedger struct {
+	Misfits uint64 `json:"misfits"` // dropped: not what the register says of their field, a fault of the product
 }
 
 type excerptLedger struct {

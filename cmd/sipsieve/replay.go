@@ -108,6 +108,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	c := d.Counts()
 	l.addDomain(&c, setup.trunks)
 	tally.addTo(l)
+	l.Values.Misfits = setup.records.Misfits()
 	return f.close(cmd, l, cut)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ type statusReport struct {
 type sourceReport struct {
 	Key      string `json:"key"`
 	Type     string `json:"type"`
-	Name     string `json:"name"`  // its interface, path or feed
+	Name     string `json:"name"`  // its interface, feed or folder; of a file the folder too
 	State    string `json:"state"` // reading, waiting for a file, ended, or what ended it early
 	Packets  uint64 `json:"packets"`
 	Dropped  uint64 `json:"dropped"`             // by the kernel, or for want of room
@@ -141,6 +142,8 @@ func (s *sourceConfig) name() string {
 		return s.Interface
 	case "hep":
 		return cmp.Or(s.Name, hep.DefaultConfig().Name)
+	case "file": // whoever named it may have named a person
+		return filepath.Dir(s.Path)
 	}
 	return s.Path
 }

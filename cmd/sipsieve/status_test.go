@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"path/filepath"
-	"sipsieve/cmd/sipsieve/pipeline"
 	"slices"
+	"strings"
 	"testing"
+
+	"sipsieve/cmd/sipsieve/pipeline"
 )
 
 // withStop returns a context that stop ends, at the latest the end of the test.
@@ -126,7 +127,7 @@ func TestStatusSaysWhatEachSourceDoes(t *testing.T) {
 		{Key: "source.1", Type: "directory", Name: folder, State: stateWaiting},
 		{Key: "source.2", Type: "hep", Name: "proxy-a", State: stateReading},
 	}
-	if !slices.Equal(report.Sources, want) || filepath.Base(report.Sources[0].Name) != "ladder.pcap" {
+	if !slices.Equal(report.Sources, want) || strings.Contains(body, "ladder.pcap") {
 		t.Errorf("sources = %+v, want %+v", report.Sources, want)
 	}
 	if !report.Ready || report.Balance != "balanced" || len(report.Bus) != len(d.purposes) || report.Version == "" {
