@@ -26,8 +26,9 @@ const benchLadder = `
 00:10.200  alice -> bob   ACK
 `
 
-// openCalls returns what a shard says of n calls once they are answered, and once more after a re-INVITE.
-func openCalls(b *testing.B, s *setup, n int) (opened, changed []track.Saved) {
+// openCalls returns what a shard says of n calls, numbered from first on, once they are answered, and once more after a
+// re-INVITE.
+func openCalls(b testing.TB, s *setup, first, n int) (opened, changed []track.Saved) {
 	frames, err := capturetest.Ladder([]byte(benchLadder))
 	if err != nil {
 		b.Fatal(err)
@@ -52,7 +53,7 @@ func openCalls(b *testing.B, s *setup, n int) (opened, changed []track.Saved) {
 		for i := range n * len(ms) {
 			m := &ms[i%len(ms)]
 			k := plan.Keyer.Of(m)
-			i /= len(ms)
+			i = first + i/len(ms)
 			k.Call, m.Mark = track.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}, 0
 			tr.Observe(nil, m, k)
 		}
@@ -66,7 +67,7 @@ func openCalls(b *testing.B, s *setup, n int) (opened, changed []track.Saved) {
 func BenchmarkJournal(b *testing.B) {
 	const n = 100_000
 	s := benchSetup(b, "")
-	opened, changed := openCalls(b, s, n)
+	opened, changed := openCalls(b, s, 0, n)
 	c := &collector{d: &daemon{setup: s}}
 	path := filepath.Join(b.TempDir(), "calls.journal")
 	open := func() *checkpoint.Log {

@@ -126,3 +126,32 @@ func TestAWholeBatchEndsWhatItSaysNothingOf(t *testing.T) {
 		t.Errorf("files = %d, %v, want the one", len(files), err)
 	}
 }
+
+// TestCallsComeOnceInHoweverManyPasses, the first of the forks of each INVITE before the others.
+func TestCallsComeOnceInHoweverManyPasses(t *testing.T) {
+	l, _ := openedLog(t, filepath.Join(t.TempDir(), "calls.journal"))
+	var entries []Entry
+	for n := range 200 {
+		e := stateOf(n, 1)
+		if e.Body = make([]byte, 64); n%5 > 0 {
+			e.Body[33] = 1 // the head of its INVITE's forks, as track writes it
+		}
+		entries = append(entries, frozenOf(n), e)
+	}
+	if err := l.append(entries); err != nil {
+		t.Fatal(err)
+	}
+	for parts := range 9 {
+		seen, forks := map[track.Key]bool{}, 0
+		err := l.callsIn(parts+1, func(c Restorable) {
+			if seen[c.Saved.Name] = true; !c.Saved.Head() {
+				forks++
+			} else if forks > 0 {
+				t.Error("a head comes after a fork")
+			}
+		})
+		if err != nil || len(seen) != 200 || forks != 40 {
+			t.Errorf("%d passes: calls = %d, forks = %d, %v, want 200, 40", parts+1, len(seen), forks, err)
+		}
+	}
+}

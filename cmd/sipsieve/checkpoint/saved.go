@@ -26,8 +26,10 @@ type savedCall struct{ state, frozen []byte }
 // Calls calls take with every call of the log, the first of the forks of each INVITE before the others. It reads the
 // file in several passes and holds a part of the calls at a time, so that a full log costs no more memory than a small
 // one. It is called before Run.
-func (l *Log) Calls(take func(Restorable)) error {
-	parts := int(l.held/partRoom) + 1
+func (l *Log) Calls(take func(Restorable)) error { return l.callsIn(int(l.held/partRoom)+1, take) }
+
+// callsIn is Calls in so many passes.
+func (l *Log) callsIn(parts int, take func(Restorable)) error {
 	var forks []Restorable // few
 	for part := range parts {
 		calls := map[track.Key]savedCall{}
