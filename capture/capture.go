@@ -82,7 +82,7 @@ type Packet struct {
 
 	Correlation []byte    // what a feed says that legs of one call have alike; borrowed like Payload, nil without it
 	Missed      uint64    // frames lost at Point, each told by one Packet: later than MissedSince, not later than Time
-	MissedSince time.Time // the last frame before them; the zero Time unless Missed
+	MissedSince time.Time // the last frame before them; with Missed 0 since when Point showed nothing, for it was down
 
 	Step time.Duration // by which the wall clock was set since the Packet before, by more than a second; live only
 }

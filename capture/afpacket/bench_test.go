@@ -44,13 +44,14 @@ func BenchmarkRingWalk(b *testing.B) {
 func BenchmarkSource(b *testing.B) {
 	c := DefaultConfig()
 	c.Skew = 1 << 62
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
+	s := newSource(c, 0)
+	s.reader = newReader(&c, &s.counts.Kernel)
+	var err error
+	if s.reader.waiter, err = openWaiter(); err != nil {
 		b.Fatal(err)
 	}
-	defer unix.Close(wake)
-	s := newSource(c, 0)
-	s.reader = newReader(&socket{fd: -1, wake: wake, link: decode.Ethernet}, c, &s.counts.Kernel)
+	defer s.reader.waiter.close()
+	s.reader.follower = &follower{config: &c, socket: &socket{fd: -1, link: decode.Ethernet}}
 	ring, again := fullRing()
 	s.reader.ring = ring
 	for n := 0; b.Loop(); n++ {

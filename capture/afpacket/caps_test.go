@@ -14,14 +14,9 @@ import (
 
 const inChild = "AFPACKET_TEST_CHILD"
 
-// TestCapabilityIsGoneFromEveryThread runs itself in a process of its own, built as the product is: without cgo.
-// Once as root, once as the unit runs it: nobody, with one capability.
-func TestCapabilityIsGoneFromEveryThread(t *testing.T) {
-	if os.Getenv(inChild) != "" {
-		dropAndLook(t)
-		return
-	}
-	namespace(t)
+// withoutCgo returns this package's tests as a program that is built as the product is.
+func withoutCgo(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "afpacket.test")
 	build := exec.Command("go", "test", "-c", "-o", binary, ".")
@@ -32,16 +27,34 @@ func TestCapabilityIsGoneFromEveryThread(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // so that nobody may run it
 		t.Fatal(err)
 	}
+	return binary
+}
+
+// runChild runs a test in a process of its own, where inChild has that value.
+func runChild(t *testing.T, binary, test, value string, who *syscall.SysProcAttr) {
+	t.Helper()
+	child := exec.Command(binary, "-test.run=^"+test+"$", "-test.v", "-test.timeout=2m")
+	child.Env, child.SysProcAttr = append(os.Environ(), inChild+"="+value), who
+	out, err := child.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+test) {
+		t.Errorf("child: %v: %s", err, out)
+	}
+}
+
+// TestCapabilityIsGoneFromEveryThread runs itself in a process of its own: once as root, once as the unit runs it,
+// nobody with one capability.
+func TestCapabilityIsGoneFromEveryThread(t *testing.T) {
+	if os.Getenv(inChild) != "" {
+		dropAndLook(t)
+		return
+	}
+	namespace(t)
+	binary := withoutCgo(t)
 	for _, who := range []*syscall.SysProcAttr{
 		{},
 		{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: []uintptr{unix.CAP_NET_RAW}},
 	} {
-		child := exec.Command(binary, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=1m")
-		child.Env, child.SysProcAttr = append(os.Environ(), inChild+"=1"), who
-		out, err := child.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Errorf("child %+v: %v: %s", who.Credential, err, out)
-		}
+		runChild(t, binary, t.Name(), "1", who)
 	}
 }
 
@@ -69,7 +82,7 @@ func dropAndLook(t *testing.T) {
 	packets := uint64(0)
 	for _, r := range rs {
 		time.AfterFunc(20*r.retire, func() { _ = r.close() })
-		for f := (frame{}); r.next(&f) == nil; {
+		for f := (frame{}); r.nextFrame(&f) == nil; {
 		}
 		packets += r.stats().Packets
 	}

@@ -2,7 +2,8 @@
 //
 // A filter in the kernel lets only the configured ports in, and tunnels where they are configured. What people say to
 // each other never reaches this process, but inside such a tunnel or a fragment, and then goes no further than
-// decode. Rings are opened with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards.
+// decode. Sockets are made with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards, and they
+// are bound to their interface whenever it comes.
 package afpacket
 
 import (
@@ -10,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sipsieve/capture/decode"
 )
@@ -54,7 +57,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	wrong(c.Interface == "" || c.Interface == "any", "interface: want the name of one interface")
+	wrong(c.Interface == "" || c.Interface == "any" || len(c.Interface) >= unix.IFNAMSIZ,
+		"interface: want the name of one interface, of 1 to %d bytes", unix.IFNAMSIZ-1)
 	wrong(len(c.Ports) == 0, "ports: want one or more")
 	for _, r := range c.Ports {
 		wrong(r.First == 0 || r.Last < r.First, "ports: want 1 to 65535 in order, got %d-%d", r.First, r.Last)

@@ -5,13 +5,13 @@ import "time"
 // News is what a reader has to tell beside frames.
 type news struct {
 	missed uint64        // frames that the kernel had no room for
-	since  time.Time     // of the last frame before them
+	since  time.Time     // of the last frame before them, or since when the interface showed nothing
 	step   time.Duration // by which the wall clock was set
 }
 
 // add makes n tell what o tells, too.
 func (n *news) add(o news) {
-	if n.missed == 0 {
+	if n.since.IsZero() || !o.since.IsZero() && o.since.Before(n.since) {
 		n.since = o.since
 	}
 	n.missed += o.missed

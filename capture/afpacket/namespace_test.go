@@ -110,15 +110,15 @@ func opened(t testing.TB, c Config) ([]*reader, *atomic.Uint64) {
 		t.Cleanup(func() {
 			late.Stop()
 			_ = r.close()
-			for f := (frame{}); r.state.Load() != closed && r.read(&f) == nil; {
+			for f := (frame{}); r.life.Load() != closed && r.nextFrame(&f) == nil; {
 			}
 		})
 	}
 	return rs, drops
 }
 
-// next reads the next frame that has bytes, or news, or an error.
-func (r *reader) next(f *frame) error {
+// nextFrame reads the next frame that has bytes, or news, or an error.
+func (r *reader) nextFrame(f *frame) error {
 	for {
 		if err := r.read(f); err != nil || f.length > 0 || f.news != (news{}) {
 			return err
@@ -139,7 +139,7 @@ func take(t testing.TB, r *reader, n int) (frames []frame) {
 	t.Helper()
 	for len(frames) < n {
 		var f frame
-		if err := r.next(&f); err != nil {
+		if err := r.nextFrame(&f); err != nil {
 			t.Fatalf("after %d frames of %d: %v", len(frames), n, err)
 		}
 		f.bytes = slices.Clone(f.bytes)
@@ -153,7 +153,7 @@ func silent(t testing.TB, r *reader) {
 	t.Helper()
 	time.AfterFunc(5*r.retire, func() { _ = r.close() })
 	var f frame
-	if err := r.next(&f); err != io.EOF {
+	if err := r.nextFrame(&f); err != io.EOF {
 		t.Errorf("one frame more, of %d bytes (%v)", len(f.bytes), err)
 	}
 }
@@ -169,7 +169,7 @@ func listen(t *testing.T, r *reader) (heard <-chan int, ended <-chan error) {
 		defer close(done)
 		var f frame
 		for {
-			if err := r.next(&f); err != nil {
+			if err := r.nextFrame(&f); err != nil {
 				end <- err
 				return
 			}

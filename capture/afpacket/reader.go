@@ -12,12 +12,6 @@ import (
 	"sipsieve/capture"
 )
 
-// ErrAbsent says that there is no interface of that name. It may come.
-var ErrAbsent = errors.New("no such interface")
-
-// ErrGone says that the interface was removed. One of the same name made later is another interface.
-var ErrGone = errors.New("interface is gone")
-
 // Stats are what a Source counts beside its Drops.
 type Stats struct {
 	Packets uint64 // frames that passed the kernel filter, dropped ones included
@@ -25,6 +19,7 @@ type Stats struct {
 	Freezes uint64 // times that the kernel found no free block
 	Skewed  uint64 // stamps replaced by the arrival
 	Left    uint64 // frames that were in the ring, unread, when it was given back
+	Downs   uint64 // times that the interface went down, lost its carrier or was removed
 }
 
 // States of a reader. It gives the ring back itself once it has been asked for a frame; until then close does.
@@ -35,16 +30,17 @@ const (
 	closed
 )
 
-// A reader takes frames from one socket's ring. One goroutine calls read; close may come from another.
+// A reader takes frames from one ring at a time. One goroutine calls read; close may come from another.
 type reader struct {
-	*socket
+	*follower
+	waiter
 	ring  ring
 	name  string // of the interface
 	drops *atomic.Uint64
 
 	skew, retire time.Duration
 
-	state   atomic.Int32
+	life    atomic.Int32  // fresh, reading, stopping, closed
 	told    chan struct{} // closed once close has done with the descriptors
 	clock   clock
 	arrival time.Time     // when the ring was looked at last
@@ -54,18 +50,19 @@ type reader struct {
 	last    time.Time     // of the frame before
 	loss    loss
 	step    time.Duration // of the wall clock, not told yet
-	absent  time.Duration // since when the interface has not been there, by the steady clock; 0 while it is
+	away    time.Time     // since when the interface has shown nothing; zero while it is up
+	blind   time.Time     // since when it had shown nothing before it came up, not told yet
 	mark    time.Time     // no frame with an earlier stamp follows
+	ending  error         // what ends it when the ring is empty; nil while more may come
+	since   time.Duration // since when nothing more comes into this ring, by the steady clock; 0 while it does
 	over    error         // what ended it
 
-	returned, lost                         uint64 // frames
+	returned, lostFrames                   uint64
 	packets, losing, freezes, skewed, left atomic.Uint64
 }
 
-func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
+func newReader(c *Config, drops *atomic.Uint64) *reader {
 	r := &reader{
-		socket: s,
-		ring:   ring{mem: s.mem, size: c.BlockSize},
 		name:   c.Interface,
 		skew:   c.Skew,
 		retire: c.Retire,
@@ -76,6 +73,21 @@ func newReader(s *socket, c Config, drops *atomic.Uint64) *reader {
 	r.arrival, r.steady = r.clock()
 	r.sampled, r.last = r.steady, r.arrival
 	return r
+}
+
+// prepare opens all that r needs, for an interface that is not there yet too. Nothing is bound.
+func (r *reader) prepare(c *Config, g *group) (err error) {
+	if r.waiter, err = openWaiter(); err != nil {
+		return fmt.Errorf("afpacket: %s: %w", c.Interface, err)
+	}
+	if r.follower, err = newFollower(c, g); err != nil {
+		return r.wrap(err)
+	}
+	if r.State() != Up {
+		r.away = r.arrival
+	}
+	r.ring = ring{mem: r.mem, size: c.BlockSize}
+	return nil
 }
 
 const sampleEvery = time.Second
@@ -95,14 +107,14 @@ func (r *reader) advance(t time.Time) {
 }
 
 // read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
-// error that wraps ErrGone when the interface was removed and its last frames have been read. A frame without bytes
-// says that none came for capture.IdleEvery. News of a loss that no frame follows comes in such a frame, or with the
-// error.
+// error that wraps ErrGone when the interface was removed, nothing can be bound to another and the last frames have
+// been read. A frame without bytes says that none came for capture.IdleEvery. News of a loss that no frame follows
+// comes in such a frame, or with the error.
 func (r *reader) read(f *frame) error {
 	if r.over != nil {
 		return r.over
 	}
-	if !r.state.CompareAndSwap(fresh, reading) && r.state.Load() == closed {
+	if !r.life.CompareAndSwap(fresh, reading) && r.life.Load() == closed {
 		return io.EOF
 	}
 	for r.ring.left > 0 || r.turnOver() {
@@ -111,14 +123,17 @@ func (r *reader) read(f *frame) error {
 			return nil
 		}
 	}
-	*f = frame{time: r.arrival, news: news{step: r.step}}
-	r.step = 0
-	if r.loss.frames > 0 && (r.over != nil || r.steady-r.empty >= 2*r.retire) {
-		n := r.loss.tell(r.last)
-		f.news.missed, f.news.since = n.missed, n.since
+	*f = frame{time: r.arrival}
+	if r.loss.frames > 0 && (r.over != nil || r.drained()) {
+		f.news = r.loss.tell(r.last)
 	}
+	r.tell(f)
 	return r.over
 }
+
+// drained reports whether the ring has been empty for so long that no frame is left in it, but for one that came in
+// that time.
+func (r *reader) drained() bool { return r.empty > 0 && r.steady-r.empty >= 2*r.retire }
 
 // turnOver gives the block that has been read back and waits for one to read. It is false if none comes for
 // capture.IdleEvery, and once the reader is over.
@@ -159,23 +174,57 @@ func (r *reader) look() {
 	r.arrival, r.steady = wall, steady
 	if r.steady-r.sampled >= sampleEvery {
 		r.sample()
+		r.attend()
 	}
 }
 
-// await returns when there may be a frame, after capture.IdleEvery at the latest. An interface that is down is waited
-// for, for it keeps its number; one that has gone is an error once its last block has had the time to come.
+// await returns when there may be a frame, after capture.IdleEvery at the latest.
 func (r *reader) await() error {
-	if err := r.wait(int(capture.IdleEvery.Milliseconds())); err != nil {
+	changed, err := r.wait(r.fd, int(capture.IdleEvery.Milliseconds()))
+	if err != nil {
 		return err
 	}
-	switch {
-	case r.ring.ready() || !r.gone():
-		r.absent = 0
-	case r.absent == 0:
-		r.absent = r.steady
-	case r.steady-r.absent >= 2*r.retire:
-		return fmt.Errorf("afpacket: %s: %w", r.name, ErrGone)
+	if changed {
+		r.attend()
 	}
+	if r.since == 0 || !r.drained() || r.steady-r.since < 2*r.retire {
+		return nil
+	}
+	if r.next != nil {
+		return r.replace()
+	}
+	return r.ending
+}
+
+// attend looks at the interface, and notes since when it has shown nothing.
+func (r *reader) attend() {
+	if r.ending != nil {
+		return
+	}
+	before := r.State()
+	r.ending = r.follow()
+	if r.since == 0 && (r.lost || r.ending != nil) {
+		r.since = r.steady
+	}
+	switch now := r.State(); {
+	case now != Up && before == Up:
+		r.away = r.arrival
+	case now == Up && !r.away.IsZero():
+		r.blind, r.away = r.away, time.Time{}
+	}
+}
+
+// State returns how the interface is. It may be called from any goroutine.
+func (r *reader) State() State { return State(r.state.Load()) }
+
+// replace goes on with the ring of the socket that is bound to the interface that was made anew.
+func (r *reader) replace() error {
+	r.sample()
+	if err := r.socket.close(); err != nil {
+		return r.wrap(err)
+	}
+	r.socket, r.next, r.lost, r.since = r.next, nil, false, 0
+	r.ring = ring{mem: r.mem, size: r.ring.size, taken: r.ring.taken, losing: r.ring.losing}
 	return nil
 }
 
@@ -194,16 +243,28 @@ func (r *reader) note(f *frame) {
 	if r.loss.over(r.ring.taken, r.last) {
 		f.news = r.loss.tell(r.last)
 	}
-	f.news.step, r.step = r.step, 0
+	r.tell(f)
 	r.last = f.time
 	if !f.time.After(r.arrival) {
 		r.advance(f.time)
 	}
 }
 
+// tell adds to f what is known of the clock and of the interface and was not told yet.
+func (r *reader) tell(f *frame) {
+	f.news.step, r.step = r.step, 0
+	if r.blind.IsZero() || !f.time.After(r.blind) {
+		return // a frame that had come before
+	}
+	if f.news.since.IsZero() || r.blind.Before(f.news.since) {
+		f.news.since = r.blind
+	}
+	r.blind = time.Time{}
+}
+
 // watermark returns the time before which no frame is stamped that follows. It is false for a reader that is over, or
-// whose interface is not there.
-func (r *reader) watermark() (time.Time, bool) { return r.mark, r.over == nil && r.absent == 0 }
+// whose interface is not up.
+func (r *reader) watermark() (time.Time, bool) { return r.mark, r.over == nil && r.State() == Up }
 
 // sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
 func (r *reader) sample() {
@@ -215,14 +276,14 @@ func (r *reader) sample() {
 	r.packets.Add(uint64(v.Packets))
 	r.drops.Add(uint64(v.Drops))
 	r.freezes.Add(uint64(v.Freeze_q_cnt))
-	r.lost += uint64(v.Drops)
+	r.lostFrames += uint64(v.Drops)
 	r.loss.add(uint64(v.Drops), r.ring.written())
 }
 
 // end gives everything back. It is called by read only; a close that is on its way is waited for,
 // for it writes to a descriptor that may be another's afterwards.
 func (r *reader) end(why error) {
-	if !r.state.CompareAndSwap(reading, closed) {
+	if !r.life.CompareAndSwap(reading, closed) {
 		<-r.told
 	}
 	r.over = why
@@ -232,22 +293,30 @@ func (r *reader) end(why error) {
 func (r *reader) dispose() {
 	r.look()
 	r.sample()
-	r.left.Store(r.packets.Load() - r.lost - r.returned)
+	r.left.Store(r.packets.Load() - r.lostFrames - r.returned)
 	r.ring = ring{}
-	_ = r.socket.close() // the ring is not needed any more: nobody can act on it
+	_ = errors.Join(r.follower.close(), r.waiter.close()) // nothing of them is needed any more: nobody can act on it
 }
 
 // close makes read return io.EOF, and may be called again. A frame that was read stays valid until then.
 func (r *reader) close() error {
-	if r.state.CompareAndSwap(fresh, closed) {
+	if r.life.CompareAndSwap(fresh, closed) {
 		r.dispose()
 		return nil
 	}
-	if r.state.CompareAndSwap(reading, stopping) {
+	if r.life.CompareAndSwap(reading, stopping) {
 		defer close(r.told)
 		return r.stop()
 	}
 	return nil
+}
+
+// abort gives back what was opened of a reader that has never read.
+func (r *reader) abort() {
+	_ = r.waiter.close() // the first error is the one to return
+	if r.follower != nil {
+		_ = r.follower.close()
+	}
 }
 
 func (r *reader) stats() Stats {
@@ -257,42 +326,46 @@ func (r *reader) stats() Stats {
 		Freezes: r.freezes.Load(),
 		Skewed:  r.skewed.Load(),
 		Left:    r.left.Load(),
+		Downs:   r.downs.Load(),
 	}
 }
 
-// openReaders opens the rings of c. None admits a frame before all have joined the group, for a ring
-// takes every frame of the interface until it is a member.
+// openReaders opens the rings of c, for an interface that is not there yet too. None admits a frame before all have
+// joined the group, for a ring takes every frame of the interface until it is a member.
 func openReaders(c Config, drops func(i int) *atomic.Uint64) (rs []*reader, err error) {
 	defer func() {
-		if err == nil {
-			return
-		}
-		for _, r := range rs {
-			_ = r.close() // the first error is the one to tell
-		}
-		rs = nil
-	}()
-	group := 0
-	for i := range c.Fanout {
-		s, err := openSocket(c)
 		if err != nil {
+			for _, r := range rs {
+				r.abort()
+			}
+			rs = nil
+		}
+	}()
+	var g *group
+	if c.Fanout > 1 {
+		g = new(group)
+	}
+	for i := range c.Fanout {
+		rs = append(rs, newReader(&c, drops(i)))
+		if err := rs[i].prepare(&c, g); err != nil {
 			return rs, err
 		}
-		rs = append(rs, newReader(s, c, drops(i)))
-		switch {
-		case c.Fanout == 1:
-		case i == 0:
-			group, err = s.group()
-		default:
-			err = s.join(group)
-		}
-		if err != nil {
-			return rs, fmt.Errorf("afpacket: %s: %w", c.Interface, err)
+	}
+	index, _ := rs[0].find(c.Interface)
+	if index == 0 {
+		return rs, nil
+	}
+	for _, r := range rs {
+		if err := r.tie(r.socket, index); err != nil {
+			return rs, err
 		}
 	}
 	for _, r := range rs {
-		if err := r.admit(); err != nil {
-			return rs, fmt.Errorf("afpacket: %s: %w", c.Interface, err)
+		if r.bound() == 0 {
+			continue // removed while it was bound
+		}
+		if err := r.open(r.socket); err != nil {
+			return rs, err
 		}
 	}
 	return rs, nil

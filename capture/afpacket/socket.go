@@ -3,7 +3,6 @@ package afpacket
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -11,53 +10,37 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// A socket is a packet socket with its ring mapped, and an eventfd that wakes who waits for it.
+// A socket is a packet socket with its ring. Only opening it needs CAP_NET_RAW: the ring, the filter, binding, binding
+// again and joining a fanout group do not.
 type socket struct {
-	fd, wake int
-	mem      []byte
-	link     decode.LinkType
-	lets     Filter
-	filter   []bpf.RawInstruction // its program
+	fd     int
+	mem    []byte // its ring; nil before mapRing
+	index  int    // number of the interface that it was bound to last; 0 before
+	link   decode.LinkType
+	member bool // of a fanout group: it cannot be bound again
+	locked bool // the filter is that of admit
 }
 
 var everyFrame = uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network byte order
 
-// openSocket returns a socket bound to the interface, whose filter lets nothing in until admit.
-func openSocket(c Config) (s *socket, err error) {
-	s = &socket{fd: -1, wake: -1}
-	defer func() {
-		if err != nil {
-			s.close()
-			s, err = nil, fmt.Errorf("afpacket: %s: %w", c.Interface, err)
-		}
-	}()
-	link, err := net.InterfaceByName(c.Interface)
-	if err != nil {
-		return s, ErrAbsent
-	}
-	if s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return s, fmt.Errorf("eventfd: %w", err)
-	}
+// openSocket returns a socket that is bound to nothing and whose filter lets nothing in.
+func openSocket() (*socket, error) {
 	// With protocol 0 the socket receives nothing before it is bound.
-	if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
-		return s, fmt.Errorf("socket (needs CAP_NET_RAW): %w", err)
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socket (needs CAP_NET_RAW): %w", err)
 	}
-	if err = s.attach([]bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}); err != nil {
-		return s, err
+	s := &socket{fd: fd}
+	if err := s.attach([]bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	if err = s.mapRing(c); err != nil {
-		return s, err
-	}
-	if err = s.bind(link.Index, c.Promiscuous); err != nil {
-		return s, err
-	}
-	s.lets = c.Filter()
-	s.lets.Raw = s.link == decode.Raw
-	s.filter, err = s.lets.Program()
-	return s, err
+	return s, nil
 }
 
-func (s *socket) mapRing(c Config) error {
+func (s *socket) mapRing(c *Config) error {
+	if s.mem != nil {
+		return nil
+	}
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
 		return fmt.Errorf("TPACKET_V3: %w", err)
 	}
@@ -80,21 +63,22 @@ func (s *socket) mapRing(c Config) error {
 }
 
 // bind ties the socket to an interface of Ethernet frames, or of IP packets without another header: that of a tun
-// device, of WireGuard, PPP or an IP tunnel. Loopback shows each frame twice, so the
-// way out is left out there; elsewhere our own answers are outgoing.
+// device, of WireGuard, PPP or an IP tunnel. Loopback shows each frame twice, so outgoing ones are left out there;
+// elsewhere they are our own answers.
 func (s *socket) bind(index int, promiscuous bool) error {
 	if err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: everyFrame, Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
+	s.index = index
 	address, err := s.address()
 	if err != nil {
 		return err
 	}
-	s.link = decode.Ethernet
+	link := decode.Ethernet
 	switch address.Hatype {
 	case unix.ARPHRD_ETHER:
 	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP, unix.ARPHRD_PPP, unix.ARPHRD_TUNNEL, unix.ARPHRD_TUNNEL6, unix.ARPHRD_SIT:
-		s.link = decode.Raw
+		link = decode.Raw
 	case unix.ARPHRD_LOOPBACK:
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 			return fmt.Errorf("ignore outgoing: %w", err)
@@ -102,6 +86,10 @@ func (s *socket) bind(index int, promiscuous bool) error {
 	default:
 		return fmt.Errorf("hardware type %d is neither Ethernet nor IP", address.Hatype)
 	}
+	if s.locked && link != s.link {
+		return fmt.Errorf("the filter is for another kind of interface: %w", ErrGone)
+	}
+	s.link = link
 	if !promiscuous {
 		return nil
 	}
@@ -112,10 +100,23 @@ func (s *socket) bind(index int, promiscuous bool) error {
 	return nil
 }
 
-// group returns the fanout group of the socket, which it founds under a number that no other socket has.
-func (s *socket) group() (int, error) {
-	const found = (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
-	if err := s.join(found); err != nil {
+// bound returns the number of the interface that the socket is bound to, 0 for none: it was not bound yet, or the
+// interface was removed. An interface that is made under the same name is another one.
+func (s *socket) bound() int {
+	if s.index == 0 {
+		return 0
+	}
+	address, err := s.address()
+	if err != nil {
+		return 0
+	}
+	return max(address.Ifindex, 0)
+}
+
+// found makes the socket the first member of a new fanout group, under a number that no other group has.
+func (s *socket) found() (group int, err error) {
+	const unique = (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
+	if err := s.join(unique); err != nil {
 		return 0, err
 	}
 	return unix.GetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
@@ -125,17 +126,19 @@ func (s *socket) join(group int) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group); err != nil {
 		return fmt.Errorf("fanout: %w", err)
 	}
+	s.member = true
 	return nil
 }
 
-// admit lets in what the filter takes, and locks the filter.
-func (s *socket) admit() error {
-	if err := s.attach(s.filter); err != nil {
+// admit lets in what program takes, and locks the filter.
+func (s *socket) admit(program []bpf.RawInstruction) error {
+	if err := s.attach(program); err != nil {
 		return err
 	}
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1); err != nil {
 		return fmt.Errorf("lock filter: %w", err)
 	}
+	s.locked = true
 	return nil
 }
 
@@ -152,41 +155,24 @@ func (s *socket) attach(prog []bpf.RawInstruction) error {
 	return nil
 }
 
-// wait returns after the socket has something to say, after stop, or after that many milliseconds.
-func (s *socket) wait(milliseconds int) error {
-	fds := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
-	if _, err := unix.Poll(fds, milliseconds); err != nil && !errors.Is(err, unix.EINTR) {
-		return fmt.Errorf("afpacket: poll: %w", err)
+// find returns the number of the interface of that name in the socket's network namespace, 0 without one, and its
+// state.
+func (s *socket) find(name string) (index int, state State) {
+	request, err := unix.NewIfreq(name)
+	if err != nil || unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, request) != nil {
+		return 0, Absent
 	}
-	if fds[0].Revents&unix.POLLERR == 0 {
-		return nil
+	index = int(request.Uint32())
+	if unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, request) != nil {
+		return 0, Absent
 	}
-	errno, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR) // also clears it
-	switch {
-	case err != nil:
-		return fmt.Errorf("afpacket: read socket error: %w", err)
-	case errno != 0 && unix.Errno(errno) != unix.ENETDOWN: // down may be up again soon
-		return fmt.Errorf("afpacket: socket: %w", unix.Errno(errno))
+	switch flags := request.Uint16(); {
+	case flags&unix.IFF_UP == 0:
+		return index, Down
+	case flags&unix.IFF_RUNNING == 0:
+		return index, NoCarrier
 	}
-	return nil
-}
-
-// stop wakes who waits, now and from now on.
-func (s *socket) stop() error {
-	_, err := unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	return err
-}
-
-// stopped says whether stop was called.
-func (s *socket) stopped() bool {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(s.wake), Events: unix.POLLIN}}, 0)
-	return err == nil && n > 0
-}
-
-// gone says whether the interface no longer exists.
-func (s *socket) gone() bool {
-	address, err := s.address()
-	return err != nil || address.Ifindex <= 0
+	return index, Up
 }
 
 func (s *socket) address() (*unix.SockaddrLinklayer, error) {
@@ -206,11 +192,9 @@ func (s *socket) close() error {
 	if s.mem != nil {
 		errs = append(errs, unix.Munmap(s.mem))
 	}
-	for _, fd := range []int{s.fd, s.wake} {
-		if fd >= 0 {
-			errs = append(errs, unix.Close(fd))
-		}
+	if s.fd >= 0 {
+		errs = append(errs, unix.Close(s.fd))
 	}
-	s.mem, s.fd, s.wake = nil, -1, -1
+	s.mem, s.fd = nil, -1
 	return errors.Join(errs...)
 }

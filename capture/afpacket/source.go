@@ -63,8 +63,8 @@ func newSource(c Config, member uint64) *Source {
 	return &Source{counts: counts, decoder: decode.New(c.Decode, counts)}
 }
 
-// Next waits for the next packet. It returns io.EOF after Close, and an error that wraps ErrGone when the interface
-// was removed. An interface that is down is waited for. What a TCP stream still held is returned before the error,
+// Next waits for the next packet. It returns io.EOF after Close. An interface that is down, was removed or is not there
+// yet is waited for; the error wraps ErrGone if nothing is left that could be bound to it. What a TCP stream still held is returned before the error,
 // and so is the news of a loss. If Ready has said that frames are at hand and no packet comes of them, a bare one does;
 // so it does when nothing came for capture.IdleEvery.
 func (s *Source) Next() (p capture.Packet, err error) {
@@ -118,7 +118,7 @@ func (s *Source) feed() {
 		s.decoder.Frame(&s.frame)
 	default:
 		s.idle = true
-		if s.news.missed == 0 {
+		if s.news.since.IsZero() {
 			s.frame.Time = s.reader.mark
 		}
 	}
@@ -128,9 +128,14 @@ func (s *Source) feed() {
 // stamp of the last frame, less twice Retire and 5 ms.
 func (s *Source) Watermark() (time.Time, bool) { return s.reader.watermark() }
 
-// Filter says in plain words what the kernel lets in, and names the program that it runs by its Hash.
+// State returns how the interface is.
+func (s *Source) State() State { return s.reader.State() }
+
+// Filter says in plain words what the kernel lets in, and names the program that it runs by its Hash. It is called
+// before Next.
 func (s *Source) Filter() (words, hash string) {
-	return s.reader.lets.Describe(), Hash(s.reader.filter)
+	program, _ := s.reader.lets.Program() // it was made before
+	return s.reader.lets.Describe(), Hash(program)
 }
 
 // Drops returns what has been counted so far; the kernel's part is a second old at most while Next is called.

@@ -2,7 +2,6 @@ package afpacket
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -94,21 +93,6 @@ func TestMembersNumberTheirStreamsApart(t *testing.T) {
 	}
 	if len(streams) != 64 {
 		t.Errorf("streams = %d, want 64", len(streams))
-	}
-}
-
-func TestSourceOfAnInterfaceThatWasRemovedEnds(t *testing.T) {
-	namespace(t)
-	s := sourceOf(t, config("far"))
-	wireOf(t, "near").send(datagram(5060, 1, 100))
-	ip(t, "link del far")
-	if _, err := next(s); err != nil {
-		t.Errorf("the last packet: %v", err)
-	}
-	for range 2 {
-		if _, err := next(s); !errors.Is(err, ErrGone) {
-			t.Errorf("error = %v, want ErrGone", err)
-		}
 	}
 }
 

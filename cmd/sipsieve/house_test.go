@@ -22,7 +22,7 @@ type room struct{ imports, others, liberties []string }
 var house = map[string]room{
 	"capture":        {},
 	"capture/decode": {imports: []string{"capture"}, others: []string{"github.com/google/gopacket"}},
-	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock"},
+	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock", "lock"},
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
 	"capture/pcap": {imports: []string{"capture/decode"},
 		others: []string{"github.com/klauspost/compress/zstd"}},

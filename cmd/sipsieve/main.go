@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sipsieve/capture/afpacket"
 	"sipsieve/store/policy"
 )
 
@@ -54,8 +53,6 @@ func refused(err error) error {
 		return nil
 	case errors.Is(err, policy.ErrNotBuilt):
 		return exit{exitPolicy, err}
-	case errors.Is(err, afpacket.ErrAbsent): // it may come: to try again is right
-		return exit{exitFindings, err}
 	}
 	return exit{exitUsage, err}
 }
