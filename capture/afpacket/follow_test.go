@@ -24,6 +24,7 @@ var comings = map[string]func(t *testing.T){
 	"without carrier":                     func(t *testing.T) { watch(t, 1).withoutCarrier() },
 	"renamed and back":                    func(t *testing.T) { watch(t, 1).renamed() },
 	"removed twice with fanout":           func(t *testing.T) { watch(t, 2).removedAndMadeAnew(1).endsWhenRemoved() },
+	"removed twice at once with fanout":   func(t *testing.T) { watch(t, 2).removedTwiceAtOnce() },
 	"made anew at once under many frames": func(t *testing.T) { watch(t, 1).madeAnewAtOnce() },
 }
 
@@ -251,6 +252,15 @@ func (w *watched) renamed() {
 	w.await(Up)
 	w.send()
 	w.arrived()
+}
+
+// removedTwiceAtOnce removes the new interface before the ring of the old one was given back.
+func (w *watched) removedTwiceAtOnce() {
+	w.await(Up)
+	ip(w.T, "link del far")
+	w.makeAnew()
+	w.await(Up)
+	w.endsWhenRemoved()
 }
 
 func (w *watched) endsWhenRemoved() {

@@ -224,6 +224,9 @@ func (r *reader) replace() error {
 		return r.wrap(err)
 	}
 	r.socket, r.next, r.lost, r.since = r.next, nil, false, 0
+	if r.ending != nil { // its interface was removed, too
+		r.since = r.steady
+	}
 	r.ring = ring{mem: r.mem, size: r.ring.size, taken: r.ring.taken, losing: r.ring.losing}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// A Source is one ring of one interface. It implements capture.Source; Close and Stats may be called from any
-// goroutine, and so may Drops. A payload that Next returned stays valid until Next is called again, after Close too:
+// A Source is one ring of one interface. It implements capture.Watermarked; Close, Stats and State may be
+// called from any goroutine, and so may Drops. A payload that Next returned stays valid until Next is called again, after Close too:
 // the ring is unmapped by the Next that returns an error, or by Close if Next was never called.
 type Source struct {
 	reader  *reader
@@ -127,6 +127,9 @@ func (s *Source) feed() {
 // Watermark implements capture.Watermarked: it is the clock before a look at the ring that found nothing, or the
 // stamp of the last frame, less twice Retire and 5 ms.
 func (s *Source) Watermark() (time.Time, bool) { return s.reader.watermark() }
+
+// Name returns the name of the interface.
+func (s *Source) Name() string { return s.reader.name }
 
 // State returns how the interface is.
 func (s *Source) State() State { return s.reader.State() }

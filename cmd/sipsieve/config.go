@@ -63,7 +63,8 @@ type storeConfig struct {
 
 // httpConfig is where /metrics, /healthz and /readyz are.
 type httpConfig struct {
-	Listen string `toml:"listen"` // host:port; "" for nowhere
+	Listen      string `toml:"listen"`       // host:port; "" for nowhere
+	AllowRemote bool   `toml:"allow_remote"` // listen may be an address that is not loopback: anybody there reads counts
 }
 
 // callsConfig are the limits of what is remembered.
@@ -112,9 +113,14 @@ func loadConfig(path string) (config, error) {
 	return c, errors.Join(errs...)
 }
 
+// A badKey is a key of the configuration that cannot be used.
+type badKey struct{ error }
+
+func (b *badKey) Unwrap() error { return b.error }
+
 // wrong says what is wrong at key.
 func (c *config) wrong(key, format string, args ...any) error {
-	return fmt.Errorf("%s:%d: %s: %w", c.file, c.at.Line(key), key, fmt.Errorf(format, args...))
+	return &badKey{fmt.Errorf("%s:%d: %s: %w", c.file, c.at.Line(key), key, fmt.Errorf(format, args...))}
 }
 
 // validate returns everything that is wrong with c by itself.
@@ -131,8 +137,11 @@ func (c *config) validate() (errs []error) {
 	if c.Region != "" && (len(c.Region) != 2 || strings.ToUpper(c.Region) != c.Region) {
 		say("region", "want two capital letters of ISO 3166, such as US")
 	}
-	if _, err := net.ResolveTCPAddr("tcp", c.HTTP.Listen); c.HTTP.Listen != "" && err != nil {
+	if address, err := net.ResolveTCPAddr("tcp", c.HTTP.Listen); c.HTTP.Listen == "" {
+	} else if err != nil {
 		say("http.listen", "want an address and a port, such as 127.0.0.1:9470")
+	} else if !address.IP.IsLoopback() && !c.HTTP.AllowRemote {
+		say("http.listen", "is not loopback, so that others could read it: want 127.0.0.1, or allow_remote = true")
 	}
 	if c.Shards < 0 || c.Shards > 256 {
 		say("shards", "want 0 to 256")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -36,6 +37,7 @@ type daemon struct {
 	log       *slog.Logger
 	out       io.Writer
 	feeds     []*feed
+	live      []liveSource
 	collector *collector
 	bus       *bus.Bus
 	store     store.Store
@@ -60,7 +62,7 @@ func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (
 	d = &daemon{setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}, patience: drainLimit}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.close())
+			err = errors.Join(err, d.close(), roomIn(s.State))
 		}
 	}()
 	if d.own, err = store.Own(s.State); err != nil {
@@ -79,9 +81,25 @@ func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (
 	return d, d.openSources()
 }
 
+// probeSize is how many bytes a state folder must have room for.
+const probeSize = 1 << 20
+
+// roomIn returns why nothing can be written in the state folder: what is opened there does not always say so.
+func roomIn(state string) error {
+	f, err := os.CreateTemp(state, ".sipsieve-*")
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	_, err = f.Write(make([]byte, probeSize))
+	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
 func (d *daemon) openBus(ctx context.Context) (err error) {
 	if d.Bus == nil {
-		return errors.New("bus: want [bus]: embedded, or with the url of a NATS server")
+		return d.wrong("bus", "want [bus]: embedded, or with the url of a NATS server")
 	}
 	if d.Bus.URL != "" {
 		return d.connect(ctx)
@@ -149,9 +167,11 @@ func (d *daemon) openSources() error {
 			d.feeds = append(d.feeds, f)
 			continue
 		}
-		s, err := src.open(uint64(i) << 56)
-		if err != nil {
+		s, err := src.openLasting(uint64(i) << 56)
+		if err != nil && src.Type == "file" {
 			return d.wrong(key, "%w", err)
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
@@ -160,6 +180,9 @@ func (d *daemon) openSources() error {
 			continue
 		}
 		live, keys = append(live, s...), append(keys, slices.Repeat([]string{key}, len(s))...)
+		for _, one := range s {
+			d.live = append(d.live, liveSource{key, one})
+		}
 	}
 	if len(live) == 0 {
 		return nil
@@ -193,6 +216,9 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	if d.store != nil {
 		keepers.Go(func() error { return d.sweep(keep) })
+	}
+	if len(d.live) > 0 {
+		keepers.Go(func() error { return d.watch(keep) })
 	}
 	var readers errgroup.Group
 	d.reading.Store(int64(len(d.feeds)))
@@ -291,6 +317,7 @@ func (d *daemon) ledger() *ledger {
 	d.collector.tally.addTo(l)
 	d.addStore(l)
 	l.Values.Misfits = d.records.Misfits()
+	l.Host = hostClock().ledger()
 	return l
 }
 

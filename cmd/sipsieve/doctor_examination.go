@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type examination struct {
 	took    time.Duration
 	sources []*examined
 	overlap error // interfaces that show the same frames
+	clock   clockState
 
 	mu    sync.Mutex
 	whole *ledger // of all sources together; under mu
@@ -41,6 +43,9 @@ type examined struct {
 	seen   sight
 	stamps stamps
 	broken []error // what could not be opened, or ended before its time
+
+	unreached string // why nothing could come from it at the end; "" if something could
+	downs     uint64 // times that its interface went down, lost its carrier or was removed
 }
 
 // stamps is what a source says of its time stamps, and of its ring.
@@ -49,7 +54,7 @@ type stamps struct{ skewed, unstamped, freezes uint64 }
 // examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
 // returns an error if none can be opened.
 func examine(ctx context.Context, s *setup, listening func()) (*examination, error) {
-	e := &examination{setup: s, began: time.Now(), overlap: s.overlaps(), whole: newLedger()}
+	e := &examination{setup: s, began: time.Now(), overlap: s.overlaps(), clock: hostClock(), whole: newLedger()}
 	if len(s.Source) == 0 {
 		return nil, s.wrong("source", "want [[source]]: there is nothing to listen to")
 	}
@@ -211,6 +216,8 @@ func (x *examined) add(w *witness) {
 		st := s.Stats()
 		x.stamps.skewed += st.Skewed
 		x.stamps.freezes += st.Freezes
+		x.downs = max(x.downs, st.Downs) // each ring of an interface counts them
+		x.unreached = cmp.Or(x.unreached, interfaceObstacle(s.Name(), s.State()))
 	case *hep.Source:
 		st := s.Stats()
 		x.stamps.skewed += st.Skewed

@@ -24,6 +24,13 @@ const few = 10
 // sourceFindings are what can be wrong with one source, in the order in which they are told.
 var sourceFindings = []finding[*examined]{
 	{"broken", func(x *examined) bool { return len(x.broken) > 0 }, (*examined).brokenWords, nil},
+	{"unreached", func(x *examined) bool { return x.unreached != "" }, func(x *examined) string {
+		return x.unreached + ": nothing can be seen on it; run waits for it and reads what else is configured"
+	}, nil},
+	{"interrupted", func(x *examined) bool { return x.downs > 0 && x.unreached == "" }, func(x *examined) string {
+		return fmt.Sprintf("the interface went down, lost its carrier or was removed %d times: what was sent meanwhile is "+
+			"missing", x.downs)
+	}, nil},
 	{"silent", (*examined).silent, (*examined).silentWords, (*examined).promiscuousLines},
 	{"no_sip", func(x *examined) bool {
 		return x.ledger.Packets.Seen > 0 && x.seen.messages == 0 && x.encrypted() == 0
@@ -100,7 +107,7 @@ var (
 func (x *examined) isFile() bool { return x.Type == "file" || x.Type == "directory" }
 
 func (x *examined) silent() bool {
-	return len(x.broken) == 0 && x.ledger.Packets.Seen+x.ledger.Packets.KernelDropped == 0
+	return len(x.broken) == 0 && x.unreached == "" && x.ledger.Packets.Seen+x.ledger.Packets.KernelDropped == 0
 }
 
 func (x *examined) refused(list ...capture.Reason) uint64 {

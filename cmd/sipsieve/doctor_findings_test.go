@@ -32,6 +32,11 @@ var ill = map[string]struct {
 	want []string
 }{
 	"broken": {func(_ *examination, x *examined) { x.broken = append(x.broken, errors.New("gone")) }, []string{"gone"}},
+	"unreached": {func(_ *examination, x *examined) { *x = empty(x); x.unreached = "interface eth0 is down" },
+		[]string{"interface eth0 is down"}},
+	"interrupted": {func(_ *examination, x *examined) { x.downs = 21 }, []string{"removed 21 times"}},
+	"clock": {func(e *examination, _ *examined) { e.clock = clockState{known: true, unsynced: true} },
+		[]string{"nothing sets the clock", "not synchronised"}},
 	"silent": {func(_ *examination, x *examined) { *x = empty(x) }, []string{"5160-5161", "promiscuous = true"}},
 	"no_sip": {func(_ *examination, x *examined) { x.seen = newSight() },
 		[]string{"none of 1000", "promiscuous = true"}},

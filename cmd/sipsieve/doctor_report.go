@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"sipsieve/capture"
@@ -14,6 +15,10 @@ import (
 var wholeFindings = []finding[*examination]{
 	{"overlap", func(e *examination) bool { return e.overlap != nil },
 		func(e *examination) string { return "run refuses this: " + e.overlap.Error() }, nil},
+	{"clock", func(e *examination) bool { return e.clock.unsynced && e.anyLive() }, func(*examination) string {
+		return "nothing sets the clock of this host (chrony, NTP, PTP): the times of calls are as wrong as it is, and legs " +
+			"that two hosts see cannot be put in order"
+	}, nil},
 	{"taps", func(e *examination) bool { return len(e.sources) > 1 && 100*e.taps() > e.whole.Messages.Total },
 		func(e *examination) string {
 			return fmt.Sprintf("%d messages were seen by two sources: they count once, but cost twice; "+
@@ -59,6 +64,11 @@ var wholeFindings = []finding[*examination]{
 func (e *examination) reorderLines() []string {
 	room, _ := readSize(e.Calls.Reorder)
 	return []string{"[calls]", fmt.Sprintf("reorder = \"%dMiB\"", max(2*room>>20, 1))}
+}
+
+// anyLive reports whether a source is dated by this host's clock.
+func (e *examination) anyLive() bool {
+	return slices.ContainsFunc(e.sources, func(x *examined) bool { return !x.isFile() })
 }
 
 // needsFeed reports whether there is encrypted traffic and no source of feeds.
@@ -205,6 +215,9 @@ func (e *examination) describe(w io.Writer) {
 	m, c := e.whole.Messages, e.whole.Calls
 	fmt.Fprintf(w, "\nall sources\n    %-12s %d: %d tracked, %d duplicates, %d refused, %d dropped; %d came late\n",
 		"messages", m.Total, m.Tracked, m.Duplicates, m.Refused.total(), m.Dropped, m.Late)
+	if e.anyLive() {
+		fmt.Fprintf(w, "    %-12s %s\n", "clock", e.clock)
+	}
 	fmt.Fprintf(w, "    %-12s %d opened, %d of no call that was seen to begin; limits: %s\n", "calls", c.Opened,
 		c.Orphans+c.MidCall, c.Bounds.words())
 }

@@ -12,6 +12,9 @@ type family struct{ name, help, labels, paths string }
 
 // families are the metrics of the ledger, by its parts. What ends in _total is a counter, all else a gauge.
 var families = []family{
+	{"clock_unsynchronised", "1 if the kernel says that no NTP or PTP sets the host's clock.", "",
+		"host.clock_unsynchronised"},
+
 	{"packets_seen_total", "Frames read.", "", "packets.seen"},
 	{"packets_undated_total", "Frames that bear the time of the frame before them.", "", "packets.undated"},
 	{"packets_passed_total", "Frames whose payload was given.", "", "packets.passed"},
@@ -89,6 +92,9 @@ var families = []family{
 	{"source_last_loss_timestamp_seconds", "When packets were last told missing.", "source", "sources.*.last_loss"},
 	{"source_stamps_total", "Time stamps that were not taken.", "source reason",
 		"sources.*.skewed sources.*.unstamped sources.*.undated"},
+	{"source_refused_total", "Frames and HEP packets that went no further.", "source reason", "sources.*.refused.*"},
+	{"source_interruptions_total", "Times that the interface went down or away.", "source", "sources.*.downs"},
+	{"ring_frames_total", "Frames that passed the kernel's filter.", "source", "sources.*.ring"},
 	{"ring_freezes_total", "Times that the kernel found no free block.", "source", "sources.*.freezes"},
 	{"ring_losing_blocks_total", "Blocks marked by the kernel: frames were dropped before.", "source", "sources.*.losing"},
 	{"ring_left_frames_total", "Frames in a ring, unread, when it was given back.", "source", "sources.*.left"},
@@ -103,6 +109,8 @@ var families = []family{
 		"sources.*.turned_away sources.*.strangers sources.*.unfinished sources.*.broken sources.*.silent " +
 			"sources.*.unaccepted"},
 	{"hep_long_correlation_total", "Correlation ids left out for their length.", "source", "sources.*.long_correlation"},
+	{"hep_agents", "Numbers that senders of HEP give themselves.", "source", "sources.*.agents"},
+	{"hep_other_agents_total", "HEP packets of senders beyond the first 64.", "source", "sources.*.other_agents"},
 	{"hep_other_kinds_total", "HEP packets that carried no SIP.", "source kind", "sources.*.other_kinds.*"},
 }
 

@@ -161,6 +161,14 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 	return <-ended
 }
 
+// recovered says that what kept a source from being read is over.
+func (d *daemon) recovered(source, what string) {
+	d.log.Info(what, "source", source)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.troubles, source)
+}
+
 // trouble says what kept a source, or a file of it, from being read, or from being read to its end.
 func (d *daemon) trouble(source, what string, err error) {
 	text := d.unnamed(source, err)

@@ -31,6 +31,13 @@ type ledger struct {
 	Bus           busLedger                `json:"bus,omitzero"`    // of a daemon
 	Store         map[string]storeLedger   `json:"store,omitempty"` // of a daemon that keeps, by purpose
 	Values        valueLedger              `json:"values"`
+	Host          hostLedger               `json:"host,omitzero"` // of a daemon
+}
+
+// A hostLedger says how far the times of live packets can be believed.
+type hostLedger struct {
+	Unsynchronised peak `json:"clock_unsynchronised"` // 1 if the kernel says that nothing sets the clock, else 0
+	ClockError     peak `json:"clock_max_error_us"`   // by how much it may be wrong
 }
 
 type packetLedger struct {

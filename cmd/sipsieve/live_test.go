@@ -185,29 +185,91 @@ func outcomes(rows map[string]string) map[string]int {
 	return n
 }
 
-// TestARemovedInterfaceEndsTheDaemonSoThatItIsBegunAnew removes the near end, and then starts without it.
-func TestARemovedInterfaceEndsTheDaemonSoThatItIsBegunAnew(t *testing.T) {
+// unready returns why the running daemon is not ready.
+func (s *site) unready(t *testing.T) string { return strings.Join(s.status(t).Why, "; ") }
+
+// awaits waits until what keeps the running daemon from being ready is that.
+func (s *site) awaits(t *testing.T, want string) {
+	t.Helper()
+	for limit := time.Now().Add(patience); s.unready(t) != want; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("not ready for %q, want %q", s.unready(t), want)
+		}
+	}
+}
+
+// TestInterfacesMayBeRemovedAndNotThereYet starts a daemon before one of its two interfaces is there, removes and makes
+// anew the one and the other, and sends a capture each time. What is sent on the other goes on.
+func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 	namespace := wire(t)
+	link := func(args ...string) {
+		t.Helper()
+		command(t, append([]string{"ip", "-n", namespace, "link"}, args...)...)
+	}
 	s := newSite(t, 20)
-	s.listenOn(t, "")
+	s.listenOn(t, "[[source]]\ntype = \"interface\"\ninterface = \"second\"\nfanout = 2\n")
 	p := s.startIn(t, namespace)
+	s.awaits(t, "source.1: interface second is not there")
 	sent := s.replayedOnto(t, namespace, "--pps=2000", "--quiet")
 	s.accounted(t, sent)
-	command(t, "ip", "netns", "exec", namespace, "ip", "link", "del", "near")
+
+	link("add", "second", "type", "veth", "peer", "name", "third")
+	s.awaits(t, "source.1: interface second is down")
+	link("set", "second", "up")
+	s.awaits(t, "source.1: interface second is without carrier")
+	link("set", "third", "up")
+	s.awaits(t, "")
+	link("del", "near")
+	s.awaits(t, "source.0: interface near is not there")
+	report := s.examined(t, "ip", "netns", "exec", namespace)
+	if up := s.status(t).Sources; up[0].State != "interface near is not there" || up[1].State != stateReading {
+		t.Errorf("sources = %+v, want the first away and the second read", up)
+	}
+	out, code := report()
+	wantFindings(t, out, "source.0 (interface near)", "interface near is not there")
+	if code != exitFindings {
+		t.Errorf("doctor: exit code = %d, want %d", code, exitFindings)
+	}
+
+	link("add", "near", "mtu", "9000", "type", "veth", "peer", "name", "far", "mtu", "9000")
+	link("set", "near", "up")
+	link("set", "far", "up")
+	s.awaits(t, "")
+	s.accounted(t, sent+s.replayedOnto(t, namespace, "--pps=2000", "--quiet"))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	for line, want := range map[string]int{
+		"cannot be read": 2, "name=second": 2, "name=near": 2, "is read again": 2, "interface near is not there": 1,
+	} {
+		if n := strings.Count(p.stderr.String(), line); n != want {
+			t.Errorf("%d times %q in the log, want %d:\n%s", n, line, want, p.stderr.String())
+		}
+	}
+	l := finalLedger(t, p.stderr.String())
+	if l.Sources["source.0"].Downs == 0 || l.Sources["source.0"].Ring != 2*sent {
+		t.Errorf("ledger of source.0 = %+v, want %d frames and an interruption", l.Sources["source.0"], 2*sent)
+	}
+}
+
+// TestAFanoutThatLostItsInterfaceTwiceIsBegunAnew removes an interface once more than its rings have spare sockets.
+func TestAFanoutThatLostItsInterfaceTwiceIsBegunAnew(t *testing.T) {
+	namespace := wire(t)
+	s := newSite(t, 20)
+	s.listenOn(t, "fanout = 2\n")
+	p := s.startIn(t, namespace)
+	s.awaits(t, "")
+	command(t, "ip", "-n", namespace, "link", "del", "near")
+	s.awaits(t, "source.0: interface near is not there")
+	command(t, "ip", "-n", namespace, "link", "add", "near", "type", "veth", "peer", "name", "far")
+	command(t, "ip", "-n", namespace, "link", "set", "far", "up")
+	command(t, "ip", "-n", namespace, "link", "set", "near", "up")
+	s.awaits(t, "")
+	command(t, "ip", "-n", namespace, "link", "del", "near")
 	for range p.lines {
 	}
 	_ = p.Wait()
 	if code := p.ProcessState.ExitCode(); code != exitFindings || !strings.Contains(p.stderr.String(), "begun anew") {
 		t.Errorf("exit code = %d, want %d, and why:\n%s", code, exitFindings, p.stderr.String())
-	}
-	if got := len(s.stored(t)); got == 0 {
-		t.Error("records = 0: what was read is lost")
-	}
-	p = s.launch(t, "ip", "netns", "exec", namespace, binary(t), "run", "--config", s.config)
-	for range p.lines {
-	}
-	_ = p.Wait()
-	if code := p.ProcessState.ExitCode(); code != exitFindings {
-		t.Errorf("without the interface: exit code = %d, want %d\n%s", code, exitFindings, p.stderr.String())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,23 @@ func refused(err error) error {
 	}
 	return exit{exitUsage, err}
 }
+
+// failed is what keeps a daemon from going on. It may be over at the next attempt, unless it is a key of the
+// configuration that cannot be used.
+func failed(err error) error {
+	var key *badKey
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &key) && !slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) }):
+		return refused(err)
+	}
+	return exit{exitFindings, err}
+}
+
+// passing are the errors of the system that are nobody's fault in the configuration and may be over soon.
+var passing = []error{syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EBUSY, syscall.EDQUOT, syscall.EIO,
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EROFS, syscall.ESTALE}
 
 // findings ends a verb that has found what its exit code says.
 func findings() error { return exit{exitFindings, nil} }

@@ -23,9 +23,10 @@ var (
 	metricBuild      = desc("build_info", "The version that runs.", "version")
 	metricForgotten  = desc("records_forgotten_total", "Rows that the sweep forgot.", "")
 	metricReading    = desc("sources_reading", "Feeds that have not ended: everything live, each file, each folder.", "")
-	metricUp         = desc("source_up", "1 while the source is read, or waits for a file.", "source")
+	metricUp         = desc("source_up", "1 while the source can be read, or waits for a file.", "source")
 	metricLatency    = desc("options_latency_seconds", "From the first request to the final response.", "trunk")
 	metricLongest    = desc("options_latency_max_seconds", "The longest that a final response took.", "trunk")
+	metricClockError = desc("clock_max_error_seconds", "By how much the host's clock may be wrong, as the kernel says.", "")
 	metricMessages   = desc("bus_messages", "Excerpts in the purpose's stream.", "purpose")
 	metricBytes      = desc("bus_bytes", "Bytes in the purpose's stream.", "purpose")
 	metricLimitBytes = desc("bus_limit_bytes", "Bytes that the purpose's stream may have.", "purpose")
@@ -38,7 +39,7 @@ const busPatience = time.Second
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{metricBuild, metricForgotten, metricReading, metricUp, metricLatency,
-		metricLongest, metricMessages, metricBytes, metricLimitBytes, metricBehind} {
+		metricLongest, metricClockError, metricMessages, metricBytes, metricLimitBytes, metricBehind} {
 		to <- d
 	}
 	for _, f := range families {
@@ -53,11 +54,11 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.swept.Load()))
 	to <- gauge(metricReading, float64(max(0, m.d.reading.Load())))
 	for i := range m.d.Source {
-		up := 1.0
-		if m.d.stateOf(sourceKey(i)) == stateEnded {
-			up = 0
+		value := 0.0
+		if up(m.d.stateOf(sourceKey(i))) {
+			value = 1
 		}
-		to <- gauge(metricUp, up, sourceKey(i))
+		to <- gauge(metricUp, value, sourceKey(i))
 	}
 	m.collectBus(to)
 }
@@ -72,6 +73,7 @@ func (l *ledger) collect(to chan<- prometheus.Metric) {
 			to <- prometheus.MustNewConstMetric(s.desc, s.kind, float64(n), keys...)
 		}
 	})
+	to <- gauge(metricClockError, seconds(uint64(l.Host.ClockError)))
 	for trunk, o := range l.Options {
 		to <- o.latency(trunk)
 		to <- gauge(metricLongest, seconds(uint64(o.Max)), trunk)

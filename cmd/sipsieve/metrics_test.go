@@ -25,6 +25,8 @@ var asHistogram = map[string]string{
 	"options.*.sum_us":      "sum of options_latency_seconds",
 	"options.*.within_us.*": "buckets of options_latency_seconds",
 	"options.*.max_us":      "options_latency_max_seconds, in seconds",
+
+	"host.clock_max_error_us": "clock_max_error_seconds, in seconds",
 }
 
 // fill puts one entry into every map in v, a pointer's value.
@@ -106,7 +108,7 @@ func TestLedgersOfTwoDomainsAddUp(t *testing.T) {
 		sum.add(one(n))
 	}
 	want := one(10)
-	want.Sources["source.0"] = sourceLedger{Seen: 10, LastLoss: 5, OtherKinds: sums{"rtp": 10}}
+	want.Sources["source.0"] = sourceLedger{Seen: 10, LastLoss: 5, Refused: sums{}, OtherKinds: sums{"rtp": 10}}
 	want.Others["a"]["OPTIONS"]["2xx"] = 3
 	want.Options["a"] = optionsLedger{Answered: 10, Sum: 10, Max: 5, Within: sums{"1000": 10}}
 	if !reflect.DeepEqual(sum, want) {

@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -40,6 +42,8 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
+// run returns an error that ends the process with 2 only for input that would be refused again. What may pass by itself
+// ends it with 1: a full disk, a state folder that cannot be written, a store that is locked.
 func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	c, err := loadConfig(file)
 	if err != nil {
@@ -50,36 +54,70 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 		return refused(err)
 	}
 	log := newLog(c, stderr)
+	defer ignoreHangups(log)()
 	d, err := newDaemon(ctx, s, log, stdout)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		log.Info("stopped before it began", "err", err)
 		return nil
 	case err != nil:
-		return refused(err)
+		return failed(err)
 	}
-	w, err := d.openWindows()
+	w, err := d.openWindows(ctx)
 	if err != nil {
-		return refused(errors.Join(err, d.close()))
+		return failed(errors.Join(err, d.close()))
 	}
 	d.greet(ctx, stderr)
+	return failed(d.attend(ctx, w, stderr))
+}
+
+// attend runs d to its end, closes it, and logs the final ledger.
+func (d *daemon) attend(ctx context.Context, w *windows, stderr io.Writer) error {
 	progress := make(chan struct{})
 	ctx, cancel := context.WithCancelCause(ctx)
 	d.leave = cancel
 	go func() { defer close(progress); d.progress(ctx, stderr) }()
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady)
-	err = d.run(ctx)
+	err := d.run(ctx)
 	_, _ = sd.SdNotify(false, sd.SdNotifyStopping)
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-progress
-	balance := d.ledger().balance(false)
-	log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond))
-	if err = errors.Join(err, balance, w.close(), d.close()); err == nil && errors.Is(cause, afpacket.ErrGone) {
-		return exit{exitFindings, fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)}
+	l := d.ledger()
+	d.log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond), "ledger", ledgerText{l})
+	err = errors.Join(err, l.balance(false), w.close(), d.close())
+	if err == nil && errors.Is(cause, afpacket.ErrGone) {
+		return fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)
 	}
 	return err
 }
+
+// ignoreHangups logs each SIGHUP, which would end the process, until stop is called.
+func ignoreHangups(log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				log.Warn("SIGHUP ignored: the configuration is read at the start only")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(hangups); close(done) }
+}
+
+// A ledgerText is a ledger as the log shows it: JSON, in a text log too.
+type ledgerText struct{ l *ledger }
+
+// MarshalJSON implements json.Marshaler.
+func (t ledgerText) MarshalJSON() ([]byte, error) { return json.Marshal(t.l) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (t ledgerText) MarshalText() ([]byte, error) { return json.Marshal(t.l) }
 
 // newLog returns where the daemon tells what it does: text or JSON lines, never a message's content.
 func newLog(c config, w io.Writer) *slog.Logger {
@@ -154,47 +192,6 @@ func (d *daemon) progress(ctx context.Context, w io.Writer) {
 		}
 		last = line
 	}
-}
-
-// windows are the ways to look at a running daemon.
-type windows struct{ close func() error }
-
-// openWindows opens the HTTP listener and the unix socket in the state folder.
-func (d *daemon) openWindows() (*windows, error) {
-	var listeners []net.Listener
-	closeAll := func() (err error) {
-		for _, l := range listeners {
-			err = errors.Join(err, ignoreClosed(l.Close()))
-		}
-		return err
-	}
-	if d.HTTP.Listen != "" {
-		l, err := net.Listen("tcp", d.HTTP.Listen)
-		if err != nil {
-			return nil, d.wrong("http.listen", "%v", err)
-		}
-		listeners = append(listeners, l)
-		go d.serve(l, d.publicMux())
-	}
-	path := d.socketPath()
-	_ = os.Remove(path) // the state folder's lock is ours: whoever left it is gone
-	l, err := net.Listen("unix", path)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("socket: %w", err), closeAll())
-	}
-	listeners = append(listeners, l)
-	go d.serve(peers{l}, d.privateMux())
-	return &windows{closeAll}, nil
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
 }
 
 // socketPath is where a running daemon is spoken to.

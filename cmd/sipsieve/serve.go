@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -12,16 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"sipsieve/capture"
 	"sipsieve/store"
 )
-
-// serve answers on l until it is closed.
-func (d *daemon) serve(l net.Listener, mux http.Handler) {
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	if err := s.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
-		d.log.Error("http", "err", err)
-	}
-}
 
 // publicMux is what anybody on the listening address may see: counts, never a record.
 func (d *daemon) publicMux() *http.ServeMux {
@@ -36,11 +28,32 @@ func (d *daemon) publicMux() *http.ServeMux {
 
 // readyz answers 200 when packets go all the way, else 503 with the reasons.
 func (d *daemon) readyz(w http.ResponseWriter, _ *http.Request) {
-	why := d.unready(d.ledger())
+	l := d.ledger()
+	why := d.unready(l)
 	if len(why) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(why) == 0, "why": why})
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(why) == 0, "why": why, "details": d.details(l)})
+}
+
+// A details is what an operator should know of a daemon that is ready.
+type details struct {
+	TLSShare float64 `json:"tls_share"` // of the payloads that were seen: 0 to 1
+	Late     uint64  `json:"late"`      // messages that came behind the watermark
+	Lost     uint64  `json:"lost"`      // frames that the kernel had no room for
+	Clock    string  `json:"clock"`     // whether something sets the host's clock
+}
+
+func (d *daemon) details(l *ledger) details {
+	return details{TLSShare: l.tlsShare(), Late: l.Messages.Late, Lost: l.Packets.KernelDropped, Clock: hostClock().String()}
+}
+
+// tlsShare returns which part of the payloads that were given is TLS or DTLS.
+func (l *ledger) tlsShare() float64 {
+	if l.Packets.Passed == 0 {
+		return 0
+	}
+	return float64(l.Packets.Refused[capture.Opaque.String()]) / float64(l.Packets.Passed)
 }
 
 // privateMux is what the owner of the unix socket may ask.

@@ -19,6 +19,9 @@ type sourceLedger struct {
 	Skewed        uint64 `json:"skewed,omitempty"`    // stamps that were replaced by the arrival
 	Unstamped     uint64 `json:"unstamped,omitempty"` // HEP packets without a stamp
 
+	Refused sums   `json:"refused,omitempty"` // frames, and HEP packets, that went no further, by reason
+	Ring    uint64 `json:"ring,omitempty"`    // frames that passed the kernel's filter
+	Downs   uint64 `json:"downs,omitempty"`   // times that the interface went down, lost its carrier or was removed
 	Freezes uint64 `json:"freezes,omitempty"` // times that the kernel found no free block in a ring
 	Losing  uint64 `json:"losing,omitempty"`  // blocks that it marked, having dropped frames shortly before
 	Left    uint64 `json:"left,omitempty"`    // frames in a ring, unread, when it was given back
@@ -33,7 +36,9 @@ type sourceLedger struct {
 	Silent          uint64 `json:"silent,omitempty"`      // connections closed because nothing came
 	Unaccepted      uint64 `json:"unaccepted,omitempty"`  // times that the system had no room for a connection
 	LongCorrelation uint64 `json:"long_correlation,omitempty"`
-	OtherKinds      sums   `json:"other_kinds,omitempty"` // HEP packets that carried something else than SIP
+	Agents          uint64 `json:"agents,omitempty"`       // numbers that senders of HEP give themselves, 64 at most
+	OtherAgents     uint64 `json:"other_agents,omitempty"` // HEP packets of numbers beyond these
+	OtherKinds      sums   `json:"other_kinds,omitempty"`  // HEP packets that carried something else than SIP
 }
 
 // sourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.
@@ -45,14 +50,18 @@ func (l *ledger) addSource(r *pipeline.SourceCounts) {
 		return
 	}
 	drops := r.Source.Drops()
-	one := sourceLedger{Seen: drops.Seen, KernelDropped: drops.Kernel, LastLoss: peak(max(r.LastLoss, 0))}
+	one := sourceLedger{Refused: sums{}, Seen: drops.Seen, KernelDropped: drops.Kernel, LastLoss: peak(max(r.LastLoss, 0))}
 	switch s := unpaced(r.Source).(type) {
 	case *afpacket.Source:
 		c := s.Stats()
 		one.Skewed, one.Freezes, one.Losing, one.Left = c.Skewed, c.Freezes, c.Losing, c.Left
-	case *hep.Source:
+		one.Ring, one.Downs = c.Packets, c.Downs
+	case interface{ Stats() hep.Stats }:
 		one.addFeed(s.Stats())
 		one.QueueFull = drops.Refused[capture.QueueFull]
+	}
+	for reason, n := range drops.Refused {
+		one.Refused.add(capture.Reason(reason).String(), n)
 	}
 	one.Undated = undated(r.Source)
 	plus(&l.Sources, &map[string]sourceLedger{r.Key: one})
@@ -62,7 +71,7 @@ func (s *sourceLedger) addFeed(c hep.Stats) {
 	plus(s, &sourceLedger{Skewed: c.Skewed, Unstamped: c.Unstamped, Queued: uint64(c.Waiting),
 		Connections: uint64(c.Connections), TurnedAway: c.TurnedAway, Strangers: c.Strangers, Unfinished: c.Unfinished,
 		Broken: c.Broken, Silent: c.Silent, Unaccepted: c.Unaccepted, LongCorrelation: c.LongCorrelation,
-		OtherKinds: c.Kinds})
+		OtherKinds: c.Kinds, Agents: uint64(len(c.Agents)), OtherAgents: c.OtherAgents})
 }
 
 // unpaced returns the source that s slows down, or s.

@@ -288,6 +288,18 @@ func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
 	return []capture.Source{one}, nil
 }
 
+// openLasting opens s as the daemon does: a feed whose address is taken, or not there yet, is opened when it can be.
+func (s *sourceConfig) openLasting(base uint64) ([]capture.Source, error) {
+	if s.Type != "hep" {
+		return s.open(base)
+	}
+	c, err := s.feed()
+	if err != nil {
+		return nil, err
+	}
+	return []capture.Source{reopen(c)}, nil
+}
+
 func (s *sourceConfig) openInterface(base uint64) (list []capture.Source, err error) {
 	c := afpacket.DefaultConfig()
 	if c.Ports, err = s.portRanges(); err != nil {

@@ -38,7 +38,7 @@ type sourceReport struct {
 	Key      string `json:"key"`
 	Type     string `json:"type"`
 	Name     string `json:"name"`  // its interface, feed or folder; of a file the folder too
-	State    string `json:"state"` // reading, waiting for a file, ended, or what ended it early
+	State    string `json:"state"` // reading, waiting for a file, ended, what ended it early, or why it cannot be read
 	Packets  uint64 `json:"packets"`
 	Dropped  uint64 `json:"dropped"`             // by the kernel, or for want of room
 	LastLoss string `json:"last_loss,omitempty"` // when it last said that packets are missing, packet time
@@ -123,17 +123,24 @@ const (
 	stateEnded   = "ended"
 )
 
-// stateOf returns the state of the source of that key.
+// stateOf returns the state of the source of that key: a constant above, or why a live one cannot be read.
 func (d *daemon) stateOf(key string) string {
 	for _, f := range d.feeds {
-		if f.name == key || f.name == liveFeed {
-			if state := f.state(key); state != "" {
-				return state
-			}
+		if f.name != key && f.name != liveFeed {
+			continue
+		}
+		switch state := f.state(key); {
+		case state == stateReading:
+			return cmp.Or(d.obstacle(key), state)
+		case state != "":
+			return state
 		}
 	}
 	return stateEnded
 }
+
+// up reports whether a source in that state is read, or waits for a file.
+func up(state string) bool { return state == stateReading || state == stateWaiting }
 
 // name returns what the operator calls s.
 func (s *sourceConfig) name() string {
@@ -154,7 +161,7 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	if !d.ready.Load() {
 		why = append(why, "not running")
 	}
-	why = append(why, d.deaf()...)
+	why = append(why, d.deadSources()...)
 	if d.collector.stuck.Load() {
 		why = append(why, "the bus takes nothing")
 	}
@@ -170,12 +177,19 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	return why
 }
 
-// deaf returns which live sources have ended: such do not end by themselves, and are not opened again.
-func (d *daemon) deaf() (why []string) {
+// deadSources returns which live sources are not read, each with why.
+func (d *daemon) deadSources() (why []string) {
 	for i := range d.Source {
-		live := d.Source[i].Type == "interface" || d.Source[i].Type == "hep"
-		if live && d.stateOf(sourceKey(i)) == stateEnded {
-			why = append(why, sourceKey(i)+" has ended")
+		key := sourceKey(i)
+		if d.Source[i].Type != "interface" && d.Source[i].Type != "hep" {
+			continue
+		}
+		switch state := d.stateOf(key); state {
+		case stateReading:
+		case stateEnded:
+			why = append(why, key+" has ended")
+		default:
+			why = append(why, key+": "+state)
 		}
 	}
 	return why

@@ -89,14 +89,15 @@ func (r *reader) note(p *capture.Packet) {
 			r.mark.Store(unsettled)
 		}
 	}
-	if p.Missed == 0 && p.Step == 0 {
+	blind := !p.MissedSince.IsZero() // with Missed 0 too: nobody knows how much
+	if !blind && p.Step == 0 {
 		return
 	}
-	if p.Missed > 0 {
+	if blind {
 		r.lastLoss.Store(p.Time.Unix())
 	}
 	for _, b := range r.filling {
-		if p.Missed > 0 {
+		if blind {
 			b.addGap(gap{from: p.MissedSince, to: p.Time})
 		}
 		b.stepped = b.stepped || p.Step != 0

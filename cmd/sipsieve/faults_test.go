@@ -1,0 +1,324 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// listensAt writes a configuration of a HEP feed and an HTTP address, whose state is in that folder.
+func (s *site) listensAt(t *testing.T, state, feed, address string) {
+	t.Helper()
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\n[keys]\ndemo = true\n"+
+		"[[source]]\ntype = \"hep\"\nlisten = [%q]\nallow = [\"10.0.0.0/8\"]\n[bus]\n[store]\ntype = \"sqlite\"\n"+
+		"[http]\nlisten = %q\nallow_remote = true\n", state, feed, address)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// taken takes a TCP port of loopback until give is called.
+func taken(t *testing.T) (address string, give func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l.Addr().String(), func() { _ = l.Close() }
+}
+
+// finalLedger reads the ledger that a daemon logs at its end.
+func finalLedger(t *testing.T, log string) (l ledger) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		_, text, found := strings.Cut(line, " ledger=")
+		if !found {
+			continue
+		}
+		text, err := strconv.Unquote(strings.TrimSpace(text))
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &l)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	t.Fatalf("no ledger in the log:\n%s", log)
+	return l
+}
+
+// ended waits for the end of p and returns its exit code.
+func (p *process) ended(t *testing.T) int {
+	t.Helper()
+	for range p.lines {
+	}
+	_ = p.Wait()
+	return p.ProcessState.ExitCode()
+}
+
+// TestTakenPortsAreWaitedFor has the ports of a feed and of the pages be another's at the start.
+func TestTakenPortsAreWaitedFor(t *testing.T) {
+	s := newSite(t, 1)
+	feed, giveFeed := taken(t)
+	pages, givePages := taken(t)
+	s.listensAt(t, filepath.Join(s.dir, "state"), "tcp://"+feed, pages)
+	p := s.start(t)
+	s.up(t)
+	why := s.unready(t)
+	if !strings.HasPrefix(why, "source.0: not listening: ") || !strings.Contains(why, "address already in use") {
+		t.Errorf("not ready for %q, want the port of the feed", why)
+	}
+	if trouble := s.status(t).Troubles["http.listen"]; !strings.Contains(trouble, "address already in use") {
+		t.Errorf("trouble of http.listen = %q, want that its port is taken", trouble)
+	}
+	giveFeed()
+	givePages()
+	s.awaits(t, "")
+	reachable(t, "http://"+pages+"/readyz")
+	if conn, err := net.Dial("tcp", feed); err != nil {
+		t.Error(err)
+	} else {
+		_ = conn.Close()
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+	for line, want := range map[string]int{"not listening, tried again": 1, "cannot be read": 1, "is read again": 1} {
+		if n := strings.Count(p.stderr.String(), line); n != want {
+			t.Errorf("%d times %q in the log, want %d:\n%s", n, line, want, p.stderr.String())
+		}
+	}
+}
+
+// reachable waits until the page answers 200.
+func reachable(t *testing.T, page string, inside ...string) {
+	t.Helper()
+	args := append(inside, "curl", "-sf", "--max-time", "5", page)
+	for limit := time.Now().Add(patience); exec.Command(args[0], args[1:]...).Run() != nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%s does not answer", page)
+		}
+	}
+}
+
+// TestAddressesThatAreNotThereYetAreWaitedFor gives a host its address after the daemon has started.
+func TestAddressesThatAreNotThereYetAreWaitedFor(t *testing.T) {
+	need(t, "curl")
+	namespace := wire(t)
+	s := newSite(t, 1)
+	s.listensAt(t, filepath.Join(s.dir, "state"), "udp://10.9.9.9:9060", "10.9.9.9:9470")
+	command(t, "ip", "-n", namespace, "link", "set", "lo", "up")
+	p := s.startIn(t, namespace)
+	if why := s.unready(t); !strings.Contains(why, "cannot assign requested address") {
+		t.Errorf("not ready for %q, want that the address is not there", why)
+	}
+	command(t, "ip", "-n", namespace, "addr", "add", "10.9.9.9/32", "dev", "lo")
+	s.awaits(t, "")
+	reachable(t, "http://10.9.9.9:9470/healthz", "ip", "netns", "exec", namespace)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+}
+
+// TestOnlyRefusedInputEndsWithTwo starts a daemon under faults that pass, and under some that do not.
+func TestOnlyRefusedInputEndsWithTwo(t *testing.T) {
+	need(t, "mount", "umount")
+	for _, c := range []struct {
+		name    string
+		prepare func(t *testing.T, s *site) (mend func())
+		code    int
+		says    string
+	}{
+		{"the disk is full", fullDisk, exitFindings, "no space left"},
+		{"the state folder is read-only", readOnly, exitFindings, "read-only file system"},
+		{"the state folder is another's", func(t *testing.T, s *site) func() {
+			other := s.start(t)
+			s.up(t)
+			return func() { other.stop(t, syscall.SIGTERM) }
+		}, exitFindings, ""},
+		{"a key is wrong", func(t *testing.T, s *site) func() {
+			text, err := os.ReadFile(s.config)
+			if err == nil {
+				err = os.WriteFile(s.config, append(text, "nonsense = 1\n"...), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = os.WriteFile(s.config, text, 0o600) }
+		}, exitUsage, "nonsense"},
+		{"a capture file is not there", func(t *testing.T, s *site) func() {
+			text, err := os.ReadFile(s.config)
+			if err == nil {
+				err = os.WriteFile(s.config, append(text, "[[source]]\ntype = \"file\"\npath = \"/none\"\n"...), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() { _ = os.WriteFile(s.config, text, 0o600) }
+		}, exitUsage, "no such file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t, 1)
+			s.listensAt(t, filepath.Join(s.dir, "state"), "udp://127.0.0.1:0", "")
+			mend := c.prepare(t, s)
+			p := s.start(t)
+			if code := p.ended(t); code != c.code || !strings.Contains(p.stderr.String(), c.says) {
+				t.Errorf("exit code = %d, want %d because of %q:\n%s", code, c.code, c.says, p.stderr.String())
+			}
+			mend()
+			p = s.start(t)
+			s.up(t)
+			s.awaits(t, "")
+			if code := p.stop(t, syscall.SIGTERM); code != 0 {
+				t.Errorf("once it was mended: exit code = %d, want 0\n%s", code, p.stderr.String())
+			}
+		})
+	}
+}
+
+// mounted mounts something on the state folder of s until the end of the test.
+func mounted(t *testing.T, s *site, args ...string) (state string) {
+	t.Helper()
+	state = filepath.Join(s.dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	command(t, append(append([]string{"mount"}, args...), state)...)
+	t.Cleanup(func() { _ = unix.Unmount(state, unix.MNT_DETACH) })
+	return state
+}
+
+func fullDisk(t *testing.T, s *site) (mend func()) {
+	state := mounted(t, s, "-t", "tmpfs", "-o", "size=64m", "none")
+	filler := filepath.Join(state, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 1<<16))
+	}
+	for err = nil; err == nil; {
+		_, err = f.Write([]byte{0})
+	}
+	_ = f.Close()
+	return func() { _ = os.Remove(filler) }
+}
+
+func readOnly(t *testing.T, s *site) (mend func()) {
+	state := mounted(t, s, "-t", "tmpfs", "-o", "ro", "none")
+	return func() { command(t, "mount", "-o", "remount,rw", state) }
+}
+
+// TestHangupDoesNotEndTheDaemon sends SIGHUP, and then stops it: the stop drains.
+func TestHangupDoesNotEndTheDaemon(t *testing.T) {
+	s := newSite(t, 100)
+	s.configure(t, 0)
+	want := s.replayed(t)
+	p := s.start(t)
+	s.up(t)
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, len(want))
+	s.up(t)
+	if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), "SIGHUP ignored") {
+		t.Errorf("exit code = %d, want 0, and SIGHUP in the log\n%s", code, p.stderr.String())
+	}
+	if l := finalLedger(t, p.stderr.String()); l.Excerpts["billing"].Acknowledged != uint64(len(want)) {
+		t.Errorf("ledger: %d excerpts acknowledged, want %d", l.Excerpts["billing"].Acknowledged, len(want))
+	}
+	same(t, s.stored(t), want)
+}
+
+// TestIdleConnectionsStopNothing opens more idle connections to both windows than the daemon may have descriptors.
+func TestIdleConnectionsStopNothing(t *testing.T) {
+	need(t, "curl")
+	s := newSite(t, 1)
+	pages, give := taken(t)
+	give()
+	s.listensAt(t, filepath.Join(s.dir, "state"), "udp://127.0.0.1:0", pages)
+	p := s.launch(t, "sh", "-c", "ulimit -n 256; exec "+binary(t)+" run --config "+s.config)
+	s.up(t)
+	var idle []net.Conn
+	t.Cleanup(func() {
+		for _, c := range idle {
+			_ = c.Close()
+		}
+	})
+	for i := range 600 {
+		network, address := "tcp", pages
+		if i%2 == 1 {
+			network, address = "unix", filepath.Join(s.dir, "state", "sipsieve.sock")
+		}
+		c, err := net.Dial(network, address)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		if i%3 == 0 { // some have sent a part of a header
+			_, _ = c.Write([]byte("GET /metrics HTTP/1.1\r\n"))
+		}
+		idle = append(idle, c)
+	}
+	s.awaits(t, "")
+	reachable(t, "http://"+pages+"/metrics")
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Process.Pid))
+	if err != nil || len(fds) > 2*mostConnections+64 {
+		t.Errorf("descriptors = %d, %v, want %d at most", len(fds), err, 2*mostConnections+64)
+	}
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
+	}
+}
+
+func TestAnHTTPAddressThatIsNotLoopbackIsRefused(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"listen = \"127.0.0.1:9470\"":                           true,
+		"listen = \"[::1]:9470\"":                               true,
+		"listen = \"localhost:9470\"":                           true,
+		"listen = \"\"":                                         true,
+		"listen = \":9470\"":                                    false,
+		"listen = \"0.0.0.0:9470\"":                             false,
+		"listen = \"192.0.2.1:9470\"":                           false,
+		"listen = \"192.0.2.1:9470\"\nallow_remote = true":      true,
+		"listen = \"[2001:db8::1]:9470\"\nallow_remote = false": false,
+	} {
+		_, err := loadText(t, "[http]\n"+text+"\n")
+		if (err == nil) != ok {
+			t.Errorf("%q: err = %v, want none: %t", text, err, ok)
+		}
+	}
+}
+
+func TestWhatTheKernelSaysOfTheClock(t *testing.T) {
+	for _, c := range []struct {
+		x     unix.Timex
+		state int
+		err   error
+		words string
+		want  hostLedger
+	}{
+		{unix.Timex{Maxerror: 1500}, unix.TIME_OK, nil, "synchronised, off by 1.5ms at most", hostLedger{0, 1500}},
+		{unix.Timex{Maxerror: 16000000, Status: unix.STA_UNSYNC}, unix.TIME_ERROR, nil, "not synchronised",
+			hostLedger{1, 16000000}},
+		{unix.Timex{}, unix.TIME_ERROR, nil, "not synchronised", hostLedger{1, 0}},
+		{unix.Timex{}, 0, unix.EPERM, "unknown", hostLedger{}},
+	} {
+		got := clockStateOf(&c.x, c.state, c.err)
+		if got.String() != c.words || got.ledger() != c.want {
+			t.Errorf("got = %q, %+v, want %q, %+v", got, got.ledger(), c.words, c.want)
+		}
+	}
+}
