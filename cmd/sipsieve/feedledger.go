@@ -23,14 +23,12 @@ func (l *feedLedger) add(s hep.Stats) {
 // feedsOf returns what the HEP feeds of s have counted: of a live feed, or of those that its files hold.
 func feedsOf(s capture.Source) []hep.Stats {
 	switch s := unpaced(s).(type) {
-	case *hep.Source:
+	case interface{ Stats() hep.Stats }: // a live feed, or a file of one
 		return []hep.Stats{s.Stats()}
 	case *captureFiles:
 		return s.Feeds()
 	case *folderSource:
 		return feedsOf(s.Source)
-	case *hep.File:
-		return []hep.Stats{s.Stats()}
 	}
 	return nil
 }
