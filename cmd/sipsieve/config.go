@@ -79,7 +79,7 @@ type callsConfig struct {
 	Reorder     string   `toml:"reorder"`       // memory for messages that wait for earlier ones of other live sources
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
 	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
-	Journal     bool     `toml:"journal"`       // open calls of live sources survive a restart, sealed in STATE/calls.journal
+	Journal     bool     `toml:"journal"`       // open calls survive a restart, sealed in the state folder
 	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
 }
 
