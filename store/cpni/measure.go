@@ -72,21 +72,21 @@ func mostOf(pattern string) int64 {
 var shapes = map[string]func(string) bool{
 	`^(\+[0-9]{7,15}|anonymous|non_e164)$`: isNumber,
 	`^(\+[0-9]{7,15}|\+?[0-9*#]{2,6}|anonymous|non_e164)$`: func(s string) bool {
-		return isNumber(s) || within(strings.TrimPrefix(s, "+"), "0123456789*#", 2, 6)
+		return isNumber(s) || within(strings.TrimPrefix(s, "+"), &dialKeys, 2, 6)
 	},
 	`^(\+[0-9]{4,6}|[0-9]{3,4})$`: carrierShape,
 	`^\+[0-9]{1,8}$`: func(s string) bool {
 		rest, ok := strings.CutPrefix(s, "+")
-		return ok && within(rest, "0123456789", 1, 8)
+		return ok && within(rest, &decimals, 1, 8)
 	},
 	`^([A-Z]{2}|001)$`: func(s string) bool {
 		return s == "001" || len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
 	},
 	`^(([0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7})$`: func(s string) bool {
 		a, err := netip.ParseAddr(s)
-		return err == nil && within(s, "0123456789abcdef.:", 2, 39) && !a.Is4In6() && (a.Is4() || !strings.Contains(s, "."))
+		return err == nil && within(s, &addressBytes, 2, 39) && !a.Is4In6() && (a.Is4() || !strings.Contains(s, "."))
 	},
-	`^[0-9a-f]{12}$`: func(s string) bool { return within(s, "0123456789abcdef", 12, 12) },
+	`^[0-9a-f]{12}$`: func(s string) bool { return within(s, &hexadecimals, 12, 12) },
 	`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`: isUUID,
 	`^[a-z2-7]{26}$`:    isID,
 	sip.FirmwarePattern: sip.IsFirmware[string],
@@ -94,7 +94,7 @@ var shapes = map[string]func(string) bool{
 
 func isNumber(s string) bool {
 	rest, plus := strings.CutPrefix(s, "+")
-	return plus && within(rest, "0123456789", 7, 15) || s == sip.Anonymous || s == sip.NonE164
+	return plus && within(rest, &decimals, 7, 15) || s == sip.Anonymous || s == sip.NonE164
 }
 
 func isUUID(s string) bool {
@@ -110,15 +110,33 @@ func isUUID(s string) bool {
 	return true
 }
 
-func isID(s string) bool { return within(s, "abcdefghijklmnopqrstuvwxyz234567", 26, 26) }
+func isID(s string) bool { return within(s, &base32s, 26, 26) }
 
-// within reports whether s has least to most bytes, all out of set.
-func within(s, set string, least, most int) bool {
+// An alphabet is a set of bytes.
+type alphabet [256]bool
+
+var (
+	decimals     = alphabetOf("0123456789")
+	dialKeys     = alphabetOf("0123456789*#")
+	hexadecimals = alphabetOf("0123456789abcdef")
+	addressBytes = alphabetOf("0123456789abcdef.:")
+	base32s      = alphabetOf("abcdefghijklmnopqrstuvwxyz234567")
+)
+
+func alphabetOf(text string) (a alphabet) {
+	for i := range len(text) {
+		a[text[i]] = true
+	}
+	return a
+}
+
+// within reports whether s has least to most bytes, all out of a.
+func within(s string, a *alphabet, least, most int) bool {
 	if len(s) < least || len(s) > most {
 		return false
 	}
 	for i := range len(s) {
-		if strings.IndexByte(set, s[i]) < 0 {
+		if !a[s[i]] {
 			return false
 		}
 	}

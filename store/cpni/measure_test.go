@@ -205,3 +205,27 @@ func TestTextThatIsPassedOffAsSomethingElseIsDroppedAndCounted(t *testing.T) {
 		extractors[field] = honest
 	}
 }
+
+// BenchmarkFits measures what it costs to hold every value of a call to its Field.
+func BenchmarkFits(b *testing.B) {
+	x := NewReader("US")
+	texts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.CalledNumber: "+13035550143",
+		track.DialedNumber: "+13035550143", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.MediaCodec: "PCMU"}
+	recordsOf(x, func(f track.Fact) string { return texts[f] }, func(r *Record) {
+		if r.Kind() != "call" {
+			return
+		}
+		var values []Value
+		for f := range Field(Fields()) {
+			values = append(values, r.Get(f))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			for f := range values {
+				if !measures[f].fits(r.in, &values[f]) {
+					b.Fatal(Field(f))
+				}
+			}
+		}
+	})
+}

@@ -186,9 +186,9 @@ func carrierCode(in *inside) Value {
 func carrierShape(text string) bool {
 	rest, global := strings.CutPrefix(text, "+")
 	if global {
-		return within(rest, "0123456789", 4, 6)
+		return within(rest, &decimals, 4, 6)
 	}
-	return within(text, "0123456789", 3, 4)
+	return within(text, &decimals, 3, 4)
 }
 
 // attestation is the letter that a PASSporT claims, invalid when none could be read.
