@@ -5,6 +5,7 @@
 package decode
 
 import (
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -55,6 +56,8 @@ type Decoder struct {
 	around    around
 	queue     []capture.Packet
 	taken     int
+	sifting   bool // by Sift: nothing is kept, and nothing that may be SIP is given
+	matters   bool // the frame has something that Sift leaves to Frame
 	streams   streams
 	fragments fragments
 }
@@ -77,17 +80,54 @@ func New(cfg Config, c *capture.Counters) *Decoder {
 
 // Frame decodes f. What it completed is had from Next, until the next call of Frame.
 func (d *Decoder) Frame(f *Frame) {
-	d.count.Seen.Add(1)
+	d.begin(f)
+	d.ageFragments()
+	d.ageHolds()
+	d.settle(d.linkLayer(f.Link, f.Data))
+}
+
+// Sift decodes f like Frame if it makes no difference when: nothing of f is kept for later, and no payload of it can be
+// SIP. What f gives bears the time now, to which fragments and segments that wait age as well. Sift is false, and has
+// done nothing, if f has something of a TCP stream, of a fragmented datagram or of SCTP, or a payload that may begin a
+// message: such frames are for Frame, in the order of time.
+func (d *Decoder) Sift(f *Frame, now time.Time) bool {
+	d.begin(f)
+	d.seen.time = now
+	d.sifting, d.matters = true, false
+	reason, ok := d.linkLayer(f.Link, f.Data)
+	if d.sifting = false; d.matters {
+		return false
+	}
+	d.ageFragments()
+	d.ageHolds()
+	d.settle(reason, ok)
+	return true
+}
+
+// left leaves what f carries to Frame.
+func (d *Decoder) left() (capture.Reason, bool) {
+	d.matters = true
+	return capture.NotIP, refuse // counted by nobody
+}
+
+// begin forgets the frame before f.
+func (d *Decoder) begin(f *Frame) {
 	d.seen = sighting{time: f.Time, point: f.Point}
 	d.missing = max(0, f.Length-len(f.Data))
 	d.around = around{}
 	d.queue, d.taken = d.queue[:0], 0
-	d.ageFragments()
-	d.ageHolds()
 	if f.VLAN != 0 {
 		d.tag(f.VLAN, capture.Dot1Q)
 	}
-	if reason, ok := d.linkLayer(f.Link, f.Data); ok {
+}
+
+// settle counts a frame and its fate.
+func (d *Decoder) settle(reason capture.Reason, ok bool) {
+	d.count.Seen.Add(1)
+	for left := d.around.carried; left != 0; left &= left - 1 {
+		d.count.Carry(capture.Encapsulation(bits.TrailingZeros32(left)))
+	}
+	if ok {
 		d.count.Pass()
 	} else {
 		d.count.Refuse(reason)

@@ -67,6 +67,9 @@ func (f *fragments) init(cfg Config) {
 // fragment takes the part of a datagram that begins at offset, and goes on with the datagram if it is the last.
 func (d *Decoder) fragment(p *ipPayload, offset int, more bool) (capture.Reason, bool) {
 	f := &d.fragments
+	if d.sifting {
+		return d.left()
+	}
 	if p.missing > 0 {
 		return capture.Short, refuse
 	}

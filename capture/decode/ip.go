@@ -151,6 +151,8 @@ func (d *Decoder) udp(p *ipPayload) (capture.Reason, bool) {
 		return capture.Malformed, refuse
 	case n == 8:
 		return capture.Empty, refuse
+	case d.sifting && mayBegin(payload):
+		return d.left()
 	}
 	id := p.id
 	if p.src.Is6() {
@@ -158,6 +160,19 @@ func (d *Decoder) udp(p *ipPayload) (capture.Reason, bool) {
 	}
 	d.give(capture.Packet{Flow: flow, ID: id, Cut: n > len(b), Payload: payload}, &d.seen)
 	return 0, pass
+}
+
+// mayBegin reports whether a datagram may begin a SIP message or be a packet of a HEP feed: by its first byte behind
+// line breaks and zero bytes, which is printable or, for HEP versions 1 and 2, the version. RTP begins with 128 or more.
+func mayBegin(b []byte) bool {
+	for _, c := range b {
+		switch c {
+		case 0, '\r', '\n':
+			continue
+		}
+		return c == 1 || c == 2 || c == '\t' || c >= ' ' && c < 0x7f
+	}
+	return false
 }
 
 func ports(p *ipPayload, b []byte, t capture.Transport) capture.Flow {

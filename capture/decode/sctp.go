@@ -23,6 +23,9 @@ func (d *Decoder) sctp(p *ipPayload) (capture.Reason, bool) {
 	if !d.ours(flow) {
 		return capture.OtherPort, refuse
 	}
+	if d.sifting {
+		return d.left()
+	}
 	reason, given := capture.Empty, false
 	for b = b[12:]; len(b) >= 4; {
 		kind, flags, n := b[0], b[1], int(binary.BigEndian.Uint16(b[2:]))

@@ -111,6 +111,9 @@ func (d *Decoder) tcp(p *ipPayload) (capture.Reason, bool) {
 	if !d.ours(flow) {
 		return capture.OtherPort, refuse
 	}
+	if d.sifting {
+		return d.left()
+	}
 	head := int(b[12]>>4) * 4
 	if head < 20 {
 		return capture.Malformed, refuse

@@ -49,23 +49,16 @@ const most = 1 << 40
 type losses struct {
 	packets uint64    // by what stands with the packets
 	known   uint64    // the larger of both
-	untold  uint64    // of known, what no packet has told of
-	since   time.Time // when those were not lost yet
+	untold  uint64    // of known, what no frame has told of
+	since   time.Time // when those were not lost yet; zero for the frame before
 	last    time.Time // the last frame
 	clean   time.Time // the last frame when the statistics were looked at, or the first
-}
-
-// pass takes note of a frame.
-func (l *losses) pass(at time.Time) {
-	if l.last = at; l.clean.IsZero() {
-		l.clean = at
-	}
 }
 
 // before takes note of n frames lost before the next, and returns how many of them are news.
 func (l *losses) before(n uint64) uint64 {
 	l.packets += min(n, most)
-	return l.learn(l.packets, l.last)
+	return l.learn(l.packets, time.Time{})
 }
 
 // inAll takes note of n frames lost since the interface was opened, and returns how many of them are news.
@@ -87,12 +80,13 @@ func (l *losses) learn(n uint64, since time.Time) uint64 {
 	return news
 }
 
-// tell returns what no packet has told of, and the time since when; at stands in for a time before the first frame.
-func (l *losses) tell(at time.Time) (n uint64, since time.Time) {
+// tell takes note of a frame of that time and returns what was lost before it and no frame has told of, and the time
+// since when: zero for the frame before.
+func (l *losses) tell(frame time.Time) (n uint64, since time.Time) {
 	n, since = l.untold, l.since
-	l.untold = 0
-	if since.IsZero() {
-		since = at
+	l.untold, l.since = 0, time.Time{}
+	if l.last = frame; l.clean.IsZero() {
+		l.clean = frame
 	}
 	return n, since
 }

@@ -13,14 +13,12 @@ func OpenFrames(path string, cfg Config) (*Frames, error) {
 
 // Next sets f to the next frame, whose bytes are borrowed until the call after. Errors are those of Source.Next.
 func (r *Frames) Next(f *decode.Frame) error {
-	if err := r.s.read.next(&r.s.coming); err != nil {
+	if err := r.s.readFrame(&r.s.coming); err != nil {
 		r.s.end(err)
 		return r.s.ended
 	}
 	r.s.counts.Seen.Add(1)
-	r.s.record = r.s.coming
-	r.s.date()
-	*f = r.s.record.Frame
+	*f = r.s.coming.Frame
 	return nil
 }
 

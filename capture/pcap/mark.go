@@ -79,10 +79,8 @@ func begin(path string) (b beginning, err error) {
 		b.bytes, _ = plain.Peek(headRoom) // fewer where the file is cut or broken
 		b.bytes = bytes.Clone(b.bytes)
 	}
-	if s, err := New("", bytes.NewReader(raw), DefaultConfig()); err == nil && s.read.next(&s.coming) == nil {
-		s.record = s.coming
-		s.date()
-		b.first = s.record.Time.UnixNano()
+	if s, err := New("", bytes.NewReader(raw), DefaultConfig()); err == nil && s.readFrame(&s.coming) == nil {
+		b.first = s.coming.Time.UnixNano()
 	}
 	return b, nil
 }

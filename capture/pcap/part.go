@@ -12,9 +12,9 @@ import (
 // A part is a File of a Series while it is read.
 type part struct {
 	*File
-	s     *Source // what reads it; its decoder is not used
+	s     *Source // what reads it; neither its sequence nor its decoder is used
 	begun int64   // where the frame begins that comes next, in what is in the file, decompressed
-	ready bool    // the frame has been read: it is s.record
+	ready bool    // the frame has been read: it is s.coming
 	ended error   // why none comes
 	limit int64   // frames from here on were not read before the restart
 }
@@ -39,21 +39,20 @@ func openPart(f *File, cfg Config, skip int64) (*part, error) {
 	return p, nil
 }
 
-// peek reads the next frame, and reports whether there is one. It is s.record until taken is called.
+// peek reads the next frame, and reports whether there is one. It is s.coming until taken is called.
 func (p *part) peek() bool {
 	if p.ready || p.ended != nil {
 		return p.ready
 	}
 	p.begun = p.s.offset()
-	if err := p.s.read.next(&p.s.coming); err != nil {
+	if err := p.s.readFrame(&p.s.coming); err != nil {
 		p.ended = io.EOF
 		if !errors.Is(err, io.EOF) {
 			p.ended = fmt.Errorf("pcap: %s: after byte %d: %w", p.Name, p.begun, plainly(err))
 		}
 		return false
 	}
-	p.s.record = p.s.coming
-	p.s.date()
+	p.s.coming.file, p.s.coming.offset = p.File, p.begun
 	p.ready = true
 	return true
 }

@@ -63,7 +63,12 @@ type frames interface {
 type record struct {
 	decode.Frame
 	face    *face
-	undated bool // no time, or none that is believed
+	undated bool      // no time, or none that is believed
+	back    bool      // the file's clock was set back before it
+	missed  uint64    // frames lost before it, as the file says
+	since   time.Time // when those were not lost yet, if not the frame before
+	file    *File     // of a Series
+	offset  int64     // where it begins in file, decompressed
 }
 
 // A face is an interface as a file describes it.
@@ -73,6 +78,14 @@ type face struct {
 	point  string
 	clock  clock
 	losses losses
+	given  given
+}
+
+// given is what has been given of the frames of a face, in the order of time.
+type given struct {
+	last   time.Time // of the last frame
+	missed uint64    // what no packet has told of
+	since  time.Time
 }
 
 // A Source reads one capture file. It implements capture.Source.
@@ -83,14 +96,15 @@ type Source struct {
 	taken   *counted
 	content *content
 	read    frames
-	record  record // the frame whose packets are given
-	coming  record // the next, as far as it has been read
-	latest  time.Time
+	coming  record    // the frame that was read last
+	latest  time.Time // its time
+	frames  uint64    // that were read
 	undated atomic.Uint64
-	decoder *decode.Decoder
-	counts  capture.Counters
-	closed  atomic.Bool
-	ended   error
+	sequence
+	pipe   *pipe // nil for a file that is there whole
+	counts capture.Counters
+	closed atomic.Bool
+	ended  error
 }
 
 // Open opens the capture file at path; "-" is standard input. The error names the file by its last element.
@@ -114,6 +128,8 @@ func ofFile(name string, f *os.File, cfg Config) (*Source, error) {
 	s.file = f
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		s.size = st.Size()
+	} else {
+		s.pipe = newPipe(s)
 	}
 	return s, nil
 }
@@ -138,7 +154,7 @@ func New(name string, r io.Reader, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pcap: %s: %w", name, plainly(err))
 	}
-	s.decoder = decode.New(cfg.Config, &s.counts)
+	s.sequence = newSequence(decode.New(cfg.Config, &s.counts))
 	return s, nil
 }
 
@@ -203,46 +219,64 @@ func stranger(magic []byte) error {
 
 // Next returns the next packet, as capture.Source says. A file that ends in the middle of a frame gives
 // ErrTruncated after the packets before it.
+//
+// Frames are put in the order of their times before they are decoded, those of one time in that of the file, as far as
+// they lie within a second and 64 MiB: those of TCP and SCTP, fragments, and datagrams that may begin a message. Packets
+// of others bear a time that is not later than those. A bare packet ends a file whose last frames were such.
 func (s *Source) Next() (p capture.Packet, err error) {
-	for !s.decoder.Next(&p) {
+	for !s.sequence.next(&p) {
 		switch {
 		case s.closed.Load():
 			return p, io.EOF
-		case s.ended != nil:
+		case s.step():
+		case s.ended == nil:
+			s.fetch()
+		case s.finish():
+		case s.bare(&p):
+			return p, nil
+		default:
 			return p, s.ended
 		}
-		if err := s.read.next(&s.coming); err != nil {
-			s.end(err)
-			continue
-		}
-		s.record = s.coming
-		s.date()
-		s.decoder.Frame(&s.record.Frame)
-	}
-	p.Origin = capture.File
-	if s.record.face.losses.untold > 0 {
-		p.Missed, p.MissedSince = s.record.face.losses.tell(p.Time)
 	}
 	return p, nil
 }
 
-// date gives a frame without a time of its own the time of the frame before it.
-func (s *Source) date() {
-	if s.record.undated {
-		s.undated.Add(1)
-		s.record.Time = s.latest
+// fetch reads a frame.
+func (s *Source) fetch() {
+	if s.pipe != nil {
+		s.fetchPiped()
+		return
 	}
-	s.latest = s.record.Time
-	s.record.face.losses.pass(s.latest)
+	if err := s.readFrame(&s.coming); err != nil {
+		s.end(err)
+		return
+	}
+	s.judge(&s.coming)
 }
 
-// end remembers what ended the file, and lets go what streams still hold.
+// readFrame reads a frame. One without a time of its own gets that of the frame before it.
+func (s *Source) readFrame(r *record) error {
+	*r = record{}
+	if err := s.read.next(r); err != nil {
+		return err
+	}
+	s.frames++
+	r.undated = r.undated || r.Time.UnixNano() == 0 && !near(0, nanos(s.latest))
+	if r.undated {
+		s.undated.Add(1)
+		r.Time = s.latest
+	}
+	s.latest = r.Time
+	r.missed, r.since = r.face.losses.tell(r.Time)
+	return nil
+}
+
+// end notes what ended the file.
 func (s *Source) end(err error) {
 	s.ended = io.EOF
 	if !errors.Is(err, io.EOF) {
-		s.ended = fmt.Errorf("pcap: %s: after frame %d: %w", s.name, s.counts.Seen.Load(), plainly(err))
+		s.ended = fmt.Errorf("pcap: %s: after frame %d: %w", s.name, s.frames, plainly(err))
 	}
-	s.decoder.Flush()
 }
 
 // Drops returns what has been counted so far. Kernel is what the file itself says was lost.
@@ -260,6 +294,9 @@ func (s *Source) Progress() (read, size int64) { return s.taken.n.Load(), s.size
 func (s *Source) Close() error {
 	if s.closed.Swap(true) || s.file == nil {
 		return nil
+	}
+	if s.pipe != nil {
+		close(s.pipe.closed)
 	}
 	return s.file.Close()
 }

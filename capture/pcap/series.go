@@ -3,6 +3,7 @@ package pcap
 import (
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,13 +26,12 @@ var ErrIdle = errors.New("pcap: no file that may be read has more")
 //
 // A Series is used by one goroutine; Drops, Undated and Close may be called from any.
 type Series struct {
-	cfg     Config
-	decoder *decode.Decoder
+	cfg Config
+	sequence
 	counts  capture.Counters
 	undated atomic.Uint64
 	closed  atomic.Bool
 	ending  bool // what is added is all
-	flushed bool
 
 	coming  []*File // not opened yet, in order
 	parts   []*part // being read
@@ -41,22 +41,15 @@ type Series struct {
 	again bool      // what was given before the restart is read
 	since time.Time // what is earlier is not read again
 	limit map[*File]int64
-	held  []heldFrame
+	held  []record // that waited for their turn at the restart
 
-	face   *face // of the frame whose packets are given
 	latest time.Time
-}
-
-// A heldFrame waited for its turn at the restart.
-type heldFrame struct {
-	decode.Frame
-	face *face
 }
 
 // NewSeries returns a Series that has no file yet.
 func NewSeries(cfg Config) *Series {
 	s := &Series{cfg: cfg, touched: map[*File]bool{}, limit: map[*File]int64{}}
-	s.decoder = decode.New(cfg.Config, &s.counts)
+	s.sequence = newSequence(decode.New(cfg.Config, &s.counts))
 	return s
 }
 
@@ -95,7 +88,7 @@ func (s *Series) End() { s.ending = true }
 // Next returns the next packet. The error is io.EOF after Close or End, ErrIdle if there is none before more is added,
 // or a *FileError, after which the other files are read on.
 func (s *Series) Next() (p capture.Packet, err error) {
-	for !s.decoder.Next(&p) {
+	for !s.sequence.next(&p) {
 		if s.closed.Load() {
 			s.closeParts()
 			return p, io.EOF
@@ -104,39 +97,58 @@ func (s *Series) Next() (p capture.Packet, err error) {
 			return capture.Packet{Time: s.latest, Origin: capture.File}, err
 		}
 	}
-	p.Origin = capture.File
-	if s.face != nil && s.face.losses.untold > 0 {
-		p.Missed, p.MissedSince = s.face.losses.tell(p.Time)
-	}
 	return p, nil
 }
 
 // step decodes one frame. It reports whether the last of what was given before the restart has been given.
 func (s *Series) step() (caughtUp bool, err error) {
+	if s.sequence.step() {
+		s.given()
+		return false, nil
+	}
 	if !s.again && len(s.held) > 0 {
-		h := s.held[0]
+		s.judge(&s.held[0])
 		s.held = s.held[1:]
-		s.give(&h.Frame, h.face)
+		s.given()
 		return false, nil
 	}
 	p, err := s.earliest()
 	switch {
 	case err != nil:
 		return false, err
-	case p == nil && s.again:
+	case p != nil:
+		s.take(p)
+	case s.again && !s.rest(math.MaxInt64):
 		s.catchUp()
 		return true, nil
-	case p == nil && s.ending && !s.flushed:
-		s.flushed = true
-		s.decoder.Flush()
-		return false, nil
-	case p == nil && s.ending:
-		return false, io.EOF
-	case p == nil:
+	case s.again:
+	case s.ending:
+		if !s.finish() {
+			return false, io.EOF
+		}
+	case !s.rest(s.waitsFor()):
 		return false, ErrIdle
 	}
-	s.take(p)
 	return false, nil
+}
+
+// waitsFor returns what is later than the files at hand say for sure, Unix nanoseconds.
+func (s *Series) waitsFor() int64 {
+	if s.until.IsZero() {
+		return math.MaxInt64
+	}
+	return nanos(s.until)
+}
+
+// given notes the frame at hand.
+func (s *Series) given() {
+	r := &s.record
+	if r.file != nil {
+		s.touched[r.file] = true
+	}
+	if r.Time.After(s.latest) {
+		s.latest = r.Time
+	}
 }
 
 // earliest returns the part with the earliest frame, nil if none has one that may be given.
@@ -146,14 +158,14 @@ func (s *Series) earliest() (first *part, err error) {
 			return nil, err
 		}
 		i := slices.IndexFunc(s.coming, func(f *File) bool { return !s.again || s.isAgain(f) })
-		if i < 0 || first != nil && first.s.record.Time.UnixNano() < s.coming[i].First {
+		if i < 0 || first != nil && first.s.coming.Time.UnixNano() < s.coming[i].First {
 			break
 		}
 		if err := s.open(i); err != nil {
 			return nil, err
 		}
 	}
-	if first != nil && !s.again && !s.until.IsZero() && first.s.record.Time.After(s.until) {
+	if first != nil && !s.again && !s.until.IsZero() && first.s.coming.Time.After(s.until) {
 		return nil, nil
 	}
 	return first, nil
@@ -202,7 +214,7 @@ func (s *Series) earliestOpen() (first *part, err error) {
 		if s.again && p.begun >= p.limit {
 			continue
 		}
-		if first == nil || p.s.record.Time.Before(first.s.record.Time) {
+		if first == nil || p.s.coming.Time.Before(first.s.coming.Time) {
 			first = p
 		}
 	}
@@ -224,17 +236,16 @@ func (s *Series) end(f *File, err error) {
 	}
 }
 
-// take decodes the frame of p.
+// take puts the frame of p in order.
 func (s *Series) take(p *part) {
-	r := &p.s.record
+	r := &p.s.coming
 	switch {
 	case s.again && r.Time.Before(s.since):
 	case s.again && p.heldBefore():
-		f := r.Frame
-		f.Data = slices.Clone(f.Data)
-		s.held = append(s.held, heldFrame{f, r.face})
+		s.held = append(s.held, copied(r))
 	default:
-		s.give(&r.Frame, r.face)
+		s.judge(r)
+		s.given()
 	}
 	if lost := p.s.counts.Kernel.Swap(0); !s.again {
 		s.counts.Kernel.Add(lost)
@@ -248,15 +259,6 @@ func (s *Series) take(p *part) {
 	s.touched[p.File] = true
 }
 
-// give decodes a frame.
-func (s *Series) give(f *decode.Frame, of *face) {
-	s.face = of
-	if f.Time.After(s.latest) {
-		s.latest = f.Time
-	}
-	s.decoder.Frame(f)
-}
-
 // catchUp ends the reading of what was given before the restart.
 func (s *Series) catchUp() {
 	s.again = false
@@ -266,7 +268,7 @@ func (s *Series) catchUp() {
 		}
 		return p.Whole
 	})
-	slices.SortStableFunc(s.held, func(a, b heldFrame) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(s.held, func(a, b record) int { return a.Time.Compare(b.Time) })
 	for f := range s.limit {
 		f.Held = nil
 	}
@@ -286,6 +288,19 @@ func (s *Series) Cut() (files []*File, ok bool) {
 	if s.again || len(s.held) > 0 || !s.decoder.Given() {
 		return nil, false
 	}
+	for f := range s.touched {
+		f.Held = nil
+	}
+	s.each(func(r *record) {
+		if r.file != nil && !s.touched[r.file] {
+			r.file.Held, s.touched[r.file] = nil, true
+		}
+	})
+	s.each(func(r *record) {
+		if r.file != nil {
+			r.file.Held = append(r.file.Held, r.offset)
+		}
+	})
 	for f := range s.touched {
 		files = append(files, f)
 	}

@@ -175,7 +175,7 @@ func (d *daemon) openSources() error {
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
-			plan.Eager = src.Speed > 0
+			plan.Eager = src.Speed > 0 || piped(s[0])
 			d.feeds = append(d.feeds, feedOf(key, d.trunks, pipeline.New(s, plan).Named(key)))
 			continue
 		}

@@ -207,7 +207,7 @@ func (x *examined) add(w *witness) {
 	x.seen.add(&w.seen)
 	x.ledger.addDrops(w.Drops())
 	x.ledger.addReader(w.sip.Counts())
-	x.ledger.Packets.Undated += w.Undated()
+	plus(&x.ledger.Packets, &packetLedger{Undated: undated(w.Source), Stray: strays(w.Source), Late: lateFrames(w.Source)})
 	if w.trouble != nil {
 		x.broken = append(x.broken, w.trouble)
 	}

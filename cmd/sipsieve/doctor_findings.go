@@ -63,6 +63,14 @@ var sourceFindings = []finding[*examined]{
 		return fmt.Sprintf("%d frames have no time that can be believed; they got that of the frame before",
 			x.ledger.Packets.Undated)
 	}, nil},
+	{"stray", func(x *examined) bool { return x.ledger.Packets.Stray > 0 }, func(x *examined) string {
+		return fmt.Sprintf("%d frames bore a time that is minutes away from those around, and got that of the frame before: "+
+			"see the clocks of who captured them", x.ledger.Packets.Stray)
+	}, nil},
+	{"disorder", func(x *examined) bool { return x.ledger.Packets.Late > 0 }, func(x *examined) string {
+		return fmt.Sprintf("%d frames stand more than a second behind a later one: put the file in order (reordercap), or "+
+			"capture each interface into a file of its own", x.ledger.Packets.Late)
+	}, nil},
 	{"kernel", func(x *examined) bool { return x.ledger.Packets.KernelDropped > 0 || x.stamps.freezes > 0 },
 		(*examined).kernelWords, (*examined).ringLines},
 	{"queue", func(x *examined) bool { return x.refused(capture.QueueFull) > 0 }, func(x *examined) string {

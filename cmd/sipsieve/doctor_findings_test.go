@@ -56,9 +56,11 @@ var ill = map[string]struct {
 	"twins": {func(_ *examination, x *examined) {
 		x.seen.twins, x.seen.vlanTwins, x.seen.vlans[0], x.seen.vlans[100] = 50, 50, true, true
 	}, []string{"50 of 1000", "vlans = [0] # those without a tag", "vlans = [100]"}},
-	"skewed":  {func(_ *examination, x *examined) { x.stamps.skewed = 7 }, []string{"7 frames bore a time"}},
-	"steps":   {func(_ *examination, x *examined) { x.seen.steps = 2 }, []string{"set 2 times"}},
-	"undated": {func(_ *examination, x *examined) { x.ledger.Packets.Undated = 8 }, []string{"8 frames have no time"}},
+	"skewed":   {func(_ *examination, x *examined) { x.stamps.skewed = 7 }, []string{"7 frames bore a time"}},
+	"steps":    {func(_ *examination, x *examined) { x.seen.steps = 2 }, []string{"set 2 times"}},
+	"undated":  {func(_ *examination, x *examined) { x.ledger.Packets.Undated = 8 }, []string{"8 frames have no time"}},
+	"stray":    {func(_ *examination, x *examined) { x.ledger.Packets.Stray = 22 }, []string{"22 frames bore a time"}},
+	"disorder": {func(_ *examination, x *examined) { x.ledger.Packets.Late = 23 }, []string{"23 frames stand"}},
 	"kernel": {func(_ *examination, x *examined) { x.ledger.Packets.KernelDropped, x.stamps.freezes = 1000, 3 },
 		[]string{"1000 frames (50.0 %)", "full 3 times", `ring = "64MiB"`}},
 	"queue": {func(_ *examination, x *examined) { x.ledger.Packets.Refused["queue_full"] = 9 },

@@ -58,8 +58,10 @@ func (w *witness) Watermark() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Undated returns how many frames had no time that is believed.
+// Undated, Strays and Late are those of the frames of a file.
 func (w *witness) Undated() uint64 { return undated(w.Source) }
+func (w *witness) Strays() uint64  { return strays(w.Source) }
+func (w *witness) Late() uint64    { return lateFrames(w.Source) }
 
 func (w *witness) note(p *capture.Packet) {
 	s := &w.seen

@@ -17,6 +17,8 @@ var families = []family{
 
 	{"packets_seen_total", "Frames read.", "", "packets.seen"},
 	{"packets_undated_total", "Frames that bear the time of the frame before them.", "", "packets.undated"},
+	{"packets_stray_total", "Frames whose time was not believed, for it is minutes away from those around.", "", "packets.stray"},
+	{"packets_late_total", "Frames of files that stand more than a second behind a later one.", "", "packets.late"},
 	{"packets_passed_total", "Frames whose payload was given.", "", "packets.passed"},
 	{"packets_kernel_dropped_total", "Frames that the kernel had no room for.", "", "packets.kernel_dropped"},
 	{"packets_refused_total", "Frames and segments that went no further.", "reason", "packets.refused.*"},
@@ -91,7 +93,8 @@ var families = []family{
 	{"source_kernel_dropped_total", "Frames that the kernel had no room for.", "source", "sources.*.kernel_dropped"},
 	{"source_last_loss_timestamp_seconds", "When packets were last told missing.", "source", "sources.*.last_loss"},
 	{"source_stamps_total", "Time stamps that were not taken.", "source reason",
-		"sources.*.skewed sources.*.unstamped sources.*.undated"},
+		"sources.*.skewed sources.*.unstamped sources.*.undated sources.*.stray"},
+	{"source_late_frames_total", "Frames of files that stand behind a later one.", "source", "sources.*.late"},
 	{"source_refused_total", "Frames and HEP packets that went no further.", "source reason", "sources.*.refused.*"},
 	{"source_interruptions_total", "Times that the interface went down or away.", "source", "sources.*.downs"},
 	{"ring_frames_total", "Frames that passed the kernel's filter.", "source", "sources.*.ring"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"sipsieve/capture"
 	"sipsieve/capture/hep"
@@ -91,6 +92,36 @@ func (c *captureFiles) Undated() (n uint64) {
 		n += s.Undated()
 	}
 	return n
+}
+
+// Late returns how many frames stood more than a second behind a later one.
+func (c *captureFiles) Late() (n uint64) {
+	for _, s := range c.each {
+		n += s.Late()
+	}
+	return n
+}
+
+// Strays returns how many frames had a time that was not believed, for it was far from those around.
+func (c *captureFiles) Strays() (n uint64) {
+	for _, s := range c.each {
+		n += s.Strays()
+	}
+	return n
+}
+
+// Piped reports whether one of the files comes as somebody writes it.
+func (c *captureFiles) Piped() bool { return slices.ContainsFunc(c.each, (*pcap.Source).Piped) }
+
+// piped reports whether s is a capture file that comes as somebody writes it.
+func piped(s capture.Source) bool {
+	c, ok := s.(*captureFiles)
+	return ok && c.Piped()
+}
+
+// Ready reports whether Next returns without a wait.
+func (c *captureFiles) Ready() bool {
+	return !slices.ContainsFunc(c.each, func(s *pcap.Source) bool { return !s.Ready() })
 }
 
 // Progress returns how many bytes have been read and how many there are; size is -1 if that is not known.

@@ -24,7 +24,7 @@ var house = map[string]room{
 	"capture/decode": {imports: []string{"capture"}, others: []string{"github.com/google/gopacket"}},
 	"capture/afpacket": {imports: []string{"capture/decode"}, liberties: []string{"clock", "lock"},
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
-	"capture/pcap": {imports: []string{"capture/decode"},
+	"capture/pcap": {imports: []string{"capture/decode"}, liberties: []string{"go", "clock"}, // a pipe may wait
 		others: []string{"github.com/klauspost/compress/zstd"}},
 	"sip/scrub":                  {imports: []string{"sip", "capture/decode"}, others: []string{"github.com/google/gopacket"}},
 	"capture/hep":                {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},

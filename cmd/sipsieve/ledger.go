@@ -44,7 +44,9 @@ type packetLedger struct {
 	Seen          uint64 `json:"seen"`
 	KernelDropped uint64 `json:"kernel_dropped"`
 	Passed        uint64 `json:"passed"`
-	Undated       uint64 `json:"undated"` // bear the time of the frame before them, for their own is not believed
+	Undated       uint64 `json:"undated"` // bear the time of the frame before them, for they have none that can be
+	Stray         uint64 `json:"stray"`   // likewise, for theirs is minutes away from those around
+	Late          uint64 `json:"late"`    // frames of files that stand more than a second behind a later one
 	Refused       sums   `json:"refused"`
 	Lost          sums   `json:"lost"`
 	Carried       sums   `json:"carried"` // by encapsulation
@@ -163,7 +165,7 @@ func (l *ledger) addDomain(c *pipeline.Counts, trunks trunkNumbers) {
 		s := &c.Sources[i]
 		l.addReader(s.SIP)
 		l.addDrops(s.Source.Drops())
-		l.Packets.Undated += undated(s.Source)
+		plus(&l.Packets, &packetLedger{Undated: undated(s.Source), Stray: strays(s.Source), Late: lateFrames(s.Source)})
 		for _, f := range feedsOf(s.Source) {
 			l.HEP.add(f)
 		}
@@ -175,6 +177,21 @@ func (l *ledger) addDomain(c *pipeline.Counts, trunks trunkNumbers) {
 func undated(s capture.Source) uint64 {
 	if f, ok := unpaced(s).(interface{ Undated() uint64 }); ok {
 		return f.Undated()
+	}
+	return 0
+}
+
+// strays returns how many frames of s had a time that was not believed, lateFrames how many stood behind later ones.
+func strays(s capture.Source) uint64 {
+	if f, ok := unpaced(s).(interface{ Strays() uint64 }); ok {
+		return f.Strays()
+	}
+	return 0
+}
+
+func lateFrames(s capture.Source) uint64 {
+	if f, ok := unpaced(s).(interface{ Late() uint64 }); ok {
+		return f.Late()
 	}
 	return 0
 }

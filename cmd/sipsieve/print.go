@@ -84,6 +84,14 @@ func (p *printer) printBody(body []byte) {
 	}
 }
 
+// pass writes what was printed, where somebody waits for it: a table has no rows before the end.
+func (p *printer) pass() {
+	if p.csv != nil {
+		p.csv.Flush()
+	}
+	_ = p.lines.Flush() // what ails the writer shows at flush again
+}
+
 func (p *printer) flush() error {
 	if p.csv != nil {
 		p.csv.Flush()

@@ -83,7 +83,9 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	d := pipeline.New([]capture.Source{source}, setup.plan(f.shards, false))
+	plan := setup.plan(f.shards, false)
+	plan.Eager = f.speed > 0 || source.Piped()
+	d := pipeline.New([]capture.Source{source}, plan)
 	tally := newTally(setup.purposes)
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
 	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
@@ -98,6 +100,9 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 			tally.put[i].Add(1)
 			out.print(x)
 			tally.acknowledged[i].Add(1)
+		}
+		if plan.Eager {
+			out.pass()
 		}
 	})
 	stop()

@@ -16,6 +16,8 @@ type sourceLedger struct {
 	KernelDropped uint64 `json:"kernel_dropped"`
 	LastLoss      peak   `json:"last_loss,omitempty"` // packet time, Unix seconds
 	Undated       uint64 `json:"undated,omitempty"`   // frames of files whose time is not believed
+	Stray         uint64 `json:"stray,omitempty"`     // likewise, for it is far from those around
+	Late          uint64 `json:"late,omitempty"`      // frames of files that stand behind later ones
 	Skewed        uint64 `json:"skewed,omitempty"`    // stamps that were replaced by the arrival
 	Unstamped     uint64 `json:"unstamped,omitempty"` // HEP packets without a stamp
 
@@ -63,7 +65,7 @@ func (l *ledger) addSource(r *pipeline.SourceCounts) {
 	for reason, n := range drops.Refused {
 		one.Refused.add(capture.Reason(reason).String(), n)
 	}
-	one.Undated = undated(r.Source)
+	one.Undated, one.Stray, one.Late = undated(r.Source), strays(r.Source), lateFrames(r.Source)
 	plus(&l.Sources, &map[string]sourceLedger{r.Key: one})
 }
 

@@ -59,7 +59,11 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 	} else if len(f.Saved) > 0 && m.Keep != nil {
 		m.saved = append(m.saved, savedAt{f.Clock, f.Saved})
 	}
-	m.release(slices.MinFunc(m.clocks, time.Time.Compare), tell)
+	until := slices.MinFunc(m.clocks, time.Time.Compare)
+	if m.domain.waits && m.domain.eager { // the next packet may be long in coming
+		until = until.Add(1)
+	}
+	m.release(until, tell)
 }
 
 // release calls tell with the events before until, and passes on what was saved before it.
