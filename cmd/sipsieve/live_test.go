@@ -185,6 +185,13 @@ func outcomes(rows map[string]string) map[string]int {
 	return n
 }
 
+// page returns a page of the running daemon's socket, whatever its status.
+func (s *site) page(t *testing.T, path string) string {
+	t.Helper()
+	need(t, "curl")
+	return command(t, "curl", "-s", "--unix-socket", filepath.Join(s.dir, "state", "sipsieve.sock"), "http://daemon"+path)
+}
+
 // unready returns why the running daemon is not ready.
 func (s *site) unready(t *testing.T) string { return strings.Join(s.status(t).Why, "; ") }
 
@@ -222,6 +229,12 @@ func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 	link("del", "near")
 	s.awaits(t, "source.0: interface near is not there")
 	report := s.examined(t, "ip", "netns", "exec", namespace)
+	page := s.page(t, "/metrics")
+	for _, line := range []string{"sipsieve_source_up{source=\"source.0\"} 0", "sipsieve_source_up{source=\"source.1\"} 1"} {
+		if !strings.Contains(page, line) {
+			t.Errorf("metrics lack %s", line)
+		}
+	}
 	if up := s.status(t).Sources; up[0].State != "interface near is not there" || up[1].State != stateReading {
 		t.Errorf("sources = %+v, want the first away and the second read", up)
 	}
