@@ -120,13 +120,16 @@ func (u *Purpose) freezeFields(dst []byte, from int, r *cpni.Record) (b []byte, 
 // frozen reports whether the values of r are frozen of a call.
 func (r *rule) frozen() bool { return r.kinds[0] && !r.field.Told() }
 
-// sumOfColumns tells apart what two versions of the register freeze under one policy.
+// sumOfColumns tells apart what two versions of the register freeze under one policy: other columns, or columns whose
+// values are held to something else. What an earlier version froze as text of a message does not leave later.
 func (u *Purpose) sumOfColumns() (sum uint32) {
 	for i := range u.rules {
-		if u.rules[i].frozen() {
-			for _, key := range u.rules[i].keys {
-				sum = crc32.Update(sum, crc32.IEEETable, append([]byte(key), 0))
-			}
+		if !u.rules[i].frozen() {
+			continue
+		}
+		e := u.rules[i].field.Entry()
+		for _, text := range slices.Concat(u.rules[i].keys, []string{e.Value, e.Pattern, e.List}, e.Words) {
+			sum = crc32.Update(sum, crc32.IEEETable, append([]byte(text), 0))
 		}
 	}
 	return sum

@@ -127,3 +127,23 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 		t.Error("nothing was kept")
 	}
 }
+
+// What was frozen of a field whose values were held to something else then, text perhaps, is not told.
+func TestWhatWasFrozenUnderAnotherRegisterIsNotTold(t *testing.T) {
+	src := written("billing", "called_number = { form = \"e164\", because = \"t\" }\n")
+	facts := map[track.Fact]string{track.CallIDText: "id", track.CalledNumber: "+13035550142"}
+	f, _ := cpni.FieldOf("called_number")
+	e := f.Entry()
+	was := *e
+	e.Pattern = "^.*$"
+	frozen := boundPurpose(t, src).Freeze(nil, aCall(facts))
+	*e = was
+	for _, c := range []struct {
+		frozen []byte
+		want   string
+	}{{frozen, "null"}, {boundPurpose(t, src).Freeze(nil, aCall(facts)), `"+13035550142"`}} {
+		if _, got := minimised(t, boundPurpose(t, src), restored("billing", c.frozen, 0)); got["called_number"] != c.want {
+			t.Errorf("called_number = %s, want %s", got["called_number"], c.want)
+		}
+	}
+}
