@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"math/bits"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -39,11 +40,13 @@ type place struct {
 }
 
 // E164 returns user as + and digits. Parameters, post-dial digits (behind p, w, a comma or a semicolon) and visual
-// separators are cut. A number that begins with + must have a known country code and 7 to 15 digits in all; one
-// without is a number of region (ISO 3166 alpha-2, upper case), as dialled there. Without a region only 1 and a ten
-// digit number of the North American plan are taken, for every other form depends on who reads it. A phone-context
-// of a country code takes the place of region, and a longer one is put before the digits if that makes a number.
-// When ok is false, text is Anonymous or NonE164.
+// separators are cut. A number that begins with + must have a known country code and 7 to 15 digits in all, and be long
+// enough to be dialled from another area; a trunk prefix 0 behind the country code is cut where there is one, as in
+// +44(0)20. One without + is a number of region (ISO 3166 alpha-2, upper case), as dialled there; one that can be
+// dialled in its own area only, and a short code, are none. Without a region only 1 and a ten digit number of the North
+// American plan are taken, for every other form depends on who reads it. A phone-context of a country code takes the
+// place of region, and a longer one is put before the digits if that makes a number. When ok is false, text is Anonymous
+// or NonE164.
 func (n *Numbers) E164(user, region string) (text string, ok bool) {
 	if anonymous(user) {
 		return Anonymous, false
@@ -88,20 +91,47 @@ func plainDigits(dst []byte, user string) (digits []byte, plus bool) {
 	return dst, plus
 }
 
+// international returns digits, which begin with a country code, in E.164 form.
 func international(digits []byte) (string, bool) {
-	if len(digits) < 7 || len(digits) > 15 || countryCode(digits) == 0 {
+	cc := countryCode(digits)
+	if cc == 0 {
+		return NonE164, false
+	}
+	code, national := leading(digits, cc), digits[cc:]
+	if numbering.zero[code] && len(national) > 0 && national[0] == '0' {
+		national = national[1:]
+	}
+	if n := cc + len(national); n < shortest || n > 15 || !dialable(code, national) {
 		return NonE164, false
 	}
 	var buf [16]byte
-	buf[0] = '+'
-	return string(buf[:1+copy(buf[1:], digits)]), true
+	text := append(append(append(buf[:0], '+'), digits[:cc]...), national...)
+	return string(text), true
+}
+
+// shortest is the least number of digits of a number in E.164 form, the country code included.
+const shortest = 7
+
+// dialable reports whether national can be dialled from outside its area behind the country code. One that is longer
+// than any of that code is taken, for exchanges leave out what follows a whole number; in North America it is not.
+func dialable(code int, national []byte) bool {
+	switch lengths := numbering.lengths[code]; {
+	case len(national) == 0, numbering.zero[code] && national[0] == '0':
+		return false
+	case code == 1:
+		return len(national) == 10 && national[0] >= '2'
+	default:
+		return lengths>>len(national) == 0 || lengths>>len(national)&1 != 0
+	}
 }
 
 // A plan is what the first digits of a number tell without the library.
 type plan struct {
-	codes [1000]bool   // country codes
-	owner [1000]string // whose they are; "" for a shared one
-	areas [1000]string // country by area code of the North American plan
+	codes   [1000]bool   // country codes
+	owner   [1000]string // whose they are; "" for a shared one
+	areas   [1000]string // country by area code of the North American plan
+	lengths [1000]uint16 // by country code, nationalLengths: a bit for each
+	zero    [1000]bool   // by country code, trunkZero
 }
 
 var numbering = newPlan()
@@ -116,6 +146,19 @@ func newPlan() (p plan) {
 			at, _ := decimal([]byte(area), 999)
 			p.areas[at] = region
 		}
+	}
+	for lengths, codes := range nationalLengths {
+		for code := range strings.FieldsSeq(codes) {
+			at, _ := decimal([]byte(code), 999)
+			for length := range strings.FieldsSeq(lengths) {
+				n, _ := decimal([]byte(length), 15)
+				p.lengths[at] |= 1 << n
+			}
+		}
+	}
+	for code := range strings.FieldsSeq(trunkZero) {
+		at, _ := decimal([]byte(code), 999)
+		p.zero[at] = true
 	}
 	return p
 }
@@ -135,7 +178,7 @@ func countryCode[T string | []byte](digits T) int {
 }
 
 // leading returns the number that the first n of digits make.
-func leading(digits string, n int) (number int) {
+func leading[T string | []byte](digits T, n int) (number int) {
 	for i := range n {
 		number = number*10 + int(digits[i]-'0')
 	}
@@ -162,17 +205,36 @@ func (n *Numbers) fromNational(digits, region string) (string, bool) {
 	form := nationalForm{digits, region}
 	text, known := n.national[form]
 	if !known {
-		text = NonE164
-		number, err := phonenumbers.Parse(digits, region)
-		if err == nil && phonenumbers.IsPossibleNumber(number) {
-			text, _ = international([]byte(phonenumbers.Format(number, phonenumbers.E164)[1:]))
-		}
+		text = dialledIn(region, digits)
 		if len(n.national) >= MaxNumbers || n.national == nil {
 			n.forget()
 		}
 		n.national[form] = text
 	}
 	return text, text != NonE164
+}
+
+// dialledIn returns the number that is reached by dialling digits in region, NonE164 if none is, or one of the caller's
+// own area only.
+func dialledIn(region, digits string) string {
+	number, err := phonenumbers.Parse(digits, region)
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
+		return NonE164
+	}
+	if digits[0] != '+' && !phonenumbers.IsValidNumber(number) &&
+		(phonenumbers.IsValidShortNumberForRegion(number, region) || ofArea(region, digits, int(number.GetCountryCode()))) {
+		return NonE164
+	}
+	text, _ := international([]byte(phonenumbers.Format(number, phonenumbers.E164)[1:]))
+	return text
+}
+
+// ofArea reports whether digits, dialled without the trunk prefix of region, may be a number of the caller's own area:
+// where numbers have many lengths (Germany, Austria), theirs do not tell.
+func ofArea(region, digits string, code int) bool {
+	const many = 5
+	trunk := phonenumbers.GetNddPrefixForRegion(region, true)
+	return bits.OnesCount16(numbering.lengths[code]) >= many && trunk != "" && !strings.HasPrefix(digits, trunk)
 }
 
 func (n *Numbers) forget() {
@@ -271,74 +333,10 @@ func (n *Numbers) Area(e164 string) string {
 	return e164[:1+cc+n.place(e164).area]
 }
 
-// EmergencyService reports whether urn is that of an emergency service: urn:service:sos and those below it
-// (RFC 5031 section 4.2).
-func EmergencyService(urn string) bool {
-	const sos = "urn:service:sos"
-	return len(urn) >= len(sos) && strings.EqualFold(urn[:len(sos)], sos) && (len(urn) == len(sos) || urn[len(sos)] == '.')
-}
-
-// emergencyNumber reports whether digits, as dialled, are 911, 112 or 933 (the test of 911).
-func emergencyNumber(digits string) bool {
-	return digits == "911" || digits == "112" || digits == "933"
-}
-
-// Category returns a word of a closed list for what was dialled: emergency (911, 112, 933 and urn:service:sos),
-// toll_free, premium, shared_cost, other. e164 is what E164 made of dialled; "" without one.
-func (n *Numbers) Category(dialled, e164 string) string {
-	dialled, _, _ = strings.Cut(dialled, ";")
-	switch {
-	case emergencyNumber(dialled) || EmergencyService(dialled):
-		return "emergency"
-	}
-	digits, cc := split(e164)
-	switch {
-	case cc == 0:
-		return "other"
-	case northAmerican(digits):
-		return areaCategory(digits[1:4])
-	}
-	return n.place(e164).category
-}
-
-// areaCategory is the category of a number of the North American plan, by its area code.
-func areaCategory(area string) string {
-	switch area {
-	case "800", "833", "844", "855", "866", "877", "888":
-		return "toll_free"
-	case "900":
-		return "premium"
-	}
-	return "other"
-}
-
-// CallType returns emergency, toll_free, premium, international or toll. The last two need both numbers: toll is a
-// call inside one country. Which of those is local or on_net only a dial plan can tell, so neither is returned; "" is
-// unknown. caller and called are E.164 forms.
-func (n *Numbers) CallType(caller, dialled, called string) string {
-	switch c := n.Category(dialled, called); c {
-	case "emergency", "toll_free", "premium":
-		return c
-	}
-	from, to := n.Country(caller), n.Country(called)
-	switch {
-	case from == "" || to == "":
-		return ""
-	case from == to:
-		return "toll"
-	}
-	return "international"
-}
-
-// anonymous reports whether user stands for a caller who hides: RFC 3323 section 4.1.1.3 and usage of carriers.
-func anonymous(user string) bool {
-	if user == "" || user[0] < 'A' {
-		return false
-	}
-	for _, w := range [...]string{"anonymous", "restricted", "unavailable", "private", "unknown", "withheld"} {
-		if strings.EqualFold(user, w) {
-			return true
-		}
-	}
-	return false
+// NeedsRegion reports whether user could be a number, but only who knows where it is dialled can tell which: at least 7
+// digits without + and without the context of a country code.
+func NeedsRegion(user string) bool {
+	var buf [maxUser]byte
+	digits, plus := plainDigits(buf[:0], user)
+	return !plus && len(digits) >= shortest && !strings.Contains(user, PhoneContext+"+")
 }

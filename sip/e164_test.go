@@ -47,6 +47,57 @@ func TestNumbersComeInE164Form(t *testing.T) {
 		{"+442079460958", "US", "+442079460958"},
 		{"+390612345678", "", "+390612345678"},
 		{"0612345678", "IT", "+390612345678"},
+		{"5550111", "US", NonE164},
+		{"555-0111", "US", NonE164},
+		{"5550111", "", NonE164},
+		{"+15550111", "US", NonE164},
+		{"+1555", "", NonE164},
+		{"+10115550142", "", NonE164},
+		{"+130355501422", "", NonE164},
+		{"0000000000", "US", NonE164},
+		{"79460123", "GB", NonE164},
+		{"2079460958", "GB", "+442079460958"},
+		{"+4479460123", "", NonE164},
+		{"5551234", "IS", "+3545551234"},
+		{"+3545551234", "", "+3545551234"},
+		{"12345678", "DE", NonE164},
+		{"3012345678", "DE", "+493012345678"},
+		{"03012345678", "DE", "+493012345678"},
+		{"116117", "DE", NonE164},
+		{"110", "DE", NonE164},
+		{"10086", "CN", NonE164},
+		{"118500", "GB", NonE164},
+		{"+5550111", "", NonE164},
+		{"+44(0)2079460123", "", "+442079460123"},
+		{"+44 (0) 20 7946 0123", "", "+442079460123"},
+		{"+4402079460123", "", "+442079460123"},
+		{"+44002079460123", "", NonE164},
+		{"+440", "", NonE164},
+		{"00442079460123", "GB", "+442079460123"},
+		{"00440207946 0123", "DE", "+442079460123"},
+		{"0044(0)2079460123", "GB", "+442079460123"},
+		{"4402079460123", "GB", "+442079460123"},
+		{"442079460123", "GB", "+442079460123"},
+		{"011440207 9460123", "US", "+442079460123"},
+		{"+49(0)3012345678", "US", "+493012345678"},
+		{"+33(0)123456789", "", "+33123456789"},
+		{"+610212345678", "", "+61212345678"},
+		{"+39(0)612345678", "", "+390612345678"},
+		{"+2250102030405", "", "+2250102030405"},
+		{"+24101020304", "", "+24101020304"},
+		{"+78005551234", "", "+78005551234"},
+		{"+00442079460123", "GB", NonE164},
+		{"+02079460123", "GB", NonE164},
+		{"+911", "US", NonE164},
+		{"5550142;phone-context=+1303", "", "+13035550142"},
+		{"5550142;phone-context=+1", "US", NonE164},
+		{"02079460123;phone-context=+44", "US", "+442079460123"},
+		{"79460123;phone-context=+4420", "", "+442079460123"},
+		{"911;phone-context=+1", "", NonE164},
+		{"3035550142;ext=12", "US", "+13035550142"},
+		{"3035550142x12", "US", NonE164},
+		{"1800FLOWERS", "US", NonE164},
+		{"*673035550142", "US", NonE164},
 		{"911", "US", NonE164},
 		{"112", "DE", NonE164},
 		{"+999123456789", "", NonE164},
@@ -67,6 +118,63 @@ func TestNumbersComeInE164Form(t *testing.T) {
 		got, ok := n.E164(c.user, c.region)
 		if got != c.want || ok != strings.HasPrefix(c.want, "+") {
 			t.Errorf("%s in %q: got = %s %t, want %s", c.user, c.region, got, ok, c.want)
+		}
+	}
+}
+
+// TestLengthsAndTrunkPrefixesAreTheLibrarys derives both tables.
+func TestLengthsAndTrunkPrefixesAreTheLibrarys(t *testing.T) {
+	for text := range callingCodes {
+		code, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want uint16
+		for n, national := 1, uint64(1); n+len(text) <= 15; n, national = n+1, national*10 {
+			cc := int32(code)
+			number := &phonenumbers.PhoneNumber{CountryCode: &cc, NationalNumber: &national}
+			if phonenumbers.IsPossibleNumberWithReason(number) == phonenumbers.IS_POSSIBLE {
+				want |= 1 << n
+			}
+		}
+		if got := numbering.lengths[code]; got != want {
+			t.Errorf("+%s: lengths = %b, want %b", text, got, want)
+		}
+		region := phonenumbers.GetRegionCodeForCountryCode(code)
+		if got, want := numbering.zero[code], phonenumbers.GetNddPrefixForRegion(region, true) == "0"; got != want {
+			t.Errorf("+%s: trunk prefix 0 = %t, want %t", text, got, want)
+		}
+	}
+}
+
+// TestTrunkZeroIsCut writes the example number of every region as +CC(0) and +CC0: the 0 goes where it is the trunk
+// prefix, and a number without it stays as it is.
+func TestTrunkZeroIsCut(t *testing.T) {
+	var n Numbers
+	for region := range phonenumbers.GetSupportedRegions() {
+		number := phonenumbers.GetExampleNumber(region)
+		code, national := number.GetCountryCode(), phonenumbers.GetNationalSignificantNumber(number)
+		want := fmt.Sprintf("+%d%s", code, national)
+		if got, _ := n.E164(want, ""); got != want {
+			t.Errorf("%s: got = %s, want %s", region, got, want)
+		}
+		if phonenumbers.GetNddPrefixForRegion(region, true) != "0" {
+			continue
+		}
+		for _, form := range []string{"+%d(0)%s", "+%d0%s", "+%d (0) %s"} {
+			if got, ok := n.E164(fmt.Sprintf(form, code, national), ""); got != want || !ok {
+				t.Errorf("%s: %s gives %s, want %s", region, form, got, want)
+			}
+		}
+	}
+}
+
+func TestNumbersThatNeedARegion(t *testing.T) {
+	for user, want := range map[string]bool{"2025550111": true, "202-555-0111": true, "5550111": true,
+		"00442079460123": true, "4402079460123;x=y": true, "+12025550111": false, "1001": false, "911": false,
+		"alice": false, "": false, "5550142;phone-context=+1303": false, "anonymous": false} {
+		if got := NeedsRegion(user); got != want {
+			t.Errorf("%q: got = %t, want %t", user, got, want)
 		}
 	}
 }
@@ -137,6 +245,15 @@ func TestCategoriesAndTypesOfCalls(t *testing.T) {
 		{"112", "", "emergency", "emergency"},
 		{"933", "", "emergency", "emergency"},
 		{"urn:service:sos.fire", "", "emergency", "emergency"},
+		{"URN:service:SOS;cause=302", "", "emergency", "emergency"},
+		{"urn:service:sos.police;x=y", "", "emergency", "emergency"},
+		{"urn:service:sos?=q", "", "emergency", "emergency"},
+		{"urn:service:sosx", "", "other", ""},
+		{"+911", "", "emergency", "emergency"},
+		{"+112;phone-context=+49", "", "emergency", "emergency"},
+		{"9-1-1", "", "emergency", "emergency"},
+		{"++911", "", "other", ""},
+		{"1911", "", "other", ""},
 		{"urn:service:counseling", "", "other", ""},
 		{"18002345678", "+18002345678", "toll_free", "toll_free"},
 		{"19002345678", "+19002345678", "premium", "premium"},

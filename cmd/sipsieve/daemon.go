@@ -318,6 +318,7 @@ func (d *daemon) ledger() *ledger {
 	d.addStore(l)
 	l.Values.Misfits = d.records.Misfits()
 	l.Host = hostClock().ledger()
+	l.Numbers.NoRegion = d.records.NoRegion()
 	return l
 }
 

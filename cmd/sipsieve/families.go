@@ -71,6 +71,9 @@ var families = []family{
 		"options.*.unanswered options.*.evicted options.*.cut"},
 	{"options_waiting", "Transactions of OPTIONS that wait for a final response now.", "trunk", "options.*.waiting"},
 
+	{"numbers_without_region_total", "Numbers that are non_e164 because no region says where they are dialled.", "",
+		"numbers.no_region"},
+
 	{"excerpts_made_total", "Excerpts made.", "purpose", "excerpts.*.made"},
 	{"excerpts_put_total", "Excerpts made and not suppressed.", "purpose", "excerpts.*.put"},
 	{"excerpts_acknowledged_total", "Excerpts durable on the bus.", "purpose", "excerpts.*.acknowledged"},

@@ -27,6 +27,7 @@ type ledger struct {
 	Others        map[string]otherLedger   `json:"others"`  // messages that make no record, by trunk
 	Options       map[string]optionsLedger `json:"options"` // by trunk
 	Sources       map[string]sourceLedger  `json:"sources"` // by key in the configuration
+	Numbers       numberLedger             `json:"numbers"`
 	Excerpts      map[string]excerptLedger `json:"excerpts"`
 	Bus           busLedger                `json:"bus,omitzero"`    // of a daemon
 	Store         map[string]storeLedger   `json:"store,omitempty"` // of a daemon that keeps, by purpose
@@ -111,6 +112,11 @@ type deviceLedger struct {
 // A valueLedger says what was wrong with values before a purpose was shown them.
 type valueLedger struct {
 	Misfits uint64 `json:"misfits"` // dropped: not what the register says of their field, a fault of the product
+}
+
+// A numberLedger says which numbers of records are non_e164 for want of something that the configuration could say.
+type numberLedger struct {
+	NoRegion uint64 `json:"no_region"` // dialled without +, and neither the sensor nor the trunk has a region
 }
 
 type excerptLedger struct {

@@ -114,6 +114,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	l.addDomain(&c, setup.trunks)
 	tally.addTo(l)
 	l.Values.Misfits = setup.records.Misfits()
+	l.Numbers.NoRegion = setup.records.NoRegion()
 	return f.close(cmd, l, cut)
 }
 

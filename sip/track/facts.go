@@ -20,6 +20,7 @@ const (
 	DialedNumber
 	DialedHost
 	DialedService // the urn of an emergency or other service, RFC 5031
+	CalledService // likewise, of To: the Request-URI may have been retargeted
 	AssertedNumber
 	ClaimedNumber  // of Remote-Party-ID, then P-Preferred-Identity; may repeat
 	ClaimedPrivate // Remote-Party-ID asks that the number be withheld

@@ -10,6 +10,12 @@ import (
 // party appends the number and the host of From or To. Who calls from anonymous.invalid is anonymous, whatever the
 // user part is (RFC 3323 section 4.1.1.3).
 func (fs *Facts) party(v []byte, number, host Fact) {
+	if urn := urnOf(v); urn != nil {
+		if number == CalledNumber {
+			fs.append(CalledService, bytes.ToLower(urn[:min(len(urn), mostText)]))
+		}
+		return
+	}
 	a := fs.address(v, sip.ParseAddress)
 	user := dialled([]byte(a.User))
 	if number == CallerNumber && foldedEqual([]byte(a.Host), nobody) {
@@ -20,6 +26,18 @@ func (fs *Facts) party(v []byte, number, host Fact) {
 }
 
 const nobody = "anonymous.invalid"
+
+// urnOf returns the urn that the address v holds, nil if it holds another URI.
+func urnOf(v []byte) []byte {
+	uri, _, _ := bytes.Cut(v, []byte(";")) // without <> what follows is the header's
+	if _, angle := displayName(v); angle >= 0 {
+		uri, _, _ = bytes.Cut(v[angle+1:], []byte(">"))
+	}
+	if uri = bytes.TrimSpace(uri); len(uri) < len("urn:") || !foldedEqual(uri[:len("urn:")], "urn:") {
+		return nil
+	}
+	return uri
+}
 
 // callerParams appends what a URI of the caller's says besides the number.
 func (fs *Facts) callerParams(v []byte) {

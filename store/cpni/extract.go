@@ -116,7 +116,10 @@ func (in *inside) tel(user []byte) Value {
 	if len(user) == 0 {
 		return Value{}
 	}
-	n, _ := in.numbers.E164(string(user), in.region)
+	n, ok := in.numbers.E164(string(user), in.region)
+	if !ok && in.region == "" && sip.NeedsRegion(string(user)) {
+		in.reader.unplaced.Add(1)
+	}
 	return shaped(n)
 }
 

@@ -146,6 +146,37 @@ func TestPartiesAreReadFromEveryForm(t *testing.T) {
 	}
 }
 
+// TestNumbersThatNeedARegionAreCounted counts each field of a record that is non_e164 for want of a region.
+func TestNumbersThatNeedARegionAreCounted(t *testing.T) {
+	trunks, err := NewTrunks([]Trunk{{Name: "gb", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/32")},
+		Direction: Inbound, Region: "GB"}, {Name: "none", Direction: Inbound,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.11/32")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	national := "From: <sip:02079460123@example.net>;tag=a\nTo: <sip:2025550102@example.net>"
+	for _, c := range []struct {
+		region, from, headers string
+		want                  uint64
+	}{
+		{"", "192.0.2.12", national, 2}, {"", "192.0.2.11", national, 2}, {"", "192.0.2.10", national, 0},
+		{"US", "192.0.2.11", national, 0}, {"", "192.0.2.12", "", 0},
+		{"", "192.0.2.12", "From: <sip:1001@example.net>;tag=a\nTo: <sip:bob@example.net>", 0},
+	} {
+		x := NewReader(c.region)
+		x.Map(trunks)
+		r := x.Record(eventOf(t, sent{headers: c.headers, from: c.from}))
+		for range 2 { // a field is read once, however many purposes take it
+			shown(t, &r, "caller_number")
+			shown(t, &r, "called_number")
+			shown(t, &r, "destination_country")
+		}
+		if got := x.NoRegion(); got != c.want {
+			t.Errorf("region %q, from %s, %s: counted = %d, want %d", c.region, c.from, c.headers, got, c.want)
+		}
+	}
+}
+
 func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
 	for _, c := range []struct {
 		sent
@@ -156,6 +187,20 @@ func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
 		{sent{uri: "sip:933@example.net"}, "1", "emergency"},
 		{sent{uri: "urn:service:sos"}, "1", "emergency"},
 		{sent{uri: "URN:service:sos.police"}, "1", "emergency"},
+		{sent{uri: "urn:service:sos;cause=302"}, "1", "emergency"},
+		{sent{uri: "urn:service:sos.fire;x=y"}, "1", "emergency"},
+		{sent{uri: "sip:+911@example.net"}, "1", "emergency"},
+		{sent{uri: "tel:+112;phone-context=example.net"}, "1", "emergency"},
+		{sent{uri: "sip:9-1-1@example.net;user=phone"}, "1", "emergency"},
+		{sent{uri: "sip:+110@example.net"}, "1", "emergency"},
+		{sent{uri: "sip:+1911@example.net"}, "0", ""},
+		{sent{headers: "To: <urn:service:sos>"}, "1", ""},
+		{sent{headers: "To: \"SOS\" <URN:service:sos.police;x=y>"}, "1", ""},
+		{sent{headers: "To: urn:service:sos;x=y"}, "1", ""},
+		{sent{headers: "To: <urn:service:counseling>"}, "0", ""},
+		{sent{headers: "To: <sip:+911@example.net>"}, "1", ""},
+		{sent{headers: "To: <sip:urn@service.example.net>"}, "0", ""},
+		{sent{headers: "From: <urn:service:sos>;tag=a"}, "0", ""},
 		{sent{uri: "urn:service:counseling"}, "0", ""},
 		{sent{uri: "urn:service:soss"}, "0", ""},
 		{sent{uri: "sip:110@example.net"}, "1", "emergency"}, // on the operator's list

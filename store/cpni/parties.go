@@ -83,23 +83,24 @@ func dialed(in *inside) Value {
 	if in.first(track.DialedService) != nil {
 		v = shaped(sip.NonE164)
 	} else if user := in.first(track.DialedNumber); in.emergencyNumber(user) {
-		user, _, _ = bytes.Cut(user, []byte(";"))
-		v = shaped(string(user)) // a short code of everybody's, not a subscriber's number
+		v = shaped(sip.ShortCode(string(user))) // a short code of everybody's, not a subscriber's number
 	} else {
-		return in.tel(user)
+		v = in.tel(user)
 	}
-	if in.dialledEmergency() {
+	if v.Known() && in.dialledEmergency() {
 		v.category = "emergency"
 	}
 	return v
 }
 
-// emergency is whether help was called: by the service's urn, by a number of it as dialled, or by Priority.
+// emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what was
+// dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
 func (in *inside) emergency() bool {
 	return in.dialledEmergency() || in.first(track.PriorityEmergency) != nil ||
-		in.emergencyNumber(in.first(track.CalledNumber))
+		sip.EmergencyService(string(in.first(track.CalledService))) || in.emergencyNumber(in.first(track.CalledNumber))
 }
 
+// dialledEmergency is whether the Request-URI is that of an emergency service or number.
 func (in *inside) dialledEmergency() bool {
 	return sip.EmergencyService(string(in.first(track.DialedService))) ||
 		in.emergencyNumber(in.first(track.DialedNumber))
@@ -107,9 +108,8 @@ func (in *inside) dialledEmergency() bool {
 
 // emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
 func (in *inside) emergencyNumber(user []byte) bool {
-	number, _, _ := bytes.Cut(user, []byte(";"))
-	return len(number) > 0 &&
-		(in.numbers.Category(string(number), "") == "emergency" || slices.Contains(in.own, string(number)))
+	code := sip.ShortCode(string(user))
+	return code != "" && (in.numbers.Category(code, "") == "emergency" || slices.Contains(in.own, code))
 }
 
 func destinationCountry(in *inside) Value {

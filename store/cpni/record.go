@@ -67,6 +67,7 @@ type Reader struct {
 	points    map[string]bool
 	emergency []string
 	misfits   atomic.Uint64
+	unplaced  atomic.Uint64 // see NoRegion
 	in        inside
 }
 
@@ -87,6 +88,10 @@ func (x *Reader) Points(names []string) { x.points = set(names) }
 // Misfits returns how many values were dropped because they were not what the register says of their Field: each is a
 // fault of the product. It may be called by any goroutine.
 func (x *Reader) Misfits() uint64 { return x.misfits.Load() }
+
+// NoRegion returns how many numbers of Records are non_e164 because no region says where they are dialled. It may be
+// called by any goroutine.
+func (x *Reader) NoRegion() uint64 { return x.unplaced.Load() }
 
 // Emergency has x take numbers, as dialled, for emergency numbers besides 911, 112 and 933.
 func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
