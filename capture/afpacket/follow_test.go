@@ -95,7 +95,9 @@ func watchFar(t *testing.T, fanout int) *watched {
 	return w
 }
 
+// read checks that a source has handed over everything when it has no watermark any more.
 func (w *watched) read(s *Source) {
+	var down time.Time
 	for {
 		p, err := s.Next()
 		w.mu.Lock()
@@ -110,6 +112,12 @@ func (w *watched) read(s *Source) {
 				n = n*10 + int(digit-'0')
 			}
 			w.seen[n]++
+		}
+		if !p.Bare() && p.Time.Before(down) {
+			w.Errorf("a frame came %s after its source was left out of account", down.Sub(p.Time))
+		}
+		if _, ok := s.Watermark(); !ok {
+			down = time.Now()
 		}
 		if p.Missed == 0 && !p.MissedSince.IsZero() {
 			w.blind = append(w.blind, p.Time.Sub(p.MissedSince))
@@ -183,9 +191,6 @@ func (w *watched) removedAndMadeAnew(times int) *watched {
 		w.send()
 		ip(w.T, "link del far") // what was sent just before comes
 		w.await(Absent)
-		if _, ok := w.all[0].Watermark(); ok {
-			w.Error("a source whose interface is not there has a watermark")
-		}
 		w.makeAnew()
 		w.await(Up)
 		if n := promiscuity(w.T, "far"); n == "0" {

@@ -51,6 +51,7 @@ type reader struct {
 	loss    loss
 	step    time.Duration // of the wall clock, not told yet
 	away    time.Time     // since when the interface has shown nothing; zero while it is up
+	fell    time.Duration // when it ceased to be up, by the steady clock
 	blind   time.Time     // since when it had shown nothing before it came up, not told yet
 	mark    time.Time     // no frame with an earlier stamp follows
 	ending  error         // what ends it when the ring is empty; nil while more may come
@@ -127,7 +128,7 @@ func (r *reader) read(f *frame) error {
 	if r.loss.frames > 0 && (r.over != nil || r.drained()) {
 		f.news = r.loss.tell(r.last)
 	}
-	r.tell(f)
+	r.addNews(f)
 	return r.over
 }
 
@@ -208,7 +209,7 @@ func (r *reader) attend() {
 	}
 	switch now := r.State(); {
 	case now != Up && before == Up:
-		r.away = r.arrival
+		r.away, r.fell = r.arrival, r.steady
 	case now == Up && !r.away.IsZero():
 		r.blind, r.away = r.away, time.Time{}
 	}
@@ -246,15 +247,15 @@ func (r *reader) note(f *frame) {
 	if r.loss.over(r.ring.taken, r.last) {
 		f.news = r.loss.tell(r.last)
 	}
-	r.tell(f)
+	r.addNews(f)
 	r.last = f.time
 	if !f.time.After(r.arrival) {
 		r.advance(f.time)
 	}
 }
 
-// tell adds to f what is known of the clock and of the interface and was not told yet.
-func (r *reader) tell(f *frame) {
+// addNews adds to f a step of the clock and a time without the interface that no frame before has carried.
+func (r *reader) addNews(f *frame) {
 	f.news.step, r.step = r.step, 0
 	if r.blind.IsZero() || !f.time.After(r.blind) {
 		return // a frame that had come before
@@ -266,8 +267,10 @@ func (r *reader) tell(f *frame) {
 }
 
 // watermark returns the time before which no frame is stamped that follows. It is false for a reader that is over, or
-// whose interface is not up.
-func (r *reader) watermark() (time.Time, bool) { return r.mark, r.over == nil && r.State() == Up }
+// whose interface is not up and the last frames of which have been handed over.
+func (r *reader) watermark() (time.Time, bool) {
+	return r.mark, r.over == nil && (r.State() == Up || !r.drained() || r.steady-r.fell < r.lag())
+}
 
 // sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
 func (r *reader) sample() {

@@ -8,9 +8,9 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// A Source is one ring of one interface. It implements capture.Watermarked; Close, Stats and State may be
-// called from any goroutine, and so may Drops. A payload that Next returned stays valid until Next is called again, after Close too:
-// the ring is unmapped by the Next that returns an error, or by Close if Next was never called.
+// A Source is one ring of one interface. It implements capture.Watermarked; Close, Drops, Stats and State may be called
+// from any goroutine. A payload that Next returned stays valid until Next is called again, after Close too: the ring is
+// unmapped by the Next that returns an error, or by Close if Next was never called.
 type Source struct {
 	reader  *reader
 	counts  *capture.Counters
@@ -64,9 +64,9 @@ func newSource(c Config, member uint64) *Source {
 }
 
 // Next waits for the next packet. It returns io.EOF after Close. An interface that is down, was removed or is not there
-// yet is waited for; the error wraps ErrGone if nothing is left that could be bound to it. What a TCP stream still held is returned before the error,
-// and so is the news of a loss. If Ready has said that frames are at hand and no packet comes of them, a bare one does;
-// so it does when nothing came for capture.IdleEvery.
+// yet is waited for; the error wraps ErrGone if nothing is left that could be bound to it. What a TCP stream still held
+// is returned before the error, and so is the news of a loss. If Ready has said that frames are at hand and no packet
+// comes of them, a bare one is returned, and also when nothing came for capture.IdleEvery.
 func (s *Source) Next() (p capture.Packet, err error) {
 	promised := s.promised
 	s.promised = false

@@ -168,10 +168,8 @@ func (d *daemon) openSources() error {
 			continue
 		}
 		s, err := src.openLasting(uint64(i) << 56)
-		if err != nil && src.Type == "file" {
-			return d.wrong(key, "%w", err)
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+		if err != nil {
+			return d.notOpened(i, err)
 		}
 		if src.Type == "file" {
 			plan := d.plan(d.Shards, false)
@@ -201,6 +199,14 @@ func (d *daemon) openSources() error {
 		}
 	}
 	return afpacket.DropCapabilities()
+}
+
+// notOpened says why a source cannot be opened: a file that is named is input, what a wire lacks may come.
+func (d *daemon) notOpened(i int, err error) error {
+	if d.Source[i].Type == "file" {
+		return d.wrong(sourceKey(i), "%w", err)
+	}
+	return fmt.Errorf("%s: %w", sourceKey(i), err)
 }
 
 // run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.

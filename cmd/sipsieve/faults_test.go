@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,7 +23,8 @@ import (
 func (s *site) listensAt(t *testing.T, state, feed, address string) {
 	t.Helper()
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\n[keys]\ndemo = true\n"+
-		"[[source]]\ntype = \"hep\"\nlisten = [%q]\nallow = [\"10.0.0.0/8\"]\ninsecure = true\n[bus]\n[store]\ntype = \"sqlite\"\n"+
+		"[[source]]\ntype = \"hep\"\nlisten = [%q]\nallow = [\"10.0.0.0/8\"]\ninsecure = true\n"+
+		"[bus]\n[store]\ntype = \"sqlite\"\n"+
 		"[http]\nlisten = %q\nallow_remote = true\n", state, feed, address)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,18 +99,15 @@ func TestTakenPortsAreWaitedFor(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
-	for line, want := range map[string]int{"not listening, tried again": 1, "cannot be read": 1} {
-		if n := strings.Count(p.stderr.String(), line); n != want {
-			t.Errorf("%d times %q in the log, want %d:\n%s", n, line, want, p.stderr.String())
-		}
-	}
+	logs(t, p, map[string]int{"not listening, tried again": 1, "cannot be read": 1})
 }
 
 // reachable waits until the page answers 200.
 func reachable(t *testing.T, page string, inside ...string) {
 	t.Helper()
 	args := append(inside, "curl", "-sf", "--max-time", "5", page)
-	for limit := time.Now().Add(patience); exec.Command(args[0], args[1:]...).Run() != nil; time.Sleep(50 * time.Millisecond) {
+	for limit := time.Now().Add(patience); exec.Command(args[0], args[1:]...).Run() != nil; {
+		time.Sleep(50 * time.Millisecond)
 		if time.Now().After(limit) {
 			t.Fatalf("%s does not answer", page)
 		}
@@ -134,43 +133,27 @@ func TestAddressesThatAreNotThereYetAreWaitedFor(t *testing.T) {
 	}
 }
 
+// A fault keeps a daemon from starting until it is mended.
+type fault struct {
+	name    string
+	prepare func(t *testing.T, s *site) (mend func())
+	code    int
+	says    string
+}
+
+var faults = []fault{
+	{"the disk is full", fullDisk, exitFindings, "no space left"},
+	{"the state folder is read-only", readOnly, exitFindings, "read-only file system"},
+	{"the state folder is another's", otherDaemon, exitFindings, ""},
+	{"a key is wrong", withLines("nonsense = 1\n"), exitUsage, "nonsense"},
+	{"a capture file is not there", withLines("[[source]]\ntype = \"file\"\npath = \"/none\"\n"), exitUsage,
+		"no such file"},
+}
+
 // TestOnlyRefusedInputEndsWithTwo starts a daemon under faults that pass, and under some that do not.
 func TestOnlyRefusedInputEndsWithTwo(t *testing.T) {
 	need(t, "mount", "umount")
-	for _, c := range []struct {
-		name    string
-		prepare func(t *testing.T, s *site) (mend func())
-		code    int
-		says    string
-	}{
-		{"the disk is full", fullDisk, exitFindings, "no space left"},
-		{"the state folder is read-only", readOnly, exitFindings, "read-only file system"},
-		{"the state folder is another's", func(t *testing.T, s *site) func() {
-			other := s.start(t)
-			s.up(t)
-			return func() { other.stop(t, syscall.SIGTERM) }
-		}, exitFindings, ""},
-		{"a key is wrong", func(t *testing.T, s *site) func() {
-			text, err := os.ReadFile(s.config)
-			if err == nil {
-				err = os.WriteFile(s.config, append(text, "nonsense = 1\n"...), 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func() { _ = os.WriteFile(s.config, text, 0o600) }
-		}, exitUsage, "nonsense"},
-		{"a capture file is not there", func(t *testing.T, s *site) func() {
-			text, err := os.ReadFile(s.config)
-			if err == nil {
-				err = os.WriteFile(s.config, append(text, "[[source]]\ntype = \"file\"\npath = \"/none\"\n"...), 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func() { _ = os.WriteFile(s.config, text, 0o600) }
-		}, exitUsage, "no such file"},
-	} {
+	for _, c := range faults {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t, 1)
 			s.listensAt(t, filepath.Join(s.dir, "state"), "udp://127.0.0.1:0", "")
@@ -188,6 +171,27 @@ func TestOnlyRefusedInputEndsWithTwo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withLines adds lines to the configuration.
+func withLines(lines string) func(t *testing.T, s *site) (mend func()) {
+	return func(t *testing.T, s *site) func() {
+		text, err := os.ReadFile(s.config)
+		if err == nil {
+			err = os.WriteFile(s.config, append(slices.Clone(text), lines...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = os.WriteFile(s.config, text, 0o600) }
+	}
+}
+
+// otherDaemon has the state folder be in use.
+func otherDaemon(t *testing.T, s *site) (mend func()) {
+	other := s.start(t)
+	s.up(t)
+	return func() { other.stop(t, syscall.SIGTERM) }
 }
 
 // mounted mounts something on the state folder of s until the end of the test.

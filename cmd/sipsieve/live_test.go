@@ -229,11 +229,9 @@ func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 	link("del", "near")
 	s.awaits(t, "source.0: interface near is not there")
 	report := s.examined(t, "ip", "netns", "exec", namespace)
-	page := s.page(t, "/metrics")
-	for _, line := range []string{"sipsieve_source_up{source=\"source.0\"} 0", "sipsieve_source_up{source=\"source.1\"} 1"} {
-		if !strings.Contains(page, line) {
-			t.Errorf("metrics lack %s", line)
-		}
+	up0, up1 := "source_up{source=\"source.0\"} 0", "source_up{source=\"source.1\"} 1"
+	if page := s.page(t, "/metrics"); !strings.Contains(page, up0) || !strings.Contains(page, up1) {
+		t.Errorf("source_up is not 0 for the first and 1 for the second:\n%s", page)
 	}
 	if up := s.status(t).Sources; up[0].State != "interface near is not there" || up[1].State != stateReading {
 		t.Errorf("sources = %+v, want the first away and the second read", up)
@@ -252,16 +250,22 @@ func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
-	for line, want := range map[string]int{
+	logs(t, p, map[string]int{
 		"cannot be read": 2, "name=second": 2, "name=near": 2, "is read again": 2, "interface near is not there": 1,
-	} {
-		if n := strings.Count(p.stderr.String(), line); n != want {
-			t.Errorf("%d times %q in the log, want %d:\n%s", n, line, want, p.stderr.String())
-		}
-	}
+	})
 	l := finalLedger(t, p.stderr.String())
 	if l.Sources["source.0"].Downs == 0 || l.Sources["source.0"].Ring != 2*sent {
 		t.Errorf("ledger of source.0 = %+v, want %d frames and an interruption", l.Sources["source.0"], 2*sent)
+	}
+}
+
+// logs checks how often p has logged each of them.
+func logs(t *testing.T, p *process, want map[string]int) {
+	t.Helper()
+	for text, want := range want {
+		if n := strings.Count(p.stderr.String(), text); n != want {
+			t.Errorf("%d times %q in the log, want %d:\n%s", n, text, want, p.stderr.String())
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ var (
 	metricUp         = desc("source_up", "1 while the source can be read, or waits for a file.", "source")
 	metricLatency    = desc("options_latency_seconds", "From the first request to the final response.", "trunk")
 	metricLongest    = desc("options_latency_max_seconds", "The longest that a final response took.", "trunk")
-	metricClockError = desc("clock_max_error_seconds", "By how much the host's clock may be wrong, as the kernel says.", "")
+	metricClockError = desc("clock_max_error_seconds", "By how much the host's clock may be wrong.", "")
 	metricMessages   = desc("bus_messages", "Excerpts in the purpose's stream.", "purpose")
 	metricBytes      = desc("bus_bytes", "Bytes in the purpose's stream.", "purpose")
 	metricLimitBytes = desc("bus_limit_bytes", "Bytes that the purpose's stream may have.", "purpose")

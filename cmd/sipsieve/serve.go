@@ -45,7 +45,8 @@ type details struct {
 }
 
 func (d *daemon) details(l *ledger) details {
-	return details{TLSShare: l.tlsShare(), Late: l.Messages.Late, Lost: l.Packets.KernelDropped, Clock: hostClock().String()}
+	return details{TLSShare: l.tlsShare(), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
+		Clock: hostClock().String()}
 }
 
 // tlsShare returns which part of the payloads that were given is TLS or DTLS.
