@@ -22,8 +22,11 @@ type storeLedger struct {
 	Retried     uint64 `json:"retried"` // times that the store was unavailable or full
 }
 
-// addStore adds what bus and store have counted.
+// addStore adds what bus and store have counted, once there are any.
 func (d *daemon) addStore(l *ledger) {
+	if d.bus == nil {
+		return
+	}
 	n := d.bus.Traffic()
 	l.Bus = busLedger{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.Complaints}
 	var expired map[string]uint64
