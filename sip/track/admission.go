@@ -135,6 +135,10 @@ func (t *Tracker) forget(n uint32) {
 	t.unlink(n, d)
 	t.forgetHops(d)
 	t.forgetRepeats(d)
+	if d.guesses != 0 {
+		*t.guesses.at(d.guesses) = guesses{}
+		t.guesses.give(d.guesses)
+	}
 	*d = dialog{}
 	t.dialogs.give(n)
 }
@@ -160,8 +164,9 @@ func (t *Tracker) unlink(n uint32, d *dialog) {
 		return
 	}
 	heir := t.dialogs.at(d.next)
-	heir.hops, heir.repeatSet, heir.answers = d.hops, d.repeatSet, d.answers
-	d.hops, d.repeatSet = 0, 0
+	heir.hops, heir.origin, heir.repeatSet, heir.guesses = d.hops, d.origin, d.repeatSet, d.guesses
+	heir.answers = d.answers
+	d.hops, d.origin, d.repeatSet, d.guesses = 0, 0, 0, 0
 	t.markDirty(d.next)
 	for p := d.next; p != 0; p = t.dialogs.at(p).next {
 		t.dialogs.at(p).root = d.next

@@ -62,8 +62,8 @@ func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.reviewEnds(n, d)
 }
 
-// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is not
-// counted.
+// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
+// not counted.
 func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
 	root := t.dialogs.at(d.root)
 	h, near := t.passed(root, m), t.hops.at(root.hops)

@@ -76,10 +76,10 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
 	h := t.hops.at(d.hops)
 	if f := t.fork(h, p.fork); f != nil {
-		return &f.end
+		return &f.ends[p.side-Caller]
 	}
 	if h.forks == 0 || h.first.past && h.forks == 1 {
-		return &d.early
+		return &h.tagless[p.side-Caller]
 	}
 	return nil
 }
@@ -95,7 +95,6 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 			return
 		}
 		t.answeredUnseen(p, d)
-		t.moveEarlyBye(p, d)
 	}
 	b := &d.byes[p.side-Caller]
 	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq)
@@ -115,18 +114,11 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 	}
 }
 
-// moveEarlyBye makes a BYE that was taken for one before the answer one after it.
-func (t *Tracker) moveEarlyBye(p place, d *dialog) {
-	if e := t.earlyEnding(p, d); e != nil && e.at != 0 {
-		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
-		*e = ending{}
-	}
-}
-
-// byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier and
-// has no final response yet is waited for.
+// byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier
+// and has no final response yet is waited for.
 func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
-	if e.at < d.answer || d.ended.at != 0 && d.ended.at <= e.at && !(d.ended.unseen && d.ended.at == e.at) {
+	first := d.unended.at == e.at && d.unended.side == e.side // of two at one time
+	if e.at < d.answer || d.ended.at != 0 && (d.ended.at < e.at || d.ended.at == e.at && !d.ended.unseen && !first) {
 		return
 	}
 	d.ended = e
@@ -179,10 +171,10 @@ func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 	root := t.dialogs.at(d.root)
 	h := t.hops.at(root.hops)
-	early := &root.early
+	early := h.tagless
 	for i := range min(int(h.forks), maxForks) {
 		if f := t.fork(h, i); f.tag == shortTag(d.callee) {
-			early = &f.end
+			early = f.ends
 		}
 	}
 	if d.ended.at != 0 && d.ended.at < d.answer {
@@ -191,13 +183,16 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 	if d.unended.at < d.answer {
 		d.unended = ending{}
 	}
-	if e := *early; e.at != 0 && e.at >= d.answer {
-		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
-		if e.answered {
+	for _, e := range early {
+		switch {
+		case e.at == 0 || e.at < d.answer:
+			continue
+		case e.answered && (d.ended.at == 0 || e.at < d.ended.at):
 			d.ended = e
-		} else {
+		case !e.answered && (d.unended.at == 0 || e.at < d.unended.at):
 			d.unended = e
 		}
+		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
 	}
 	d.phase = confirmed
 	if d.ended.at != 0 || d.unended.at != 0 {
@@ -207,29 +202,56 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 }
 
 // of reports whether m is a response to g.
-func (g *guess) of(m *sip.Message) bool { return g.at != 0 && g.cseq == m.CSeq && g.method == m.Method }
+func (g *guess) of(m *sip.Message) bool {
+	return g != nil && g.at != 0 && g.cseq == m.CSeq && g.method == m.Method
+}
 
-// remember keeps a request whose dialog its 2xx must tell.
-func (d *dialog) remember(m *sip.Message, side Party) {
-	if m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update {
-		d.guesses[side-Caller] = guess{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, cause: reason(m), hold: offer(m)}
+// guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
+func (t *Tracker) guessFor(d *dialog, m *sip.Message, side Party) *guess {
+	if d.guesses == 0 {
+		return nil
 	}
+	g := &t.guesses.at(d.guesses)[side-Caller]
+	if m.Method == sip.Bye {
+		return &g[0]
+	}
+	return &g[1]
+}
+
+// remember keeps a request of d's call whose dialog its 2xx must tell.
+func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
+	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
+		return
+	}
+	if d.guesses == 0 {
+		d.guesses = t.guesses.take()
+	}
+	g, at := t.guessFor(d, m, side), m.Time.UnixNano()
+	if g.of(m) { // on another hop
+		g.at = min(g.at, at)
+		return
+	}
+	*g = guess{at: at, cseq: m.CSeq, method: m.Method, cause: reason(m), hold: offer(m)}
 }
 
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
 func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 	root := p.n
 	r := t.dialogs.at(root)
-	g := r.guesses[p.side-Caller]
+	g := t.guessFor(r, m, p.side)
 	seen := g.of(m)
 	ends := m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update
 	if m.Status < 200 || challenges(m.Status) || !ends {
 		return
 	}
+	var asked guess
 	if seen {
-		r.guesses[p.side-Caller] = guess{}
+		asked, *g = *g, guess{}
 	}
 	if m.Status >= 300 {
+		if m.Method != sip.Bye {
+			r.pending[p.side-Caller] = change{cseq: m.CSeq, method: m.Method}
+		}
 		t.counts.Orphans++
 		return
 	}
@@ -241,9 +263,12 @@ func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 		}
 		p.is, p.n = earlyOne, root
 	}
+	if r.heard |= heardResponse; seen {
+		r.heard |= heardRequest
+	}
 	d := t.dialogs.at(p.n)
 	if seen {
-		t.bring(p, d, g)
+		t.bring(p, d, asked)
 	}
 	if m.Method == sip.Bye {
 		t.byeResponse(p, d, m)
@@ -258,7 +283,10 @@ func (t *Tracker) bring(p place, d *dialog, g guess) {
 	case g.method != sip.Bye:
 		d.pending[p.side-Caller] = change{at: g.at, cseq: g.cseq, hold: g.hold, method: g.method, open: true}
 	case p.is == dialogue:
-		d.byes[p.side-Caller] = bye{at: g.at, cseq: g.cseq, cause: g.cause}
+		b := &d.byes[p.side-Caller]
+		if b.at == 0 || b.cseq != g.cseq || g.at < b.at {
+			*b = bye{at: g.at, cseq: g.cseq, cause: g.cause}
+		}
 	default:
 		if e := t.earlyEnding(p, d); e != nil && !e.answered {
 			*e = ending{at: g.at, cseq: g.cseq, cause: g.cause, side: p.side}

@@ -43,8 +43,8 @@ func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
 		return
 	}
 	c := &d.pending[p.side-Caller]
-	if c.cseq != m.CSeq || c.method != m.Method {
-		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true}
+	if c.cseq != m.CSeq || c.method != m.Method { // its request was not seen: the answer says what was agreed
+		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true, hold: offer(m)}
 	} else if !c.open {
 		return // on another hop
 	}
@@ -63,6 +63,11 @@ func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 	if p.is == earlyOne {
 		if d.answered() || d.phase == terminated && !d.undecided() {
 			return
+		}
+		if f := t.fork(t.hops.at(d.hops), p.fork); f != nil {
+			d.callee = uint64(f.tag)
+		} else {
+			d.callee = p.tag.short()
 		}
 		if d.updated = max(d.updated, at); c.method == sip.Invite || d.phase == terminated && d.provenByUpdate() {
 			t.answeredUnseen(p, d)
@@ -139,13 +144,10 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 		t.reopen(p.n, d, confirmed)
 	}
 	h := t.hops.at(d.hops)
-	if f := t.fork(h, p.fork); f != nil {
-		d.callee = uint64(f.tag)
-		t.answeredFork(h, p.fork, t.now)
-	} else {
-		d.callee = p.tag.short()
-		t.answeredFork(h, t.proveFork(h, p.tag), t.now)
+	if t.fork(h, p.fork) == nil && p.tag != (Key{}) {
+		p.fork = t.proveFork(h, p.tag)
 	}
+	t.answeredFork(h, p.fork, t.now)
 	d.accepted, d.code, d.phase = true, 0, confirmed
 	if d.refreshed = d.updated; d.refreshed == 0 {
 		d.refreshed = t.now

@@ -43,44 +43,48 @@ type dialog struct {
 	peer        [2]uint32        // the dialogs before and after it that source is counted for
 	root, next  uint32           // the dialog of the INVITE; the next answered fork of it
 	hops        uint32           // of the root: what its hops have shown, the caller's hop first
+	origin      uint32           // of the root: the hop that it is told from
 	repeatSet   uint32           // of the root: the messages that were seen
 	legs        [branches]uint32 // branches of the attempt's INVITEs on the caller's hop
 	pending     [2]change        // by side: the last re-INVITE or UPDATE
 	byes        [2]bye           // by side: the last BYE
-	guesses     [2]guess         // by side: a request inside the dialog whose tags are not all known
+	guesses     uint32           // of the root: requests whose tags are not all known
 
 	ended   ending // the earliest accepted BYE after the last sign of life
 	unended ending // the earliest other BYE after the last sign of life
-	early   ending // of a call whose forks are not known: an accepted BYE before any answer
+	early   ending // what earlyEnd was when the call was published as over
 
 	first, setup, progress, ring, answer, acked int64
 	cancelled, refusedAt, refreshed, lost, gone int64
 	updated, provisioned, holdSince, held       int64
-	drift, closed                               int64 // what the clock had been stepped by when it opened; when it was published as over
+	transferred                                 int64
+	drift                                       int64 // what the clock had been stepped by when it opened
+	closed                                      int64 // when it was published as over
 
-	cseq, expires                       uint32 // of the INVITE; of the session timer, seconds
-	cancelLeg, answerLeg                uint32
-	repeats, revision                   uint32
-	reinvites, holds, challenges        uint16
-	redirects, code, reuse              uint16
-	steps                               uint16  // of the clock when it opened
-	faults                              Missing // of what was seen; what was not seen is derived
-	flags                               CallFlags
-	phase                               phase
-	cause                               EndCause
-	known                               EndSource // how its end is known
-	heard                               uint8     // of heardRequest, heardResponse
-	ordinal                             uint8     // counts the answered forks of one INVITE
-	transfer, offered                   Transfer  // accepted; asked for by a REFER
-	cancelCause, finalCause             uint8     // Q.850, as Reason gives it
-	nlegs, legsDone, holding, vias      uint8
-	answers                             uint8 // of the INVITE, by forks
-	owed                                uint8 // revisions that may have been published before a restart
-	earlyMedia, byAck, refusedByAck     bool
-	retryable, downstream               bool // downstream: the answer is that of another hop
-	accepted, alone                     bool // the INVITE was; nothing but a BYE and its response was seen
-	inferred, counted, told, regathered bool // inferred: over by a timer; regathered: its Facts changed since it was saved
-	restored                            bool // taken up again after a restart: its texts and addresses are gone
+	cseq, expires                   uint32 // of the INVITE; of the session timer, seconds
+	cancelLeg, answerLeg            uint32
+	repeats, revision               uint32
+	reinvites, holds, challenges    uint16
+	redirects, code, reuse          uint16
+	steps                           uint16  // of the clock when it opened
+	faults                          Missing // of what was seen; what was not seen is derived
+	flags                           CallFlags
+	phase                           phase
+	cause                           EndCause
+	known                           EndSource // how its end is known
+	heard                           uint8     // of heardRequest, heardResponse
+	ordinal                         uint8     // counts the answered forks of one INVITE
+	transfer, offered               Transfer  // accepted; asked for by a REFER
+	cancelCause, finalCause         uint8     // Q.850, as Reason gives it
+	nlegs, legsDone, holding, vias  uint8
+	answers                         uint8 // of the INVITE, by forks
+	owed                            uint8 // revisions that may have been published before a restart
+	earlyMedia, byAck, refusedByAck bool
+	retryable, downstream           bool // downstream: the answer is that of another hop
+	accepted, alone                 bool // the INVITE was; nothing but a BYE and its response was seen
+	inferred, counted, told         bool // inferred: over by a timer
+	regathered                      bool // its Facts changed since it was saved
+	restored                        bool // taken up again after a restart: its texts and addresses are gone
 }
 
 // What was heard of a dialog.
@@ -123,6 +127,22 @@ type ending struct {
 
 	refused, challenged bool // before the answer
 }
+
+// endings are BYEs by side.
+type endings [2]ending
+
+// accepted returns the earliest of e that got a 2xx before the answer, nil without one.
+func (e *endings) accepted() (first *ending) {
+	for i := range e {
+		if e[i].answered && (first == nil || e[i].at < first.at) {
+			first = &e[i]
+		}
+	}
+	return first
+}
+
+// guesses are, by side, a BYE and another request.
+type guesses [2][2]guess
 
 // A guess is a request inside a dialog of which one tag is known, on a hop that has shown no dialog: its 2xx says
 // that it was one of this call.
@@ -178,5 +198,4 @@ func (d *dialog) attempt(cseq uint32) {
 	d.nlegs, d.legsDone, d.code = 0, 0, 0
 	d.refusedAt, d.acked, d.cancelled, d.updated = 0, 0, 0, 0
 	d.refusedByAck, d.finalCause, d.cancelCause = false, 0, 0
-	d.early = ending{}
 }

@@ -28,10 +28,11 @@ type packetMark struct {
 	stream uint32 // hash of the number of the byte stream; 0 without one
 }
 
-// seen reports whether m's packet was seen within the window, and remembers it.
-func (d *duplicates) seen(m *sip.Message) bool {
+// seen reports whether m's packet was seen within the window, and remembers it. The first packet time of all copies is
+// the message's: if m has an earlier one, until is the time that it was known with, else 0.
+func (d *duplicates) seen(m *sip.Message) (seen bool, until int64) {
 	if m.Mark == 0 {
-		return false
+		return false, 0
 	}
 	if d.ring == nil {
 		d.ring, d.head = make([]packetMark, 1, 256), make([]uint32, copies)
@@ -40,7 +41,10 @@ func (d *duplicates) seen(m *sip.Message) bool {
 	for n := d.head[slot]; n != 0 && d.next-n < copies; n = d.ring[n%copies].older {
 		e := &d.ring[n%copies]
 		if e.mark == m.Mark && (stream == 0 || e.stream != stream) && abs(at-e.at) < int64(copyWindow) {
-			return true
+			if at < e.at {
+				until, e.at = e.at, at
+			}
+			return true, until
 		}
 		if at-e.at > int64(time.Second) {
 			break // what is older is out of the window, whatever order the taps came in
@@ -54,7 +58,7 @@ func (d *duplicates) seen(m *sip.Message) bool {
 		d.ring[d.next%copies] = e
 	}
 	d.head[slot] = d.next
-	return false
+	return false, 0
 }
 
 // streamOf tells the byte streams of all sources apart: their numbers differ in the highest bits, or in the lowest.

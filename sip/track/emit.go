@@ -33,19 +33,23 @@ func (t *Tracker) interim(n uint32, at int64) {
 
 // call returns what is known of d at at. It owns its memory.
 func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
-	caller := t.callersHop(d)
+	caller, told := t.callersHop(d), t.toldHop(d)
 	c := &Call{
 		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),
 		Answer: d.wall(d.answer), Code: int(d.code), Missing: d.faults, Flags: d.flags, Transfer: d.transfer,
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
-		Forks: int(caller.forks - caller.proved), Reinvites: int(d.reinvites), Holds: int(d.holds), Held: time.Duration(d.heldUntil(d.gone)),
+		Forks: int(caller.forks - caller.proved), Reinvites: int(d.reinvites), Holds: int(d.holds),
+		Held:       time.Duration(d.heldUntil(d.gone)),
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
-		Flow: caller.hop.flow(), VLAN: caller.hop.vlan, Link: caller.hop.link,
-		Point: t.points[caller.hop.point], Origin: caller.hop.origin, Restored: d.restored,
+		Flow: told.flow(), VLAN: told.vlan, Link: told.link,
+		Point: t.points[told.point], Origin: told.origin, Restored: d.restored,
 		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0
+	}
+	if !d.answered() { // what was agreed before the answer is no change of the call
+		c.Reinvites, c.Holds, c.Held = 0, 0, 0
 	}
 	if out := t.leftOn(d); out != nil {
 		c.Onward, c.OnwardVLAN = out.hop.flow(), out.hop.vlan

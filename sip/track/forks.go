@@ -5,7 +5,7 @@ import "sipsieve/sip"
 // A fork is one To tag on a hop, of a provisional response but 100, of a 2xx, or of an ACK that proved an answer.
 type fork struct {
 	progress, ring, answered int64
-	end                      ending // a BYE before the answer
+	ends                     endings // BYEs before the answer
 	tag                      uint32
 	answer                   uint8  // counts those of the hop's forks that answered, from 1; 0 did not
 	repeats                  uint16 // messages with this tag that were sent again
@@ -145,19 +145,19 @@ func (t *Tracker) earlyEnd(root *dialog) *ending {
 	if h.forks > maxForks {
 		return nil
 	}
-	last := &root.early
+	last := h.tagless.accepted()
 	for i := range int(h.forks) {
 		f := t.fork(h, i)
-		switch e := &f.end; {
-		case f.past:
-		case !e.answered:
+		if f.past {
+			continue
+		}
+		e := f.ends.accepted()
+		if e == nil {
 			return nil
-		case e.at > last.at:
+		}
+		if last == nil || e.at > last.at {
 			last = e
 		}
-	}
-	if !last.answered {
-		return nil
 	}
 	return last
 }

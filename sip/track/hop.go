@@ -67,8 +67,8 @@ func (h *hop) joins(m *sip.Message) bool {
 	}
 	src, dst := m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()
 	if h.src == h.dst {
-		sport, dport := m.Flow.Src.Port(), m.Flow.Dst.Port()
-		return src == h.src && dst == h.src && (sport == h.sport && dport == h.dport || sport == h.dport && dport == h.sport)
+		a, b := m.Flow.Src.Port(), m.Flow.Dst.Port()
+		return src == h.src && dst == h.src && (a == h.sport && b == h.dport || a == h.dport && b == h.sport)
 	}
 	return src == h.src && dst == h.dst || src == h.dst && dst == h.src
 }

@@ -14,18 +14,20 @@ const (
 
 // hopFacts is what one hop of a call, an unordered pair of addresses, has shown.
 type hopFacts struct {
-	next    uint32
-	hop     hop   // as its first INVITE went; without one as the first message went
-	invited int64 // its first INVITE, 0 without one
-	cseq    uint32
-	legs    [hopLegs]uint32   // branches of the INVITEs with that CSeq
-	vias    [lowerVias]uint32 // the branches below them
-	final   finalResponse
-	open    uint8  // INVITEs with that CSeq that have no final response
-	forks   uint16 // To tags
-	proved  uint16 // of them, those that no response to the INVITE has shown
-	first   fork
-	forking uint32 // the other forks, once there are two
+	next      uint32
+	hop       hop               // as its first INVITE went; without one as the first message went
+	invited   int64             // its first INVITE of the last CSeq, 0 without one
+	cseq      uint32            // of the last INVITE or response to one
+	invitedAs uint32            // of the last INVITE
+	legs      [hopLegs]uint32   // branches of the INVITEs with that CSeq
+	vias      [lowerVias]uint32 // the branches below them
+	final     finalResponse
+	open      uint8  // INVITEs with that CSeq that have no final response
+	forks     uint16 // To tags
+	proved    uint16 // of them, those that no response to the INVITE has shown
+	first     fork
+	tagless   endings // BYEs before the answer to no fork that is known
+	forking   uint32  // the other forks, once there are two
 }
 
 // A finalResponse is the last final response on a hop to an INVITE that opens a dialog; a 2xx stays.
@@ -64,7 +66,7 @@ func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
 	h := t.hops.at(i)
 	h.hop = hopOf(m, t.point(m.Point))
 	if last == 0 {
-		root.hops = i
+		root.hops, root.origin = i, i
 	} else {
 		t.hops.at(last).next = i
 	}
@@ -73,6 +75,9 @@ func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
 
 // callersHop returns what the caller's hop of d's call has shown.
 func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.at(t.dialogs.at(d.root).hops) }
+
+// toldHop returns the hop that d's call is told from.
+func (t *Tracker) toldHop(d *dialog) *hop { return &t.hops.at(t.dialogs.at(d.root).origin).hop }
 
 // tookPart reports whether both ends of m's hop have been seen in root's call.
 func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
@@ -103,7 +108,7 @@ func (t *Tracker) forgetHops(root *dialog) {
 		t.hops.give(n)
 		n = next
 	}
-	root.hops = 0
+	root.hops, root.origin = 0, 0
 }
 
 // invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
@@ -116,10 +121,11 @@ func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
 	switch {
 	case h.invited == 0:
 		h.hop, h.invited = hopOf(m, h.hop.point), at
-	case at < h.invited:
+	case at < h.invited, m.CSeq > h.invitedAs:
 		h.invited = at
 	}
-	d.setup = min(d.setup, at)
+	h.invitedAs = max(h.invitedAs, m.CSeq)
+	d.first, d.setup = min(d.first, at), min(d.setup, at)
 	if h.addLeg(m.CSeq, leg(k)); m.CSeq == h.cseq {
 		h.vias = k.Vias
 		h.open = min(h.open+1, 100)
@@ -139,13 +145,16 @@ func (t *Tracker) firstHop(d *dialog) uint32 {
 		return d.hops
 	}
 	var room [mostHops]uint32
-	all := room[:0]
+	all, near, own := room[:0], t.hops.at(d.hops), false
 	for n := d.hops; n != 0; n = t.hops.at(n).next {
-		if t.hops.at(n).invited != 0 {
-			all = append(all, n)
+		h := t.hops.at(n)
+		if h.invited == 0 || h.invitedAs != d.cseq {
+			continue
 		}
+		all = append(all, n)
+		own = own || h.hop.src == near.hop.src || h.hop.precedes(&near.hop) || near.invitedAs == d.cseq
 	}
-	if len(all) == 0 {
+	if !own { // the caller's own INVITE of this CSeq was not seen
 		return d.hops
 	}
 	all = t.unfollowed(all, func(x, y *hopFacts) bool { return x.hop.precedes(&y.hop) })
@@ -209,27 +218,36 @@ func (h *hopFacts) hasLeg(l uint32) bool { return slices.Contains(h.legs[:], l) 
 // targets the one that answered d, else the last one tried. It is nil if only the caller's hop was seen.
 func (t *Tracker) leftOn(d *dialog) *hopFacts {
 	root := t.dialogs.at(d.root)
-	at, seen := root.hops, uint32(1)
-	for {
-		next, mark := uint32(0), uint32(0)
-		bit := uint32(2)
-		for n := t.hops.at(root.hops).next; n != 0; n = t.hops.at(n).next {
-			x, y := t.hops.at(at), t.hops.at(n)
-			if y.invited != 0 && seen&bit == 0 && (x.hop.precedes(&y.hop) || x.below(y) || at == root.hops && t.unlinked(root, y)) &&
-				(next == 0 || d.prefers(y, t.hops.at(next))) {
-				next, mark = n, bit
+	var room [mostHops]uint32
+	for passed := append(room[:0], root.origin); ; {
+		at, next := passed[len(passed)-1], uint32(0)
+		for n := root.hops; n != 0; n = t.hops.at(n).next {
+			if slices.Contains(passed, n) || !t.leadsOn(root, at, n) {
+				continue
 			}
-			bit <<= 1
+			if next == 0 || d.prefers(t.hops.at(n), t.hops.at(next)) {
+				next = n
+			}
 		}
-		if next == 0 {
-			break
+		switch {
+		case next != 0 && len(passed) < mostHops:
+			passed = append(passed, next)
+			continue
+		case at == root.origin:
+			return nil
 		}
-		at, seen = next, seen|mark
+		return t.hops.at(at)
 	}
-	if at == root.hops {
-		return nil
+}
+
+// leadsOn reports whether the INVITE of root's call went on from hop number x by y. A hop that follows none is taken to
+// follow the one that the call is told from.
+func (t *Tracker) leadsOn(root *dialog, x, y uint32) bool {
+	from, to := t.hops.at(x), t.hops.at(y)
+	if to.invited == 0 {
+		return false
 	}
-	return t.hops.at(at)
+	return from.hop.precedes(&to.hop) || from.below(to) || x == root.origin && t.unlinked(root, to)
 }
 
 // unlinked reports whether y follows no hop of root's that was seen: then it is taken to follow the caller's.
@@ -256,7 +274,8 @@ func (d *dialog) prefers(y, x *hopFacts) bool {
 	return y.invited > x.invited
 }
 
-// retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that.
+// retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
+// from the caller's hop of its first INVITE.
 func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
 	queue := d.row.in
 	if d.source != 0 {
@@ -274,8 +293,10 @@ func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
 	d.vias = m.Vias
 	d.nlegs, d.legsDone, d.legs[0] = 1, 0, h.legs[0]
 	d.cancelled, d.cancelCause = 0, 0
-	if h.hop.joins(m) {
-		t.regatherInvite(d, m)
+	if o := t.hops.at(d.origin); o.invitedAs == h.invitedAs || h.hop.precedes(&o.hop) {
+		if d.origin = first; h.hop.joins(m) {
+			t.regatherInvite(d, m)
+		}
 	}
 	t.takeFinal(n, d, h)
 }

@@ -35,6 +35,12 @@ func (k Key) with(o Key) Key {
 // anyTag returns what a call with Call-ID k is found by whatever its tags are.
 func (k Key) anyTag() Key { return k.with(Key{0: 1, 8: 1}) }
 
+// tagKey returns a Key whose short is tag.
+func tagKey(tag uint64) (k Key) {
+	binary.LittleEndian.PutUint64(k[:], tag)
+	return k
+}
+
 // short returns half of k, enough to tell the tags of one call apart.
 func (k Key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 

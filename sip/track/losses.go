@@ -39,11 +39,11 @@ func (t *Tracker) Missed(from, to time.Time) {
 	t.blind(w.from, w.to)
 }
 
-// correctBlinded tells again what was told before anybody said that frames had been lost.
-func (t *Tracker) correctBlinded() {
+// correctBlinded publishes again, at now, what was published before frames were said to have been lost.
+func (t *Tracker) correctBlinded(now int64) {
 	for _, n := range t.blinded {
 		t.counts.Corrected++
-		t.tell(t.dialogs.at(n), Correction, t.now)
+		t.tell(t.dialogs.at(n), Correction, now)
 	}
 	t.blinded = t.blinded[:0]
 }

@@ -88,7 +88,8 @@ func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
 	}
 	d.ended = ending{at: b.at, cseq: b.cseq, cause: b.cause, side: side, answered: true}
 	if other.status == 200 && other.at < b.at {
-		d.ended = ending{at: other.at, cseq: other.cseq, cause: other.cause, side: Callee + Caller - side, answered: true}
+		d.ended = ending{at: other.at, cseq: other.cseq, cause: other.cause, side: Callee + Caller - side,
+			answered: true}
 	}
 	d.accepted, d.alone = true, true
 	d.reuse = t.uses.next(d)

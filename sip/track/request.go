@@ -41,13 +41,20 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 		t.adoptDownstreamAnswer(p.n, t.dialogs.at(p.n)) {
 		p = t.inside(p.n, m, k, p.side)
 	}
+	if p.is == guessed {
+		d := t.dialogs.at(p.n)
+		if t.markDirty(p.n); t.repeated(d, m, k) {
+			t.countRepeat(d, k)
+		} else {
+			t.remember(d, m, p.side)
+		}
+		return
+	}
 	d, again := t.note(p.n, m, k, heardRequest)
 	if again {
 		return
 	}
 	switch {
-	case p.is == guessed:
-		t.dialogs.at(d.root).remember(m, p.side)
 	case m.Method == sip.Bye:
 		t.bye(p, d, m)
 	case m.Method == sip.Invite || m.Method == sip.Update:
@@ -131,11 +138,12 @@ func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 		}
 		fallthrough
 	default:
+		d, again := t.note(root, m, k, heardRequest)
 		if !known {
 			t.counts.Orphans++
 			return
 		}
-		if d, again := t.note(root, m, k, heardRequest); !again && (d.phase != terminated || d.undecided()) {
+		if !again && (d.phase != terminated || d.undecided()) {
 			t.answeredByACK(root, d, m, k)
 		}
 	}

@@ -16,7 +16,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 		t.responseUnconfirmed(root, m, k, side)
 	case d.alone || m.Method == sip.Cancel:
 		t.note(root, m, k, heardResponse)
-	case m.Method == sip.Invite && side == Caller && d.opens(m, k):
+	case m.Method == sip.Invite && side == Caller && t.opens(d, m, k):
 		return t.inviteResponse(root, m, k)
 	default:
 		t.responseInside(m, k, t.inside(root, m, k, side))
@@ -26,17 +26,18 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 
 // opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
 // the CSeq of the first INVITE if its sender is broken.
-func (d *dialog) opens(m *sip.Message, k Keys) bool {
+func (t *Tracker) opens(d *dialog, m *sip.Message, k Keys) bool {
 	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(leg(k)) < 0 {
 		return false
 	}
 	switch {
 	case m.CSeq <= d.cseq:
 		return true
-	case d.answered() || d.guesses[0].of(m):
+	case d.answered() || t.guessFor(d, m, Caller).of(m):
 		return false
 	}
-	return d.phase != calling || m.Status > 100 && m.Status < 300
+	return d.phase == awaitingRetry || d.phase == rejected || d.phase == terminated && !d.undecided() ||
+		d.phase == calling && m.Status > 100 && m.Status < 200
 }
 
 // responseInside takes note of a response to a request inside a dialog, which p says.
@@ -45,7 +46,10 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 	case foreign:
 		return
 	case guessed:
-		if _, again := t.note(p.n, m, k, heardResponse); !again {
+		d := t.dialogs.at(p.n)
+		if t.markDirty(p.n); t.repeated(d, m, k) {
+			t.countRepeat(d, k)
+		} else {
 			t.guessedResponse(p, m)
 		}
 		return
@@ -54,7 +58,7 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 	if again {
 		return
 	}
-	if g := &t.dialogs.at(d.root).guesses[p.side-Caller]; g.of(m) {
+	if g := t.guessFor(t.dialogs.at(d.root), m, p.side); g.of(m) {
 		t.bring(p, d, *g)
 		*g = guess{}
 	}
@@ -101,6 +105,9 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 	_, again := t.note(to, m, k, heardResponse)
 	d := t.dialogs.at(n)
 	provisional := m.Status > 100 && m.Status < 200
+	if m.CSeq < d.cseq && !again && challenges(m.Status) {
+		d.challenges++ // of the INVITE before, read late
+	}
 	if m.CSeq < d.cseq || again && !provisional || m.CSeq > d.cseq && !t.unseenAttempt(n, d, m) {
 		return true
 	}

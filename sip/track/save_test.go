@@ -23,6 +23,8 @@ var unsaved = map[string]string{
 	"next":       "a number of this Tracker",
 	"hops":       "a number of this Tracker; what it stands for is saved",
 	"repeatSet":  "a number of this Tracker; what it stands for is saved, in part",
+	"guesses":    "a number of this Tracker; what it stands for is saved",
+	"origin":     "a number of this Tracker; the hop that it stands for is marked",
 	"told":       "what is published is not saved",
 	"regathered": "of this Tracker's Changed",
 	"restored":   "set by Restore",
@@ -94,9 +96,12 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	}
 	for i := range in.passed {
 		h := &in.passed[i]
-		h.forks, h.others.n, h.first.end.side = 200, len(h.others.tags), Caller
+		h.forks, h.others.n = 200, len(h.others.tags)
+		for j := range h.tagless {
+			h.tagless[j].side, h.first.ends[j].side = Callee, Caller
+		}
 		for j := range h.others.forks {
-			h.others.forks[j].end.side = Network
+			h.others.forks[j].ends[0].side, h.others.forks[j].ends[1].side = Network, Caller
 		}
 		h.others.tags[0] = h.first.tag
 	}
@@ -109,12 +114,14 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	checkLeftOut(t, unsaved, differing("", reflect.ValueOf(&in.dialog).Elem(), reflect.ValueOf(&out.dialog).Elem()))
 	for i := range in.passed {
 		a, b := &in.passed[i], &out.passed[i]
-		checkLeftOut(t, unsavedOfAHop, differing("", reflect.ValueOf(&a.hopFacts).Elem(), reflect.ValueOf(&b.hopFacts).Elem()))
+		in, out := reflect.ValueOf(&a.hopFacts).Elem(), reflect.ValueOf(&b.hopFacts).Elem()
+		checkLeftOut(t, unsavedOfAHop, differing("", in, out))
 		if a.others != b.others {
 			t.Error("the forks of a hop are read back otherwise")
 		}
 	}
-	if !slices.Equal(in.seen, out.seen) || in.row != out.row || in.due != out.due || in.interim != out.interim || !out.head {
+	if in.asked != out.asked || !slices.Equal(in.seen, out.seen) || in.row != out.row || in.due != out.due ||
+		in.interim != out.interim || !out.head {
 		t.Error("what stands beside the dialog is read back otherwise")
 	}
 }
@@ -220,8 +227,8 @@ func withGap(c *Call, gap Missing) string {
 	return fmt.Sprint(say(&d), d.Facts.text)
 }
 
-// notSaved are stories of what is no call yet when the restart comes: a BYE or a re-INVITE of an unknown call that waits
-// for its 2xx.
+// notSaved are stories of what is no call yet when the restart comes: a BYE or a re-INVITE of an unknown call that
+// waits for its 2xx.
 var notSaved = []string{"only the BYE and its answer are seen", "a call is taken up after its ACK",
 	"a call is taken up at a re-INVITE"}
 

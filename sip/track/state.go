@@ -1,9 +1,6 @@
 package track
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "fmt"
 
 // stateVersion is raised with every change of what is written below, or of what a number in it means.
 const stateVersion = 2
@@ -17,6 +14,7 @@ type restored struct {
 	dialog
 	passed       []restoredHop
 	seen         []uint32 // prints of the last messages
+	asked        guesses
 	row          uint8
 	due, interim int64
 	head         bool
@@ -26,6 +24,7 @@ type restored struct {
 type restoredHop struct {
 	hopFacts
 	others forking
+	origin bool
 }
 
 // mostSeen bounds the messages that a state knows repeats by.
@@ -36,8 +35,11 @@ func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 	r := restored{dialog: *d, row: d.row.in, due: t.lapses.when(n), interim: t.interims.when(n), head: d.root == n}
 	root := t.dialogs.at(d.root)
 	r.answers = root.answers
+	if root.guesses != 0 {
+		r.asked = *t.guesses.at(root.guesses)
+	}
 	for i := root.hops; i != 0; i = t.hops.at(i).next {
-		h := restoredHop{hopFacts: *t.hops.at(i)}
+		h := restoredHop{hopFacts: *t.hops.at(i), origin: i == root.origin}
 		h.hop = t.saving.keyer.veil(h.hop)
 		if h.forking != 0 {
 			h.others = *t.forkings.at(h.forking)
@@ -66,6 +68,13 @@ func (t *Tracker) restoreHops(d *dialog, r *restored) {
 			*t.forkings.at(h.forking) = r.passed[i].others
 		}
 		*at, at = n, &h.next
+		if r.passed[i].origin || i == 0 {
+			d.origin = n
+		}
+	}
+	if r.asked != (guesses{}) {
+		d.guesses = t.guesses.take()
+		*t.guesses.at(d.guesses) = r.asked
 	}
 	for i := len(r.seen) - 1; i >= 0; i-- {
 		t.addPrint(d, r.seen[i], 0)
@@ -120,14 +129,6 @@ func (t *Tracker) restoreClock(state []byte) error {
 	return nil
 }
 
-// A coder writes values or reads them back: what is written and what is read cannot differ.
-type coder struct {
-	b       []byte // what was written, or what is left to be read
-	reading bool
-	wrong   bool
-	since   int64 // what instants are counted from
-}
-
 func (c *coder) clock(drift *int64, steps *uint16, lost *losses) {
 	c.version()
 	c.signed(drift)
@@ -152,7 +153,8 @@ func (c *coder) state(r *restored) {
 	c.signed(&r.first)
 	c.since = r.first
 	for _, t := range []*int64{&r.due, &r.interim, &r.setup, &r.progress, &r.ring, &r.answer, &r.acked, &r.cancelled,
-		&r.refusedAt, &r.refreshed, &r.lost, &r.gone, &r.updated, &r.provisioned, &r.holdSince, &r.closed} {
+		&r.refusedAt, &r.refreshed, &r.lost, &r.gone, &r.updated, &r.provisioned, &r.transferred, &r.holdSince,
+		&r.closed} {
 		c.instant(t)
 	}
 	c.signed(&r.held)
@@ -161,6 +163,10 @@ func (c *coder) state(r *restored) {
 	c.marks(&r.dialog)
 	c.changes(&r.dialog)
 	c.hops(r)
+	for i := range r.asked {
+		c.guess(&r.asked[i][0])
+		c.guess(&r.asked[i][1])
+	}
 	number(c, &r.row)
 }
 
@@ -193,6 +199,8 @@ func (c *coder) hop(h *restoredHop) {
 	c.ends(&h.hop)
 	c.instant(&h.invited)
 	number(c, &h.cseq)
+	number(c, &h.invitedAs)
+	c.flags(&h.origin)
 	for i := range h.legs {
 		number(c, &h.legs[i])
 	}
@@ -204,6 +212,8 @@ func (c *coder) hop(h *restoredHop) {
 	number(c, &h.final.code)
 	number(c, &h.final.cause)
 	number(c, &h.open)
+	c.ending(&h.tagless[0])
+	c.ending(&h.tagless[1])
 	number(c, &h.forks)
 	number(c, &h.proved)
 	if h.forks > 0 {
@@ -222,7 +232,8 @@ func (c *coder) fork(f *fork) {
 	number(c, &f.repeats)
 	c.instant(&f.answered)
 	c.flags(&f.past, &f.proof)
-	c.ending(&f.end)
+	c.ending(&f.ends[0])
+	c.ending(&f.ends[1])
 }
 
 func (c *coder) forks(f *forking) {
@@ -291,6 +302,14 @@ func (c *coder) marks(d *dialog) {
 	}
 }
 
+func (c *coder) guess(g *guess) {
+	c.instant(&g.at)
+	number(c, &g.cseq)
+	number(c, &g.method)
+	number(c, &g.cause)
+	number(c, &g.hold)
+}
+
 // changes writes what is under way inside a dialog.
 func (c *coder) changes(d *dialog) {
 	for i := range d.pending {
@@ -304,84 +323,8 @@ func (c *coder) changes(d *dialog) {
 		number(c, &b.cseq)
 		number(c, &b.status)
 		number(c, &b.cause)
-		g := &d.guesses[i]
-		c.instant(&g.at)
-		number(c, &g.cseq)
-		number(c, &g.method)
-		number(c, &g.cause)
-		number(c, &g.hold)
 	}
 	c.ending(&d.ended)
 	c.ending(&d.unended)
 	c.ending(&d.early)
-}
-
-func (c *coder) version() {
-	v := uint8(stateVersion)
-	number(c, &v)
-	c.wrong = c.wrong || v != stateVersion
-}
-
-// number writes *p, or reads it.
-func number[T ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, p *T) {
-	if !c.reading {
-		c.b = binary.AppendUvarint(c.b, uint64(*p))
-		return
-	}
-	v, n := binary.Uvarint(c.b)
-	if c.wrong = c.wrong || n <= 0 || uint64(T(v)) != v; c.wrong {
-		return
-	}
-	*p, c.b = T(v), c.b[n:]
-}
-
-func (c *coder) signed(p *int64) {
-	v := uint64(*p<<1) ^ uint64(*p>>63)
-	number(c, &v)
-	*p = int64(v>>1) ^ -int64(v&1)
-}
-
-// instant is signed for a time, which is near another one or unknown.
-func (c *coder) instant(p *int64) {
-	known := *p != 0
-	c.flags(&known)
-	if !known {
-		*p = 0
-		return
-	}
-	v := *p - c.since
-	c.signed(&v)
-	*p = v + c.since
-}
-
-func (c *coder) flags(ps ...*bool) {
-	var set uint8
-	for i, p := range ps {
-		if *p {
-			set |= 1 << i
-		}
-	}
-	number(c, &set)
-	for i, p := range ps {
-		*p = set&(1<<i) != 0
-	}
-}
-
-// hash is number for what is as long as a number can be.
-func (c *coder) hash(p *uint32) {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], *p)
-	c.fixed(b[:])
-	*p = binary.LittleEndian.Uint32(b[:])
-}
-
-func (c *coder) fixed(b []byte) {
-	switch {
-	case !c.reading:
-		c.b = append(c.b, b...)
-	case len(c.b) < len(b):
-		c.wrong = true
-	default:
-		c.b = c.b[copy(b, c.b):]
-	}
 }

@@ -35,12 +35,11 @@ func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
 	if !d.provenByUpdate() || t.earlyEnd(d) != nil {
 		return false
 	}
-	t.answeredUnseen(place{n: n, fork: t.onlyFork(d)}, d)
+	p := place{n: n, tag: tagKey(d.callee)}
+	p.fork, _ = t.knownFork(t.hops.at(d.hops), p.tag)
+	t.answeredUnseen(p, d)
 	return true
 }
-
-// onlyFork returns 0 if the caller's hop has shown a To tag, else -1.
-func (t *Tracker) onlyFork(d *dialog) int { return min(int(t.hops.at(d.hops).forks), 1) - 1 }
 
 // endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
 func (t *Tracker) endLinger(n uint32) {
@@ -133,11 +132,11 @@ func (t *Tracker) endOfFile(n uint32, d *dialog) {
 	if d.phase == terminated {
 		return // its answer closed it
 	}
-	d.retryable = d.phase == awaitingRetry
 	t.adoptDownstreamRefusal(d)
+	d.retryable = d.phase == awaitingRetry && (d.refusedAt == 0 || d.code < 400 || challenges(int(d.code)))
 	seen := t.endSeen(d)
 	t.conclude(d)
-	if !seen {
+	if !seen && (d.answered() || !d.told) {
 		d.cause, d.known, d.gone = EndCapture, CaptureEnd, 0
 	}
 	t.finish(d, t.now)
@@ -189,7 +188,7 @@ func (d *dialog) concludeAnswered() {
 	switch {
 	case e.at != 0:
 		d.cause, d.known, d.gone, d.inferred = EndNormal, Observed, e.at, false
-		if d.transfer != NoTransfer {
+		if d.transfer != NoTransfer && d.transferred <= e.at {
 			d.cause = EndTransfer
 		}
 	case d.lost != 0:

@@ -32,6 +32,7 @@ type Tracker struct {
 	forkings slab[forking]
 	hops     slab[hopFacts]
 	prints   slab[printBlock]
+	guesses  slab[guesses]
 	rows     queues
 	index    map[Key]uint32
 	lapses   deadlines
@@ -71,12 +72,14 @@ func (t *Tracker) Tell(s Stages) { t.stages = s | StagesOf(Stop) }
 // Observe takes note of m and appends to dst what m brought to an end. It keeps nothing of m's own memory.
 func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 	dst = t.Advance(dst, m.Time)
-	if t.copies.seen(m) {
-		t.counts.Duplicates++
-		return dst
-	}
 	before := len(dst)
 	t.events = dst
+	if seen, until := t.copies.seen(m); seen {
+		if t.counts.Duplicates++; until != 0 {
+			t.retime(m, k, until)
+		}
+		return t.tellWall(before)
+	}
 	kept := true
 	switch {
 	case m.Flags&sip.CSeqMismatch != 0:
@@ -97,27 +100,31 @@ func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 
 // Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
 func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
-	t.now = max(t.now, t.steady(now))
+	until := max(t.now, t.steady(now))
 	before := len(dst)
 	t.events = dst
-	t.correctBlinded()
-	for t.lapseNext() {
+	t.correctBlinded(until)
+	for t.nextTimer(until) {
 	}
+	t.now = until
 	t.sources.forget(t.now)
 	t.others.expire(t.now)
 	t.expire()
 	return t.tellWall(before)
 }
 
-// lapseNext does what is due first, and reports whether there was something.
-func (t *Tracker) lapseNext() bool {
-	n, at, ok := t.lapses.first(t.now)
-	talking, then, also := t.interims.first(t.now)
+// nextTimer does what is due first until then, at the time at which it was due, and reports whether there was
+// something.
+func (t *Tracker) nextTimer(until int64) bool {
+	n, at, ok := t.lapses.first(until)
+	talking, then, also := t.interims.first(until)
 	switch {
 	case also && (!ok || then < at):
+		t.now = max(t.now, then)
 		t.interims.drop(talking)
 		t.interim(talking, then)
 	case ok:
+		t.now = max(t.now, at)
 		t.lapses.drop(n)
 		t.onTimer(n, at)
 	}
@@ -129,7 +136,7 @@ func (t *Tracker) lapseNext() bool {
 func (t *Tracker) Finish(dst []Event) []Event {
 	before := len(dst)
 	t.events = dst
-	t.correctBlinded()
+	t.correctBlinded(t.now)
 	for n := uint32(1); n <= t.dialogs.used; n++ {
 		if d := t.dialogs.at(n); d.first != 0 && d.phase != terminated {
 			t.endOfFile(n, d)

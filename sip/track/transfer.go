@@ -18,11 +18,14 @@ func (t *Tracker) referred(d *dialog, m *sip.Message) {
 	switch {
 	case !final(m):
 	case d.offered == NoTransfer && m.Status < 300 && d.answered() && d.ended.at == 0: // the REFER was not seen
-		d.offered, d.transfer = Blind, Blind
+		d.offered, d.transfer, d.transferred = Blind, Blind, m.Time.UnixNano()
 		t.amend(d)
 	case d.offered == NoTransfer:
 	case m.Status < 300:
 		d.transfer = d.offered
+		if d.transferred == 0 {
+			d.transferred = m.Time.UnixNano()
+		}
 		t.showTransfer(d, m)
 		t.amend(d)
 	case d.transfer == NoTransfer:

@@ -126,7 +126,8 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 		p.is, p.fork = earlyOne, -1
 	case answers == 1:
 		p.is, p.fork = earlyOne, -1
-		if f.answer == 0 || f.answer == 1 && t.dialogs.at(only).before(f.answered) {
+		upstream := h.invited == 0 && h.forks == 1
+		if f.answer == 0 || f.answer == 1 && (upstream || t.dialogs.at(only).before(f.answered)) {
 			p.is, p.n = dialogue, only
 		}
 	case f.answer != 0 && t.answersOn(h) == answers:
