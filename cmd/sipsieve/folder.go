@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +65,12 @@ type folderCut struct {
 
 // openFolder returns the feed of a folder's files.
 func (d *daemon) openFolder(i int) (*feed, error) {
-	name := sourceKey(i)
+	name, file := sourceKey(i), d.Source[i].checkpointName()
+	for j := range i {
+		if o := &d.Source[j]; o.Type == "directory" && o.checkpointName() == file {
+			return nil, fmt.Errorf("the same files as %s", sourceKey(j))
+		}
+	}
 	dir, err := d.Source[i].openDir(filepath.Join(d.State, name+".read"))
 	if err != nil {
 		return nil, err
@@ -70,7 +78,7 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, since: pipeline.EndOfTime,
 		retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
-	if f.log, err = d.openLog(name+".checkpoint", true); err != nil {
+	if f.log, err = d.openLog(file, true); err != nil {
 		return nil, err
 	}
 	if err := f.remember(); err != nil {
@@ -79,6 +87,28 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	feed := newFeed(name, d.trunks, f.next)
 	feed.folder = f
 	return feed, nil
+}
+
+// checkpointName is the file of the checkpoint log of a folder in the state folder: it is the folder's wherever that
+// stands in the configuration.
+func (s *sourceConfig) checkpointName() string {
+	path, _ := filepath.Abs(s.Path)
+	h := sha256.Sum256([]byte(path + "\x00" + cmp.Or(s.Pattern, pcap.DefaultDirConfig().Pattern)))
+	return fmt.Sprintf("folder-%x.checkpoint", h[:8])
+}
+
+// dropLogs removes the checkpoint logs of folders that no source reads any more.
+func (d *daemon) dropLogs() error {
+	there, err := os.ReadDir(d.State)
+	for _, e := range there {
+		unused := !slices.ContainsFunc(d.Source, func(s sourceConfig) bool {
+			return s.Type == "directory" && s.checkpointName() == e.Name()
+		})
+		if ours, _ := filepath.Match("folder-*.checkpoint", e.Name()); ours && unused {
+			err = errors.Join(err, os.Remove(filepath.Join(d.State, e.Name())))
+		}
+	}
+	return err
 }
 
 // remember takes over what the checkpoint log says was read.

@@ -256,7 +256,8 @@ func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
 // read returns the names of the files that were read to their ends, by the checkpoint log.
 func (r *rotation) read(t *testing.T) (names []string) {
 	t.Helper()
-	file, err := os.ReadFile(filepath.Join(r.dir, "state", "source.0.checkpoint"))
+	source := sourceConfig{Path: r.folder}
+	file, err := os.ReadFile(filepath.Join(r.dir, "state", source.checkpointName()))
 	if err != nil {
 		t.Fatal(err)
 	}

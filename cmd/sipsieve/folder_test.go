@@ -176,3 +176,37 @@ func TestALongSilenceEndsAFolder(t *testing.T) {
 		}
 	})
 }
+
+// TestTheLogOfAFolderIsItsOwn moves a source in the configuration, takes one out, and names one twice.
+func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
+	s := demoSetup(t, "")
+	s.State = t.TempDir()
+	dirs := []sourceConfig{{Type: "directory", Path: t.TempDir()}, {Type: "directory", Path: t.TempDir()}}
+	logs := func(sources ...sourceConfig) (names []string, err error) {
+		s.Source = sources
+		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler), troubles: map[string]string{}}
+		if err := d.openJournal(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range sources {
+			if _, failed := d.openFolder(i); failed != nil {
+				err = failed
+			}
+		}
+		there, _ := filepath.Glob(filepath.Join(s.State, "folder-*.checkpoint"))
+		return there, err
+	}
+	both, err := logs(dirs...)
+	if len(both) != 2 || err != nil {
+		t.Fatalf("logs = %d, %v, want 2", len(both), err)
+	}
+	if moved, err := logs(dirs[1], dirs[0]); !slices.Equal(moved, both) || err != nil {
+		t.Errorf("logs = %v, %v, want the same two", moved, err)
+	}
+	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].checkpointName() || err != nil {
+		t.Errorf("logs = %d, %v, want that of the folder that is left", len(one), err)
+	}
+	if _, err := logs(dirs[0], dirs[0]); err == nil {
+		t.Error("a folder that is named twice: err = nil")
+	}
+}

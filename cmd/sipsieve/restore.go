@@ -15,8 +15,11 @@ import (
 // journalName is the file of the live calls' checkpoint log in the state folder.
 const journalName = "calls.journal"
 
-// openJournal opens the checkpoint log of live sources, if there are any.
+// openJournal opens the checkpoint log of live sources, if there are any, and removes those that nobody reads.
 func (d *daemon) openJournal() (err error) {
+	if err := d.dropLogs(); err != nil {
+		return err
+	}
 	live := slices.ContainsFunc(d.Source, func(s sourceConfig) bool { return s.Type == "interface" || s.Type == "hep" })
 	switch {
 	case live && d.Calls.Journal:
