@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -201,7 +202,7 @@ func undisturbed(t *testing.T, files [][]byte) *rotation {
 func (r *rotation) disturb(t *testing.T, random *rand.Rand, between func()) (kills int) {
 	t.Helper()
 	for r.put < len(r.files) {
-		r.grow(t, 2+random.IntN(7))
+		r.grow(t, 4+random.IntN(8))
 		p := r.start(t)
 		r.up(t)
 		time.Sleep(time.Duration(random.IntN(1200)) * time.Millisecond)
@@ -227,7 +228,7 @@ func (r *rotation) disturb(t *testing.T, random *rand.Rand, between func()) (kil
 // TestAFolderIsReadOnceWhateverKillsTheDaemon kills the daemon at random places of a folder that is rotated every two
 // seconds: every record of every purpose is there once, as without.
 func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
-	files := rotated(t, 150)
+	files := rotated(t, 90)
 	want := undisturbed(t, files).everyRecord(t)
 	r := newRotation(t, files)
 	kills := r.disturb(t, rand.New(rand.NewPCG(9, 59)), func() {})
@@ -238,7 +239,7 @@ func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
 // TestCallsOfFilesThatAreGoneGoOn has a ring that deletes what was read of it before the daemon starts again: the calls
 // come from the checkpoint log then, and their records are the same.
 func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
-	files := rotated(t, 60)
+	files := rotated(t, 30)
 	want := undisturbed(t, files).stored(t)
 	r := newRotation(t, files)
 	gone := 0
@@ -285,4 +286,39 @@ func (r *rotation) read(t *testing.T) (names []string) {
 		}
 	}
 	return names
+}
+
+// TestAFileThatGrowsIsReadAsOne appends to a file that has settled several times, anywhere in a frame, with restarts in
+// between: its calls are those of the whole file.
+func TestAFileThatGrowsIsReadAsOne(t *testing.T) {
+	r := newRotation(t, nil)
+	path := filepath.Join(r.folder, "long.pcap")
+	whole := pcapFile(t, capturetest.Corpus(40, 8))
+	write := func(b []byte) {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-time.Minute)
+		_, err = f.Write(b)
+		if err := errors.Join(err, f.Close(), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := r.start(t)
+	r.up(t)
+	for i, rest, random := 0, whole, rand.New(rand.NewPCG(4, 4)); len(rest) > 0; i++ {
+		n := min(len(rest), len(whole)/3+random.IntN(len(whole)/9))
+		write(rest[:n])
+		rest = rest[n:]
+		r.finished(t)
+		if i%2 == 0 {
+			p.stop(t, syscall.SIGKILL)
+			p = r.start(t)
+			r.up(t)
+		}
+	}
+	r.finished(t)
+	p.stop(t, syscall.SIGTERM)
+	same(t, r.stored(t), records(t, "replay", "--config", r.config, "--purpose", "billing", path))
 }
