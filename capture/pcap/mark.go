@@ -80,7 +80,7 @@ func begin(path string) (b beginning, err error) {
 		b.bytes = bytes.Clone(b.bytes)
 	}
 	if s, err := New("", bytes.NewReader(raw), DefaultConfig()); err == nil && s.readFrame(&s.coming) == nil {
-		b.first = s.coming.Time.UnixNano()
+		b.first = nanos(s.coming.Time)
 	}
 	return b, nil
 }

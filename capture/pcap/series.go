@@ -158,7 +158,7 @@ func (s *Series) earliest() (first *part, err error) {
 			return nil, err
 		}
 		i := slices.IndexFunc(s.coming, func(f *File) bool { return !s.again || s.isAgain(f) })
-		if i < 0 || first != nil && first.s.coming.Time.UnixNano() < s.coming[i].First {
+		if i < 0 || first != nil && nanos(first.s.coming.Time) < s.coming[i].First {
 			break
 		}
 		if err := s.open(i); err != nil {
@@ -253,7 +253,7 @@ func (s *Series) take(p *part) {
 			s.undated.Add(1)
 		}
 	}
-	p.Last = max(p.Last, r.Time.UnixNano())
+	p.Last = max(p.Last, nanos(r.Time))
 	p.taken()
 	p.Offset = max(p.Offset, p.begun)
 	s.touched[p.File] = true

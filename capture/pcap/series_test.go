@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,6 +145,46 @@ func TestACutLosesAndRepeatsNothing(t *testing.T) {
 	}
 }
 
+// TestACutOfFramesOutOfOrderLosesAndRepeatsNothing is the same with frames that lie within a second of their places, as
+// dumpcap writes those of several interfaces.
+func TestACutOfFramesOutOfOrderLosesAndRepeatsNothing(t *testing.T) {
+	frames := talk(t)
+	want := drain(t, newSeries(rotation(t, frames, 1)...), everything)
+	r := rand.New(rand.NewPCG(5, 8))
+	for i := range 4 * len(want) {
+		mixed := slices.Clone(frames)
+		late := map[time.Time]time.Duration{} // by which a frame is written behind its time; equal times stay in order
+		for _, f := range mixed {
+			late[f.Time] = time.Duration(r.Int64N(int64(900 * time.Millisecond)))
+		}
+		slices.SortStableFunc(mixed, func(a, b capturetest.Frame) int {
+			return a.Time.Add(late[a.Time]).Compare(b.Time.Add(late[b.Time]))
+		})
+		files := rotation(t, mixed, 1+r.IntN(4))
+		s := newSeries(files...)
+		got := drain(t, s, i%len(want))
+		if _, ok := s.Cut(); !ok {
+			continue
+		}
+		var before, after []*File
+		for _, f := range files {
+			next := *f
+			next.Held = slices.Clone(f.Held)
+			if f.Offset > 0 {
+				before = append(before, &next)
+			} else {
+				after = append(after, &next)
+			}
+		}
+		s = NewSeries(DefaultConfig())
+		s.Resume(time.Time{}, before...)
+		s.Add(time.Time{}, after...)
+		if got = append(got, drain(t, s, everything)...); !slices.Equal(got, want) {
+			t.Fatalf("cut %d: %d packets in all, want %d, or otherwise", i, len(got), len(want))
+		}
+	}
+}
+
 // TestAFileThatGrewIsReadOn appends frames to a file that was read, plain and compressed, and cut within a frame.
 func TestAFileThatGrewIsReadOn(t *testing.T) {
 	frame := firstFrame(t)
@@ -254,5 +295,33 @@ func TestAFileThatIsNoneIsReportedAndTheOthersAreRead(t *testing.T) {
 	}
 	if failed != 1 || !files[0].Whole || !files[2].Whole {
 		t.Errorf("errors = %d, want 1, and the others read", failed)
+	}
+}
+
+// TestAFileThatFailsInItsMiddleIsReadOnFromThere has a disk that refuses a file after any packet, and gives it later.
+func TestAFileThatFailsInItsMiddleIsReadOnFromThere(t *testing.T) {
+	frames := talk(t)
+	want := drain(t, newSeries(rotation(t, frames, 1)...), everything)
+	for most := range len(want) {
+		f := rotation(t, frames, 1)[0]
+		s := newSeries(f)
+		got := drain(t, s, most)
+		if len(s.parts) > 0 {
+			s.parts[0].ready, s.parts[0].ended = false, fmt.Errorf("pcap: read: %w", syscall.EIO)
+			var of *FileError
+			for of == nil {
+				p, err := s.Next()
+				switch errors.As(err, &of); {
+				case err == nil && !p.Bare():
+					got = append(got, said(&p))
+				case err != nil && (of == nil || of.File != f || !of.Passing() || f.Whole):
+					t.Fatalf("err = %v, whole = %v, want a passing one of the file", err, f.Whole)
+				}
+			}
+			s.Add(time.Time{}, f)
+		}
+		if got = append(got, drain(t, s, everything)...); !slices.Equal(got, want) || !f.Whole {
+			t.Fatalf("failed after %d packets: %d in all, want %d, or otherwise", most, len(got), len(want))
+		}
 	}
 }

@@ -156,11 +156,14 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 	plan := f.d.plan(f.d.Shards, false)
 	plan.Saves, plan.Eager = f.d.Calls.Journal, true
 	if f.begun {
+		s.base.Store(new(folderCounts))
 		return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
 	}
 	f.begun = true
 	s.series.Resume(f.since, f.again...)
-	s.again, s.but = s.series.Again(), map[track.Key]bool{}
+	if s.again, s.but = s.series.Again(), map[track.Key]bool{}; !s.again {
+		s.base.Store(new(folderCounts))
+	}
 	calls, err := f.saved(plan.Shards, s.but)
 	if err != nil {
 		return nil, nil, err

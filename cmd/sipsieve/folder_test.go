@@ -32,7 +32,9 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	f := &folder{d: d, key: "source.0", source: &s.Source[0], dir: dir, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
 	series := pcap.NewSeries(pcap.DefaultConfig())
-	return &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), heard: time.Now()}, said
+	source := &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), heard: time.Now()}
+	source.base.Store(new(folderCounts))
+	return source, said
 }
 
 // TestFolderThatIsGoneIsReportedOnce takes a folder away, brings it back and takes it away again.

@@ -23,12 +23,35 @@ type folderSource struct {
 	again   bool // what was returned last was given before the restart
 	but     map[track.Key]bool
 	looked  bool
-	base    atomic.Pointer[capture.Drops]
+	base    atomic.Pointer[folderCounts] // of what was given again; nil before all of that was
 	heard   time.Time // when something had come last, by the wall clock
 	given   bool      // something has been given
 	ending  bool
 	cuts    int
 	waiting time.Time // since when files that are still written have made others wait; the zero Time if they do not
+}
+
+// folderCounts are what a Series counts.
+type folderCounts struct {
+	drops                  capture.Drops
+	undated, late, strange uint64
+}
+
+// counted returns what has been counted, what was given again included.
+func (s *folderSource) counted() *folderCounts {
+	return &folderCounts{s.Source.Drops(), s.series.Undated(), s.series.Late(), s.series.Strays()}
+}
+
+// since returns what has been counted but of what was given again.
+func (s *folderSource) since() (c folderCounts) {
+	base := s.base.Load()
+	if base == nil {
+		return c
+	}
+	c = *s.counted()
+	c.drops.Sub(base.drops)
+	c.undated, c.late, c.strange = c.undated-base.undated, c.late-base.late, c.strange-base.strange
+	return c
 }
 
 const (
@@ -92,8 +115,7 @@ func (s *folderSource) took() {
 	s.given = true
 	if again := s.series.Again(); again != s.again {
 		if s.again = again; !again {
-			base := s.Source.Drops()
-			s.base.Store(&base)
+			s.base.Store(s.counted())
 		}
 	}
 }
@@ -104,19 +126,15 @@ func (s *folderSource) Ready() bool { return !s.folder.idle.Load() }
 // Again reports whether what Next returned last was given before the restart.
 func (s *folderSource) Again() bool { return s.series.Again() }
 
-// Drops returns what has been counted but of what was given again.
-func (s *folderSource) Drops() capture.Drops {
-	d := s.Source.Drops()
-	if base := s.base.Load(); base != nil {
-		d.Sub(*base)
-	} else if s.series.Again() {
-		return capture.Drops{}
-	}
-	return d
-}
+// Drops returns what has been counted but of what was given again, and so do Undated, Late and Strays of frames whose
+// times are not believed or come late.
+func (s *folderSource) Drops() capture.Drops { return s.since().drops }
 
-// Undated returns how many frames had no time of their own, or one that is not believed.
-func (s *folderSource) Undated() uint64 { return s.series.Undated() }
+func (s *folderSource) Undated() uint64 { return s.since().undated }
+
+func (s *folderSource) Late() uint64 { return s.since().late }
+
+func (s *folderSource) Strays() uint64 { return s.since().strange }
 
 // Cut returns how far the files have been read: a *folderPosition. It is false if nothing has changed since the last.
 func (s *folderSource) Cut() (any, bool) {
