@@ -24,8 +24,8 @@ type folderSource struct {
 	but     map[track.Key]bool
 	looked  bool
 	base    atomic.Pointer[folderCounts] // of what was given again; nil before all of that was
-	heard   time.Time // when something had come last, by the wall clock
-	given   bool      // something has been given
+	heard   time.Time                    // when something had come last, by the wall clock
+	given   bool                         // something has been given
 	ending  bool
 	cuts    int
 	waiting time.Time // since when files that are still written have made others wait; the zero Time if they do not
