@@ -45,7 +45,7 @@ const (
 
 // A lease is what a 2xx grants.
 type lease struct {
-	m       *sip.Message
+	*verdict
 	seconds uint32
 }
 
@@ -120,13 +120,13 @@ func (t *Tracker) bind(s *series, c contact, f Facts, l lease) bool {
 	b.identity = id
 	b.take(s)
 	b.text = t.bindings.texts.put(b.text, f.text)
-	b.since, b.granted, b.holds, b.held = l.m.Time.UnixNano(), l.seconds, true, true
+	b.since, b.granted, b.holds, b.held = l.at, l.seconds, true, true
 	leave(&t.bindings.idle, &t.bindings.slab, n)
 	t.bindings.lapses.set(n, b.end()+timer64T1)
 	switch {
 	case state != 0:
 		b.state = state
-		t.tellBinding(b, telling{at: b.since, certain: b.since, code: l.m.Status, series: s}, f)
+		t.tellBinding(b, telling{at: l.at, certain: l.certain, code: l.code, series: s}, f)
 	default:
 		b.refreshes++
 		if newAgent || b.since/day != b.day {
@@ -205,7 +205,7 @@ func (t *Tracker) dropIdle(n uint32) bool {
 
 // refused takes note of a REGISTER that failed, and tells if the one before did not. It reports false if a limit kept
 // it out.
-func (t *Tracker) refused(s *series, m *sip.Message, as RegistrationState) bool {
+func (t *Tracker) refused(s *series, v *verdict, state RegistrationState) bool {
 	shared, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
 	c, own, _ := nextContact(contacts)
 	f, id := t.joined(shared, own), s.identity(c)
@@ -217,17 +217,17 @@ func (t *Tracker) refused(s *series, m *sip.Message, as RegistrationState) bool 
 		b := t.bindings.slab.at(n)
 		b.identity = id
 	}
-	b, at := t.bindings.slab.at(n), m.Time.UnixNano()
+	b, at := t.bindings.slab.at(n), v.at
 	if !b.holds {
 		leave(&t.bindings.idle, &t.bindings.slab, n)
 		enqueue(&t.bindings.idle, &t.bindings.slab, n)
 		t.bindings.lapses.set(n, max(at+int64(t.limits.Ring), t.bindings.lapses.when(n)))
 	}
-	if b.state != as {
-		b.state = as
+	if b.state != state {
+		b.state = state
 		was := *b
 		b.take(s)
-		t.tellBinding(b, telling{at: at, certain: at, code: m.Status, series: s}, f)
+		t.tellBinding(b, telling{at: at, certain: v.certain, code: v.code, series: s}, f)
 		if was.holds {
 			b.hop, b.cseq, b.vias = was.hop, was.cseq, was.vias
 		}
@@ -237,20 +237,20 @@ func (t *Tracker) refused(s *series, m *sip.Message, as RegistrationState) bool 
 }
 
 // remove takes note of a contact that was taken back.
-func (t *Tracker) remove(s *series, c contact, f Facts, m *sip.Message) {
+func (t *Tracker) remove(s *series, c contact, f Facts, v *verdict) {
 	if n := t.bindings.find(s, s.identity(c)); n != 0 {
-		t.deregister(n, s, f, m)
+		t.deregister(n, s, f, v)
 	}
 }
 
 // removeAll takes note of Contact: *, which takes back all bindings at a registrar (RFC 3261 section 10.2.2).
-func (t *Tracker) removeAll(s *series, shared Facts, m *sip.Message) {
+func (t *Tracker) removeAll(s *series, shared Facts, v *verdict) {
 	for n := t.bindings.records[s.record].first; n != 0; {
 		b := t.bindings.slab.at(n)
 		next := b.next
 		if b.hop.dst == s.hop.dst {
 			own := contactIn(Facts{text: t.bindings.texts.get(b.text)})
-			t.deregister(n, s, t.joined(shared, own), m)
+			t.deregister(n, s, t.joined(shared, own), v)
 		}
 		n = next
 	}
@@ -265,12 +265,11 @@ func contactIn(fs Facts) (own Facts) {
 }
 
 // deregister forgets binding n, and tells if it held.
-func (t *Tracker) deregister(n uint32, s *series, f Facts, m *sip.Message) {
+func (t *Tracker) deregister(n uint32, s *series, f Facts, v *verdict) {
 	if b := t.bindings.slab.at(n); b.holds {
 		b.state, b.granted = Deregistered, 0
 		b.take(s)
-		at := m.Time.UnixNano()
-		t.tellBinding(b, telling{at: at, certain: at, code: m.Status, series: s}, f)
+		t.tellBinding(b, telling{at: v.at, certain: v.certain, code: v.code, series: s}, f)
 	}
 	t.forgetBinding(n)
 }

@@ -31,9 +31,21 @@ func readContact(a []byte) (c contact) {
 	}
 	c.flow, _ = sip.ParamOf(a, "reg-id")
 	if p, ok := sip.ParamOf(a, "expires"); ok {
-		c.expires, c.told = seconds(p), true
+		c.expires, c.told = expiry(p), true
 	}
 	return c
+}
+
+// malformedExpiry takes the place of an expiry that cannot be read, in seconds (RFC 3261 section 20.19).
+const malformedExpiry = 3600
+
+// expiry reads the seconds of Expires, or of the parameter of that name: any value below 2^32.
+func expiry(v []byte) uint32 {
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(v)), 10, 32)
+	if err != nil {
+		return malformedExpiry
+	}
+	return uint32(n)
 }
 
 // contactURI takes a URI apart.
@@ -93,8 +105,9 @@ func nextContact(contacts []byte) (c contact, own Facts, rest []byte) {
 			if len(t) < len(contacts) {
 				return c, own, t
 			}
-			c.told = v[0] != '-'
-			c.expires = seconds(v)
+			if c.told = v[0] != '-'; c.told {
+				c.expires = expiry(v)
+			}
 		case ContactUser:
 			c.user = v
 		case ContactHost:
@@ -151,7 +164,7 @@ func granted(m *sip.Message, c contact, otherwise uint32) uint32 {
 		return best.expires
 	}
 	if v := m.Value(sip.Expires); v != nil {
-		return seconds(v)
+		return expiry(v)
 	}
 	return otherwise
 }

@@ -2,6 +2,7 @@ package track
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ type bindings struct {
 	calls   map[Key]uint32 // series by address-of-record and Call-ID
 	recent  queue          // series, the one that was heard of longest ago first
 	sources map[[16]byte]uint32
+	far     map[uint32]verdict // by series: the first final response on another hop than the REGISTER's
 	slab    slab[binding]
 	records map[Key]record
 	lapses  deadlines
@@ -23,7 +25,8 @@ type bindings struct {
 }
 
 func newBindings() bindings {
-	return bindings{calls: make(map[Key]uint32), sources: make(map[[16]byte]uint32), records: make(map[Key]record)}
+	return bindings{calls: make(map[Key]uint32), sources: make(map[[16]byte]uint32), far: make(map[uint32]verdict),
+		records: make(map[Key]record)}
 }
 
 // A series is the REGISTERs of one user agent for one address-of-record under one Call-ID (RFC 3261 section 10.2.4
@@ -68,7 +71,11 @@ func (t *Tracker) register(m *sip.Message, k Keys) bool {
 		}
 	}
 	s := t.bindings.series.at(n)
-	if s.repeated(print(m, k)) {
+	p := print(m, k)
+	if !s.hop.carries(m) { // what goes on to a further hop is no repeat
+		p = ^p
+	}
+	if s.repeated(p) {
 		t.counts.Retransmissions++
 		return true
 	}
@@ -77,15 +84,85 @@ func (t *Tracker) register(m *sip.Message, k Keys) bool {
 	enqueue(&t.bindings.recent, &t.bindings.series, n)
 	if m.Request() {
 		if m.CSeq > s.cseq { // the same on a further hop is no other REGISTER
+			t.adoptFar(n, m.Time.UnixNano())
 			t.registerRequest(s, m)
 		}
 		return true
 	}
 	if m.Status >= 200 && m.CSeq == s.cseq && s.pending {
-		s.pending = false
-		return t.registerFinal(s, m)
+		return t.finalResponse(n, m)
 	}
 	return true
+}
+
+// A verdict is what the final response to a REGISTER says.
+type verdict struct {
+	at, certain int64 // when it was seen; when it was known that it decides
+	code        int
+	stale       bool                 // the challenge only asks for a new nonce
+	grants      [mostContacts]uint32 // of a 2xx: the seconds of each contact of the REGISTER
+}
+
+// finalResponse takes note of the final response m to the REGISTER of series n. The one on the hop of the REGISTER that
+// was seen first decides: a proxy may grant its client other times than the registrar grants the proxy. One on another
+// hop is kept until that comes. It reports false if a limit kept it out.
+func (t *Tracker) finalResponse(n uint32, m *sip.Message) bool {
+	b := &t.bindings
+	s := b.series.at(n)
+	v := t.readFinal(s, m)
+	if !s.hop.carries(m) {
+		if _, known := b.far[n]; !known {
+			b.far[n] = v
+		}
+		return true
+	}
+	delete(b.far, n)
+	s.pending = false
+	return t.registerFinal(s, &v)
+}
+
+// adoptFar takes the final response on another hop for that of the REGISTER of series n, whose own was not seen until
+// then.
+func (t *Tracker) adoptFar(n uint32, then int64) {
+	v, ok := t.bindings.far[n]
+	if !ok {
+		return
+	}
+	delete(t.bindings.far, n)
+	s := t.bindings.series.at(n)
+	s.pending, v.certain = false, max(v.at, then)
+	t.registerFinal(s, &v)
+}
+
+// adoptEveryFar does so for all series: no message follows.
+func (t *Tracker) adoptEveryFar() {
+	for _, n := range slices.Sorted(maps.Keys(t.bindings.far)) {
+		t.adoptFar(n, t.now)
+	}
+}
+
+// readFinal reads the final response m to the last REGISTER of s.
+func (t *Tracker) readFinal(s *series, m *sip.Message) verdict {
+	at := m.Time.UnixNano()
+	v := verdict{at: at, certain: at, code: m.Status, stale: stale(m)}
+	if m.Status >= 300 {
+		return v
+	}
+	_, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
+	for i := 0; len(contacts) > 0; i++ {
+		c, _, rest := nextContact(contacts)
+		contacts = rest
+		v.grants[i] = granted(m, c, s.askedFor(c))
+	}
+	return v
+}
+
+// askedFor returns the seconds that the REGISTER asked for c.
+func (s *series) askedFor(c contact) uint32 {
+	if c.told {
+		return c.expires
+	}
+	return s.asked
 }
 
 func (s *series) repeated(p uint32) bool {
@@ -121,6 +198,7 @@ func (t *Tracker) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 func (b *bindings) forgetSeries(n uint32) {
 	s := b.series.at(n)
 	leave(&b.recent, &b.series, n)
+	delete(b.far, n)
 	delete(b.calls, s.index)
 	b.settle(s)
 	b.texts.give(s.text)
@@ -144,7 +222,7 @@ func (t *Tracker) registerRequest(s *series, m *sip.Message) {
 	t.rehop(s, m)
 	s.asked = 3600 // RFC 3261 section 10.2.1.1 leaves it to the registrar: its usual default
 	if v := m.Value(sip.Expires); v != nil {
-		s.asked = seconds(v)
+		s.asked = expiry(v)
 	}
 	s.credentials = m.Value(sip.Authorization) != nil || m.Value(sip.ProxyAuthorization) != nil
 	f := t.start()
@@ -188,51 +266,45 @@ func (t *Tracker) gatherContacts(s *series, f *Facts, m *sip.Message) {
 	}
 }
 
-// registerFinal takes note of the final response to a REGISTER. It reports false if a limit kept it out.
-func (t *Tracker) registerFinal(s *series, m *sip.Message) bool {
-	at := m.Time.UnixNano()
+// registerFinal takes note of the final response v to a REGISTER. It reports false if a limit kept it out.
+func (t *Tracker) registerFinal(s *series, v *verdict) bool {
 	switch {
-	case m.Status == 401 || m.Status == 407:
+	case v.code == 401 || v.code == 407:
 		s.challenges++
-		again := s.challenged != 0 && at-s.challenged < int64(t.limits.Ring)
-		s.challenged = at
-		if s.credentials && again && !stale(m) {
-			return t.refused(s, m, RegistrationAuthFailed)
+		again := s.challenged != 0 && v.at-s.challenged < int64(t.limits.Ring)
+		s.challenged = v.at
+		if s.credentials && again && !v.stale {
+			return t.refused(s, v, RegistrationAuthFailed)
 		}
-	case m.Status < 300:
+	case v.code < 300:
 		t.bindings.settle(s)
-		kept := t.accept(s, m)
+		kept := t.accept(s, v)
 		s.challenged, s.challenges, s.repeats = 0, 0, 0
 		return kept
-	case m.Status >= 400 && m.Status != 423: // 423 asks for a longer time, and gets it (RFC 3261 section 10.3)
-		return t.refused(s, m, RegistrationRejected)
+	case v.code >= 400 && v.code != 423: // 423 asks for a longer time, and gets it (RFC 3261 section 10.3)
+		return t.refused(s, v, RegistrationRejected)
 	}
 	return true
 }
 
-// accept takes note of a 2xx. A REGISTER without Contact only asks which bindings there are.
-func (t *Tracker) accept(s *series, m *sip.Message) bool {
+// accept takes note of the 2xx v. A REGISTER without Contact only asks which bindings there are.
+func (t *Tracker) accept(s *series, v *verdict) bool {
 	shared, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
 	if s.all {
 		if s.asked == 0 {
-			t.removeAll(s, shared, m)
+			t.removeAll(s, shared, v)
 		}
 		return true
 	}
 	kept := true
-	for len(contacts) > 0 {
+	for i := 0; len(contacts) > 0; i++ {
 		c, own, rest := nextContact(contacts)
 		contacts = rest
-		asked := s.asked
-		if c.told {
-			asked = c.expires
-		}
-		seconds := granted(m, c, asked)
-		if asked == 0 || seconds == 0 {
-			t.remove(s, c, t.joined(shared, own), m)
+		if s.askedFor(c) == 0 || v.grants[i] == 0 {
+			t.remove(s, c, t.joined(shared, own), v)
 			continue
 		}
-		kept = t.bind(s, c, t.joined(shared, own), lease{m, seconds}) && kept
+		kept = t.bind(s, c, t.joined(shared, own), lease{v, v.grants[i]}) && kept
 	}
 	return kept
 }
@@ -254,6 +326,7 @@ func stale(m *sip.Message) bool {
 func (t *Tracker) expire() {
 	b := &t.bindings
 	for n := b.recent.head; n != 0 && b.series.at(n).at+seriesWait <= t.now; n = b.recent.head {
+		t.adoptFar(n, b.series.at(n).at+seriesWait)
 		b.forgetSeries(n)
 	}
 	for n, at, ok := b.lapses.due(t.now); ok; n, at, ok = b.lapses.due(t.now) {

@@ -147,6 +147,7 @@ func (t *Tracker) Finish(dst []Event) []Event {
 			t.forget(n)
 		}
 	}
+	t.adoptEveryFar()
 	t.sources, t.bindings = newSources(), newBindings()
 	t.others.finish()
 	return t.tellWall(before)
