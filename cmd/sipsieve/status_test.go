@@ -96,6 +96,22 @@ func TestReadyzSaysEachReason(t *testing.T) {
 	}
 }
 
+// TestReadyzGivesDetails has a daemon that has seen some TLS.
+func TestReadyzGivesDetails(t *testing.T) {
+	d := daemonOf(t, fileSource(ladderFile(t, storm)))
+	d.feeds[0].past.Packets.Passed = 8
+	d.feeds[0].past.Packets.Refused.add("opaque", 2)
+	d.feeds[0].past.Messages.Late = 3
+	_, body := get(t, d, "/readyz")
+	var answer struct{ Details details }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if got := answer.Details; got.TLSShare != 0.25 || got.Late != 3 || got.Clock == "" {
+		t.Errorf("details = %+v, want a share of 0.25, 3 late, and the clock", got)
+	}
+}
+
 func TestFileThatEndsLeavesTheDaemonReady(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm)))
 	ctx, stop := withStop(t)

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/hep"
+)
+
+// awaitSeen calls Next until s has seen n packets.
+func awaitSeen(t *testing.T, s *reopened, n uint64) {
+	t.Helper()
+	for limit := time.Now().Add(patience); s.Drops().Seen < n; {
+		if p, err := s.Next(); err != nil || !p.Bare() {
+			t.Fatalf("bare %v, %v, want a bare packet", p.Bare(), err)
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("seen = %d, want %d", s.Drops().Seen, n)
+		}
+	}
+}
+
+// TestAFeedThatIsOpenedAgainKeepsItsCounts has a feed begin while its port is taken, and fail once.
+func TestAFeedThatIsOpenedAgainKeepsItsCounts(t *testing.T) {
+	first, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := hep.DefaultConfig()
+	c.Insecure, c.Listen = true, []string{"udp://" + first.LocalAddr().String()}
+	s := reopen(c)
+	t.Cleanup(func() { _ = s.Close() })
+	if p, err := s.Next(); err != nil || !p.Bare() || s.Trouble() == nil {
+		t.Errorf("bare %v, %v, trouble %v, want a bare packet and that the port is taken", p.Bare(), err, s.Trouble())
+	}
+	if _, ok := s.Watermark(); ok {
+		t.Error("a feed that is not open has a watermark")
+	}
+	address := first.LocalAddr().String()
+	_ = first.Close()
+	until(t, "the feed", func() bool {
+		_, err := s.Next()
+		return err == nil && s.Trouble() == nil
+	})
+	for n := range uint64(2) {
+		conn, err := net.Dial("udp", address)
+		if err == nil {
+			_, err = conn.Write([]byte("no HEP"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		awaitSeen(t, s, n+1)
+		if d := s.Drops(); d.Refused[capture.Malformed]+d.Refused[capture.Short] != n+1 {
+			t.Errorf("refused = %v, want %d malformed", d.Refused, n+1)
+		}
+		now, _ := s.current()
+		s.retire(now, errors.New("the socket failed"))
+		if s.Trouble() == nil {
+			t.Error("a feed that failed has no trouble")
+		}
+		until(t, "the feed after a failure", func() bool {
+			_, err := s.Next()
+			return err == nil && s.Trouble() == nil
+		})
+		if _, ok := s.Watermark(); !ok {
+			t.Error("a feed that is open has no watermark")
+		}
+	}
+	_ = s.Close()
+	for range 2 {
+		if _, err := s.Next(); err != io.EOF {
+			t.Errorf("err = %v, want EOF", err)
+		}
+	}
+}
