@@ -59,7 +59,7 @@ func (c *config) reach() (errs []error) {
 		switch s.Type {
 		case "interface":
 			if _, err := net.InterfaceByName(s.Interface); err != nil && s.Interface != "" {
-				errs = append(errs, c.wrong(key+".interface", "no such interface on this host"))
+				errs = append(errs, c.wrong(key+".interface", "no such interface on this host: run waits for it"))
 			}
 		case "file", "directory":
 			st, err := os.Stat(s.Path)

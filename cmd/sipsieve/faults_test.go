@@ -145,6 +145,7 @@ var faults = []fault{
 	{"the disk is full", fullDisk, exitFindings, "no space left"},
 	{"the state folder is read-only", readOnly, exitFindings, "read-only file system"},
 	{"the state folder is another's", otherDaemon, exitFindings, ""},
+	{"the store is locked", lockedStore, exitFindings, "another sipsieve has it"},
 	{"a key is wrong", withLines("nonsense = 1\n"), exitUsage, "nonsense"},
 	{"a capture file is not there", withLines("[[source]]\ntype = \"file\"\npath = \"/none\"\n"), exitUsage,
 		"no such file"},
@@ -185,6 +186,22 @@ func withLines(lines string) func(t *testing.T, s *site) (mend func()) {
 		}
 		return func() { _ = os.WriteFile(s.config, text, 0o600) }
 	}
+}
+
+// lockedStore has somebody else hold the lock of the store.
+func lockedStore(t *testing.T, s *site) (mend func()) {
+	folder := filepath.Join(s.dir, "state", "store")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = f.Close() }
 }
 
 // otherDaemon has the state folder be in use.
