@@ -5,10 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// packetOf is what two copies of one packet have alike.
-type packetOf struct {
+// hopOf is what copies and retransmissions of a message on one hop have alike.
+type hopOf struct {
 	src, dst netip.AddrPort
-	id       uint32
 	body     uint64
 }
 

@@ -141,7 +141,9 @@ type Message struct {
 	Origin   capture.Origin
 	ID       uint32 // capture.Packet.ID
 	Stream   uint64 // capture.Packet.Stream
-	Mark     uint64 // equal for two copies of one packet: source, destination, ID and payload
+	Mark     uint64 // equal for copies of a message and its retransmissions on one hop: source, destination, payload
+	Mirrored bool   // capture.Packet.Mirrored
+	Arrived  time.Time
 	Body     uint64 // equal for two messages of the same bytes, whatever packets carried them
 	VLAN     uint16
 	Link     [6]byte

@@ -169,7 +169,7 @@ func (r *Reader) finish(p *capture.Packet, c *piece, b []byte) {
 	}
 	m.Text = b
 	m.Body = maphash.Bytes(seed, b)
-	m.Mark = mark(p, m.Body)
+	m.Mark, m.Mirrored, m.Arrived = mark(p, m.Body), p.Mirrored, p.Arrived
 	m.carried, r.carried = &r.carried, carried{}
 	if r.want[Media] && r.pass.body > 0 {
 		r.carried.media = sdpPart(m.Value(ContentType), r.body(b))
@@ -191,7 +191,7 @@ func (r *Reader) body(b []byte) []byte {
 // seed makes fingerprints of one process comparable, whichever Reader made them, and those of two not.
 var seed = maphash.MakeSeed()
 
-// mark is the fingerprint of a message of that body in that packet.
+// mark is the fingerprint of a message of that body between the ends of p.
 func mark(p *capture.Packet, body uint64) uint64 {
-	return maphash.Comparable(seed, packetOf{p.Flow.Src, p.Flow.Dst, p.ID, body})
+	return maphash.Comparable(seed, hopOf{p.Flow.Src, p.Flow.Dst, body})
 }

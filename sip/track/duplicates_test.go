@@ -118,3 +118,116 @@ func TestRepeatOnAStreamSeenTwiceIsStillARepeat(t *testing.T) {
 		}
 	}
 }
+
+// A witness is one copy of a message: by a tap with that IP identification, or by a feed, for which it is 0, whose stamp
+// is so much off its arrival.
+type witness struct {
+	at  time.Duration // arrival
+	id  uint32
+	off time.Duration
+}
+
+// copiesOf returns m as the witnesses show it.
+func copiesOf(m sip.Message, list []witness) (ms []sip.Message) {
+	for _, w := range list {
+		c := m
+		c.Time = ladderStart.Add(w.at)
+		if c.ID, c.Mirrored = w.id, w.id == 0; c.Mirrored {
+			c.Arrived, c.Time = c.Time, c.Time.Add(w.off)
+		}
+		ms = append(ms, c)
+	}
+	return ms
+}
+
+// TestFeedAndTapOfOneHopAreCopies: the n-th copy of a feed is of the n-th transmission that the wire shows.
+func TestFeedAndTapOfOneHopAreCopies(t *testing.T) {
+	const ms = time.Millisecond
+	for name, c := range map[string]struct {
+		list []witness
+		want uint64 // transmissions
+	}{
+		"the wire first":                      {[]witness{{0, 7, 0}, {ms, 0, 0}}, 1},
+		"the feed first":                      {[]witness{{0, 0, 0}, {ms, 7, 0}}, 1},
+		"at once":                             {[]witness{{0, 0, 0}, {0, 7, 0}}, 1},
+		"a feed whose clock is fast":          {[]witness{{0, 7, 0}, {ms, 0, 1900 * ms}}, 1},
+		"a feed whose clock is slow":          {[]witness{{0, 7, 0}, {ms, 0, -1900 * ms}}, 1},
+		"two taps and a feed":                 {[]witness{{0, 7, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
+		"a tap, a feed, a tap":                {[]witness{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 7, 0}}, 1},
+		"a feed, then two taps":               {[]witness{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 7, 0}}, 1},
+		"two feeds":                           {[]witness{{0, 0, 0}, {ms, 0, 0}}, 1},
+		"two feeds and a tap":                 {[]witness{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
+		"retransmitted, by both":              {[]witness{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
+		"retransmitted soon, by both":         {[]witness{{0, 7, 0}, {ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0}}, 2},
+		"retransmitted soon, the feed behind": {[]witness{{0, 7, 0}, {50 * ms, 8, 0}, {60 * ms, 0, 0}, {70 * ms, 0, 0}}, 2},
+		"retransmitted soon, the feed ahead":  {[]witness{{0, 0, 0}, {50 * ms, 0, 0}, {60 * ms, 7, 0}, {70 * ms, 8, 0}}, 2},
+		"three times, mixed": {[]witness{{0, 7, 0}, {40 * ms, 8, 0}, {41 * ms, 0, 0}, {80 * ms, 9, 0}, {81 * ms, 0, 0},
+			{82 * ms, 0, 0}}, 3},
+		"two feeds, retransmitted": {[]witness{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0},
+			{102 * ms, 0, 0}}, 2},
+		"the wire lost the second": {[]witness{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 0, 0}}, 2},
+		"the feed lost the first":  {[]witness{{0, 7, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
+		"too late for a copy":      {[]witness{{0, 7, 0}, {200 * ms, 0, 0}}, 2},
+		"just in time":             {[]witness{{0, 7, 0}, {199 * ms, 0, 0}}, 1},
+	} {
+		list := copiesOf(play(t, "00:00.000  alice -> bob   OPTIONS\n")[0], c.list)
+		tr := New(DefaultLimits())
+		for i := range list {
+			tr.Observe(nil, &list[i], testKeyer.Of(&list[i]))
+		}
+		if got := tr.Counts(); got.Tracked != c.want || got.Duplicates != uint64(len(list))-c.want {
+			t.Errorf("%s: taken = %d, copies = %d, want %d, %d", name, got.Tracked, got.Duplicates, c.want,
+				uint64(len(list))-c.want)
+		}
+	}
+}
+
+// TestOtherHopsAreNoCopies: a feed shows both hops of a proxy, the wire one of them.
+func TestOtherHopsAreNoCopies(t *testing.T) {
+	m := play(t, "00:00.000  alice -> bob   OPTIONS\n")[0]
+	list := copiesOf(m, []witness{{0, 7, 0}, {time.Millisecond, 0, 0}, {time.Millisecond, 0, 0}})
+	list[2].Flow.Src, list[2].Mark = list[2].Flow.Dst, list[2].Mark+1
+	tr := New(DefaultLimits())
+	for i := range list {
+		tr.Observe(nil, &list[i], testKeyer.Of(&list[i]))
+	}
+	if c := tr.Counts(); c.Tracked != 2 || c.Duplicates != 1 {
+		t.Errorf("taken = %d, copies = %d, want 2, 1", c.Tracked, c.Duplicates)
+	}
+}
+
+// TestCallSeenByTapAndFeedIsTheTaps plays calls with repeats by a tap, and by a tap and a feed in any order: the records
+// and the retransmissions are the same, and the times are the tap's.
+func TestCallSeenByTapAndFeedIsTheTaps(t *testing.T) {
+	wire := play(t, `
+00:00.000  alice -> bob   INVITE
+00:00.500  alice -> bob   INVITE
+00:00.700  alice <- bob   180
+00:04.000  alice <- bob   200 INVITE
+00:04.500  alice <- bob   200 INVITE
+00:04.600  alice -> bob   ACK
+01:04.000  alice -> bob   BYE
+01:04.100  alice <- bob   200 BYE`)
+	single := New(DefaultLimits())
+	want := calls(follow(t, single, wire, 0))
+	for _, late := range []time.Duration{time.Millisecond, -time.Millisecond, 0, 150 * time.Millisecond} {
+		for _, off := range []time.Duration{0, 3 * time.Millisecond, -3 * time.Millisecond} {
+			both := slices.Clone(wire)
+			for _, m := range wire {
+				m.ID, m.Mirrored, m.Arrived = 0, true, m.Time.Add(late)
+				m.Time = m.Arrived.Add(off)
+				both = append(both, m)
+			}
+			slices.SortStableFunc(both, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
+			tr := New(DefaultLimits())
+			got := calls(follow(t, tr, both, 0))
+			if c := tr.Counts(); c.Duplicates != uint64(len(wire)) || c.Retransmissions != single.Counts().Retransmissions {
+				t.Errorf("late %v, off %v: copies = %d, retransmissions = %d, want %d, %d", late, off, c.Duplicates,
+					c.Retransmissions, len(wire), single.Counts().Retransmissions)
+			}
+			if late+off >= 0 && !slices.EqualFunc(got, want, sameCall) {
+				t.Errorf("late %v, off %v: the records are others:\n%s\nwant\n%s", late, off, say(got[0]), say(want[0]))
+			}
+		}
+	}
+}
