@@ -10,6 +10,7 @@ import (
 const (
 	strayTime   = 4 * time.Minute // how far from the file's clock a frame's time is believed at once
 	strayFrames = 16              // how many frames in a row move the clock further than that
+	fewFrames   = 4               // by fewer the clock says nothing of one that is alone
 	longSilence = 4 * time.Hour   // no call is silent for longer
 )
 
@@ -17,9 +18,10 @@ const (
 // the clock or they are wrong. Sixteen in a row are right; a frame near the clock says that they are wrong, and so does
 // one that is far behind them. A wrong time is replaced by the clock's.
 //
-// What the end of the file finds parked is right, for a call can be silent for long; it is wrong if the silence is
-// longer than any call's and than every one before, and the frame is alone, or ahead of a clock that sixteen frames bear
-// out. So is the first frame of a file that is alone and as far from two that agree.
+// What the end of the file finds parked is right, for a call can be silent for long, and a file may be made of pieces of
+// others. It is wrong if the silence is longer than any call's and than every one before, and the frame is alone, or
+// ahead of a clock that sixteen frames bear out. So is the first frame of a file that is alone and as far behind sixteen
+// that agree.
 type strays struct {
 	clock   int64 // the latest time that is believed
 	n       int   // frames by which it is, since it was moved; 0 before the first
@@ -53,15 +55,42 @@ func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
 		s.n++
 		return append(ready, copied(r)), false
 	}
-	agree := s.n == 0 && len(s.parked) > 0 && near(t, nanos(s.parked[len(s.parked)-1].Time))
 	s.mark(t + int64(strayTime))
 	s.parked = append(s.parked, parked{record: copied(r)})
-	if agree || len(s.parked) == strayFrames {
+	if len(s.parked) == strayFrames || s.begun() {
 		s.judgeFirst()
 		ready = s.settle(ready)
 	}
 	return ready, false
 }
+
+// begun reports whether a file's clock is known, for the last two frames agree, and none before them may be wrong that
+// is not known to be.
+func (s *strays) begun() bool {
+	last := len(s.parked) - 1
+	return s.n == 0 && last > 0 && near(s.parked[last].nanos(), s.parked[last-1].nanos()) && !s.alone()
+}
+
+// alone reports whether the first frame of a file is longer before the second than a call is silent.
+func (s *strays) alone() bool {
+	return s.n == 0 && len(s.parked) > 1 && !s.parked[0].wrong && !s.parked[1].wrong &&
+		s.parked[1].nanos()-s.parked[0].nanos() > int64(longSilence)
+}
+
+// judgeFirst judges the first frame of a file by all others that are parked, which agree.
+func (s *strays) judgeFirst() {
+	if !s.alone() {
+		return
+	}
+	for i := 2; i < len(s.parked); i++ {
+		if !near(s.parked[i].nanos(), s.parked[i-1].nanos()) {
+			return
+		}
+	}
+	s.parked[0].wrong = true
+}
+
+func (p *parked) nanos() int64 { return nanos(p.Time) }
 
 // copied returns r with bytes of its own.
 func copied(r *record) record {
@@ -73,7 +102,7 @@ func copied(r *record) record {
 // mark notes that the times of parked frames after t are wrong.
 func (s *strays) mark(t int64) {
 	for i := range s.parked {
-		s.parked[i].wrong = s.parked[i].wrong || nanos(s.parked[i].Time) > t
+		s.parked[i].wrong = s.parked[i].wrong || s.parked[i].nanos() > t
 	}
 }
 
@@ -82,23 +111,15 @@ func (s *strays) end(ready []record) []record {
 	right, first := 0, int64(0)
 	for i := len(s.parked) - 1; i >= 0; i-- {
 		if !s.parked[i].wrong {
-			right, first = right+1, nanos(s.parked[i].Time)
+			right, first = right+1, s.parked[i].nanos()
 		}
 	}
 	silence := max(first-s.clock, s.clock-first)
 	if s.n > 0 && silence > max(int64(longSilence), s.longest) &&
-		(right == 1 || first > s.clock && s.n >= strayFrames) {
+		(right == 1 && s.n >= fewFrames || first > s.clock && s.n >= strayFrames) {
 		s.mark(math.MinInt64)
 	}
 	return s.settle(ready)
-}
-
-// judgeFirst judges the first frame of a file by two that follow it and agree.
-func (s *strays) judgeFirst() {
-	if s.n == 0 && len(s.parked) == 3 && !s.parked[1].wrong {
-		silence := nanos(s.parked[1].Time) - nanos(s.parked[0].Time)
-		s.parked[0].wrong = s.parked[0].wrong || silence > int64(longSilence)
-	}
 }
 
 // settle appends the parked frames to ready, those that are wrong with the time of the clock: before there is one, of
@@ -106,13 +127,13 @@ func (s *strays) judgeFirst() {
 func (s *strays) settle(ready []record) []record {
 	for i := range s.parked {
 		if p := &s.parked[i]; s.n == 0 && !p.wrong {
-			s.clock, s.n = nanos(p.Time), 1
+			s.clock, s.n = p.nanos(), 1
 			break
 		}
 	}
 	for i := range s.parked {
 		p := &s.parked[i]
-		t := nanos(p.Time)
+		t := p.nanos()
 		switch {
 		case p.wrong:
 			s.count++

@@ -21,6 +21,7 @@ type setup struct {
 	keys     *vault.Keys
 	purposes []*policy.Purpose
 	limits   track.Limits
+	budgets  track.Budgets
 	records  *cpni.Reader
 	trunks   trunkNumbers
 	site     string
@@ -46,6 +47,7 @@ func newSetup(c config) (*setup, error) {
 		s.keys.SetEpoch(u.Name, u.Epoch)
 	}
 	s.limits, _ = c.limits()
+	s.budgets = track.NewBudgets(s.limits, s.devices(), s.domains(), s.shards())
 	return s, p.Bind(s.keys, s.keys)
 }
 
@@ -55,6 +57,19 @@ func (c *config) shards() int {
 		return c.Shards
 	}
 	return runtime.GOMAXPROCS(0)
+}
+
+// domains returns how many clocks the sources of c have: all live ones one, each file and each folder its own.
+func (c *config) domains() (n int) {
+	live := 0
+	for i := range c.Source {
+		if t := c.Source[i].Type; t == "file" || t == "directory" {
+			n++
+		} else {
+			live = 1
+		}
+	}
+	return max(n+live, 1)
 }
 
 // devices returns how many devices are remembered: as many as bindings, none if no purpose takes records of them.
@@ -72,9 +87,12 @@ func (s *setup) plan(shards int, live bool) pipeline.Plan {
 	}
 	p := pipeline.Plan{Shards: shards, Keyer: track.NewKeyer(s.keys.TrackRoot()), Live: live, Limits: s.limits,
 		Selection: cpni.Selection(s.policy.Fields()), Stages: s.policy.Stages(), Links: s.linkHeaders(),
-		Devices: s.devices(), Trunks: len(s.trunks.names), TrunkOf: s.trunks.of}
+		Devices: s.devices(), Budgets: s.budgets, Trunks: len(s.trunks.names), TrunkOf: s.trunks.of}
 	if room, err := readSize(s.Calls.Reorder); err == nil {
 		p.Reorder = int(room)
+	}
+	if shards != s.shards() { // a verb that has one domain
+		p.Budgets = track.NewBudgets(s.limits, s.devices(), 1, shards)
 	}
 	if cpni.NeedsLegs(s.policy.Fields()) {
 		p.Linking = s.Calls.linking(p.Keyer)

@@ -60,7 +60,7 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 
 // makeRoom reports whether there is room for one more dialog, after one has gone if need be.
 func (t *Tracker) makeRoom() bool {
-	if t.dialogs.len() < t.limits.Calls {
+	if n := t.dialogs.len(); n < t.limits.Calls && t.budgets.Calls.take(n) {
 		return true
 	}
 	n, why := t.mostIdle()
@@ -72,8 +72,11 @@ func (t *Tracker) makeRoom() bool {
 		t.closeEvicted(n, d)
 	}
 	t.forget(n)
-	return true
+	return t.budgets.Calls.take(t.dialogs.len())
 }
+
+// keepRoom undoes makeRoom: no dialog was opened.
+func (t *Tracker) keepRoom() { t.budgets.Calls.give(t.dialogs.len()) }
 
 // mostIdle returns the dialog that goes when there is no room, 0 without one: what is told goes first, then the
 // oldest of the fullest row, so that a flood makes room for itself. Of the calls that nobody took for one, those of
@@ -141,6 +144,7 @@ func (t *Tracker) forget(n uint32) {
 	}
 	*d = dialog{}
 	t.dialogs.give(n)
+	t.budgets.Calls.give(t.dialogs.len())
 }
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.

@@ -174,8 +174,10 @@ func (t *Tracker) openBinding(s *series) uint32 {
 	if r.held >= mostOfRecord && !t.dropIdle(b.idleOf(r)) {
 		return 0
 	}
-	if b.slab.len() >= t.limits.Bindings && !t.dropIdle(b.idle.head) {
-		return 0
+	for has := b.slab.len(); has >= t.limits.Bindings || !t.budgets.Bindings.take(has); has = b.slab.len() {
+		if !t.dropIdle(b.idle.head) {
+			return 0
+		}
 	}
 	n := b.slab.take()
 	r = b.records[s.record]
@@ -303,6 +305,7 @@ func (t *Tracker) forgetBinding(n uint32) {
 	bs.texts.give(b.text)
 	*b = binding{}
 	bs.slab.give(n)
+	t.budgets.Bindings.give(bs.slab.len())
 }
 
 // unlink takes binding n out of its record.

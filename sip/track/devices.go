@@ -51,6 +51,7 @@ type DeviceCounts struct {
 type Devices struct {
 	keyer   Keyer
 	limit   int
+	budget  *Budget
 	slab    slab[device]
 	index   map[Key]uint32 // by what a device is known by, and by its last binding
 	recent  queue          // the one that was seen longest ago first
@@ -174,7 +175,7 @@ func (ds *Devices) hop(f capture.Flow, vlan uint16, point string, origin capture
 
 // open returns a new device; when there is no room, the one that was seen longest ago goes.
 func (ds *Devices) open(name Key, at int64) uint32 {
-	if ds.slab.len() >= ds.limit {
+	for has := ds.slab.len(); has >= ds.limit || !ds.budget.take(has); has = ds.slab.len() {
 		ds.counts.Forgotten++
 		ds.forget(ds.recent.head)
 	}
@@ -195,6 +196,7 @@ func (ds *Devices) forget(n uint32) {
 	ds.texts.give(d.text)
 	*d = device{}
 	ds.slab.give(n)
+	ds.budget.give(ds.slab.len())
 }
 
 // alias has d found by its last binding, too, unless that is another's name.

@@ -266,8 +266,8 @@ type Counts struct {
 	Opaque                               uint64 // addresses that could not be read
 }
 
-// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. They are one Tracker's:
-// a domain with several admits as many times more; below the limits it makes no difference how many there are.
+// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. Trackers that share Budgets
+// remember no more than that together; below the limits it makes no difference how many they are.
 type Limits struct {
 	Calls, Bindings int
 	Ring            time.Duration // longest wait for a final response

@@ -206,10 +206,12 @@ func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
 	}
 	r := t.dialogs.at(root)
 	if r.index != index || r.root != root {
+		t.keepRoom()
 		return true // it had to make room itself
 	}
 	h := t.hops.at(r.hops)
 	if h.hop.veil != 0 {
+		t.keepRoom()
 		t.counts.Orphans++ // the texts that its id is made of are gone
 		return true
 	}

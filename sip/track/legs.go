@@ -11,6 +11,7 @@ import (
 // read from any.
 type Legs struct {
 	limits LegLimits
+	budget *Budget
 	now    int64
 	legs   slab[knownLeg]
 	index  map[uint64]bucket // by clue
@@ -143,7 +144,7 @@ func (l *Legs) Complete(ev *Event) {
 
 // open remembers the call that ev opens, 0 if there is no room for its Call-ID.
 func (l *Legs) open(ev *Event) uint32 {
-	if l.legs.len() >= l.limits.Legs {
+	for has := l.legs.len(); has >= l.limits.Legs || !l.budget.take(has); has = l.legs.len() {
 		l.forget(l.oldest)
 	}
 	e, at := ev.Evidence, ev.Time.UnixNano()
@@ -256,6 +257,7 @@ func (l *Legs) free(n uint32) {
 	}
 	*g = knownLeg{}
 	l.legs.give(n)
+	l.budget.give(l.legs.len())
 	l.counts.remembered.Add(^uint64(0))
 }
 

@@ -183,9 +183,9 @@ func (t *Tracker) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 	if int(b.sources[source]) > t.limits.Bindings/mostOfOne {
 		return 0
 	}
-	if b.series.len() >= t.limits.Bindings {
+	for has := b.series.len(); has >= t.limits.Bindings || !t.budgets.Registers.take(has); has = b.series.len() {
 		t.counts.Forgotten++
-		b.forgetSeries(b.recent.head)
+		t.forgetSeries(b.recent.head)
 	}
 	n := b.series.take()
 	b.calls[index] = n
@@ -195,7 +195,8 @@ func (t *Tracker) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 	return n
 }
 
-func (b *bindings) forgetSeries(n uint32) {
+func (t *Tracker) forgetSeries(n uint32) {
+	b := &t.bindings
 	s := b.series.at(n)
 	leave(&b.recent, &b.series, n)
 	delete(b.far, n)
@@ -204,6 +205,7 @@ func (b *bindings) forgetSeries(n uint32) {
 	b.texts.give(s.text)
 	*s = series{}
 	b.series.give(n)
+	t.budgets.Registers.give(b.series.len())
 }
 
 // settle makes s count for its source no longer.
@@ -327,7 +329,7 @@ func (t *Tracker) expire() {
 	b := &t.bindings
 	for n := b.recent.head; n != 0 && b.series.at(n).at+seriesWait <= t.now; n = b.recent.head {
 		t.adoptFar(n, b.series.at(n).at+seriesWait)
-		b.forgetSeries(n)
+		t.forgetSeries(n)
 	}
 	for n, at, ok := b.lapses.due(t.now); ok; n, at, ok = b.lapses.due(t.now) {
 		t.lapseBinding(n, at)

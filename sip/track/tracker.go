@@ -24,6 +24,7 @@ func (s Stages) Has(stage Stage) bool { return s&(1<<stage) != 0 }
 // A Tracker follows the calls and registrations of one shard of one clock domain. It is used by one goroutine.
 type Tracker struct {
 	limits   Limits
+	budgets  Budgets
 	stages   Stages
 	now      int64
 	counts   Counts
@@ -148,6 +149,7 @@ func (t *Tracker) Finish(dst []Event) []Event {
 		}
 	}
 	t.adoptEveryFar()
+	t.leaveBindings()
 	t.sources, t.bindings = newSources(), newBindings()
 	t.others.finish()
 	return t.tellWall(before)

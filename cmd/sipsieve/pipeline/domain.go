@@ -52,6 +52,7 @@ type Plan struct {
 	Keyer     track.Keyer
 	Selection sip.Selection
 	Limits    track.Limits
+	Budgets   track.Budgets // of the host, of which this Domain has a part; none without
 	Stages    track.Stages
 	Linking   *track.Linking // nil when no purpose asks for legs
 	Links     []string       // headers by which legs name each other
@@ -73,6 +74,8 @@ func New(sources []capture.Source, p Plan) *Domain {
 	d := &Domain{out: make(chan Flow, 4*p.Shards), waits: !p.Live, eager: p.Live || p.Eager,
 		legs: track.NewLegs(track.DefaultLegLimits(p.Limits.Calls)), devices: track.NewDevices(p.Devices, p.Keyer)}
 	d.deviceCounts.Store(new(track.DeviceCounts))
+	d.legs.Share(p.Budgets.Legs)
+	d.devices.Share(p.Budgets.Devices)
 	endCut := new(Cut)
 	for i := range p.Shards {
 		s := newShard(i, p, d)

@@ -64,6 +64,11 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 		until = until.Add(1)
 	}
 	m.release(until, tell)
+	if until.Before(EndOfTime) {
+		return
+	}
+	m.domain.legs.Leave()
+	m.domain.devices.Leave()
 }
 
 // release calls tell with the events before until, and passes on what was saved before it.

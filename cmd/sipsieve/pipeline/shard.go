@@ -72,6 +72,7 @@ func newShard(number int, p Plan, d *Domain) *shard {
 	if p.Live {
 		s.reorder = &reorder{limit: cmp.Or(p.Reorder, DefaultReorder) / p.Shards}
 	}
+	s.track.Share(p.Budgets)
 	s.track.Tell(p.Stages)
 	if p.Saves {
 		s.track.Save(p.Keyer)
@@ -271,6 +272,7 @@ func (s *shard) end() {
 		events = s.track.Finish(events)
 	}
 	s.sendCut(events, EndOfTime, s.last())
+	s.track.Leave()
 }
 
 // EndOfTime is later than any event: the Clock of a shard's last Flow.

@@ -1,0 +1,91 @@
+package track
+
+import "sync/atomic"
+
+// A Budget is how many things of one kind the members of a host remember together: the Trackers of all its Domains, or
+// what is one a Domain. Half of it is shared out evenly, at least one to each, so that nobody's flood takes everybody's
+// room; the rest is for whoever needs it first. A nil Budget has no limit.
+type Budget struct {
+	each int          // that every member has for itself
+	left atomic.Int64 // of the rest
+}
+
+// NewBudget returns one for total things and so many members, at least 1.
+func NewBudget(total, members int) *Budget {
+	b := &Budget{each: max(1, total/2/members)}
+	b.left.Store(int64(max(0, total-b.each*members)))
+	return b
+}
+
+// take reports whether a member that has n things may have one more, and takes it out of b.
+func (b *Budget) take(n int) bool {
+	if b == nil || n < b.each {
+		return true
+	}
+	if b.left.Add(-1) >= 0 {
+		return true
+	}
+	b.left.Add(1)
+	return false
+}
+
+// give puts one back that take took, for a member that has n left.
+func (b *Budget) give(n int) {
+	if b != nil && n >= b.each {
+		b.left.Add(1)
+	}
+}
+
+// giveAll puts n back.
+func (b *Budget) giveAll(n int) {
+	for ; n > 0; n-- {
+		b.give(n - 1)
+	}
+}
+
+// Budgets are those of a host.
+type Budgets struct {
+	Calls, Bindings, Registers *Budget // of Trackers; Registers are REGISTER requests that wait for their responses
+	Legs, Devices              *Budget // of Domains
+}
+
+// NewBudgets returns those of a host with so many Domains of so many Trackers each; devices is how many are remembered.
+func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
+	all := domains * trackers
+	return Budgets{Calls: NewBudget(l.Calls, all), Bindings: NewBudget(l.Bindings, all),
+		Registers: NewBudget(l.Bindings, all), Legs: NewBudget(l.Calls, domains), Devices: NewBudget(devices, domains)}
+}
+
+// Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
+// Observe. A Tracker that is used no more gives what it has back by Leave.
+func (t *Tracker) Share(b Budgets) { t.budgets = b }
+
+// Leave gives back what t has of its Budgets. T is not used afterwards.
+func (t *Tracker) Leave() {
+	t.budgets.Calls.giveAll(t.dialogs.len())
+	t.leaveBindings()
+	t.budgets = Budgets{}
+}
+
+func (t *Tracker) leaveBindings() {
+	t.budgets.Bindings.giveAll(t.bindings.slab.len())
+	t.budgets.Registers.giveAll(t.bindings.series.len())
+}
+
+// Share has l remember legs out of b, and no more than its limits.
+func (l *Legs) Share(b *Budget) { l.budget = b }
+
+// Leave gives back what l has of its Budget. L is not used afterwards.
+func (l *Legs) Leave() {
+	l.budget.giveAll(l.legs.len())
+	l.budget = nil
+}
+
+// Share has ds remember devices out of b, and no more than its limit.
+func (ds *Devices) Share(b *Budget) { ds.budget = b }
+
+// Leave gives back what ds has of its Budget. Ds is not used afterwards.
+func (ds *Devices) Leave() {
+	ds.budget.giveAll(ds.slab.len())
+	ds.budget = nil
+}
