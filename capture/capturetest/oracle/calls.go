@@ -108,6 +108,7 @@ type call struct {
 	answers  []answer
 	txns     []*txn
 	mineToo  []*Message // requests in its dialogs and their responses
+	orphans  []*Message // others with its tag
 }
 
 // calls returns the calls whose INVITE was seen.

@@ -47,7 +47,7 @@ func (c *call) seeDialogs() {
 	}
 	for _, a := range c.attempts { // the ACK that proves an answer where no response with a tag was seen
 		for _, m := range a.ms {
-			if a.acknowledgesAnswer(m) && len(c.tags[m.hop()]) == 0 && c.tookPart(m.hop(), m.Time-1) {
+			if a.acknowledgesAnswer(m) && len(c.tags[m.hop()]) == 0 && c.tookPart(m.hop(), m.Time) {
 				c.sawTag(m)
 			}
 		}
@@ -70,7 +70,7 @@ func (c *call) answerUnseen() {
 			if c.tags[t.on] == nil { // Not settled: from then on the dialog has been seen there
 				c.tags[t.on] = map[string]time.Duration{t.fork: t.accepted}
 			}
-			c.txns, c.mineToo = nil, nil
+			c.txns, c.mineToo, c.orphans = nil, nil, nil
 			c.findTransactions()
 			return
 		}
@@ -170,9 +170,10 @@ func (c *call) answerElsewhere() {
 	c.addAnswer(answer{tag: tag, at: first.Time, code: first.Status, expires: first.Expires})
 }
 
-// mine reports whether h is the caller's hop of an attempt.
+// mine reports whether h is the caller's hop. Of a call whose INVITE was not seen none is behind another.
 func (c *call) mine(h hop) bool {
-	return slices.ContainsFunc(c.attempts, func(a *attempt) bool { return a.mine == h })
+	n := len(c.attempts)
+	return n == 0 || h == c.attempts[n-1].mine
 }
 
 // near returns the To tags of the caller's hop.
@@ -217,7 +218,7 @@ func (c *call) resolve(m *Message, accepted bool) string {
 	case !known || !accepted:
 	case len(c.answers) == 1 && c.answers[0].at <= m.Time:
 		return c.answers[0].tag
-	case len(c.answers) == 0 && len(c.tags) == 0:
+	case len(c.answers) == 0 && len(c.tags) == 0 && (m.Method == "BYE" || m.Method == "INVITE" || m.Method == "UPDATE"):
 		// Not settled: a dialog of which no response and no ACK was seen. An accepted BYE in it can but be the end.
 		return tag
 	}
@@ -238,7 +239,7 @@ func (c *call) tookPart(h hop, t time.Duration) bool {
 	low, high := false, false
 	for _, a := range c.attempts {
 		for _, m := range a.ms {
-			if m.Time <= t {
+			if m.Time <= t && !a.acknowledgesAnswer(m) {
 				low, high = low || m.hop().has(h.low), high || m.hop().has(h.high)
 			}
 		}
@@ -263,7 +264,7 @@ func (c *call) link(h hop, tag string) string {
 		case len(near) == 1:
 			return near[0]
 		}
-		return tag
+		return c.firstTag()
 	}
 	if len(c.answers) > 1 || c.confirmedFirst(h) != tag {
 		return other
@@ -271,17 +272,33 @@ func (c *call) link(h hop, tag string) string {
 	return c.answers[0].tag
 }
 
-// confirmedFirst returns the tag of the dialog on h, behind the caller's hop, that brought the caller's answer.
+// firstTag returns the To tag that was seen first on any hop.
+func (c *call) firstTag() (tag string) {
+	at := time.Duration(1 << 62)
+	for _, seen := range c.tags {
+		for t, first := range seen {
+			if first < at || first == at && t < tag {
+				tag, at = t, first
+			}
+		}
+	}
+	return tag
+}
+
+// confirmedFirst returns the tag of the dialog on h that is the caller's answer: of those confirmed there the first. On
+// a hop behind the caller's its 2xx is not later than the caller's; in front of it are hops whose INVITE was lost.
 func (c *call) confirmedFirst(h hop) string {
 	tag, at, anywhere := "", time.Duration(0), false
+	limit := time.Duration(1 << 62)
+	if c.invitedOn(h) && c.answers[0].code != 0 {
+		limit = c.answers[0].at
+	}
 	for _, a := range c.attempts {
 		for _, m := range a.ms {
-			answers := m.Method == "INVITE" && m.accepts() && (m.Time <= c.answers[0].at || c.answers[0].code == 0)
-			if m.hop() == a.mine || !answers && !a.acknowledgesAnswer(m) {
+			answers := m.Method == "INVITE" && m.accepts() && m.Time <= limit
+			acks := a.acknowledgesAnswer(m) && !c.answeredOn(m.hop(), m.To) // else its own 2xx says when
+			if m.hop() == a.mine || !answers && !acks {
 				continue
-			}
-			if a.acknowledgesAnswer(m) && c.answeredOn(m.hop(), m.To) {
-				continue // its own 2xx says when
 			}
 			anywhere = true
 			if m.hop() == h && (tag == "" || m.Time < at) {
@@ -295,6 +312,10 @@ func (c *call) confirmedFirst(h hop) string {
 		}
 	}
 	return tag
+}
+
+func (c *call) invitedOn(h hop) bool {
+	return slices.ContainsFunc(c.attempts, func(a *attempt) bool { return a.invitedOn(h) })
 }
 
 // answeredOn reports whether a 2xx with that tag was seen on h.

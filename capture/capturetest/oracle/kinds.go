@@ -50,6 +50,12 @@ const (
 	OneWay                      // one direction is not seen
 	Reuse                       // the Call-ID is used again
 	NoAnswer                    // neither the 2xx nor the ACK of the answer is seen
+	NextCarrier                 // the proxy tries another target first, which refuses
+	KilledFork                  // a second answer that what stands between ends by itself
+	EarlyUpdate                 // PRACK and UPDATE in the early dialog
+	TwoLegs                     // a B2BUA that keeps the Call-ID: two calls
+	ByeInReinvite               // BYE while a re-INVITE is under way, both accepted
+	LateCopy                    // a late copy of a message of one of two answered forks
 	KindCount
 )
 
@@ -57,7 +63,8 @@ var kindNames = [KindCount]string{"challenge", "redirect", "retry", "late_retry"
 	"cancel", "cancel_race", "cancel_cross", "queue", "long_ring", "no_final", "early_bye", "early_bye_refused",
 	"early_bye_fork", "refused_bye", "last_bye", "bye_challenge", "bye_glare", "reinvite", "hold", "refused_reinvite",
 	"lost_dialog", "lost_then_bye", "timer", "no_bye", "refer", "foreign", "proxy", "chain", "two_addresses", "hiding",
-	"direct", "far_only", "repeats", "loss", "taps", "mid_call", "cut", "one_way", "reuse", "no_answer"}
+	"direct", "far_only", "repeats", "loss", "taps", "mid_call", "cut", "one_way", "reuse", "no_answer", "next_carrier",
+	"killed_fork", "early_update", "two_legs", "bye_in_reinvite", "late_copy"}
 
 // String returns the name of k.
 func (k Kind) String() string { return kindNames[k] }
@@ -129,29 +136,56 @@ var excluded = []struct{ one, others Kinds }{
 	// Behind a proxy that forks, each of its hops could be the caller's.
 	{KindsOf(FarOnly), KindsOf(Forks, SecondFork, EarlyByeFork, Direct)},
 	// One thing that is missing at a time: two together leave open what nobody can know.
-	{KindsOf(Loss), KindsOf(Reuse, OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly, Foreign, NoBye)},
+	{KindsOf(Loss), KindsOf(Reuse, Repeats, OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly, Foreign, NoBye)},
 	{KindsOf(OneWay), KindsOf(MidCall, Cut, SecondFork, Timer, NoBye, Challenge, Redirect, Retry, LateRetry, Foreign,
-		Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye, ByeChallenge)},
+		Forks, LostThenBye, Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye,
+		ByeChallenge)},
+	{KindsOf(NextCarrier), KindsOf(NoFinal, FarOnly, Forks, Hiding, Direct, MidCall, NoAnswer)},
+	{KindsOf(KilledFork), KindsOf(Forks, SecondFork, EarlyByeFork, Loss, MidCall, NoAnswer, Refusal, NoFinal, Cancel,
+		CancelRace, CancelCross, EarlyBye, EarlyByeRefused, TwoLegs)},
+	{KindsOf(EarlyUpdate), KindsOf(NoAnswer, NoFinal, OneWay, MidCall, Loss, EarlyBye, Cut)},
+	{KindsOf(TwoLegs), KindsOf(Proxy, Chain, TwoAddresses, Hiding, Direct, FarOnly, Reuse, OneWay, Foreign, NoAnswer)},
+	{KindsOf(LateCopy), KindsOf(MidCall, Loss, Reuse, LateRetry)},
+	{KindsOf(ByeInReinvite), KindsOf(LastBye, ByeChallenge, ByeGlare, LostDialog, LostThenBye, NoBye, Loss, MidCall,
+		OneWay, NoAnswer, Cut)},
 	{KindsOf(NoAnswer), KindsOf(Loss, Cut, MidCall, OneWay, SecondFork, Cancel, CancelRace, CancelCross, EarlyBye,
 		EarlyByeRefused, EarlyByeFork, Forks, Foreign, Reuse, Timer, RefusedBye, Direct, Hiding)},
-	{KindsOf(MidCall), KindsOf(Cut, SecondFork, Foreign, Reuse, Forks, RefusedBye, ByeChallenge, LateRetry, EarlyBye,
-		EarlyByeRefused, EarlyByeFork)},
+	{KindsOf(MidCall), KindsOf(CancelRace, Repeats, Cut, SecondFork, Foreign, Reuse, Forks, RefusedBye, ByeChallenge,
+		LateRetry, EarlyBye, EarlyByeRefused, EarlyByeFork)},
 	{KindsOf(Cut), KindsOf(Reuse, LateRetry)},
 	{KindsOf(SecondFork), KindsOf(Hold, Refer, RefusedReinvite, LostDialog, NoBye)},
 }
 
 // settle leaves out of s what cannot be together, the later of two.
 func (s Kinds) settle() Kinds {
+	if s.Has(KilledFork) {
+		s |= KindsOf(Hiding)
+	}
+	if s.Has(LateCopy) {
+		s |= KindsOf(SecondFork)
+	}
+	if s.Has(Hiding, TwoAddresses, Direct, FarOnly, NextCarrier) && !s.Has(Proxy, Chain) {
+		s |= KindsOf(Proxy)
+	}
+	if s.Has(SecondFork, EarlyByeFork) {
+		s |= KindsOf(Forks)
+	}
 	for _, x := range excluded {
 		if s&x.one != 0 {
 			s &^= x.others
 		}
 	}
-	if s.Has(Hiding, TwoAddresses, Direct, FarOnly) && !s.Has(Proxy, Chain) {
-		s |= KindsOf(Proxy)
+	if !s.Has(Proxy, Chain) {
+		s &^= KindsOf(Hiding, TwoAddresses, Direct, FarOnly, NextCarrier, KilledFork)
 	}
-	if s.Has(SecondFork, EarlyByeFork) {
-		s |= KindsOf(Forks)
+	if !s.Has(Forks) {
+		s &^= KindsOf(SecondFork, EarlyByeFork)
+	}
+	if !s.Has(SecondFork) {
+		s &^= KindsOf(LateCopy)
+	}
+	if !s.Has(Hiding) {
+		s &^= KindsOf(KilledFork)
 	}
 	return s
 }

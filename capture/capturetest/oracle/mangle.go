@@ -8,7 +8,10 @@ import (
 // mangle makes of what was sent what the capture shows, and sets where it ends.
 func (n *network) mangle(c *Call) {
 	inOrder(c.Messages)
-	if n.kinds.Has(Repeats) {
+	if n.kinds.Has(LateCopy) {
+		n.copyLate(c)
+	}
+	if n.kinds.Has(Repeats) && len(c.Messages) > 0 {
 		n.repeat(c)
 	}
 	switch {
@@ -44,11 +47,13 @@ func (n *network) mangle(c *Call) {
 }
 
 // lose takes one message away. Without its INVITE a call with early forks is several dialogs of which nobody can know
-// that they are one call, and a late try is no call.
+// that they are one call, a try of which the time is not known may be late, and a target's hop may be taken for the
+// caller's.
 func (n *network) lose(c *Call) {
 	i := n.r.IntN(len(c.Messages))
 	m := &c.Messages[i]
-	alone := n.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork, Forks, LateRetry)
+	alone := n.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork, Forks, Retry, LateRetry,
+		NextCarrier)
 	if alone && m.Method == "INVITE" && m.request() && m.To == "" {
 		i = len(c.Messages) - 1
 	}
@@ -74,6 +79,21 @@ func (n *network) repeat(c *Call) {
 			n.ids++
 			again.ID = n.ids
 			c.Messages = append(c.Messages, again)
+		}
+	}
+	inOrder(c.Messages)
+}
+
+// copyLate repeats messages of one of two answered forks long after, as long as the other may be up.
+func (n *network) copyLate(c *Call) {
+	end := c.Messages[len(c.Messages)-1].Time
+	for range 8 {
+		m := c.Messages[n.r.IntN(len(c.Messages))]
+		if m.Method == "BYE" || m.Method == "INVITE" && m.accepts() || m.Method == "ACK" && m.To != "" {
+			m.Time = n.between(min(m.Time+500*time.Millisecond, end), end)
+			n.ids++
+			m.ID = n.ids
+			c.Messages = append(c.Messages, m)
 		}
 	}
 	inOrder(c.Messages)

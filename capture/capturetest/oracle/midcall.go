@@ -51,9 +51,13 @@ func (c *trace) midCall(ms []*Message) (r Record, ok bool) {
 	first := !slices.ContainsFunc(ms[:i], func(m *Message) bool {
 		return m.Method != "CANCEL" && (m.request() || m.Status >= 200)
 	})
-	own.ms = slices.DeleteFunc(slices.Clone(ms), func(m *Message) bool { // what was before are orphans
-		return m.Time < open.Time && (m.Method != "INVITE" || m.Seq != open.Seq || m.From != open.From)
-	})
+	for _, m := range ms {
+		if m.Time < open.Time && (m.Method != "INVITE" || m.Seq != open.Seq || m.From != open.From) {
+			mid.orphans = append(mid.orphans, m)
+			continue
+		}
+		own.ms = append(own.ms, m)
+	}
 	for _, m := range own.ms {
 		mid.sawDialog(m, open.To)
 	}

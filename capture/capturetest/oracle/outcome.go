@@ -113,9 +113,11 @@ func (c *call) unanswered(r *Record) {
 	} else if cancel != nil {
 		r.Disposition, r.End, r.EndCause, r.EndSource, r.DisconnectBy = cancelled, cancel.Time, "cancel", observed, caller
 		r.Cause = cancel.Cause
+		told = cancel.Time
 		r.Missing = []string{noFinal}
 	} else {
 		c.unknownEnd(r, a)
+		told = min(told, a.lastRing(c.trace)+ringWait)
 	}
 	c.unansweredSeen(r, a)
 	c.finish(r)
@@ -299,6 +301,8 @@ func sortWords(words, order []string) {
 }
 
 // oneWay reports whether no response, or no request, of c was seen at all.
+//
+// An orphan is not of the call, whatever it shows of the capture.
 func (c *call) oneWay() bool {
 	requests, responses := false, false
 	see := func(m *Message) {
@@ -321,7 +325,7 @@ func (c *call) count(r *Record, told time.Duration, of func(*Message) bool) {
 	add := func(m *Message) {
 		for _, t := range c.repeats[m] {
 			r.MostRepeats++
-			if t <= told && of(m) {
+			if t < told && of(m) {
 				r.Repeats++
 			}
 		}
@@ -333,5 +337,8 @@ func (c *call) count(r *Record, told time.Duration, of func(*Message) bool) {
 	}
 	for _, m := range c.mineToo {
 		add(m)
+	}
+	for _, m := range c.orphans { // they are not of the call, but it is only a counter
+		r.MostRepeats += len(c.repeats[m])
 	}
 }

@@ -1,6 +1,9 @@
 package oracle
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // outcome plays the last attempt until it is answered or over, and reports whether it was answered.
 func (s *script) outcome() bool {
@@ -36,8 +39,10 @@ func (s *script) outcome() bool {
 
 // ringing sends the provisional responses of every fork, and what happens in the early dialogs.
 func (s *script) ringing(forks int) {
+	rang := false
 	for i := range forks {
 		if s.needsTag(i) || !s.chance(6) {
+			rang = true
 			s.provisional(i, []int{180, 183, 181, 182, 180, 183}[s.r.IntN(6)], s.t)
 		}
 		for len(s.tags) <= i {
@@ -55,8 +60,11 @@ func (s *script) ringing(forks int) {
 			s.provisional(0, 183, s.t)
 		}
 	}
-	if s.kinds.Has(Foreign) && s.chance(3) {
+	if s.kinds.Has(Foreign) && rang && s.chance(3) {
 		s.foreign()
+	}
+	if s.kinds.Has(EarlyUpdate) && rang {
+		s.earlyUpdate()
 	}
 	switch {
 	case s.kinds.Has(EarlyByeRefused):
@@ -73,9 +81,32 @@ func (s *script) ringing(forks int) {
 	s.t += s.between(50*time.Millisecond, 20*time.Second)
 }
 
+// earlyUpdate sends PRACK and UPDATE in the early dialog of the first fork.
+func (s *script) earlyUpdate() {
+	if !s.rung(s.tags[0]) {
+		return
+	}
+	q := s.fromCaller("PRACK", 0, letter{})
+	s.t = s.respond(q, 200, s.tags[0], q.at, letter{}) + time.Millisecond
+	q = s.either("UPDATE", letter{sdp: "sendrecv"})
+	s.t = s.respond(q, 200, s.tags[0], q.at, letter{sdp: "sendrecv"})
+}
+
+// rung reports whether a provisional response with that tag was sent.
+func (s *script) rung(tag string) bool {
+	for i := range s.sent {
+		if s.sent[i].provisional() && strings.HasPrefix(s.sent[i].To, tag) {
+			return true
+		}
+	}
+	return false
+}
+
 // needsTag reports whether what follows happens in the early dialog of fork i.
 func (s *script) needsTag(i int) bool {
-	return s.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork) || s.kinds.Has(Forks) && len(s.links) > 1
+	forks := s.kinds.Has(Forks) && len(s.links) > 1
+	again := s.kinds.Has(NoAnswer) && s.kinds.Has(Challenge, Redirect, Retry)
+	return forks || again || s.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork)
 }
 
 // fromCaller sends a request of the caller inside the dialog of a fork at s.t.
@@ -198,6 +229,9 @@ func (s *script) endEarly() {
 func (s *script) answer() {
 	s.answerFork(0)
 	s.acknowledge(0)
+	if s.kinds.Has(KilledFork) {
+		s.killFork()
+	}
 	if s.kinds.Has(SecondFork) {
 		s.t += s.between(time.Millisecond, time.Second)
 		s.answerFork(1)
@@ -209,6 +243,27 @@ func (s *script) answer() {
 				continue
 			}
 			s.cancelFork(i, last)
+		}
+	}
+}
+
+// killFork has a second callee answer what stands between, which acknowledges and ends it by itself: on a hop of its
+// own or on that of the first.
+func (s *script) killFork() {
+	q := *s.invites[0]
+	last := len(q.legs) - 1
+	q.legs = append([]leg(nil), q.legs[last:]...)
+	if s.chance(2) {
+		q.legs[0].dst += 7
+		s.travel(&q, 0, s.invites[0].legs[last].at+50*time.Microsecond, letter{sdp: "sendrecv"})
+	}
+	tag, end := s.newTag(), q.legs[0]
+	t := s.respond(&q, 200, tag, s.t+s.between(0, 300*time.Millisecond), letter{sdp: "sendrecv"})
+	for i, method := range []string{"ACK", "BYE"} {
+		r := request{method: method, seq: q.seq + 300*i, to: "!" + tag, legs: []leg{{link: last, src: end.src, dst: end.dst}}}
+		s.travel(&r, 0, t+time.Millisecond, letter{})
+		if t = r.at; method == "BYE" {
+			s.respond(&r, 200, tag, t, letter{})
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 func Random(seed uint64, allowed Kinds) Call {
 	r := rand.New(rand.NewPCG(seed, 0x5eed))
 	var kinds Kinds
-	for range [...]int{0, 0, 1, 1, 1, 2, 2, 3, 4, 6}[r.IntN(10)] {
+	for range [...]int{0, 1, 1, 2, 2, 3, 3, 4, 6, 9}[r.IntN(10)] {
 		kinds |= 1 << r.IntN(int(KindCount))
 	}
 	kinds = (kinds & allowed).settle()
@@ -26,9 +26,36 @@ func Random(seed uint64, allowed Kinds) Call {
 		s.round = 1
 		s.play()
 	}
+	if kinds.Has(TwoLegs) {
+		n.secondLeg()
+	}
 	c := Call{Seed: seed, Kinds: kinds, Messages: n.sent}
 	n.mangle(&c)
 	return c
+}
+
+// secondLeg adds the other side of a B2BUA that keeps the Call-ID: other addresses, tags and branches.
+func (n *network) secondLeg() {
+	for _, m := range n.sent {
+		m.Time += n.between(500*time.Microsecond, 600*time.Microsecond)
+		m.Src, m.Dst = m.Src+20, m.Dst+20
+		m.From, m.To = otherTag(m.From), otherTag(m.To)
+		vias := make([]Via, len(m.Vias))
+		for i, v := range m.Vias {
+			vias[i] = Via{v.By + 20, v.Branch + "o"}
+		}
+		m.Vias = vias
+		n.ids++
+		m.ID = n.ids
+		n.sent = append(n.sent, m)
+	}
+}
+
+func otherTag(tag string) string {
+	if tag == "" {
+		return ""
+	}
+	return tag + "o"
 }
 
 // A script is how one call goes on, from one message to the next.
@@ -86,7 +113,7 @@ func (s *script) tries() {
 // refusedTry is one INVITE that is refused, by the first neighbour or by the callee; the next comes after gap.
 func (s *script) refusedTry(status int, gap time.Duration) {
 	s.invite(1)
-	if len(s.links) > 1 && s.chance(2) {
+	if len(s.links) > 1 && !s.kinds.Has(NextCarrier) && s.chance(2) {
 		s.forget(1)
 	} else if s.chance(3) && status >= 400 {
 		s.provisional(0, 180+3*s.r.IntN(2), s.t)
@@ -105,12 +132,22 @@ func (s *script) newTag() string {
 func (s *script) invite(n int) {
 	s.seq++
 	l := letter{sdp: "sendrecv", expires: s.expires}
-	q := s.send(request{method: "INVITE", seq: s.seq, to: "-"}, 0, s.t, l)
-	s.invites = []*request{q}
+	q := request{method: "INVITE", seq: s.seq, to: "-"}
+	q.legs = s.route(&q, 0)
+	last := len(q.legs) - 1
+	if s.kinds.Has(NextCarrier) && !s.kinds.Has(FarOnly) {
+		q.legs = q.legs[:last]
+		s.travel(&q, 0, s.t, l)
+		q.legs = append(q.legs, s.nextCarrier(&q, l))
+		s.travel(&q, last, s.t, l)
+	} else {
+		s.travel(&q, 0, s.t, l)
+	}
+	s.invites = []*request{&q}
 	for i := 1; i < n; i++ {
-		other := q
-		if last := len(s.links) - 1; last > 0 {
-			fork := *q
+		other := &q
+		if last > 0 {
+			fork := q
 			fork.legs = append([]leg(nil), q.legs...)
 			fork.legs[last].dst = calleeHost + Host(i)
 			s.travel(&fork, last, q.at+s.latency(), l)
@@ -122,9 +159,27 @@ func (s *script) invite(n int) {
 		if s.chance(4) {
 			continue
 		}
-		s.onHop(q, i, 100, "", q.legs[i].at+s.latency())
+		s.onHop(&q, i, 100, "", q.legs[i].at+s.latency())
 	}
 	s.t = q.at + 10*time.Millisecond
+}
+
+// nextCarrier has the last proxy try another target, which refuses, and returns the hop to the next.
+func (s *script) nextCarrier(q *request, l letter) leg {
+	first := *q
+	end := s.links[len(s.links)-1]
+	first.legs = append(append([]leg(nil), q.legs...), leg{link: len(s.links) - 1, src: end.left, dst: end.right + 5})
+	s.travel(&first, len(first.legs)-1, q.at, l)
+	tag := s.newTag()
+	s.t = first.at
+	if s.chance(3) {
+		s.t = s.respond(&first, 183, tag, s.t, letter{sdp: "sendrecv"})
+	}
+	s.t += s.between(time.Millisecond, 5*time.Second)
+	status := []int{503, 500, 404, 486}[s.r.IntN(4)]
+	s.t = s.refuseHop(&first, len(first.legs)-1, Message{Time: s.t, Status: status, To: tag})
+	s.t += time.Millisecond
+	return leg{link: len(s.links) - 1, src: end.left, dst: end.right}
 }
 
 // forget takes back the last INVITE behind the k-th hop, which it never passed.

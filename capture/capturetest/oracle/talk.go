@@ -35,7 +35,8 @@ func (t *talk) close(r *Record) {
 }
 
 // surely reports whether a repeat of m is t's whatever the rules leave open: which record counts what was said of a
-// second fork before it answered, and whether the first counts what is the second's.
+// second fork before it answered, and whether the first counts what is the second's,
+// or a dialog's behind a hop that hides it.
 func (t *talk) surely(m *Message) bool {
 	if t.second {
 		return (m.From == t.answer.tag || m.To == t.answer.tag) && m.Time >= t.answer.at
@@ -45,7 +46,8 @@ func (t *talk) surely(m *Message) bool {
 			return false
 		}
 	}
-	return true
+	seen, ok := t.tags[m.hop()][m.To]
+	return !ok || seen > m.Time || t.link(m.hop(), m.To) != other
 }
 
 // of returns t's transactions of some methods.

@@ -87,9 +87,18 @@ func (s *script) accept(q *request, sdp string) {
 
 func (s *script) reinvite() {
 	for range 1 + s.r.IntN(3) {
+		if s.chance(4) {
+			s.challenged()
+		}
 		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], []string{"sendrecv", ""}[s.r.IntN(2)])
 		s.pause()
 	}
+}
+
+// challenged is a re-INVITE that gets 407.
+func (s *script) challenged() {
+	q := s.either("INVITE", letter{sdp: "sendrecv", expires: s.expires})
+	s.t = s.refuse(q, 407, s.tags[0], q.at, letter{}) + time.Millisecond
 }
 
 // hold is one side holding the other, again and again, and sometimes until the end.
@@ -210,7 +219,7 @@ func (s *script) end() {
 		s.lostAndBye(l)
 	case s.kinds.Has(LastBye):
 		q := s.either("BYE", l)
-		if status := []int{481, 408, 0}[s.r.IntN(3)]; status != 0 {
+		if status := []int{481, 408, 401, 500, 0, 0}[s.r.IntN(6)]; status != 0 {
 			s.respond(q, status, s.tags[0], q.at, letter{})
 		}
 		s.t = q.at
@@ -224,6 +233,8 @@ func (s *script) end() {
 		s.t += s.between(time.Millisecond, 3*time.Second)
 		q = send("BYE", 0, l)
 		s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	case s.kinds.Has(ByeInReinvite):
+		s.byeInReinvite(l)
 	case s.kinds.Has(ByeGlare):
 		s.glare(l)
 	default:
@@ -268,6 +279,20 @@ func (s *script) lostAndBye(l letter) {
 		s.respond(q, status, s.tags[0], q.at, letter{})
 	}
 	s.t = q.at
+}
+
+// byeInReinvite is one side hanging up before its own re-INVITE is answered; both are accepted.
+func (s *script) byeInReinvite(l letter) {
+	send := s.fromCaller
+	if s.chance(2) {
+		send = s.fromCallee
+	}
+	q := send("INVITE", 0, letter{sdp: "sendrecv", expires: s.expires})
+	s.t += s.between(time.Millisecond, 30*time.Millisecond)
+	bye := send("BYE", 0, l)
+	t := max(q.at, s.t-20*time.Millisecond) + s.between(0, 40*time.Millisecond)
+	s.respond(q, 200, s.tags[0], t, letter{sdp: "sendrecv", expires: s.expires})
+	s.t = s.respond(bye, 200, s.tags[0], bye.at+50*time.Millisecond, letter{})
 }
 
 // glare is a BYE of both sides.

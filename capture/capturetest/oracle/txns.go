@@ -39,9 +39,35 @@ func (c *call) findTransactions() {
 			r.replies = append(r.replies, m)
 		}
 	}
+	var left []*raw
 	for _, k := range order {
-		c.addRaw(raws[k])
+		if !c.addRaw(raws[k]) {
+			left = append(left, raws[k])
+		}
 	}
+	for _, r := range left {
+		c.addCopy(r)
+	}
+}
+
+// addCopy adds what one hop, on which no tag was seen, shows of a request that is in a dialog on another hop.
+//
+// Not settled: such a request is told from others by its method, CSeq and sender, within a second.
+func (c *call) addCopy(r *raw) {
+	m := r.request
+	if m != nil && !c.anyTagBefore(m.hop(), m.Time) && c.tookPart(m.hop(), m.Time) {
+		side := c.side(m)
+		for _, t := range c.txns {
+			if t.method == m.Method && t.seq == m.Seq && t.side == side && (t.at-m.Time).Abs() < time.Second {
+				c.add(r, m, t.fork)
+				return
+			}
+		}
+	}
+	if m != nil {
+		c.orphans = append(c.orphans, m)
+	}
+	c.orphans = append(c.orphans, r.replies...)
 }
 
 // knows reports whether one of m's tags was seen as a To tag of c.
@@ -60,7 +86,7 @@ func (c *call) attempt(m *Message) *attempt { return attemptOf(c.attempts, c.tag
 
 // addRaw adds what one hop shows of a request, unless it is in none of c's dialogs. A refusal of a BYE that was not
 // seen says nothing: the time of the BYE is not known.
-func (c *call) addRaw(r *raw) {
+func (c *call) addRaw(r *raw) bool {
 	accepted := slices.ContainsFunc(r.replies, (*Message).accepts)
 	m := r.request
 	if m == nil {
@@ -68,23 +94,26 @@ func (c *call) addRaw(r *raw) {
 	}
 	fork := c.resolve(m, accepted)
 	if fork == "" {
-		return
+		return false
 	}
+	c.add(r, m, fork)
+	return true
+}
+
+// add adds what one hop shows of a request in the dialog of fork.
+func (c *call) add(r *raw, m *Message, fork string) {
 	if r.request != nil {
 		c.mineToo = append(c.mineToo, r.request)
 	}
 	c.mineToo = append(c.mineToo, r.replies...)
-	if r.request != nil || accepted || m.Method != "BYE" {
+	if r.request != nil || m.accepts() || m.Method != "BYE" {
 		c.merge(r, m, fork)
 	}
 }
 
 // merge joins what one hop shows of a request with what the others show: the same sender, method, CSeq and dialog.
 func (c *call) merge(r *raw, m *Message, fork string) {
-	side := callee
-	if m.From == c.tag || m.To != c.tag && !c.isCallee(m.From) {
-		side = caller
-	}
+	side := c.side(m)
 	i := slices.IndexFunc(c.txns, func(t *txn) bool {
 		return t.fork == fork && t.method == m.Method && t.side == side && t.seq == m.Seq
 	})
@@ -110,6 +139,14 @@ func (c *call) merge(r *raw, m *Message, fork string) {
 	}
 }
 
+// side is who sent m.
+func (c *call) side(m *Message) string {
+	if m.From == c.tag || m.To != c.tag && !c.isCallee(m.From) {
+		return caller
+	}
+	return callee
+}
+
 // isCallee reports whether tag is a callee's.
 func (c *call) isCallee(tag string) bool {
 	for _, seen := range c.tags {
@@ -125,10 +162,13 @@ func (t *txn) challenged() bool {
 	return t.accepted == Never && t.refusal != nil && (t.refusal.Status == 401 || t.refusal.Status == 407)
 }
 
-// answeredAt is when t's final response was seen, Never without one.
+// answeredAt is when t's final response was seen, Never without one. 401 and 407 are none: they wait for the retry.
 func (t *txn) answeredAt() time.Duration {
 	if t.accepted != Never {
 		return t.accepted
+	}
+	if t.challenged() {
+		return Never
 	}
 	return t.refused
 }
