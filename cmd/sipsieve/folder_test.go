@@ -128,8 +128,19 @@ func TestAFileThatTheSystemRefusesIsReadAgain(t *testing.T) {
 			if err != nil || len(l.Ready) != 2 {
 				t.Fatalf("ready = %d, %v", len(l.Ready), err)
 			}
-			l.Ready[0].Path = "/proc/self/mem" // EIO
-			time.AfterFunc(c.fails, func() { l.Ready[0].Path = paths[0] })
+			link := func(name, to string) string {
+				path := filepath.Join(dir, name)
+				if err := os.Symlink(to, path); err != nil {
+					t.Error(err)
+				}
+				return path
+			}
+			l.Ready[0].Path = link("disk", "/proc/self/mem") // EIO
+			time.AfterFunc(c.fails, func() {
+				if err := os.Rename(link("mended", paths[0]), l.Ready[0].Path); err != nil {
+					t.Error(err)
+				}
+			})
 			times := readFolder(t, s)
 			if len(times) != len(frames) || slices.IsSortedFunc(times, time.Time.Compare) != c.ordered {
 				t.Errorf("%v: packets = %d, want %d, in order: %v", c.fails, len(times), len(frames), c.ordered)
