@@ -20,17 +20,24 @@ func (b *busConfig) remote() bus.Remote { return bus.Remote{URL: b.URL, Credenti
 // connect reaches the NATS server elsewhere. One that is not there is waited for until ctx ends: it comes up with this
 // host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
 func (d *daemon) connect(ctx context.Context) (err error) {
-	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
+	said := false
+	for wait := (backoff{}); ; {
 		d.bus, err = bus.Connect(d.Bus.remote())
 		if !errors.Is(err, store.ErrUnavailable) {
 			break
 		}
-		d.log.Warn("bus unavailable, waiting for it", "err", err)
+		if !said {
+			d.log.Warn("bus unavailable, waiting for it", "err", err)
+			said = true
+		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(wait.next()):
 		case <-ctx.Done():
 			return err
 		}
+	}
+	if err == nil && said {
+		d.log.Info("bus available")
 	}
 	if err == nil {
 		for _, err := range d.missing(ctx, d.bus) {

@@ -219,10 +219,14 @@ func TestADaemonWaitsForABusThatComesUpLater(t *testing.T) {
 	dir := first.StoreDir()
 	first.Shutdown()
 	first.WaitForShutdown()
-	early, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	early, stop := context.WithTimeout(t.Context(), 4*retryFirst) // several attempts
 	defer stop()
-	if err := run(early, s.config, io.Discard, io.Discard); err != nil {
+	var log bytes.Buffer
+	if err := run(early, s.config, io.Discard, &log); err != nil {
 		t.Errorf("stopped while it waits = %v, want nil", err)
+	}
+	if n := strings.Count(log.String(), "waiting for it"); n != 1 {
+		t.Errorf("it is said %d times that the bus is away, want once:\n%s", n, log.String())
 	}
 	p := s.start(t)
 	natsServerAt(t, filepath.Dir(dir), port)
