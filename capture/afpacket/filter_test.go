@@ -3,6 +3,7 @@ package afpacket
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -131,7 +132,16 @@ func TestFilterTakesWhatItSays(t *testing.T) {
 		{"two tags", ether + "88a80064" + "81000065" + "0800" + ip4("0000", "11") + "c35013c4", true},
 		{"two tags, 9999", ether + "88a80064" + "81000065" + "0800" + ip4("0000", "11") + "c350270f", false},
 		{"an old tag and one more", ether + "91000064" + "81000065" + "0800" + ip4("0000", "11") + "c35013c4", true},
-		{"three tags", ether + "88a80064" + "81000065" + "81000065" + "0800" + ip4("0000", "11") + "c35013c4", false},
+		{"three tags", ether + "88a80064" + "81000065" + "81000065" + "0800" + ip4("0000", "11") + "c35013c4", true},
+		{"three tags, 9999", ether + "88a80064" + "81000065" + "81000065" + "0800" + ip4("0000", "11") + "c350270f", false},
+		{"five tags", ether + strings.Repeat("81000065", 5) + "0800" + ip4("0000", "11") + "c35013c4", false},
+		{"VN-Tag", ether + "8926c0050007" + "0800" + ip4("0000", "11") + "c35013c4", true},
+		{"VN-Tag and VLAN", ether + "8926c0050007" + "81000064" + "86dd" + ip6("11") + "c35013c4", true},
+		{"VN-Tag, 9999", ether + "8926c0050007" + "0800" + ip4("0000", "11") + "c350270f", false},
+		{"E-TAG", ether + "893f000010050000" + "0800" + ip4("0000", "11") + "c35013c4", true},
+		{"MetaData", ether + "8909010100010010" + "0800" + ip4("0000", "11") + "c35013c4", true},
+		{"backbone", ether + "88e700001234" + ether + "0800" + ip4("0000", "11") + "c35013c4", true},
+		{"VN-Tag of nothing", ether + "8926c005", false},
 		{"ipv6 udp", ether + "86dd" + ip6("11") + "c35013c4", true},
 		{"ipv6 udp 9999", ether + "86dd" + ip6("11") + "c350270f", false},
 		{"ipv6 fragment", ether + "86dd" + ip6("2c") + "11000001", true},

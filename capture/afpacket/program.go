@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/net/bpf"
 )
@@ -13,14 +14,30 @@ const snapLen = 0x40000
 const (
 	etherIPv4, etherIPv6 = 0x0800, 0x86dd
 	etherVLAN            = 0x8100 // IEEE 802.1Q
-	etherServiceTag      = 0x88a8 // IEEE 802.1ad
-	etherOldTag          = 0x9100 // of switches older than that
 
 	protoTCP, protoUDP, protoSCTP  = 6, 17, 132
 	nextHopByHop, nextRouting      = 0, 43 // IPv6 extension headers, RFC 8200 section 4.1
 	nextFragment, nextDestinations = 44, 60
 	fragmentBits                   = 0x3fff // more fragments, or an offset: RFC 791 section 3.1
 )
+
+// tags are the EtherTypes of tags that are stepped over, by the bytes from one EtherType to the next. IEEE 802.1ah has a
+// frame of its own behind the tag, with two addresses.
+var tags = []struct {
+	size  uint32
+	types []uint32
+}{
+	{4, vlanTypes},
+	{6, []uint32{0x8926}},         // Cisco VN-Tag
+	{8, []uint32{0x893f, 0x8909}}, // IEEE 802.1BR, Cisco MetaData
+	{18, []uint32{0x88e7}},        // IEEE 802.1ah
+}
+
+// vlanTypes are the tags that name a VLAN: IEEE 802.1Q, IEEE 802.1ad, and those of switches older than that.
+var vlanTypes = []uint32{0x8100, 0x88a8, 0x9100, 0x9200, 0x9300}
+
+// mostTags is how many tags in the bytes of a frame are stepped over; the kernel has taken one off before.
+const mostTags = 4
 
 // frame writes all that stands before the ports: it leaves the offset of the transport layer in X.
 func (a *assembler) frame(f Filter, m marker) {
@@ -68,38 +85,69 @@ func (a *assembler) vlans(list []uint16) {
 	a.goTo("tag")
 	a.label("tag in the bytes")
 	a.emit(bpf.LoadAbsolute{Off: 12, Size: 2})
-	a.among([]uint32{etherVLAN, etherServiceTag, etherOldTag}, "load it")
+	a.among(vlanTypes, "load it")
 	a.emit(bpf.LoadConstant{Dst: bpf.RegA, Val: 0})
 	a.goTo("tag")
 	a.label("load it")
 	a.emit(bpf.LoadAbsolute{Off: 14, Size: 2})
 	a.label("tag")
 	a.emit(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0x0fff})
-	for _, id := range list { // an unconditional jump reaches over a long list
-		a.emit(bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(id), SkipFalse: 1})
+	for some := range slices.Chunk(list, 128) { // an unconditional jump reaches over a long list
+		found, others := fmt.Sprint("vlan from ", some[0]), fmt.Sprint("no vlan from ", some[0])
+		for _, id := range some {
+			a.when(bpf.JumpEqual, uint32(id), found)
+		}
+		a.goTo(others)
+		a.label(found)
 		a.goTo("link")
+		a.label(others)
 	}
 	a.emit(bpf.RetConstant{})
 	a.label("link")
 }
 
-// linkLayer leaves the offset of the network layer in X, and goes to that layer.
+// linkLayer leaves the offset of the network layer in X, and goes to that layer. Until then X is how many bytes of tags
+// stand before the EtherType that is looked at.
 func (a *assembler) linkLayer(tunnels []uint32) {
-	tags := []string{"tagged", "tagged twice"}
-	for i := range 3 {
-		at := uint32(14 + 4*i)
-		a.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: at}, bpf.LoadAbsolute{Off: at - 2, Size: 2})
-		a.when(bpf.JumpEqual, etherIPv4, "ipv4")
-		a.when(bpf.JumpEqual, etherIPv6, "ipv6")
-		a.among(tunnels, "take")
-		if i < len(tags) {
-			a.among([]uint32{etherVLAN, etherServiceTag, etherOldTag}, tags[i])
+	a.emit(bpf.LoadConstant{Dst: bpf.RegX, Val: 0})
+	for i := range mostTags + 1 {
+		here := func(name string) string { return fmt.Sprint(name, " behind ", i, " tags") }
+		a.emit(bpf.LoadIndirect{Off: 12, Size: 2})
+		a.when(bpf.JumpEqual, etherIPv4, here("ipv4"))
+		a.when(bpf.JumpEqual, etherIPv6, here("ipv6"))
+		a.among(tunnels, here("tunnel"))
+		if i < mostTags {
+			a.tag(here)
+		} else {
+			a.goTo("drop")
 		}
-		a.goTo("drop")
-		if i < len(tags) {
-			a.label(tags[i])
+		a.label(here("tunnel"))
+		a.emit(bpf.RetConstant{Val: snapLen})
+		for _, version := range []string{"ipv4", "ipv6"} {
+			a.label(here(version))
+			a.advance(14)
+			a.goTo(version)
 		}
+		a.label(here("next"))
 	}
+}
+
+// tag steps over the tag whose EtherType is in A, and drops the frame if it is none.
+func (a *assembler) tag(here func(string) string) {
+	for _, t := range tags {
+		a.among(t.types, here(fmt.Sprint(t.size, " bytes")))
+	}
+	a.goTo("drop")
+	for _, t := range tags {
+		a.label(here(fmt.Sprint(t.size, " bytes")))
+		a.advance(t.size)
+		a.goTo(here("next"))
+	}
+}
+
+// advance adds n to X.
+func (a *assembler) advance(n uint32) {
+	a.emit(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: n}, bpf.TAX{})
 }
 
 func (a *assembler) ipv4(m marker) {

@@ -91,21 +91,28 @@ func tunnel(proto byte, f Filter) bool {
 }
 
 func untag(b []byte) (vlan, kind uint16, packet []byte, ok bool) {
-	for tags := 0; ; tags++ {
+	for n := 0; ; n++ {
 		if len(b) < 14 {
 			return 0, 0, nil, false
 		}
-		kind = binary.BigEndian.Uint16(b[12:])
-		if tags == 2 || kind != 0x8100 && kind != 0x88a8 && kind != 0x9100 {
+		size := 0
+		switch kind = binary.BigEndian.Uint16(b[12:]); kind {
+		case 0x8100, 0x88a8, 0x9100, 0x9200, 0x9300:
+			size = 4
+		case 0x8926:
+			size = 6
+		case 0x893f, 0x8909:
+			size = 8
+		case 0x88e7:
+			size = 18
+		}
+		if n == 4 || size == 0 {
 			return vlan, kind, b[14:], true
 		}
-		if len(b) < 16 {
-			return 0, 0, nil, false
-		}
-		if tags == 0 {
+		if n == 0 && size == 4 && len(b) >= 16 {
 			vlan = binary.BigEndian.Uint16(b[14:]) & 0x0fff
 		}
-		b = b[4:]
+		b = b[min(size, len(b)):]
 	}
 }
 
@@ -145,11 +152,13 @@ func udpTunnel(port uint16, t capture.Tunnels) bool {
 
 // randomFrame makes a frame that is often nearly right, for only those find the borders of the filter.
 func randomFrame(r *rand.Rand, f Filter) []byte {
-	b := make([]byte, 12, 128)
-	for range r.IntN(4) {
-		b = binary.BigEndian.AppendUint16(b, pick[uint16](r, 0x8100, 0x88a8, 0x9100, 0x9200))
+	b := make([]byte, 12, 256)
+	for range r.IntN(3) * r.IntN(4) {
+		kind := pick[uint16](r, 0x8100, 0x88a8, 0x9100, 0x9200, 0x9300, 0x9400, 0x8926, 0x893f, 0x8909, 0x88e7)
+		b = binary.BigEndian.AppendUint16(b, kind)
 		id := pick[uint16](r, 0, 100, 100, 4094, uint16(r.IntN(4096)))
 		b = binary.BigEndian.AppendUint16(b, uint16(r.Uint32())&0xf000|id)
+		b = append(b, make([]byte, map[uint16]int{0x8926: 2, 0x893f: 4, 0x8909: 4, 0x88e7: 14}[kind])...)
 	}
 	v4 := r.IntN(2) == 0
 	if v4 {
