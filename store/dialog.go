@@ -21,11 +21,11 @@ type Row struct {
 // Rows returns the rows that the excerpts of one purpose make that have an id or a dialog in common. Of one id the best
 // stays, by Replaces; of what comes after it in xs that may be by order of arrival.
 //
-// An excerpt that lacks the INVITE is the rest of a call, and joins the row of the same dialog that another sensor told
-// from its INVITE on, or that has no end: after a fail-over host B has seen nothing of a call but its BYE. It gives that
-// row its end (policy.Purpose.Complete) and is no row of its own. What is left of several rests without such a row
-// joins the one of them that shows most. All of it is kept with the row, so that what comes later is joined with
-// what was published and never with what was made of it: the rows do not depend on the order of arrival.
+// An excerpt that lacks the INVITE is the rest of a call, and joins the row of the same dialog that another sensor
+// told from its INVITE on, or that has no end: after a fail-over host B has seen nothing of a call but its BYE. It
+// gives that row its end (policy.Purpose.Complete) and is no row of its own. What is left of several rests without
+// such a row joins the one of them that shows most. All of it is kept with the row, so that what comes later is
+// joined with what was published and never with what was made of it: the rows do not depend on the order of arrival.
 func Rows(u *policy.Purpose, xs []policy.Excerpt) []Row {
 	wholes, rests := sortOut(xs)
 	var rows []Row
@@ -45,8 +45,8 @@ func Rows(u *policy.Purpose, xs []policy.Excerpt) []Row {
 	return rows
 }
 
-// sortOut leaves of each id the best, but both its whole and its rest if they are of one dialog. Either list begins with
-// what others join rather.
+// sortOut leaves of each id the best, but both its whole and its rest if they are of one dialog. Either list begins
+// with what others join rather.
 func sortOut(xs []policy.Excerpt) (wholes, rests []policy.Excerpt) {
 	best := map[string][2]policy.Excerpt{}
 	for _, x := range xs {

@@ -13,10 +13,10 @@ var (
 	statuses = map[string]int{"evicted": 1, "partial": 2, "complete": 3}
 )
 
-// Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does; of one
-// revision complete over partial over evicted, then the higher completeness, then the one published later, as far as
-// that is known, else the one that comes later. Between sensors the later stage does, then complete over partial over
-// evicted, then the higher completeness, then the lower sensor name.
+// Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does; of
+// one revision complete over partial over evicted, then the higher completeness, then the one published later, as
+// far as that is known, else the one that comes later. Between sensors the later stage does, then complete over
+// partial over evicted, then the higher completeness, then the lower sensor name.
 //
 // What is left of many does not depend on the order in which they come, as long as a sensor's later revision
 // does not rank below its earlier one.

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// accessFile is the file of the state folder in which every reading of records stands, one JSON object a line: one before
-// the first record and one behind the last. Whoever reads writes it, the daemon or a query without one. It is only
-// appended to; to rotate it, rename it.
+// accessFile is the file of the state folder in which every reading of records stands, one JSON object a line: one
+// before the first record and one behind the last. Whoever reads writes it, the daemon or a query without one. It is
+// only appended to; to rotate it, rename it.
 const accessFile = "access.log"
 
 // errUnlogged keeps records from whoever asks while the log of such readings cannot be written.
@@ -45,8 +45,8 @@ type reading struct {
 	count uint64
 }
 
-// begin writes the first entry of a reading into the log of a state folder. The error wraps errUnlogged: then nothing may
-// be read.
+// begin writes the first entry of a reading into the log of a state folder. The error wraps errUnlogged: then
+// nothing may be read.
 func begin(state string, a access) (*reading, error) {
 	r := &reading{path: filepath.Join(state, accessFile), entry: a}
 	err := os.MkdirAll(state, 0o700)

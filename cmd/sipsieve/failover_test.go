@@ -24,17 +24,18 @@ var pairPolicy = "version = 1\nname = \"pair\"\nowner = \"tests\"\nreviewed = 20
 	pairPurpose("legal", `"stop"`, "1 year", "keep", "keep")
 
 func pairPurpose(name, stages, retain, times, durations string) string {
-	text := "[purpose.NAME]\nwhy = \"w\"\nbasis = \"b\"\nkinds = [\"call\"]\nstages = [STAGES]\naudience = [\"NAME_desk\"]\n" +
-		"retain = \"RETAIN\"\nretain_why = \"r\"\n[purpose.NAME.fields]\n"
-	for _, field := range []string{"disconnect_by", "disposition", "q850_cause", "billable", "end_cause", "end_time_source",
-		"call_flags"} {
+	text := "[purpose.NAME]\nwhy = \"w\"\nbasis = \"b\"\nkinds = [\"call\"]\nstages = [STAGES]\n" +
+		"audience = [\"NAME_desk\"]\nretain = \"RETAIN\"\nretain_why = \"r\"\n[purpose.NAME.fields]\n"
+	for _, field := range []string{"disconnect_by", "disposition", "q850_cause", "billable", "end_cause",
+		"end_time_source", "call_flags"} {
 		text += field + " = { form = \"keep\", because = \"t\" }\n"
 	}
 	for _, field := range []string{"setup_time", "answer_time", "end_time"} {
 		text += field + " = { form = \"TIMES\", because = \"t\" }\n"
 	}
 	text += "duration_ms = { form = \"DURATIONS\", because = \"t\" }\n"
-	return strings.NewReplacer("NAME", name, "STAGES", stages, "RETAIN", retain, "TIMES", times, "DURATIONS", durations).Replace(text)
+	return strings.NewReplacer("NAME", name, "STAGES", stages, "RETAIN", retain, "TIMES", times,
+		"DURATIONS", durations).Replace(text)
 }
 
 // splitCalls are calls whose messages host A of a pair sees up to =, and host B from there on.
@@ -161,8 +162,8 @@ func stripped(t *testing.T, body []byte, without ...string) string {
 	return string(text)
 }
 
-// TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll splits calls between two hosts, within a day and over midnight, and
-// puts what they tell into one store in every order, some of it twice.
+// TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll splits calls between two hosts, within a day and over
+// midnight, and puts what they tell into one store in every order, some of it twice.
 func TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll(t *testing.T) {
 	p := newPair(t)
 	for name, ladder := range splitCalls {

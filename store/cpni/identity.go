@@ -51,8 +51,9 @@ func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
 	return append(parts, []byte("dialog"), id, a, b), true
 }
 
-// Half returns what another record of the same dialog may lack of r: the answer, of a call that was seen from its INVITE
-// on and whose end was not, or not whole; the end, of a call whose INVITE was not seen. It reports false of others.
+// Half returns what another record of the same dialog may lack of r: the answer, of a call that was seen from its
+// INVITE on and whose end was not, or not whole; the end, of a call whose INVITE was not seen. It reports false of
+// others.
 func (r *Record) Half() (at time.Time, ok bool) {
 	c := r.in.call
 	if c == nil || c.Disposition != track.Answered {

@@ -11,8 +11,8 @@ import (
 )
 
 // What Freeze writes: a byte of flags, the policy's hash, the sum of the columns, the id, for a call whose INVITE
-// was not seen the id that it has if nothing but its BYE is, and for an answered call its dialog and what hides a half of it; then the values, each
-// behind its length. A length of 0 is null.
+// was not seen the id that it has if nothing but its BYE is, and for an answered call its dialog and what hides a
+// half of it; then the values, each behind its length. A length of 0 is null.
 const (
 	frozenApplied   byte = 1 << iota // a number was withheld
 	frozenEmergency                  // the purpose keeps emergency calls only, and this is one

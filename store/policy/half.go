@@ -8,15 +8,16 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// A half is what an excerpt of a call that one host of a pair saw begin, or that another saw end, has beside its fields,
-// so that both together give what a whole record has: duration_ms to the millisecond though the times are cut, and
-// disconnect_by though of a BYE alone nobody knows who called. It is in excerpts of those purposes only that keep the
-// one or the other, and only where a part is missing.
+// A half is what an excerpt of a call that one host of a pair saw begin, or that another saw end, has beside its
+// fields, so that both together give what a whole record has: duration_ms to the millisecond though the times are
+// cut, and disconnect_by though of a BYE alone nobody knows who called. It is in excerpts of those purposes only
+// that keep the one or the other, and only where a part is missing.
 //
-// By itself it says nothing: blind_clock is the time of the answer, or of the end, plus a number that is secret, modulo
-// 2^50 microseconds; blind_side is whether the tag of the caller, or of the sender of the BYE, sorts first, turned round
-// if a secret bit is set. Number and bit are made of the dialog under the purpose's id key, so both hosts have them and
-// nobody else. The difference of two clocks is the duration; two sides are equal if the caller sent the BYE.
+// By itself it says nothing: blind_clock is the time of the answer, or of the end, plus a number that is secret,
+// modulo 2^50 microseconds; blind_side is whether the tag of the caller, or of the sender of the BYE, sorts first,
+// turned round if a secret bit is set. Number and bit are made of the dialog under the purpose's id key, so both
+// hosts have them and nobody else. The difference of two clocks is the duration; two sides are equal if the caller
+// sent the BYE.
 type half struct {
 	clock, side bool // which of them there are
 	at          uint64

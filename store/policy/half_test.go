@@ -9,7 +9,8 @@ import (
 	"sipsieve/store/cpni"
 )
 
-const keepsBoth = "answer_time = { form = \"truncate:second\", because = \"t\" }\nend_time = { form = \"truncate:second\", because = \"t\" }\n" +
+const keepsBoth = "answer_time = { form = \"truncate:second\", because = \"t\" }\n" +
+	"end_time = { form = \"truncate:second\", because = \"t\" }\n" +
 	"duration_ms = { form = \"keep\", because = \"t\" }\ndisconnect_by = { form = \"keep\", because = \"t\" }\n"
 
 // half of a call: tags in the order caller or sender of the BYE, other; and what is missing.
@@ -36,8 +37,8 @@ func halfOf(call, from, to string, missing track.Missing, frozen []byte) *cpni.R
 
 const lone = track.NoInvite | track.NoFinal | track.NoAck
 
-// TestTwoHalvesGiveTheDurationAndWhoHungUp: of tags in either order, of either side's BYE, and after a restart of the host
-// that saw the beginning.
+// TestTwoHalvesGiveTheDurationAndWhoHungUp: of tags in either order, of either side's BYE, and after a restart of
+// the host that saw the beginning.
 func TestTwoHalvesGiveTheDurationAndWhoHungUp(t *testing.T) {
 	u := boundPurpose(t, written("fraud", keepsBoth))
 	for want, tags := range map[string][3]string{"caller": {"a", "b", "a"}, "callee": {"a", "b", "b"}, "caller ": {"b", "a", "b"},
@@ -76,8 +77,8 @@ func TestAMidCallStartThatTookTheCalleeForTheCallerIsTurnedRound(t *testing.T) {
 	}
 }
 
-// TestAHalfSaysNothingByItself: of calls with the same times, and tags in the same order, the clocks are anything and the
-// sides are both.
+// TestAHalfSaysNothingByItself: of calls with the same times, and tags in the same order, the clocks are anything
+// and the sides are both.
 func TestAHalfSaysNothingByItself(t *testing.T) {
 	u := boundPurpose(t, written("fraud", keepsBoth))
 	var high, first int

@@ -23,9 +23,9 @@ type property struct {
 	Description string    `json:"description,omitempty"`
 }
 
-// Schema returns the JSON Schema of the excerpts of a kind (call, registration, device or loss), nil for another kind.
-// It has every key that some policy could keep; which of them a purpose has is the policy's word. A reader ignores keys that
-// it does not know, so the schema forbids none.
+// Schema returns the JSON Schema of the excerpts of a kind (call, registration, device or loss), nil for another
+// kind. It has every key that some policy could keep; which of them a purpose has is the policy's word. A reader
+// ignores keys that it does not know, so the schema forbids none.
 func Schema(kind string) []byte {
 	name, ok := schemas[kind]
 	if !ok {
@@ -96,7 +96,7 @@ func (w *schemaWriter) envelope(kind, schema string) {
 
 func (w *schemaWriter) half() {
 	w.add(keyClock, property{Type: []string{"integer"},
-		Description: "of a part of a call: the time of its answer or end, hidden; with the other part's it gives the duration"})
+		Description: "of a part of a call: when it was answered or ended, hidden; with the other part's: the duration"})
 	w.add(keySide, property{Type: []string{"boolean"},
 		Description: "of a part of a call: whose tag sorts first, hidden; with the other part's it says who hung up"})
 }

@@ -123,8 +123,8 @@ func (g *groups) keys() (ids, dialogs string) {
 }
 
 // selectFound finds rows by their ids and by their dialogs, those with both once.
-const selectFound = `SELECT id, sensor, stage, revision, status, completeness, coalesce(dialog, ''), coalesce(unseen, 0),
-	coalesce(spool, 0), coalesce(seq, 0), parts IS NOT NULL FROM excerpt WHERE rowid IN (
+const selectFound = `SELECT id, sensor, stage, revision, status, completeness, coalesce(dialog, ''),
+	coalesce(unseen, 0), coalesce(spool, 0), coalesce(seq, 0), parts IS NOT NULL FROM excerpt WHERE rowid IN (
 		SELECT e.rowid FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.id = wanted.value
 		UNION SELECT e.rowid FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.dialog = wanted.value)`
 

@@ -152,8 +152,8 @@ func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepare makes the table of a partition, and adds to that of an older version what came later. Rows from before have no
-// dialog.
+// prepare makes the table of a partition, and adds to that of an older version what came later. Rows from before
+// have no dialog.
 func prepare(ctx context.Context, db *sql.DB, schema string) error {
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		return err

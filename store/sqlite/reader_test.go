@@ -10,8 +10,8 @@ import (
 	"sipsieve/store/storetest"
 )
 
-// TestAReaderKeepsNoStoreFromOpening stops a query in the middle of a partition, and has a Store open, put, join and sweep
-// meanwhile.
+// TestAReaderKeepsNoStoreFromOpening stops a query in the middle of a partition, and has a Store open, put, join and
+// sweep meanwhile.
 func TestAReaderKeepsNoStoreFromOpening(t *testing.T) {
 	dir := t.TempDir()
 	s := opened(t, Config{Dir: dir})

@@ -53,8 +53,8 @@ func bodies(t *testing.T, s *Store) (all []string) {
 	return all
 }
 
-// TestAFileOfTheFirstVersionIsReadAndJoined: its rows are read as they are, replaced and swept like others, and new ones
-// beside them are joined by their dialog.
+// TestAFileOfTheFirstVersionIsReadAndJoined: its rows are read as they are, replaced and swept like others, and new
+// ones beside them are joined by their dialog.
 func TestAFileOfTheFirstVersionIsReadAndJoined(t *testing.T) {
 	old := storetest.Call("old")
 	s := opened(t, Config{Dir: firstVersion(t, old)})

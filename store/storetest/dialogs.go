@@ -76,8 +76,8 @@ func aFailOverIsOneRow(t *testing.T, s store.Store) {
 	expect(t, s, store.Query{Purpose: "capacity"}, byes)
 }
 
-// anOpenCallIsCompletedToo: host A was told at its answer and in between, then host B saw the BYE; what A tells in the end,
-// when it has waited long enough, changes nothing.
+// anOpenCallIsCompletedToo: host A was told at its answer and in between, then host B saw the BYE; what A tells in
+// the end, when it has waited long enough, changes nothing.
 func anOpenCallIsCompletedToo(t *testing.T, s store.Store) {
 	n := 0
 	stop, bye, right := failOver("d")
@@ -91,7 +91,8 @@ func anOpenCallIsCompletedToo(t *testing.T, s store.Store) {
 			put(t, s, d)
 		}
 		body := string(renamed(n, right)[0].Excerpt(t).Body())
-		got := slices.DeleteFunc(answerOf(t, s), func(b string) bool { return !strings.Contains(b, fmt.Sprintf(`"d/%d"`, n)) })
+		dialog := fmt.Sprintf(`"d/%d"`, n)
+		got := slices.DeleteFunc(answerOf(t, s), func(b string) bool { return !strings.Contains(b, dialog) })
 		if len(got) != 1 || got[0] != body {
 			t.Fatalf("order %d: got %s\nwant %s", n, got, body)
 		}
@@ -126,8 +127,8 @@ func aSensorThatForgotIsCompletedByItself(t *testing.T, s store.Store) {
 	want(t, s, right)
 }
 
-// partsOfADialogInAnyOrder: whatever sensors saw of a dialog, and in whatever order and parcels it comes, the store has the
-// rows that all of it makes together.
+// partsOfADialogInAnyOrder: whatever sensors saw of a dialog, and in whatever order and parcels it comes, the store
+// has the rows that all of it makes together.
 func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {
 	random := rand.New(rand.NewPCG(3, 5))
 	for round := range 60 {
@@ -200,8 +201,8 @@ func anEndBeforeTheAnswerIsAnothers(t *testing.T, s store.Store) {
 	want(t, s, a, b)
 }
 
-// ofOneRevisionTheBestStays: a capture that was read while it grew, then whole; and of bodies that are worth the same, the
-// one that was published later.
+// ofOneRevisionTheBestStays: a capture that was read while it grew, then whole; and of bodies that are worth the
+// same, the one that was published later.
 func ofOneRevisionTheBestStays(t *testing.T, s store.Store) {
 	cut, whole, first, second := Call("a"), Call("a"), Call("a"), Call("a")
 	cut.Status, cut.Completeness = "partial", 40
