@@ -45,14 +45,15 @@ func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
 	t := nanos(r.Time)
 	switch {
 	case len(s.parked) == 0 && s.n > 0 && near(t, s.clock):
-		s.clock = max(s.clock, t)
-		s.n++
+		s.pass(t)
 		return ready, true
-	case s.n > 0 && near(t, s.clock):
+	case s.n > 0 && near(t, s.clock), s.surrounds(t):
 		s.mark(math.MinInt64)
+		if s.n == 0 {
+			s.parked[0].wrong = false
+		}
 		ready = s.settle(ready)
-		s.clock = max(s.clock, t)
-		s.n++
+		s.pass(t)
 		return append(ready, copied(r)), false
 	}
 	s.mark(t + int64(strayTime))
@@ -62,6 +63,18 @@ func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
 		ready = s.settle(ready)
 	}
 	return ready, false
+}
+
+// pass moves the clock to t, which it believes.
+func (s *strays) pass(t int64) {
+	s.clock = max(s.clock, t)
+	s.n++
+}
+
+// surrounds reports whether a frame of time t agrees with the first of a file and not with the last that is parked.
+func (s *strays) surrounds(t int64) bool {
+	last := len(s.parked) - 1
+	return s.n == 0 && last > 0 && near(t, s.parked[0].nanos()) && !near(t, s.parked[last].nanos())
 }
 
 // begun reports whether a file's clock is known, for the last two frames agree, and none before them may be wrong that
@@ -139,8 +152,7 @@ func (s *strays) settle(ready []record) []record {
 			s.count++
 			p.Time = time.Unix(0, s.clock).UTC()
 		case near(t, s.clock):
-			s.clock = max(s.clock, t)
-			s.n++
+			s.pass(t)
 		default:
 			s.longest = max(s.longest, t-s.clock)
 			p.back = t < s.clock

@@ -17,7 +17,7 @@ var families = []family{
 
 	{"packets_seen_total", "Frames read.", "", "packets.seen"},
 	{"packets_undated_total", "Frames that bear the time of the frame before them.", "", "packets.undated"},
-	{"packets_stray_total", "Frames whose time was not believed, for it is minutes away from those around.", "", "packets.stray"},
+	{"packets_stray_total", "Frames whose time is minutes away from those around.", "", "packets.stray"},
 	{"packets_late_total", "Frames of files that stand more than a second behind a later one.", "", "packets.late"},
 	{"packets_passed_total", "Frames whose payload was given.", "", "packets.passed"},
 	{"packets_kernel_dropped_total", "Frames that the kernel had no room for.", "", "packets.kernel_dropped"},
