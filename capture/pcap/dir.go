@@ -36,7 +36,7 @@ var ErrCrowded = errors.New("more files match than may be remembered")
 // grace is how long a file that is not the newest has not grown when it is taken for finished.
 const grace = 10 * time.Second
 
-// A Dir tells which files of a folder are to be read: each that is finished, until it is Done, and again when it has
+// A Dir finds the files of a folder that are to be read: each that is finished, until it is Done, and again when it has
 // grown. A file is known again by its inode or name, its size and what it begins with, so that it may be renamed, and
 // compressed or not, in the meantime. What is remembered is had from Changes and given to Remember after a restart. A
 // Dir is used by one goroutine.
@@ -48,7 +48,7 @@ type Dir struct {
 	pending map[string]*File // what is Ready and not Done, by name
 	opened  map[string]*opening
 	newest  sight
-	told    map[string]bool // names of files that cannot be opened
+	failing map[string]bool // names of files that cannot be opened
 }
 
 // A File is a capture file that is to be read, from Offset on.
@@ -109,14 +109,14 @@ func (d *Dir) Remember(marks []Mark) {
 }
 
 // Poll looks at the folder; now is the wall clock. An error is ErrCrowded, or the folder's, or joins the files that
-// cannot be opened, each told of once, by its inode; the Look is right all the same.
+// cannot be opened, each named once, by its inode; the Look is right all the same.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
 	if err != nil {
 		return l, fmt.Errorf("pcap: folder: %w", unnamed(err))
 	}
 	d.now = now
-	told, there := map[string]bool{}, map[string]bool{}
+	failing, there := map[string]bool{}, map[string]bool{}
 	for i := range all {
 		m := &all[i]
 		there[m.Name] = true
@@ -128,7 +128,7 @@ func (d *Dir) Poll(now time.Time) (l Look, err error) {
 			d.grows(m, &l)
 		case trouble != nil:
 			l.Unreadable++
-			if told[m.Name] = true; !d.told[m.Name] {
+			if failing[m.Name] = true; !d.failing[m.Name] {
 				err = errors.Join(err, fmt.Errorf("pcap: the file with inode %d: %w", m.Inode, unnamed(trouble)))
 			}
 		case f == nil:
@@ -143,7 +143,7 @@ func (d *Dir) Poll(now time.Time) (l Look, err error) {
 		}
 	}
 	inOrder(l.Ready)
-	d.told = told
+	d.failing = failing
 	return l, err
 }
 

@@ -19,7 +19,7 @@ import (
 // headRoom is how many bytes of what is in a file, decompressed, tell it from others. The first 64 are among them.
 const headRoom = 4096
 
-// A Mark is what is remembered of a file of a folder: what tells it from others, and how far it has been read.
+// A Mark is what is remembered of a file of a folder: what distinguishes it from others, and how far it has been read.
 type Mark struct {
 	Name    string `json:"name"`
 	Size    int64  `json:"size"`

@@ -58,7 +58,7 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-	saved   []checkpoint.Entry // for the journal
+	saved   []checkpoint.Entry // for the log of live calls
 	newest  int                // how many of them there were when the old ones went last
 	frozen  []byte             // of one call, for one purpose
 	stuck   atomic.Bool        // the bus takes nothing

@@ -42,7 +42,7 @@ type daemon struct {
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
-	journal   *checkpoint.Log   // of live sources; nil without one
+	liveLog   *checkpoint.Log   // of live sources; nil without one
 	logs      []*checkpoint.Log // that and those of folders
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
@@ -74,7 +74,7 @@ func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (
 	if err := d.openStore(); err != nil {
 		return d, err
 	}
-	if err := d.openJournal(); err != nil {
+	if err := d.openLogs(); err != nil {
 		return d, err
 	}
 	d.collector = newCollector(d)
@@ -186,7 +186,7 @@ func (d *daemon) openSources() error {
 		return nil
 	}
 	plan := d.plan(d.Shards, true)
-	plan.Saves = d.journal != nil
+	plan.Saves = d.liveLog != nil
 	dom := pipeline.New(live, plan).Named(keys...)
 	if err := d.restore(dom); err != nil {
 		return err

@@ -149,7 +149,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &folderSource{folder: f, series: pcap.NewSeries(c), closed: make(chan struct{}), heard: time.Now()}
+	s := &folderSource{folder: f, series: pcap.NewSeries(c), closed: make(chan struct{}), active: time.Now()}
 	if s.Source = s.series; f.source.HEP {
 		s.Source = hep.Unwrapped(s.series, f.source.HEPPort)
 	}

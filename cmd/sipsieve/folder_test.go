@@ -32,7 +32,7 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	f := &folder{d: d, key: "source.0", source: &s.Source[0], dir: dir, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
 	series := pcap.NewSeries(pcap.DefaultConfig())
-	source := &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), heard: time.Now()}
+	source := &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), active: time.Now()}
 	source.base.Store(new(folderCounts))
 	return source, said
 }
@@ -198,7 +198,7 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	logs := func(sources ...sourceConfig) (names []string, err error) {
 		s.Source = sources
 		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler), troubles: map[string]string{}}
-		if err := d.openJournal(); err != nil {
+		if err := d.openLogs(); err != nil {
 			t.Fatal(err)
 		}
 		for i := range sources {

@@ -24,7 +24,7 @@ type folderSource struct {
 	but     map[track.Key]bool
 	looked  bool
 	base    atomic.Pointer[folderCounts] // of what was given again; nil before all of that was
-	heard   time.Time                    // when something had come last, by the wall clock
+	active  time.Time                    // when something had come last, by the wall clock
 	given   bool                         // something has been given
 	ending  bool
 	cuts    int
@@ -105,7 +105,7 @@ func (s *folderSource) Next() (capture.Packet, error) {
 // rest returns what says that nothing is at hand.
 func (s *folderSource) rest() capture.Packet {
 	s.folder.idle.Store(true)
-	s.heard = time.Now()
+	s.active = time.Now()
 	return capture.Packet{Time: s.series.Latest(), Origin: capture.File}
 }
 
@@ -197,9 +197,9 @@ func (s *folderSource) look() {
 	before := s.series.Reading()
 	s.series.Add(s.until(l.Grows, now), ready...)
 	if l.Growing > 0 || s.series.Reading() > before || len(f.retrying) > 0 {
-		s.heard = now
+		s.active = now
 	}
-	if silence := now.Sub(s.heard); s.given && silence >= f.d.limits.Talk && s.series.Reading() == 0 {
+	if silence := now.Sub(s.active); s.given && silence >= f.d.limits.Talk && s.series.Reading() == 0 {
 		s.ending = true
 		s.series.End()
 	}

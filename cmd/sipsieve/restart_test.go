@@ -135,7 +135,7 @@ func (s *site) await(t *testing.T, what string, so func(*statusReport) bool) {
 	}
 }
 
-func (s *site) journalPath() string { return filepath.Join(s.dir, "state", journalName) }
+func (s *site) journalPath() string { return filepath.Join(s.dir, "state", liveLogName) }
 
 // journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
 func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {

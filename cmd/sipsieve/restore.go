@@ -12,21 +12,21 @@ import (
 	"sipsieve/sip/track"
 )
 
-// journalName is the file of the live calls' checkpoint log in the state folder.
-const journalName = "calls.journal"
+// liveLogName is the file of the live calls' checkpoint log in the state folder.
+const liveLogName = "calls.journal"
 
-// openJournal opens the checkpoint log of live sources, if there are any, and removes those that nobody reads.
-func (d *daemon) openJournal() (err error) {
+// openLogs opens the checkpoint log of live sources, if there are any, and removes those that nobody reads.
+func (d *daemon) openLogs() (err error) {
 	if err := d.dropLogs(); err != nil {
 		return err
 	}
 	live := slices.ContainsFunc(d.Source, func(s sourceConfig) bool { return s.Type == "interface" || s.Type == "hep" })
 	switch {
 	case live && d.Calls.Journal:
-		d.journal, err = d.openLog(journalName, false)
+		d.liveLog, err = d.openLog(liveLogName, false)
 		return err
 	case !d.Calls.Journal: // what nobody reads any more is not kept
-		err = os.Remove(filepath.Join(d.State, journalName))
+		err = os.Remove(filepath.Join(d.State, liveLogName))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -46,20 +46,20 @@ func (d *daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
 
 // restore gives the open calls that the last run left to dom.
 func (d *daemon) restore(dom *pipeline.Domain) error {
-	if d.journal == nil {
+	if d.liveLog == nil {
 		return nil
 	}
-	if clock := d.journal.Clock(); clock != nil && dom.RestoreClock(clock) != nil {
-		d.journal.Refuse(track.Key{})
+	if clock := d.liveLog.Clock(); clock != nil && dom.RestoreClock(clock) != nil {
+		d.liveLog.Refuse(track.Key{})
 	}
-	err := d.journal.Calls(func(c checkpoint.Restorable) {
+	err := d.liveLog.Calls(func(c checkpoint.Restorable) {
 		if dom.Restore(c.Saved, c.Facts) != nil {
-			d.journal.Refuse(c.Saved.Name)
+			d.liveLog.Refuse(c.Saved.Name)
 			return
 		}
-		d.journal.Accept()
+		d.liveLog.Accept()
 	})
-	r := checkpoint.Reported(d.journal)
+	r := checkpoint.Reported(d.liveLog)
 	if r.Restored > 0 {
 		dom.Resume()
 	}
@@ -86,7 +86,7 @@ func (c *collector) entries(list []checkpoint.Entry, s *track.Saved) []checkpoin
 }
 
 // cut hands over to the log of a folder how far its files were read and the calls that were open then, once everything
-// is durable that was told before.
+// is durable that was released before.
 func (c *collector) cut(feed int, cut *pipeline.Cut, saved []track.Saved) {
 	f := c.d.feeds[feed].folder
 	if f == nil {
@@ -111,7 +111,7 @@ func (c *collector) freeze(ev *track.Event) (body []byte) {
 	return body
 }
 
-// save hands over to the log of live calls what was kept, once everything is durable that was told before: a call is
+// save hands over to the log of live calls what was kept, once everything is durable that was released before: a call is
 // not gone from the log before its record is safe. What is live does not wait for room: then it is handed over later.
 func (c *collector) save() {
 	if len(c.saved) == 0 {
@@ -131,7 +131,7 @@ func (c *collector) save() {
 // savedParcel returns what hands over to the log what was kept.
 func (c *collector) savedParcel() parcel {
 	list := c.saved
-	return parcel{done: func() error { c.d.journal.Put(list); return nil }}
+	return parcel{done: func() error { c.d.liveLog.Put(list); return nil }}
 }
 
 // bound keeps what waits for the log from growing: old words on a call go when there are newer ones, and the
@@ -144,7 +144,7 @@ func (c *collector) bound() {
 	c.saved = checkpoint.NewestOf(c.saved)
 	if n := len(c.saved) - most; n >= 0 {
 		c.saved = slices.Delete(c.saved, 0, n+most/8) // in one go, not one by one
-		c.d.journal.Drop()
+		c.d.liveLog.Drop()
 	}
 	c.newest = max(len(c.saved), 1024)
 }

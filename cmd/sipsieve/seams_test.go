@@ -64,7 +64,7 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
 	s.limits.Calls = 1000
-	c := newCollector(&daemon{setup: s, journal: new(checkpoint.Log)})
+	c := newCollector(&daemon{setup: s, liveLog: new(checkpoint.Log)})
 	for range waitLimit {
 		c.out <- parcel{}
 	}
@@ -86,8 +86,8 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the collector waits for the bus")
 	}
-	if n, most := len(c.saved), 3*s.limits.Calls; n > most || checkpoint.Reported(c.d.journal).Failed == 0 {
-		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, checkpoint.Reported(c.d.journal).Failed, most)
+	if n, most := len(c.saved), 3*s.limits.Calls; n > most || checkpoint.Reported(c.d.liveLog).Failed == 0 {
+		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, checkpoint.Reported(c.d.liveLog).Failed, most)
 	}
 	<-c.out
 	c.save()

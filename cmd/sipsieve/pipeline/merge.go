@@ -24,14 +24,14 @@ type Merger struct {
 	Keep func(*track.Saved)
 
 	// Cut takes an instant of a Domain with a Resumable Source and what is to be saved with it, once every event before
-	// it has been told; nil for nobody. It is set before Add.
+	// it has been released; nil for nobody. It is set before Add.
 	Cut func(c *Cut, saved []track.Saved)
 }
 
 // A heldEvent is an Event whose turn has not come.
 type heldEvent struct {
 	track.Event
-	again bool // it was told before a restart
+	again bool // it was released before a restart
 }
 
 // A savedAt is what a shard said of open calls at a time.

@@ -262,7 +262,7 @@ func (s *shard) release(events []track.Event, until int64) []track.Event {
 }
 
 // end tells what the end of the capture leaves open. A file that was not read to its end is read again: what is
-// open in it is not told, nor what the journal keeps.
+// open in it is not told, nor what the checkpoint log keeps.
 func (s *shard) end() {
 	var events []track.Event
 	if s.reorder != nil {
