@@ -67,7 +67,6 @@ type script struct {
 	expires        int
 	tags           []string   // To tags of the forks, the first answers
 	invites        []*request // by fork
-	bye            time.Duration
 }
 
 // play plays one call from its first INVITE to its end.
