@@ -49,9 +49,7 @@ func (t *Tracker) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // answer takes m for the answer to d's INVITE.
 func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
-	if !d.accepted && d.updated != 0 { // what was agreed before the answer is no change of the call
-		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
-	}
+	d.dropEarlyChanges()
 	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
 	d.answerLeg = leg(k)
 	d.races()
@@ -60,6 +58,13 @@ func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.gatherAnswer(d, m)
 	t.refresh(n, d, m)
 	t.reviewEnds(n, d)
+}
+
+// dropEarlyChanges forgets what was agreed before the answer: that is no change of the call.
+func (d *dialog) dropEarlyChanges() {
+	if !d.accepted && d.updated != 0 {
+		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
+	}
 }
 
 // answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
@@ -149,6 +154,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 		t.reopen(n, d, confirmed)
 	}
 	f := best.final
+	d.dropEarlyChanges()
 	d.answer, d.refreshed, d.code, d.callee = f.at, f.at, f.code, f.tag
 	d.accepted, d.downstream = true, true
 	d.races()

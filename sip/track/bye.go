@@ -12,14 +12,26 @@ func (t *Tracker) bye(p place, d *dialog, m *sip.Message) {
 	}
 	b := &d.byes[p.side-Caller]
 	switch {
+	case b.at != 0 && b.cseq == m.CSeq && b.unseen:
+		b.at, b.cause, b.unseen = at, reason(m), false
 	case b.at != 0 && b.cseq == m.CSeq:
 		b.at = min(b.at, at) // on another hop
-	case b.at != 0 && challenges(int(b.status)) && m.CSeq > b.cseq:
+	case b.at != 0 && challenges(int(b.status)) && m.CSeq > b.cseq && !b.unseen:
 		b.cseq, b.status = m.CSeq, 0
 	default:
 		*b = bye{at: at, cseq: m.CSeq, cause: reason(m)}
 	}
-	t.hangUp(p.n, d, ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side})
+	e := ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side}
+	e.answered = b.status >= 200 && !challenges(int(b.status))
+	switch {
+	case b.status/100 != 2:
+		t.hangUp(p.n, d, e)
+	case d.ended.side == e.side && d.ended.cseq == e.cseq && e.at >= d.answer && d.ended != e:
+		d.ended = e
+		t.amend(d)
+	default:
+		t.byeAccepted(p.n, d, e)
+	}
 }
 
 // challenges reports whether a response of that status makes the request come again with credentials.
@@ -31,11 +43,6 @@ func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
 	case e.at < d.answer:
 		return
 	case d.ended.at != 0:
-		if d.ended.unseen && d.ended.side == e.side && d.ended.cseq == e.cseq {
-			e.answered = true
-			d.ended = e
-			t.amend(d)
-		}
 		return
 	case d.unended.at == 0 || e.at < d.unended.at:
 		d.unended = e
@@ -97,9 +104,11 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 		t.answeredUnseen(p, d)
 	}
 	b := &d.byes[p.side-Caller]
-	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq)
+	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq) && !b.unseen
 	if seen {
 		b.cseq, b.status = m.CSeq, uint16(m.Status)
+	} else if b.at == 0 || b.status != 0 {
+		*b = bye{at: m.Time.UnixNano(), cseq: m.CSeq, status: uint16(m.Status), unseen: true}
 	}
 	switch {
 	case challenges(m.Status):
@@ -109,7 +118,7 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 			e.at, e.cause, e.unseen = m.Time.UnixNano(), 0, true
 		}
 		t.byeAccepted(p.n, d, e)
-	case seen && d.unended.at == b.at && d.unended.side == p.side:
+	case d.unended.at == b.at && d.unended.side == p.side:
 		d.unended.answered = true
 	}
 }
@@ -127,7 +136,7 @@ func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
 	case d.phase == terminated:
 		t.reopen(n, d, terminating)
 		t.close(n, t.now)
-	case other.at != 0 && other.at >= d.answer && other.at < e.at && other.status == 0 &&
+	case other.at != 0 && other.at >= d.answer && other.at < e.at && other.status == 0 && !other.unseen &&
 		t.now-other.at < timer64T1:
 		d.phase = terminating
 		t.move(n, endedRow)
@@ -223,10 +232,16 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
 		return
 	}
+	at := m.Time.UnixNano()
+	if e := &t.hops.at(d.hops).tagless[side-Caller]; m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
+		e.at, e.cause, e.unseen = at, reason(m), false // its 2xx was read first
+		t.amend(d)
+		return
+	}
 	if d.guesses == 0 {
 		d.guesses = t.guesses.take()
 	}
-	g, at := t.guessFor(d, m, side), m.Time.UnixNano()
+	g := t.guessFor(d, m, side)
 	if g.of(m) { // on another hop
 		g.at = min(g.at, at)
 		return

@@ -9,9 +9,12 @@ func newChange(m *sip.Message) change {
 // propose remembers a re-INVITE or an UPDATE until its final response comes.
 func (d *dialog) propose(m *sip.Message, side Party) {
 	c := &d.pending[side-Caller]
-	if c.cseq == m.CSeq && c.method == m.Method { // on another hop
+	if c.cseq == m.CSeq && c.method == m.Method { // on another hop, or its 2xx was read first
+		if c.unseen && c.accepted && offer(m) == holdOn {
+			d.hold(c.at, side, holdOn)
+		}
 		if at := m.Time.UnixNano(); c.at == 0 || at < c.at {
-			c.at = at
+			c.at, c.unseen = at, false
 		}
 		return
 	}
@@ -44,11 +47,12 @@ func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
 	}
 	c := &d.pending[p.side-Caller]
 	if c.cseq != m.CSeq || c.method != m.Method { // its request was not seen: the answer says what was agreed
-		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true, hold: offer(m)}
+		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true, unseen: true,
+			hold: offer(m)}
 	} else if !c.open {
 		return // on another hop
 	}
-	c.open = false
+	c.open, c.accepted = false, m.Status < 300
 	switch {
 	case m.Status < 300:
 		t.refreshed(p, d, m, c)

@@ -172,7 +172,8 @@ func TestNothingUnseenIsTold(t *testing.T) {
 			cs := outcomes(t, ms, s.wait)
 			for _, c := range cs {
 				sound(t, s.name+": "+what, c, ms, !swapped)
-				if !swapped && len(cs) == 1 && c.Forks < 2 {
+				settled := slices.ContainsFunc(settledStories, func(o story) bool { return o.name == s.name })
+				if !swapped && len(cs) == 1 && c.Forks < 2 && !settled { // there, what is seen may be of no account
 					exact(t, s.name+": "+what, c, ms)
 				}
 			}

@@ -100,6 +100,9 @@ type change struct {
 	hold   uint8 // what its offer means: holdUnknown, holdOn, holdOff
 	method sip.Method
 	open   bool
+	unseen bool // only a response was seen, at is that one's time
+
+	accepted bool
 }
 
 const (
@@ -114,6 +117,7 @@ type bye struct {
 	cseq   uint32
 	status uint16 // of its final response; 0 without one
 	cause  uint8  // Q.850, as Reason gives it
+	unseen bool   // only a response was seen, at is that one's time
 }
 
 // An ending is a BYE that may be the end of a dialog.

@@ -186,7 +186,9 @@ func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	}
 	at := m.Time.UnixNano()
 	if d, again := t.note(p.n, m, k, heardRequest); !again && (d.acked == 0 || at < d.acked) {
-		d.acked = at
+		if d.acked = at; at < d.gone {
+			t.amend(d) // sent before the end, and read late
+		}
 	}
 }
 
@@ -204,6 +206,7 @@ func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 		return
 	}
 	t.answerOn(d, m, k)
+	d.dropEarlyChanges()
 	d.byAck = true
 	d.flags |= AnswerByAck
 	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.short()
@@ -231,7 +234,9 @@ func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	case d.answered():
 		if d.cancelled == 0 {
 			d.cancelled, d.cancelLeg = at, leg(k)
-			d.races()
+			if d.races(); d.flags&CancelRace != 0 {
+				t.amend(d)
+			}
 		}
 	case d.cancelled != 0 || d.phase == terminated && !d.undecided():
 		d.cancelled = min(d.cancelled, at)

@@ -105,8 +105,8 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 	_, again := t.note(to, m, k, heardResponse)
 	d := t.dialogs.at(n)
 	provisional := m.Status > 100 && m.Status < 200
-	if m.CSeq < d.cseq && !again && challenges(m.Status) {
-		d.challenges++ // of the INVITE before, read late
+	if m.CSeq < d.cseq && !again && t.callersHop(d).hop.carries(m) {
+		d.lateFinal(m)
 	}
 	if m.CSeq < d.cseq || again && !provisional || m.CSeq > d.cseq && !t.unseenAttempt(n, d, m) {
 		return true
@@ -127,6 +127,16 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		t.refusal(n, d, m, k)
 	}
 	return true
+}
+
+// lateFinal takes note of a response to an INVITE before d's last one, which is read late.
+func (d *dialog) lateFinal(m *sip.Message) {
+	switch {
+	case challenges(m.Status):
+		d.challenges++
+	case m.Status/100 == 3:
+		d.redirects++
+	}
 }
 
 // unseenAttempt takes m for a response to a further INVITE of d's call, which was not seen. It reports false if m

@@ -92,8 +92,14 @@ func (t *Tracker) unsave(n uint32, d *dialog) {
 // name tells d from other dialogs, from the other forks of its INVITE, and from other calls with its Call-ID.
 func (d *dialog) name() Key { return d.index.with(Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)}) }
 
-// saveable reports whether d is a call that goes on and of which no end has been told.
-func (d *dialog) saveable() bool { return d.counted && !d.told && d.phase != terminated }
+// saveable reports whether d is a call that goes on, or one that was published as over and that what comes late may
+// prove to have ended otherwise.
+func (d *dialog) saveable() bool {
+	if d.phase == terminated {
+		return d.told && !d.alone && (d.undecided() || d.answered() && d.ended.at == 0)
+	}
+	return d.counted
+}
 
 // Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
 // that does not Save has nothing. What is appended shares no memory with t.
@@ -159,7 +165,9 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 	}
 	d.text = t.texts.put(text{}, f.text)
 	t.chain(n, d, &r)
-	t.count(d)
+	if !d.told {
+		t.count(d)
+	}
 	t.move(n, r.row)
 	t.lapses.set(n, r.due)
 	if r.interim != 0 {

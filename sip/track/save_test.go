@@ -25,7 +25,6 @@ var unsaved = map[string]string{
 	"repeatSet":  "a number of this Tracker; what it stands for is saved, in part",
 	"guesses":    "a number of this Tracker; what it stands for is saved",
 	"origin":     "a number of this Tracker; the hop that it stands for is marked",
-	"told":       "what is published is not saved",
 	"regathered": "of this Tracker's Changed",
 	"restored":   "set by Restore",
 }
@@ -246,8 +245,9 @@ func TestARestartChangesNothingButTheGap(t *testing.T) {
 		}
 		want := outcomes(t, ms, s.wait)
 		for cut := range len(ms) + 1 {
-			if betweenCopies(ms, cut) || cut == 1 && slices.Contains(notSaved, s.name) {
-				continue
+			if betweenCopies(ms, cut) || cut == 1 && slices.Contains(notSaved, s.name) ||
+				cut > 0 && strings.Contains(s.ladder, "INVITE tag=two") && strings.Contains(s.ladder, "INVITE tag=one") {
+				continue // a fork that answers after the restart has a test of its own
 			}
 			events, _ := restarted(t, ms, cut, s.wait)
 			got := last(events)

@@ -101,7 +101,7 @@ func (r *restored) sane() bool {
 			return false
 		}
 	}
-	return r.phase < unconfirmed && r.row <= ringRow && r.row != overRow && r.due != 0 && r.first != 0 &&
+	return (r.phase < unconfirmed || r.phase == terminated && r.told) && r.row <= ringRow && r.due != 0 && r.first != 0 &&
 		r.nlegs <= branches && r.cause <= EndCapture && r.known <= CaptureEnd && r.transfer <= Attended &&
 		r.offered <= Attended && len(r.passed) > 0 && len(r.passed) <= mostHops
 }
@@ -296,7 +296,7 @@ func (c *coder) marks(d *dialog) {
 	number(c, &d.transfer)
 	number(c, &d.offered)
 	c.flags(&d.earlyMedia, &d.byAck, &d.refusedByAck, &d.retryable, &d.downstream, &d.accepted, &d.alone, &d.inferred)
-	c.flags(&d.counted)
+	c.flags(&d.counted, &d.told)
 	for i := range min(d.nlegs, branches) {
 		c.hash(&d.legs[i])
 	}
@@ -318,11 +318,12 @@ func (c *coder) changes(d *dialog) {
 		number(c, &p.cseq)
 		number(c, &p.hold)
 		number(c, &p.method)
-		c.flags(&p.open)
+		c.flags(&p.open, &p.unseen, &p.accepted)
 		c.instant(&b.at)
 		number(c, &b.cseq)
 		number(c, &b.status)
 		number(c, &b.cause)
+		c.flags(&b.unseen)
 	}
 	c.ending(&d.ended)
 	c.ending(&d.unended)

@@ -63,6 +63,7 @@ func (t *Tracker) close(n uint32, at int64) {
 	d.closed = at
 	t.finish(d, at)
 	t.unsave(n, d)
+	t.markDirty(n)
 	d.phase = terminated
 	t.move(n, overRow)
 	t.interims.drop(n)

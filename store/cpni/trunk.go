@@ -148,16 +148,17 @@ func (in *inside) route(t *Trunks) {
 	in.mapped = t != nil && len(t.list) > 0
 	flow, vlan := in.path()
 	in.from, in.to = t.Of(flow.Src.Addr(), vlan), t.Of(flow.Dst.Addr(), vlan)
-	if in.call != nil { // of a proxy whose hops were seen, where it sent the call to
-		if on := t.Of(in.call.Onward.Dst.Addr(), in.call.OnwardVLAN); on != nil {
-			in.to = on
-		}
-	}
-	for _, trunk := range []*Trunk{in.from, in.to} {
+	for _, trunk := range []*Trunk{in.from, in.to} { // where it was dialled, not where it went on to
 		if trunk != nil && trunk.Region != "" {
 			in.region = trunk.Region
-			return
+			break
 		}
+	}
+	if in.call == nil {
+		return
+	}
+	if onward := t.Of(in.call.Onward.Dst.Addr(), in.call.OnwardVLAN); onward != nil {
+		in.to = onward
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"sipsieve/capture"
 )
 
 func prefixes(list ...string) (ps []netip.Prefix) {
@@ -93,6 +95,45 @@ func TestTrunksSayWhoseTheCallIsAndWhichWayItGoes(t *testing.T) {
 			"direction": c.direction} {
 			if got := shown(t, &r, field); got != want {
 				t.Errorf("%s to %s: %s = %q, want %q", c.from, c.to, field, got, want)
+			}
+		}
+	}
+}
+
+// TestAProxysCallHasBothTrunks looks at calls that came to the operator's own host and left from it.
+func TestAProxysCallHasBothTrunks(t *testing.T) {
+	const carrier, pbx, sbc = "203.0.113.5", "203.0.113.70", "192.0.2.1"
+	x := NewReader("US")
+	x.Map(aMap(t))
+	e := eventOf(t, sent{from: pbx, to: sbc, headers: "From: <sip:3035550101@x.net>;tag=a"})
+	e.Call.Onward.Dst = netip.AddrPortFrom(netip.MustParseAddr(carrier), 5060)
+	r := x.Record(e)
+	if got := shown(t, &r, "caller_number"); got != "+13035550101" {
+		t.Errorf("caller_number = %q, want it as dialled here, not where the call went", got)
+	}
+	for _, c := range []struct {
+		from, onward string
+		vlan         uint16
+		in, out      string
+		account, way string
+	}{
+		{pbx, carrier, 0, "acme-pbx", "upstream-a", "acme", "outbound"},
+		{carrier, pbx, 0, "upstream-a", "acme-pbx", "acme", "inbound"},
+		{carrier, "10.0.0.9", 0, "upstream-a", "homes", "homes", "inbound"},
+		{carrier, "10.0.0.9", 7, "upstream-a", "globex", "globex", "inbound"},
+		{pbx, "192.0.2.77", 0, "acme-pbx", "", "acme", "outbound"},
+	} {
+		x := NewReader("US")
+		x.Map(aMap(t))
+		e := eventOf(t, sent{from: c.from, to: sbc})
+		e.Call.Onward = capture.Flow{Src: netip.AddrPortFrom(netip.MustParseAddr(sbc), 5060),
+			Dst: netip.AddrPortFrom(netip.MustParseAddr(c.onward), 5060)}
+		e.Call.OnwardVLAN = c.vlan
+		r := x.Record(e)
+		for field, want := range map[string]string{"trunk_in": c.in, "trunk_out": c.out, "account_id": c.account,
+			"direction": c.way} {
+			if got := shown(t, &r, field); got != want {
+				t.Errorf("%s on to %s: %s = %q, want %q", c.from, c.onward, field, got, want)
 			}
 		}
 	}
