@@ -91,6 +91,10 @@ func (d *Decoder) Frame(f *Frame) {
 // done nothing, if f has something of a TCP stream, of a fragmented datagram or of SCTP, or a payload that may begin a
 // message: such frames are for Frame, in the order of time.
 func (d *Decoder) Sift(f *Frame, now time.Time) bool {
+	d.queue, d.taken = d.queue[:0], 0
+	if plainText(f) {
+		return false
+	}
 	d.begin(f)
 	d.seen.time = now
 	d.sifting, d.matters = true, false
@@ -102,6 +106,14 @@ func (d *Decoder) Sift(f *Frame, now time.Time) bool {
 	d.ageHolds()
 	d.settle(reason, ok)
 	return true
+}
+
+// plainText reports of the usual frame, IPv4 and UDP without options in Ethernet without tags, whether its payload begins
+// with a capital letter, as SIP does.
+func plainText(f *Frame) bool {
+	b := f.Data
+	return f.Link == Ethernet && len(b) > 42 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && b[20]&0x3f == 0 &&
+		b[21] == 0 && b[23] == protoUDP && b[42] >= 'A' && b[42] <= 'Z'
 }
 
 // left leaves what f carries to Frame.
