@@ -41,6 +41,8 @@ type liveRecord struct {
 	Group                                                       string    `json:"session_group"`
 	Retransmissions, Forks, Redirects, Holds, Reinvites         int
 	Billable                                                    bool
+	TrunkIn                                                     string `json:"trunk_in"`
+	TrunkOut                                                    string `json:"trunk_out"`
 }
 
 func (r *liveRecord) talk() time.Duration { return time.Duration(r.TalkMS) * time.Millisecond }
