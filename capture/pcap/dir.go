@@ -153,7 +153,9 @@ func (d *Dir) Done(f *File) {
 		delete(d.pending, f.Name)
 	}
 	f.Whole = true
-	d.remember(f.Mark)
+	m := f.Mark
+	m.Held = nil // whoever reads f has them
+	d.remember(m)
 	d.forget()
 }
 
@@ -166,6 +168,7 @@ func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
 	for name := range d.changed {
 		if m := d.marks[name]; m != nil {
 			marks = append(marks, *m)
+			m.Held = nil // whoever reads the file has them
 		} else {
 			forgotten = append(forgotten, name)
 		}
@@ -239,7 +242,7 @@ func (d *Dir) look(m *Mark, newest bool) (*File, error) {
 	if f := d.underWay(m); f != nil {
 		return f, nil
 	}
-	if old := d.marks[m.Name]; old != nil && old.sameStat(m) && old.Whole {
+	if old := d.marks[m.Name]; old != nil && old.sameStat(m) && old.Whole && len(old.Held) == 0 {
 		old.Seen = d.now.Unix()
 		return nil, nil
 	}
@@ -351,6 +354,7 @@ func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) 
 		if taken[f.Name] = true; !f.Whole {
 			d.pending[f.Name] = f
 		}
+		old.Held = nil // f has them
 		files = append(files, f)
 	}
 	return files, from, nil

@@ -341,3 +341,34 @@ func TestAFileThatIsStillWrittenSaysWhenItBegins(t *testing.T) {
 		t.Errorf("grows = %v, %v, want %v", l.Grows, err, want)
 	}
 }
+
+// TestAFileOfWhichFramesWaitIsReadFirst: it was read to its end, and what waited then has not been given.
+func TestAFileOfWhichFramesWaitIsReadFirst(t *testing.T) {
+	f := newFolder(t)
+	f.put("a.pcap", f.file(1), time.Hour)
+	d := f.open()
+	f.poll(d, noon, "a.pcap")
+	file := d.pending["a.pcap"]
+	file.Offset, file.Held, file.Whole = file.Size, []int64{24}, true
+	marks, _ := d.Changes([]*File{file})
+	d.Done(file)
+	f.poll(d, noon) // who reads it has what waits
+	reopened := func() *Dir {
+		d := f.open()
+		d.Remember(slices.Clone(marks))
+		return d
+	}
+	if again, _, err := reopened().Again(time.Time{}); err != nil || len(again) != 1 || !again[0].Whole {
+		t.Errorf("again = %d, %v, want the file, whole", len(again), err)
+	}
+	next := reopened()
+	f.poll(next, noon, "a.pcap")
+	if got := next.pending["a.pcap"]; got == nil || len(got.Held) != 1 {
+		t.Error("what waited is forgotten")
+	}
+	next = reopened()
+	if _, _, err := next.Again(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	f.poll(next, noon) // what Again gave is not to be read twice
+}

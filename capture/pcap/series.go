@@ -181,16 +181,19 @@ func (s *Series) isAgain(f *File) bool {
 func (s *Series) open(i int) error {
 	f := s.coming[i]
 	s.coming = slices.Delete(s.coming, i, i+1)
-	skip := f.Offset
-	if s.again {
-		skip = 0
+	skip, limit := f.Offset, f.Offset
+	switch {
+	case s.again:
+		skip, limit = 0, s.limit[f]
+	case len(f.Held) > 0:
+		skip = f.Held[0]
 	}
 	p, err := openPart(f, s.cfg, skip)
 	if err != nil {
 		s.end(f, err)
 		return &FileError{f, err}
 	}
-	p.limit = s.limit[f]
+	p.limit = limit
 	s.parts = append(s.parts, p)
 	return nil
 }
@@ -240,9 +243,10 @@ func (s *Series) end(f *File, err error) {
 func (s *Series) take(p *part) {
 	r := &p.s.coming
 	switch {
-	case s.again && r.Time.Before(s.since):
 	case s.again && p.heldBefore():
 		s.held = append(s.held, copied(r))
+	case s.again && r.Time.Before(s.since):
+	case !s.again && p.begun < p.limit && !p.heldBefore():
 	default:
 		s.judge(r)
 		s.given()
