@@ -63,7 +63,8 @@ callid streamed
 00:55.100  erin -> frank   200 BYE
 `
 
-// rotated returns the frames of a minute and more, cut into files of two seconds each as tcpdump -G does.
+// rotated returns the frames of a minute and more, one in twenty behind its place, in files of two seconds each as
+// dumpcap writes them.
 func rotated(t *testing.T, calls int) (files [][]byte) {
 	t.Helper()
 	frames := capturetest.Corpus(calls, 8)
@@ -72,7 +73,15 @@ func rotated(t *testing.T, calls int) (files [][]byte) {
 		t.Fatal(err)
 	}
 	frames = append(frames, others...)
-	slices.SortStableFunc(frames, func(a, b capturetest.Frame) int { return a.Time.Compare(b.Time) })
+	late, random := map[time.Time]time.Duration{}, rand.New(rand.NewPCG(1, 20)) // as dumpcap writes two interfaces
+	for i := range frames {
+		if random.IntN(20) == 0 {
+			late[frames[i].Time] = time.Duration(random.Int64N(int64(700 * time.Millisecond)))
+		}
+	}
+	slices.SortStableFunc(frames, func(a, b capturetest.Frame) int {
+		return a.Time.Add(late[a.Time]).Compare(b.Time.Add(late[b.Time]))
+	})
 	recent := time.Now().Add(-time.Hour).Truncate(time.Hour).Sub(frames[0].Time) // so that no purpose has it expired
 	for i := range frames {
 		frames[i].Time = frames[i].Time.Add(recent)
