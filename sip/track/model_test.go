@@ -38,6 +38,7 @@ type replayer struct {
 	batch   sip.Batch
 	payload []byte
 	events  []track.Event
+	wrong   string // with the order of the events of the call under way
 }
 
 func newReplayer() *replayer {
@@ -78,20 +79,28 @@ func (p *replayer) records(c *oracle.Call) []oracle.Record {
 	return rs
 }
 
-// lastRevisions returns what was told last of each id.
+// lastRevisions returns what was told last of each id. A call is told once at its end, then corrected, each time by the
+// next revision.
 func (p *replayer) lastRevisions() (rs []oracle.Record) {
 	var ids []string
+	var told []track.Event
+	p.wrong = ""
 	for _, e := range p.events {
 		if e.Kind != track.CallKind || e.Stage < track.Stop {
 			continue
 		}
-		id := identity(e.Call)
-		r := p.recordOf(e.Call)
-		if i := slices.Index(ids, id); i >= 0 {
-			rs[i] = r
+		id, r := identity(e.Call), p.recordOf(e.Call)
+		i := slices.Index(ids, id)
+		switch {
+		case i < 0 && e.Stage == track.Stop:
+			ids, rs, told = append(ids, id), append(rs, r), append(told, e)
 			continue
+		case i < 0 || e.Stage == track.Stop || e.Revision != told[i].Revision+1:
+			p.wrong = "a call is told twice, or corrected before it is told, or a revision is missing"
 		}
-		ids, rs = append(ids, id), append(rs, r)
+		if i >= 0 {
+			rs[i], told[i] = r, e
+		}
 	}
 	oracle.Sort(rs)
 	return rs
@@ -143,7 +152,11 @@ func named(bits uint16, names []string) (words []string) {
 
 // differs compares what a Tracker makes of c with what the oracle says.
 func (p *replayer) differs(c *oracle.Call) string {
-	return oracle.Difference(p.records(c), oracle.Records(c.Messages, c.Until))
+	d := oracle.Difference(p.records(c), oracle.Records(c.Messages, c.Until))
+	if p.wrong != "" {
+		d += "record 0 events: " + p.wrong + "\n"
+	}
+	return d
 }
 
 // fields names the fields of a difference.

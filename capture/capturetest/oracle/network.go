@@ -105,6 +105,13 @@ type letter struct {
 	expires int
 }
 
+// A reply is a response: its status, the To tag of the fork that sends it, and what else it says.
+type reply struct {
+	status int
+	tag    string
+	letter
+}
+
 // tagOn is how a To tag looks on a link: what hides the topology rewrites it for those in front of it.
 func (n *network) tagOn(link int, tag string) string {
 	if !n.hides || tag == "" || tag == "-" || link < 0 || link >= len(n.links)-1 || tag[0] == '!' {
@@ -191,9 +198,9 @@ func (n *network) message(q *request, g *leg, l letter) Message {
 	return m
 }
 
-// respond answers q at t with the To tag of a fork, and returns when the response has arrived.
-func (n *network) respond(q *request, status int, tag string, t time.Duration, l letter) time.Duration {
-	m := Message{Time: t, Status: status, To: tag, SDP: l.sdp, Cause: l.cause, Expires: l.expires}
+// respond answers q at t, and returns when the response has arrived.
+func (n *network) respond(q *request, r reply, t time.Duration) time.Duration {
+	m := Message{Time: t, Status: r.status, To: r.tag, SDP: r.sdp, Cause: r.cause, Expires: r.expires}
 	return n.back(q, len(q.legs)-1, m)
 }
 

@@ -70,12 +70,12 @@ func (s *script) ringing(forks int) {
 	case s.kinds.Has(EarlyByeRefused):
 		s.t += time.Second
 		q := s.fromCaller("BYE", 0, letter{})
-		s.respond(q, []int{481, 500, 403}[s.r.IntN(3)], s.tags[0], q.at, letter{})
+		s.respond(q, reply{[]int{481, 500, 403}[s.r.IntN(3)], s.tags[0], letter{}}, q.at)
 		s.t = q.at
 	case s.kinds.Has(EarlyByeFork):
 		s.t += time.Second
 		q := s.fromCaller("BYE", 1, letter{})
-		s.respond(q, 200, s.tags[1], q.at, letter{})
+		s.respond(q, reply{200, s.tags[1], letter{}}, q.at)
 		s.t = q.at
 	}
 	s.t += s.between(50*time.Millisecond, 20*time.Second)
@@ -87,9 +87,9 @@ func (s *script) earlyUpdate() {
 		return
 	}
 	q := s.fromCaller("PRACK", 0, letter{})
-	s.t = s.respond(q, 200, s.tags[0], q.at, letter{}) + time.Millisecond
+	s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at) + time.Millisecond
 	q = s.either("UPDATE", letter{sdp: "sendrecv"})
-	s.t = s.respond(q, 200, s.tags[0], q.at, letter{sdp: "sendrecv"})
+	s.t = s.respond(q, reply{200, s.tags[0], letter{sdp: "sendrecv"}}, q.at)
 }
 
 // rung reports whether a provisional response with that tag was sent.
@@ -140,7 +140,7 @@ func (s *script) refused() {
 func (s *script) refuseAll(status int, l letter) {
 	last := len(s.links) - 1
 	if last == 0 {
-		s.t = s.refuse(s.invites[0], status, s.toTag(0), s.t, l)
+		s.t = s.refuse(s.invites[0], reply{status, s.toTag(0), l}, s.t)
 		return
 	}
 	for i, q := range s.invites {
@@ -148,7 +148,7 @@ func (s *script) refuseAll(status int, l letter) {
 	}
 	front := *s.invites[len(s.invites)-1]
 	front.legs = front.legs[:last]
-	s.t = s.refuse(&front, status, s.toTag(len(s.invites)-1), s.t, l)
+	s.t = s.refuse(&front, reply{status, s.toTag(len(s.invites) - 1), l}, s.t)
 }
 
 // toTag returns the tag of a fork, a new one if it has none.
@@ -199,7 +199,7 @@ func (s *script) cancel(l letter, t time.Duration) {
 			g.vias, g.at = g.vias[:1], t
 			one := request{method: "CANCEL", seq: q.seq, to: "-", legs: []leg{g}}
 			s.show(g.link, s.message(&one, &g, l))
-			s.respond(&one, 200, s.toTag(n), t+s.latency(), letter{})
+			s.respond(&one, reply{200, s.toTag(n), letter{}}, t+s.latency())
 			t += s.latency()
 		}
 	}
@@ -217,7 +217,7 @@ func (s *script) endEarly() {
 		send = s.fromCallee
 	}
 	q := send("BYE", 0, l)
-	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at)
 	if s.chance(2) {
 		s.t += s.between(time.Millisecond, 50*time.Millisecond)
 		s.refuseAll([]int{487, 487, 480, 486}[s.r.IntN(4)], letter{})
@@ -258,12 +258,12 @@ func (s *script) killFork() {
 		s.travel(&q, 0, s.invites[0].legs[last].at+50*time.Microsecond, letter{sdp: "sendrecv"})
 	}
 	tag, end := s.newTag(), q.legs[0]
-	t := s.respond(&q, 200, tag, s.t+s.between(0, 300*time.Millisecond), letter{sdp: "sendrecv"})
+	t := s.respond(&q, reply{200, tag, letter{sdp: "sendrecv"}}, s.t+s.between(0, 300*time.Millisecond))
 	for i, method := range []string{"ACK", "BYE"} {
 		r := request{method: method, seq: q.seq + 300*i, to: "!" + tag, legs: []leg{{link: last, src: end.src, dst: end.dst}}}
 		s.travel(&r, 0, t+time.Millisecond, letter{})
 		if t = r.at; method == "BYE" {
-			s.respond(&r, 200, tag, t, letter{})
+			s.respond(&r, reply{200, tag, letter{}}, t)
 		}
 	}
 }
@@ -271,7 +271,7 @@ func (s *script) killFork() {
 // answerFork sends the 200 of a fork.
 func (s *script) answerFork(fork int) {
 	s.answered = s.seq
-	s.t = s.respond(s.invites[fork], 200, s.toTag(fork), s.t, letter{sdp: "sendrecv", expires: s.expires})
+	s.t = s.respond(s.invites[fork], reply{200, s.toTag(fork), letter{sdp: "sendrecv", expires: s.expires}}, s.t)
 }
 
 func (s *script) acknowledge(fork int) {
@@ -287,7 +287,7 @@ func (s *script) cancelFork(fork, last int) {
 	g.vias, g.at = g.vias[:1], s.t
 	one := request{method: "CANCEL", seq: q.seq, to: "-", legs: []leg{g}}
 	s.show(last, s.message(&one, &g, letter{}))
-	s.respond(&one, 200, s.toTag(fork), s.t+s.latency(), letter{})
+	s.respond(&one, reply{200, s.toTag(fork), letter{}}, s.t+s.latency())
 	s.refuseHop(q, last, Message{Time: s.t + 5*time.Millisecond, Status: 487, To: s.toTag(fork)})
 	s.t += 10 * time.Millisecond
 }

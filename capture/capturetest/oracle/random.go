@@ -118,7 +118,7 @@ func (s *script) refusedTry(status int, gap time.Duration) {
 		s.provisional(0, 180+3*s.r.IntN(2), s.t)
 	}
 	s.t += s.between(time.Millisecond, time.Second)
-	s.t = s.refuse(s.invites[0], status, s.newTag(), s.t, letter{}) + gap
+	s.t = s.refuse(s.invites[0], reply{status, s.newTag(), letter{}}, s.t) + gap
 }
 
 // newTag returns a To tag that no fork has.
@@ -158,7 +158,7 @@ func (s *script) invite(n int) {
 		if s.chance(4) {
 			continue
 		}
-		s.onHop(&q, i, 100, "", q.legs[i].at+s.latency())
+		s.onHop(&q, i, reply{status: 100, tag: ""}, q.legs[i].at+s.latency())
 	}
 	s.t = q.at + 10*time.Millisecond
 }
@@ -172,7 +172,7 @@ func (s *script) nextCarrier(q *request, l letter) leg {
 	tag := s.newTag()
 	s.t = first.at
 	if s.chance(3) {
-		s.t = s.respond(&first, 183, tag, s.t, letter{sdp: "sendrecv"})
+		s.t = s.respond(&first, reply{183, tag, letter{sdp: "sendrecv"}}, s.t)
 	}
 	s.t += s.between(time.Millisecond, 5*time.Second)
 	status := []int{503, 500, 404, 486}[s.r.IntN(4)]
@@ -199,9 +199,9 @@ func (s *script) forget(k int) {
 }
 
 // onHop answers q on its i-th hop only.
-func (s *script) onHop(q *request, i, status int, tag string, t time.Duration) {
+func (s *script) onHop(q *request, i int, r reply, t time.Duration) {
 	one := request{method: q.method, seq: q.seq, from: q.from, to: q.to, legs: q.legs[i : i+1]}
-	s.respond(&one, status, tag, t, letter{})
+	s.respond(&one, r, t)
 }
 
 // provisional sends one from the callee of a fork at t.
@@ -213,13 +213,13 @@ func (s *script) provisional(fork, status int, t time.Duration) {
 	if status == 183 {
 		l.sdp = "sendrecv"
 	}
-	s.respond(s.invites[fork], status, s.tags[fork], t, l)
+	s.respond(s.invites[fork], reply{status, s.tags[fork], l}, t)
 }
 
 // refuse sends a refusal back over the hops of q, each acknowledged, and returns when the caller has acknowledged it.
-func (s *script) refuse(q *request, status int, tag string, t time.Duration, l letter) time.Duration {
+func (s *script) refuse(q *request, r reply, t time.Duration) time.Duration {
 	for i := len(q.legs) - 1; i >= 0; i-- {
-		t = s.refuseHop(q, i, Message{Time: t, Status: status, To: tag, Cause: l.cause})
+		t = s.refuseHop(q, i, Message{Time: t, Status: r.status, To: r.tag, Cause: r.cause})
 	}
 	return t
 }

@@ -47,14 +47,14 @@ func (s *script) endSecond() {
 		return
 	}
 	q := s.fromCaller("BYE", 1, letter{})
-	s.t = s.respond(q, 200, s.tags[1], q.at, letter{}) + time.Second
+	s.t = s.respond(q, reply{200, s.tags[1], letter{}}, q.at) + time.Second
 }
 
 // noise is a request that changes nothing.
 func (s *script) noise() {
 	method := []string{"INFO", "OPTIONS", "NOTIFY"}[s.r.IntN(3)]
 	q := s.either(method, letter{})
-	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at)
 }
 
 // either sends a request of one side or the other.
@@ -72,12 +72,12 @@ func (s *script) agree(method, sdp string) {
 
 // accept sends the 200 to a re-INVITE or UPDATE, and the ACK.
 func (s *script) accept(q *request, sdp string) {
-	reply := map[string]string{"sendonly": "recvonly", "inactive": "inactive"}[sdp]
-	if reply == "" {
-		reply = sdp
+	agreed := map[string]string{"sendonly": "recvonly", "inactive": "inactive"}[sdp]
+	if agreed == "" {
+		agreed = sdp
 	}
-	s.t = s.respond(q, 200, s.tags[0], q.at+s.between(time.Millisecond, 100*time.Millisecond), letter{sdp: reply,
-		expires: s.expires})
+	s.t = s.respond(q, reply{200, s.tags[0], letter{sdp: agreed,
+		expires: s.expires}}, q.at+s.between(time.Millisecond, 100*time.Millisecond))
 	if q.method == "INVITE" {
 		ack := *q
 		ack.method = "ACK"
@@ -98,7 +98,7 @@ func (s *script) reinvite() {
 // challenged is a re-INVITE that gets 407.
 func (s *script) challenged() {
 	q := s.either("INVITE", letter{sdp: "sendrecv", expires: s.expires})
-	s.t = s.refuse(q, 407, s.tags[0], q.at, letter{}) + time.Millisecond
+	s.t = s.refuse(q, reply{407, s.tags[0], letter{}}, q.at) + time.Millisecond
 }
 
 // hold is one side holding the other, again and again, and sometimes until the end.
@@ -130,10 +130,10 @@ func (s *script) refusedReinvite() {
 			g.vias, g.at = g.vias[:1], q.at+time.Duration(i+1)*time.Millisecond
 			one := request{method: "CANCEL", seq: q.seq, from: q.from, to: q.to, legs: []leg{g}}
 			s.show(g.link, s.message(&one, &g, letter{}))
-			s.respond(&one, 200, s.tags[0], g.at+s.latency(), letter{})
+			s.respond(&one, reply{200, s.tags[0], letter{}}, g.at+s.latency())
 		}
 	}
-	s.t = s.refuse(q, status, s.tags[0], q.at+10*time.Millisecond, letter{})
+	s.t = s.refuse(q, reply{status, s.tags[0], letter{}}, q.at+10*time.Millisecond)
 }
 
 // refreshes keep the session alive.
@@ -146,7 +146,7 @@ func (s *script) refreshes() {
 
 func (s *script) refer() {
 	q := s.either("REFER", letter{})
-	s.t = s.respond(q, []int{202, 202, 603}[s.r.IntN(3)], s.tags[0], q.at, letter{})
+	s.t = s.respond(q, reply{[]int{202, 202, 603}[s.r.IntN(3)], s.tags[0], letter{}}, q.at)
 }
 
 // foreign sends a request that is in none of the call's dialogs: a To tag that nobody has, none at all, or an
@@ -181,11 +181,11 @@ func (s *script) replyForeign(q *request) {
 	t := q.at + time.Millisecond
 	switch {
 	case q.method == "INVITE":
-		s.t = s.refuse(q, 481, "tx", t, letter{})
+		s.t = s.refuse(q, reply{481, "tx", letter{}}, t)
 	case s.chance(4) && !s.kinds.Has(Direct):
-		s.t = s.respond(q, 200, "tx", t, letter{})
+		s.t = s.respond(q, reply{200, "tx", letter{}}, t)
 	default:
-		s.t = s.respond(q, 481, "tx", t, letter{})
+		s.t = s.respond(q, reply{481, "tx", letter{}}, t)
 	}
 	s.t += 100 * time.Millisecond
 }
@@ -195,7 +195,7 @@ func (s *script) replyForeign(q *request) {
 func (s *script) refusedBye() {
 	q := s.either("BYE", letter{})
 	if status := []int{481, 500, 403, 408, 0}[s.r.IntN(5)]; status != 0 {
-		s.respond(q, status, s.tags[0], q.at, letter{})
+		s.respond(q, reply{status, s.tags[0], letter{}}, q.at)
 	}
 	s.t = q.at + time.Second
 	if s.chance(2) {
@@ -220,7 +220,7 @@ func (s *script) end() {
 	case s.kinds.Has(LastBye):
 		q := s.either("BYE", l)
 		if status := []int{481, 408, 401, 500, 0, 0}[s.r.IntN(6)]; status != 0 {
-			s.respond(q, status, s.tags[0], q.at, letter{})
+			s.respond(q, reply{status, s.tags[0], letter{}}, q.at)
 		}
 		s.t = q.at
 	case s.kinds.Has(ByeChallenge):
@@ -229,17 +229,17 @@ func (s *script) end() {
 			send = s.fromCallee
 		}
 		q := send("BYE", 0, l)
-		s.t = s.respond(q, []int{401, 407}[s.r.IntN(2)], s.tags[0], q.at, letter{})
+		s.t = s.respond(q, reply{[]int{401, 407}[s.r.IntN(2)], s.tags[0], letter{}}, q.at)
 		s.t += s.between(time.Millisecond, 3*time.Second)
 		q = send("BYE", 0, l)
-		s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+		s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at)
 	case s.kinds.Has(ByeInReinvite):
 		s.byeInReinvite(l)
 	case s.kinds.Has(ByeGlare):
 		s.glare(l)
 	default:
 		q := s.either("BYE", l)
-		s.t = s.respond(q, 200, s.tags[0], q.at+s.between(0, 100*time.Millisecond), letter{})
+		s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at+s.between(0, 100*time.Millisecond))
 	}
 }
 
@@ -248,9 +248,9 @@ func (s *script) lost() *request {
 	q := s.either([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], letter{expires: s.expires})
 	status := []int{481, 408}[s.r.IntN(2)]
 	if q.method == "INVITE" {
-		s.t = s.refuse(q, status, s.tags[0], q.at, letter{})
+		s.t = s.refuse(q, reply{status, s.tags[0], letter{}}, q.at)
 	} else {
-		s.t = s.respond(q, status, s.tags[0], q.at, letter{})
+		s.t = s.respond(q, reply{status, s.tags[0], letter{}}, q.at)
 	}
 	return q
 }
@@ -266,7 +266,7 @@ func (s *script) lostAndBye(l letter) {
 	if s.chance(3) { // the BYE comes first
 		q := s.either("BYE", l)
 		if status != 0 {
-			s.respond(q, status, s.tags[0], q.at+30*time.Millisecond, letter{})
+			s.respond(q, reply{status, s.tags[0], letter{}}, q.at+30*time.Millisecond)
 		}
 		s.t = start + s.between(-5*time.Millisecond, 10*time.Millisecond)
 		s.lost()
@@ -276,7 +276,7 @@ func (s *script) lostAndBye(l letter) {
 	s.t += wait
 	q := s.either("BYE", l)
 	if status != 0 {
-		s.respond(q, status, s.tags[0], q.at, letter{})
+		s.respond(q, reply{status, s.tags[0], letter{}}, q.at)
 	}
 	s.t = q.at
 }
@@ -291,8 +291,8 @@ func (s *script) byeInReinvite(l letter) {
 	s.t += s.between(time.Millisecond, 30*time.Millisecond)
 	bye := send("BYE", 0, l)
 	t := max(q.at, s.t-20*time.Millisecond) + s.between(0, 40*time.Millisecond)
-	s.respond(q, 200, s.tags[0], t, letter{sdp: "sendrecv", expires: s.expires})
-	s.t = s.respond(bye, 200, s.tags[0], bye.at+50*time.Millisecond, letter{})
+	s.respond(q, reply{200, s.tags[0], letter{sdp: "sendrecv", expires: s.expires}}, t)
+	s.t = s.respond(bye, reply{200, s.tags[0], letter{}}, bye.at+50*time.Millisecond)
 }
 
 // glare is a BYE of both sides.
@@ -304,6 +304,6 @@ func (s *script) glare(l letter) {
 	p := first("BYE", 0, l)
 	s.t += s.between(0, 3*time.Millisecond)
 	q := second("BYE", 0, letter{})
-	s.respond(p, []int{200, 200, 481}[s.r.IntN(3)], s.tags[0], max(p.at, s.t)+17*time.Microsecond, letter{})
-	s.t = s.respond(q, 200, s.tags[0], q.at, letter{})
+	s.respond(p, reply{[]int{200, 200, 481}[s.r.IntN(3)], s.tags[0], letter{}}, max(p.at, s.t)+17*time.Microsecond)
+	s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at)
 }
