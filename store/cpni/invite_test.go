@@ -253,6 +253,8 @@ func TestWhoAsksForPrivacyIsWithheld(t *testing.T) {
 func TestIdentityIsClaimedNeverText(t *testing.T) {
 	for headers, want := range map[string]string{
 		"Identity: eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJCIn0.c2ln;info=<https://x>": "B",
+		"y: eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJCIn0.c2ln;info=<https://x>":        "B",
+		"Y:eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJBIn0.c2ln;info=<https://x>":         "A",
 		"Identity: eyJwcHQiOiJzaGFrZW4ifQ.eyJhdHRlc3QiOiJaIn0.c2ln;info=<https://x>": "invalid",
 		"Identity: garbage": "invalid", "Subject: x": "",
 		"Identity: eyJwcHQiOiJzaGFrZW4ifQ." + strings.Repeat("A", 5000) + ".c2ln;info=<https://x>":  "",
