@@ -173,6 +173,16 @@ func text(t *testing.T, in string) string {
 }
 
 // TestOfEachHeaderTheProtocolsPartStays looks at the words, and at what must not be there.
+// TestVersionIsKnownInAnyCase: a start line that is not known would keep its number.
+func TestVersionIsKnownInAnyCase(t *testing.T) {
+	for _, start := range []string{"INVITE sip:+13035550142@example.net sip/2.0", "SiP/2.0 404 no +13035550142 here"} {
+		got := text(t, start+"\r\nTo: <sip:+13035550142@example.net>\r\n\r\n")
+		if strings.Contains(got, "3035550142") || !startsSIP([]byte(got)) {
+			t.Errorf("%q: got = %q, want a start line without the number", start, got)
+		}
+	}
+}
+
 func TestOfEachHeaderTheProtocolsPartStays(t *testing.T) {
 	for _, one := range []struct{ in, want string }{
 		{"CSeq: 102 INVITE", "CSeq: 102 INVITE"},
