@@ -254,3 +254,23 @@ func TestATimeInWhichNothingWasSeenIsAGap(t *testing.T) {
 		t.Errorf("gaps = %v, want one from %s to %s", b.gaps, since, now)
 	}
 }
+
+// TestWhatSomebodyWatchesIsToldAtOnce has a file that comes slowly, whose next packet may be long in coming.
+func TestWhatSomebodyWatchesIsToldAtOnce(t *testing.T) {
+	ev := track.Event{Kind: track.CallKind, Time: packet(t).Time, Call: new(track.Call)}
+	for _, eager := range []bool{false, true} {
+		plan := livePlan(2)
+		plan.Live, plan.Eager = false, eager
+		m := NewMerger(New([]capture.Source{&tap{}}, plan))
+		told := 0
+		tell := func(*track.Event) { told++ }
+		m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []track.Event{ev}}, tell)
+		if told != 0 {
+			t.Errorf("eager %v: told before the other shard has come as far", eager)
+		}
+		m.Add(Flow{Shard: 1, Clock: ev.Time}, tell)
+		if (told > 0) != eager {
+			t.Errorf("eager %v: told = %d", eager, told)
+		}
+	}
+}
