@@ -123,7 +123,8 @@ func (m *Mark) continues(old *Mark, b *beginning) bool {
 func (m *Mark) follow(old *Mark) {
 	m.First, m.Last, m.Offset, m.Held = old.First, old.Last, old.Offset, old.Held
 	m.Head, m.HeadSize = old.Head, old.HeadSize
-	m.Whole = old.Whole && len(old.Held) == 0 && (m.Size == old.Size || m.Packed != old.Packed || m.Packed && m.Name != old.Name)
+	repacked := m.Packed != old.Packed || m.Packed && m.Name != old.Name
+	m.Whole = old.Whole && len(old.Held) == 0 && (m.Size == old.Size || repacked)
 }
 
 // Span returns the times of the first frame and of the latest that was read.

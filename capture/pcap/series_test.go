@@ -22,7 +22,8 @@ func talk(t testing.TB) []capturetest.Frame {
 	t.Helper()
 	ladder := ""
 	for i, how := range []string{"transport tcp\nmtu 576", "transport udp\nmtu 600", "transport tcp\nmtu 640"} {
-		ladder += fmt.Sprintf("%s\ncallid call%d\n00:%02d.000  a%d -> b%d   INVITE sdp\n    Subject: %s\n00:%02d.300  a%d <- b%d   200 INVITE sdp\n"+
+		ladder += fmt.Sprintf("%s\ncallid call%d\n00:%02d.000  a%d -> b%d   INVITE sdp\n    Subject: %s\n"+
+			"00:%02d.300  a%d <- b%d   200 INVITE sdp\n"+
 			"00:%02d.500  a%d -> b%d   ACK\n00:%02d.500  a%d -> b%d   BYE\n00:%02d.700  a%d <- b%d   200 BYE\n",
 			how, i, i, i, i, strings.Repeat("long ", 500), i, i, i, i, i, i, i+3, i, i, i+3, i, i)
 	}

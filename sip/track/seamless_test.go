@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestASeamlessRestartChangesNoRecord restarts at any message and tells the Tracker the last messages before it, too: it
-// reports every call as if there had been no restart.
+// TestASeamlessRestartChangesNoRecord restarts at any message and shows the Tracker the last messages before it, too:
+// it reports every call as if there had been no restart.
 func TestASeamlessRestartChangesNoRecord(t *testing.T) {
 	ms := play(t, hungUp)
 	want := outcomes(t, ms, time.Minute)

@@ -112,7 +112,8 @@ func TestAWholeBatchEndsWhatItSaysNothingOf(t *testing.T) {
 		fileOf(1, 1), cutOf(1)}); err != nil {
 		t.Fatal(err)
 	}
-	b := batch{[]Entry{frozenOf(4), stateOf(4, 1), stateOf(1, 2), cutOf(2)}, true, map[track.Key]bool{stateOf(2, 1).Name: true}}
+	but := map[track.Key]bool{stateOf(2, 1).Name: true}
+	b := batch{[]Entry{frozenOf(4), stateOf(4, 1), stateOf(1, 2), cutOf(2)}, true, but}
 	if err := l.append(l.completed(b)); err != nil {
 		t.Fatal(err)
 	}

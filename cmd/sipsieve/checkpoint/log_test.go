@@ -240,11 +240,14 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 func TestTheNewestWordsOnACallAreKept(t *testing.T) {
 	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
 	got := NewestOf([]Entry{
-		{Kind: StateEntry, Name: a, Body: []byte("old")}, {Kind: FrozenEntry, Name: a, Body: []byte("first")}, {Kind: StateEntry, Name: b}, {Kind: FrozenEntry, Name: b},
-		{Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c}, {Kind: StateEntry, Name: a, Body: []byte("new")}, {Kind: StateEntry, Name: c, Body: []byte("again")},
+		{Kind: StateEntry, Name: a, Body: []byte("old")}, {Kind: FrozenEntry, Name: a, Body: []byte("first")},
+		{Kind: StateEntry, Name: b}, {Kind: FrozenEntry, Name: b},
+		{Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c},
+		{Kind: StateEntry, Name: a, Body: []byte("new")}, {Kind: StateEntry, Name: c, Body: []byte("again")},
 	})
 	want := []Entry{
-		{Kind: FrozenEntry, Name: a, Body: []byte("first")}, {Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c}, {Kind: StateEntry, Name: a, Body: []byte("new")},
+		{Kind: FrozenEntry, Name: a, Body: []byte("first")}, {Kind: GoneEntry, Name: b}, {Kind: GoneEntry, Name: c},
+		{Kind: StateEntry, Name: a, Body: []byte("new")},
 		{Kind: StateEntry, Name: c, Body: []byte("again")},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -41,7 +41,7 @@ type cutting struct {
 	last   time.Time // when, by the wall clock
 }
 
-// followResumable notes the end of what the Source gives again: then the shards take up the calls that began before that.
+// followResumable notes the end of what the Source gives again: then the shards take up the calls that began before.
 func (r *reader) followResumable() {
 	if r.cuts.source == nil || !r.cuts.again || r.cuts.source.Again() {
 		return
@@ -149,8 +149,8 @@ func (c *cuts) next() *waitingCut {
 	return &c.waiting[0]
 }
 
-// passCuts passes on the cuts before until, whose events have been released. Those of an idle cut are released now: what
-// would have to stand before them is not at hand.
+// passCuts passes on the cuts before until, whose events have been released. Those of an idle cut are released now:
+// what would have to stand before them is not at hand.
 func (m *Merger) passCuts(until time.Time, tell func(*track.Event)) {
 	for w := m.cuts.next(); w != nil; w = m.cuts.next() {
 		if w.cut.Idle {
