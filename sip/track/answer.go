@@ -62,7 +62,7 @@ func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // dropEarlyChanges forgets what was agreed before the answer: that is no change of the call.
 func (d *dialog) dropEarlyChanges() {
-	if !d.accepted && d.updated != 0 {
+	if (!d.accepted || d.byUpdate) && d.updated != 0 {
 		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
 	}
 }

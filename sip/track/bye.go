@@ -83,10 +83,10 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
 	h := t.hops.at(d.hops)
 	if f := t.fork(h, p.fork); f != nil {
-		return &f.ends[p.side-Caller]
+		return &t.early.need(&f.ends)[p.side-Caller]
 	}
 	if h.forks == 0 || h.first.past && h.forks == 1 {
-		return &h.tagless[p.side-Caller]
+		return &t.early.need(&h.tagless)[p.side-Caller]
 	}
 	return nil
 }
@@ -97,11 +97,8 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 		return
 	}
 	if p.is == earlyOne {
-		if !d.provenByUpdate() || m.Status >= 300 {
-			t.earlyByeResponse(p, d, m)
-			return
-		}
-		t.answeredUnseen(p, d)
+		t.earlyByeResponse(p, d, m)
+		return
 	}
 	b := &d.byes[p.side-Caller]
 	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq) && !b.unseen
@@ -192,7 +189,11 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 	if d.unended.at < d.answer {
 		d.unended = ending{}
 	}
-	for _, e := range early {
+	var byes endings
+	if e := t.earlyByes(early); e != nil {
+		byes = *e
+	}
+	for _, e := range byes {
 		switch {
 		case e.at == 0 || e.at < d.answer:
 			continue
@@ -233,7 +234,8 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 		return
 	}
 	at := m.Time.UnixNano()
-	if e := &t.hops.at(d.hops).tagless[side-Caller]; m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
+	byes := t.earlyByes(t.hops.at(d.hops).tagless)
+	if e := byes.of(side); e != nil && m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
 		e.at, e.cause, e.unseen = at, reason(m), false // its 2xx was read first
 		t.amend(d)
 		return

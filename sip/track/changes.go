@@ -141,6 +141,36 @@ func (d *dialog) provenByUpdate() bool {
 	return !d.answered() && d.updated > d.provisioned && d.refusedAt == 0 && d.cancelled == 0
 }
 
+// revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
+// early dialog.
+func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
+	if !d.byUpdate {
+		return
+	}
+	d.dropEarlyChanges()
+	h := t.hops.at(d.hops)
+	p := place{n: n, tag: tagKey(d.callee)}
+	p.fork, _ = t.knownFork(h, p.tag)
+	if f := t.fork(h, p.fork); f != nil {
+		f.answer, f.answered = 0, 0
+	}
+	for _, e := range [...]ending{d.unended, d.ended} {
+		if p.side = e.side; e.at == 0 {
+			continue
+		}
+		if early := t.earlyEnding(p, d); early != nil {
+			*early = e
+			early.answered = e.at == d.ended.at
+		}
+	}
+	d.accepted, d.byUpdate, d.callee = false, false, 0
+	d.ended, d.unended, d.lost = ending{}, ending{}, 0
+	if d.phase != terminated {
+		d.phase = calling
+		t.lapses.set(n, t.now+int64(t.limits.Ring))
+	}
+}
+
 // answeredUnseen takes the call for answered by a 2xx inside its dialog, though neither the answer nor its ACK was
 // seen.
 func (t *Tracker) answeredUnseen(p place, d *dialog) {
@@ -153,6 +183,10 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 	}
 	t.answeredFork(h, p.fork, t.now)
 	d.accepted, d.code, d.phase = true, 0, confirmed
+	d.byUpdate = d.pending[0].method == sip.Update || d.pending[1].method == sip.Update
+	for _, c := range d.pending {
+		d.byUpdate = d.byUpdate && !(c.accepted && c.method == sip.Invite)
+	}
 	if d.refreshed = d.updated; d.refreshed == 0 {
 		d.refreshed = t.now
 	}

@@ -31,7 +31,9 @@ func TestLossPutsOffTheExpiryOfBindings(t *testing.T) {
 			tr.Missed(at(c.from), at(c.to))
 		}
 		events = tr.Advance(events, ladderStart.Add(24*time.Hour))
-		i := slices.IndexFunc(events, func(e Event) bool { return e.Kind == RegistrationKind && e.Registration.State == Expired })
+		i := slices.IndexFunc(events, func(e Event) bool {
+			return e.Kind == RegistrationKind && e.Registration.State == Expired
+		})
 		if i < 0 {
 			t.Errorf("%s: never expired", c.name)
 			continue

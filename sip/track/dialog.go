@@ -81,6 +81,7 @@ type dialog struct {
 	owed                            uint8 // revisions that may have been published before a restart
 	earlyMedia, byAck, refusedByAck bool
 	retryable, downstream           bool // downstream: the answer is that of another hop
+	byUpdate                        bool // an UPDATE alone proves the answer
 	accepted, alone                 bool // the INVITE was; nothing but a BYE and its response was seen
 	inferred, counted, told         bool // inferred: over by a timer
 	regathered                      bool // its Facts changed since it was saved
@@ -135,8 +136,19 @@ type ending struct {
 // endings are BYEs by side.
 type endings [2]ending
 
+// of returns side's, nil if e is nil.
+func (e *endings) of(side Party) *ending {
+	if e == nil {
+		return nil
+	}
+	return &e[side-Caller]
+}
+
 // accepted returns the earliest of e that got a 2xx before the answer, nil without one.
 func (e *endings) accepted() (first *ending) {
+	if e == nil {
+		return nil
+	}
 	for i := range e {
 		if e[i].answered && (first == nil || e[i].at < first.at) {
 			first = &e[i]

@@ -5,7 +5,7 @@ import "sipsieve/sip"
 // A fork is one To tag on a hop, of a provisional response but 100, of a 2xx, or of an ACK that proved an answer.
 type fork struct {
 	progress, ring, answered int64
-	ends                     endings // BYEs before the answer
+	ends                     uint32 // its BYEs before the answer, 0 without any
 	tag                      uint32
 	answer                   uint8  // counts those of the hop's forks that answered, from 1; 0 did not
 	repeats                  uint16 // messages with this tag that were sent again
@@ -138,6 +138,14 @@ func (f *forking) add(tag uint64) {
 	}
 }
 
+// earlyByes returns those with number n, nil for 0.
+func (t *Tracker) earlyByes(n uint32) *endings {
+	if n == 0 {
+		return nil
+	}
+	return t.early.at(n)
+}
+
 // earlyEnd returns the accepted BYE by which the last fork of root's call ended before any answer, nil if a fork is
 // left.
 func (t *Tracker) earlyEnd(root *dialog) *ending {
@@ -145,13 +153,13 @@ func (t *Tracker) earlyEnd(root *dialog) *ending {
 	if h.forks > maxForks {
 		return nil
 	}
-	last := h.tagless.accepted()
+	last := t.earlyByes(h.tagless).accepted()
 	for i := range int(h.forks) {
 		f := t.fork(h, i)
 		if f.past {
 			continue
 		}
-		e := f.ends.accepted()
+		e := t.earlyByes(f.ends).accepted()
 		if e == nil {
 			return nil
 		}

@@ -26,8 +26,8 @@ type hopFacts struct {
 	forks     uint16 // To tags
 	proved    uint16 // of them, those that no response to the INVITE has shown
 	first     fork
-	tagless   endings // BYEs before the answer to no fork that is known
-	forking   uint32  // the other forks, once there are two
+	tagless   uint32 // BYEs before the answer to no fork that is known, 0 without any
+	forking   uint32 // the other forks, once there are two
 }
 
 // A finalResponse is the last final response on a hop to an INVITE that opens a dialog; a 2xx stays.
@@ -96,11 +96,20 @@ func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
 	return ends == 2
 }
 
+// forgetEarlyByes frees what BYEs before the answer h has shown.
+func (t *Tracker) forgetEarlyByes(h *hopFacts) {
+	t.early.drop(&h.tagless)
+	for i := range min(int(h.forks), maxForks) {
+		t.early.drop(&t.fork(h, i).ends)
+	}
+}
+
 // forgetHops frees what root's hops have shown.
 func (t *Tracker) forgetHops(root *dialog) {
 	for n := root.hops; n != 0; {
 		h := t.hops.at(n)
 		next := h.next
+		t.forgetEarlyByes(h)
 		if h.forking != 0 {
 			t.forkings.give(h.forking)
 		}

@@ -23,10 +23,13 @@ func opensACall(ms []sip.Message, i int) bool {
 }
 
 func shownBefore(ms []sip.Message, m *sip.Message) bool {
-	return slices.ContainsFunc(ms, func(o sip.Message) bool { return string(o.Value(sip.CallID)) == string(m.Value(sip.CallID)) })
+	return slices.ContainsFunc(ms, func(o sip.Message) bool {
+		return string(o.Value(sip.CallID)) == string(m.Value(sip.CallID))
+	})
 }
 
-// TestTheOrderOfReadingChangesNoRecord reads each message of each story behind those that were sent within 200 ms of it.
+// TestTheOrderOfReadingChangesNoRecord reads each message of each story behind those that were sent within 200 ms of
+// it.
 func TestTheOrderOfReadingChangesNoRecord(t *testing.T) {
 	for _, s := range allStories() {
 		ms := play(t, s.ladder)
@@ -41,7 +44,8 @@ func TestTheOrderOfReadingChangesNoRecord(t *testing.T) {
 				continue
 			}
 			if got := inWords(outcomes(t, late, s.wait+time.Hour)); !slices.Equal(got, want) {
-				t.Errorf("%s: message %d late: told\n%s\nwant\n%s", s.name, i+1, strings.Join(got, " "), strings.Join(want, " "))
+				t.Errorf("%s: message %d late: told\n%s\nwant\n%s", s.name, i+1, strings.Join(got, " "),
+					strings.Join(want, " "))
 			}
 		}
 	}

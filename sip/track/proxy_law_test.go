@@ -22,7 +22,8 @@ func atOneHop(s story) bool {
 // it is a millisecond younger behind a proxy.
 func essence(c *Call) string {
 	return fmt.Sprint(dispositions[c.Disposition], c.Status, c.Completeness, c.Code, c.Cause, c.EndCause, c.EndSource,
-		c.DisconnectBy, c.Flags&^NoAckFlag, c.Missing, c.Forks, c.Reinvites, c.Holds, c.Challenges, c.Redirects, c.EarlyMedia,
+		c.DisconnectBy, c.Flags&^NoAckFlag, c.Missing, c.Forks, c.Reinvites, c.Holds, c.Challenges, c.Redirects,
+		c.EarlyMedia,
 		c.Transfer, c.Setup.IsZero(), c.Answer.IsZero(), c.End.IsZero())
 }
 

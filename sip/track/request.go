@@ -120,6 +120,7 @@ func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 // response that was not seen.
 func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.at(root)
+	t.revokeUpdate(root, d)
 	known := t.tookPart(d, m)
 	h, near := t.passed(d, m), t.callersHop(d)
 	own := d.knowsLeg(leg(k)) >= 0 || h != nil && h.hasLeg(leg(k))
@@ -228,6 +229,9 @@ func (d *dialog) races() {
 func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
 	t.passed(d, m)
+	if !again && side == Caller && m.CSeq == d.cseq && t.callersHop(d).hop.carries(m) {
+		t.revokeUpdate(n, d)
+	}
 	at := m.Time.UnixNano()
 	switch {
 	case again || side != Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):

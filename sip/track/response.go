@@ -112,6 +112,9 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		return true
 	}
 	near := t.callersHop(d).hop.carries(m)
+	if m.Status > 100 && (near || m.Status < 300) {
+		t.revokeUpdate(n, d)
+	}
 	if h := t.passed(d, m); h != nil && m.Status/100 != 2 {
 		h.addLeg(m.CSeq, leg(k))
 	}

@@ -19,17 +19,26 @@ func (t *Tracker) retime(m *sip.Message, k Keys, until int64) {
 	}
 	for n := t.dialogs.at(root).hops; n != 0; n = t.hops.at(n).next {
 		h := t.hops.at(n)
-		replace(from, to, &h.invited, &h.final.at, &h.tagless[0].at, &h.tagless[1].at)
+		replace(from, to, &h.invited, &h.final.at)
+		t.earlyByes(h.tagless).retime(from, to)
 		for i := range min(int(h.forks), maxForks) {
 			f := t.fork(h, i)
-			replace(from, to, &f.progress, &f.ring, &f.answered, &f.ends[0].at, &f.ends[1].at)
+			replace(from, to, &f.progress, &f.ring, &f.answered)
+			t.earlyByes(f.ends).retime(from, to)
 		}
+	}
+}
+
+func (e *endings) retime(from, to int64) {
+	if e != nil {
+		replace(from, to, &e[0].at, &e[1].at)
 	}
 }
 
 func (d *dialog) retime(from, to int64) (changed bool) {
 	return replace(from, to, &d.first, &d.setup, &d.progress, &d.ring, &d.answer, &d.acked, &d.cancelled, &d.refusedAt,
-		&d.refreshed, &d.lost, &d.gone, &d.updated, &d.transferred, &d.holdSince, &d.ended.at, &d.unended.at, &d.early.at,
+		&d.refreshed, &d.lost, &d.gone, &d.updated, &d.transferred, &d.holdSince, &d.ended.at, &d.unended.at,
+		&d.early.at,
 		&d.pending[0].at, &d.pending[1].at, &d.byes[0].at, &d.byes[1].at)
 }
 

@@ -33,6 +33,8 @@ var unsaved = map[string]string{
 var unsavedOfAHop = map[string]string{
 	"next":          "a number of this Tracker",
 	"forking":       "a number of this Tracker; what it stands for is saved",
+	"tagless":       "a number of this Tracker; what it stands for is saved",
+	"first.ends":    "a number of this Tracker; what it stands for is saved",
 	"hop.vlan":      "read of a record's flow, and frozen",
 	"hop.transport": "read of a record's flow, and frozen",
 	"hop.link":      "read of a record's flow, and frozen",
@@ -96,11 +98,12 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	for i := range in.passed {
 		h := &in.passed[i]
 		h.forks, h.others.n = 200, len(h.others.tags)
-		for j := range h.tagless {
-			h.tagless[j].side, h.first.ends[j].side = Callee, Caller
+		for j := range h.ends {
+			h.ends[j][0].side, h.ends[j][1].side = Callee, Caller
 		}
+		h.untagged[0].side, h.untagged[1].side = Network, Callee
 		for j := range h.others.forks {
-			h.others.forks[j].ends[0].side, h.others.forks[j].ends[1].side = Network, Caller
+			h.others.forks[j].ends = 0 // saved by what it stands for
 		}
 		h.others.tags[0] = h.first.tag
 	}
@@ -115,7 +118,7 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 		a, b := &in.passed[i], &out.passed[i]
 		in, out := reflect.ValueOf(&a.hopFacts).Elem(), reflect.ValueOf(&b.hopFacts).Elem()
 		checkLeftOut(t, unsavedOfAHop, differing("", in, out))
-		if a.others != b.others {
+		if a.others != b.others || a.ends != b.ends || a.untagged != b.untagged {
 			t.Error("the forks of a hop are read back otherwise")
 		}
 	}

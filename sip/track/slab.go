@@ -30,6 +30,22 @@ func (s *slab[T]) take() uint32 {
 // give takes n back.
 func (s *slab[T]) give(n uint32) { s.free = append(s.free, n) }
 
+// need returns the value with number *n, a new one if that is 0.
+func (s *slab[T]) need(n *uint32) *T {
+	if *n == 0 {
+		*n = s.take()
+	}
+	return s.at(*n)
+}
+
+// drop takes *n back, if it is not 0.
+func (s *slab[T]) drop(n *uint32) {
+	if *n != 0 {
+		s.give(*n)
+		*n = 0
+	}
+}
+
 // len returns how many values are in use.
 func (s *slab[T]) len() int { return int(s.used) - len(s.free) }
 

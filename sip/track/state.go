@@ -23,8 +23,10 @@ type restored struct {
 // A restoredHop is what a hop has shown, with what stands beside it.
 type restoredHop struct {
 	hopFacts
-	others forking
-	origin bool
+	others   forking
+	ends     [maxForks]endings // BYEs before the answer, by fork
+	untagged endings           // those of no fork
+	origin   bool
 }
 
 // mostSeen bounds the messages that a state knows repeats by.
@@ -43,6 +45,14 @@ func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 		h.hop = t.saving.keyer.veil(h.hop)
 		if h.forking != 0 {
 			h.others = *t.forkings.at(h.forking)
+		}
+		for i := range min(int(h.forks), maxForks) {
+			if e := t.earlyByes(t.fork(&h.hopFacts, i).ends); e != nil {
+				h.ends[i] = *e
+			}
+		}
+		if e := t.earlyByes(h.tagless); e != nil {
+			h.untagged = *e
 		}
 		r.passed = append(r.passed, h)
 	}
@@ -67,6 +77,7 @@ func (t *Tracker) restoreHops(d *dialog, r *restored) {
 			h.forking = t.forkings.take()
 			*t.forkings.at(h.forking) = r.passed[i].others
 		}
+		t.restoreEarlyByes(h, &r.passed[i])
 		*at, at = n, &h.next
 		if r.passed[i].origin || i == 0 {
 			d.origin = n
@@ -78,6 +89,20 @@ func (t *Tracker) restoreHops(d *dialog, r *restored) {
 	}
 	for i := len(r.seen) - 1; i >= 0; i-- {
 		t.addPrint(d, r.seen[i], 0)
+	}
+}
+
+// restoreEarlyByes gives h the BYEs before the answer that r has.
+func (t *Tracker) restoreEarlyByes(h *hopFacts, r *restoredHop) {
+	h.tagless, h.first.ends = 0, 0
+	if r.untagged != (endings{}) {
+		*t.early.need(&h.tagless) = r.untagged
+	}
+	for i := range min(int(h.forks), maxForks) {
+		f := t.fork(h, i)
+		if f.ends = 0; r.ends[i] != (endings{}) {
+			*t.early.need(&f.ends) = r.ends[i]
+		}
 	}
 }
 
@@ -101,7 +126,8 @@ func (r *restored) sane() bool {
 			return false
 		}
 	}
-	return (r.phase < unconfirmed || r.phase == terminated && r.told) && r.row <= ringRow && r.due != 0 && r.first != 0 &&
+	phased := r.phase < unconfirmed || r.phase == terminated && r.told
+	return phased && r.row <= ringRow && r.due != 0 && r.first != 0 &&
 		r.nlegs <= branches && r.cause <= EndCapture && r.known <= CaptureEnd && r.transfer <= Attended &&
 		r.offered <= Attended && len(r.passed) > 0 && len(r.passed) <= mostHops
 }
@@ -212,19 +238,18 @@ func (c *coder) hop(h *restoredHop) {
 	number(c, &h.final.code)
 	number(c, &h.final.cause)
 	number(c, &h.open)
-	c.ending(&h.tagless[0])
-	c.ending(&h.tagless[1])
+	c.endings(&h.untagged)
 	number(c, &h.forks)
 	number(c, &h.proved)
 	if h.forks > 0 {
-		c.fork(&h.first)
+		c.fork(&h.first, &h.ends[0])
 	}
 	if h.forks > 1 {
-		c.forks(&h.others)
+		c.forks(h)
 	}
 }
 
-func (c *coder) fork(f *fork) {
+func (c *coder) fork(f *fork, e *endings) {
 	c.hash(&f.tag)
 	c.instant(&f.progress)
 	c.instant(&f.ring)
@@ -232,16 +257,16 @@ func (c *coder) fork(f *fork) {
 	number(c, &f.repeats)
 	c.instant(&f.answered)
 	c.flags(&f.past, &f.proof)
-	c.ending(&f.ends[0])
-	c.ending(&f.ends[1])
+	c.endings(e)
 }
 
-func (c *coder) forks(f *forking) {
+func (c *coder) forks(h *restoredHop) {
+	f := &h.others
 	f.n = c.length(f.n, len(f.tags))
 	for i := range f.n {
 		c.hash(&f.tags[i])
 		if i > 0 && i < maxForks {
-			c.fork(&f.forks[i-1])
+			c.fork(&f.forks[i-1], &h.ends[i])
 		}
 	}
 	if f.n == len(f.tags) {
@@ -249,6 +274,11 @@ func (c *coder) forks(f *forking) {
 			number(c, &f.others[i])
 		}
 	}
+}
+
+func (c *coder) endings(e *endings) {
+	c.ending(&e[0])
+	c.ending(&e[1])
 }
 
 func (c *coder) ending(e *ending) {
@@ -296,7 +326,7 @@ func (c *coder) marks(d *dialog) {
 	number(c, &d.transfer)
 	number(c, &d.offered)
 	c.flags(&d.earlyMedia, &d.byAck, &d.refusedByAck, &d.retryable, &d.downstream, &d.accepted, &d.alone, &d.inferred)
-	c.flags(&d.counted, &d.told)
+	c.flags(&d.counted, &d.told, &d.byUpdate)
 	for i := range min(d.nlegs, branches) {
 		c.hash(&d.legs[i])
 	}

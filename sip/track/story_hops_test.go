@@ -3,6 +3,7 @@ package track
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,8 @@ func (r route) passings(t testing.TB, ladder string) (ps []passing) {
 		last := len(r.hosts) - 2
 		for hop := 0; hop <= last; hop++ {
 			p := r.pass(m, hop, down)
-			if p.n = string(rune('0'+hop)) + ":" + itoa(i); r.far && hop == 0 || strings.Contains(" "+r.lost+" ", " "+p.n+" ") {
+			p.n = strconv.Itoa(hop) + ":" + strconv.Itoa(i)
+			if r.far && hop == 0 || strings.Contains(" "+r.lost+" ", " "+p.n+" ") {
 				continue
 			}
 			behind := hop
@@ -71,13 +73,6 @@ func (k *Keys) hide(caller Key, hop byte) {
 			tag[1] ^= hop
 		}
 	}
-}
-
-func itoa(i int) string {
-	if i > 9 {
-		return itoa(i/10) + string(rune('0'+i%10))
-	}
-	return string(rune('0' + i))
 }
 
 // pass returns m as it is on a hop.

@@ -345,7 +345,7 @@ func every(line string, first, end int) (s string) {
 
 // TestSettledStoriesEndRight looks at the last revision of every record.
 func TestSettledStoriesEndRight(t *testing.T) {
-	for _, s := range settledStories {
+	for _, s := range slices.Concat(settledStories, updateStories) {
 		t.Run(s.name, func(t *testing.T) {
 			got, want := inWords(outcomes(t, play(t, s.ladder), s.wait)), strings.Fields(s.want)
 			if !slices.Equal(got, want) {

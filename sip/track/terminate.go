@@ -32,11 +32,16 @@ func (t *Tracker) onTimer(n uint32, at int64) {
 
 // adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
 func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
-	if !d.provenByUpdate() || t.earlyEnd(d) != nil {
+	h := t.hops.at(d.hops)
+	p := place{n: n, tag: tagKey(d.callee)}
+	p.fork, _ = t.knownFork(h, p.tag)
+	ended := t.earlyEnd(d)
+	if f := t.fork(h, p.fork); f != nil && ended == t.earlyByes(f.ends).accepted() || h.forks == 0 {
+		ended = nil // it was a BYE after the answer
+	}
+	if !d.provenByUpdate() || ended != nil {
 		return false
 	}
-	p := place{n: n, tag: tagKey(d.callee)}
-	p.fork, _ = t.knownFork(t.hops.at(d.hops), p.tag)
 	t.answeredUnseen(p, d)
 	return true
 }

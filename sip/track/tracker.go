@@ -34,6 +34,7 @@ type Tracker struct {
 	hops     slab[hopFacts]
 	prints   slab[printBlock]
 	guesses  slab[guesses]
+	early    slab[endings]
 	rows     queues
 	index    map[Key]uint32
 	lapses   deadlines
