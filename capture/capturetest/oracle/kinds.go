@@ -140,7 +140,7 @@ var excluded = []struct{ one, others Kinds }{
 	{KindsOf(OneWay), KindsOf(MidCall, Cut, SecondFork, Timer, NoBye, Challenge, Redirect, Retry, LateRetry, Foreign,
 		Forks, LostThenBye, Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye,
 		ByeChallenge)},
-	{KindsOf(NextCarrier), KindsOf(NoFinal, FarOnly, Forks, Hiding, Direct, MidCall, NoAnswer)},
+	{KindsOf(NextCarrier), KindsOf(NoFinal, Cut, FarOnly, Forks, Hiding, Direct, MidCall, NoAnswer)},
 	{KindsOf(KilledFork), KindsOf(Forks, SecondFork, EarlyByeFork, Loss, MidCall, NoAnswer, Refusal, NoFinal, Cancel,
 		CancelRace, CancelCross, EarlyBye, EarlyByeRefused, TwoLegs)},
 	{KindsOf(EarlyUpdate), KindsOf(NoAnswer, NoFinal, OneWay, MidCall, Loss, EarlyBye, Cut)},

@@ -46,6 +46,11 @@ func (c *trace) midCall(ms []*Message) (r Record, ok bool) {
 	open := ms[i]
 	own := &trace{repeats: c.repeats, until: c.until}
 	mid := &call{trace: own, tag: open.From, start: ms[0].Time, next: 1 << 62}
+	for _, m := range c.ms {
+		if m.From == open.From && m.To == "" { // repeats of it may be counted
+			mid.orphans = append(mid.orphans, m)
+		}
+	}
 	mid.answers = []answer{{tag: open.To, at: open.Time, code: open.Status, expires: open.Expires}}
 	mid.tags = map[hop]map[string]time.Duration{}
 	first := !slices.ContainsFunc(ms[:i], func(m *Message) bool {
