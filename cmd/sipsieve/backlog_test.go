@@ -23,7 +23,7 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 			ofWire = append(ofWire, e)
 		}
 	})
-	const flows = 600 // more than are on their way at once
+	const flows = 320 // more than are on their way at once
 	one := newCollector(&daemon{setup: s})
 	one.waits = true
 	for i := range ofFile {
@@ -46,11 +46,10 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 		}
 		close(files)
 	}()
-	limit := time.After(patience)
-	for range 1000 {
+	for range flows {
 		select {
 		case c.of(wire) <- tagged{feed: 1, domain: wire, flow: pipeline.Flow{Events: ofWire, Clock: pipeline.EndOfTime}}:
-		case <-limit:
+		case <-time.After(patience):
 			t.Fatal("what is live waits for the bus")
 		}
 	}
