@@ -123,8 +123,9 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 // byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier
 // and has no final response yet is waited for.
 func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
-	first := d.unended.at == e.at && d.unended.side == e.side // of two at one time
-	if e.at < d.answer || d.ended.at != 0 && (d.ended.at < e.at || d.ended.at == e.at && !d.ended.unseen && !first) {
+	first := d.unended.at == e.at && d.unended.side == e.side                // of two at one time
+	again := d.ended.at == e.at && d.ended.side == e.side && !d.ended.unseen // its 2xx on another hop
+	if again || e.at < d.answer || d.ended.at != 0 && (d.ended.at < e.at || d.ended.at == e.at && !d.ended.unseen && !first) {
 		return
 	}
 	d.ended = e

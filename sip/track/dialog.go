@@ -58,8 +58,9 @@ type dialog struct {
 	cancelled, refusedAt, refreshed, lost, gone int64
 	updated, provisioned, holdSince, held       int64
 	transferred                                 int64
-	drift                                       int64 // what the clock had been stepped by when it opened
-	closed                                      int64 // when it was published as over
+	drift                                       int64  // what the clock had been stepped by when it opened
+	published                                   uint64 // the digest of what was published of its end
+	closed                                      int64  // when it was published as over
 
 	cseq, expires                   uint32 // of the INVITE; of the session timer, seconds
 	cancelLeg, answerLeg            uint32

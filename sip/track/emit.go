@@ -7,12 +7,16 @@ import (
 
 // tell appends the Event of d at stage, if that is asked for.
 func (t *Tracker) tell(d *dialog, stage Stage, at int64) {
-	if !t.stages.Has(stage) {
-		return
+	if t.stages.Has(stage) {
+		t.emit(d, stage, at, t.call(d, stage, at))
 	}
+}
+
+// emit appends the Event that says c of d.
+func (t *Tracker) emit(d *dialog, stage Stage, at int64, c *Call) {
 	d.revision++
 	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: d.turn(),
-		Revision: int(d.revision), Call: t.call(d, stage, at)})
+		Revision: int(d.revision), Call: c})
 }
 
 // beginInterims lets dialog n, which is up at at, be told from time to time if that is asked for.

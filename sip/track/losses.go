@@ -42,8 +42,7 @@ func (t *Tracker) Missed(from, to time.Time) {
 // correctBlinded publishes again, at now, what was published before frames were said to have been lost.
 func (t *Tracker) correctBlinded(now int64) {
 	for _, n := range t.blinded {
-		t.counts.Corrected++
-		t.tell(t.dialogs.at(n), Correction, now)
+		t.finish(t.dialogs.at(n), now)
 	}
 	t.blinded = t.blinded[:0]
 }

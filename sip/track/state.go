@@ -308,6 +308,7 @@ func (c *coder) counts(d *dialog) {
 	for _, n := range []*uint32{&d.cseq, &d.expires, &d.repeats, &d.revision, &d.cancelLeg, &d.answerLeg} {
 		number(c, n)
 	}
+	number(c, &d.published)
 	for _, n := range []*uint16{&d.reinvites, &d.holds, &d.challenges, &d.redirects, &d.code, &d.reuse, &d.steps} {
 		number(c, n)
 	}

@@ -2,6 +2,7 @@ package track
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,29 @@ func records(t testing.TB, ps []passing) []*Call {
 	events = tr.Advance(events, ladderStart.Add(24*time.Hour))
 	events = tr.Finish(events)
 	balance(t, tr, len(ps), true)
+	saysSomethingElse(t, events)
 	return last(events)
+}
+
+// saysSomethingElse complains of a correction that equals what was published of its call before.
+func saysSomethingElse(t testing.TB, events []Event) {
+	t.Helper()
+	type one struct {
+		key          Key
+		reuse, forks uint32
+	}
+	published := map[one]*Call{}
+	for i := range events {
+		ev := &events[i]
+		if ev.Kind != CallKind {
+			continue
+		}
+		of := one{ev.Call.leg, ev.Ordinal >> 24, ev.Ordinal >> 16 & 0xff}
+		if ev.Stage == Correction && reflect.DeepEqual(published[of], ev.Call) {
+			t.Errorf("a correction says nothing new: %s", say(ev.Call))
+		}
+		published[of] = ev.Call
+	}
 }
 
 const hungUpByBob = answeredCall + `

@@ -86,17 +86,24 @@ func (t *Tracker) linger(d *dialog) int64 {
 	return timer64T1
 }
 
-// finish counts and publishes d's end, as a correction if it has been published before.
+// finish counts and publishes d's end, as a correction if it has been published before and says something else now.
 func (t *Tracker) finish(d *dialog, at int64) {
 	if d.told {
-		t.counts.Corrected++
-		t.tell(d, Correction, at)
+		c := t.call(d, Correction, at)
+		if digest := c.digest(); digest != d.published {
+			d.published = digest
+			t.counts.Corrected++
+			if t.stages.Has(Correction) {
+				t.emit(d, Correction, at, c)
+			}
+		}
 		return
 	}
-	d.told = true
+	c := t.call(d, Stop, at)
+	d.told, d.published = true, c.digest()
 	t.counts.Ended[d.disposition()]++
 	t.counts.Live--
-	t.tell(d, Stop, at)
+	t.emit(d, Stop, at, c)
 }
 
 // amend publishes d again, which is over, because something of it turned out otherwise.
