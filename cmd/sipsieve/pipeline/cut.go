@@ -108,7 +108,7 @@ func (s *shard) last() *Cut {
 	if !s.atCut {
 		return nil
 	}
-	return s.endCut
+	return &s.domain.endCut
 }
 
 // cutSaved returns what of s's open calls is to be saved with c.

@@ -142,3 +142,31 @@ func TestACutComesBehindTheEventsBeforeIt(t *testing.T) {
 		})
 	}
 }
+
+// TestTheLastCutBearsTheClock wants the clock of the cut behind everything to be that of the last packet of the
+// source: a restart reads again what came shortly before it.
+func TestTheLastCutBearsTheClock(t *testing.T) {
+	packets := packetsOf(t, 10)
+	for _, shards := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			p := livePlan(shards)
+			p.Live, p.Saves, p.Eager = false, true, true
+			d := New([]capture.Source{&spool{packets: packets}}, p)
+			done := make(chan error, 1)
+			go func() { done <- d.Run(t.Context()) }()
+			m := NewMerger(d)
+			var last *Cut
+			m.Cut = func(c *Cut, _ []track.Saved) { last = c }
+			for f := range d.Flows() {
+				m.Add(f, func(*track.Event) {})
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			want := packets[len(packets)-1].Time
+			if last == nil || last.Position != nil || !last.Clock().Equal(want) {
+				t.Errorf("last cut = %+v, want the clock %s and no position", last, want)
+			}
+		})
+	}
+}

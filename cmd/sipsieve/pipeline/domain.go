@@ -38,6 +38,7 @@ type Domain struct {
 	eager   bool          // messages do not wait for others
 	full    atomic.Uint64 // messages that a full shard had no room for
 	clock   atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
+	endCut  Cut           // behind everything; its clock is set when the readers have ended
 
 	// Early is called with the key of a source and what ended it before its time; nil for nobody. It is set before Run.
 	Early func(key string, err error)
@@ -76,10 +77,8 @@ func New(sources []capture.Source, p Plan) *Domain {
 	d.deviceCounts.Store(new(track.DeviceCounts))
 	d.legs.Share(p.Budgets.Legs)
 	d.devices.Share(p.Budgets.Devices)
-	endCut := new(Cut)
 	for i := range p.Shards {
 		s := newShard(i, p, d)
-		s.endCut = endCut
 		s.begin(sources)
 		d.shards = append(d.shards, s)
 	}
@@ -131,6 +130,9 @@ func (d *Domain) Run(ctx context.Context) error {
 		readers.Go(func() error { return d.read(r) })
 	}
 	err := readers.Wait()
+	for _, r := range d.readers {
+		d.endCut.clock = later(d.endCut.clock, r.clock)
+	}
 	for _, s := range d.shards {
 		s.abandoned.Store(d.waits && ctx.Err() != nil)
 		close(s.in)

@@ -46,7 +46,6 @@ type shard struct {
 	cuts   bool // the Source is Resumable: open calls are saved at its cuts only
 	again  bool
 	atCut  bool // the last batch ended with one
-	endCut *Cut // behind everything
 	resume func(shard int, t *track.Tracker)
 	base   atomic.Pointer[ShardCounts] // what was counted of what was given again; nil before all of that came
 
