@@ -107,35 +107,49 @@ type blockReader struct {
 	plain  []byte
 }
 
-// newBlockReader reads the beginning of a log. The error is errVersion, errKey, or why it is not
-// whole.
+// ends reports whether err says that a file ends, there or in the middle of what was to be read.
+func ends(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// torn returns errTorn for a file that ends too early. An error of the disk it returns as it is: what it kept from being
+// read is there.
+func torn(err error) error {
+	if ends(err) {
+		return errTorn
+	}
+	return err
+}
+
+// newBlockReader reads the beginning of a log. The error is errVersion, errKey, errTorn, or the disk's.
 func newBlockReader(r io.Reader, s *vault.Sealer) (*blockReader, error) {
 	b := &blockReader{r: bufio.NewReaderSize(r, 1<<18), sealer: s}
 	line := make([]byte, len(firstLine))
-	if _, err := io.ReadFull(b.r, line); err != nil || string(line) != firstLine {
+	if _, err := io.ReadFull(b.r, line); err != nil && !ends(err) {
+		return nil, err
+	} else if string(line) != firstLine {
 		return nil, errVersion
 	}
 	if _, err := io.ReadFull(b.r, b.place[:16]); err != nil {
-		return nil, errTorn
+		return nil, torn(err)
 	}
 	plain, err := b.next()
 	switch {
 	case errors.Is(err, vault.ErrSealed):
 		return nil, errKey
 	case err != nil:
-		return nil, errTorn
+		return nil, torn(err)
 	}
 	b.policy = string(plain)
 	return b, nil
 }
 
-// next returns the next block, valid until the next call. The error is io.EOF at the end, else it wraps errTorn.
+// next returns the next block, valid until the next call. The error is io.EOF at the end, else it wraps errTorn or is
+// the disk's.
 func (b *blockReader) next() ([]byte, error) {
 	var length [4]byte
 	if n, err := io.ReadFull(b.r, length[:]); n == 0 && err == io.EOF {
 		return nil, io.EOF
 	} else if err != nil {
-		return nil, errTorn
+		return nil, torn(err)
 	}
 	size := enc.BigEndian.Uint32(length[:])
 	if size > blockLimit {
@@ -146,7 +160,7 @@ func (b *blockReader) next() ([]byte, error) {
 	}
 	b.sealed = b.sealed[:size]
 	if _, err := io.ReadFull(b.r, b.sealed); err != nil {
-		return nil, errTorn
+		return nil, torn(err)
 	}
 	enc.BigEndian.PutUint64(b.place[16:], b.n)
 	plain, err := b.sealer.Open(b.plain[:0], b.sealed, b.place[:])
@@ -169,7 +183,7 @@ func Read(r io.Reader, s *vault.Sealer, take func(*Entry) error) error {
 }
 
 // each calls take with every entry that follows, and the number of its block; a body is valid during the call. It
-// returns nil at the end of the file, an error that wraps errTorn before it, or take's.
+// returns nil at the end of the file, an error that wraps errTorn before it, the disk's, or take's.
 func (b *blockReader) each(take func(block uint64, e *Entry) error) error {
 	for {
 		plain, err := b.next()

@@ -71,14 +71,16 @@ type entryIndex struct {
 	file                  bool // it is a file's, which has no frozen part
 }
 
-// Open reads the index of the log that c names, and compacts it. What cannot be read is logged and counted; an error
-// is of the disk.
+// Open reads the index of the log that c names, and compacts it. What is damaged, of another version or sealed under
+// another key is logged, counted and dropped; an error is of the disk, and leaves the log as it is.
 func Open(c Config) (*Log, error) {
 	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), index: map[track.Key]entryIndex{}}
 	switch err := l.load(); {
 	case errors.Is(err, errTorn):
 		l.broken.Add(1)
 		c.Log.Warn("checkpoint log: a block is not whole, what follows it is dropped", "calls", len(l.index))
+	case err != nil && !errors.Is(err, errVersion) && !errors.Is(err, errKey):
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	case err != nil:
 		l.refused.Add(1)
 		c.Log.Warn("checkpoint log refused: its calls are not restored", "err", err)

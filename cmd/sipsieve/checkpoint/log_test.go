@@ -2,13 +2,17 @@ package checkpoint
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"sipsieve/sip/track"
@@ -252,5 +256,30 @@ func TestTheNewestWordsOnACallAreKept(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("entries = %v, want %v", got, want)
+	}
+}
+
+// TestAnErrorOfTheDiskLeavesTheLogAsItIs has the disk refuse to read a log: that is no damage, and nothing is dropped.
+func TestAnErrorOfTheDiskLeavesTheLogAsItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.Symlink(path, path); err != nil { // reading it is ELOOP
+		t.Fatal(err)
+	}
+	if _, err := Open(configOf(path)); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("err = %v, want %v", err, syscall.ELOOP)
+	}
+	if st, err := os.Lstat(path); err != nil || st.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the log was replaced: %v, %v", st, err)
+	}
+	w := newBlockWriter(vault.Demo().Sealer("journal"), "policy")
+	one := stateOf(1, 1)
+	w.add(&one)
+	w.seal()
+	for n := range len(w.sealed) {
+		r := io.MultiReader(bytes.NewReader(w.sealed[:n]), iotest.ErrReader(syscall.EIO))
+		err := Read(r, vault.Demo().Sealer("journal"), func(*Entry) error { return nil })
+		if !errors.Is(err, syscall.EIO) || errors.Is(err, errTorn) {
+			t.Fatalf("after %d bytes: err = %v, want %v", n, err, syscall.EIO)
+		}
 	}
 }
