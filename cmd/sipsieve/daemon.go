@@ -162,7 +162,7 @@ func (d *daemon) openSources() error {
 		if src.Type == "directory" {
 			f, err := d.openFolder(i)
 			if err != nil {
-				return d.wrong(key, "%w", err)
+				return err
 			}
 			d.feeds = append(d.feeds, f)
 			continue

@@ -36,14 +36,15 @@ const (
 // A folder reads the files of a directory source as one domain. Its checkpoint log has how far they have been read and
 // the calls that were open then.
 type folder struct {
-	d      *daemon
-	key    string
-	source *sourceConfig
-	base   uint64
-	log    *checkpoint.Log
-	dir    *pcap.Dir
-	last   string // what look failed with last
-	idle   atomic.Bool
+	d       *daemon
+	key     string
+	source  *sourceConfig
+	base    uint64
+	log     *checkpoint.Log
+	dir     *pcap.Dir
+	last    string // what look failed with last
+	failing bool   // that was reported, and is not over
+	idle    atomic.Bool
 
 	since    time.Time    // what is read again begins here; EndOfTime if nothing is
 	again    []*pcap.File // that are read again
@@ -63,23 +64,23 @@ type folderCut struct {
 	Clock int64 `json:"clock"` // of the domain, nanoseconds since 1970
 }
 
-// openFolder returns the feed of a folder's files.
+// openFolder returns the feed of a folder's files. An error is of the configuration, or of the state folder.
 func (d *daemon) openFolder(i int) (*feed, error) {
 	name, file := sourceKey(i), d.Source[i].checkpointName()
 	for j := range i {
 		if o := &d.Source[j]; o.Type == "directory" && o.checkpointName() == file {
-			return nil, fmt.Errorf("the same files as %s", sourceKey(j))
+			return nil, d.wrong(name, "the same files as %s", sourceKey(j))
 		}
 	}
 	dir, err := d.Source[i].openDir(filepath.Join(d.State, name+".read"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, since: pipeline.EndOfTime,
 		retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
 	if f.log, err = d.openLog(file, true); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := f.remember(); err != nil {
 		return nil, err
@@ -235,17 +236,21 @@ func nameOf(file string) (k track.Key) {
 	return k
 }
 
-// news returns what failed at the last look, once, until it is something else.
-func (f *folder) news(err error) error {
+// note reports what failed at a look, once until it is something else, and once that nothing fails any more.
+func (f *folder) note(err error, unreadable int) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text == f.last {
-		return nil
+	switch {
+	case err != nil && text != f.last:
+		f.failing = true
+		f.d.trouble(f.key, "not read", err)
+	case f.failing && err == nil && unreadable == 0:
+		f.failing = false
+		f.d.recovered(f.key, "read again")
 	}
 	f.last = text
-	return err
 }
 
 // fileConfig returns how the files of s are read; base keeps their stream numbers apart from those of others.

@@ -41,7 +41,10 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 func TestFolderThatIsGoneIsReportedOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	s, said := folderAt(t, dir)
-	for i, step := range []struct{ there, told bool }{{false, true}, {false, false}, {true, false}, {false, true}} {
+	for i, step := range []struct {
+		there  bool
+		report string
+	}{{false, "not read"}, {false, ""}, {true, "read again"}, {true, ""}, {false, "not read"}} {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -51,8 +54,11 @@ func TestFolderThatIsGoneIsReportedOnce(t *testing.T) {
 			}
 		}
 		said.Reset()
-		if s.look(); (said.Len() > 0) != step.told {
-			t.Errorf("step %d: said = %q, want something: %v", i, said, step.told)
+		if s.look(); (said.Len() > 0) != (step.report != "") || !strings.Contains(said.String(), step.report) {
+			t.Errorf("step %d: said = %q, want %q", i, said, step.report)
+		}
+		if trouble := s.folder.d.troubled()["source.0"]; (trouble != "") == step.there {
+			t.Errorf("step %d: trouble = %q, with a folder: %v", i, trouble, step.there)
 		}
 	}
 }
@@ -149,6 +155,9 @@ func TestAFileThatTheSystemRefusesIsReadAgain(t *testing.T) {
 			if n := strings.Count(said.String(), "read again"); n != 1 || !cause {
 				t.Errorf("%v: said = %q, want the cause once", c.fails, said)
 			}
+			if s.Cut(); len(s.folder.d.troubled()) != 0 {
+				t.Errorf("%v: troubles = %v, want none once the file is read", c.fails, s.folder.d.troubled())
+			}
 		})
 	}
 }
@@ -203,8 +212,8 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range sources {
-			if _, failed := d.openFolder(i); failed != nil {
-				err = failed
+			if _, broken := d.openFolder(i); broken != nil {
+				err = broken
 			}
 		}
 		there, _ := filepath.Glob(filepath.Join(s.State, "folder-*.checkpoint"))
@@ -220,7 +229,15 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].checkpointName() || err != nil {
 		t.Errorf("logs = %d, %v, want that of the folder that is left", len(one), err)
 	}
-	if _, err := logs(dirs[0], dirs[0]); err == nil {
-		t.Error("a folder that is named twice: err = nil")
+	var e exit
+	if _, err := logs(dirs[0], dirs[0]); !errors.As(failed(err), &e) || e.code != exitUsage {
+		t.Errorf("a folder that is named twice: err = %v, want refused input", err)
+	}
+	log := filepath.Join(s.State, dirs[0].checkpointName())
+	if err := errors.Join(os.Remove(log), os.Symlink(log, log)); err != nil { // reading it is ELOOP
+		t.Fatal(err)
+	}
+	if _, err := logs(dirs[0]); !errors.As(failed(err), &e) || e.code != exitFindings {
+		t.Errorf("a state folder that cannot be read: err = %v, want exit code %d", err, exitFindings)
 	}
 }

@@ -145,7 +145,7 @@ func (s *folderSource) Cut() (any, bool) {
 	dir := s.folder.dir
 	for _, f := range touched {
 		if f.Whole {
-			delete(s.folder.retrying, f)
+			s.readToEnd(f)
 			dir.Done(f)
 		}
 	}
@@ -181,9 +181,7 @@ func (s *folderSource) wait() bool {
 func (s *folderSource) look() {
 	f, now := s.folder, time.Now()
 	l, err := f.dir.Poll(now)
-	if err := f.news(err); err != nil {
-		f.d.trouble(f.key, "not read", err)
-	}
+	f.note(err, l.Unreadable)
 	var ready []*pcap.File
 	for _, one := range l.Ready {
 		r := f.retrying[one]
@@ -228,6 +226,14 @@ func (s *folderSource) held() bool {
 		}
 	}
 	return false
+}
+
+// readToEnd notes that f is done: what the system refused of it is over.
+func (s *folderSource) readToEnd(f *pcap.File) {
+	if retrying := s.folder.retrying; retrying[f] != nil {
+		delete(retrying, f)
+		s.folder.d.recovered(s.folder.key, "read to its end")
+	}
 }
 
 // failed notes what kept a file from being read to its end. If it is the system's it is read again, later each time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -77,6 +78,7 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 		{"ring", func() error { _, err := s.blocks(); return err }},
 		{"retire", func() error { _, err := s.retire(); return err }},
 		{"settle", func() error { _, err := s.settle(); return err }},
+		{"pattern", s.checkPattern},
 	} {
 		if err := one.read(); err != nil {
 			say(key+"."+one.name, "%v", err)
@@ -229,6 +231,14 @@ func (s *sourceConfig) settle() (time.Duration, error) {
 		return 0, errors.New("want a time such as 5m")
 	}
 	return d, nil
+}
+
+// checkPattern says what is wrong with Pattern.
+func (s *sourceConfig) checkPattern() error {
+	if _, err := path.Match(s.Pattern, ""); err != nil {
+		return errors.New("want a pattern of names, such as *.pcap or eth0-[0-9]*.pcap*")
+	}
+	return nil
 }
 
 // feed returns the settings of a HEP feed.
