@@ -198,9 +198,9 @@ func setting(name string, standard uint64) uint64 {
 	return standard
 }
 
-// differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten, a
-// lost message or an UPDATE before the answer can leave the dialog behind unknown. An ACK that was lost is not flagged if
-// a refused BYE or a lost dialog ends the call within 32 s. The caller of a call from its middle may be taken from a
+// differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
+// a lost message or an UPDATE before the answer can leave the dialog behind unknown. An ACK that was lost is not flagged
+// if a refused BYE or a lost dialog ends the call within 32 s. The caller of a call from its middle may be taken from a
 // re-INVITE that was refused.
 var differing = []oracle.Kinds{
 	oracle.KindsOf(oracle.Hiding, oracle.Loss), oracle.KindsOf(oracle.Hiding, oracle.EarlyUpdate),
@@ -213,8 +213,8 @@ func settled(k oracle.Kinds) bool {
 	return !slices.ContainsFunc(differing, func(both oracle.Kinds) bool { return k&both == both })
 }
 
-// TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL is
-// 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS say otherwise how many, from which seed, and of which kinds:
+// TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL
+// is 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS say otherwise how many, from which seed, and of which kinds:
 // names, or all, those included that can still differ.
 func TestModelCallsAreTracked(t *testing.T) {
 	kinds, every := oracle.AllKinds, os.Getenv("SIPSIEVE_KINDS")
