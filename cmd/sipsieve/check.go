@@ -89,7 +89,10 @@ func (c *config) reach() (errs []error) {
 	return errs
 }
 
-// writable reports why nothing can be written in dir, or where dir would be made.
+// probeBytes is enough for a disk that has no block left to refuse it.
+const probeBytes = 64 << 10
+
+// writable reports why nothing can be written in dir, or where dir would be made: it writes 64 KiB and removes them.
 func writable(dir string) error {
 	for {
 		st, err := os.Stat(dir)
@@ -107,6 +110,7 @@ func writable(dir string) error {
 		if err != nil {
 			return errors.Unwrap(err)
 		}
-		return errors.Join(f.Close(), os.Remove(f.Name()))
+		_, err = f.Write(make([]byte, probeBytes))
+		return errors.Join(errors.Unwrap(err), f.Close(), os.Remove(f.Name()))
 	}
 }

@@ -58,10 +58,10 @@ type collector struct {
 	room    []byte
 	losses  []*cpni.Loss // by purpose: what is still to be announced
 	lost    chan lossOf
-	saved   []checkpoint.Entry // for the log of live calls
-	newest  int                // how many of them there were when the old ones went last
-	frozen  []byte             // of one call, for one purpose
-	stuck   atomic.Bool        // the bus takes nothing
+	saved   []checkpoint.Entry         // for the log of live calls
+	newest  int                        // how many of them there were when the old ones went last
+	frozen  []byte                     // of one call, for one purpose
+	stuck   atomic.Pointer[standstill] // nil while the bus takes what is put
 }
 
 func newCollector(d *daemon) *collector {
@@ -233,14 +233,13 @@ func (c *collector) put(ctx context.Context) (err error) {
 func (c *collector) putAll(ctx context.Context, sink *bus.Publisher, xs []policy.Excerpt) error {
 	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
 		err := sink.Put(ctx, xs)
-		c.stuck.Store(errors.Is(err, store.ErrUnavailable))
+		c.came(len(xs), err)
 		var refused store.Refused
 		switch {
 		case errors.As(err, &refused):
 			c.refuse(xs, refused)
 			return nil
 		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
-			c.d.log.Warn("bus unavailable, holding excerpts", "held", len(xs), "err", err)
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():

@@ -224,7 +224,11 @@ func mounted(t *testing.T, s *site, args ...string) (state string) {
 }
 
 func fullDisk(t *testing.T, s *site) (mend func()) {
-	state := mounted(t, s, "-t", "tmpfs", "-o", "size=64m", "none")
+	return fillDisk(t, mounted(t, s, "-t", "tmpfs", "-o", "size=64m", "none"))
+}
+
+// fillDisk leaves no byte on the disk of state.
+func fillDisk(t *testing.T, state string) (mend func()) {
 	filler := filepath.Join(state, "filler")
 	f, err := os.Create(filler)
 	if err != nil {

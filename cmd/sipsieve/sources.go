@@ -244,15 +244,16 @@ func (s *sourceConfig) checkPattern() error {
 // feed returns the settings of a HEP feed.
 func (s *sourceConfig) feed() (hep.Config, error) {
 	c := hep.DefaultConfig()
-	c.Name, c.KeyFile, c.Insecure = cmp.Or(s.Name, c.Name), s.KeyFile, s.Insecure
-	c.Credential = isCredential(s.KeyFile)
+	c.Name, c.Insecure = cmp.Or(s.Name, c.Name), s.Insecure
+	c.KeyFile, c.Credential = passed(s.KeyFile)
 	if s.Skew != "" {
 		var err error
 		if c.Skew, err = time.ParseDuration(s.Skew); err != nil {
 			return c, errors.New("skew: want a time such as 2s")
 		}
 	}
-	c.Certificate, c.PrivateKey, c.ClientCA = s.Certificate, s.PrivateKey, s.ClientCA
+	c.Certificate, c.ClientCA = s.Certificate, s.ClientCA
+	c.PrivateKey, _ = passed(s.PrivateKey)
 	if len(s.Listen) > 0 {
 		c.Listen = s.Listen
 	}
@@ -266,10 +267,18 @@ func (s *sourceConfig) feed() (hep.Config, error) {
 	return c, nil
 }
 
-// isCredential reports whether the file at path is one that the service manager passes.
-func isCredential(path string) bool {
+// passed returns the file in place of the one at path that the service manager passes under the same name, and whether
+// there is one: so one configuration serves the unit, which may not read /etc/sipsieve, and the other verbs.
+func passed(path string) (file string, credential bool) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	return dir != "" && path != "" && filepath.Dir(filepath.Clean(path)) == filepath.Clean(dir)
+	if dir == "" || path == "" {
+		return path, false
+	}
+	file = filepath.Join(dir, filepath.Base(path))
+	if _, err := os.Stat(file); err != nil {
+		return path, false
+	}
+	return file, true
 }
 
 // open opens what s names, a folder's files aside; base keeps its stream numbers apart from those of others.

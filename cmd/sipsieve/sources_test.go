@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,33 @@ func TestSettingsOfARingAreCheckedTogether(t *testing.T) {
 		size, _ := s.blockSize()
 		if wait, _ := s.retire(); blocks != c.blocks || size != c.size || wait != c.wait {
 			t.Errorf("%+v: got %d blocks of %d bytes, %v", c, blocks, size, wait)
+		}
+	}
+}
+
+// TestAFeedTakesTheCredentialOfItsFilesName passes key and certificate's key as a unit does, which may not read the
+// files of root that the configuration names.
+func TestAFeedTakesTheCredentialOfItsFilesName(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"hep.key", "tls.key"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("secret\n"), 0o440); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := sourceConfig{Type: "hep", KeyFile: "/etc/none/hep.key", PrivateKey: "/etc/none/tls.key"}
+	for _, c := range []struct {
+		passed, key, private string
+		credential           bool
+	}{
+		{"", "/etc/none/hep.key", "/etc/none/tls.key", false},
+		{t.TempDir(), "/etc/none/hep.key", "/etc/none/tls.key", false},
+		{dir, filepath.Join(dir, "hep.key"), filepath.Join(dir, "tls.key"), true},
+	} {
+		t.Setenv("CREDENTIALS_DIRECTORY", c.passed)
+		f, err := s.feed()
+		if err != nil || f.KeyFile != c.key || f.PrivateKey != c.private || f.Credential != c.credential {
+			t.Errorf("with %q: %q, %q, %t, %v; want %q, %q, %t", c.passed, f.KeyFile, f.PrivateKey, f.Credential, err,
+				c.key, c.private, c.credential)
 		}
 	}
 }

@@ -162,8 +162,8 @@ func (d *daemon) unready(l *ledger) (why []string) {
 		why = append(why, "not running")
 	}
 	why = append(why, d.deadSources()...)
-	if d.collector.stuck.Load() {
-		why = append(why, "the bus takes nothing")
+	if s := d.collector.stuck.Load(); s != nil {
+		why = append(why, s.String())
 	}
 	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
 		why = append(why, "the store takes nothing")

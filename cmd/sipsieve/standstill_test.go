@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestAFullDiskIsNamedOnceAndWaitedFor fills the disk of the state folder of a daemon that runs.
+func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
+	need(t, "mount", "umount")
+	s := newSite(t, 200)
+	s.configure(t, 30)
+	want := s.replayed(t)
+	state := mounted(t, s, "-t", "tmpfs", "-o", "size=64m", "none")
+	p := s.start(t)
+	s.up(t)
+	mend := fillDisk(t, state)
+	const why = "no space left on device"
+	for limit := time.Now().Add(patience); !strings.Contains(s.status(t).Troubles["bus"], why); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("troubles = %q, want %q of the bus", s.status(t).Troubles, why)
+		}
+	}
+	if got := strings.Join(s.status(t).Why, "\n"); !strings.Contains(got, "the bus takes nothing: state folder ") ||
+		!strings.Contains(got, why) {
+		t.Errorf("why = %q, want that the bus takes nothing, and %q", got, why)
+	}
+	time.Sleep(3 * retryFirst)
+	mend()
+	p.await(t, len(want))
+	if code := p.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0", code)
+	}
+	log := p.stderr.String()
+	if n := strings.Count(log, "bus unavailable"); n != 1 || strings.Count(log, "bus takes excerpts again") != 1 {
+		t.Errorf("%d lines that the bus is unavailable, want 1, and 1 that it takes excerpts again:\n%s", n, log)
+	}
+}
