@@ -200,8 +200,8 @@ func setting(name string, standard uint64) uint64 {
 
 // differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
 // a lost message or an UPDATE before the answer can leave the dialog behind unknown. An ACK that was lost is not
-// flagged if a refused BYE or a lost dialog ends the call within 32 s. The caller of a call from its middle may be taken from a
-// re-INVITE that was refused.
+// flagged if a refused BYE or a lost dialog ends the call within 32 s. The caller of a call from its middle may be
+// taken from a re-INVITE that was refused.
 var differing = []oracle.Kinds{
 	oracle.KindsOf(oracle.Hiding, oracle.Loss), oracle.KindsOf(oracle.Hiding, oracle.EarlyUpdate),
 	oracle.KindsOf(oracle.Loss, oracle.LastBye), oracle.KindsOf(oracle.Loss, oracle.LostDialog),
