@@ -18,6 +18,11 @@ import (
 // turned round if a secret bit is set. Number and bit are made of the dialog under the purpose's id key, so both
 // hosts have them and nobody else. The difference of two clocks is the duration; two sides are equal if the caller
 // sent the BYE.
+//
+// What a reader of both learns beyond the fields: the duration to the microsecond, where a whole record has it to the
+// millisecond (exact milliseconds need it), and between two parts that show the same moment how far the clocks of their
+// hosts are apart. Number and bit differ from dialog to dialog and from purpose to purpose, so that neither many records
+// nor those of another purpose say more.
 type half struct {
 	clock, side bool // which of them there are
 	at          uint64
@@ -113,10 +118,10 @@ func (h half) until(o half) (us int64, known bool) {
 	return d, h.clock && o.clock
 }
 
-// bindHalves sets which halves u tells: a clock if it keeps durations as they are, a side if it keeps who hung up.
-func (u *Purpose) bindHalves() {
-	u.clocked, u.sided = false, len(u.forms("disconnect_by")) > 0
+// halves reports which halves u tells: a clock if it keeps durations as they are, a side if it keeps who hung up.
+func (u *Purpose) halves() (clock, side bool) {
 	for _, key := range u.forms("duration_ms") {
-		u.clocked = u.clocked || key.form.action == Keep
+		clock = clock || key.form.action == Keep
 	}
+	return clock, len(u.forms("disconnect_by")) > 0
 }

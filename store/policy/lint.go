@@ -93,6 +93,9 @@ func (p *Policy) Explain(w io.Writer) error {
 // unbent is what holds whatever a policy says.
 const unbent = `
 Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.
+Beside its fields every record says what it is (schema, kind, stage, purpose, policy, class), which one (id, dialog,
+revision: keyed, and other ones in every purpose), how whole it is (status, missing, completeness), when it is forgotten
+(expires, so that the day or month of the call follows from it) and who saw it (site, sensor, source).
 No policy can switch on message bodies, media, secrets or free text. That a call carried a location (Geolocation,
 P-Access-Network-Info) is said of emergency calls only, the location itself never. The number of a caller who asked
 for privacy (RFC 3323, RFC 3325) leaves only as a pseudonym or as "there was one", but for billing, legal and emergency.
@@ -137,8 +140,24 @@ func (t *teller) purpose(u *Purpose) {
 	if slices.ContainsFunc(u.rules, func(r rule) bool { return joinFields[r.field] }) {
 		t.say("  Legs of one call: joined where it is at least %d of 100 sure\n", u.MinCorrelation)
 	}
+	t.halves(u)
 	for i := range u.rules {
 		t.rule(u, &u.rules[i])
+	}
+}
+
+// halves says what a part of a call has beside its fields.
+func (t *teller) halves(u *Purpose) {
+	clock, side := u.halves()
+	if !slices.Contains(u.Kinds, "call") || !clock && !side {
+		return
+	}
+	t.say("  Of an answered call of which one host saw the beginning and another the end:\n")
+	if clock {
+		t.say("    %s, by itself a random number; those of both parts give the duration, to the microsecond\n", keyClock)
+	}
+	if side {
+		t.say("    %s, by itself a random bit; those of both parts give disconnect_by\n", keySide)
 	}
 }
 

@@ -58,7 +58,7 @@ func (u *Purpose) bind(keys Keys, ids Identity) {
 	u.keys, u.ids = keys, ids
 	u.unmasked = slices.Contains(unmasked, u.Name)
 	u.columns = u.sumOfColumns()
-	u.bindHalves()
+	u.clocked, u.sided = u.halves()
 	for _, r := range u.rules {
 		for _, f := range r.forms {
 			switch r.field.String() {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -289,8 +290,25 @@ func TestExplainNamesEveryFieldItsReaderTermAndLaw(t *testing.T) {
 	if err := p.Explain(&out); err != nil {
 		t.Fatal(err)
 	}
+	general, _, _ := strings.Cut(out.String(), "BILLING")
+	var envelope struct{ Required []string }
+	if err := json.Unmarshal(Schema("call"), &envelope); err != nil || len(envelope.Required) == 0 {
+		t.Fatal(err)
+	}
+	for _, key := range envelope.Required {
+		if !strings.Contains(general, key) {
+			t.Errorf("%q, which every record has, is not explained", key)
+		}
+	}
 	for _, u := range p.Purposes() {
-		_, part, _ := strings.Cut(out.String(), strings.ToUpper(u.Name))
+		_, part, _ := strings.Cut(out.String(), "\n"+strings.ToUpper(u.Name)+"\n")
+		part, _, _ = strings.Cut(part, "\n\n")
+		for key, want := range map[string]bool{keyClock: u.Name == "billing" || u.Name == "emergency", keySide: u.Name == "network_ops"} {
+			if strings.Contains(part, key) != want {
+				t.Errorf("%s: %s is explained: %t, want %t", u.Name, key, !want, want)
+			}
+		}
+		_, part, _ = strings.Cut(out.String(), strings.ToUpper(u.Name))
 		for _, want := range append([]string{u.Why, u.Basis, u.Retain.String(), "On the bus: " + u.BusRetain.String(), strings.Join(u.Audience, ", ")}, u.Columns()...) {
 			if !strings.Contains(part, want) {
 				t.Errorf("%s: %q is not explained", u.Name, want)
