@@ -2,11 +2,16 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -45,22 +50,13 @@ func TestEveryReadingIsLoggedBeforeAndAfter(t *testing.T) {
 	p.await(t, len(s.replayed(t)))
 	s.awaitStored(t, len(s.replayed(t)))
 	n := len(s.stored(t))
-	tail := exec.Command(binary(t), "tail", "--config", s.config, "--purpose", "billing", "--all", "--request", "watch-1")
-	out, err := tail.StdoutPipe()
-	if err == nil {
-		err = tail.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	for range 2 {
-		lines.Scan()
-	}
+	tail := tailOf(t, s, "watch-1")
 	if err := tail.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = tail.Wait()
+	open := tailOf(t, s, "watch-2") // until the daemon stops
+	defer func() { _ = open.Wait() }()
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
@@ -78,11 +74,30 @@ func TestEveryReadingIsLoggedBeforeAndAfter(t *testing.T) {
 		`"event":"end","verb":"query","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"test-1","count":` + jsonOf(n) + `,"whole":true}`,
 		`"event":"begin","verb":"tail","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"watch-1"}`,
 		`"event":"end","verb":"tail","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"watch-1","count":`,
+		`"event":"end","verb":"tail","uid":0,"pid":0,"daemon":true,"purpose":"billing","request":"watch-2","count":`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no entry %s in\n%s", want, all)
 		}
 	}
+}
+
+// tailOf starts a tail of billing and reads the first records.
+func tailOf(t *testing.T, s *site, request string) *exec.Cmd {
+	t.Helper()
+	tail := exec.Command(binary(t), "tail", "--config", s.config, "--purpose", "billing", "--all", "--request", request)
+	out, err := tail.StdoutPipe()
+	if err == nil {
+		err = tail.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for range 2 {
+		lines.Scan()
+	}
+	return tail
 }
 
 func jsonOf(n int) string { text, _ := json.Marshal(n); return string(text) }
@@ -192,5 +207,35 @@ func TestTheLogBelongsToTheOwnerOfTheFolder(t *testing.T) {
 	}
 	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != nobody {
 		t.Errorf("owner = %d, want %d", owner, nobody)
+	}
+}
+
+// TestAStopWaitsForRequestsUnderWay has a request under way at a stop: it is ended, and what it does at its end is done
+// when the stop goes on.
+func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &windows{d: &daemon{log: slog.New(slog.DiscardHandler)}, ctx: ctx, cancel: cancel}
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := make(chan struct{})
+	var ended atomic.Bool
+	w.serve(l, newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-r.Context().Done()
+		ended.Store(true)
+	}), 0))
+	conn, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	if err := w.close(); err != nil || !ended.Load() {
+		t.Errorf("stop: err = %v, the request has ended: %v", err, ended.Load())
 	}
 }

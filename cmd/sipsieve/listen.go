@@ -18,22 +18,24 @@ const (
 	headerTimeout   = 5 * time.Second
 	idleTimeout     = 30 * time.Second
 	answerTimeout   = 30 * time.Second // of the public pages; tail goes on for as long as it is read
+	endTimeout      = time.Second      // of requests under way at a stop: what they have read is still logged
 )
 
 // windows are the ways to look at a running daemon: the HTTP address and the unix socket in the state folder.
 type windows struct {
 	d      *daemon
-	cancel context.CancelFunc // ends the attempts to listen
+	ctx    context.Context    // of the attempts to listen, and of every request
+	cancel context.CancelFunc // ends them
 
 	mu     sync.Mutex
-	open   []net.Listener // under mu
+	open   []*http.Server // under mu
 	closed bool           // under mu
 }
 
 // openWindows opens both. An HTTP address that is taken, or not there yet, is tried again until ctx ends.
 func (d *daemon) openWindows(ctx context.Context) (*windows, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &windows{d: d, cancel: cancel}
+	w := &windows{d: d, ctx: ctx, cancel: cancel}
 	path := d.socketPath()
 	_ = os.Remove(path) // the state folder's lock is ours: whoever left it is gone
 	l, err := net.Listen("unix", path)
@@ -78,7 +80,7 @@ func (w *windows) listen() error {
 	return err
 }
 
-// serve answers on l until it is closed.
+// serve answers on l until w is closed.
 func (w *windows) serve(l net.Listener, s *http.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -86,7 +88,8 @@ func (w *windows) serve(l net.Listener, s *http.Server) {
 		_ = l.Close()
 		return
 	}
-	w.open = append(w.open, l)
+	w.open = append(w.open, s)
+	s.BaseContext = func(net.Listener) context.Context { return w.ctx }
 	go func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 			w.d.log.Error("http", "err", err)
@@ -94,21 +97,21 @@ func (w *windows) serve(l net.Listener, s *http.Server) {
 	}()
 }
 
-// close ends both.
+// close ends both, and every request: those under way have endTimeout to log their end.
 func (w *windows) close() (err error) {
 	w.cancel()
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	open := w.open
 	w.closed = true
-	for _, l := range w.open {
-		err = errors.Join(err, ignoreClosed(l.Close()))
-	}
-	return err
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return nil
+	w.mu.Unlock()
+	ctx, stop := context.WithTimeout(context.Background(), endTimeout)
+	defer stop()
+	for _, s := range open {
+		if e := s.Shutdown(ctx); errors.Is(e, context.DeadlineExceeded) {
+			err = errors.Join(err, s.Close())
+		} else {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }

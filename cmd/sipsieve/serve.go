@@ -132,8 +132,12 @@ func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
 // openReading writes down that r is about to read. If that cannot be done it answers r.
 func (d *daemon) openReading(w http.ResponseWriter, r *http.Request, verb string) (*reading, error) {
 	who := readPeer(r.RemoteAddr)
-	log, err := begin(d.State, access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true,
-		Purpose: r.FormValue("purpose"), Request: r.FormValue("request"), Kind: r.FormValue("kind"), From: r.FormValue("from"), To: r.FormValue("to")})
+	a := access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
+		Request: r.FormValue("request")}
+	if verb == "query" { // a tail has no other parameters, and what it has besides is nobody's to log
+		a.Kind, a.From, a.To = r.FormValue("kind"), r.FormValue("from"), r.FormValue("to")
+	}
+	log, err := begin(d.State, a)
 	if err != nil {
 		d.log.Error("access log", "verb", verb, "err", err)
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
