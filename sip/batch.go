@@ -41,8 +41,8 @@ func (b *Batch) addCarried(c *Message, from int) {
 	b.addSpan(c, Correlation, span{from, off})
 }
 
-// addSpan makes what was appended behind at.to a value of c, whose text begins at at.from; what is empty, or what
-// no Span can reach, is taken away again.
+// addSpan makes the text that was appended behind the span a value of c that begins where the span does. Text that is
+// empty, or that no Span can reach, is removed again.
 func (b *Batch) addSpan(c *Message, h Header, at span) {
 	n := len(b.text) - at.to
 	if n == 0 || c.N == MaxSpans || len(b.text)-at.from > 65535 {

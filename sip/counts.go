@@ -72,7 +72,8 @@ func (c *counters) oddities(f Flags) {
 func (r *Reader) Counts() Counts {
 	c := &r.counts
 	n := Counts{NotSIP: c.notSIP.Load(), Keepalive: c.keepalive.Load(), Opaque: c.opaque.Load(),
-		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(), Inflated: c.inflated.Load(), Deflated: c.deflated.Load(),
+		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(),
+		Inflated: c.inflated.Load(), Deflated: c.deflated.Load(),
 		Skipped: c.skipped.Load(), Trailing: c.trailing.Load(),
 		Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
 	load(n.Requests[:], c.requests[:])

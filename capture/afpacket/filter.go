@@ -53,7 +53,7 @@ var (
 	}
 )
 
-// marks returns what tells the tunnels of t, each number once and in order.
+// marks returns the numbers by which the tunnels of t are known, each once and in order.
 func marks(t capture.Tunnels) (m marker) {
 	for e := range capture.Encapsulations {
 		if t.Has(e) {
@@ -72,7 +72,8 @@ func marks(t capture.Tunnels) (m marker) {
 // Program returns the kernel filter of f: UDP, TCP and SCTP with a source or destination port in one of the ranges,
 // every fragment of a UDP datagram over IPv4, every IPv6 packet that begins with an extension header (hop-by-hop,
 // routing, fragment, destination options), and the Tunnels, fragments of them included. Up to four tags in the
-// frame are stepped over: VLANs, VN-Tag, 802.1BR, Cisco MetaData, 802.1ah. At most 512 ranges are taken after neighbours are joined, and at most 256 VLANs.
+// frame are stepped over: VLANs, VN-Tag, 802.1BR, Cisco MetaData, 802.1ah. At most 512 ranges are taken after
+// neighbours are joined, and at most 256 VLANs.
 func (f Filter) Program() ([]bpf.RawInstruction, error) {
 	ranges := joined(f.Ports)
 	switch {

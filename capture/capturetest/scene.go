@@ -213,7 +213,7 @@ func pair(a, b *party) string {
 	return a.name + " " + b.name
 }
 
-// response answers the last request that went from to to from.
+// response answers, in the name of the sender, the last request that the receiver had sent.
 func (s *scene) response(st *step, from, to *party) ([]byte, error) {
 	r := s.answers(st, from, to)
 	if r == nil {

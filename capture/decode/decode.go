@@ -108,8 +108,8 @@ func (d *Decoder) Sift(f *Frame, now time.Time) bool {
 	return true
 }
 
-// plainText reports of the usual frame, IPv4 and UDP without options in Ethernet without tags, whether its payload begins
-// with a capital letter, as SIP does.
+// plainText reports of the usual frame, IPv4 and UDP without options in Ethernet without tags, whether its payload
+// begins with a capital letter, as SIP does.
 func plainText(f *Frame) bool {
 	b := f.Data
 	return f.Link == Ethernet && len(b) > 42 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && b[20]&0x3f == 0 &&

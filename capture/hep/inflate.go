@@ -16,8 +16,8 @@ type inflater struct {
 	out  []byte
 }
 
-// inflate returns what b held, and false if b is broken or holds more than maxPayload. With cut, the end of b is missing,
-// and what its beginning held is returned.
+// inflate returns what b held, and false if b is broken or holds more than maxPayload. With cut, the end of b is
+// missing, and what its beginning held is returned.
 func (f *inflater) inflate(b []byte, cut bool) ([]byte, bool) {
 	f.in.Reset(b)
 	from, err := f.open(b)

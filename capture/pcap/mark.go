@@ -57,6 +57,7 @@ type beginning struct {
 	bytes  []byte // decompressed, up to 4096
 	packed bool
 	first  int64 // time of the first frame, nanoseconds since 1970; 0 without one
+	sums   map[int]string
 }
 
 // begin reads what the file at path begins with.
@@ -72,7 +73,7 @@ func begin(path string) (b beginning, err error) {
 		return b, err
 	}
 	raw = raw[:n]
-	b.bytes = raw[:min(n, headRoom)]
+	b.bytes, b.sums = bytes.Clone(raw[:min(n, headRoom)]), map[int]string{}
 	plain, err := decompress(&counted{r: bytes.NewReader(raw)}, DefaultConfig())
 	b.packed = err != nil || plain.packed
 	if b.packed && err == nil {
@@ -85,13 +86,17 @@ func begin(path string) (b beginning, err error) {
 	return b, nil
 }
 
-// sum returns the hash of the first n bytes, "" if there are not as many.
+// sum returns the hash of the first n bytes, "" if there are not as many. It is computed once for each n: a file is
+// compared with everything that is remembered.
 func (b *beginning) sum(n int) string {
 	if n > len(b.bytes) {
 		return ""
 	}
-	h := sha256.Sum256(b.bytes[:n])
-	return hex.EncodeToString(h[:])
+	if _, known := b.sums[n]; !known {
+		h := sha256.Sum256(b.bytes[:n])
+		b.sums[n] = hex.EncodeToString(h[:])
+	}
+	return b.sums[n]
 }
 
 // describe adds to m what the file begins with.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// pipeWait is how long a frame of a pipe waits for earlier ones, by the wall clock: what comes of it is told within a
-// second.
+// pipeWait is how long a frame of a pipe waits for earlier ones, by the wall clock: what comes of it is reported within
+// a second.
 const pipeWait = 800 * time.Millisecond
 
 // markEvery is how exactly it is known when a frame came.

@@ -14,13 +14,15 @@ import (
 	"sipsieve/cmd/sipsieve/pipeline"
 )
 
+// An opener returns the next domain and what to do when all of it is durable, with what ended it early; io.EOF when
+// there is none any more.
+type opener func(context.Context) (d *pipeline.Domain, done func(error) error, err error)
+
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
 	trunks trunkNumbers
 	name   string // liveFeed, or the key of its source in the configuration
-	// open returns the next domain and what to do when all of it is durable, with what ended it early; io.EOF when there
-	// is none any more.
-	open func(context.Context) (*pipeline.Domain, func(error) error, error)
+	open   opener
 
 	folder *folder // whose files the domains read; nil of another source
 
@@ -33,7 +35,7 @@ type feed struct {
 // liveFeed is the name of the feed of everything live.
 const liveFeed = "live"
 
-func newFeed(name string, trunks trunkNumbers, open func(context.Context) (*pipeline.Domain, func(error) error, error)) *feed {
+func newFeed(name string, trunks trunkNumbers, open opener) *feed {
 	return &feed{name: name, trunks: trunks, open: open, past: newLedger()}
 }
 

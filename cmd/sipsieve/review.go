@@ -148,8 +148,8 @@ func fieldJSON(cmd *cobra.Command) error {
 	var rows []fieldRow
 	for f := range cpni.Field(cpni.Fields()) {
 		e := f.Entry()
-		rows = append(rows, fieldRow{e.Name, e.Class, e.Also, e.Type, e.Value, e.Pattern, e.Words, e.List, e.Identifiability, e.Never,
-			e.Transforms, e.Source, e.Note})
+		rows = append(rows, fieldRow{e.Name, e.Class, e.Also, e.Type, e.Value, e.Pattern, e.Words, e.List,
+			e.Identifiability, e.Never, e.Transforms, e.Source, e.Note})
 	}
 	enc := json.NewEncoder(cmd.OutOrStdout())
 	enc.SetIndent("", "  ")

@@ -51,7 +51,7 @@ func measureOf(e *Entry) (m measure) {
 // lastMoment is the end of the year 9999 in Unix microseconds: later ones have more than four digits of a year.
 const lastMoment = 253402300799999999
 
-// digits is the shape of numbers: of at most so many digits, or of exactly so many.
+// digitsShape is the shape of numbers: of at most so many digits, or of exactly so many.
 var digitsShape = regexp.MustCompile(`^\^\[0-9\]\{(?:1,)?([0-9]{1,2})\}\$$`)
 
 // mostOf returns the largest number that pattern, one of digits, allows.

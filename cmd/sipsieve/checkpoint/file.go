@@ -110,8 +110,8 @@ type blockReader struct {
 // ends reports whether err says that a file ends, there or in the middle of what was to be read.
 func ends(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// torn returns errTorn for a file that ends too early. An error of the disk it returns as it is: what it kept from being
-// read is there.
+// torn returns errTorn for a file that ends too early. It returns an error of the disk as it is: what could not be read
+// is still there.
 func torn(err error) error {
 	if ends(err) {
 		return errTorn

@@ -151,10 +151,10 @@ func (c *cuts) next() *waitingCut {
 
 // passCuts passes on the cuts before until, whose events have been released. Those of an idle cut are released now:
 // what would have to stand before them is not at hand.
-func (m *Merger) passCuts(until time.Time, tell func(*track.Event)) {
+func (m *Merger) passCuts(until time.Time, emit func(*track.Event)) {
 	for w := m.cuts.next(); w != nil; w = m.cuts.next() {
 		if w.cut.Idle {
-			m.tellUntil(w.cut.clock.Add(1), tell)
+			m.releaseEvents(w.cut.clock.Add(1), emit)
 		} else if !w.cut.clock.Before(until) && !until.Equal(EndOfTime) {
 			return
 		}

@@ -45,10 +45,10 @@ func NewMerger(d *Domain) *Merger {
 	return &Merger{domain: d, clocks: make([]time.Time, len(d.shards))}
 }
 
-// Add takes what a shard sent and calls tell with every event whose turn has come.
-func (m *Merger) Add(f Flow, tell func(*track.Event)) {
+// Add takes what a shard sent and calls emit with every event whose turn has come.
+func (m *Merger) Add(f Flow, emit func(*track.Event)) {
 	if m.clocks[f.Shard].Sub(f.Clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
-		m.release(EndOfTime, tell)
+		m.release(EndOfTime, emit)
 	}
 	m.clocks[f.Shard] = f.Clock
 	for i := range f.Events {
@@ -63,7 +63,7 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 	if m.domain.waits && m.domain.eager { // the next packet may be long in coming
 		until = until.Add(1)
 	}
-	m.release(until, tell)
+	m.release(until, emit)
 	if until.Before(EndOfTime) {
 		return
 	}
@@ -71,36 +71,36 @@ func (m *Merger) Add(f Flow, tell func(*track.Event)) {
 	m.domain.devices.Leave()
 }
 
-// release calls tell with the events before until, and passes on what was saved before it.
-func (m *Merger) release(until time.Time, tell func(*track.Event)) {
-	m.tellUntil(until, tell)
-	m.letGo(until)
-	m.passCuts(until, tell)
+// release calls emit with the events before until, and passes on what was saved before it.
+func (m *Merger) release(until time.Time, emit func(*track.Event)) {
+	m.releaseEvents(until, emit)
+	m.releaseSaved(until)
+	m.passCuts(until, emit)
 }
 
-// tellUntil calls tell with the events before until.
-func (m *Merger) tellUntil(until time.Time, tell func(*track.Event)) {
+// releaseEvents calls emit with the events before until.
+func (m *Merger) releaseEvents(until time.Time, emit func(*track.Event)) {
 	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
 		if m.held[n].again {
-			m.tell(&m.held[n].Event, func(*track.Event) {})
+			m.pass(&m.held[n].Event, func(*track.Event) {})
 		} else {
-			m.tell(&m.held[n].Event, tell)
+			m.pass(&m.held[n].Event, emit)
 		}
 		n++
 	}
 	m.held = slices.Delete(m.held, 0, n)
 }
 
-// letGo passes on what was said of open calls before until: what came of them by then has been told.
-func (m *Merger) letGo(until time.Time) {
-	m.saved = slices.DeleteFunc(m.saved, func(at savedAt) bool {
-		if !at.clock.Before(until) && !until.Equal(EndOfTime) {
+// releaseSaved passes on the checkpoints of open calls that are older than until: their events have been released.
+func (m *Merger) releaseSaved(until time.Time) {
+	m.saved = slices.DeleteFunc(m.saved, func(one savedAt) bool {
+		if !one.clock.Before(until) && !until.Equal(EndOfTime) {
 			return false
 		}
-		for i := range at.saved {
-			s := &at.saved[i]
+		for i := range one.saved {
+			s := &one.saved[i]
 			if s.Event != nil {
 				m.domain.legs.Complete(s.Event)
 			}
@@ -110,8 +110,8 @@ func (m *Merger) letGo(until time.Time) {
 	})
 }
 
-// tell calls tell with ev, unless it is of the legs or of the devices only, and with what it says of a device.
-func (m *Merger) tell(ev *track.Event, tell func(*track.Event)) {
+// pass calls emit with ev, unless it is of the legs or of the devices only, and with what ev says of a device.
+func (m *Merger) pass(ev *track.Event, emit func(*track.Event)) {
 	switch ev.Kind {
 	case track.LinkKind:
 		m.domain.legs.Observe(ev)
@@ -119,11 +119,11 @@ func (m *Merger) tell(ev *track.Event, tell func(*track.Event)) {
 	case track.SightingKind:
 	default:
 		m.domain.legs.Complete(ev)
-		tell(ev)
+		emit(ev)
 	}
 	m.devices = m.domain.devices.Observe(m.devices[:0], ev)
 	for i := range m.devices {
-		tell(&m.devices[i])
+		emit(&m.devices[i])
 	}
 	if counts := m.domain.devices.Counts(); counts != *m.domain.deviceCounts.Load() {
 		changed := counts

@@ -79,7 +79,7 @@ func (r *reader) ready() bool {
 	return ok && s.Ready()
 }
 
-// note has every shard told what p says of packets that are missing before it, and of the wall clock.
+// note passes on to every shard what p says of packets that are missing before it, and of the wall clock.
 func (r *reader) note(p *capture.Packet) {
 	if p.Step != 0 {
 		r.flush()
@@ -134,7 +134,7 @@ func (r *reader) flush() {
 			r.filling[i] = s.spare()
 		default:
 			r.full.Add(uint64(len(b.keys)))
-			b.lose()
+			b.drop()
 		}
 	}
 	r.reach()
@@ -206,8 +206,8 @@ func (b *batch) shift(by time.Duration) {
 	}
 }
 
-// lose empties a batch that nobody took, and remembers when the messages were that are missing now.
-func (b *batch) lose() {
+// drop empties a batch whose shard queue is full, and keeps the time span of its messages as a gap.
+func (b *batch) drop() {
 	if n := len(b.clocks); n > 0 {
 		b.addGap(gap{b.clocks[0], b.clocks[n-1]})
 	}

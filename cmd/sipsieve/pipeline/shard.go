@@ -169,7 +169,7 @@ func (s *shard) take(b *batch) {
 		s.catchUp()
 	}
 	s.atCut = b.cut != nil
-	s.hear(b)
+	s.noteNews(b)
 	s.wire = later(s.wire, b.clock)
 	s.sendCut(s.observe(b), s.wire, b.cut)
 	s.giveBack(b)
@@ -201,7 +201,7 @@ func (s *shard) takeLive(b *batch) {
 
 // wait puts b into the reorder buffer.
 func (s *shard) wait(b *batch) {
-	s.hear(b)
+	s.noteNews(b)
 	s.follow(b.clock)
 	if !s.reorder.add(b) {
 		s.giveBack(b)
@@ -214,8 +214,8 @@ func (s *shard) wait(b *batch) {
 // mostDrift is how far two readers may be apart in what they say of the wall clock, which each looks at by itself.
 const mostDrift = 500 * time.Millisecond
 
-// hear takes note of what happened before the messages of b. That the clock was set is told by every reader.
-func (s *shard) hear(b *batch) {
+// noteNews notes what happened before the messages of b. Every reader reports that the clock was set.
+func (s *shard) noteNews(b *batch) {
 	if by := b.drift - s.drift; b.stepped && by.Abs() > mostDrift {
 		if s.reorder != nil { // what waits is timed by the old clock
 			s.send(s.release(nil, math.MaxInt64), s.passed)
@@ -260,8 +260,8 @@ func (s *shard) release(events []track.Event, until int64) []track.Event {
 	}
 }
 
-// end tells what the end of the capture leaves open. A file that was not read to its end is read again: what is
-// open in it is not told, nor what the checkpoint log keeps.
+// end reports what the end of the capture leaves open, but for a file that was not read to its end, which is read again,
+// and for calls that the checkpoint log keeps.
 func (s *shard) end() {
 	var events []track.Event
 	if s.reorder != nil {
