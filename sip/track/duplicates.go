@@ -12,8 +12,8 @@ const (
 	copies     = 1 << 16
 )
 
-// duplicates remember the last transmissions, so that one that several show is taken once: taps of the wire, and feeds
-// of switches and proxies (HEP). A datagram that taps show has one IP identification. One and the same byte stream shows
+// duplicates remember the last transmissions, so that one that several show is taken once: taps of the wire, and
+// feeds of switches and proxies (HEP). A datagram that taps show has one IP identification. One and the same byte stream shows
 // nothing twice: what comes again on it was sent again; the same on another stream between the same ends, or without
 // one, is the stream as another tap shows it. A feed knows no identification: its n-th copy of a message is of the n-th
 // transmission that the wire shows, so that a retransmission that both show remains one.
