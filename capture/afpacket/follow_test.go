@@ -97,8 +97,9 @@ func watchFar(t *testing.T, fanout int) *watched {
 
 // read checks that a source has handed over everything when it has no watermark any more.
 func (w *watched) read(s *Source) {
-	var down time.Time
+	var down time.Time // before which the source looked when it had no watermark any more
 	for {
+		looked := time.Now()
 		p, err := s.Next()
 		w.mu.Lock()
 		if err != nil {
@@ -117,7 +118,7 @@ func (w *watched) read(s *Source) {
 			w.Errorf("a frame came %s after its source was left out of account", down.Sub(p.Time))
 		}
 		if _, ok := s.Watermark(); !ok {
-			down = time.Now()
+			down = looked
 		}
 		if p.Missed == 0 && !p.MissedSince.IsZero() {
 			w.blind = append(w.blind, p.Time.Sub(p.MissedSince))
