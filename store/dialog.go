@@ -22,7 +22,8 @@ type Row struct {
 // stays, by Replaces; of what comes after it in xs that may be by order of arrival.
 //
 // An excerpt that lacks the INVITE is the rest of a call, and joins the row of the same dialog that another sensor
-// told from its INVITE on, or that has no end: after a fail-over host B has seen nothing of a call but its BYE. It
+// told from its INVITE on, or that has no end or the same: after a fail-over host B has seen nothing of a call but its
+// BYE. It
 // gives that row its end (policy.Purpose.Complete) and is no row of its own. What is left of several rests without
 // such a row joins the one of them that shows most. All of it is kept with the row, so that what comes later is
 // joined with what was published and never with what was made of it: the rows do not depend on the order of arrival.
@@ -104,14 +105,15 @@ func first(x, y bool) int {
 }
 
 // home returns the row that r joins, -1 if there is none: that of its own id, else the first of its dialog that another
-// sensor told or that has no end, unless r ends before it was answered.
+// sensor told, that has no end, or that has the end of r (two sources of one sensor, of which one missed the beginning),
+// unless r ends before it was answered.
 func home(rows []Row, r policy.Excerpt) int {
 	own := func(w Row) bool { return w.ID == r.ID }
 	if i := slices.IndexFunc(rows, own); i >= 0 {
 		return i
 	}
 	return slices.IndexFunc(rows, func(w Row) bool {
-		return w.Dialog == r.Dialog && (w.Sensor != r.Sensor || !w.Ended()) && r.Follows(w.Excerpt)
+		return w.Dialog == r.Dialog && (w.Sensor != r.Sensor || !w.Ended() || r.SameEnd(w.Excerpt)) && r.Follows(w.Excerpt)
 	})
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"math/bits"
 	"strconv"
 	"time"
@@ -26,6 +27,13 @@ func (x Excerpt) Follows(whole Excerpt) bool {
 	end, ended := readMoment(r.get("end_time"))
 	answer, answered := readMoment(w.get("answer_time"))
 	return !ended || !answered || x.Policy != whole.Policy || !end.at.Before(answer.at)
+}
+
+// SameEnd reports whether x and y end at one time, as far as their purpose keeps it; false if one shows no end.
+func (x Excerpt) SameEnd(y Excerpt) bool {
+	one, other := readBody(x.body).get("end_time"), readBody(y.body).get("end_time")
+	_, known := readMoment(one)
+	return known && bytes.Equal(one, other)
 }
 
 // Complete returns whole with the end that rest saw of the same dialog; both are excerpts of u. It reports false if

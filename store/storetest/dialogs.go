@@ -127,6 +127,23 @@ func aSensorThatForgotIsCompletedByItself(t *testing.T, s store.Store) {
 	want(t, s, right)
 }
 
+// aByeThatTwoSourcesOfASensorSawIsOneRow: a sensor has the whole call from a folder, and from the wire, on which it
+// missed the beginning, its BYE; and the BYE of another call with the same Call-ID and tags, which stays a row.
+func aByeThatTwoSourcesOfASensorSawIsOneRow(t *testing.T, s store.Store) {
+	n := 0
+	whole, bye, other := sees("a", "whole", "d", 100), sees("a", "bye", "d", 40, "invite", "final_response", "ack"),
+		sees("a", "other", "d", 40, "invite", "final_response", "ack")
+	whole.End, bye.End, other.End = after(time.Minute), after(time.Minute), after(time.Hour)
+	inEveryOrder([]Draft{whole, bye, other}, func(order []Draft) {
+		n++
+		for _, d := range renamed(n, order...) {
+			put(t, s, d)
+		}
+		want(t, s, renamed(n, other, whole)...)
+		sweep(t, s, Expires, 2)
+	})
+}
+
 // partsOfADialogInAnyOrder: whatever sensors saw of a dialog, and in whatever order and parcels it comes, the store
 // has the rows that all of it makes together.
 func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {

@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"AFailOverIsOneRow":                aFailOverIsOneRow,
 		"AnOpenCallIsCompletedToo":         anOpenCallIsCompletedToo,
 		"AFailOverOfOneSensorThatForgot":   aSensorThatForgotIsCompletedByItself,
+		"AByeOfTwoSourcesIsOneRow":         aByeThatTwoSourcesOfASensorSawIsOneRow,
 		"PartsOfADialogInAnyOrder":         partsOfADialogInAnyOrder,
 		"CallsThatAreWholeStayApart":       callsThatAreWholeStayApart,
 		"AnEndBeforeTheAnswerIsAnothers":   anEndBeforeTheAnswerIsAnothers,
