@@ -39,6 +39,9 @@ func checkCommand() *cobra.Command {
 			for _, text := range c.warnings() {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
 			}
+			for _, text := range c.awaited() {
+				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
+			}
 			errs = append(errs, c.reach()...)
 			if err := errors.Join(errs...); err != nil {
 				return refused(err)
@@ -52,15 +55,24 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// reach tries what c names outside the process: interfaces, files, folders.
+// awaited returns which interfaces are not there yet: run does not refuse them, it waits for them.
+func (c *config) awaited() (errs []error) {
+	for i, s := range c.Source {
+		if s.Type != "interface" || s.Interface == "" {
+			continue
+		}
+		if _, err := net.InterfaceByName(s.Interface); err != nil {
+			errs = append(errs, c.wrong(sourceKey(i)+".interface", "no such interface on this host: run waits for it"))
+		}
+	}
+	return errs
+}
+
+// reach tries what c names outside the process: files and folders.
 func (c *config) reach() (errs []error) {
 	for i, s := range c.Source {
-		key := fmt.Sprintf("source.%d", i)
+		key := sourceKey(i)
 		switch s.Type {
-		case "interface":
-			if _, err := net.InterfaceByName(s.Interface); err != nil && s.Interface != "" {
-				errs = append(errs, c.wrong(key+".interface", "no such interface on this host: run waits for it"))
-			}
 		case "file", "directory":
 			st, err := os.Stat(s.Path)
 			switch {

@@ -195,7 +195,7 @@ func (d *daemon) openSources() error {
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
-			d.log.Info("the kernel lets in", "filter", words, "hash", hash)
+			d.log.Info("the kernel lets in", "name", ring.Name(), "filter", words, "hash", hash)
 		}
 	}
 	return afpacket.DropCapabilities()
