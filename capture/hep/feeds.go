@@ -21,8 +21,9 @@ type feed struct {
 
 // feeds are the streams of one capture that hold HEP.
 type feeds struct {
-	all  []feed
-	used uint64
+	all     []feed
+	used    uint64
+	evicted int // that were in the middle of a packet
 }
 
 // begin takes the segment p, and is false if its stream holds no HEP: a stream does that is known, or comes on the
@@ -66,6 +67,9 @@ func (fs *feeds) open(number uint64) *feed {
 			oldest = &fs.all[i]
 		}
 	}
+	if oldest.done < len(oldest.buf) {
+		fs.evicted++
+	}
 	*oldest = feed{number: number}
 	return oldest
 }
@@ -95,6 +99,12 @@ func (f *feed) next() []byte {
 		return nil
 	}
 	return rest
+}
+
+// more reports whether next would return a packet.
+func (f *feed) more() bool {
+	peeked := *f // next changes nothing that it shares
+	return peeked.next() != nil
 }
 
 // border returns where in b the first packet begins, as far as b goes; len(b) for nowhere.

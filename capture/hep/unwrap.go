@@ -42,8 +42,7 @@ func (f *File) Next() (capture.Packet, error) {
 		switch {
 		case err != nil:
 			return p, err
-		case p.Stream != 0 && f.feeds.begin(&p, f.on(&p)):
-			f.segment = p
+		case p.Stream != 0 && f.begin(&p):
 		case p.Stream == 0 && (hasMagic(p.Payload) || f.on(&p) && isOld(p.Payload)):
 			if m, ok := f.datagram(&p); ok {
 				return m, nil
@@ -52,6 +51,24 @@ func (f *File) Next() (capture.Packet, error) {
 			return f.tell(p), nil
 		}
 	}
+}
+
+// Given reports whether all messages have been returned that end in the packets of the Source below.
+func (f *File) Given() bool {
+	return f.segment.Stream == 0 || !f.feeds.find(f.segment.Stream).more()
+}
+
+// begin takes the segment p if it is of a stream that holds HEP.
+func (f *File) begin(p *capture.Packet) bool {
+	before := f.feeds.evicted
+	if !f.feeds.begin(p, f.on(p)) {
+		return false
+	}
+	f.segment = *p
+	if n := f.feeds.evicted - before; n > 0 {
+		f.counts.Lose(capture.StreamEvicted, n)
+	}
+	return true
 }
 
 // on reports whether p is from or to the port of the feed.

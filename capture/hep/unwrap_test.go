@@ -1,6 +1,7 @@
 package hep
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -320,5 +321,21 @@ func TestStreamsOfAFeedAreBounded(t *testing.T) {
 	s := Unwrapped(src, 0)
 	if p, err := s.Next(); err != nil || string(p.Payload) != string(options) || len(s.feeds.all) != mostFeeds {
 		t.Errorf("got = %+v, %v, streams = %d, want the message of the last", p, err, len(s.feeds.all))
+	}
+	if n := s.Drops().Lost[capture.StreamEvicted]; n != 2*mostFeeds {
+		t.Errorf("lost = %d, want the %d packets that were begun and forgotten", n, 2*mostFeeds)
+	}
+}
+
+// TestAFileIsGivenWhenNoMessageIsLeft has segments that hold three messages and a half: between them it is not.
+func TestAFileIsGivenWhenNoMessageIsLeft(t *testing.T) {
+	b := packed(mirror())
+	stream := bytes.Repeat(b, 4)
+	src := &slice{packets: segments(1, stream, 3*len(b)+len(b)/2)}
+	s := Unwrapped(src, 0)
+	for i, want := range []bool{false, false, true, true} {
+		if p, err := s.Next(); err != nil || string(p.Payload) != string(options) || s.Given() != want {
+			t.Errorf("message %d: %v, given = %t, want %t", i, err, s.Given(), want)
+		}
 	}
 }

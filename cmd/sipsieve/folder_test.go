@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
+	"sipsieve/capture/hep"
 	"sipsieve/capture/pcap"
 )
 
@@ -239,5 +242,40 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	}
 	if _, err := logs(dirs[0]); !errors.As(failed(err), &e) || e.code != exitFindings {
 		t.Errorf("a state folder that cannot be read: err = %v, want exit code %d", err, exitFindings)
+	}
+}
+
+// oneSegment is a Source of one TCP segment.
+type oneSegment struct {
+	capture.Source
+	packet capture.Packet
+}
+
+func (s *oneSegment) Next() (p capture.Packet, err error) {
+	if p = s.packet; p.Stream == 0 {
+		return p, pcap.ErrIdle
+	}
+	s.packet = capture.Packet{}
+	return p, nil
+}
+
+// TestACutWaitsForAllMessagesOfASegment has a segment that holds three packets of a HEP feed: a cut between two of them
+// would count the rest as read before the next start.
+func TestACutWaitsForAllMessagesOfASegment(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := folderAt(t, dir)
+	inner := mirrored(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
+		Dst: netip.MustParseAddrPort("192.0.2.2:5060")}, Payload: []byte("OPTIONS sip:x SIP/2.0\r\n\r\n")})
+	s.Source = hep.Unwrapped(&oneSegment{packet: capture.Packet{Stream: 1, Origin: capture.File,
+		Payload: bytes.Repeat(inner, 3)}}, 0)
+	s.looked = true
+	s.folder.idle.Store(false)
+	for i := range 3 {
+		if p, err := s.Next(); err != nil || len(p.Payload) == 0 {
+			t.Fatalf("message %d: %+v, %v", i, p, err)
+		}
+		if _, ok := s.Cut(); ok != (i == 2) {
+			t.Errorf("after message %d: cut = %v, want one after the last", i, ok)
+		}
 	}
 }

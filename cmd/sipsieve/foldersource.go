@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/capture/hep"
 	"sipsieve/capture/pcap"
 	"sipsieve/sip/track"
 )
@@ -136,8 +137,12 @@ func (s *folderSource) Late() uint64 { return s.since().late }
 
 func (s *folderSource) Strays() uint64 { return s.since().strange }
 
-// Cut returns how far the files have been read: a *folderPosition. It is false if nothing has changed since the last.
+// Cut returns how far the files have been read: a *folderPosition. It is false if nothing has changed since the last,
+// and between two messages of one segment.
 func (s *folderSource) Cut() (any, bool) {
+	if f, ok := s.Source.(*hep.File); ok && !f.Given() {
+		return nil, false
+	}
 	touched, ok := s.series.Cut()
 	if !ok {
 		return nil, false

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	enc "encoding/binary"
 	"fmt"
 	"net"
 	"os"
@@ -17,23 +16,9 @@ import (
 
 // mirrored returns p as a HEP version 3 packet without a stamp: it comes when it comes.
 func mirrored(p *capture.Packet) []byte {
-	src, dst := p.Flow.Src.Addr().As4(), p.Flow.Dst.Addr().As4()
-	b := []byte("HEP3\x00\x00")
-	chunk := func(kind uint16, v []byte) {
-		b = enc.BigEndian.AppendUint16(append(b, 0, 0), kind)
-		b = append(enc.BigEndian.AppendUint16(b, uint16(6+len(v))), v...)
-	}
-	chunk(1, []byte{2})
-	chunk(2, []byte{17})
-	chunk(3, src[:])
-	chunk(4, dst[:])
-	chunk(7, enc.BigEndian.AppendUint16(nil, p.Flow.Src.Port()))
-	chunk(8, enc.BigEndian.AppendUint16(nil, p.Flow.Dst.Port()))
-	chunk(11, []byte{1})
-	chunk(12, []byte{0, 0, 0, 1})
-	chunk(15, p.Payload)
-	enc.BigEndian.PutUint16(b[4:], uint16(len(b)))
-	return b
+	undated := *p
+	undated.Time = time.Time{}
+	return hepOf(&undated)
 }
 
 // awaitsFeed writes a configuration with a HEP feed on that port.

@@ -23,7 +23,7 @@ import (
 	"sipsieve/store/vault"
 )
 
-// hepOf returns p as a switch mirrors it, HEP version 3.
+// hepOf returns p as a switch mirrors it, HEP version 3: without a stamp if p has no time.
 func hepOf(p *capture.Packet) []byte {
 	b := []byte("HEP3\x00\x00")
 	chunk := func(kind uint16, value []byte) {
@@ -37,8 +37,10 @@ func hepOf(p *capture.Packet) []byte {
 	chunk(4, dst.Addr().AsSlice())
 	chunk(7, enc.BigEndian.AppendUint16(nil, src.Port()))
 	chunk(8, enc.BigEndian.AppendUint16(nil, dst.Port()))
-	chunk(9, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Unix())))
-	chunk(10, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Nanosecond()/1000)))
+	if !p.Time.IsZero() {
+		chunk(9, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Unix())))
+		chunk(10, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Nanosecond()/1000)))
+	}
 	chunk(11, []byte{1})
 	chunk(15, p.Payload)
 	enc.BigEndian.PutUint16(b[4:], uint16(len(b)))
