@@ -108,6 +108,8 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 		*b = bye{at: m.Time.UnixNano(), cseq: m.CSeq, status: uint16(m.Status), unseen: true}
 	}
 	switch {
+	case m.Status >= 300 && d.phase == terminating && d.ended.at != 0: // the BYE that was waited for
+		t.close(p.n, t.now)
 	case challenges(m.Status):
 	case m.Status < 300:
 		e := ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side, answered: true}

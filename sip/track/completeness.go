@@ -60,12 +60,8 @@ func (d *dialog) completeness(outcome Disposition) int {
 	return seen * 100 / n
 }
 
-// unacknowledged reports whether the answer had no ACK for as long as it is sent again (RFC 3261 section 13.3.1.4),
-// now or by the end of the call.
+// unacknowledged reports whether the answer has had no ACK for as long as it is sent again (RFC 3261 section 13.3.1.4).
 func (d *dialog) unacknowledged(now int64) bool {
-	if d.gone != 0 {
-		now = d.gone
-	}
 	if d.acked != 0 {
 		now = d.acked
 	}

@@ -316,12 +316,23 @@ func (t *talk) seen(r *Record) {
 	r.Completeness = 100 * seen / 5
 }
 
-// closed is when the record is made.
+// closed is when the record is made: a BYE that crossed the one that is the end and was sent before is waited for.
 func (t *talk) closed(r *Record) time.Duration {
-	if r.EndSource == observed {
-		return min(t.told, t.until)
+	if r.EndSource != observed {
+		return t.until
 	}
-	return t.until
+	closed := t.told
+	for _, x := range t.after() {
+		if x.request == nil || x.at >= r.End {
+			continue
+		}
+		wait := x.at + byeWait
+		if x.refusal != nil {
+			wait = min(wait, x.refused)
+		}
+		closed = max(closed, wait)
+	}
+	return min(closed, t.until)
 }
 
 // acknowledged reports whether the ACK of t's answer was seen, on whichever hop.
