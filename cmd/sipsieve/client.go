@@ -72,7 +72,7 @@ func statusCommand() *cobra.Command {
 		Example: "  sipsieve status --config configs/quickstart.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(file)
+			c, err := loadForReader(file)
 			if err != nil {
 				return refused(err)
 			}
@@ -103,7 +103,7 @@ func tailCommand() *cobra.Command {
 		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(file)
+			c, err := loadForReader(file)
 			if err != nil {
 				return refused(err)
 			}
@@ -169,7 +169,7 @@ the last; if it cannot be written nothing is read.`,
 }
 
 func query(cmd *cobra.Command, file, format string, value func(string) string) error {
-	c, err := loadConfig(file)
+	c, err := loadForReader(file)
 	if err != nil {
 		return refused(err)
 	}

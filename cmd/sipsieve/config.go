@@ -95,6 +95,16 @@ func defaultConfig() config {
 // loadConfig reads the configuration at path. Everything that is wrong with it is returned at once, each with file,
 // line and key. Relative paths in it are relative to the working directory.
 func loadConfig(path string) (config, error) {
+	c, err := loadForReader(path)
+	if c.file == "" { // it could not be read
+		return c, err
+	}
+	return c, errors.Join(append([]error{err}, c.validateSources()...)...)
+}
+
+// loadForReader does the same for a verb that opens no source: it does not look at them, so that who reads records, or
+// replays a file elsewhere, needs no key of a feed.
+func loadForReader(path string) (config, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return config{}, fmt.Errorf("config: %w", err)
@@ -167,10 +177,16 @@ func (c *config) validate() (errs []error) {
 			say("bus.disk", "%v", err)
 		}
 	}
-	for i := range c.Source {
-		c.Source[i].validate(fmt.Sprintf("source.%d", i), say)
-	}
 	return append(errs, c.trunkErrors()...)
+}
+
+// validateSources returns what is wrong with the sources. It reads the keys and certificates that feeds name.
+func (c *config) validateSources() (errs []error) {
+	say := func(key, format string, args ...any) { errs = append(errs, c.wrong(key, format, args...)) }
+	for i := range c.Source {
+		c.Source[i].validate(sourceKey(i), say)
+	}
+	return errs
 }
 
 // room returns Disk in bytes, 1 GiB if it is not set.

@@ -154,7 +154,7 @@ func (f *replayFlags) setup(stderr io.Writer) (*setup, error) {
 	cfg := defaultConfig()
 	if f.config != "" {
 		var err error
-		if cfg, err = loadConfig(f.config); err != nil {
+		if cfg, err = loadForReader(f.config); err != nil {
 			return nil, refused(err)
 		}
 	}
