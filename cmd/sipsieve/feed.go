@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/pcap"
@@ -122,14 +123,10 @@ func (d *daemon) follow(ctx context.Context, number int) {
 	defer d.reading.Add(-1)
 	defer f.finish()
 	for {
-		dom, done, err := f.open(ctx)
+		dom, done, err := d.openNext(ctx, f)
 		if errors.Is(err, io.EOF) {
 			d.log.Info("source ended", "source", f.name)
 			return
-		}
-		if err != nil {
-			d.trouble(f.name, "not read", err)
-			continue
 		}
 		dom.Early = func(key string, err error) {
 			if ctx.Err() == nil {
@@ -150,6 +147,31 @@ func (d *daemon) follow(ctx context.Context, number int) {
 		d.collector.of(dom) <- last
 		<-taken // legs and devices are counted by the collector
 		f.end()
+	}
+}
+
+// openNext opens the next domain of f, as often as it takes. It returns io.EOF when there is none, or ctx has ended.
+func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, done func(error) error, err error) {
+	said := ""
+	for wait := (backoff{}); ; {
+		dom, done, err = f.open(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, nil, io.EOF
+		case err == nil && said != "":
+			d.recovered(f.name, "read again")
+			fallthrough
+		case err == nil:
+			return dom, done, nil
+		case err.Error() != said:
+			said = err.Error()
+			d.trouble(f.name, "not read, tried again", err)
+		}
+		select {
+		case <-time.After(wait.next()):
+		case <-ctx.Done():
+			return nil, nil, io.EOF
+		}
 	}
 }
 

@@ -160,15 +160,15 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 		s.base.Store(new(folderCounts))
 		return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
 	}
-	f.begun = true
 	s.series.Resume(f.since, f.again...)
 	if s.again, s.but = s.series.Again(), map[track.Key]bool{}; !s.again {
 		s.base.Store(new(folderCounts))
 	}
 	calls, err := f.saved(plan.Shards, s.but)
-	if err != nil {
+	if err != nil { // the next attempt begins as this one did
 		return nil, nil, err
 	}
+	f.begun = true
 	plan.Resume = func(shard int, t *track.Tracker) { f.restore(calls[shard], t) }
 	f.again = nil
 	return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil

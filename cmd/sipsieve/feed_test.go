@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sipsieve/cmd/sipsieve/pipeline"
+)
+
+// TestAFeedThatCannotBeOpenedIsTriedAgain has the system refuse to open a feed four times: that is reported once, and
+// the attempts are apart.
+func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := &daemon{setup: demoSetup(t, ""), log: slog.New(slog.NewTextHandler(&log, nil)), troubles: map[string]string{}}
+		attempts := 0
+		d.feeds = []*feed{newFeed("source.0", d.trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
+			if attempts++; attempts > 4 {
+				return nil, nil, io.EOF
+			}
+			return nil, nil, syscall.EIO
+		})}
+		began := time.Now()
+		d.follow(t.Context(), 0)
+		const apart = retryFirst * (1 + 2 + 4 + 8)
+		if took, n := time.Since(began), strings.Count(log.String(), "input/output error"); took != apart || n != 1 {
+			t.Errorf("4 attempts took %v and were reported %d times, want %v and once", took, n, apart)
+		}
+	})
+}
+
+// TestAFolderWhoseLogCannotBeReadBeginsLater has the disk refuse the checkpoint log between the start and the first
+// domain: the next attempt takes up what the first one would have.
+func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
+	s, _ := folderAt(t, t.TempDir())
+	f, d := s.folder, s.folder.d
+	var err error
+	d.Calls.Journal = true
+	if f.log, err = d.openLog("log", true); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.State, "log")
+	if err := errors.Join(os.Rename(path, path+".kept"), os.Symlink(path, path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.next(t.Context()); !errors.Is(err, syscall.ELOOP) || f.begun {
+		t.Errorf("err = %v, begun = %v, want %v and no beginning", err, f.begun, syscall.ELOOP)
+	}
+	if err := os.Rename(path+".kept", path); err != nil {
+		t.Fatal(err)
+	}
+	if dom, _, err := f.next(t.Context()); err != nil || dom == nil || !f.begun {
+		t.Errorf("err = %v, begun = %v, want a domain", err, f.begun)
+	}
+}
