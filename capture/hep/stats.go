@@ -53,6 +53,26 @@ func (s *Stats) odd(m *mirrored) {
 	s.Trailing += uint64(m.trailing)
 }
 
+// Since returns what s, of a File, has counted since it was before.
+func (s Stats) Since(before Stats) Stats {
+	s.Skewed, s.Unstamped, s.Trailing = s.Skewed-before.Skewed, s.Unstamped-before.Unstamped, s.Trailing-before.Trailing
+	s.Cut, s.LongCorrelation = s.Cut-before.Cut, s.LongCorrelation-before.LongCorrelation
+	s.OtherAgents -= before.OtherAgents
+	s.Kinds, s.Agents = less(s.Kinds, before.Kinds), less(s.Agents, before.Agents)
+	return s
+}
+
+// less returns the counts of a without those of b.
+func less[K comparable](a, b map[K]uint64) map[K]uint64 {
+	rest := map[K]uint64{}
+	for key, n := range a {
+		if n -= b[key]; n > 0 {
+			rest[key] = n
+		}
+	}
+	return rest
+}
+
 // clone returns s as it is now, with so many packets queued.
 func (s *Stats) clone(waiting int) Stats {
 	c := *s

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sipsieve/capture"
+	"sipsieve/capture/hep"
 	"sipsieve/cmd/sipsieve/pipeline"
 )
 
@@ -61,5 +64,29 @@ func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
 	}
 	if dom, _, err := f.next(t.Context()); err != nil || dom == nil || !f.begun {
 		t.Errorf("err = %v, begun = %v, want a domain", err, f.begun)
+	}
+}
+
+// TestWhatAFeedInAFolderHasIsCountedOnce reads packets without SIP before and after the place of a restart: those
+// before were counted by the run before it.
+func TestWhatAFeedInAFolderHasIsCountedOnce(t *testing.T) {
+	s, _ := folderAt(t, t.TempDir())
+	packet := mirrored(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
+		Dst: netip.MustParseAddrPort("192.0.2.2:5060")}, Payload: []byte("x")})
+	packet = bytes.Replace(packet, []byte{0, 11, 0, 7, 1}, []byte{0, 11, 0, 7, 5}, 1) // RTCP
+	segment := &oneSegment{Source: s.series, packet: capture.Packet{Stream: 1, Origin: capture.File,
+		Payload: bytes.Repeat(packet, 3)}}
+	f := hep.Unwrapped(segment, 0)
+	s.Source = f
+	_, _ = f.Next()
+	s.base.Store(s.counted())
+	segment.packet = capture.Packet{Stream: 1, Origin: capture.File, Payload: bytes.Repeat(packet, 2)}
+	_, _ = f.Next()
+	l := newLedger()
+	for _, feed := range feedsOf(s) {
+		l.HEP.add(feed)
+	}
+	if n := l.HEP.OtherKinds["rtcp"]; n != 2 || l.HEP.OtherKinds.total() != 2 {
+		t.Errorf("other kinds = %v, want rtcp 2", l.HEP.OtherKinds)
 	}
 }

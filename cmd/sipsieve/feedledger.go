@@ -28,7 +28,7 @@ func feedsOf(s capture.Source) []hep.Stats {
 	case *captureFiles:
 		return s.Feeds()
 	case *folderSource:
-		return feedsOf(s.Source)
+		return []hep.Stats{s.Feed()}
 	}
 	return nil
 }

@@ -36,11 +36,16 @@ type folderSource struct {
 type folderCounts struct {
 	drops                  capture.Drops
 	undated, late, strange uint64
+	feed                   hep.Stats // of files that hold one
 }
 
 // counted returns what has been counted, what was given again included.
 func (s *folderSource) counted() *folderCounts {
-	return &folderCounts{s.Source.Drops(), s.series.Undated(), s.series.Late(), s.series.Strays()}
+	c := &folderCounts{s.Source.Drops(), s.series.Undated(), s.series.Late(), s.series.Strays(), hep.Stats{}}
+	if f, ok := s.Source.(*hep.File); ok {
+		c.feed = f.Stats()
+	}
+	return c
 }
 
 // since returns what has been counted but of what was given again.
@@ -52,6 +57,7 @@ func (s *folderSource) since() (c folderCounts) {
 	c = *s.counted()
 	c.drops.Sub(base.drops)
 	c.undated, c.late, c.strange = c.undated-base.undated, c.late-base.late, c.strange-base.strange
+	c.feed = c.feed.Since(base.feed)
 	return c
 }
 
@@ -130,6 +136,9 @@ func (s *folderSource) Again() bool { return s.series.Again() }
 // Drops returns what has been counted but of what was given again, and so do Undated, Late and Strays of frames whose
 // times are not believed or come late.
 func (s *folderSource) Drops() capture.Drops { return s.since().drops }
+
+// Feed returns what was odd about packets of a feed in the files.
+func (s *folderSource) Feed() hep.Stats { return s.since().feed }
 
 func (s *folderSource) Undated() uint64 { return s.since().undated }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	enc "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -22,30 +21,6 @@ import (
 	"sipsieve/sip/track"
 	"sipsieve/store/vault"
 )
-
-// hepOf returns p as a switch mirrors it, HEP version 3: without a stamp if p has no time.
-func hepOf(p *capture.Packet) []byte {
-	b := []byte("HEP3\x00\x00")
-	chunk := func(kind uint16, value []byte) {
-		b = enc.BigEndian.AppendUint32(b, uint32(kind))
-		b = append(enc.BigEndian.AppendUint16(b, uint16(6+len(value))), value...)
-	}
-	src, dst := p.Flow.Src, p.Flow.Dst
-	chunk(1, []byte{2})
-	chunk(2, []byte{17})
-	chunk(3, src.Addr().AsSlice())
-	chunk(4, dst.Addr().AsSlice())
-	chunk(7, enc.BigEndian.AppendUint16(nil, src.Port()))
-	chunk(8, enc.BigEndian.AppendUint16(nil, dst.Port()))
-	if !p.Time.IsZero() {
-		chunk(9, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Unix())))
-		chunk(10, enc.BigEndian.AppendUint32(nil, uint32(p.Time.Nanosecond()/1000)))
-	}
-	chunk(11, []byte{1})
-	chunk(15, p.Payload)
-	enc.BigEndian.PutUint16(b[4:], uint16(len(b)))
-	return b
-}
 
 // A feeder is a switch that mirrors its signalling to a daemon by HEP.
 type feeder struct {
