@@ -34,7 +34,7 @@ func (r *Record) Lone() bool {
 // LoneIdentity appends what Identity does of a call that is Lone.
 func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
 	a, b := r.in.tags()
-	return append(parts, r.in.first(track.CallIDText), a, b, day(r.At()))
+	return reused(append(parts, r.in.first(track.CallIDText), a, b, day(r.At())), r.in.call)
 }
 
 // Dialog appends to parts what the dialog of an answered call is known by, from whichever of its messages: the Call-ID
@@ -90,6 +90,11 @@ func (in *inside) callIdentity(parts [][]byte, at time.Time) [][]byte {
 	if c.Flags&track.SecondFork != 0 {
 		parts = append(parts, callee)
 	}
+	return reused(parts, c)
+}
+
+// reused appends the ordinal of a call whose Call-ID and tag were used before within the day.
+func reused(parts [][]byte, c *track.Call) [][]byte {
 	if c.Reuse > 0 {
 		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.Reuse)))
 	}
