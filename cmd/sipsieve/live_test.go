@@ -251,7 +251,8 @@ func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
 	logs(t, p, map[string]int{
-		"cannot be read": 2, "name=second": 2, "name=near": 2, "is read again": 2, "interface near is not there": 1,
+		"cannot be read": 2, "is read again": 2, "interface near is not there": 1,
+		"source=source.0 name=near": 2, "source=source.1 name=second": 2, // the lines of the filters have no source
 	})
 	l := finalLedger(t, p.stderr.String())
 	if l.Sources["source.0"].Downs == 0 || l.Sources["source.0"].Ring != 2*sent {
