@@ -76,10 +76,19 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 		r.counts.notSIP.Add(1)
 	}
 	for ok { // several messages in one datagram: so segmentation offload shows them to us
-		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut}, take)
+		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut || p.Mirrored && isShort(b)}, take)
 		b = b[n:]
 		s, ok = readStart(b)
 	}
+}
+
+// isShort reports whether b, the copy of one message, ends before the message does: agents that cut their packets give
+// the length of what is left. A copy without its empty line is short unless it says that there is no body.
+func isShort(b []byte) bool {
+	if head := headLength(b); head > 0 {
+		return lengthIn(b[:head]) > len(b)-head
+	}
+	return lengthIn(b) != 0
 }
 
 // skipEmpty leaves out the line breaks that may stand before a message (RFC 3261 section 7.5) and the zero bytes

@@ -84,6 +84,27 @@ func TestCutMessagesHaveNoCutValues(t *testing.T) {
 	}
 }
 
+// Of a copy that its sender cut, whatever lengths the sender gave it, the values are those of the whole message.
+func TestCutCopiesAreTruncated(t *testing.T) {
+	text := minimal("Contact: <sip:a@h>", "Content-Length: 4") + "v=0\n"
+	for n := range len(text) + 1 {
+		r := NewReader(everything(), DefaultLimits())
+		r.Read(&capture.Packet{Payload: []byte(text[:n]), Mirrored: true}, func(m *Message) {
+			if cut := m.Flags&Truncated != 0; cut != (n < len(text)) || m.Flags&BodyShort != 0 {
+				t.Errorf("cut at %d of %d: flags = %s", n, len(text), m.Flags)
+			}
+		})
+	}
+	for _, whole := range []string{minimal(), strings.TrimRight(minimal("Content-Length: 0"), "\r\n")} {
+		r := NewReader(everything(), DefaultLimits())
+		r.Read(&capture.Packet{Payload: []byte(whole), Mirrored: true}, func(m *Message) {
+			if m.Flags&Truncated != 0 {
+				t.Errorf("flags of %q = %s, want none", whole, m.Flags)
+			}
+		})
+	}
+}
+
 func TestReadingAllocatesNothing(t *testing.T) {
 	for name, text := range samples {
 		r := NewReader(everything(), DefaultLimits())

@@ -86,6 +86,8 @@ func TestAStrayTimeIsNotBelieved(t *testing.T) {
 			[]float64{0, 2000 * day, 2000*day + 1, 4000 * day}, 0, 0},
 		{"the second, behind", join([]float64{day, 0}, every(day+0.1, 5)), join([]float64{day, day}, every(day+0.1, 5)), 1, 0},
 		{"the second", join([]float64{0, day}, every(0.1, 5)), join([]float64{0, 0}, every(0.1, 5)), 1, 0},
+		{"the second to the sixteenth", join([]float64{0}, every(day, 15), every(0.1, 5)),
+			join(slices.Repeat([]float64{0}, 16), every(0.1, 5)), 15, 0},
 		{"the last", join(every(0, 20), []float64{day}), join(every(0, 20), []float64{1.9}), 1, 0},
 		{"the last three", join(every(0, 20), every(day, 3)), join(every(0, 20), []float64{1.9, 1.9, 1.9}), 3, 0},
 		{"two apart", join(every(0, 5), []float64{day, 3 * day}, every(1, 5)),

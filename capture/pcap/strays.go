@@ -58,11 +58,20 @@ func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
 	}
 	s.mark(t + int64(strayTime))
 	s.parked = append(s.parked, parked{record: copied(r)})
-	if len(s.parked) == strayFrames || s.begun() {
+	if s.row() == strayFrames || s.begun() {
 		s.judgeFirst()
 		ready = s.settle(ready)
 	}
 	return ready, false
+}
+
+// row returns how many frames in a row are parked. The first frame of a file that is alone is none of them: it is what
+// they are far from.
+func (s *strays) row() int {
+	if s.alone() {
+		return len(s.parked) - 1
+	}
+	return len(s.parked)
 }
 
 // pass moves the clock to t, which it believes.
