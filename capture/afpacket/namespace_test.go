@@ -43,7 +43,23 @@ func namespace(t testing.TB) {
 	ip(t, "link set lo up")
 	ip(t, "link add near mtu 9000 type veth peer name far mtu 9000")
 	ip(t, "link set far up")
-	ip(t, "link set near up") // the last of the two, for it alone sends at once: the other waits for its carrier
+	ip(t, "link set near up")
+	for _, name := range []string{"near", "far"} {
+		running(t, name)
+	}
+}
+
+// running waits until the kernel has seen the carrier of an interface: before, nothing is sent, and a ring finds it down.
+func running(t testing.TB, name string) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagRunning != 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%s has no carrier", name)
+		}
+	}
 }
 
 func ip(t testing.TB, args string) {
