@@ -237,6 +237,7 @@ func (r *rotation) disturb(t *testing.T, random *rand.Rand, between func()) (kil
 // TestAFolderIsReadOnceWhateverKillsTheDaemon kills the daemon at random places of a folder that is rotated every two
 // seconds: every record of every purpose is there once, as without.
 func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
+	t.Parallel()
 	files := rotated(t, 90)
 	want := undisturbed(t, files).everyRecord(t)
 	r := newRotation(t, files)
@@ -248,6 +249,7 @@ func TestAFolderIsReadOnceWhateverKillsTheDaemon(t *testing.T) {
 // TestCallsOfFilesThatAreGoneGoOn has a ring that deletes what was read of it before the daemon starts again: the calls
 // come from the checkpoint log then, and their records are the same.
 func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
+	t.Parallel()
 	files := rotated(t, 30)
 	want := undisturbed(t, files).stored(t)
 	r := newRotation(t, files)
@@ -300,6 +302,7 @@ func (r *rotation) read(t *testing.T) (names []string) {
 // TestAFileThatGrowsIsReadAsOne appends to a file that has settled several times, anywhere in a frame, with restarts in
 // between: its calls are those of the whole file.
 func TestAFileThatGrowsIsReadAsOne(t *testing.T) {
+	t.Parallel()
 	r := newRotation(t, nil)
 	path := filepath.Join(r.folder, "long.pcap")
 	whole := pcapFile(t, capturetest.Corpus(40, 8))

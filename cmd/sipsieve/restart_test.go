@@ -235,6 +235,7 @@ func afterRestart(t *testing.T, rows map[string]string, change map[string]any) m
 // TestOpenCallsSurviveARestart ends the daemon between the answers and the BYEs: each call has one record, the one
 // that the whole capture gives, but for the gap.
 func TestOpenCallsSurviveARestart(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		for _, shards := range []string{"", "shards = 5\n"} {
 			f := newFeeder(t, threeCalls, "")

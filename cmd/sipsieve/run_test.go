@@ -200,6 +200,7 @@ func TestTermDrainsAndLosesNothing(t *testing.T) {
 // TestInterruptedFileIsReadAgain stops in the middle of a file: what was open is not told as ended, and the next run
 // completes the rest.
 func TestInterruptedFileIsReadAgain(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		s := newSite(t, 300)
 		want := s.replayed0(t)
