@@ -98,7 +98,7 @@ func TestLossWindowsStayFewAndHoldEveryLoss(t *testing.T) {
 	}
 }
 
-// stepped shows ms as a clock shows them that is stepped by by before message n, and the Tracker is told.
+// stepped observes ms as they are timed by a clock that jumps just before message n, and reports the jump.
 func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []Event {
 	t.Helper()
 	tr := New(DefaultLimits())

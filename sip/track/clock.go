@@ -9,12 +9,12 @@ import (
 // A Tracker counts time on a steady clock: the packets' without the steps that it was told of. Records of a call
 // bear the clock as it was when the call opened, so that no difference of two of their times has a step in it.
 
-// Stepped says that the packets' clock was stepped by by, just before at on the new clock. Calls that are open then
-// are told with ClockStep, their durations as if it had not been; deadlines are kept.
-func (t *Tracker) Stepped(at time.Time, by time.Duration) {
-	t.drift += int64(by)
+// Stepped records a jump of the packets' clock by delta, just before now (on the new clock). Calls that are open then
+// get ClockStep, their durations as if there had been no jump; deadlines are kept.
+func (t *Tracker) Stepped(now time.Time, delta time.Duration) {
+	t.drift += int64(delta)
 	t.steps++
-	t.now = max(t.now, t.steady(at))
+	t.now = max(t.now, t.steady(now))
 }
 
 // steady returns at on the steady clock, nanoseconds.

@@ -35,7 +35,7 @@ func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*Call {
 	return last(follow(t, tr, ms, wait))
 }
 
-// shown reports whether a message of c's Call-ID for which is is true stands in ms.
+// shown reports whether ms has a message of c's Call-ID that the function accepts.
 func shown(ms []sip.Message, c *Call, is func(*sip.Message) bool) bool {
 	return slices.ContainsFunc(ms, func(m sip.Message) bool {
 		return string(m.Value(sip.CallID)) == string(c.Facts.First(CallIDText)) && is(&m)

@@ -13,7 +13,7 @@ type lapse struct {
 	n  uint32
 }
 
-// set makes n due at at.
+// set schedules n for a time, Unix nanoseconds.
 func (q *deadlines) set(n uint32, at int64) {
 	for int(n) >= len(q.pos) {
 		q.pos, q.at = append(q.pos, 0), append(q.at, 0)

@@ -19,7 +19,7 @@ func (t *Tracker) emit(d *dialog, stage Stage, at int64, c *Call) {
 		Revision: int(d.revision), Call: c})
 }
 
-// beginInterims lets dialog n, which is up at at, be told from time to time if that is asked for.
+// beginInterims schedules the first interim Event of dialog n, which is up now, if a policy takes that stage.
 func (t *Tracker) beginInterims(n uint32, at int64) {
 	if t.limits.Interim > 0 && t.stages.Has(Interim) {
 		t.interims.set(n, at+int64(t.limits.Interim))
@@ -35,7 +35,7 @@ func (t *Tracker) interim(n uint32, at int64) {
 	}
 }
 
-// call returns what is known of d at at. It owns its memory.
+// call returns what is known of d at that time. It owns its memory.
 func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 	caller, told := t.callersHop(d), t.toldHop(d)
 	c := &Call{

@@ -122,7 +122,7 @@ func (fs Facts) At(p *Places, f Fact) []byte {
 	return fs.text[at+3 : at+fs.length(at)]
 }
 
-// length is that of the value at at, with what stands before it.
+// length returns the bytes of the value that begins there, with its head of three.
 func (fs Facts) length(at int) int { return 3 + (int(fs.text[at+1]) | int(fs.text[at+2])<<8) }
 
 // All yields the values of f.

@@ -96,7 +96,7 @@ func (l *Legs) called(n uint32) (value uint64, ok bool) {
 	return 0, false
 }
 
-// sole returns a leg that has clue t, is joined with nothing and opened from from to to, and how many there are.
+// sole returns an unlinked leg with this key that opened in [from, to], and how many there are.
 // One that is over counts, too.
 func (l *Legs) sole(t uint64, from, to int64) (p uint32, n int) {
 	b := l.index[t]
