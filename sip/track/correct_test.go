@@ -65,6 +65,20 @@ stop at 240s 0s: no_answer partial 33% code 0 cause 0 end never ring_timeout tim
   final_response,one_direction
 correction at 252.1s 0s: no_answer complete 100% code 408 cause 102 end 250s observed timeout by network
   cause_derived`},
+	{"an early BYE crosses the answer, whose ACK comes after the end", `
+00:00.000  alice -> bob   INVITE
+00:01.000  alice <- bob   180
+00:04.990  alice -> bob   BYE
+00:05.000  alice <- bob   200 INVITE
+00:05.020  alice <- bob   200 BYE
+00:05.050  alice -> bob   ACK`, time.Minute, `
+start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
+answer at 5s 0s progress 1s ring 1s answer 5s: answered partial 0% code 200 cause 0 end never unseen unended by
+  unknown
+stop at 5.02s 0s progress 1s ring 1s answer 5s: answered partial 60% code 200 cause 0 end 5.02s observed normal
+  by caller missing ack,bye
+correction at 5.05s 0s progress 1s ring 1s answer 5s: answered partial 80% code 200 cause 0 end 5.02s observed
+  normal by caller missing bye`},
 	{"an ACK after the wait proves an answer", `
 00:00.000  alice -> bob   INVITE
 04:10.000  alice <- bob   200 INVITE unseen

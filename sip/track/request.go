@@ -187,9 +187,8 @@ func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	}
 	at := m.Time.UnixNano()
 	if d, again := t.note(p.n, m, k, heardRequest); !again && (d.acked == 0 || at < d.acked) {
-		if d.acked = at; at < d.gone {
-			t.amend(d) // sent before the end, and read late
-		}
+		d.acked = at
+		t.amend(d)
 	}
 }
 
