@@ -278,7 +278,7 @@ func (l *Legs) note(n uint32, by Correlation) {
 	g.best = max(g.best, by)
 }
 
-// graft makes a and b have one first leg among those that are joined by by or more, and among all weaker ones. A
+// graft gives a and b one first leg at this score, and at all lower ones. A
 // join that this puts in the place of a weaker one of the same leg is grafted in its turn.
 func (l *Legs) graft(a, b uint32, by Correlation) {
 	for {

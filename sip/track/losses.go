@@ -68,7 +68,7 @@ func (l losses) with(w window) losses {
 	return slices.Delete(l, near, near+1)
 }
 
-// meet reports whether a call that was open from from to to was open in one of l.
+// meet reports whether a call that was open in [from, to] was open in one of the windows.
 func (l losses) meet(from, to int64) bool {
 	i := sort.Search(len(l), func(i int) bool { return l[i].to > from })
 	return i < len(l) && l[i].from <= to

@@ -42,7 +42,7 @@ func (d *dialog) retime(from, to int64) (changed bool) {
 		&d.pending[0].at, &d.pending[1].at, &d.byes[0].at, &d.byes[1].at)
 }
 
-// replace sets those of times to to that are from, and reports whether there are any.
+// replace changes each of times that equals the old value to the new one, and reports whether there was any.
 func replace(from, to int64, times ...*int64) (changed bool) {
 	for _, t := range times {
 		if *t == from {

@@ -46,7 +46,7 @@ func (s *sources) of(h *hop) uint32 {
 	return n
 }
 
-// admit reports whether h's source may open one more call at at, and if not, what keeps it out.
+// admit reports whether h's source may open one more call now, and if not, which limit keeps it out.
 func (s *sources) admit(h *hop, at int64, l *Limits) (Bound, bool) {
 	if l.PerSource == 0 || l.PerSecond == 0 {
 		return 0, true
