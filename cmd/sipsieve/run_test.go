@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,26 +20,30 @@ import (
 // patience is how long a test waits for a process before it calls it stuck.
 const patience = 60 * time.Second
 
-// binary builds the product once for all tests of this file.
-var binary = func() func(t *testing.T) string {
-	var path string
-	return func(t *testing.T) string {
-		t.Helper()
-		if path == "" {
-			dir, err := os.MkdirTemp("", "sipsieve-test-")
-			if err != nil {
-				t.Fatal(err)
-			}
-			path = filepath.Join(dir, "sipsieve")
-			build := exec.Command("go", "build", "-o", path, ".")
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-			if out, err := build.CombinedOutput(); err != nil {
-				t.Fatalf("build: %v\n%s", err, out)
-			}
-		}
-		return path
+// built is the product, built once for all tests that start it.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sipsieve-test-")
+	if err != nil {
+		return "", err
 	}
-}()
+	path := filepath.Join(dir, "sipsieve")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// binary returns the path of the product.
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
 
 // A site is a folder with a configuration and a capture of so many calls.
 type site struct {
