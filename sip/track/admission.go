@@ -28,6 +28,16 @@ var boundWords = [Bounds]string{"calls_full", "source_open", "source_rate", "for
 // String returns the word that counters use.
 func (b Bound) String() string { return boundWords[b] }
 
+// Rows of dialogs that may go when there is no room, each in the order in which they came there.
+const (
+	nowhere  uint32 = iota // answered
+	overRow                // published as over, and kept to assign late messages
+	claimRow               // taken up inside its dialog, and one side only was heard
+	endedRow               // the end was seen, a timer is awaited
+	openRow                // an INVITE that nobody took for a call yet
+	ringRow                // not answered, but somebody was found who could
+)
+
 // keepOut counts that b kept a message out.
 func (t *Tracker) keepOut(b Bound) bool {
 	t.counts.Bounds[b]++
@@ -40,8 +50,8 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 		t.keepOut(CallsBound)
 		return 0
 	}
-	n := t.dialogs.take()
-	d := t.dialogs.at(n)
+	n := t.dialogs.New()
+	d := t.dialogs.At(n)
 	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
 	if m.Method == sip.Bye || m.Request() && k.To != (Key{}) {
 		d.index = d.index.with(k.To) // found by both tags, until it is known whose they are
@@ -60,7 +70,7 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 
 // makeRoom reports whether there is room for one more dialog, after one has gone if need be.
 func (t *Tracker) makeRoom() bool {
-	if n := t.dialogs.len(); n < t.limits.Calls && t.budgets.Calls.take(n) {
+	if n := t.dialogs.Len(); n < t.limits.Calls && t.budgets.Calls.take(n) {
 		return true
 	}
 	n, why := t.mostIdle()
@@ -68,32 +78,32 @@ func (t *Tracker) makeRoom() bool {
 		return false
 	}
 	t.counts.Bounds[why]++
-	if d := t.dialogs.at(n); d.phase != terminated {
+	if d := t.dialogs.At(n); d.phase != terminated {
 		t.closeEvicted(n, d)
 	}
 	t.forget(n)
-	return t.budgets.Calls.take(t.dialogs.len())
+	return t.budgets.Calls.take(t.dialogs.Len())
 }
 
 // keepRoom undoes makeRoom: no dialog was opened.
-func (t *Tracker) keepRoom() { t.budgets.Calls.give(t.dialogs.len()) }
+func (t *Tracker) keepRoom() { t.budgets.Calls.give(t.dialogs.Len()) }
 
 // mostIdle returns the dialog that goes when there is no room, 0 without one: what is told goes first, then the
 // oldest of the fullest row, so that a flood makes room for itself. Of the calls that nobody took for one, those of
 // the heaviest source go first. What rings goes last, what is answered never.
 func (t *Tracker) mostIdle() (n uint32, why Bound) {
-	if n = t.rows.head(overRow); n != 0 {
+	if n = t.rows.First(overRow); n != 0 {
 		return n, StragglerBound
 	}
 	fullest := openRow
-	for _, row := range [...]uint8{claimRow, endedRow} {
-		if t.rows[row-1].n > t.rows[fullest-1].n {
+	for _, row := range [...]uint32{claimRow, endedRow} {
+		if t.rows.Len(row) > t.rows.Len(fullest) {
 			fullest = row
 		}
 	}
-	switch n = t.rows.head(fullest); {
+	switch n = t.rows.First(fullest); {
 	case n == 0:
-		return t.rows.head(ringRow), RingingBound
+		return t.rows.First(ringRow), RingingBound
 	case fullest == claimRow:
 		return n, ClaimBound
 	case fullest == endedRow:
@@ -106,32 +116,32 @@ func (t *Tracker) mostIdle() (n uint32, why Bound) {
 }
 
 // move puts dialog n at the end of row to. While it stands in openRow it weighs on its source.
-func (t *Tracker) move(n uint32, to uint8) {
-	d := t.dialogs.at(n)
-	if d.source != 0 && to != openRow {
-		t.sources.refund(&t.dialogs, d, to == ringRow || to == nowhere && d.answered(), &t.limits)
+func (t *Tracker) move(n, to uint32) {
+	d := t.dialogs.At(n)
+	if t.sources.charged(n) && to != openRow {
+		t.sources.refund(n, to == ringRow || to == nowhere && d.answered(), &t.limits)
 	}
-	t.rows.move(&t.dialogs, n, to)
-	if d.source == 0 && to == openRow {
-		t.sources.charge(&t.dialogs, n, &t.callersHop(d).hop)
+	t.rows.Move(n, to)
+	if !t.sources.charged(n) && to == openRow {
+		t.sources.charge(n, &t.callersHop(d).hop)
 	}
 }
 
 // ringing takes n for a call, because the other side did.
 func (t *Tracker) ringing(n uint32) {
-	if t.dialogs.at(n).row.in == openRow {
+	if t.rows.Of(n) == openRow {
 		t.move(n, ringRow)
 	}
 }
 
 // forget frees dialog n, which has been told.
 func (t *Tracker) forget(n uint32) {
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	t.unsave(n, d)
 	t.move(n, nowhere)
-	t.lapses.drop(n)
-	t.interims.drop(n)
-	t.texts.give(d.text)
+	t.lapses.Stop(n)
+	t.interims.Stop(n)
+	t.texts.Free(d.text)
 	if d.counted {
 		t.uses.note(d)
 	}
@@ -139,18 +149,18 @@ func (t *Tracker) forget(n uint32) {
 	t.forgetHops(d)
 	t.forgetRepeats(d)
 	if d.guesses != 0 {
-		*t.guesses.at(d.guesses) = guesses{}
-		t.guesses.give(d.guesses)
+		*t.guesses.At(d.guesses) = guesses{}
+		t.guesses.Free(d.guesses)
 	}
 	*d = dialog{}
-	t.dialogs.give(n)
-	t.budgets.Calls.give(t.dialogs.len())
+	t.dialogs.Free(n)
+	t.budgets.Calls.give(t.dialogs.Len())
 }
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
 func (t *Tracker) unlink(n uint32, d *dialog) {
-	for p := d.root; d.root != n && p != 0; p = t.dialogs.at(p).next {
-		if q := t.dialogs.at(p); q.next == n {
+	for p := d.root; d.root != n && p != 0; p = t.dialogs.At(p).next {
+		if q := t.dialogs.At(p); q.next == n {
 			q.next = d.next
 			return
 		}
@@ -167,12 +177,12 @@ func (t *Tracker) unlink(n uint32, d *dialog) {
 	if d.next == 0 {
 		return
 	}
-	heir := t.dialogs.at(d.next)
+	heir := t.dialogs.At(d.next)
 	heir.hops, heir.origin, heir.repeatSet, heir.guesses = d.hops, d.origin, d.repeatSet, d.guesses
 	heir.answers = d.answers
 	d.hops, d.origin, d.repeatSet, d.guesses = 0, 0, 0, 0
 	t.markDirty(d.next)
-	for p := d.next; p != 0; p = t.dialogs.at(p).next {
-		t.dialogs.at(p).root = d.next
+	for p := d.next; p != 0; p = t.dialogs.At(p).next {
+		t.dialogs.At(p).root = d.next
 	}
 }

@@ -5,8 +5,8 @@ import "sipsieve/sip"
 // acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
 func (t *Tracker) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 	at := m.Time.UnixNano()
-	if of := t.ofAnswer(n, k); t.dialogs.at(of).answered() {
-		x := t.dialogs.at(of)
+	if of := t.ofAnswer(n, k); t.dialogs.At(of).answered() {
+		x := t.dialogs.At(of)
 		if shortTag(x.callee) == shortTag(k.To.short()) {
 			t.answerAgain(of, x, m, k)
 			return true
@@ -70,8 +70,8 @@ func (d *dialog) dropEarlyChanges() {
 // answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
 // not counted.
 func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
-	root := t.dialogs.at(d.root)
-	h, near := t.passed(root, m), t.hops.at(root.hops)
+	root := t.dialogs.At(d.root)
+	h, near := t.passed(root, m), t.hops.At(root.hops)
 	add := t.showFork
 	if m.Request() {
 		add = t.proveFork
@@ -142,8 +142,8 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 		return false
 	}
 	best := (*hopFacts)(nil)
-	for i := d.hops; i != 0; i = t.hops.at(i).next {
-		if h := t.hops.at(i); h.final.code/100 == 2 && (best == nil || h.final.at < best.final.at) {
+	for i := d.hops; i != 0; i = t.hops.At(i).next {
+		if h := t.hops.At(i); h.final.code/100 == 2 && (best == nil || h.final.at < best.final.at) {
 			best = h
 		}
 	}
@@ -161,7 +161,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	if d.refusedAt != 0 {
 		d.refusedAt, d.acked = 0, 0
 	}
-	near := t.hops.at(d.hops)
+	near := t.hops.At(d.hops)
 	if near.forks == 1 && near.first.tag != shortTag(f.tag) {
 		d.callee = uint64(near.first.tag)
 	}
@@ -169,7 +169,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	if d.expires != 0 {
 		wait = int64(d.expires)*1e9 + timer64T1
 	}
-	t.lapses.set(n, t.now+wait)
+	t.lapses.Set(n, t.now+wait)
 	t.reviewEnds(n, d)
 	t.answeredNow(n, d, t.now)
 	return true
@@ -182,8 +182,8 @@ func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
 		return
 	}
 	best := (*hopFacts)(nil)
-	for i := t.hops.at(d.hops).next; i != 0; i = t.hops.at(i).next {
-		h := t.hops.at(i)
+	for i := t.hops.At(d.hops).next; i != 0; i = t.hops.At(i).next {
+		h := t.hops.At(i)
 		switch {
 		case h.open > 0 || h.invited == 0 && h.forks > 0 && h.final.at == 0:
 			return

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // A record is the bindings of one address-of-record.
@@ -18,8 +19,7 @@ type record struct {
 type binding struct {
 	record    Key
 	next      uint32 // of the same address-of-record
-	row       link
-	text      text
+	text      mem.Text
 	hop       hop
 	identity         // what it is known by
 	agent     uint64 // mark of the User-Agent
@@ -34,8 +34,6 @@ type binding struct {
 	holds     bool
 	held      bool // it has been one
 }
-
-func (b *binding) place() *link { return &b.row }
 
 const (
 	mostOfRecord = 64                    // bindings of one address-of-record
@@ -73,8 +71,8 @@ func (s *series) identity(c contact) identity {
 // controller are two.
 func (b *bindings) find(s *series, id identity) (n uint32) {
 	best := 0
-	for at := b.records[s.record].first; at != 0; at = b.slab.at(at).next {
-		one := b.slab.at(at)
+	for at := b.records[s.record].first; at != 0; at = b.slab.At(at).next {
+		one := b.slab.At(at)
 		if rank := one.likeness(id); rank > best && one.hop.dst == s.hop.dst {
 			n, best = at, rank
 		}
@@ -108,7 +106,7 @@ func (t *Tracker) bind(s *series, c contact, f Facts, l lease) bool {
 			return false
 		}
 	}
-	b := t.bindings.slab.at(n)
+	b := t.bindings.slab.At(n)
 	agent := markOf(s.record, f.First(UserAgentText))
 	newAgent := agent != 0 && agent != b.agent
 	state := b.changed(s, id, b.family)
@@ -119,10 +117,10 @@ func (t *Tracker) bind(s *series, c contact, f Facts, l lease) bool {
 	}
 	b.identity = id
 	b.take(s)
-	b.text = t.bindings.texts.put(b.text, f.text)
+	b.text = t.bindings.texts.Put(b.text, f.text)
 	b.since, b.granted, b.holds, b.held = l.at, l.seconds, true, true
-	leave(&t.bindings.idle, &t.bindings.slab, n)
-	t.bindings.lapses.set(n, b.end()+timer64T1)
+	t.bindings.idle.Remove(n)
+	t.bindings.lapses.Set(n, b.end()+timer64T1)
 	switch {
 	case state != 0:
 		b.state = state
@@ -174,22 +172,22 @@ func (t *Tracker) openBinding(s *series) uint32 {
 	if r.held >= mostOfRecord && !t.dropIdle(b.idleOf(r)) {
 		return 0
 	}
-	for has := b.slab.len(); has >= t.limits.Bindings || !t.budgets.Bindings.take(has); has = b.slab.len() {
-		if !t.dropIdle(b.idle.head) {
+	for has := b.slab.Len(); has >= t.limits.Bindings || !t.budgets.Bindings.take(has); has = b.slab.Len() {
+		if !t.dropIdle(b.idle.First()) {
 			return 0
 		}
 	}
-	n := b.slab.take()
+	n := b.slab.New()
 	r = b.records[s.record]
-	*b.slab.at(n) = binding{record: s.record, next: r.first, hop: s.hop}
+	*b.slab.At(n) = binding{record: s.record, next: r.first, hop: s.hop}
 	b.records[s.record] = record{first: n, held: r.held + 1, ordinal: r.ordinal}
 	return n
 }
 
 // idleOf returns a binding of r that does not hold, 0 without one.
 func (b *bindings) idleOf(r record) (n uint32) {
-	for at := r.first; at != 0; at = b.slab.at(at).next {
-		if !b.slab.at(at).holds {
+	for at := r.first; at != 0; at = b.slab.At(at).next {
+		if !b.slab.At(at).holds {
 			n = at // the list begins with the youngest
 		}
 	}
@@ -208,7 +206,7 @@ func (t *Tracker) dropIdle(n uint32) bool {
 // refused takes note of a REGISTER that failed, and tells if the one before did not. It reports false if a limit kept
 // it out.
 func (t *Tracker) refused(s *series, v *verdict, state RegistrationState) bool {
-	shared, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
+	shared, contacts := Facts{text: t.bindings.texts.Get(s.text)}.split()
 	c, own, _ := nextContact(contacts)
 	f, id := t.joined(shared, own), s.identity(c)
 	n := t.bindings.find(s, id)
@@ -216,14 +214,13 @@ func (t *Tracker) refused(s *series, v *verdict, state RegistrationState) bool {
 		if n = t.openBinding(s); n == 0 {
 			return false
 		}
-		b := t.bindings.slab.at(n)
+		b := t.bindings.slab.At(n)
 		b.identity = id
 	}
-	b, at := t.bindings.slab.at(n), v.at
+	b, at := t.bindings.slab.At(n), v.at
 	if !b.holds {
-		leave(&t.bindings.idle, &t.bindings.slab, n)
-		enqueue(&t.bindings.idle, &t.bindings.slab, n)
-		t.bindings.lapses.set(n, max(at+int64(t.limits.Ring), t.bindings.lapses.when(n)))
+		t.bindings.idle.Append(n)
+		t.bindings.lapses.Set(n, max(at+int64(t.limits.Ring), t.bindings.lapses.When(n)))
 	}
 	if b.state != state {
 		b.state = state
@@ -248,10 +245,10 @@ func (t *Tracker) remove(s *series, c contact, f Facts, v *verdict) {
 // removeAll takes note of Contact: *, which takes back all bindings at a registrar (RFC 3261 section 10.2.2).
 func (t *Tracker) removeAll(s *series, shared Facts, v *verdict) {
 	for n := t.bindings.records[s.record].first; n != 0; {
-		b := t.bindings.slab.at(n)
+		b := t.bindings.slab.At(n)
 		next := b.next
 		if b.hop.dst == s.hop.dst {
-			own := contactIn(Facts{text: t.bindings.texts.get(b.text)})
+			own := contactIn(Facts{text: t.bindings.texts.Get(b.text)})
 			t.deregister(n, s, t.joined(shared, own), v)
 		}
 		n = next
@@ -268,7 +265,7 @@ func contactIn(fs Facts) (own Facts) {
 
 // deregister forgets binding n, and tells if it held.
 func (t *Tracker) deregister(n uint32, s *series, f Facts, v *verdict) {
-	if b := t.bindings.slab.at(n); b.holds {
+	if b := t.bindings.slab.At(n); b.holds {
 		b.state, b.granted = Deregistered, 0
 		b.take(s)
 		t.tellBinding(b, telling{at: v.at, certain: v.certain, code: v.code, series: s}, f)
@@ -279,33 +276,33 @@ func (t *Tracker) deregister(n uint32, s *series, f Facts, v *verdict) {
 // lapseBinding tells that binding n has expired, unless it may have been refreshed while nothing was seen, and forgets
 // it later.
 func (t *Tracker) lapseBinding(n uint32, due int64) {
-	b := t.bindings.slab.at(n)
+	b := t.bindings.slab.At(n)
 	if !b.holds {
 		t.forgetBinding(n)
 		return
 	}
 	if end := t.bindings.unseen(b.since, due); end != 0 {
 		b.since = end
-		t.bindings.lapses.set(n, b.end()+timer64T1)
+		t.bindings.lapses.Set(n, b.end()+timer64T1)
 		return
 	}
 	b.state, b.holds = Expired, false
-	t.tellBinding(b, telling{at: b.end(), certain: due}, Facts{text: t.bindings.texts.get(b.text)})
-	enqueue(&t.bindings.idle, &t.bindings.slab, n)
-	t.bindings.lapses.set(n, due+remembered)
+	t.tellBinding(b, telling{at: b.end(), certain: due}, Facts{text: t.bindings.texts.Get(b.text)})
+	t.bindings.idle.Append(n)
+	t.bindings.lapses.Set(n, due+remembered)
 }
 
 // forgetBinding frees binding n.
 func (t *Tracker) forgetBinding(n uint32) {
 	bs := &t.bindings
-	b := bs.slab.at(n)
+	b := bs.slab.At(n)
 	bs.unlink(n, b)
-	leave(&bs.idle, &bs.slab, n)
-	bs.lapses.drop(n)
-	bs.texts.give(b.text)
+	bs.idle.Remove(n)
+	bs.lapses.Stop(n)
+	bs.texts.Free(b.text)
 	*b = binding{}
-	bs.slab.give(n)
-	t.budgets.Bindings.give(bs.slab.len())
+	bs.slab.Free(n)
+	t.budgets.Bindings.give(bs.slab.Len())
 }
 
 // unlink takes binding n out of its record.
@@ -315,9 +312,9 @@ func (b *bindings) unlink(n uint32, one *binding) {
 	if r.first == n {
 		r.first = one.next
 	}
-	for at := r.first; at != 0; at = b.slab.at(at).next {
-		if b.slab.at(at).next == n {
-			b.slab.at(at).next = one.next
+	for at := r.first; at != 0; at = b.slab.At(at).next {
+		if b.slab.At(at).next == n {
+			b.slab.At(at).next = one.next
 		}
 	}
 	if r.first == 0 {

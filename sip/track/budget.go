@@ -62,14 +62,14 @@ func (t *Tracker) Share(b Budgets) { t.budgets = b }
 
 // Leave gives back what t has of its Budgets. T is not used afterwards.
 func (t *Tracker) Leave() {
-	t.budgets.Calls.giveAll(t.dialogs.len())
+	t.budgets.Calls.giveAll(t.dialogs.Len())
 	t.leaveBindings()
 	t.budgets = Budgets{}
 }
 
 func (t *Tracker) leaveBindings() {
-	t.budgets.Bindings.giveAll(t.bindings.slab.len())
-	t.budgets.Registers.giveAll(t.bindings.series.len())
+	t.budgets.Bindings.giveAll(t.bindings.slab.Len())
+	t.budgets.Registers.giveAll(t.bindings.series.Len())
 }
 
 // Share has l remember legs out of b, and no more than its limits.
@@ -77,7 +77,7 @@ func (l *Legs) Share(b *Budget) { l.budget = b }
 
 // Leave gives back what l has of its Budget. L is not used afterwards.
 func (l *Legs) Leave() {
-	l.budget.giveAll(l.legs.len())
+	l.budget.giveAll(l.legs.Len())
 	l.budget = nil
 }
 
@@ -86,6 +86,6 @@ func (ds *Devices) Share(b *Budget) { ds.budget = b }
 
 // Leave gives back what ds has of its Budget. Ds is not used afterwards.
 func (ds *Devices) Leave() {
-	ds.budget.giveAll(ds.slab.len())
+	ds.budget.giveAll(ds.slab.Len())
 	ds.budget = nil
 }

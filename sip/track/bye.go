@@ -57,7 +57,7 @@ func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
 	}
 	d.phase = terminating
 	t.move(n, endedRow)
-	t.lapses.set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.now+timer64T1)
 }
 
 // earlyBye remembers a BYE to a fork that has not answered.
@@ -81,12 +81,12 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 
 // earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
 func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
-	h := t.hops.at(d.hops)
+	h := t.hops.At(d.hops)
 	if f := t.fork(h, p.fork); f != nil {
-		return &t.early.need(&f.ends)[p.side-Caller]
+		return &t.early.Ensure(&f.ends)[p.side-Caller]
 	}
 	if h.forks == 0 || h.first.past && h.forks == 1 {
-		return &t.early.need(&h.tagless)[p.side-Caller]
+		return &t.early.Ensure(&h.tagless)[p.side-Caller]
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
 		t.now-other.at < timer64T1:
 		d.phase = terminating
 		t.move(n, endedRow)
-		t.lapses.set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.now+timer64T1)
 	default:
 		t.close(n, t.now)
 	}
@@ -172,14 +172,14 @@ func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 	case d.phase == terminated && d.undecided():
 		t.reopen(p.n, d, calling)
 	case d.phase == calling:
-		t.lapses.set(p.n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(p.n, t.now+int64(t.limits.Ring))
 	}
 }
 
 // reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
 func (t *Tracker) reviewEnds(n uint32, d *dialog) {
-	root := t.dialogs.at(d.root)
-	h := t.hops.at(root.hops)
+	root := t.dialogs.At(d.root)
+	h := t.hops.At(root.hops)
 	early := h.tagless
 	for i := range min(int(h.forks), maxForks) {
 		if f := t.fork(h, i); f.tag == shortTag(d.callee) {
@@ -210,7 +210,7 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 	d.phase = confirmed
 	if d.ended.at != 0 || d.unended.at != 0 {
 		d.phase = terminating
-		t.lapses.set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.now+timer64T1)
 	}
 }
 
@@ -224,7 +224,7 @@ func (t *Tracker) guessFor(d *dialog, m *sip.Message, side Party) *guess {
 	if d.guesses == 0 {
 		return nil
 	}
-	g := &t.guesses.at(d.guesses)[side-Caller]
+	g := &t.guesses.At(d.guesses)[side-Caller]
 	if m.Method == sip.Bye {
 		return &g[0]
 	}
@@ -237,14 +237,14 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 		return
 	}
 	at := m.Time.UnixNano()
-	byes := t.earlyByes(t.hops.at(d.hops).tagless)
+	byes := t.earlyByes(t.hops.At(d.hops).tagless)
 	if e := byes.of(side); e != nil && m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
 		e.at, e.cause, e.unseen = at, reason(m), false // its 2xx was read first
 		t.amend(d)
 		return
 	}
 	if d.guesses == 0 {
-		d.guesses = t.guesses.take()
+		d.guesses = t.guesses.New()
 	}
 	g := t.guessFor(d, m, side)
 	if g.of(m) { // on another hop
@@ -257,7 +257,7 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
 func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 	root := p.n
-	r := t.dialogs.at(root)
+	r := t.dialogs.At(root)
 	g := t.guessFor(r, m, p.side)
 	seen := g.of(m)
 	ends := m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update
@@ -286,7 +286,7 @@ func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 	if r.heard |= heardResponse; seen {
 		r.heard |= heardRequest
 	}
-	d := t.dialogs.at(p.n)
+	d := t.dialogs.At(p.n)
 	if seen {
 		t.bring(p, d, asked)
 	}

@@ -51,16 +51,16 @@ func (u *callIDReuse) next(d *dialog) uint16 {
 // reuseCallID opens a call under a Call-ID and tag that a call had which is over. One of whose forks is up goes on.
 func (t *Tracker) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
 	up := false
-	for x := n; x != 0; x = t.dialogs.at(x).next {
-		up = up || t.dialogs.at(x).phase != terminated
+	for x := n; x != 0; x = t.dialogs.At(x).next {
+		up = up || t.dialogs.At(x).phase != terminated
 	}
 	for x := n; x != 0 && !up; {
-		next := t.dialogs.at(x).next
+		next := t.dialogs.At(x).next
 		t.forget(x)
 		x = next
 	}
 	if up {
-		t.uses.note(t.dialogs.at(n))
+		t.uses.note(t.dialogs.At(n))
 	}
 	return t.openInvite(m, k)
 }

@@ -68,7 +68,7 @@ func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 		if d.answered() || d.phase == terminated && !d.undecided() {
 			return
 		}
-		if f := t.fork(t.hops.at(d.hops), p.fork); f != nil {
+		if f := t.fork(t.hops.At(d.hops), p.fork); f != nil {
 			d.callee = uint64(f.tag)
 		} else {
 			d.callee = p.tag.short()
@@ -111,7 +111,7 @@ func (t *Tracker) goOn(n uint32, d *dialog, m *sip.Message) {
 		t.beginInterims(n, t.now)
 	}
 	d.phase = confirmed
-	if d.row.in != claimRow {
+	if t.rows.Of(n) != claimRow {
 		t.move(n, nowhere)
 	}
 	t.refresh(n, d, m)
@@ -132,7 +132,7 @@ func (t *Tracker) dialogLost(n uint32, d *dialog, at int64) {
 	}
 	d.phase = terminating
 	t.move(n, endedRow)
-	t.lapses.set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.now+timer64T1)
 }
 
 // provenByUpdate reports whether an UPDATE was accepted that no provisional response followed: d, whose answer was
@@ -148,7 +148,7 @@ func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
 		return
 	}
 	d.dropEarlyChanges()
-	h := t.hops.at(d.hops)
+	h := t.hops.At(d.hops)
 	p := place{n: n, tag: tagKey(d.callee)}
 	p.fork, _ = t.knownFork(h, p.tag)
 	if f := t.fork(h, p.fork); f != nil {
@@ -167,7 +167,7 @@ func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
 	d.ended, d.unended, d.lost = ending{}, ending{}, 0
 	if d.phase != terminated {
 		d.phase = calling
-		t.lapses.set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	}
 }
 
@@ -177,7 +177,7 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 	if d.phase == terminated {
 		t.reopen(p.n, d, confirmed)
 	}
-	h := t.hops.at(d.hops)
+	h := t.hops.At(d.hops)
 	if t.fork(h, p.fork) == nil && p.tag != (Key{}) {
 		p.fork = t.proveFork(h, p.tag)
 	}
@@ -190,7 +190,7 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 	if d.refreshed = d.updated; d.refreshed == 0 {
 		d.refreshed = t.now
 	}
-	t.lapses.set(p.n, t.now+int64(t.limits.Talk))
+	t.lapses.Set(p.n, t.now+int64(t.limits.Talk))
 	t.reviewEnds(p.n, d)
 	t.answeredNow(p.n, d, t.now)
 }
@@ -226,10 +226,10 @@ func (t *Tracker) refresh(n uint32, d *dialog, m *sip.Message) {
 	d.refreshed = m.Time.UnixNano()
 	d.expires = seconds(m.Value(sip.SessionExpires))
 	if d.expires == 0 {
-		t.lapses.set(n, t.now+int64(t.limits.Talk))
+		t.lapses.Set(n, t.now+int64(t.limits.Talk))
 		return
 	}
-	t.lapses.set(n, t.now+int64(d.expires)*1e9+timer64T1)
+	t.lapses.Set(n, t.now+int64(d.expires)*1e9+timer64T1)
 }
 
 // seconds reads the digits at the beginning of v; more than a week counts as a week.

@@ -18,7 +18,7 @@ package track
 func (t *Tracker) reopen(n uint32, d *dialog, p phase) {
 	d.phase, d.cause, d.known, d.gone, d.inferred = p, 0, 0, 0, false
 	t.move(n, endedRow)
-	t.lapses.set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.now+timer64T1)
 }
 
 // undecided reports whether d was published as not answered, and no final response said so.

@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // DeviceFlags is a set of what is particular about a device.
@@ -52,10 +53,10 @@ type Devices struct {
 	keyer   Keyer
 	limit   int
 	budget  *Budget
-	slab    slab[device]
+	slab    mem.Slab[device]
 	index   map[Key]uint32 // by what a device is known by, and by its last binding
-	recent  queue          // the one that was seen longest ago first
-	texts   arena
+	recent  mem.List       // the one that was seen longest ago first
+	texts   mem.Arena
 	points  []string
 	scratch Facts
 	counts  DeviceCounts
@@ -69,9 +70,8 @@ const (
 
 // A device holds no pointer; times are nanoseconds.
 type device struct {
-	key, binding     Key // what it is known by; its last binding, zero without one
-	row              link
-	text             text // its Facts
+	key, binding     Key      // what it is known by; its last binding, zero without one
+	text             mem.Text // its Facts
 	hop              hop
 	first, last, day int64
 	agent, model     uint64 // marks of the User-Agent, and of what it says but for the firmware
@@ -83,8 +83,6 @@ type device struct {
 	changed          bool // vendor, model, kind or firmware
 }
 
-func (d *device) place() *link { return &d.row }
-
 // NewDevices returns Devices that remember no more than limit, by Keys of k. With a limit of 0 they tell nothing.
 func NewDevices(limit int, k Keyer) *Devices {
 	return &Devices{keyer: k, limit: limit, index: make(map[Key]uint32)}
@@ -93,7 +91,7 @@ func NewDevices(limit int, k Keyer) *Devices {
 // Counts returns what has been counted so far.
 func (ds *Devices) Counts() DeviceCounts {
 	c := ds.counts
-	c.Known = uint64(ds.slab.len())
+	c.Known = uint64(ds.slab.Len())
 	return c
 }
 
@@ -122,7 +120,7 @@ func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 	switch {
 	case r.State == Expired || r.State == Deregistered:
 		if n != 0 {
-			ds.slab.at(n).forgetAOR(ds.short(s.aor))
+			ds.slab.At(n).forgetAOR(ds.short(s.aor))
 		}
 		if r.State == Expired {
 			return dst
@@ -133,7 +131,7 @@ func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 	if n == 0 {
 		n = ds.open(name, s.at)
 	}
-	d := ds.slab.at(n)
+	d := ds.slab.At(n)
 	if how != byAddress {
 		ds.alias(n, d, binding)
 	}
@@ -175,28 +173,28 @@ func (ds *Devices) hop(f capture.Flow, vlan uint16, point string, origin capture
 
 // open returns a new device; when there is no room, the one that was seen longest ago goes.
 func (ds *Devices) open(name Key, at int64) uint32 {
-	for has := ds.slab.len(); has >= ds.limit || !ds.budget.take(has); has = ds.slab.len() {
+	for has := ds.slab.Len(); has >= ds.limit || !ds.budget.take(has); has = ds.slab.Len() {
 		ds.counts.Forgotten++
-		ds.forget(ds.recent.head)
+		ds.forget(ds.recent.First())
 	}
-	n := ds.slab.take()
-	*ds.slab.at(n) = device{key: name, first: at}
+	n := ds.slab.New()
+	*ds.slab.At(n) = device{key: name, first: at}
 	ds.index[name] = n
 	return n
 }
 
 func (ds *Devices) forget(n uint32) {
-	d := ds.slab.at(n)
-	leave(&ds.recent, &ds.slab, n)
+	d := ds.slab.At(n)
+	ds.recent.Remove(n)
 	for _, k := range []Key{d.key, d.binding} {
 		if ds.index[k] == n {
 			delete(ds.index, k)
 		}
 	}
-	ds.texts.give(d.text)
+	ds.texts.Free(d.text)
 	*d = device{}
-	ds.slab.give(n)
-	ds.budget.give(ds.slab.len())
+	ds.slab.Free(n)
+	ds.budget.give(ds.slab.Len())
 }
 
 // alias has d found by its last binding, too, unless that is another's name.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // A phase is where in its life a dialog is.
@@ -35,12 +36,9 @@ const (
 
 // A dialog is a call attempt, or one answered fork of it. It holds no pointer; times are nanoseconds, 0 unknown.
 type dialog struct {
-	index, call Key    // what it is found by; of its Call-ID
-	callee      uint64 // the callee's tag, once answered; of a BYE alone the other tag
-	text        text   // its Facts
-	row         link
-	source      uint32           // who is counted for it while nothing shows that the other side took it for a call
-	peer        [2]uint32        // the dialogs before and after it that source is counted for
+	index, call Key              // what it is found by; of its Call-ID
+	callee      uint64           // the callee's tag, once answered; of a BYE alone the other tag
+	text        mem.Text         // its Facts
 	root, next  uint32           // the dialog of the INVITE; the next answered fork of it
 	hops        uint32           // of the root: what its hops have shown, the caller's hop first
 	origin      uint32           // of the root: the hop that it is told from

@@ -22,13 +22,13 @@ func (t *Tracker) emit(d *dialog, stage Stage, at int64, c *Call) {
 // beginInterims schedules the first interim Event of dialog n, which is up now, if a policy takes that stage.
 func (t *Tracker) beginInterims(n uint32, at int64) {
 	if t.limits.Interim > 0 && t.stages.Has(Interim) {
-		t.interims.set(n, at+int64(t.limits.Interim))
+		t.interims.Set(n, at+int64(t.limits.Interim))
 	}
 }
 
 // interim tells dialog n if it is still up.
 func (t *Tracker) interim(n uint32, at int64) {
-	if d := t.dialogs.at(n); d.phase == confirmed {
+	if d := t.dialogs.At(n); d.phase == confirmed {
 		t.markDirty(n)
 		t.tell(d, Interim, at)
 		t.beginInterims(n, at)
@@ -47,7 +47,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: told.flow(), VLAN: told.vlan, Link: told.link,
 		Point: t.points[told.point], Origin: told.origin, Restored: d.restored,
-		Facts: Facts{text: slices.Clone(t.texts.get(d.text))}, leg: d.index,
+		Facts: Facts{text: slices.Clone(t.texts.Get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0

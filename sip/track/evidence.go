@@ -298,7 +298,7 @@ func (t *Tracker) showTransfer(d *dialog, m *sip.Message) {
 		return
 	}
 	var target, by, replaces []byte
-	fs := Facts{text: t.texts.get(d.text)}
+	fs := Facts{text: t.texts.Get(d.text)}
 	for v := range fs.All(TransferTarget) {
 		target = v
 	}

@@ -1,6 +1,10 @@
 package track
 
-import "iter"
+import (
+	"iter"
+
+	"sipsieve/sip/mem"
+)
 
 // A Fact names one text that a call or a registration was opened, answered or ended with.
 // Each stands for one source in the field register.
@@ -139,7 +143,7 @@ func (fs Facts) All(f Fact) iter.Seq[[]byte] {
 }
 
 // mostFacts is how many bytes of Facts an arena keeps.
-const mostFacts = largest - 1
+const mostFacts = mem.MaxText
 
 // Append adds a value of f to fs. An empty value is left out, and so is one for which there is no room any more:
 // all Facts of one Call take 32 KiB at most.

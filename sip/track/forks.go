@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/mem"
+)
 
 // A fork is one To tag on a hop, of a provisional response but 100, of a 2xx, or of an ACK that proved an answer.
 type fork struct {
@@ -38,7 +41,7 @@ func (t *Tracker) knownFork(h *hopFacts, tag Key) (i int, known bool) {
 		}
 		return -1, false
 	}
-	f := t.forkings.at(h.forking)
+	f := t.forkings.At(h.forking)
 	for i := range f.n {
 		if f.tags[i] == short {
 			if i >= maxForks {
@@ -65,11 +68,11 @@ func (t *Tracker) addFork(h *hopFacts, tag Key) int {
 		return 0
 	}
 	if h.forking == 0 {
-		h.forking = t.forkings.take()
-		f := t.forkings.at(h.forking)
+		h.forking = t.forkings.New()
+		f := t.forkings.At(h.forking)
 		f.n, f.tags[0] = 1, h.first.tag
 	}
-	f := t.forkings.at(h.forking)
+	f := t.forkings.At(h.forking)
 	if f.n == len(f.tags) {
 		f.add(tag.short())
 		return -1
@@ -91,7 +94,7 @@ func (t *Tracker) fork(h *hopFacts, i int) *fork {
 	case i == 0:
 		return &h.first
 	}
-	return &t.forkings.at(h.forking).forks[i-1]
+	return &t.forkings.At(h.forking).forks[i-1]
 }
 
 // answeredFork takes note that h's fork number i answered at the time at.
@@ -143,13 +146,13 @@ func (t *Tracker) earlyByes(n uint32) *endings {
 	if n == 0 {
 		return nil
 	}
-	return t.early.at(n)
+	return t.early.At(n)
 }
 
 // earlyEnd returns the accepted BYE by which the last fork of root's call ended before any answer, nil if a fork is
 // left.
 func (t *Tracker) earlyEnd(root *dialog) *ending {
-	h := t.hops.at(root.hops)
+	h := t.hops.At(root.hops)
 	if h.forks > maxForks {
 		return nil
 	}
@@ -205,40 +208,40 @@ func (t *Tracker) showFork(h *hopFacts, tag Key) int {
 // secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
 // kept it out.
 func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
-	if t.dialogs.at(root).answers >= maxForks {
+	if t.dialogs.At(root).answers >= maxForks {
 		return t.keepOut(ForksBound)
 	}
-	index := t.dialogs.at(root).index
+	index := t.dialogs.At(root).index
 	if !t.makeRoom() {
 		return t.keepOut(CallsBound)
 	}
-	r := t.dialogs.at(root)
+	r := t.dialogs.At(root)
 	if r.index != index || r.root != root {
 		t.keepRoom()
 		return true // it had to make room itself
 	}
-	h := t.hops.at(r.hops)
+	h := t.hops.At(r.hops)
 	if h.hop.veil != 0 {
 		t.keepRoom()
 		t.counts.Orphans++ // the texts that its id is made of are gone
 		return true
 	}
-	n := t.dialogs.take()
-	d := t.dialogs.at(n)
+	n := t.dialogs.New()
+	d := t.dialogs.At(n)
 	r.answers++
 	*d = dialog{index: r.index, call: r.call, vias: r.vias, first: r.first, setup: r.setup, drift: r.drift,
 		steps: r.steps, cseq: r.cseq, challenges: r.challenges, redirects: r.redirects, reuse: r.reuse, faults: r.faults,
 		heard: r.heard, earlyMedia: r.earlyMedia, root: root, next: r.next, ordinal: r.answers,
 		flags: r.flags&Spiral | SecondFork}
 	r.next = n
-	for n := r.hops; n != 0; n = t.hops.at(n).next {
-		h := t.hops.at(n)
+	for n := r.hops; n != 0; n = t.hops.At(n).next {
+		h := t.hops.At(n)
 		if i, _ := t.knownFork(h, k.To); i >= 0 {
 			d.takeFork(t.fork(h, i))
 		}
 	}
 	t.count(d)
-	d.text = t.texts.put(text{}, t.texts.get(r.text))
+	d.text = t.texts.Put(mem.Text{}, t.texts.Get(r.text))
 	t.markDirty(root)
 	t.markDirty(n)
 	t.answer(n, d, m, k)

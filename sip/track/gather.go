@@ -17,7 +17,7 @@ func (t *Tracker) gatherInvite(d *dialog, m *sip.Message) {
 
 // regatherInvite keeps the Facts of the INVITE on the caller's hop, which another hop's were taken for.
 func (t *Tracker) regatherInvite(d *dialog, m *sip.Message) {
-	old := Facts{text: append([]byte(nil), t.texts.get(d.text)...)}
+	old := Facts{text: append([]byte(nil), t.texts.Get(d.text)...)}
 	t.gatherInvite(d, m)
 	for _, f := range [...]Fact{CalleeTag, ServerText} {
 		if v := old.First(f); v != nil && d.answered() {
@@ -66,7 +66,7 @@ func (t *Tracker) gatherEarly(d *dialog, m *sip.Message) {
 // without begins the Facts of d anew, those left out that gone names.
 func (t *Tracker) without(d *dialog, gone func(Fact) bool) *Facts {
 	f := t.start()
-	for old := t.texts.get(d.text); len(old) >= 3; {
+	for old := t.texts.Get(d.text); len(old) >= 3; {
 		n := 3 + (int(old[1]) | int(old[2])<<8)
 		if !gone(Fact(old[0])) {
 			f.text = append(f.text, old[:n]...)
@@ -92,7 +92,7 @@ func (t *Tracker) gatherTag(d *dialog, fact Fact, value []byte) {
 // gatherCredentials keeps the account of an INVITE that is sent again after a challenge.
 func (t *Tracker) gatherCredentials(d *dialog, m *sip.Message) {
 	f := t.start()
-	f.text = append(f.text, t.texts.get(d.text)...)
+	f.text = append(f.text, t.texts.Get(d.text)...)
 	if f.First(AuthUser) != nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (t *Tracker) start() *Facts {
 }
 
 func (t *Tracker) keep(d *dialog, f *Facts) {
-	d.text, d.regathered = t.texts.put(d.text, f.text), true
+	d.text, d.regathered = t.texts.Put(d.text, f.text), true
 	t.counts.Opaque += f.opaque
 	f.opaque = 0
 }

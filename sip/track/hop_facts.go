@@ -40,8 +40,8 @@ type finalResponse struct {
 
 // hopOfMessage returns the number of root's hop that m passed, 0 if it has shown nothing yet.
 func (t *Tracker) hopOfMessage(root *dialog, m *sip.Message) uint32 {
-	for n := root.hops; n != 0; n = t.hops.at(n).next {
-		if t.hops.at(n).hop.joins(m) {
+	for n := root.hops; n != 0; n = t.hops.At(n).next {
+		if t.hops.At(n).hop.joins(m) {
 			return n
 		}
 	}
@@ -51,8 +51,8 @@ func (t *Tracker) hopOfMessage(root *dialog, m *sip.Message) uint32 {
 // passed returns what the hop that m passed has shown, nil if the call has too many.
 func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
 	last, n := uint32(0), 0
-	for i := root.hops; i != 0; i = t.hops.at(i).next {
-		h := t.hops.at(i)
+	for i := root.hops; i != 0; i = t.hops.At(i).next {
+		h := t.hops.At(i)
 		if h.hop.joins(m) {
 			return h
 		}
@@ -62,22 +62,22 @@ func (t *Tracker) passed(root *dialog, m *sip.Message) *hopFacts {
 		t.counts.Bounds[HopsBound]++
 		return nil
 	}
-	i := t.hops.take()
-	h := t.hops.at(i)
+	i := t.hops.New()
+	h := t.hops.At(i)
 	h.hop = hopOf(m, t.point(m.Point))
 	if last == 0 {
 		root.hops, root.origin = i, i
 	} else {
-		t.hops.at(last).next = i
+		t.hops.At(last).next = i
 	}
 	return h
 }
 
 // callersHop returns what the caller's hop of d's call has shown.
-func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.at(t.dialogs.at(d.root).hops) }
+func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.At(t.dialogs.At(d.root).hops) }
 
 // toldHop returns the hop that d's call is told from.
-func (t *Tracker) toldHop(d *dialog) *hop { return &t.hops.at(t.dialogs.at(d.root).origin).hop }
+func (t *Tracker) toldHop(d *dialog) *hop { return &t.hops.At(t.dialogs.At(d.root).origin).hop }
 
 // tookPart reports whether both ends of m's hop have been seen in root's call.
 func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
@@ -86,8 +86,8 @@ func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
 	}
 	ends := 0
 	for _, end := range [...][16]byte{m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()} {
-		for n := root.hops; n != 0; n = t.hops.at(n).next {
-			if h := &t.hops.at(n).hop; h.src == end || h.dst == end {
+		for n := root.hops; n != 0; n = t.hops.At(n).next {
+			if h := &t.hops.At(n).hop; h.src == end || h.dst == end {
 				ends++
 				break
 			}
@@ -98,23 +98,23 @@ func (t *Tracker) tookPart(root *dialog, m *sip.Message) bool {
 
 // forgetEarlyByes frees what BYEs before the answer h has shown.
 func (t *Tracker) forgetEarlyByes(h *hopFacts) {
-	t.early.drop(&h.tagless)
+	t.early.Clear(&h.tagless)
 	for i := range min(int(h.forks), maxForks) {
-		t.early.drop(&t.fork(h, i).ends)
+		t.early.Clear(&t.fork(h, i).ends)
 	}
 }
 
 // forgetHops frees what root's hops have shown.
 func (t *Tracker) forgetHops(root *dialog) {
 	for n := root.hops; n != 0; {
-		h := t.hops.at(n)
+		h := t.hops.At(n)
 		next := h.next
 		t.forgetEarlyByes(h)
 		if h.forking != 0 {
-			t.forkings.give(h.forking)
+			t.forkings.Free(h.forking)
 		}
 		*h = hopFacts{}
-		t.hops.give(n)
+		t.hops.Free(n)
 		n = next
 	}
 	root.hops, root.origin = 0, 0
@@ -150,13 +150,13 @@ func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
 // firstHop returns the number of the caller's hop: the one that follows none, by its addresses; of several the one
 // whose INVITE's branch stands in the Vias of the others; of several the earliest.
 func (t *Tracker) firstHop(d *dialog) uint32 {
-	if t.hops.at(d.hops).next == 0 {
+	if t.hops.At(d.hops).next == 0 {
 		return d.hops
 	}
 	var room [mostHops]uint32
-	all, near, own := room[:0], t.hops.at(d.hops), false
-	for n := d.hops; n != 0; n = t.hops.at(n).next {
-		h := t.hops.at(n)
+	all, near, own := room[:0], t.hops.At(d.hops), false
+	for n := d.hops; n != 0; n = t.hops.At(n).next {
+		h := t.hops.At(n)
 		if h.invited == 0 || h.invitedAs != d.cseq {
 			continue
 		}
@@ -170,7 +170,7 @@ func (t *Tracker) firstHop(d *dialog) uint32 {
 	all = t.unfollowed(all, (*hopFacts).below)
 	first := all[0]
 	for _, n := range all[1:] {
-		if t.hops.at(n).invited < t.hops.at(first).invited {
+		if t.hops.At(n).invited < t.hops.At(first).invited {
 			first = n
 		}
 	}
@@ -184,7 +184,7 @@ func (t *Tracker) unfollowed(hops []uint32, precedes func(x, y *hopFacts) bool) 
 	for _, y := range hops {
 		follows := false
 		for _, x := range hops {
-			follows = follows || x != y && precedes(t.hops.at(x), t.hops.at(y))
+			follows = follows || x != y && precedes(t.hops.At(x), t.hops.At(y))
 		}
 		if !follows {
 			left = append(left, y)
@@ -226,15 +226,15 @@ func (h *hopFacts) hasLeg(l uint32) bool { return slices.Contains(h.legs[:], l) 
 // leftOn returns the hop on which d's call left to whoever took it: the last that follows the caller's hop, of several
 // targets the one that answered d, else the last one tried. It is nil if only the caller's hop was seen.
 func (t *Tracker) leftOn(d *dialog) *hopFacts {
-	root := t.dialogs.at(d.root)
+	root := t.dialogs.At(d.root)
 	var room [mostHops]uint32
 	for passed := append(room[:0], root.origin); ; {
 		at, next := passed[len(passed)-1], uint32(0)
-		for n := root.hops; n != 0; n = t.hops.at(n).next {
+		for n := root.hops; n != 0; n = t.hops.At(n).next {
 			if slices.Contains(passed, n) || !t.leadsOn(root, at, n) {
 				continue
 			}
-			if next == 0 || d.prefers(t.hops.at(n), t.hops.at(next)) {
+			if next == 0 || d.prefers(t.hops.At(n), t.hops.At(next)) {
 				next = n
 			}
 		}
@@ -245,14 +245,14 @@ func (t *Tracker) leftOn(d *dialog) *hopFacts {
 		case at == root.origin:
 			return nil
 		}
-		return t.hops.at(at)
+		return t.hops.At(at)
 	}
 }
 
 // leadsOn reports whether the INVITE of root's call went on from hop number x by y. A hop that follows none is taken to
 // follow the one that the call is told from.
 func (t *Tracker) leadsOn(root *dialog, x, y uint32) bool {
-	from, to := t.hops.at(x), t.hops.at(y)
+	from, to := t.hops.At(x), t.hops.At(y)
 	if to.invited == 0 {
 		return false
 	}
@@ -261,8 +261,8 @@ func (t *Tracker) leadsOn(root *dialog, x, y uint32) bool {
 
 // unlinked reports whether y follows no hop of root's that was seen: then it is taken to follow the caller's.
 func (t *Tracker) unlinked(root *dialog, y *hopFacts) bool {
-	for n := root.hops; n != 0; n = t.hops.at(n).next {
-		if x := t.hops.at(n); x != y && x.invited != 0 && (x.hop.precedes(&y.hop) || x.below(y)) {
+	for n := root.hops; n != 0; n = t.hops.At(n).next {
+		if x := t.hops.At(n); x != y && x.invited != 0 && (x.hop.precedes(&y.hop) || x.below(y)) {
 			return false
 		}
 	}
@@ -286,23 +286,23 @@ func (d *dialog) prefers(y, x *hopFacts) bool {
 // retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
 // from the caller's hop of its first INVITE.
 func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
-	queue := d.row.in
-	if d.source != 0 {
+	row := t.rows.Of(n)
+	if t.sources.charged(n) {
 		t.move(n, nowhere)
 	}
-	for p := d.hops; p != 0; p = t.hops.at(p).next {
-		if h := t.hops.at(p); h.next == first {
-			h.next = t.hops.at(first).next
+	for p := d.hops; p != 0; p = t.hops.At(p).next {
+		if h := t.hops.At(p); h.next == first {
+			h.next = t.hops.At(first).next
 			break
 		}
 	}
-	t.hops.at(first).next, d.hops = d.hops, first
-	t.move(n, queue)
-	h := t.hops.at(first)
+	t.hops.At(first).next, d.hops = d.hops, first
+	t.move(n, row)
+	h := t.hops.At(first)
 	d.vias = m.Vias
 	d.nlegs, d.legsDone, d.legs[0] = 1, 0, h.legs[0]
 	d.cancelled, d.cancelCause = 0, 0
-	if o := t.hops.at(d.origin); o.invitedAs == h.invitedAs || h.hop.precedes(&o.hop) {
+	if o := t.hops.At(d.origin); o.invitedAs == h.invitedAs || h.hop.precedes(&o.hop) {
 		if d.origin = first; h.hop.joins(m) {
 			t.regatherInvite(d, m)
 		}
@@ -322,9 +322,9 @@ func (t *Tracker) takeFinal(n uint32, d *dialog, h *hopFacts) {
 	case h.final.code >= 300:
 		d.code, d.refusedAt, d.finalCause, d.legsDone = h.final.code, h.final.at, h.final.cause, 1
 		d.phase = rejected
-		t.lapses.set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.now+timer64T1)
 	case d.phase == rejected || d.phase == awaitingRetry:
 		d.code, d.refusedAt, d.acked, d.phase = 0, 0, 0, calling
-		t.lapses.set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	}
 }

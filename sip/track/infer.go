@@ -13,23 +13,23 @@ const (
 
 // await sets n's deadline by its step.
 func (l *Legs) await(n uint32) {
-	g, near := l.legs.at(n), int64(l.limits.Near)
+	g, near := l.legs.At(n), int64(l.limits.Near)
 	switch g.step {
 	case inferring:
-		l.lapses.set(n, g.at+near)
+		l.lapses.Set(n, g.at+near)
 	case inferred:
-		l.lapses.set(n, g.at+2*near)
+		l.lapses.Set(n, g.at+2*near)
 	default:
 		g.step = windowOpen
-		l.lapses.set(n, g.until)
+		l.lapses.Set(n, g.until)
 	}
 }
 
 // advance moves the clock to now, if that is later, and does what is due.
 func (l *Legs) advance(now int64) {
 	l.now = max(l.now, now)
-	for n, at, ok := l.lapses.due(l.now - 1); ok; n, at, ok = l.lapses.due(l.now - 1) {
-		g := l.legs.at(n)
+	for n, at, ok := l.lapses.Expired(l.now - 1); ok; n, at, ok = l.lapses.Expired(l.now - 1) {
+		g := l.legs.At(n)
 		switch g.step {
 		case inferring:
 			l.infer(n)
@@ -67,14 +67,14 @@ func (k clueKind) ofTheLiving() bool {
 // infer joins a with the one leg that left, within Near, the host that a came to, for the same number: if no other
 // did, if no other call could have been meant by it, and if neither is joined with anything.
 func (l *Legs) infer(a uint32) {
-	g := l.legs.at(a)
+	g := l.legs.At(a)
 	value, ok := l.called(a)
 	if !ok || g.best != Uncorrelated || g.calls == 0 {
 		return
 	}
 	b, n := l.sole(token(leftClue, value), g.at+1, g.at+int64(l.limits.Near))
-	if n == 1 && b != a && l.legs.at(b).calls > 0 {
-		at := l.legs.at(b).at
+	if n == 1 && b != a && l.legs.At(b).calls > 0 {
+		at := l.legs.At(b).at
 		if _, n = l.sole(token(arrivedClue, value), at-int64(l.limits.Near), at-1); n == 1 {
 			l.join(a, b, Inferred)
 			return
@@ -87,7 +87,7 @@ func (l *Legs) infer(a uint32) {
 
 // called returns the clue by which legs that left the host that n came to, for the same number, are found.
 func (l *Legs) called(n uint32) (value uint64, ok bool) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	for _, c := range g.clues[:g.n] {
 		if c.kind == arrivedClue {
 			return token(arrivedClue, c.token), true // the same operation undoes itself
@@ -104,7 +104,7 @@ func (l *Legs) sole(t uint64, from, to int64) (p uint32, n int) {
 		return 0, mostShared
 	}
 	for q := b.first; q != 0; q = l.after(q, t) {
-		if g := l.legs.at(q); g.best == Uncorrelated && g.at >= from && g.at <= to {
+		if g := l.legs.At(q); g.best == Uncorrelated && g.at >= from && g.at <= to {
 			p, n = q, n+1
 		}
 	}

@@ -12,7 +12,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return false
 	}
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	d.setup, d.cseq = d.first, m.CSeq
 	t.begin(d, m, k)
 	t.invitedOn(n, d, m, k)
@@ -20,7 +20,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 	t.count(d)
 	t.gatherInvite(d, m)
 	t.move(n, openRow)
-	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	t.showInvite(d, m)
 	t.tell(d, Start, d.first)
 	return true
@@ -110,7 +110,7 @@ func (t *Tracker) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
 	}
 	t.invitedOn(n, d, m, k)
 	t.move(n, openRow)
-	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	t.gatherCredentials(d, m)
 }
 
@@ -122,8 +122,8 @@ func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
 		d.redirects++
 	}
 	d.attempt(cseq)
-	for n := d.hops; n != 0; n = t.hops.at(n).next {
-		h := t.hops.at(n)
+	for n := d.hops; n != 0; n = t.hops.At(n).next {
+		h := t.hops.At(n)
 		h.final = finalResponse{}
 		for i := range min(int(h.forks), maxForks) {
 			t.fork(h, i).past = true
@@ -156,5 +156,5 @@ func (t *Tracker) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys) 
 	}
 	d.cancelled = 0
 	t.move(n, openRow)
-	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.now+int64(t.limits.Ring))
 }

@@ -30,13 +30,13 @@ func (j Join) By(min int) (by Correlation, group Key) {
 
 // joinOf returns what n is joined with.
 func (l *Legs) joinOf(n uint32) (j Join) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	if j.by = g.best; j.by == Uncorrelated {
 		return j
 	}
 	for by := j.by; ; {
 		n = l.first(n, by.Score())
-		g = l.legs.at(n)
+		g = l.legs.At(n)
 		j.ties = append(j.ties, tie{by, g.group})
 		if g.up == 0 {
 			return j
@@ -47,7 +47,7 @@ func (l *Legs) joinOf(n uint32) (j Join) {
 
 // first returns the first leg of those that are joined with n by min or more.
 func (l *Legs) first(n uint32, min int) uint32 {
-	for g := l.legs.at(n); g.up != 0 && g.upBy.Score() >= min; g = l.legs.at(n) {
+	for g := l.legs.At(n); g.up != 0 && g.upBy.Score() >= min; g = l.legs.At(n) {
 		n = g.up
 	}
 	return n
@@ -78,7 +78,7 @@ func (l *Legs) joinReferred(n uint32, e *Evidence) {
 	}
 	l.note(n, TransferCorrelation)
 	l.transfer(n, e, Attended)
-	l.legs.at(n).until = l.now + int64(l.limits.Window)
+	l.legs.At(n).until = l.now + int64(l.limits.Window)
 	l.await(n)
 }
 
@@ -109,7 +109,7 @@ func (l *Legs) transfer(n uint32, e *Evidence, how Transfer) {
 // handOn joins two legs of a transfer.
 func (l *Legs) handOn(a, b uint32, how Transfer) {
 	if a != b && l.join(a, b, TransferCorrelation) {
-		l.legs.at(a).transfer, l.legs.at(b).transfer = how, how
+		l.legs.At(a).transfer, l.legs.At(b).transfer = how, how
 	}
 }
 
@@ -134,7 +134,7 @@ func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
 		}
 	}
 	if by.names() {
-		c.take(kind, l.legs.at(n).name)
+		c.take(kind, l.legs.At(n).name)
 	}
 	named := c.n > 0
 	for i, k := range e.kinds[:e.n] {
@@ -213,14 +213,14 @@ func (c *candidates) settle() (uint32, bool) {
 // calls. So they join no two legs that left one host; and one that left where the call came from, or came to where
 // the call came to, unless from a host that the call went to, is another call.
 func (l *Legs) fits(n, p uint32, by Correlation) (fits, foreign bool) {
-	a, b := l.legs.at(n), l.legs.at(p)
+	a, b := l.legs.At(n), l.legs.At(p)
 	if (by == CallIDRule || by == SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
 		return false, false
 	}
 	if by != SDPCorrelation && by != ICIDCorrelation && by != SessionIDCorrelation {
 		return true, false
 	}
-	first := l.legs.at(l.first(p, 0))
+	first := l.legs.At(l.first(p, 0))
 	again := a.dst != 0 && a.dst == first.dst && first.src != first.dst && !l.wentTo(p, a.src)
 	if again || a.beside(first) {
 		return false, true
@@ -230,8 +230,8 @@ func (l *Legs) fits(n, p uint32, by Correlation) (fits, foreign bool) {
 
 // wentTo reports whether a leg that p is joined with, or p, went to that host.
 func (l *Legs) wentTo(p uint32, host uint64) bool {
-	for q := l.legs.at(p).circle; ; q = l.legs.at(q).circle {
-		if l.legs.at(q).dst == host {
+	for q := l.legs.At(p).circle; ; q = l.legs.At(q).circle {
+		if l.legs.At(q).dst == host {
 			return true
 		}
 		if q == p {
@@ -255,7 +255,7 @@ func (l *Legs) join(a, b uint32, by Correlation) bool {
 			l.counts.full.Add(1)
 			return false
 		}
-		x, y := l.legs.at(a), l.legs.at(b)
+		x, y := l.legs.At(a), l.legs.At(b)
 		x.circle, y.circle = y.circle, x.circle
 		l.counts.joined[by].Add(1)
 	}
@@ -267,14 +267,14 @@ func (l *Legs) join(a, b uint32, by Correlation) bool {
 
 func (l *Legs) size(n uint32) int {
 	count := 1
-	for p := l.legs.at(n).circle; p != n; p = l.legs.at(p).circle {
+	for p := l.legs.At(n).circle; p != n; p = l.legs.At(p).circle {
 		count++
 	}
 	return count
 }
 
 func (l *Legs) note(n uint32, by Correlation) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	g.best = max(g.best, by)
 }
 
@@ -289,7 +289,7 @@ func (l *Legs) graft(a, b uint32, by Correlation) {
 		if l.before(a, b) {
 			a, b = b, a
 		}
-		g := l.legs.at(a)
+		g := l.legs.At(a)
 		up, upBy := g.up, g.upBy
 		g.up, g.upBy = b, by
 		if up == 0 {
@@ -301,6 +301,6 @@ func (l *Legs) graft(a, b uint32, by Correlation) {
 
 // before reports whether a opened before b.
 func (l *Legs) before(a, b uint32) bool {
-	x, y := l.legs.at(a), l.legs.at(b)
+	x, y := l.legs.At(a), l.legs.At(b)
 	return x.at < y.at || x.at == y.at && bytes.Compare(x.key[:], y.key[:]) < 0
 }

@@ -3,6 +3,8 @@ package track
 import (
 	"sync/atomic"
 	"time"
+
+	"sipsieve/sip/mem"
 )
 
 // Legs join the calls of one clock domain that are legs of one call: a B2BUA shows two dialogs where people hear one
@@ -13,11 +15,10 @@ type Legs struct {
 	limits LegLimits
 	budget *Budget
 	now    int64
-	legs   slab[knownLeg]
+	legs   mem.Slab[knownLeg]
 	index  map[uint64]bucket // by clue
-	oldest uint32            // the rows of legs in the order in which they opened
-	newest uint32
-	lapses deadlines
+	opened mem.List          // in the order in which they opened
+	lapses mem.Deadlines
 	counts legCounters
 }
 
@@ -65,15 +66,14 @@ type knownLeg struct {
 	src, dst uint64 // hosts
 	port     uint16
 
-	up           uint32 // an earlier leg that it is joined with by upBy; 0 for the first
-	circle       uint32 // the next of those it is joined with by anything
-	older, newer uint32
-	calls        uint16 // it and its answered forks that are not over
-	upBy, best   Correlation
-	transfer     Transfer
-	step         step
-	n            uint8
-	clues        [maxClues + 2]clue
+	up         uint32 // an earlier leg that it is joined with by upBy; 0 for the first
+	circle     uint32 // the next of those it is joined with by anything
+	calls      uint16 // it and its answered forks that are not over
+	upBy, best Correlation
+	transfer   Transfer
+	step       step
+	n          uint8
+	clues      [maxClues + 2]clue
 }
 
 // A clue is a place in the row of the legs that have it.
@@ -116,7 +116,7 @@ func (l *Legs) Observe(ev *Event) {
 			l.joinOpened(n, e)
 		}
 	case n != 0 && e.opens:
-		l.legs.at(n).calls++
+		l.legs.At(n).calls++
 	case n != 0:
 		l.joinReferred(n, e)
 	}
@@ -134,7 +134,7 @@ func (l *Legs) Complete(ev *Event) {
 		return
 	}
 	ev.Call.Join = l.joinOf(n)
-	if g := l.legs.at(n); ev.Call.Transfer == NoTransfer {
+	if g := l.legs.At(n); ev.Call.Transfer == NoTransfer {
 		ev.Call.Transfer = g.transfer
 	}
 	if ev.Stage == Stop {
@@ -144,20 +144,15 @@ func (l *Legs) Complete(ev *Event) {
 
 // open remembers the call that ev opens, 0 if there is no room for its Call-ID.
 func (l *Legs) open(ev *Event) uint32 {
-	for has := l.legs.len(); has >= l.limits.Legs || !l.budget.take(has); has = l.legs.len() {
-		l.forget(l.oldest)
+	for has := l.legs.Len(); has >= l.limits.Legs || !l.budget.take(has); has = l.legs.Len() {
+		l.forget(l.opened.First())
 	}
 	e, at := ev.Evidence, ev.Time.UnixNano()
-	n := l.legs.take()
-	g := l.legs.at(n)
+	n := l.legs.New()
+	g := l.legs.At(n)
 	*g = knownLeg{key: e.leg, name: ev.Key.short(), group: ev.Key.with(dayKey(at)), at: at, circle: n, calls: 1,
-		src: e.src, dst: e.dst, port: e.port, older: l.newest, until: at + int64(l.limits.Window)}
-	if l.newest != 0 {
-		l.legs.at(l.newest).newer = n
-	} else {
-		l.oldest = n
-	}
-	l.newest = n
+		src: e.src, dst: e.dst, port: e.port, until: at + int64(l.limits.Window)}
+	l.opened.Append(n)
 	l.counts.remembered.Add(1)
 	if !l.hold(n, nameClue, g.name) {
 		l.free(n)
@@ -172,7 +167,7 @@ func (l *Legs) open(ev *Event) uint32 {
 
 // holdOpened makes n one of those that have a clue of its INVITE.
 func (l *Legs) holdOpened(n uint32, kind clueKind, value uint64) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	switch {
 	case kind == pointerClue || kind == referredClue:
 	case kind != calledClue:
@@ -196,7 +191,7 @@ func dayKey(at int64) (k Key) {
 func (l *Legs) find(call, key Key) uint32 {
 	t := token(nameClue, call.short())
 	for n := l.index[t].first; n != 0; n = l.after(n, t) {
-		if l.legs.at(n).key == key {
+		if l.legs.At(n).key == key {
 			return n
 		}
 	}
@@ -205,7 +200,7 @@ func (l *Legs) find(call, key Key) uint32 {
 
 // end takes note that a call of n is over. What is joined is kept until all of it is over.
 func (l *Legs) end(n uint32) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	if g.calls--; g.calls > 0 {
 		return
 	}
@@ -216,7 +211,7 @@ func (l *Legs) end(n uint32) {
 // release frees n and all that it is joined with, if nothing of it is open or has a clue.
 func (l *Legs) release(n uint32) {
 	for p := n; ; {
-		g := l.legs.at(p)
+		g := l.legs.At(p)
 		if g.calls > 0 || g.n > 0 {
 			return
 		}
@@ -231,8 +226,8 @@ func (l *Legs) release(n uint32) {
 func (l *Legs) forget(n uint32) { l.counts.forgotten.Add(l.freeAll(n)) }
 
 func (l *Legs) freeAll(n uint32) (count uint64) {
-	for p := l.legs.at(n).circle; ; count++ {
-		next := l.legs.at(p).circle
+	for p := l.legs.At(n).circle; ; count++ {
+		next := l.legs.At(p).circle
 		l.free(p)
 		if p == n {
 			return count + 1
@@ -243,21 +238,11 @@ func (l *Legs) freeAll(n uint32) (count uint64) {
 
 func (l *Legs) free(n uint32) {
 	l.drop(n, func(clueKind) bool { return true })
-	l.lapses.drop(n)
-	g := l.legs.at(n)
-	if g.older != 0 {
-		l.legs.at(g.older).newer = g.newer
-	} else {
-		l.oldest = g.newer
-	}
-	if g.newer != 0 {
-		l.legs.at(g.newer).older = g.older
-	} else {
-		l.newest = g.older
-	}
-	*g = knownLeg{}
-	l.legs.give(n)
-	l.budget.give(l.legs.len())
+	l.lapses.Stop(n)
+	l.opened.Remove(n)
+	*l.legs.At(n) = knownLeg{}
+	l.legs.Free(n)
+	l.budget.give(l.legs.Len())
 	l.counts.remembered.Add(^uint64(0))
 }
 
@@ -268,7 +253,7 @@ func token(kind clueKind, value uint64) uint64 {
 
 // hold makes n one of those that have a clue. It reports false if they are too many.
 func (l *Legs) hold(n uint32, kind clueKind, value uint64) bool {
-	g, t := l.legs.at(n), token(kind, value)
+	g, t := l.legs.At(n), token(kind, value)
 	for _, c := range g.clues[:g.n] {
 		if c.token == t {
 			return true
@@ -293,7 +278,7 @@ func (l *Legs) hold(n uint32, kind clueKind, value uint64) bool {
 func (l *Legs) after(n uint32, t uint64) uint32 { return l.place(n, t).next }
 
 func (l *Legs) place(n uint32, t uint64) *clue {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	i := 0
 	for g.clues[i].token != t {
 		i++
@@ -303,7 +288,7 @@ func (l *Legs) place(n uint32, t uint64) *clue {
 
 // drop takes n out of the rows of its clues of those kinds.
 func (l *Legs) drop(n uint32, which func(clueKind) bool) {
-	g := l.legs.at(n)
+	g := l.legs.At(n)
 	for i := 0; i < int(g.n); {
 		c := g.clues[i]
 		if !which(c.kind) {

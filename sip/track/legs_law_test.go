@@ -20,8 +20,8 @@ func legsOf(t testing.TB, n int) *Legs {
 		l.Observe(&Event{Time: ladderStart.Add(time.Duration(i) * time.Second), Key: k, Kind: LinkKind,
 			Evidence: &Evidence{leg: k, opens: true}})
 	}
-	if l.legs.len() != n {
-		t.Fatalf("legs = %d, want %d", l.legs.len(), n)
+	if l.legs.Len() != n {
+		t.Fatalf("legs = %d, want %d", l.legs.Len(), n)
 	}
 	return l
 }
@@ -71,7 +71,7 @@ func compareGroups(t *testing.T, l *Legs, min int, want []int) {
 				alone++
 			}
 		}
-		if (alone == 1) != (got == Uncorrelated) || alone > 1 && group != l.legs.at(uint32(first)).group {
+		if (alone == 1) != (got == Uncorrelated) || alone > 1 && group != l.legs.At(uint32(first)).group {
 			t.Fatalf("min %d: leg %d: by %s, the group of leg %d: %t", min, i+1, correlations[got], first, alone > 1)
 		}
 	}
@@ -138,7 +138,7 @@ func FuzzLegsForget(f *testing.F) {
 			if ev.Evidence.opens {
 				live[k]++
 			}
-			if n := l.legs.len(); n > int(limit)+1 || uint64(n) != l.Counts().Remembered {
+			if n := l.legs.Len(); n > int(limit)+1 || uint64(n) != l.Counts().Remembered {
 				t.Fatalf("legs = %d, counted %d, limit %d", n, l.Counts().Remembered, int(limit)+1)
 			}
 		}
@@ -148,8 +148,8 @@ func FuzzLegsForget(f *testing.F) {
 			}
 		}
 		l.advance(at.Add(time.Minute).UnixNano())
-		if l.legs.len() != 0 || len(l.index) != 0 || l.oldest != 0 || l.newest != 0 {
-			t.Errorf("after the end: legs %d, clues %d, rows %d, %d", l.legs.len(), len(l.index), l.oldest, l.newest)
+		if l.legs.Len() != 0 || len(l.index) != 0 || l.opened.First() != 0 {
+			t.Errorf("after the end: legs %d, clues %d, opened %d", l.legs.Len(), len(l.index), l.opened.First())
 		}
 	})
 }
@@ -163,8 +163,8 @@ func TestALegOfManyCluesLeavesNone(t *testing.T) {
 	}
 	l.Complete(&Event{Time: ladderStart, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
 	l.advance(ladderStart.Add(time.Hour).UnixNano())
-	if l.legs.len() != 0 || len(l.index) != 0 {
-		t.Errorf("after the end: legs %d, clues %d", l.legs.len(), len(l.index))
+	if l.legs.Len() != 0 || len(l.index) != 0 {
+		t.Errorf("after the end: legs %d, clues %d", l.legs.Len(), len(l.index))
 	}
 }
 

@@ -24,15 +24,15 @@ func (t *Tracker) Missed(from, to time.Time) {
 	}
 	w := window{t.steady(from), t.steady(to)}
 	if t.stages.Has(Correction) {
-		for n := t.rows[overRow-1].tail; n != 0; {
-			d := t.dialogs.at(n)
+		for n := t.rows.Last(overRow); n != 0; {
+			d := t.dialogs.At(n)
 			if d.closed < w.from {
 				break
 			}
 			if d.first < w.to && !t.losses.meet(d.first, d.closed) {
 				t.blinded = append(t.blinded, n)
 			}
-			n = d.row.before
+			n = t.rows.Before(n)
 		}
 	}
 	t.losses = t.losses.with(w)
@@ -42,7 +42,7 @@ func (t *Tracker) Missed(from, to time.Time) {
 // correctBlinded publishes again, at now, what was published before frames were said to have been lost.
 func (t *Tracker) correctBlinded(now int64) {
 	for _, n := range t.blinded {
-		t.finish(t.dialogs.at(n), now)
+		t.finish(t.dialogs.At(n), now)
 	}
 	t.blinded = t.blinded[:0]
 }

@@ -8,7 +8,7 @@ func (t *Tracker) openUnconfirmed(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return false
 	}
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	d.phase, d.callee, d.heard = unconfirmed, k.To.short(), heardRequest
 	t.begin(d, m, k)
 	t.gatherInside(d, m)
@@ -26,7 +26,7 @@ func (t *Tracker) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
 		d.pending[side-Caller] = newChange(m)
 		wait = int64(t.limits.Ring)
 	}
-	t.lapses.set(n, t.now+wait)
+	t.lapses.Set(n, t.now+wait)
 }
 
 // requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
@@ -59,7 +59,7 @@ func (t *Tracker) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Par
 		}
 		t.refusedUnconfirmed(n, d)
 	case m.Method == sip.Invite && m.Status < 200:
-		t.lapses.set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	case m.Method == sip.Invite && m.Status < 300:
 		t.confirm(n, d, m, k, side)
 	case m.Method == sip.Invite && final(m) && c.cseq == m.CSeq:
@@ -138,7 +138,7 @@ func (t *Tracker) openAnswered(m *sip.Message, k Keys) bool {
 	if n == 0 {
 		return false
 	}
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	d.phase, d.accepted, d.callee, d.cseq = confirmed, true, k.To.short(), m.CSeq
 	d.refreshed, d.answer, d.code, d.answerLeg = d.first, d.first, uint16(m.Status), leg(k)
 	t.begin(d, m, k)

@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // bindings are what is known of registrations: the REGISTERs under way, and the bindings that they made.
 type bindings struct {
-	series  slab[series]
+	series  mem.Slab[series]
 	calls   map[Key]uint32 // series by address-of-record and Call-ID
-	recent  queue          // series, the one that was heard of longest ago first
+	recent  mem.List       // series, the one that was heard of longest ago first
 	sources map[[16]byte]uint32
 	far     map[uint32]verdict // by series: the first final response on another hop than the REGISTER's
-	slab    slab[binding]
+	slab    mem.Slab[binding]
 	records map[Key]record
-	lapses  deadlines
-	idle    queue // bindings that do not hold, the oldest first
-	texts   arena
+	lapses  mem.Deadlines
+	idle    mem.List // bindings that do not hold, the oldest first
+	texts   mem.Arena
 	gaps    []gap
 }
 
@@ -33,8 +34,7 @@ func newBindings() bindings {
 // wants one Call-ID of one device's registrations), as long as they are under way. It holds no pointer.
 type series struct {
 	index, record       Key
-	text                text // Facts of the last REGISTER, those of its contacts last
-	row                 link
+	text                mem.Text // Facts of the last REGISTER, those of its contacts last
 	hop                 hop
 	call                uint64 // mark of the Call-ID
 	at, challenged      int64  // the last message; the last 401 or 407
@@ -48,8 +48,6 @@ type series struct {
 	all                 bool // Contact is *
 	open                bool // no 2xx has come: it counts for its source
 }
-
-func (s *series) place() *link { return &s.row }
 
 // Waits and limits of series: RFC 3261's 64*T1 twice, so that a slow answer to a challenge finds it, and the part of
 // all series that one source may have open.
@@ -70,7 +68,7 @@ func (t *Tracker) register(m *sip.Message, k Keys) bool {
 			return false
 		}
 	}
-	s := t.bindings.series.at(n)
+	s := t.bindings.series.At(n)
 	p := print(m, k)
 	if !s.hop.carries(m) { // what goes on to a further hop is no repeat
 		p = ^p
@@ -80,8 +78,7 @@ func (t *Tracker) register(m *sip.Message, k Keys) bool {
 		return true
 	}
 	s.at = m.Time.UnixNano()
-	leave(&t.bindings.recent, &t.bindings.series, n)
-	enqueue(&t.bindings.recent, &t.bindings.series, n)
+	t.bindings.recent.Append(n)
 	if m.Request() {
 		if m.CSeq > s.cseq { // the same on a further hop is no other REGISTER
 			t.adoptFar(n, m.Time.UnixNano())
@@ -108,7 +105,7 @@ type verdict struct {
 // hop is kept until that comes. It reports false if a limit kept it out.
 func (t *Tracker) finalResponse(n uint32, m *sip.Message) bool {
 	b := &t.bindings
-	s := b.series.at(n)
+	s := b.series.At(n)
 	v := t.readFinal(s, m)
 	if !s.hop.carries(m) {
 		if _, known := b.far[n]; !known {
@@ -129,7 +126,7 @@ func (t *Tracker) adoptFar(n uint32, then int64) {
 		return
 	}
 	delete(t.bindings.far, n)
-	s := t.bindings.series.at(n)
+	s := t.bindings.series.At(n)
 	s.pending, v.certain = false, max(v.at, then)
 	t.registerFinal(s, &v)
 }
@@ -148,7 +145,7 @@ func (t *Tracker) readFinal(s *series, m *sip.Message) verdict {
 	if m.Status >= 300 {
 		return v
 	}
-	_, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
+	_, contacts := Facts{text: t.bindings.texts.Get(s.text)}.split()
 	for i := 0; len(contacts) > 0; i++ {
 		c, _, rest := nextContact(contacts)
 		contacts = rest
@@ -183,29 +180,29 @@ func (t *Tracker) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 	if int(b.sources[source]) > t.limits.Bindings/mostOfOne {
 		return 0
 	}
-	for has := b.series.len(); has >= t.limits.Bindings || !t.budgets.Registers.take(has); has = b.series.len() {
+	for has := b.series.Len(); has >= t.limits.Bindings || !t.budgets.Registers.take(has); has = b.series.Len() {
 		t.counts.Forgotten++
-		t.forgetSeries(b.recent.head)
+		t.forgetSeries(b.recent.First())
 	}
-	n := b.series.take()
+	n := b.series.New()
 	b.calls[index] = n
 	b.sources[source]++
-	s := b.series.at(n)
+	s := b.series.At(n)
 	*s = series{index: index, record: k.Shard, call: k.Call.short(), open: true, hop: hopOf(m, t.point(m.Point))}
 	return n
 }
 
 func (t *Tracker) forgetSeries(n uint32) {
 	b := &t.bindings
-	s := b.series.at(n)
-	leave(&b.recent, &b.series, n)
+	s := b.series.At(n)
+	b.recent.Remove(n)
 	delete(b.far, n)
 	delete(b.calls, s.index)
 	b.settle(s)
-	b.texts.give(s.text)
+	b.texts.Free(s.text)
 	*s = series{}
-	b.series.give(n)
-	t.budgets.Registers.give(b.series.len())
+	b.series.Free(n)
+	t.budgets.Registers.give(b.series.Len())
 }
 
 // settle makes s count for its source no longer.
@@ -240,7 +237,7 @@ func (t *Tracker) registerRequest(s *series, m *sip.Message) {
 		}
 	}
 	t.gatherContacts(s, f, m)
-	s.text = t.bindings.texts.put(s.text, f.text)
+	s.text = t.bindings.texts.Put(s.text, f.text)
 }
 
 // rehop notes how m came, if otherwise than the REGISTER before; a source is counted by its address.
@@ -291,7 +288,7 @@ func (t *Tracker) registerFinal(s *series, v *verdict) bool {
 
 // accept takes note of the 2xx v. A REGISTER without Contact only asks which bindings there are.
 func (t *Tracker) accept(s *series, v *verdict) bool {
-	shared, contacts := Facts{text: t.bindings.texts.get(s.text)}.split()
+	shared, contacts := Facts{text: t.bindings.texts.Get(s.text)}.split()
 	if s.all {
 		if s.asked == 0 {
 			t.removeAll(s, shared, v)
@@ -327,11 +324,11 @@ func stale(m *sip.Message) bool {
 // expire tells of bindings that were not refreshed within the granted time and 32 s, and forgets what is over.
 func (t *Tracker) expire() {
 	b := &t.bindings
-	for n := b.recent.head; n != 0 && b.series.at(n).at+seriesWait <= t.now; n = b.recent.head {
-		t.adoptFar(n, b.series.at(n).at+seriesWait)
+	for n := b.recent.First(); n != 0 && b.series.At(n).at+seriesWait <= t.now; n = b.recent.First() {
+		t.adoptFar(n, b.series.At(n).at+seriesWait)
 		t.forgetSeries(n)
 	}
-	for n, at, ok := b.lapses.due(t.now); ok; n, at, ok = b.lapses.due(t.now) {
+	for n, at, ok := b.lapses.Expired(t.now); ok; n, at, ok = b.lapses.Expired(t.now) {
 		t.lapseBinding(n, at)
 	}
 }

@@ -323,9 +323,9 @@ func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 	}
 	tr.Advance(nil, ladderStart.Add(48*time.Hour))
 	b := &tr.bindings
-	if b.series.len() != 0 || b.slab.len() != 0 || len(b.calls)+len(b.sources)+len(b.records) != 0 || b.idle.head != 0 ||
-		b.recent.head != 0 {
-		t.Errorf("series %d, bindings %d, calls %d, sources %d, records %d", b.series.len(), b.slab.len(), len(b.calls),
+	if b.series.Len() != 0 || b.slab.Len() != 0 || len(b.calls)+len(b.sources)+len(b.records) != 0 || b.idle.First() != 0 ||
+		b.recent.First() != 0 {
+		t.Errorf("series %d, bindings %d, calls %d, sources %d, records %d", b.series.Len(), b.slab.Len(), len(b.calls),
 			len(b.sources), len(b.records))
 	}
 }

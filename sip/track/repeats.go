@@ -19,7 +19,7 @@ func (t *Tracker) repeated(root *dialog, m *sip.Message, k Keys) bool {
 	p := print(m, k)
 	blocks := 0
 	for n := root.repeatSet; n != 0; blocks++ {
-		b := t.prints.at(n)
+		b := t.prints.At(n)
 		for _, have := range b.prints[:b.n] {
 			if have == p {
 				return true
@@ -33,8 +33,8 @@ func (t *Tracker) repeated(root *dialog, m *sip.Message, k Keys) bool {
 
 // addPrint remembers p. The earliest block goes when there are too many.
 func (t *Tracker) addPrint(root *dialog, p uint32, blocks int) {
-	if n := root.repeatSet; n != 0 && t.prints.at(n).n < printsPerBlock {
-		b := t.prints.at(n)
+	if n := root.repeatSet; n != 0 && t.prints.At(n).n < printsPerBlock {
+		b := t.prints.At(n)
 		b.prints[b.n] = p
 		b.n++
 		return
@@ -43,34 +43,34 @@ func (t *Tracker) addPrint(root *dialog, p uint32, blocks int) {
 		t.counts.Bounds[RepeatsBound]++
 		t.dropOldestBlock(root)
 	}
-	n := t.prints.take()
-	b := t.prints.at(n)
+	n := t.prints.New()
+	b := t.prints.At(n)
 	b.prints[0], b.n, b.next = p, 1, root.repeatSet
 	root.repeatSet = n
 }
 
 func (t *Tracker) dropOldestBlock(root *dialog) {
 	at := &root.repeatSet
-	for t.prints.at(*at).next != 0 {
-		at = &t.prints.at(*at).next
+	for t.prints.At(*at).next != 0 {
+		at = &t.prints.At(*at).next
 	}
 	n := *at
 	*at = 0
-	*t.prints.at(n) = printBlock{}
-	t.prints.give(n)
+	*t.prints.At(n) = printBlock{}
+	t.prints.Free(n)
 }
 
 // countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
 func (t *Tracker) countRepeat(d *dialog, k Keys) {
 	t.counts.Retransmissions++
 	d.repeats++
-	root := t.dialogs.at(d.root)
+	root := t.dialogs.At(d.root)
 	if root != d {
 		root.repeats++
 		return
 	}
-	for n := root.hops; n != 0; n = t.hops.at(n).next {
-		h := t.hops.at(n)
+	for n := root.hops; n != 0; n = t.hops.At(n).next {
+		h := t.hops.At(n)
 		for _, tag := range [...]Key{k.To, k.From} {
 			if i, _ := t.knownFork(h, tag); i >= 0 {
 				t.fork(h, i).repeats++
@@ -83,10 +83,10 @@ func (t *Tracker) countRepeat(d *dialog, k Keys) {
 // forgetRepeats frees what repeats of root's messages are known by.
 func (t *Tracker) forgetRepeats(root *dialog) {
 	for n := root.repeatSet; n != 0; {
-		b := t.prints.at(n)
+		b := t.prints.At(n)
 		next := b.next
 		*b = printBlock{}
-		t.prints.give(n)
+		t.prints.Free(n)
 		n = next
 	}
 	root.repeatSet = 0

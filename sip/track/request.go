@@ -12,7 +12,7 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 	if root == 0 {
 		return t.noDialog(m, k)
 	}
-	d := t.dialogs.at(root)
+	d := t.dialogs.At(root)
 	t.unveil(d, m)
 	switch {
 	case d.phase == unconfirmed:
@@ -38,11 +38,11 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 		return
 	}
 	if p.is == earlyOne && (m.Method == sip.Bye || m.Method == sip.Invite) &&
-		t.adoptDownstreamAnswer(p.n, t.dialogs.at(p.n)) {
+		t.adoptDownstreamAnswer(p.n, t.dialogs.At(p.n)) {
 		p = t.inside(p.n, m, k, p.side)
 	}
 	if p.is == guessed {
-		d := t.dialogs.at(p.n)
+		d := t.dialogs.At(p.n)
 		if t.markDirty(p.n); t.repeated(d, m, k) {
 			t.countRepeat(d, k)
 		} else {
@@ -66,21 +66,21 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
 func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
-	d = t.dialogs.at(n)
+	d = t.dialogs.At(n)
 	d.revision, d.owed = d.revision+uint32(d.owed), 0
 	t.markDirty(n)
-	if again = t.repeated(t.dialogs.at(d.root), m, k); again {
+	if again = t.repeated(t.dialogs.At(d.root), m, k); again {
 		t.countRepeat(d, k)
 	}
 	if m.Flags&sip.Truncated != 0 {
 		d.faults |= cutOf(m)
 	}
 	d.heard |= heard
-	if d.row.in == claimRow && d.phase == confirmed && d.heard == heardRequest|heardResponse {
+	if t.rows.Of(n) == claimRow && d.phase == confirmed && d.heard == heardRequest|heardResponse {
 		t.move(n, nowhere)
 	}
 	if d.phase == confirmed && d.expires == 0 {
-		t.lapses.set(n, t.now+int64(t.limits.Talk))
+		t.lapses.Set(n, t.now+int64(t.limits.Talk))
 	}
 	return d, again
 }
@@ -119,7 +119,7 @@ func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 // ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
 // response that was not seen.
 func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
-	d := t.dialogs.at(root)
+	d := t.dialogs.At(root)
 	t.revokeUpdate(root, d)
 	known := t.tookPart(d, m)
 	h, near := t.passed(d, m), t.callersHop(d)
@@ -162,7 +162,7 @@ func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 		if d.acked == 0 {
 			d.acked = at
 			if d.phase == rejected && d.settled() {
-				t.lapses.set(root, t.now+forkRetryWait)
+				t.lapses.Set(root, t.now+forkRetryWait)
 			}
 		}
 	case d.refusedAt != 0:
@@ -175,8 +175,8 @@ func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 // ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
 func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	p := t.inside(root, m, k, Caller)
-	d := t.dialogs.at(root)
-	if near := t.hops.at(d.hops); p.is == guessed && d.downstream && near.hop.carries(m) {
+	d := t.dialogs.At(root)
+	if near := t.hops.At(d.hops); p.is == guessed && d.downstream && near.hop.carries(m) {
 		d.callee = k.To.short() // the caller's hop shows another tag of the same dialog
 		t.answerOn(d, m, k)
 		p.is = dialogue
@@ -212,7 +212,7 @@ func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.short()
 	d.phase, d.accepted = confirmed, true
 	t.gatherTag(d, CalleeTag, m.ToTag())
-	t.lapses.set(n, t.now+int64(t.limits.Talk))
+	t.lapses.Set(n, t.now+int64(t.limits.Talk))
 	t.reviewEnds(n, d)
 	t.answeredNow(n, d, at)
 }

@@ -9,7 +9,7 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 	if root == 0 {
 		return t.strayResponse(m, k)
 	}
-	d := t.dialogs.at(root)
+	d := t.dialogs.At(root)
 	t.unveil(d, m)
 	switch {
 	case d.phase == unconfirmed:
@@ -46,7 +46,7 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 	case foreign:
 		return
 	case guessed:
-		d := t.dialogs.at(p.n)
+		d := t.dialogs.At(p.n)
 		if t.markDirty(p.n); t.repeated(d, m, k) {
 			t.countRepeat(d, k)
 		} else {
@@ -58,7 +58,7 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 	if again {
 		return
 	}
-	if g := t.guessFor(t.dialogs.at(d.root), m, p.side); g.of(m) {
+	if g := t.guessFor(t.dialogs.At(d.root), m, p.side); g.of(m) {
 		t.bring(p, d, *g)
 		*g = guess{}
 	}
@@ -103,7 +103,7 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		to = t.ofAnswer(n, k)
 	}
 	_, again := t.note(to, m, k, heardResponse)
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	provisional := m.Status > 100 && m.Status < 200
 	if m.CSeq < d.cseq && !again && t.callersHop(d).hop.carries(m) {
 		d.lateFinal(m)
@@ -153,14 +153,14 @@ func (t *Tracker) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
 	}
 	t.beginAttempt(d, m.CSeq)
 	t.move(n, openRow)
-	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	return true
 }
 
 // ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
 func (t *Tracker) ofAnswer(root uint32, k Keys) uint32 {
-	for d := root; d != 0; d = t.dialogs.at(d).next {
-		if shortTag(t.dialogs.at(d).callee) == shortTag(k.To.short()) {
+	for d := root; d != 0; d = t.dialogs.At(d).next {
+		if shortTag(t.dialogs.At(d).callee) == shortTag(k.To.short()) {
 			return d
 		}
 	}
@@ -169,7 +169,7 @@ func (t *Tracker) ofAnswer(root uint32, k Keys) uint32 {
 
 // provisional takes note of a provisional response but 100, which may have been seen before.
 func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	at := m.Time.UnixNano()
 	near := t.callersHop(d)
 	h := t.passed(d, m)
@@ -186,11 +186,11 @@ func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
 	}
 	t.ringing(n)
 	if d.provisioned = max(d.provisioned, at); d.phase == calling && t.earlyEnd(d) == nil {
-		t.lapses.set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	}
 	x := d
-	if of := t.ofAnswer(n, k); of != n && t.dialogs.at(of).answered() {
-		x = t.dialogs.at(of)
+	if of := t.ofAnswer(n, k); of != n && t.dialogs.At(of).answered() {
+		x = t.dialogs.At(of)
 	}
 	f.happened(m)
 	if !x.answered() || x.answer == 0 || at < x.answer {
@@ -270,7 +270,7 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 		if d.acked != 0 {
 			wait = forkRetryWait
 		}
-		t.lapses.set(n, t.now+wait)
+		t.lapses.Set(n, t.now+wait)
 	}
 	d.refusedByAck = false
 }
@@ -279,5 +279,5 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 func (t *Tracker) awaitRetry(n uint32, d *dialog) {
 	d.phase = awaitingRetry
 	t.move(n, endedRow)
-	t.lapses.set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.now+int64(t.limits.Ring))
 }

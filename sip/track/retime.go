@@ -10,15 +10,15 @@ func (t *Tracker) retime(m *sip.Message, k Keys, until int64) {
 		return
 	}
 	from, to := until-t.drift, t.steady(m.Time)
-	for n := root; n != 0; n = t.dialogs.at(n).next {
-		d := t.dialogs.at(n)
+	for n := root; n != 0; n = t.dialogs.At(n).next {
+		d := t.dialogs.At(n)
 		if d.retime(from, to) && d.told {
 			t.amend(d)
 		}
 		t.markDirty(n)
 	}
-	for n := t.dialogs.at(root).hops; n != 0; n = t.hops.at(n).next {
-		h := t.hops.at(n)
+	for n := t.dialogs.At(root).hops; n != 0; n = t.hops.At(n).next {
+		h := t.hops.At(n)
 		replace(from, to, &h.invited, &h.final.at)
 		t.earlyByes(h.tagless).retime(from, to)
 		for i := range min(int(h.forks), maxForks) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // A Saved is what a Tracker hands out of one open call, or of one answered fork of it, so that another Tracker can
@@ -117,7 +118,7 @@ func (t *Tracker) Changed(dst []Saved) []Saved {
 	}
 	for _, n := range s.dirty {
 		s.marks[n] &^= dirtyMark
-		if d := t.dialogs.at(n); d.saveable() {
+		if d := t.dialogs.At(n); d.saveable() {
 			s.marks[n] |= savedMark
 			dst = append(dst, t.saved(n, d))
 		}
@@ -155,23 +156,23 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 		t.keepOut(CallsBound)
 		return ErrRoom
 	}
-	n := t.dialogs.take()
-	d := t.dialogs.at(n)
+	n := t.dialogs.New()
+	d := t.dialogs.At(n)
 	*d = r.dialog
 	d.restored = true
 	if !t.saving.seamless {
 		d.faults |= RestartGap
 		d.reserveRevisions(t.stages)
 	}
-	d.text = t.texts.put(text{}, f.text)
+	d.text = t.texts.Put(mem.Text{}, f.text)
 	t.chain(n, d, &r)
 	if !d.told {
 		t.count(d)
 	}
-	t.move(n, r.row)
-	t.lapses.set(n, r.due)
+	t.move(n, uint32(r.row))
+	t.lapses.Set(n, r.due)
 	if r.interim != 0 {
-		t.interims.set(n, r.interim)
+		t.interims.Set(n, r.interim)
 	}
 	*t.saving.mark(n) |= savedMark
 	return nil
@@ -181,8 +182,8 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 func (t *Tracker) chain(n uint32, d *dialog, r *restored) {
 	head := t.index[d.index]
 	if head != 0 {
-		d.root, d.next = head, t.dialogs.at(head).next
-		t.dialogs.at(head).next = n
+		d.root, d.next = head, t.dialogs.At(head).next
+		t.dialogs.At(head).next = n
 		return
 	}
 	d.root, t.index[d.index], t.index[d.call.anyTag()] = n, n, n
@@ -209,7 +210,7 @@ func (t *Tracker) unveil(root *dialog, m *sip.Message) {
 	if !root.restored {
 		return
 	}
-	for n := root.hops; n != 0; n = t.hops.at(n).next {
-		t.saving.keyer.unveil(&t.hops.at(n).hop, m)
+	for n := root.hops; n != 0; n = t.hops.At(n).next {
+		t.saving.keyer.unveil(&t.hops.At(n).hop, m)
 	}
 }

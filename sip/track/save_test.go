@@ -16,9 +16,6 @@ import (
 // unsaved are the fields of a dialog that its state leaves out, and why.
 var unsaved = map[string]string{
 	"text":       "what the store froze takes the place of the Facts",
-	"row":        "its place in the queue; which queue is saved",
-	"source":     "counted anew",
-	"peer":       "counted anew",
 	"root":       "a number of this Tracker",
 	"next":       "a number of this Tracker",
 	"hops":       "a number of this Tracker; what it stands for is saved",
@@ -89,7 +86,7 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	var n uint64
 	in := restored{passed: make([]restoredHop, 2), seen: make([]uint32, 5)}
 	fill(reflect.ValueOf(&in).Elem(), &n)
-	in.nlegs, in.row = branches, ringRow
+	in.nlegs, in.row = branches, uint8(ringRow)
 	in.phase, in.cause, in.known = confirmed, EndTransfer, SessionTimer
 	in.transfer, in.offered = Blind, Attended
 	for _, e := range []*ending{&in.ended, &in.unended, &in.early} {

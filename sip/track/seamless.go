@@ -19,7 +19,7 @@ func (s Saved) First() time.Time {
 // giveWay forgets what is known of the call with that index.
 func (t *Tracker) giveWay(index Key) {
 	for n := t.index[index]; n != 0; n = t.index[index] {
-		if d := t.dialogs.at(n); d.counted && !d.told {
+		if d := t.dialogs.At(n); d.counted && !d.told {
 			t.counts.Opened--
 			t.counts.Live--
 		}

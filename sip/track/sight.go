@@ -81,17 +81,16 @@ func bindingText(aor []byte, facts Facts) []byte {
 // see takes note of s, of device n, and tells if there is anything to tell. What is older than what was seen last only
 // adds its codecs.
 func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
-	d := ds.slab.at(n)
+	d := ds.slab.At(n)
 	f := ds.gather(d, s)
 	if s.at < d.last {
-		d.text = ds.texts.put(d.text, f.text)
+		d.text = ds.texts.Put(d.text, f.text)
 		return dst
 	}
 	d.last, d.hop = s.at, s.hop
-	leave(&ds.recent, &ds.slab, n)
-	enqueue(&ds.recent, &ds.slab, n)
+	ds.recent.Append(n)
 	d.update(s)
-	d.text = ds.texts.put(d.text, f.text)
+	d.text = ds.texts.Put(d.text, f.text)
 	switch {
 	case d.day == 0:
 		ds.counts.First++
@@ -164,7 +163,7 @@ func (ds *Devices) tell(ev *Event, d *device) Event {
 	return Event{Time: ev.Time, Key: d.key, Kind: DeviceKind, Stage: Stop, Revision: int(d.revision),
 		Device: &Device{At: when(d.last), FirstSeen: when(d.first), LastSeen: when(d.last), Flags: d.flags,
 			Flow: d.hop.flow(), VLAN: d.hop.vlan, Point: ds.points[d.hop.point], Origin: d.hop.origin,
-			Facts: Facts{text: slices.Clone(ds.texts.get(d.text))}}}
+			Facts: Facts{text: slices.Clone(ds.texts.Get(d.text))}}}
 }
 
 // deviceFacts are what is kept of a device's last message. Codecs are kept of all its calls.
@@ -173,7 +172,7 @@ var deviceFacts = [...]Fact{UserAgentText, InstanceID, RegID, ContactUser, Conta
 
 // gather returns the Facts of d with those of s; of what s does not say, or is too old to say, those that it had.
 func (ds *Devices) gather(d *device, s *sight) *Facts {
-	old, f := Facts{text: ds.texts.get(d.text)}, &ds.scratch
+	old, f := Facts{text: ds.texts.Get(d.text)}, &ds.scratch
 	f.text = f.text[:0]
 	key := old.First(DeviceKeyText)
 	if key == nil {

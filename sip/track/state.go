@@ -34,17 +34,17 @@ const mostSeen = 64
 
 // dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
 func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
-	r := restored{dialog: *d, row: d.row.in, due: t.lapses.when(n), interim: t.interims.when(n), head: d.root == n}
-	root := t.dialogs.at(d.root)
+	r := restored{dialog: *d, row: uint8(t.rows.Of(n)), due: t.lapses.When(n), interim: t.interims.When(n), head: d.root == n}
+	root := t.dialogs.At(d.root)
 	r.answers = root.answers
 	if root.guesses != 0 {
-		r.asked = *t.guesses.at(root.guesses)
+		r.asked = *t.guesses.At(root.guesses)
 	}
-	for i := root.hops; i != 0; i = t.hops.at(i).next {
-		h := restoredHop{hopFacts: *t.hops.at(i), origin: i == root.origin}
+	for i := root.hops; i != 0; i = t.hops.At(i).next {
+		h := restoredHop{hopFacts: *t.hops.At(i), origin: i == root.origin}
 		h.hop = t.saving.keyer.veil(h.hop)
 		if h.forking != 0 {
-			h.others = *t.forkings.at(h.forking)
+			h.others = *t.forkings.At(h.forking)
 		}
 		for i := range min(int(h.forks), maxForks) {
 			if e := t.earlyByes(t.fork(&h.hopFacts, i).ends); e != nil {
@@ -56,8 +56,8 @@ func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 		}
 		r.passed = append(r.passed, h)
 	}
-	for i := root.repeatSet; i != 0 && len(r.seen) < mostSeen; i = t.prints.at(i).next {
-		b := t.prints.at(i)
+	for i := root.repeatSet; i != 0 && len(r.seen) < mostSeen; i = t.prints.At(i).next {
+		b := t.prints.At(i)
 		r.seen = append(r.seen, b.prints[:b.n]...)
 	}
 	c := coder{b: make([]byte, 0, 480)}
@@ -69,13 +69,13 @@ func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 func (t *Tracker) restoreHops(d *dialog, r *restored) {
 	at := &d.hops
 	for i := range r.passed {
-		n := t.hops.take()
-		h := t.hops.at(n)
+		n := t.hops.New()
+		h := t.hops.At(n)
 		*h = r.passed[i].hopFacts
 		h.hop.point, h.next, h.forking = t.point(""), 0, 0
 		if h.forks > 1 {
-			h.forking = t.forkings.take()
-			*t.forkings.at(h.forking) = r.passed[i].others
+			h.forking = t.forkings.New()
+			*t.forkings.At(h.forking) = r.passed[i].others
 		}
 		t.restoreEarlyByes(h, &r.passed[i])
 		*at, at = n, &h.next
@@ -84,8 +84,8 @@ func (t *Tracker) restoreHops(d *dialog, r *restored) {
 		}
 	}
 	if r.asked != (guesses{}) {
-		d.guesses = t.guesses.take()
-		*t.guesses.at(d.guesses) = r.asked
+		d.guesses = t.guesses.New()
+		*t.guesses.At(d.guesses) = r.asked
 	}
 	for i := len(r.seen) - 1; i >= 0; i-- {
 		t.addPrint(d, r.seen[i], 0)
@@ -96,12 +96,12 @@ func (t *Tracker) restoreHops(d *dialog, r *restored) {
 func (t *Tracker) restoreEarlyByes(h *hopFacts, r *restoredHop) {
 	h.tagless, h.first.ends = 0, 0
 	if r.untagged != (endings{}) {
-		*t.early.need(&h.tagless) = r.untagged
+		*t.early.Ensure(&h.tagless) = r.untagged
 	}
 	for i := range min(int(h.forks), maxForks) {
 		f := t.fork(h, i)
 		if f.ends = 0; r.ends[i] != (endings{}) {
-			*t.early.need(&f.ends) = r.ends[i]
+			*t.early.Ensure(&f.ends) = r.ends[i]
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (r *restored) sane() bool {
 		}
 	}
 	phased := r.phase < unconfirmed || r.phase == terminated && r.told
-	return phased && r.row <= ringRow && r.due != 0 && r.first != 0 &&
+	return phased && uint32(r.row) <= ringRow && r.due != 0 && r.first != 0 &&
 		r.nlegs <= branches && r.cause <= EndCapture && r.known <= CaptureEnd && r.transfer <= Attended &&
 		r.offered <= Attended && len(r.passed) > 0 && len(r.passed) <= mostHops
 }

@@ -2,7 +2,7 @@ package track
 
 // onTimer does what is due for dialog n.
 func (t *Tracker) onTimer(n uint32, at int64) {
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	t.markDirty(n)
 	switch d.phase {
 	case terminated:
@@ -32,7 +32,7 @@ func (t *Tracker) onTimer(n uint32, at int64) {
 
 // adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
 func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
-	h := t.hops.at(d.hops)
+	h := t.hops.At(d.hops)
 	p := place{n: n, tag: tagKey(d.callee)}
 	p.fork, _ = t.knownFork(h, p.tag)
 	ended := t.earlyEnd(d)
@@ -48,14 +48,14 @@ func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
 
 // endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
 func (t *Tracker) endLinger(n uint32) {
-	for x := t.dialogs.at(n).root; x != 0; x = t.dialogs.at(x).next {
-		if d := t.dialogs.at(x); x != n && (d.phase != terminated || t.lapses.when(x) > t.now) {
-			t.lapses.set(n, max(t.now, t.lapses.when(x))+timer64T1)
+	for x := t.dialogs.At(n).root; x != 0; x = t.dialogs.At(x).next {
+		if d := t.dialogs.At(x); x != n && (d.phase != terminated || t.lapses.When(x) > t.now) {
+			t.lapses.Set(n, max(t.now, t.lapses.When(x))+timer64T1)
 			return
 		}
 	}
-	for x := t.dialogs.at(n).root; x != 0; {
-		next := t.dialogs.at(x).next
+	for x := t.dialogs.At(n).root; x != 0; {
+		next := t.dialogs.At(x).next
 		t.forget(x)
 		x = next
 	}
@@ -63,7 +63,7 @@ func (t *Tracker) endLinger(n uint32) {
 
 // close publishes that the call of dialog n is over, and keeps it for a while to know what comes late by.
 func (t *Tracker) close(n uint32, at int64) {
-	d := t.dialogs.at(n)
+	d := t.dialogs.At(n)
 	t.conclude(d)
 	d.closed = at
 	t.finish(d, at)
@@ -71,8 +71,8 @@ func (t *Tracker) close(n uint32, at int64) {
 	t.markDirty(n)
 	d.phase = terminated
 	t.move(n, overRow)
-	t.interims.drop(n)
-	t.lapses.set(n, max(at, t.now)+t.linger(d))
+	t.interims.Stop(n)
+	t.lapses.Set(n, max(at, t.now)+t.linger(d))
 }
 
 // linger returns how long d is kept after it was published as over: longer if something may prove another end.

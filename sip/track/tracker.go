@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // Stages is a set of Stages.
@@ -29,23 +30,23 @@ type Tracker struct {
 	now      int64
 	counts   Counts
 	copies   duplicates
-	dialogs  slab[dialog]
-	forkings slab[forking]
-	hops     slab[hopFacts]
-	prints   slab[printBlock]
-	guesses  slab[guesses]
-	early    slab[endings]
-	rows     queues
+	dialogs  mem.Slab[dialog]
+	forkings mem.Slab[forking]
+	hops     mem.Slab[hopFacts]
+	prints   mem.Slab[printBlock]
+	guesses  mem.Slab[guesses]
+	early    mem.Slab[endings]
+	rows     mem.Lists // dialogs by what they wait for, oldest first
 	index    map[Key]uint32
-	lapses   deadlines
-	interims deadlines
+	lapses   mem.Deadlines
+	interims mem.Deadlines
 	sources  sources
 	uses     callIDReuse
 	losses   losses
 	blinded  []uint32 // published as over within a loss that was said later
 	drift    int64    // what the packets' clock has been stepped by
 	steps    uint16   // how often
-	texts    arena
+	texts    mem.Arena
 	scratch  Facts
 	points   []string
 	bindings bindings
@@ -118,16 +119,16 @@ func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
 // nextTimer does what is due first until then, at the time at which it was due, and reports whether there was
 // something.
 func (t *Tracker) nextTimer(until int64) bool {
-	n, at, ok := t.lapses.first(until)
-	talking, then, also := t.interims.first(until)
+	n, at, ok := t.lapses.First(until)
+	talking, then, also := t.interims.First(until)
 	switch {
 	case also && (!ok || then < at):
 		t.now = max(t.now, then)
-		t.interims.drop(talking)
+		t.interims.Stop(talking)
 		t.interim(talking, then)
 	case ok:
 		t.now = max(t.now, at)
-		t.lapses.drop(n)
+		t.lapses.Stop(n)
 		t.onTimer(n, at)
 	}
 	return ok || also
@@ -139,13 +140,13 @@ func (t *Tracker) Finish(dst []Event) []Event {
 	before := len(dst)
 	t.events = dst
 	t.correctBlinded(t.now)
-	for n := uint32(1); n <= t.dialogs.used; n++ {
-		if d := t.dialogs.at(n); d.first != 0 && d.phase != terminated {
+	for n := uint32(1); n <= t.dialogs.Top(); n++ {
+		if d := t.dialogs.At(n); d.first != 0 && d.phase != terminated {
 			t.endOfFile(n, d)
 		}
 	}
-	for n := uint32(1); n <= t.dialogs.used; n++ {
-		if t.dialogs.at(n).first != 0 {
+	for n := uint32(1); n <= t.dialogs.Top(); n++ {
+		if t.dialogs.At(n).first != 0 {
 			t.forget(n)
 		}
 	}

@@ -31,7 +31,7 @@ func (t *Tracker) referred(d *dialog, m *sip.Message) {
 	case d.transfer == NoTransfer:
 		d.offered = NoTransfer
 		f := t.start()
-		for old := t.texts.get(d.text); len(old) >= 3 && Fact(old[0]) != TransferTarget; {
+		for old := t.texts.Get(d.text); len(old) >= 3 && Fact(old[0]) != TransferTarget; {
 			n := 3 + (int(old[1]) | int(old[2])<<8)
 			f.text = append(f.text, old[:n]...)
 			old = old[n:]

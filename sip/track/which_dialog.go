@@ -43,7 +43,7 @@ func (t *Tracker) find(k Keys) (root uint32, side Party) {
 		return n, Callee
 	}
 	if n := t.index[k.Call.with(k.From).with(k.To)]; n != 0 {
-		if t.dialogs.at(n).callee == k.To.short() {
+		if t.dialogs.At(n).callee == k.To.short() {
 			return n, Caller
 		}
 		return n, Callee
@@ -57,12 +57,12 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 	if side == Callee {
 		tag = k.From
 	}
-	r := t.dialogs.at(root)
+	r := t.dialogs.At(root)
 	if tag == (Key{}) {
 		return place{}
 	}
-	if n := t.hopOfMessage(r, m); n != 0 && t.hops.at(n).forks > 0 {
-		if i, known := t.knownFork(t.hops.at(n), tag); known {
+	if n := t.hopOfMessage(r, m); n != 0 && t.hops.At(n).forks > 0 {
+		if i, known := t.knownFork(t.hops.At(n), tag); known {
 			return t.ofTag(root, n, i, place{side: side, tag: tag})
 		}
 		return place{}
@@ -73,8 +73,8 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 	if !t.tookPart(r, m) {
 		return place{}
 	}
-	for n := r.hops; n != 0; n = t.hops.at(n).next {
-		if i, known := t.knownFork(t.hops.at(n), tag); known {
+	for n := r.hops; n != 0; n = t.hops.At(n).next {
+		if i, known := t.knownFork(t.hops.At(n), tag); known {
 			return t.ofTag(root, n, i, place{side: side, tag: tag})
 		}
 	}
@@ -83,14 +83,14 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 
 // ofTag returns p as what is of p's tag, fork number i of hop number n.
 func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
-	for d := root; d != 0; d = t.dialogs.at(d).next {
-		if x := t.dialogs.at(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.short()) {
+	for d := root; d != 0; d = t.dialogs.At(d).next {
+		if x := t.dialogs.At(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.short()) {
 			p.is, p.n = dialogue, d
 			return p
 		}
 	}
-	r := t.dialogs.at(root)
-	near, h := t.hops.at(r.hops), t.hops.at(n)
+	r := t.dialogs.At(root)
+	near, h := t.hops.At(r.hops), t.hops.At(n)
 	p.n, p.fork = root, i
 	if n != r.hops {
 		var known bool
@@ -108,10 +108,10 @@ func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
 // ofOtherTag returns p as what is of fork number i of h, whose tag the caller's hop does not show: the n-th fork that
 // answered there is the n-th that answered here.
 func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
-	r := t.dialogs.at(root)
+	r := t.dialogs.At(root)
 	answers, only := 0, uint32(0)
-	for d := root; d != 0; d = t.dialogs.at(d).next {
-		if t.dialogs.at(d).answered() {
+	for d := root; d != 0; d = t.dialogs.At(d).next {
+		if t.dialogs.At(d).answered() {
 			answers, only = answers+1, d
 		}
 	}
@@ -119,7 +119,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 	switch {
 	case answers == 0:
 		p.is, p.fork = earlyOne, -1
-		if t.hops.at(r.hops).forks == 1 {
+		if t.hops.At(r.hops).forks == 1 {
 			p.fork = 0
 		}
 	case f == nil, !r.follows(t, h), f.answer == 0 && (h.forks > 1 || t.answersOn(h) > 0):
@@ -127,7 +127,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 	case answers == 1:
 		p.is, p.fork = earlyOne, -1
 		upstream := h.invited == 0 && h.forks == 1
-		if f.answer == 0 || f.answer == 1 && (upstream || t.dialogs.at(only).before(f.answered)) {
+		if f.answer == 0 || f.answer == 1 && (upstream || t.dialogs.At(only).before(f.answered)) {
 			p.is, p.n = dialogue, only
 		}
 	case f.answer != 0 && t.answersOn(h) == answers:
@@ -138,7 +138,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 
 // follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
 func (root *dialog) follows(t *Tracker, h *hopFacts) bool {
-	near := t.hops.at(root.hops)
+	near := t.hops.At(root.hops)
 	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
 }
 
@@ -147,8 +147,8 @@ func (d *dialog) before(at int64) bool { return d.answer == 0 || d.byAck || at <
 
 // byAnswer returns root's dialog that answered as the n-th.
 func (t *Tracker) byAnswer(root uint32, n int) uint32 {
-	for d := root; d != 0; d = t.dialogs.at(d).next {
-		if int(t.dialogs.at(d).ordinal) == n-1 {
+	for d := root; d != 0; d = t.dialogs.At(d).next {
+		if int(t.dialogs.At(d).ordinal) == n-1 {
 			return d
 		}
 	}
@@ -157,8 +157,8 @@ func (t *Tracker) byAnswer(root uint32, n int) uint32 {
 
 // onlyAnswered returns the only answered dialog of root's call, 0 if it has none or several.
 func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
-	for d := root; d != 0; d = t.dialogs.at(d).next {
-		if t.dialogs.at(d).answered() {
+	for d := root; d != 0; d = t.dialogs.At(d).next {
+		if t.dialogs.At(d).answered() {
 			if only != 0 {
 				return 0
 			}
@@ -170,8 +170,8 @@ func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
 
 // tagless reports whether no hop of root's call has shown a tag of the callee's.
 func (t *Tracker) tagless(root uint32) bool {
-	for n := t.dialogs.at(root).hops; n != 0; n = t.hops.at(n).next {
-		if t.hops.at(n).forks > 0 {
+	for n := t.dialogs.At(root).hops; n != 0; n = t.hops.At(n).next {
+		if t.hops.At(n).forks > 0 {
 			return false
 		}
 	}
@@ -185,15 +185,15 @@ func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
 	if root == 0 {
 		return place{}, false
 	}
-	r := t.dialogs.at(root)
-	if n := t.hopOfMessage(r, m); n != 0 && t.hops.at(n).forks > 0 {
+	r := t.dialogs.At(root)
+	if n := t.hopOfMessage(r, m); n != 0 && t.hops.At(n).forks > 0 {
 		return place{}, true
 	}
 	p = place{n: root, fork: -1}
-	for n := r.hops; n != 0; n = t.hops.at(n).next {
-		if _, is := t.knownFork(t.hops.at(n), k.To); is {
+	for n := r.hops; n != 0; n = t.hops.At(n).next {
+		if _, is := t.knownFork(t.hops.At(n), k.To); is {
 			p.side, p.tag = Caller, k.To
-		} else if _, is := t.knownFork(t.hops.at(n), k.From); is {
+		} else if _, is := t.knownFork(t.hops.At(n), k.From); is {
 			p.side, p.tag = Callee, k.From
 		}
 	}
