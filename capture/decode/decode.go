@@ -1,12 +1,22 @@
 // Package decode takes frames apart: link layer, VLAN tags, tunnels, IP, fragments, and what UDP, SCTP and TCP carry.
 //
-// What it gives is what the two hosts meant each other to read, in order. Every frame that does not become
-// a part of that is counted with the reason, and every memory it needs has a limit.
+// What it gives is what the two hosts meant each other to read, in order.
+//
+// # Clock
+//
+// Every wait (a fragment, a missing segment) ends by the time of the frames, never by the clock of the host.
+//
+// # Limits
+//
+// Every memory has a limit in Config. What is evicted or waits for too long is counted in capture.Drops.Lost; a frame
+// that gives nothing is counted in Refused with its reason. ../README.md has the table.
+//
+// # Order
+//
+// Packets come in the order of the frames that completed them. Of a TCP stream they come in the order of its bytes.
 package decode
 
 import (
-	"math/bits"
-	"net/netip"
 	"time"
 
 	"sipsieve/capture"
@@ -47,19 +57,13 @@ func DefaultConfig() Config {
 		Datagrams: 1024, FragmentRoom: 8 << 20, PerSource: 64, FragmentAge: 15 * time.Second}
 }
 
+// has reports whether port is one of r.
+func (r PortRange) has(port uint16) bool { return r.First <= port && port <= r.Last }
+
 // A Decoder makes packets of frames. It is used by one goroutine.
 type Decoder struct {
-	cfg       Config
-	count     *capture.Counters
-	seen      sighting
-	missing   int // bytes of the frame that the capture cut off
-	around    around
-	queue     []capture.Packet
-	taken     int
-	sifting   bool // by Sift: nothing is kept, and nothing that may be SIP is given
-	matters   bool // the frame has something that Sift leaves to Frame
-	streams   streams
-	fragments fragments
+	layers
+	count *capture.Counters
 }
 
 // A sighting is what all packets of one frame have alike.
@@ -70,40 +74,60 @@ type sighting struct {
 	link  [6]byte
 }
 
+// since returns the time from t to the sighting, without sign: where a clock was set back, nothing waits for its old
+// time.
+func (s *sighting) since(t time.Time) time.Duration { return s.time.Sub(t).Abs() }
+
+// output is the packets that the frame at hand completed, or Flush.
+type output struct {
+	origin  capture.Origin
+	packets []capture.Packet
+	taken   int
+}
+
+func (o *output) clear() { o.packets, o.taken = o.packets[:0], 0 }
+
+// give adds p, which was seen as s.
+func (o *output) give(p capture.Packet, s *sighting) {
+	p.Time, p.VLAN, p.Link, p.Point, p.Origin = s.time, s.vlan, s.link, s.point, o.origin
+	o.packets = append(o.packets, p)
+}
+
 // New returns a Decoder that counts in c.
 func New(cfg Config, c *capture.Counters) *Decoder {
-	d := &Decoder{cfg: cfg, count: c}
+	d := &Decoder{count: c}
+	d.ports, d.nest.tunnels, d.out.origin = cfg.Ports, cfg.Tunnels, cfg.Origin
 	d.streams.init(cfg)
+	d.streams.count, d.streams.seen, d.streams.out = c, &d.seen, &d.out
 	d.fragments.init(cfg)
+	d.fragments.count, d.fragments.seen = c, &d.seen
 	return d
 }
 
-// Frame decodes f. What it completed is had from Next, until the next call of Frame.
+// Frame decodes f. The packets that it completed are read with Next, until the next call of Frame.
 func (d *Decoder) Frame(f *Frame) {
 	d.begin(f)
-	d.ageFragments()
-	d.ageHolds()
-	d.settle(d.linkLayer(f.Link, f.Data))
+	d.age()
+	d.settle(d.link(f.Link, f.Data))
 }
 
-// Sift decodes f like Frame if it makes no difference when: nothing of f is kept for later, and no payload of it can be
-// SIP. What f gives bears the time now, to which fragments and segments that wait age as well. Sift is false, and has
-// done nothing, if f has something of a TCP stream, of a fragmented datagram or of SCTP, or a payload that may begin a
-// message: such frames are for Frame, in the order of time.
+// Sift decodes f like Frame if the order of frames makes no difference to it: nothing of f is kept for later, and no
+// payload of it can be SIP. Its packets bear the time now, to which fragments and segments that wait age as well. Sift
+// returns false, and has done nothing, if f has a part of a TCP stream, of a fragmented datagram or of SCTP, or a
+// payload that may begin a message: such frames are for Frame, in the order of time.
 func (d *Decoder) Sift(f *Frame, now time.Time) bool {
-	d.queue, d.taken = d.queue[:0], 0
+	d.out.clear()
 	if plainText(f) {
 		return false
 	}
 	d.begin(f)
 	d.seen.time = now
-	d.sifting, d.matters = true, false
-	reason, ok := d.linkLayer(f.Link, f.Data)
-	if d.sifting = false; d.matters {
+	d.sifting, d.postponed = true, false
+	reason, ok := d.link(f.Link, f.Data)
+	if d.sifting = false; d.postponed {
 		return false
 	}
-	d.ageFragments()
-	d.ageHolds()
+	d.age()
 	d.settle(reason, ok)
 	return true
 }
@@ -116,29 +140,16 @@ func plainText(f *Frame) bool {
 		b[21] == 0 && b[23] == protoUDP && b[42] >= 'A' && b[42] <= 'Z'
 }
 
-// left leaves what f carries to Frame.
-func (d *Decoder) left() (capture.Reason, bool) {
-	d.matters = true
-	return capture.NotIP, refuse // counted by nobody
-}
-
-// begin forgets the frame before f.
-func (d *Decoder) begin(f *Frame) {
-	d.seen = sighting{time: f.Time, point: f.Point}
-	d.missing = max(0, f.Length-len(f.Data))
-	d.around = around{}
-	d.queue, d.taken = d.queue[:0], 0
-	if f.VLAN != 0 {
-		d.tag(f.VLAN, capture.Dot1Q)
-	}
+// age gives up what has waited for too long.
+func (d *Decoder) age() {
+	d.fragments.age()
+	d.streams.age()
 }
 
 // settle counts a frame and its fate.
 func (d *Decoder) settle(reason capture.Reason, ok bool) {
 	d.count.Seen.Add(1)
-	for left := d.around.carried; left != 0; left &= left - 1 {
-		d.count.Carry(capture.Encapsulation(bits.TrailingZeros32(left)))
-	}
+	d.nest.count(d.count)
 	if ok {
 		d.count.Pass()
 	} else {
@@ -148,57 +159,20 @@ func (d *Decoder) settle(reason capture.Reason, ok bool) {
 
 // Next sets p to the next packet and reports whether there was one.
 func (d *Decoder) Next(p *capture.Packet) bool {
-	if d.taken == len(d.queue) {
+	if d.Given() {
 		return false
 	}
-	*p = d.queue[d.taken]
-	d.taken++
+	*p = d.out.packets[d.out.taken]
+	d.out.taken++
 	return true
 }
 
-// Given reports whether Next has given all of the last frame.
-func (d *Decoder) Given() bool { return d.taken == len(d.queue) }
+// Given reports whether Next has given all packets of the last frame.
+func (d *Decoder) Given() bool { return d.out.taken == len(d.out.packets) }
 
-// Flush gives up what waits for more: no frame follows. What streams hold is had from Next.
+// Flush gives up what waits for more: no frame follows. What streams hold is read with Next.
 func (d *Decoder) Flush() {
-	d.queue, d.taken = d.queue[:0], 0
-	d.flushStreams()
-	d.flushFragments()
-}
-
-// Each layer returns the reason for which it refuses, and whether the frame went on.
-const refuse, pass = false, true
-
-// give queues p, which was seen so.
-func (d *Decoder) give(p capture.Packet, s *sighting) {
-	p.Time, p.VLAN, p.Link, p.Point, p.Origin = s.time, s.vlan, s.link, s.point, d.cfg.Origin
-	d.queue = append(d.queue, p)
-}
-
-// ours reports whether one of f's ports is configured.
-func (d *Decoder) ours(f capture.Flow) bool {
-	if len(d.cfg.Ports) == 0 {
-		return true
-	}
-	for _, r := range d.cfg.Ports {
-		if in(r, f.Src.Port()) || in(r, f.Dst.Port()) {
-			return true
-		}
-	}
-	return false
-}
-
-func in(r PortRange, port uint16) bool { return r.First <= port && port <= r.Last }
-
-// flowOf returns the flow of one side of a connection.
-func flowOf(key *connKey, side int) capture.Flow {
-	f := capture.Flow{Src: endOf(key[:16], key[32:]), Dst: endOf(key[16:], key[34:]), Transport: capture.TCP}
-	if side == 1 {
-		return f.Reverse()
-	}
-	return f
-}
-
-func endOf(addr, port []byte) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16([16]byte(addr)).Unmap(), uint16(port[0])<<8|uint16(port[1]))
+	d.out.clear()
+	d.streams.flush()
+	d.fragments.flush()
 }

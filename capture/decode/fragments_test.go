@@ -211,7 +211,7 @@ func TestHalfDatagramsStayInsideTheLimits(t *testing.T) {
 		d.feed(ipPacket(false, 9, 17, make([]byte, 8), (i*8)%65000, true, 0))
 	}
 	f := &d.fragments
-	if len(f.byKey) > d.cfg.Datagrams || f.room > d.cfg.FragmentRoom || len(f.bySource) > d.cfg.Datagrams {
+	if len(f.byKey) > f.cfg.Datagrams || f.room > f.cfg.FragmentRoom || len(f.bySource) > f.cfg.Datagrams {
 		t.Errorf("datagrams = %d, bytes = %d, over the limits", len(f.byKey), f.room)
 	}
 	if len(d.out) != 1 || !bytes.Equal(d.out[0].Payload, honest[8:]) {

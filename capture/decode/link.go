@@ -1,11 +1,5 @@
 package decode
 
-import (
-	"encoding/binary"
-
-	"sipsieve/capture"
-)
-
 // A LinkType is a link layer by its number in capture files (the LINKTYPE registry of tcpdump.org).
 type LinkType uint16
 
@@ -25,71 +19,42 @@ const (
 	LinuxSLL2 LinkType = 276
 )
 
-// EtherTypes: IP, and tunnels.
+// EtherTypes: IP, and tunnels. etherBridged says in GRE and Geneve that an Ethernet frame follows.
 const (
-	etherIPv4  = 0x0800
-	etherIPv6  = 0x86dd
-	etherMPLS  = 0x8847
-	etherMPLSm = 0x8848 // multicast until RFC 5332, labels assigned upstream since
-	etherPPPoE = 0x8864
+	etherIPv4    = 0x0800
+	etherIPv6    = 0x86dd
+	etherMPLS    = 0x8847
+	etherMPLSm   = 0x8848 // multicast until RFC 5332, labels assigned upstream since
+	etherPPPoE   = 0x8864
+	etherBridged = 0x6558
 )
 
-func (d *Decoder) linkLayer(t LinkType, b []byte) (capture.Reason, bool) {
+// EtherTypes of the tags that stand between the addresses of an Ethernet frame and the EtherType of what it carries.
+const (
+	etherTag      = 0x8100 // IEEE 802.1Q
+	etherService  = 0x88a8 // IEEE 802.1ad
+	etherOldQ     = 0x9100 // of switches older than 802.1ad, for a second tag
+	etherOldQ2    = 0x9200 // likewise
+	etherOldQ3    = 0x9300 // likewise
+	etherVNTag    = 0x8926 // Cisco VN-Tag, draft of IEEE 802.1Qbh
+	etherETag     = 0x893f // IEEE 802.1BR
+	etherMetaData = 0x8909 // Cisco MetaData, which holds a security group
+	etherBackbone = 0x88e7 // IEEE 802.1ah: an Ethernet frame follows
+)
+
+// maxTags is how many tags an Ethernet frame may have in its bytes.
+const maxTags = 8
+
+// tagSize returns how many bytes follow the EtherType t of a tag, the EtherType of what follows it included; 0 if t
+// is that of no tag.
+func tagSize(t uint16) int {
 	switch t {
-	case Ethernet:
-		return d.ethernet(b)
-	case Null, Loop:
-		if len(b) < 4 {
-			return capture.Short, refuse
-		}
-		return d.ip(b[4:])
-	case RawBSD, RawOpen, Raw, IPv4Only, IPv6Only:
-		return d.ip(b)
-	case LinuxSLL:
-		d.carry(capture.CookedV1)
-		return d.cooked(b, 16, 14, 6)
-	case LinuxSLL2:
-		d.carry(capture.CookedV2)
-		return d.cooked(b, 20, 0, 12)
+	case etherTag, etherService, etherOldQ, etherOldQ2, etherOldQ3:
+		return 4
+	case etherVNTag:
+		return 6
+	case etherETag, etherMetaData:
+		return 8
 	}
-	return capture.LinkType, refuse
-}
-
-// ethernet reads an Ethernet frame. The sender that packets bear is the innermost one's: a mirror is no sender.
-func (d *Decoder) ethernet(b []byte) (capture.Reason, bool) {
-	if len(b) < 14 {
-		return capture.Short, refuse
-	}
-	d.around.headers += 14
-	d.seen.link = [6]byte(b[6:12])
-	return d.etherType(binary.BigEndian.Uint16(b[12:]), b[14:])
-}
-
-// cooked reads a Linux cooked header of n bytes, with the EtherType and the sender's address where they stand.
-func (d *Decoder) cooked(b []byte, n, proto, address int) (capture.Reason, bool) {
-	if len(b) < n {
-		return capture.Short, refuse
-	}
-	d.around.headers += n
-	d.seen.link = [6]byte(b[address : address+6])
-	return d.etherType(binary.BigEndian.Uint16(b[proto:]), b[n:])
-}
-
-func (d *Decoder) etherType(t uint16, b []byte) (capture.Reason, bool) {
-	t, b, why, ok := d.tags(t, b)
-	switch {
-	case !ok:
-		return why, refuse
-	case t == etherBackbone:
-		return d.backbone(b)
-	}
-	switch t {
-	case etherIPv4, etherIPv6:
-		return d.ip(b)
-	case etherMPLS, etherMPLSm:
-		return d.mpls(b)
-	case etherPPPoE:
-		return d.pppoe(b)
-	}
-	return capture.NotIP, refuse
+	return 0
 }

@@ -12,38 +12,36 @@ const (
 	sctpWhole = 3
 )
 
-// sctp gives the messages of p that came whole, RFC 9260 section 3. One that came in several chunks is not put
-// together.
-func (d *Decoder) sctp(p *ipPayload) (capture.Reason, bool) {
-	b := p.data
-	if len(b) < 12 {
-		return capture.Short, refuse
-	}
-	flow := ports(p, b, capture.SCTP)
-	if !d.ours(flow) {
-		return capture.OtherPort, refuse
-	}
-	if d.sifting {
-		return d.left()
-	}
-	reason, given := capture.Empty, false
-	for b = b[12:]; len(b) >= 4; {
-		kind, flags, n := b[0], b[1], int(binary.BigEndian.Uint16(b[2:]))
+// sctpHeader is the bytes of the common header before the chunks, RFC 9260 section 3.
+const sctpHeader = 12
+
+// chunks are those of an SCTP packet, without the common header.
+type chunks struct {
+	b       []byte
+	missing int            // bytes behind b that the capture cut off
+	why     capture.Reason // why no message, or not all, was read
+}
+
+// next returns the next message that came in one chunk, and whether the capture cut it; false after the last. Messages
+// in several chunks are not put together.
+func (c *chunks) next() (message []byte, cut, ok bool) {
+	for len(c.b) >= 4 {
+		b, n := c.b, int(binary.BigEndian.Uint16(c.b[2:]))
+		kind, flags := b[0], b[1]
 		if n < 4 || kind == sctpData && n <= 16 {
-			reason = capture.Malformed
+			c.why, c.b = capture.Malformed, nil
 			break
 		}
+		c.b = b[min((n+3)&^3, len(b)):]
 		switch cut := n > len(b); {
 		case kind != sctpData:
 		case flags&sctpWhole != sctpWhole:
-			reason = capture.MessagePart
-		case cut && (p.missing == 0 || len(b) <= 16):
-			reason = capture.Short
+			c.why = capture.MessagePart
+		case cut && (c.missing == 0 || len(b) <= 16):
+			c.why = capture.Short
 		default:
-			d.give(capture.Packet{Flow: flow, Cut: cut, Payload: b[16:min(n, len(b))]}, &d.seen)
-			given = true
+			return b[16:min(n, len(b))], cut, true
 		}
-		b = b[min((n+3)&^3, len(b)):]
 	}
-	return reason, given
+	return nil, false, false
 }

@@ -2,74 +2,26 @@ package decode
 
 import (
 	"encoding/binary"
-	"net/netip"
 
 	"sipsieve/capture"
 )
 
-// Limits of one frame: tunnels that are stepped into, bytes of headers before the innermost packet, and datagrams
-// that its fragment completes, one inside the other.
-const (
-	maxDepth   = 4
-	maxHeaders = 256
-	maxJoined  = 4
-)
-
-// around is what stands around the packet at hand.
-type around struct {
-	depth   int
-	headers int // bytes of them
-	joined  int
-	carried uint32 // encapsulations, a bit each
-	way     uint64 // tells one tunnel, in this direction, from all others: tags, identifiers, outer addresses
-	both    uint64 // the same for both directions where their identifiers are the same
+// A tunnel is the header of an encapsulation and what follows it.
+type tunnel struct {
+	data  []byte // what follows the header
+	id    uint64 // label, session, key, VNI or TEID
+	size  int    // bytes of the header
+	inner uint16 // EtherType of data, etherIPv4 for IP of either version; 0 if data is refused
+	kind  capture.Encapsulation
+	why   capture.Reason // for which data is refused
 }
 
-// mix makes kind and its identifier a part of what tells this tunnel from others.
-func (a *around) mix(kind capture.Encapsulation, id uint64) {
-	id = id<<8 | uint64(kind)
-	a.way, a.both = scatter(a.way+id), scatter(a.both+id)
-}
+// refuse marks what follows the header as refused.
+func (t *tunnel) refuse(why capture.Reason) { t.inner, t.why = 0, why }
 
-// between makes the ends of a tunnel a part of it.
-func (a *around) between(src, dst netip.Addr) {
-	from, to := addressed(src), addressed(dst)
-	a.way, a.both = scatter(a.way+from+scatter(to)), scatter(a.both+(from^to))
-}
-
-func addressed(a netip.Addr) uint64 {
-	b := a.As16()
-	return scatter(binary.BigEndian.Uint64(b[:]) + scatter(binary.BigEndian.Uint64(b[8:])))
-}
-
-// scatter spreads x over 64 bits, one to one (the finalizer of splitmix64).
-func scatter(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// carry notes that the frame came in e.
-func (d *Decoder) carry(e capture.Encapsulation) { d.around.carried |= 1 << e }
-
-// enter steps over the n bytes of the header of e, if e is configured and not too deep. id is what tells this tunnel
-// from others of its kind.
-func (d *Decoder) enter(e capture.Encapsulation, n int, id uint64) bool {
-	a := &d.around
-	a.headers += n
-	if !d.cfg.Tunnels.Has(e) || a.depth == maxDepth || a.headers > maxHeaders {
-		return false
-	}
-	a.depth++
-	a.mix(e, id)
-	d.carry(e)
-	return true
-}
-
-// mpls steps over a label stack, RFC 3032. What it carries is told by its first four bits: IP, or else Ethernet,
-// behind a control word if they are 0 (RFC 4385 section 3, RFC 4448 section 4.6).
-func (d *Decoder) mpls(b []byte) (capture.Reason, bool) {
+// readMPLS reads a label stack, RFC 3032. The first four bits of what it carries are the version of IP, or else it is
+// Ethernet, behind a control word if they are 0 (RFC 4385 section 3, RFC 4448 section 4.6).
+func (t *tunnel) readMPLS(b []byte) (why capture.Reason, ok bool) {
 	n, label := 0, uint32(0)
 	for bottom := false; !bottom; n += 4 {
 		if len(b) < n+4 {
@@ -78,22 +30,26 @@ func (d *Decoder) mpls(b []byte) (capture.Reason, bool) {
 		label = binary.BigEndian.Uint32(b[n:])
 		bottom = label&0x100 != 0
 	}
-	if !d.enter(capture.MPLS, n, uint64(label>>12)) {
-		return capture.Tunnel, refuse
+	*t = tunnel{kind: capture.MPLS, id: uint64(label >> 12), size: n, data: b[n:], inner: etherBridged}
+	switch {
+	case len(t.data) < 4:
+		t.refuse(capture.Short)
+	case t.data[0]>>4 == 4, t.data[0]>>4 == 6:
+		t.inner = etherIPv4
+	case t.data[0]>>4 == 0:
+		t.data = t.data[4:]
 	}
-	switch b = b[n:]; {
-	case len(b) < 4:
-		return capture.Short, refuse
-	case b[0]>>4 == 4, b[0]>>4 == 6:
-		return d.ip(b)
-	case b[0]>>4 == 0:
-		return d.ethernet(b[4:])
-	}
-	return d.ethernet(b)
+	return 0, pass
 }
 
-// pppoe steps into a session, RFC 2516 section 4 and RFC 1661 section 2.
-func (d *Decoder) pppoe(b []byte) (capture.Reason, bool) {
+// Protocols of PPP that are IP, RFC 1332 and RFC 5072.
+const (
+	pppIPv4 = 0x0021
+	pppIPv6 = 0x0057
+)
+
+// readPPPoE reads the header of a session, RFC 2516 section 4 and RFC 1661 section 2.
+func (t *tunnel) readPPPoE(b []byte) (why capture.Reason, ok bool) {
 	if len(b) < 8 {
 		return capture.Short, refuse
 	}
@@ -101,26 +57,210 @@ func (d *Decoder) pppoe(b []byte) (capture.Reason, bool) {
 	if b[0] != 0x11 || b[1] != 0 || n < 2 {
 		return capture.Malformed, refuse
 	}
-	if !d.enter(capture.PPPoE, 8, uint64(binary.BigEndian.Uint16(b[2:]))) {
-		return capture.Tunnel, refuse
+	*t = tunnel{kind: capture.PPPoE, id: uint64(binary.BigEndian.Uint16(b[2:])), size: 8, data: b[8:min(6+n, len(b))],
+		inner: etherIPv4}
+	if p := binary.BigEndian.Uint16(b[6:]); p != pppIPv4 && p != pppIPv6 {
+		t.refuse(capture.NotIP)
 	}
-	switch b, proto := b[8:min(6+n, len(b))], binary.BigEndian.Uint16(b[6:]); proto {
-	case 0x0021, 0x0057:
-		return d.ip(b)
-	}
-	return capture.NotIP, refuse
+	return 0, pass
 }
 
-// ipInIP steps into RFC 2003, 4213 and 2473: p is an IP packet.
-func (d *Decoder) ipInIP(p *ipPayload) (capture.Reason, bool) {
-	d.around.between(p.src, p.dst)
+// readIPIP reads p as an IP packet, RFC 2003, RFC 4213 and RFC 2473.
+func (t *tunnel) readIPIP(p *ipPayload) (why capture.Reason, ok bool) {
+	*t = tunnel{kind: capture.IPIP, id: uint64(p.proto), data: p.data, inner: etherIPv4}
 	switch {
-	case !d.enter(capture.IPIP, 0, uint64(p.proto)):
-		return capture.Tunnel, refuse
-	case len(p.data) == 0:
-		return capture.Short, refuse
-	case p.data[0]>>4 == 4 && p.proto == protoIPv4, p.data[0]>>4 == 6 && p.proto == protoIPv6:
-		return d.ip(p.data)
+	case len(t.data) == 0:
+		t.refuse(capture.Short)
+	case t.data[0]>>4 == 4 && p.proto == protoIPv4, t.data[0]>>4 == 6 && p.proto == protoIPv6:
+	default:
+		t.refuse(capture.Malformed)
 	}
-	return capture.Malformed, refuse
+	return 0, pass
+}
+
+// Flags of a GRE header, RFC 2784 and 2890; greOther are routing, recursion and the version, of which none is read.
+const (
+	greChecksum = 0x8000
+	greKey      = 0x2000
+	greSequence = 0x1000
+	greOther    = 0x4f07
+)
+
+// Numbers of ERSPAN in a GRE header, where the EtherType stands otherwise.
+const (
+	greERSPAN  = 0x88be
+	greERSPAN3 = 0x22eb
+)
+
+// greKinds are the tunnels that begin with a GRE header.
+var greKinds = capture.TunnelsOf(capture.GRE, capture.NVGRE, capture.ERSPAN1, capture.ERSPAN2, capture.ERSPAN3)
+
+// readGRE reads the header of a tunnel of greKinds. configured is the tunnels that are stepped into.
+func (t *tunnel) readGRE(b []byte, configured capture.Tunnels) (why capture.Reason, ok bool) {
+	if configured&greKinds == 0 {
+		return capture.Tunnel, refuse
+	}
+	if len(b) < 4 {
+		return capture.Short, refuse
+	}
+	flags, proto := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if flags&greOther != 0 {
+		return capture.Tunnel, refuse
+	}
+	n, key := 4, uint64(0)
+	if flags&greChecksum != 0 {
+		n += 4
+	}
+	if flags&greKey != 0 {
+		n += 4
+		if len(b) >= n {
+			key = uint64(binary.BigEndian.Uint32(b[n-4:])) | 1<<32
+		}
+	}
+	if flags&greSequence != 0 {
+		n += 4
+	}
+	if len(b) < n {
+		return capture.Short, refuse
+	}
+	*t = tunnel{kind: capture.GRE, id: key, size: n, data: b[n:], inner: proto, why: capture.NotIP}
+	switch {
+	case proto == greERSPAN && flags&greSequence == 0: // the first type has no header of its own
+		t.kind, t.id, t.inner = capture.ERSPAN1, 0, etherBridged
+	case proto == greERSPAN, proto == greERSPAN3:
+		return t.readERSPAN(b[n:], n, proto)
+	// With a key alone it is NVGRE, RFC 7637 section 3.2, whose header is that of a keyed GRE bridge: where NVGRE is
+	// not configured, it is read as one. The last byte of its key belongs to the flow.
+	case proto == etherBridged && flags&(greChecksum|greSequence) == 0 && key != 0 && configured.Has(capture.NVGRE):
+		t.kind, t.id = capture.NVGRE, key>>8
+	}
+	return 0, pass
+}
+
+// readERSPAN reads the header of a mirrored frame behind a GRE header of so many bytes, draft-foschiano-erspan
+// section 4. That of the third type has 12 bytes, and 8 more if its last bit is set; its frame type is Ethernet (0) or
+// IP (2).
+func (t *tunnel) readERSPAN(b []byte, gre int, proto uint16) (why capture.Reason, ok bool) {
+	if len(b) < 8 {
+		return capture.Short, refuse
+	}
+	n := 8
+	*t = tunnel{kind: capture.ERSPAN2, id: uint64(binary.BigEndian.Uint16(b[2:]) & 0x3ff), inner: etherBridged}
+	switch version := b[0] >> 4; {
+	case version == 1 && proto == greERSPAN:
+	case version != 2:
+		return capture.Malformed, refuse
+	case len(b) < 12:
+		return capture.Short, refuse
+	default:
+		t.kind = capture.ERSPAN3
+		n = 12 + int(b[11]&1)*8
+		switch frame := b[10] >> 2 & 0x1f; {
+		case len(b) < n:
+			t.refuse(capture.Short)
+		case frame == 2:
+			t.inner = etherIPv4
+		case frame != 0:
+			t.refuse(capture.NotIP)
+		}
+	}
+	t.size, t.data = gre+n, b[min(n, len(b)):]
+	return 0, pass
+}
+
+// Ports of tunnels: VXLAN's own, the one that Linux used before, Geneve's and GTP-U's.
+const (
+	portVXLAN      = 4789
+	portVXLANLinux = 8472
+	portGeneve     = 6081
+	portGTPU       = 2152
+)
+
+// udpTunnels returns the tunnel that datagrams to port may be; none for other ports.
+func udpTunnels(port uint16) capture.Tunnels {
+	switch port {
+	case portVXLAN, portVXLANLinux:
+		return capture.TunnelsOf(capture.VXLAN)
+	case portGeneve:
+		return capture.TunnelsOf(capture.Geneve)
+	case portGTPU:
+		return capture.TunnelsOf(capture.GTPU)
+	}
+	return 0
+}
+
+// readUDP reads the header of the tunnel that the datagram b to port is. A host may send SIP to such a port too, from
+// behind NAT above all: what does not begin as the tunnel's header must is none, and found is false.
+func (t *tunnel) readUDP(port uint16, b []byte) (why capture.Reason, ok, found bool) {
+	if len(b) < 8 {
+		return 0, false, false
+	}
+	switch port {
+	case portVXLAN, portVXLANLinux: // the flag I, and G of the group policy extension
+		if b[0]&0x7f == 0x08 {
+			t.readVXLAN(b)
+			return 0, pass, true
+		}
+	case portGeneve: // version 0 and a payload that is read
+		if inner := binary.BigEndian.Uint16(b[2:]); b[0]>>6 == 0 &&
+			(inner == etherBridged || inner == etherIPv4 || inner == etherIPv6) {
+			t.readGeneve(b, inner)
+			return 0, pass, true
+		}
+	case portGTPU: // version 1, not GTP', a G-PDU
+		if b[0]&0xf8 == 0x30 && b[1] == 255 {
+			why, ok = t.readGTPU(b)
+			return why, ok, true
+		}
+	}
+	return 0, false, false
+}
+
+// readVXLAN reads RFC 7348 section 5.
+func (t *tunnel) readVXLAN(b []byte) {
+	t.kind, t.id, t.size = capture.VXLAN, uint64(binary.BigEndian.Uint32(b[4:])>>8), 8
+	t.data, t.inner = b[8:], etherBridged
+}
+
+// readGeneve reads RFC 8926 section 3.4. A control packet carries nothing of hosts.
+func (t *tunnel) readGeneve(b []byte, inner uint16) {
+	n := 8 + int(b[0]&0x3f)*4
+	t.kind, t.id, t.size = capture.Geneve, uint64(binary.BigEndian.Uint32(b[4:])>>8), n
+	t.data, t.inner = b[min(n, len(b)):], inner
+	switch {
+	case len(b) < n:
+		t.refuse(capture.Short)
+	case b[1]&0x80 != 0:
+		t.refuse(capture.Empty)
+	}
+}
+
+// readGTPU reads a G-PDU, 3GPP TS 29.281 section 5: 8 bytes, 4 more if one of E, S and PN is set, and a chain of
+// extension headers if E is.
+func (t *tunnel) readGTPU(b []byte) (why capture.Reason, ok bool) {
+	teid := uint64(binary.BigEndian.Uint32(b[4:]))
+	b = b[:min(len(b), 8+int(binary.BigEndian.Uint16(b[2:])))]
+	n := 8
+	if b[0]&7 != 0 {
+		n += 4
+	}
+	if len(b) < n {
+		return capture.Short, refuse
+	}
+	for next := b[n-1]; b[0]&4 != 0 && next != 0; {
+		if len(b) <= n {
+			return capture.Short, refuse
+		}
+		size := int(b[n]) * 4
+		switch {
+		case size == 0:
+			return capture.Malformed, refuse
+		case len(b) < n+size:
+			return capture.Short, refuse
+		}
+		n += size
+		next = b[n-1]
+	}
+	*t = tunnel{kind: capture.GTPU, id: teid, size: n, data: b[n:], inner: etherIPv4}
+	return 0, pass
 }
