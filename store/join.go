@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"strings"
 
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
-)
-
-// stages and statuses are in the order in which the later one wins; a word that is not here loses to all.
-var (
-	stages   = map[string]int{"start": 1, "answer": 2, "interim": 3, "stop": 4, "correction": 5}
-	statuses = map[string]int{"evicted": 1, "partial": 2, "complete": 3}
 )
 
 // Replaces reports whether x takes the place of y, which has the same id. Of one sensor the higher revision does; of
@@ -25,10 +21,23 @@ func Replaces(x, y policy.Excerpt) bool {
 		better := cmp.Or(cmp.Compare(x.Revision, y.Revision), quality(x, y), x.Published.Compare(y.Published))
 		return better > 0 || better == 0 && (x.Published.Number == 0 || y.Published.Number == 0)
 	}
-	return cmp.Or(cmp.Compare(stages[x.Stage], stages[y.Stage]), quality(x, y), strings.Compare(y.Sensor, x.Sensor)) > 0
+	return cmp.Or(cmp.Compare(cpni.StageOf(x.Stage), cpni.StageOf(y.Stage)), quality(x, y), strings.Compare(y.Sensor, x.Sensor)) > 0
 }
 
 // quality is positive if x shows more of a call than y.
 func quality(x, y policy.Excerpt) int {
-	return cmp.Or(cmp.Compare(statuses[x.Status], statuses[y.Status]), cmp.Compare(x.Completeness, y.Completeness))
+	return cmp.Or(cmp.Compare(wholeness(x.Status), wholeness(y.Status)), cmp.Compare(x.Completeness, y.Completeness))
+}
+
+// wholeness ranks the words of a status: complete over partial over evicted over a word that is none.
+func wholeness(status string) int {
+	switch cpni.StatusOf(status) {
+	case track.Complete:
+		return 3
+	case track.Partial:
+		return 2
+	case track.Evicted:
+		return 1
+	}
+	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
 
@@ -99,7 +100,7 @@ func TestOfTwoDifferentExcerptsExactlyOneReplacesTheOther(t *testing.T) {
 	draw := func() policy.Excerpt {
 		number++
 		return policy.Excerpt{Published: policy.Sequence{Stream: 1, Number: number}, Envelope: policy.Envelope{Sensor: string(rune('a' + random.IntN(3))), Revision: 1 + random.IntN(3),
-			Stage:        []string{"start", "answer", "interim", "stop", "correction"}[random.IntN(5)],
+			Stage:        cpni.StageWords()[random.IntN(5)],
 			Status:       []string{"complete", "partial", "evicted"}[random.IntN(3)],
 			Completeness: 20 * random.IntN(6)}}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
 
@@ -30,8 +31,8 @@ func CheckName(name string) error {
 // aggregate.v1.<purpose>.<table>.<site>. An error wraps ErrName.
 func Subject(x policy.Excerpt) (string, error) {
 	first, third := "cpni", x.Kind
-	if x.Kind == "aggregate" {
-		first, third = "aggregate", table(x)
+	if aggregate := cpni.AggregateKind.String(); x.Kind == aggregate {
+		first, third = aggregate, table(x)
 	}
 	for _, name := range []string{x.Purpose, third, x.Site} {
 		if err := CheckName(name); err != nil {

@@ -73,7 +73,7 @@ func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
 	var room []byte
 	excerpts := 0
 	err := d.Follow(b.Context(), func(ev *track.Event) {
-		r := s.records.Record(ev)
+		r, _ := s.records.Record(ev)
 		for _, p := range s.purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {
 				room = x.Body()

@@ -239,7 +239,7 @@ func TestNothingOfAnEventShows(t *testing.T) {
 	seen := 0
 	follow(t, c.capture(t, 2), 1, func(ev *track.Event) {
 		seen++
-		r := s.records.Record(ev)
+		r, _ := s.records.Record(ev)
 		var b bytes.Buffer
 		nested := struct {
 			Event *track.Event

@@ -155,7 +155,10 @@ func (c *collector) take(t tagged) {
 
 // tell minimises ev for every purpose.
 func (c *collector) tell(ev *track.Event) {
-	r := c.d.records.Record(ev)
+	r, ok := c.d.records.Record(ev)
+	if !ok {
+		return
+	}
 	for i := range c.d.purposes {
 		c.add(i, &r)
 	}

@@ -109,7 +109,7 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 		}
 		d := pipeline.New(sources, s.plan(shards, true))
 		err := d.Follow(t.Context(), func(ev *track.Event) {
-			rec := s.records.Record(ev)
+			rec, _ := s.records.Record(ev)
 			rec.Site, rec.Sensor = s.site, s.sensor
 			for _, p := range s.purposes {
 				if x, ok := p.Minimise(nil, &rec); ok {

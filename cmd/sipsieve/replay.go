@@ -89,7 +89,10 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	tally := newTally(setup.purposes)
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
 	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
-		r := setup.records.Record(ev)
+		r, ok := setup.records.Record(ev)
+		if !ok {
+			return
+		}
 		r.Site, r.Sensor = setup.site, setup.sensor
 		for i, p := range setup.purposes {
 			x, ok := p.Minimise(out.room(), &r)

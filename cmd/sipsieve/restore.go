@@ -101,7 +101,10 @@ func (c *collector) cut(feed int, cut *pipeline.Cut, saved []track.Saved) {
 
 // freeze returns what all purposes keep of the texts of ev's call.
 func (c *collector) freeze(ev *track.Event) (body []byte) {
-	r := c.d.records.Record(ev)
+	r, ok := c.d.records.Record(ev)
+	if !ok {
+		return nil
+	}
 	for _, p := range c.d.purposes {
 		c.frozen = p.Freeze(c.frozen[:0], &r)
 		if len(c.frozen) > 0 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +14,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/store"
+	"sipsieve/store/cpni"
 )
 
 // publicMux is what anybody on the listening address may see: counts, never a record.
@@ -159,8 +161,8 @@ func parseQuery(value func(string) string) (q store.Query, err error) {
 	if q.Purpose == "" {
 		return q, errors.New("purpose: no purpose, no answer")
 	}
-	if q.Kind != "" && !slices.Contains([]string{"call", "registration", "device"}, q.Kind) {
-		return q, errors.New("kind: want call, registration or device")
+	if kinds := cpni.FieldKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
+		return q, errors.New("kind: want one of " + strings.Join(kinds, ", "))
 	}
 	if err := checkRequest(value("request")); err != nil {
 		return q, err

@@ -74,7 +74,7 @@ func (c *config) domains() (n int) {
 
 // devices returns how many devices are remembered: as many as bindings, none if no purpose takes records of them.
 func (s *setup) devices() int {
-	if slices.ContainsFunc(s.purposes, func(u *policy.Purpose) bool { return slices.Contains(u.Kinds, "device") }) {
+	if slices.ContainsFunc(s.purposes, func(u *policy.Purpose) bool { return slices.Contains(u.Kinds, cpni.DeviceKind.String()) }) {
 		return s.limits.Bindings
 	}
 	return 0

@@ -9,22 +9,22 @@ import (
 
 // deviceFields are the device as it claims to be.
 var deviceFields = map[string]extractor{
-	"user_agent":         {func(in *inside) Value { return hide(in.agent()) }, agentHeaders},
+	"user_agent":         {func(in *inside) Value { return hide(agent(in)) }, agentHeaders},
 	"device_instance_id": text(track.InstanceID, sip.Contact),
 	"device_reg_id":      integer(track.RegID, 65535, sip.Contact),
 	"device_mac":         {deviceMAC, append(agentHeaders, sip.Contact)},
 	"contact_user":       text(track.ContactUser, sip.Contact),
 	"contact_address":    {contactAddress, []sip.Header{sip.Contact}},
-	"device_vendor":      {func(in *inside) Value { return word(in.claimed().Vendor) }, agentHeaders},
-	"device_model":       {func(in *inside) Value { return word(in.claimed().Model) }, agentHeaders},
-	"device_firmware":    {func(in *inside) Value { return shaped(in.claimed().Firmware) }, agentHeaders},
-	"device_kind":        {func(in *inside) Value { return word(in.claimed().Kind) }, agentHeaders},
+	"device_vendor":      {func(in *inside) Value { return word(claimed(in).Vendor) }, agentHeaders},
+	"device_model":       {func(in *inside) Value { return word(claimed(in).Model) }, agentHeaders},
+	"device_firmware":    {func(in *inside) Value { return shaped(claimed(in).Firmware) }, agentHeaders},
+	"device_kind":        {func(in *inside) Value { return word(claimed(in).Kind) }, agentHeaders},
 	"device_flags":       {deviceFlags, agentHeaders},
 }
 
 var agentHeaders = []sip.Header{sip.UserAgent, sip.Server}
 
-func (in *inside) agent() []byte {
+func agent(in *inside) []byte {
 	if b := in.first(track.UserAgentText); b != nil {
 		return b
 	}
@@ -32,10 +32,10 @@ func (in *inside) agent() []byte {
 }
 
 // claimed reads the device once for a Record.
-func (in *inside) claimed() *sip.Device {
+func claimed(in *inside) *sip.Device {
 	if in.device == nil {
 		in.device = new(sip.Device)
-		if b := in.agent(); b != nil {
+		if b := agent(in); b != nil {
 			*in.device = sip.ReadDevice(b)
 		}
 	}
@@ -48,7 +48,7 @@ func contactAddress(in *inside) Value {
 }
 
 func deviceMAC(in *inside) Value {
-	mac, ok := sip.MACOf(in.agent())
+	mac, ok := sip.MACOf(agent(in))
 	if !ok {
 		mac, ok = sip.MACOfInstance(in.first(track.InstanceID))
 	}
@@ -60,13 +60,13 @@ func deviceMAC(in *inside) Value {
 
 // deviceFlags is what is particular about a device; of a call or a registration only what it tells by itself.
 func deviceFlags(in *inside) Value {
-	if in.dev != nil {
-		return list(words(uint16(in.dev.Flags), deviceFlagWords[:]))
+	if in.event.Device != nil {
+		return list(words(uint16(in.event.Device.Flags), deviceFlagWords[:]))
 	}
-	if in.agent() == nil {
+	if agent(in) == nil {
 		return Value{}
 	}
-	if in.claimed().Scanner {
+	if claimed(in).Scanner {
 		return list([]string{"scanner"})
 	}
 	return list(nil)

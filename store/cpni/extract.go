@@ -108,11 +108,11 @@ func tel(f track.Fact, needs ...sip.Header) extractor {
 				return shaped(n)
 			}
 		}
-		return in.tel(in.first(f))
+		return telOf(in, in.first(f))
 	}, needs}
 }
 
-func (in *inside) tel(user []byte) Value {
+func telOf(in *inside, user []byte) Value {
 	if len(user) == 0 {
 		return Value{}
 	}
@@ -124,7 +124,7 @@ func (in *inside) tel(user []byte) Value {
 }
 
 // e164 returns the first number in a fact, "" if none can be derived.
-func (in *inside) e164(f track.Fact) string {
+func e164Of(in *inside, f track.Fact) string {
 	for user := range in.facts.All(f) {
 		if n, ok := in.numbers.E164(string(user), in.region); ok {
 			return n
@@ -188,37 +188,27 @@ func allAmong(f track.Fact, set []string, needs ...sip.Header) extractor {
 // ofCall, ofRegistration and ofDevice read what only one kind has.
 func ofCall(read func(*track.Call) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		if in.call == nil {
+		if in.event.Call == nil {
 			return Value{}
 		}
-		return read(in.call)
+		return read(in.event.Call)
 	}, needs}
 }
 
 func ofRegistration(read func(*track.Registration) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		if in.reg == nil {
+		if in.event.Registration == nil {
 			return Value{}
 		}
-		return read(in.reg)
+		return read(in.event.Registration)
 	}, needs}
 }
 
 func ofDevice(read func(*track.Device) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
-		if in.dev == nil {
+		if in.event.Device == nil {
 			return Value{}
 		}
-		return read(in.dev)
-	}, needs}
-}
-
-// pick reads what calls and registrations have, and devices have not.
-func pick(call func(*track.Call) Value, reg func(*track.Registration) Value, needs ...sip.Header) extractor {
-	return extractor{func(in *inside) Value {
-		if in.call != nil {
-			return call(in.call)
-		}
-		return reg(in.reg)
+		return read(in.event.Device)
 	}, needs}
 }

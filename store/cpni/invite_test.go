@@ -139,7 +139,7 @@ var partyCases = []struct{ uri, headers, region, field, want string }{
 
 func TestPartiesAreReadFromEveryForm(t *testing.T) {
 	for _, c := range partyCases {
-		r := NewReader(c.region).Record(eventOf(t, sent{uri: c.uri, headers: c.headers}))
+		r, _ := NewReader(c.region).Record(eventOf(t, sent{uri: c.uri, headers: c.headers}))
 		if got := shown(t, &r, c.field); got != c.want {
 			t.Errorf("%s %s in %s: %s = %q, want %q", c.uri, c.headers, c.region, c.field, got, c.want)
 		}
@@ -165,7 +165,7 @@ func TestNumbersThatNeedARegionAreCounted(t *testing.T) {
 	} {
 		x := NewReader(c.region)
 		x.Map(trunks)
-		r := x.Record(eventOf(t, sent{headers: c.headers, from: c.from}))
+		r, _ := x.Record(eventOf(t, sent{headers: c.headers, from: c.from}))
 		for range 2 { // a field is read once, however many purposes take it
 			shown(t, &r, "caller_number")
 			shown(t, &r, "called_number")
@@ -212,7 +212,7 @@ func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
 	} {
 		x := NewReader("US")
 		x.Emergency([]string{"110", "999"})
-		r := x.Record(eventOf(t, c.sent))
+		r, _ := x.Record(eventOf(t, c.sent))
 		dialed, _ := FieldOf("dialed_number")
 		v := r.Get(dialed)
 		if got, word := shown(t, &r, "emergency_call"), v.Category(); got != c.want || word != c.category {
@@ -235,7 +235,7 @@ func TestWhoAsksForPrivacyIsWithheld(t *testing.T) {
 		"Diversion: <sip:+13035550105@x.net>;privacy=off":                       "",
 		"Diversion: <sip:+13035550105@x.net>, <sip:+13035550106@x>;privacy=uri": "",
 	} {
-		r := NewReader("US").Record(eventOf(t, sent{headers: headers}))
+		r, _ := NewReader("US").Record(eventOf(t, sent{headers: headers}))
 		var got []string
 		for _, name := range []string{"caller_number", "asserted_number", "claimed_numbers", "charge_number",
 			"diversion_number", "history_info_number", "called_number", "referred_by_number"} {
@@ -260,7 +260,7 @@ func TestIdentityIsClaimedNeverText(t *testing.T) {
 		"Identity: eyJwcHQiOiJzaGFrZW4ifQ." + strings.Repeat("A", 5000) + ".c2ln;info=<https://x>":  "",
 		"Identity: eyJwcHQiOiJzaGFrZW4ifQ." + strings.Repeat("A", 20000) + ".c2ln;info=<https://x>": "",
 	} {
-		r := NewReader("US").Record(eventOf(t, sent{headers: headers}))
+		r, _ := NewReader("US").Record(eventOf(t, sent{headers: headers}))
 		if got := shown(t, &r, "stir_attestation"); got != want {
 			t.Errorf("%.40s: got = %q, want %q", headers, got, want)
 		}
@@ -268,7 +268,7 @@ func TestIdentityIsClaimedNeverText(t *testing.T) {
 }
 
 func TestOnlyThePresenceOfALocationIsKnown(t *testing.T) {
-	r := NewReader("US").Record(eventOf(t, sent{headers: "Geolocation: <https://lis.example.net/canary>\n" +
+	r, _ := NewReader("US").Record(eventOf(t, sent{headers: "Geolocation: <https://lis.example.net/canary>\n" +
 		"P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=canary"}))
 	for _, name := range []string{"emergency_location", "access_network_info"} {
 		if got := shown(t, &r, name); got != "present" {

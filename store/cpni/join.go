@@ -25,16 +25,6 @@ func NeedsLegs(fields []Field) bool {
 	return slices.ContainsFunc(fields, func(f Field) bool { return slices.Contains(joined, f.String()) })
 }
 
-// Join returns session_group, correlation and correlation_score for a reader that is shown joins of at least min, 0 to
-// 100: of a call that is joined by nothing as sure, an unknown group, the word none, and 0. A group is the same for all
-// purposes, so it comes as Text: Group makes of it what one purpose may keep. Get does not know it.
-func (r *Record) Join(f Field, min int) Value {
-	if r.in.call == nil {
-		return Value{}
-	}
-	return ofJoin(r.in.call, f.String(), min)
-}
-
 func ofJoin(c *track.Call, field string, min int) Value {
 	by, group := c.Join.By(min)
 	switch {

@@ -91,7 +91,7 @@ func recordsOf(x *Reader, text func(track.Fact) string, then func(*Record)) {
 		Point: point, Origin: capture.HEP}
 	for _, ev := range []*track.Event{{Time: now, Kind: track.CallKind, Stage: track.Stop, Call: call},
 		{Time: now, Kind: track.RegistrationKind, Registration: reg}, {Time: now, Kind: track.DeviceKind, Device: dev}} {
-		r := x.Record(ev)
+		r, _ := x.Record(ev)
 		then(&r)
 	}
 }
@@ -212,7 +212,7 @@ func BenchmarkFits(b *testing.B) {
 	texts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.CalledNumber: "+13035550143",
 		track.DialedNumber: "+13035550143", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.MediaCodec: "PCMU"}
 	recordsOf(x, func(f track.Fact) string { return texts[f] }, func(r *Record) {
-		if r.Kind() != "call" {
+		if r.Kind() != CallKind {
 			return
 		}
 		var values []Value

@@ -30,49 +30,20 @@ var networkFields = map[string]extractor{
 	"via_received": {func(in *inside) Value {
 		return addressText(in.first(track.ViaReceived))
 	}, []sip.Header{sip.Via}},
-	"via_hops": pick(func(c *track.Call) Value { return positive(c.Vias) },
-		func(r *track.Registration) Value { return positive(r.Vias) }),
-	"transport":           {func(in *inside) Value { return word(in.flow().Transport.String()) }, nil},
+	"via_hops":            {func(in *inside) Value { return positive(in.vias) }, nil},
+	"transport":           {func(in *inside) Value { return word(in.flow.Transport.String()) }, nil},
 	"record_route_hosts":  texts(track.RouteHost, sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute),
 	"option_tags":         allAmong(track.SupportedText, optionWords, sip.Supported, sip.Require, sip.ProxyRequire),
 	"allow_methods":       allAmong(track.AllowText, methodWords, sip.Allow, sip.AllowEvents),
 	"event_package":       among(track.EventText, eventWords, sip.Event),
 	"auth_user":           text(track.AuthUser, sip.Authorization, sip.ProxyAuthorization),
 	"auth_realm":          text(track.AuthRealm, sip.Authorization, sip.ProxyAuthorization),
-	"source_address":      {func(in *inside) Value { return address(in.flow().Src.Addr()) }, nil},
-	"destination_address": {func(in *inside) Value { return address(in.flow().Dst.Addr()) }, nil},
-	"source_port":         {func(in *inside) Value { return positive(int(in.flow().Src.Port())) }, nil},
-	"link_address": pick(func(c *track.Call) Value { return hardware(c.Link) },
-		func(r *track.Registration) Value { return hardware(r.Link) }),
-	"vlan_id": pick(func(c *track.Call) Value { return positive(int(c.VLAN)) },
-		func(r *track.Registration) Value { return positive(int(r.VLAN)) }),
-	"capture_point": {capturePoint, nil},
-}
-
-func (in *inside) flow() capture.Flow {
-	flow, _ := in.path()
-	return flow
-}
-
-// path is how the message that opened it went, and on which VLAN.
-func (in *inside) path() (capture.Flow, uint16) {
-	switch {
-	case in.call != nil:
-		return in.call.Flow, in.call.VLAN
-	case in.dev != nil:
-		return in.dev.Flow, in.dev.VLAN
-	}
-	return in.reg.Flow, in.reg.VLAN
-}
-
-func (in *inside) origin() capture.Origin {
-	switch {
-	case in.call != nil:
-		return in.call.Origin
-	case in.dev != nil:
-		return in.dev.Origin
-	}
-	return in.reg.Origin
+	"source_address":      {func(in *inside) Value { return address(in.flow.Src.Addr()) }, nil},
+	"destination_address": {func(in *inside) Value { return address(in.flow.Dst.Addr()) }, nil},
+	"source_port":         {func(in *inside) Value { return positive(int(in.flow.Src.Port())) }, nil},
+	"link_address":        {func(in *inside) Value { return hardware(in.link) }, nil},
+	"vlan_id":             {func(in *inside) Value { return positive(int(in.vlan)) }, nil},
+	"capture_point":       {capturePoint, nil},
 }
 
 // Capture points that the configuration need not name.
@@ -83,25 +54,15 @@ const (
 
 // capturePoint is the configured source that saw it. A capture file names interfaces too: as somebody wrote them.
 func capturePoint(in *inside) Value {
-	switch p := in.point(); {
+	switch p := in.point; {
 	case p == "":
 		return Value{}
-	case in.origin() == capture.File:
+	case in.origin == capture.File:
 		return ours(filePoint)
 	case in.reader.points[p]:
 		return ours(p)
 	}
 	return ours(otherPoint)
-}
-
-func (in *inside) point() string {
-	switch {
-	case in.call != nil:
-		return in.call.Point
-	case in.dev != nil:
-		return in.dev.Point
-	}
-	return in.reg.Point
 }
 
 func address(a netip.Addr) Value {

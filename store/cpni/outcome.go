@@ -1,8 +1,6 @@
 package cpni
 
 import (
-	"time"
-
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
@@ -21,27 +19,23 @@ var outcomeFields = map[string]extractor{
 		}
 		return between(c.Setup, c.Answer)
 	}),
-	"ring_ms":     ofCall(ringing),
-	"duration_ms": ofCall(duration),
-	"disposition": ofCall(func(c *track.Call) Value { return word(dispositionWords[c.Disposition]) }),
-	"sip_code": pick(func(c *track.Call) Value { return positive(c.Code) },
-		func(r *track.Registration) Value { return positive(r.Code) }),
-	"sip_method": pick(func(*track.Call) Value { return word("INVITE") },
-		func(*track.Registration) Value { return word("REGISTER") }),
+	"ring_ms":         ofCall(ringing),
+	"duration_ms":     ofCall(duration),
+	"disposition":     ofCall(func(c *track.Call) Value { return word(dispositionWords[c.Disposition]) }),
+	"sip_code":        {func(in *inside) Value { return positive(in.code) }, nil},
+	"sip_method":      {func(in *inside) Value { return word(in.method) }, nil},
 	"q850_cause":      ofCall(func(c *track.Call) Value { return positive(c.Cause) }, sip.Reason),
 	"end_cause":       ofCall(func(c *track.Call) Value { return word(endCauseWords[c.EndCause]) }),
 	"end_time_source": ofCall(func(c *track.Call) Value { return word(endSourceWords[c.EndSource]) }),
 	"disconnect_by":   ofCall(func(c *track.Call) Value { return word(partyWords[c.DisconnectBy]) }),
-	"retransmissions": pick(func(c *track.Call) Value { return number(int64(c.Retransmissions)) },
-		func(r *track.Registration) Value { return number(int64(r.Retransmissions)) }),
-	"auth_challenges": pick(func(c *track.Call) Value { return number(int64(c.Challenges)) },
-		func(r *track.Registration) Value { return number(int64(r.Challenges)) }),
-	"early_media": ofCall(func(c *track.Call) Value { return truth(c.EarlyMedia) }),
-	"forks":       ofCall(func(c *track.Call) Value { return number(int64(c.Forks)) }),
-	"holds":       ofCall(func(c *track.Call) Value { return number(int64(c.Holds)) }),
-	"hold_ms":     ofCall(func(c *track.Call) Value { return number(c.Held.Milliseconds()) }),
-	"redirects":   ofCall(func(c *track.Call) Value { return number(int64(c.Redirects)) }),
-	"reinvites":   ofCall(func(c *track.Call) Value { return number(int64(c.Reinvites)) }),
+	"retransmissions": {func(in *inside) Value { return number(int64(in.retransmissions)) }, nil},
+	"auth_challenges": {func(in *inside) Value { return number(int64(in.challenges)) }, nil},
+	"early_media":     ofCall(func(c *track.Call) Value { return truth(c.EarlyMedia) }),
+	"forks":           ofCall(func(c *track.Call) Value { return number(int64(c.Forks)) }),
+	"holds":           ofCall(func(c *track.Call) Value { return number(int64(c.Holds)) }),
+	"hold_ms":         ofCall(func(c *track.Call) Value { return number(c.Held.Milliseconds()) }),
+	"redirects":       ofCall(func(c *track.Call) Value { return number(int64(c.Redirects)) }),
+	"reinvites":       ofCall(func(c *track.Call) Value { return number(int64(c.Reinvites)) }),
 	"transfer": ofCall(func(c *track.Call) Value { return word(transferWords[c.Transfer]) },
 		sip.ReferTo, sip.Replaces, sip.ReferredBy),
 	"session_expires":   ofCall(sessionExpires, sip.SessionExpires),
@@ -56,17 +50,9 @@ var outcomeFields = map[string]extractor{
 	}),
 	"registration_expires": ofRegistration(func(r *track.Registration) Value { return number(int64(r.Expires)) }),
 	"refreshes":            ofRegistration(func(r *track.Registration) Value { return number(int64(r.Refreshes)) }),
-	"event_time":           {func(in *inside) Value { return moment(in.changedAt()) }, nil},
+	"event_time":           {func(in *inside) Value { return moment(in.time) }, nil},
 	"first_seen":           ofDevice(func(d *track.Device) Value { return moment(d.FirstSeen) }),
 	"last_seen":            ofDevice(func(d *track.Device) Value { return moment(d.LastSeen) }),
-}
-
-// changedAt is when what a registration or device record tells was.
-func (in *inside) changedAt() time.Time {
-	if in.dev != nil {
-		return in.dev.At
-	}
-	return in.reg.At
 }
 
 // mostExpires bounds, in seconds, an interval that is shown: one of seven digits may be a telephone number.

@@ -63,7 +63,7 @@ var partyFields = map[string]extractor{
 		sip.PPreferredIdentity}},
 	"call_type": {callType, []sip.Header{sip.RequestURI, sip.From, sip.PAssertedIdentity, sip.RemotePartyID,
 		sip.PPreferredIdentity}},
-	"emergency_call": {func(in *inside) Value { return truth(in.emergency()) },
+	"emergency_call": {func(in *inside) Value { return truth(emergency(in)) },
 		[]sip.Header{sip.RequestURI, sip.To, sip.Priority}},
 	"emergency_location":    present(track.LocationSeen, sip.Geolocation),
 	"resource_priority":     {priority, []sip.Header{sip.ResourcePriority}},
@@ -82,12 +82,12 @@ func dialed(in *inside) Value {
 	v := Value{}
 	if in.first(track.DialedService) != nil {
 		v = shaped(sip.NonE164)
-	} else if user := in.first(track.DialedNumber); in.emergencyNumber(user) {
+	} else if user := in.first(track.DialedNumber); emergencyNumber(in, user) {
 		v = shaped(sip.ShortCode(string(user))) // a short code of everybody's, not a subscriber's number
 	} else {
-		v = in.tel(user)
+		v = telOf(in, user)
 	}
-	if v.Known() && in.dialledEmergency() {
+	if v.Known() && dialledEmergency(in) {
 		v.category = "emergency"
 	}
 	return v
@@ -95,52 +95,52 @@ func dialed(in *inside) Value {
 
 // emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what was
 // dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
-func (in *inside) emergency() bool {
-	return in.dialledEmergency() || in.first(track.PriorityEmergency) != nil ||
-		sip.EmergencyService(string(in.first(track.CalledService))) || in.emergencyNumber(in.first(track.CalledNumber))
+func emergency(in *inside) bool {
+	return dialledEmergency(in) || in.first(track.PriorityEmergency) != nil ||
+		sip.EmergencyService(string(in.first(track.CalledService))) || emergencyNumber(in, in.first(track.CalledNumber))
 }
 
 // dialledEmergency is whether the Request-URI is that of an emergency service or number.
-func (in *inside) dialledEmergency() bool {
+func dialledEmergency(in *inside) bool {
 	return sip.EmergencyService(string(in.first(track.DialedService))) ||
-		in.emergencyNumber(in.first(track.DialedNumber))
+		emergencyNumber(in, in.first(track.DialedNumber))
 }
 
 // emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
-func (in *inside) emergencyNumber(user []byte) bool {
+func emergencyNumber(in *inside, user []byte) bool {
 	code := sip.ShortCode(string(user))
 	return code != "" && (in.numbers.Category(code, "") == "emergency" || slices.Contains(in.own, code))
 }
 
 func destinationCountry(in *inside) Value {
-	return country(in.numbers.Country(in.e164(track.DialedNumber)))
+	return country(in.numbers.Country(e164Of(in, track.DialedNumber)))
 }
 
 func destinationArea(in *inside) Value {
-	return shaped(in.numbers.Area(in.e164(track.DialedNumber)))
+	return shaped(in.numbers.Area(e164Of(in, track.DialedNumber)))
 }
 
 // caller is the number by which the caller is placed: asserted by a trusted peer, else claimed, else of From.
-func (in *inside) caller() string {
-	if n := in.e164(track.AssertedNumber); n != "" && in.trusts() {
+func caller(in *inside) string {
+	if n := e164Of(in, track.AssertedNumber); n != "" && trusts(in) {
 		return n
 	}
-	if n := in.e164(track.ClaimedNumber); n != "" {
+	if n := e164Of(in, track.ClaimedNumber); n != "" {
 		return n
 	}
-	return in.e164(track.CallerNumber)
+	return e164Of(in, track.CallerNumber)
 }
 
 func originCountry(in *inside) Value {
-	return country(in.numbers.Country(in.caller()))
+	return country(in.numbers.Country(caller(in)))
 }
 
 func callType(in *inside) Value {
-	if in.emergency() {
+	if emergency(in) {
 		return word("emergency")
 	}
-	return word(in.numbers.CallType(in.caller(), string(in.first(track.DialedNumber)),
-		in.e164(track.DialedNumber)))
+	return word(in.numbers.CallType(caller(in), string(in.first(track.DialedNumber)),
+		e164Of(in, track.DialedNumber)))
 }
 
 func portingDip(in *inside) Value {

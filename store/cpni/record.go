@@ -5,17 +5,14 @@
 package cpni
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 )
-
-// A Field is one entry of the field register, numbered in the register's order.
-type Field uint8
 
 // A Loss is excerpts that a purpose did not get: how many, between when and when, and why.
 type Loss struct {
@@ -36,12 +33,9 @@ type Record struct {
 
 // inside is behind a pointer, so that fmt does not reach it.
 type inside struct {
+	subject
 	event   *track.Event
-	call    *track.Call
-	reg     *track.Registration
-	dev     *track.Device
-	loss    *Loss
-	facts   track.Facts
+	loss    *Loss // nil if it is of an event
 	places  track.Places
 	reader  *Reader // that read it
 	numbers *sip.Numbers
@@ -56,69 +50,13 @@ type inside struct {
 	values  []Value
 }
 
-// maxFields is more than the register has.
-const maxFields = 255
-
-// A Reader makes Records of events. Its memory is used again for each: it belongs to one goroutine.
-type Reader struct {
-	numbers   sip.Numbers
-	region    string
-	trunks    *Trunks
-	points    map[string]bool
-	emergency []string
-	misfits   atomic.Uint64
-	unplaced  atomic.Uint64 // see NoRegion
-	in        inside
-}
-
-// NewReader returns a Reader that reads national numbers as dialled in region (ISO 3166 alpha-2), "" for nowhere.
-func NewReader(region string) *Reader { return &Reader{region: region, trunks: new(Trunks)} }
-
-// Map has x look up trunks in t, nil for none.
-func (x *Reader) Map(t *Trunks) {
-	if t == nil {
-		t = new(Trunks)
-	}
-	x.trunks = t
-}
-
-// Points has x name these capture points: interfaces and feeds of the configuration. Another one is other.
-func (x *Reader) Points(names []string) { x.points = set(names) }
-
-// Misfits returns how many values were dropped because they were not what the register says of their Field: each is a
-// fault of the product. It may be called by any goroutine.
-func (x *Reader) Misfits() uint64 { return x.misfits.Load() }
-
-// NoRegion returns how many numbers of Records are non_e164 because no region says where they are dialled. It may be
-// called by any goroutine.
-func (x *Reader) NoRegion() uint64 { return x.unplaced.Load() }
-
-// Emergency has x take numbers, as dialled, for emergency numbers besides 911, 112 and 933.
-func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
-
-// Record returns the Record of ev, valid until the next call.
-func (x *Reader) Record(ev *track.Event) Record {
-	clear(x.in.values)
-	x.in = inside{event: ev, call: ev.Call, reg: ev.Registration, dev: ev.Device, numbers: &x.numbers, region: x.region,
-		reader: x, own: x.emergency, values: x.in.values[:0]}
-	switch {
-	case ev.Call != nil:
-		x.in.facts = ev.Call.Facts
-	case ev.Device != nil:
-		x.in.facts = ev.Device.Facts
-	default:
-		x.in.facts = ev.Registration.Facts
-	}
-	x.in.facts.Find(&x.in.places)
-	x.in.route(x.trunks)
-	return Record{Source: x.in.origin().String(), in: &x.in}
-}
-
 // first returns the first value of f, nil without one.
 func (in *inside) first(f track.Fact) []byte { return in.facts.At(&in.places, f) }
 
 // OfLoss returns the Record of l.
-func OfLoss(l Loss) Record { return Record{in: &inside{loss: &l}} }
+func OfLoss(l Loss) Record {
+	return Record{in: &inside{subject: ofLoss(&l), event: new(track.Event), loss: &l}}
+}
 
 // Format writes a mask for every verb and flag.
 func (r Record) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
@@ -137,7 +75,7 @@ func (r *Record) Get(f Field) Value {
 		return in.values[i-1]
 	}
 	var v Value
-	if x := extractors[f]; x.read != nil && in.loss == nil && f.In(r.Kind()) {
+	if x := extractors[f]; x.read != nil && f.In(in.kind) {
 		if v = x.read(in); !measures[f].fits(in, &v) {
 			in.reader.misfits.Add(1)
 			v = Value{}
@@ -148,87 +86,113 @@ func (r *Record) Get(f Field) Value {
 	return v
 }
 
-// Kind returns call, registration, device or loss.
-func (r *Record) Kind() string {
-	switch {
-	case r.in.loss != nil:
-		return "loss"
-	case r.in.call != nil:
-		return "call"
-	case r.in.dev != nil:
-		return "device"
-	}
-	return "registration"
-}
+// Kind returns what r is a record of.
+func (r *Record) Kind() Kind { return r.in.kind }
 
-// Loss returns the loss that r tells, nil if it tells none.
+// Loss returns the loss that r announces, nil if it announces none.
 func (r *Record) Loss() *Loss { return r.in.loss }
 
-// Stage returns the point in its life at which a call is told; the others are told at stop.
-func (r *Record) Stage() track.Stage {
-	if r.in.call == nil {
-		return track.Stop
-	}
-	return r.in.event.Stage
-}
+// Stage returns the point in its life at which a call is reported; every other record is of stage stop.
+func (r *Record) Stage() track.Stage { return r.in.stage }
 
-// Revision returns 1, 2, ... for the tellings of one call.
-func (r *Record) Revision() int {
-	if r.in.event == nil || r.in.event.Revision == 0 {
-		return 1
-	}
-	return r.in.event.Revision
-}
+// Revision counts the records of one id, from 1.
+func (r *Record) Revision() int { return r.in.revision }
 
-// Status, Missing and Completeness say how much was seen.
-func (r *Record) Status() track.Status {
-	switch {
-	case r.in.call != nil:
-		return r.in.call.Status
-	case r.in.reg != nil:
-		return r.in.reg.Status
-	}
-	return track.Complete
-}
+// Status returns how much was seen.
+func (r *Record) Status() track.Status { return r.in.status }
 
 // Missing returns what should have been seen and was not.
-func (r *Record) Missing() track.Missing {
-	switch {
-	case r.in.call != nil:
-		return r.in.call.Missing
-	case r.in.reg != nil:
-		return r.in.reg.Missing
-	}
-	return 0
-}
+func (r *Record) Missing() track.Missing { return r.in.missing }
 
 // Completeness returns the share of the messages that were to be seen and were, in percent, rounded down.
-func (r *Record) Completeness() int {
-	switch {
-	case r.in.call != nil:
-		return r.in.call.Completeness
-	case r.in.reg != nil:
-		return r.in.reg.Completeness
-	}
-	return 100
-}
+func (r *Record) Completeness() int { return r.in.completeness }
 
-// At returns the time that retention is counted from: of a call the first INVITE, or the first message seen.
-func (r *Record) At() time.Time {
-	switch {
-	case r.in.loss != nil:
-		return r.in.loss.To
-	case r.in.dev != nil:
-		return r.in.dev.At
-	case r.in.call == nil:
-		return r.in.reg.At
-	case r.in.call.Setup.IsZero():
-		return r.in.call.FirstSeen
-	}
-	return r.in.call.Setup
-}
+// Time returns the time that retention is counted from: of a call the first INVITE, or the first message seen.
+func (r *Record) Time() time.Time { return r.in.time }
 
 // Emergency reports whether the call is to an emergency number or service (RFC 5031).
-func (r *Record) Emergency() bool {
-	return r.in.call != nil && r.in.emergency()
+func (r *Record) Emergency() bool { return r.in.event.Call != nil && emergency(r.in) }
+
+// Withheld reports whether f is the number of somebody who asked that it be withheld: see withholdingOf.
+func (r *Record) Withheld(f Field) bool {
+	return withholds[f] != 0 && withholdingOf(r.in)&withholds[f] != 0
+}
+
+// Join returns session_group, correlation and correlation_score for a reader that is shown joins of at least min, 0 to
+// 100: of a call that is joined by nothing as sure, an unknown group, the word none, and 0. A group is the same for all
+// purposes, so it comes as Text: Group makes of it what one purpose may keep. Get does not know it.
+func (r *Record) Join(f Field, min int) Value {
+	if r.in.event.Call == nil {
+		return Value{}
+	}
+	return ofJoin(r.in.event.Call, f.String(), min)
+}
+
+// Restored reports whether r is of a call that was taken up again after a restart.
+func (r *Record) Restored() bool { return r.in.event.Call != nil && r.in.event.Call.Restored }
+
+// Snapshot returns what was saved of a restored call for a purpose, nil if nothing was.
+func (r *Record) Snapshot(purpose string) []byte {
+	if r.in.event.Call == nil {
+		return nil
+	}
+	for v := range r.in.facts.All(track.Frozen) {
+		if name, saved, _ := bytes.Cut(v, []byte{0}); string(name) == purpose {
+			return saved
+		}
+	}
+	return nil
+}
+
+// Identity appends to parts what the id of r is made from, under the key of one purpose. It is the same for
+// every sensor that sees the call, and says nothing of the sensor or of a time finer than the UTC day.
+func (r *Record) Identity(parts [][]byte) [][]byte { return r.in.identity(r, parts) }
+
+// Lone reports whether r's id is that of a BYE alone: it may be so of a call whose INVITE was not seen.
+func (r *Record) Lone() bool {
+	const unseen = track.NoInvite | track.NoFinal | track.NoAck
+	return r.in.kind == CallKind && r.in.missing&unseen == unseen
+}
+
+// LoneIdentity appends what Identity does of a call that is Lone.
+func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
+	a, b := tags(r.in)
+	return reused(append(parts, r.in.first(track.CallIDText), a, b, day(r.in.time)), r.in.event.Call)
+}
+
+// Dialog appends to parts what the dialog of an answered call is known by, from whichever of its messages: the Call-ID
+// and both tags (RFC 3261 section 12). It reports false of a call that was not answered, or whose texts are gone.
+func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
+	if r.in.event.Call == nil || r.in.event.Call.Disposition != track.Answered {
+		return parts, false
+	}
+	id := r.in.first(track.CallIDText)
+	a, b := tags(r.in)
+	if id == nil || a == nil || b == nil {
+		return parts, false
+	}
+	return append(parts, []byte("dialog"), id, a, b), true
+}
+
+// Half returns what another record of the same dialog may lack of r: the answer, of a call that was seen from its
+// INVITE on and whose end was not, or not whole; the end, of a call whose INVITE was not seen. It reports false of
+// others.
+func (r *Record) Half() (at time.Time, ok bool) {
+	c := r.in.event.Call
+	if c == nil || c.Disposition != track.Answered {
+		return at, false
+	}
+	over := r.Stage() >= track.Stop
+	switch {
+	case c.Missing&track.NoInvite != 0:
+		at, ok = c.End, over && c.Missing&track.NoBye == 0
+	default:
+		at, ok = c.Answer, !over || c.Missing&(track.NoBye|track.NoByeResponse) != 0
+	}
+	return at, ok && !at.IsZero()
+}
+
+// CallerFirst reports whether the caller's tag sorts before the callee's; of a BYE alone that of its sender.
+func (r *Record) CallerFirst() bool {
+	return bytes.Compare(r.in.first(track.CallerTag), r.in.first(track.CalleeTag)) < 0
 }

@@ -11,6 +11,12 @@ import (
 //go:embed register.toml
 var registerText string
 
+// A Field is one entry of the field register, numbered in the register's order.
+type Field uint8
+
+// maxFields is more than the register has.
+const maxFields = 255
+
 // An Entry is what the register says of one Field.
 type Entry struct {
 	Name            string            `toml:"name"`
@@ -46,47 +52,30 @@ type Transform struct {
 
 // A register is the file as it stands.
 type register struct {
-	Version  int      `toml:"version"`
-	Purposes []string `toml:"purposes"`
-	Kinds    struct {
-		OnlyOther    []string `toml:"only_other"`
-		Registration []string `toml:"registration"`
-		Device       []string `toml:"device"`
-	} `toml:"kinds"`
+	Version   int                  `toml:"version"`
+	Purposes  []string             `toml:"purposes"`
+	Kind      []kindRow            `toml:"kind"`
 	Class     map[string]Class     `toml:"class"`
 	Transform map[string]Transform `toml:"transform"`
 	Field     []Entry              `toml:"field"`
+
+	names map[string]Field
 }
 
 // The register, read once. It is a part of the program: one that does not load is a fault of the build.
-var theRegister, byName, inKind = mustLoad()
+var theRegister = mustLoad()
 
-func mustLoad() (*register, map[string]Field, map[string][]bool) {
+func mustLoad() *register {
 	r, err := load(registerText)
 	if err != nil {
 		panic(err)
 	}
-	names := map[string]Field{}
-	for i := range r.Field {
-		names[r.Field[i].Name] = Field(i)
-	}
-	kinds := map[string][]bool{}
-	for kind, list := range map[string][]string{"registration": r.Kinds.Registration, "device": r.Kinds.Device} {
-		kinds[kind] = make([]bool, len(r.Field))
-		for _, name := range list {
-			kinds[kind][names[name]] = true
-		}
-	}
-	kinds["call"] = make([]bool, len(r.Field))
-	for i := range r.Field {
-		kinds["call"][i] = !slices.Contains(r.Kinds.OnlyOther, r.Field[i].Name)
-	}
-	return r, names, kinds
+	return r
 }
 
 // load reads a register and checks that its parts fit each other.
 func load(text string) (*register, error) {
-	r := new(register)
+	r := &register{names: map[string]Field{}}
 	md, err := toml.Decode(text, r)
 	if err != nil {
 		return nil, fmt.Errorf("cpni: register: %w", err)
@@ -97,13 +86,12 @@ func load(text string) (*register, error) {
 	if len(r.Field) > maxFields {
 		return nil, fmt.Errorf("cpni: register: more than %d fields", maxFields)
 	}
-	names := map[string]bool{}
 	for i := range r.Field {
 		e := &r.Field[i]
-		if names[e.Name] {
+		if _, twice := r.names[e.Name]; twice {
 			return nil, fmt.Errorf("cpni: register: %s stands twice", e.Name)
 		}
-		names[e.Name] = true
+		r.names[e.Name] = Field(i)
 		if err := r.check(e); err != nil {
 			return nil, err
 		}
@@ -111,9 +99,9 @@ func load(text string) (*register, error) {
 			return nil, err
 		}
 	}
-	for _, name := range slices.Concat(r.Kinds.OnlyOther, r.Kinds.Registration, r.Kinds.Device) {
-		if !names[name] {
-			return nil, fmt.Errorf("cpni: register: kinds: unknown field %s", name)
+	for i := range r.Kind {
+		if err := r.Kind[i].check(r.names); err != nil {
+			return nil, err
 		}
 	}
 	return r, nil
@@ -144,7 +132,7 @@ func Fields() int { return len(theRegister.Field) }
 
 // FieldOf returns the Field of that name.
 func FieldOf(name string) (Field, bool) {
-	f, ok := byName[name]
+	f, ok := theRegister.names[name]
 	return f, ok
 }
 
@@ -157,10 +145,10 @@ func (f Field) Entry() *Entry { return &theRegister.Field[f] }
 // String returns the name of f, which is its JSON key and its column.
 func (f Field) String() string { return theRegister.Field[f].Name }
 
-// In reports whether records of kind have f; a Field foreign to a kind is absent from its excerpts.
-func (f Field) In(kind string) bool {
-	in, ok := inKind[kind]
-	return ok && in[f]
+// In reports whether records of kind k have f; a Field foreign to a kind is absent from its excerpts.
+func (f Field) In(k Kind) bool {
+	has := k.row().has
+	return int(f) < len(has) && has[f]
 }
 
 // Purposes returns the names that a purpose may have.

@@ -95,7 +95,7 @@ func TestBrokenRegistersAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"unknown key": head + entry + "colour = 1\n", "twice": head + entry + entry, "unknown class": entry,
 		"unknown transform": head + strings.Replace(entry, "drop", "melt", 1),
-		"unknown field":     "[kinds]\ndevice = [\"z\"]\n" + head + entry,
+		"unknown field":     "[[kind]]\nname = \"device\"\nfields = [\"z\"]\n" + head + entry,
 	} {
 		if _, err := load(text); err == nil || !strings.Contains(err.Error(), strings.Fields(name)[0]) {
 			t.Errorf("%s: err = %v", name, err)

@@ -37,14 +37,14 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1", track.RegID: "2"})),
 		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:2", track.RegID: "1"})),
 	} {
-		r := x.Record(ev)
+		r, _ := x.Record(ev)
 		id := string(bytes.Join(r.Identity(nil), []byte{0}))
 		if j, twice := seen[id]; twice {
 			t.Errorf("%d and %d have one id", j, i)
 		}
 		seen[id] = i
 	}
-	moved := x.Record(aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1",
+	moved, _ := x.Record(aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1",
 		track.RegID: "1", track.ContactHost: "10.9.9.9"})))
 	if _, same := seen[string(bytes.Join(moved.Identity(nil), []byte{0}))]; !same {
 		t.Error("the id of an instance depends on its address")
@@ -54,7 +54,7 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 func TestContactAddressIsAnAddress(t *testing.T) {
 	for host, want := range map[string]string{"10.0.0.7": "10.0.0.7", "[2001:db8::7]": "2001:db8::7",
 		"alices-phone.example.net": "", "": ""} {
-		r := NewReader("US").Record(aRegistration(track.Registered, 1, map[track.Fact]string{track.ContactHost: host}))
+		r, _ := NewReader("US").Record(aRegistration(track.Registered, 1, map[track.Fact]string{track.ContactHost: host}))
 		if got := shown(t, &r, "contact_address"); got != want {
 			t.Errorf("%s: got = %q, want %q", host, got, want)
 		}
@@ -76,15 +76,15 @@ func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
 	x := NewReader("US")
 	x.Points([]string{"eth0"})
 	id := func(key string, at time.Time) string {
-		r := x.Record(event(key, at))
+		r, _ := x.Record(event(key, at))
 		return string(bytes.Join(r.Identity(nil), []byte{0}))
 	}
 	if id("a", at) != id("a", at.Add(time.Hour)) || id("a", at) == id("a", at.Add(24*time.Hour)) || id("a", at) == id("b", at) {
 		t.Error("a device has one id a day of UTC, and another one than other devices")
 	}
-	r := x.Record(event("a", at))
-	if r.Kind() != "device" || r.Revision() != 3 || !r.At().Equal(at) || r.Completeness() != 100 || r.Status() != track.Complete {
-		t.Errorf("kind %s, revision %d, at %v", r.Kind(), r.Revision(), r.At())
+	r, _ := x.Record(event("a", at))
+	if r.Kind() != DeviceKind || r.Revision() != 3 || !r.Time().Equal(at) || r.Completeness() != 100 || r.Status() != track.Complete {
+		t.Errorf("kind %s, revision %d, at %v", r.Kind(), r.Revision(), r.Time())
 	}
 	for name, want := range map[string]string{"device_vendor": "yealink", "device_model": "T46S", "device_firmware": "66.85.0.5",
 		"device_kind": "phone", "device_flags": "many_aors,plain_digest_md5", "device_mac": "001565aabbcc", "media_codecs": "PCMU",

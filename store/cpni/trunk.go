@@ -132,7 +132,7 @@ func (t *Trunks) Of(a netip.Addr, vlan uint16) *Trunk {
 
 // trunkFields are what the operator's map says of a call, a registration or a device.
 var trunkFields = map[string]extractor{
-	"account_id": {func(in *inside) Value { return ours(in.account()) }, nil},
+	"account_id": {func(in *inside) Value { return ours(account(in)) }, nil},
 	"trunk_in":   {trunkIn, []sip.Header{sip.Contact}},
 	"trunk_out": {func(in *inside) Value {
 		if in.to == nil {
@@ -140,13 +140,13 @@ var trunkFields = map[string]extractor{
 		}
 		return ours(in.to.Name)
 	}, nil},
-	"direction": {func(in *inside) Value { return word(directionWords[in.direction()]) }, nil},
+	"direction": {func(in *inside) Value { return word(directionWords[direction(in)]) }, nil},
 }
 
 // route looks for the trunks between which the signalling went.
-func (in *inside) route(t *Trunks) {
+func route(in *inside, t *Trunks) {
 	in.mapped = t != nil && len(t.list) > 0
-	flow, vlan := in.path()
+	flow, vlan := in.flow, in.vlan
 	in.from, in.to = t.Of(flow.Src.Addr(), vlan), t.Of(flow.Dst.Addr(), vlan)
 	for _, trunk := range []*Trunk{in.from, in.to} { // where it was dialled, not where it went on to
 		if trunk != nil && trunk.Region != "" {
@@ -154,22 +154,22 @@ func (in *inside) route(t *Trunks) {
 			break
 		}
 	}
-	if in.call == nil {
+	if in.event.Call == nil {
 		return
 	}
-	if onward := t.Of(in.call.Onward.Dst.Addr(), in.call.OnwardVLAN); onward != nil {
+	if onward := t.Of(in.event.Call.Onward.Dst.Addr(), in.event.Call.OnwardVLAN); onward != nil {
 		in.to = onward
 	}
 }
 
 // trusts reports whether what the peer asserts of the caller is taken for true. Without a map nobody has said whom
 // not to trust, and it is taken as it is sent.
-func (in *inside) trusts() bool { return !in.mapped || in.from != nil && in.from.Trusted }
+func trusts(in *inside) bool { return !in.mapped || in.from != nil && in.from.Trusted }
 
 // asserted reads x of trusted peers only.
 func asserted(x extractor) extractor {
 	return extractor{func(in *inside) Value {
-		if !in.trusts() {
+		if !trusts(in) {
 			return Value{}
 		}
 		return x.read(in)
@@ -177,7 +177,7 @@ func asserted(x extractor) extractor {
 }
 
 // account is the customer's: of two trunks the one whose calls go out, else the one that the call came from.
-func (in *inside) account() string {
+func account(in *inside) string {
 	accounts := [2]string{}
 	for i, t := range []*Trunk{in.from, in.to} {
 		switch {
@@ -210,7 +210,7 @@ func trunkIn(in *inside) Value {
 
 // direction is which way the call goes, as far as the map tells. One side may be the operator's own host, which is
 // on no trunk.
-func (in *inside) direction() Direction {
+func direction(in *inside) Direction {
 	switch from, to := way(in.from), way(in.to); {
 	case from == NoDirection && to == NoDirection:
 		return NoDirection

@@ -90,7 +90,7 @@ func TestTrunksSayWhoseTheCallIsAndWhichWayItGoes(t *testing.T) {
 	} {
 		x := NewReader("US")
 		x.Map(aMap(t))
-		r := x.Record(eventOf(t, sent{from: c.from, to: c.to}))
+		r, _ := x.Record(eventOf(t, sent{from: c.from, to: c.to}))
 		for field, want := range map[string]string{"trunk_in": c.in, "trunk_out": c.out, "account_id": c.account,
 			"direction": c.direction} {
 			if got := shown(t, &r, field); got != want {
@@ -107,7 +107,7 @@ func TestAProxysCallHasBothTrunks(t *testing.T) {
 	x.Map(aMap(t))
 	e := eventOf(t, sent{from: pbx, to: sbc, headers: "From: <sip:3035550101@x.net>;tag=a"})
 	e.Call.Onward.Dst = netip.AddrPortFrom(netip.MustParseAddr(carrier), 5060)
-	r := x.Record(e)
+	r, _ := x.Record(e)
 	if got := shown(t, &r, "caller_number"); got != "+13035550101" {
 		t.Errorf("caller_number = %q, want it as dialled here, not where the call went", got)
 	}
@@ -129,7 +129,7 @@ func TestAProxysCallHasBothTrunks(t *testing.T) {
 		e.Call.Onward = capture.Flow{Src: netip.AddrPortFrom(netip.MustParseAddr(sbc), 5060),
 			Dst: netip.AddrPortFrom(netip.MustParseAddr(c.onward), 5060)}
 		e.Call.OnwardVLAN = c.vlan
-		r := x.Record(e)
+		r, _ := x.Record(e)
 		for field, want := range map[string]string{"trunk_in": c.in, "trunk_out": c.out, "account_id": c.account,
 			"direction": c.way} {
 			if got := shown(t, &r, field); got != want {
@@ -144,7 +144,7 @@ func TestWhatAPeerAssertsCountsOnlyIfItIsTrusted(t *testing.T) {
 	for from, trusted := range map[string]bool{"203.0.113.5": true, "198.51.100.9": false, "192.0.2.77": false} {
 		x := NewReader("US")
 		x.Map(aMap(t))
-		r := x.Record(eventOf(t, sent{from: from, headers: headers}))
+		r, _ := x.Record(eventOf(t, sent{from: from, headers: headers}))
 		for _, field := range []string{"asserted_number", "charge_number", "stir_verification"} {
 			if got := shown(t, &r, field); (got != "") != trusted {
 				t.Errorf("from %s: %s = %q", from, field, got)
@@ -155,7 +155,7 @@ func TestWhatAPeerAssertsCountsOnlyIfItIsTrusted(t *testing.T) {
 			t.Errorf("from %s: origin_country = %s, want %s", from, got, want)
 		}
 	}
-	r := NewReader("US").Record(eventOf(t, sent{headers: headers}))
+	r, _ := NewReader("US").Record(eventOf(t, sent{headers: headers}))
 	if got := shown(t, &r, "asserted_number"); got != "+442079460123" {
 		t.Errorf("without a map: asserted_number = %q", got)
 	}
@@ -164,7 +164,7 @@ func TestWhatAPeerAssertsCountsOnlyIfItIsTrusted(t *testing.T) {
 func TestRegionAndPrivacyOfATrunkHoldForItsCalls(t *testing.T) {
 	x := NewReader("US")
 	x.Map(aMap(t))
-	r := x.Record(eventOf(t, sent{from: "203.0.113.5", headers: "From: <sip:02079460123@x.net>;tag=a"}))
+	r, _ := x.Record(eventOf(t, sent{from: "203.0.113.5", headers: "From: <sip:02079460123@x.net>;tag=a"}))
 	if got := shown(t, &r, "caller_number"); got != "+442079460123" {
 		t.Errorf("caller_number = %q, want it as dialled in GB", got)
 	}
@@ -172,7 +172,7 @@ func TestRegionAndPrivacyOfATrunkHoldForItsCalls(t *testing.T) {
 	if r.Withheld(caller) {
 		t.Error("withheld, but nobody asked for it")
 	}
-	r = x.Record(eventOf(t, sent{from: "10.0.0.9"}))
+	r, _ = x.Record(eventOf(t, sent{from: "10.0.0.9"}))
 	if !r.Withheld(caller) {
 		t.Error("not withheld, but the trunk is private")
 	}

@@ -27,22 +27,18 @@ var withholds = func() (by [maxFields]withholding) {
 	return by
 }()
 
-// Withheld reports whether f is the number of somebody who asked that it be withheld: the caller by Privacy id, user
+// withholdingOf returns who of the parties asked that their number be withheld: the caller by Privacy id, user
 // or header (RFC 3323 section 4.2, RFC 3325 section 9.3), by privacy=full or uri of Remote-Party-ID, or by the
 // operator's word for a trunk; who diverted the call by Diversion's privacy (RFC 5806 section 4); earlier targets by
 // Privacy history, header or session (RFC 7044 section 10.1).
-func (r *Record) Withheld(f Field) bool {
-	return withholds[f] != 0 && r.in.withholding()&withholds[f] != 0
-}
-
-func (in *inside) withholding() withholding {
+func withholdingOf(in *inside) withholding {
 	if in.privacy&readPrivacy == 0 {
-		in.privacy = readPrivacy | in.askedFor()
+		in.privacy = readPrivacy | askedFor(in)
 	}
 	return in.privacy
 }
 
-func (in *inside) askedFor() (w withholding) {
+func askedFor(in *inside) (w withholding) {
 	for v := range in.facts.All(track.PrivacyValue) {
 		switch string(v) {
 		case "id", "user":

@@ -34,6 +34,17 @@ func StatusWord(s track.Status) string { return statusWords[s] }
 // StageWord returns the word of s.
 func StageWord(s track.Stage) string { return stageWords[s] }
 
+// StageWords returns the words of all stages in the order in which one call can have them.
+func StageWords() []string { return stageWords[1:] }
+
+// StageOf returns the stage of that word, 0 of a word that is none.
+func StageOf(word string) track.Stage { return track.Stage(max(0, slices.Index(stageWords[:], word))) }
+
+// StatusOf returns the status of that word, 0 of a word that is none.
+func StatusOf(word string) track.Status {
+	return track.Status(max(0, slices.Index(statusWords[:], word)))
+}
+
 // MissingWords calls take with the word of everything in m, in the order in which records list it.
 func MissingWords(m track.Missing, take func(string)) {
 	for i, word := range missingWords {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
 )
 
 // timer64T1 is how long a BYE may be sent again without a response (RFC 3261 section 17.1.2.2, timer F).
@@ -196,7 +197,7 @@ func (u *Purpose) DaysApart() int {
 	switch {
 	case u == nil:
 		return 1
-	case u.truncation[0] == "month":
+	case u.units[cpni.CallKind] == "month":
 		return 31
 	case u.Retain.Months != 0 || u.Retain.Years != 0:
 		return 4 // from 28 February and 1 March on

@@ -15,7 +15,7 @@ func dialogOf(t *testing.T, purpose, caller, callee string, missing track.Missin
 	for f, v := range map[track.Fact]string{track.CallIDText: "id", track.CallerTag: caller, track.CalleeTag: callee} {
 		c.Facts.Append(f, []byte(v))
 	}
-	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 	x, ok := boundPurpose(t, written(purpose, "")).Minimise(nil, &r)
 	if !ok {
 		t.Fatal("nothing is told")
@@ -61,7 +61,7 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	calling := &track.Call{FirstSeen: newYear, Setup: newYear}
 	calling.Facts.Append(track.CallIDText, []byte("id"))
 	calling.Facts.Append(track.CallerTag, []byte("a"))
-	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
+	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
 	frozen := u.Freeze(nil, &r)
 	answered := func(frozen []byte) *cpni.Record {
 		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap, Restored: true}
@@ -69,7 +69,7 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 		for f, v := range names {
 			c.Facts.Append(f, []byte(v))
 		}
-		r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 		return &r
 	}
 	x, _ := u.Minimise(nil, answered(frozen))

@@ -43,11 +43,7 @@ func (p *parser) fields(key string, u *Purpose, lines map[string]any, all *file)
 
 func newRule(f cpni.Field, line int) rule {
 	typ := f.Entry().Type
-	r := rule{field: f, line: line, typ: typ, many: strings.HasSuffix(typ, "_list")}
-	for i, kind := range fieldKinds {
-		r.kinds[i] = f.In(kind)
-	}
-	return r
+	return rule{field: f, line: line, typ: typ, many: strings.HasSuffix(typ, "_list")}
 }
 
 // formsOf reads one line's value.
@@ -170,7 +166,7 @@ func (p *Policy) Bind(keys Keys, ids Identity) error {
 
 // built notes what u asks for and this version cannot do.
 func (p *parser) built(key string, u *Purpose) {
-	if slices.Contains(u.Kinds, "aggregate") {
+	if slices.Contains(u.Kinds, cpni.AggregateKind.String()) {
 		p.say(key+".kinds", "noisy aggregates")
 	}
 	if u.Consent != "" && u.Consent != "none" { // without its list nobody can tell who agreed

@@ -156,9 +156,8 @@ func insteadOfKeep(e *cpni.Entry) string {
 // A rule is what one purpose does with one field.
 type rule struct {
 	field   cpni.Field
-	typ     string  // of the field in the register
-	many    bool    // its values are lists
-	kinds   [3]bool // whether records have it, by fieldKinds
+	typ     string // of the field in the register
+	many    bool   // its values are lists
 	forms   []form
 	keys    []string // one for each form: the field's name, and name_form for further ones
 	list    wordList // of known

@@ -33,7 +33,7 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 	switch {
 	case r.Restored():
 		return u.freezeAgain(dst, r)
-	case u.keys == nil || r.Kind() != "call" || !slices.Contains(u.Kinds, "call"),
+	case u.keys == nil || r.Kind() != cpni.CallKind || !slices.Contains(u.Kinds, cpni.CallKind.String()),
 		u.When == "emergency" && !r.Emergency():
 		return dst
 	}
@@ -63,7 +63,7 @@ func (u *Purpose) Freeze(dst []byte, r *cpni.Record) []byte {
 
 // freezeAgain appends what was frozen of a restored call, and its dialog if it was answered since.
 func (u *Purpose) freezeAgain(dst []byte, r *cpni.Record) []byte {
-	b := r.Frozen(u.Name)
+	b := r.Snapshot(u.Name)
 	if len(b) < frozenHead || b[0]&frozenDialog != 0 {
 		return append(dst, b...)
 	}
@@ -106,7 +106,7 @@ func (u *Purpose) freezeFields(dst []byte, from int, r *cpni.Record) (b []byte, 
 				withheldYet = true
 				continue
 			}
-			dst = u.appendValue(dst, rule, f, v, r.At())
+			dst = u.appendValue(dst, rule, f, v, r.Time())
 			if n := len(dst) - at - 2; len(dst)-from > mostFrozen || string(dst[at+2:]) == "null" {
 				dst = dst[:at+2]
 			} else {
@@ -118,7 +118,7 @@ func (u *Purpose) freezeFields(dst []byte, from int, r *cpni.Record) (b []byte, 
 }
 
 // frozen reports whether the values of r are frozen of a call.
-func (r *rule) frozen() bool { return r.kinds[0] && !r.field.Told() }
+func (r *rule) frozen() bool { return r.field.In(cpni.CallKind) && !r.field.Told() }
 
 // sumOfColumns tells apart what two versions of the register freeze under one policy: other columns, or columns whose
 // values are held to something else. What an earlier version froze as text of a message does not leave later.
@@ -148,7 +148,7 @@ func (u *Purpose) thaw(r *cpni.Record) (z frozen) {
 	if !r.Restored() {
 		return z
 	}
-	b := r.Frozen(u.Name)
+	b := r.Snapshot(u.Name)
 	if len(b) < frozenHead {
 		return z
 	}

@@ -17,7 +17,7 @@ func restored(purpose string, frozen []byte, missing track.Missing) *cpni.Record
 		Code: 200, Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Partial, Completeness: 100,
 		Vias: 2, Missing: missing | track.RestartGap, Restored: true}
 	cpni.AppendFrozen(&c.Facts, purpose, frozen)
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
 		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
@@ -74,7 +74,7 @@ func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 		for f, v := range facts {
 			c.Facts.Append(f, []byte(v))
 		}
-		r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 		return &r
 	}
 	frozen := u.Freeze(nil, taken(track.NoInvite))

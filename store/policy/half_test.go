@@ -30,7 +30,7 @@ func halfOf(call, from, to string, missing track.Missing, frozen []byte) *cpni.R
 		c.Missing, c.Restored = c.Missing|track.RestartGap, true
 		cpni.AppendFrozen(&c.Facts, "fraud", frozen)
 	}
-	r := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
 }

@@ -65,7 +65,7 @@ func aCall(facts map[track.Fact]string) *cpni.Record {
 	for f := range track.Facts_ {
 		c.Facts.Append(f, []byte(facts[f]))
 	}
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
 		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
@@ -196,7 +196,7 @@ func FuzzOnlyWhatIsNamedLeaves(f *testing.F) {
 		for field := range cpni.Field(cpni.Fields()) {
 			name := field.String()
 			form, named := forms[name]
-			if !named || form == "drop" || !field.In("call") {
+			if !named || form == "drop" || !field.In(cpni.CallKind) {
 				continue
 			}
 			want = append(want, name)

@@ -149,7 +149,7 @@ func (t *teller) purpose(u *Purpose) {
 // halves says what a part of a call has beside its fields.
 func (t *teller) halves(u *Purpose) {
 	clock, side := u.halves()
-	if !slices.Contains(u.Kinds, "call") || !clock && !side {
+	if !slices.Contains(u.Kinds, cpni.CallKind.String()) || !clock && !side {
 		return
 	}
 	t.say("  Of an answered call of which one host saw the beginning and another the end:\n")

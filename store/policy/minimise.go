@@ -12,24 +12,17 @@ import (
 
 // bound is what a Purpose works with, once its policy is bound.
 type bound struct {
-	keys       Keys
-	ids        Identity
-	numbers    sip.Numbers
-	truncation [2]string // unit of setup_time, of event_time
-	unmasked   bool      // a purpose that may see the number of a caller who withholds it
-	parts      [][]byte
-	text       []byte // of one value
-	clocked    bool   // excerpts of a part of a call bear blind_clock
-	sided      bool   // likewise blind_side
-	columns    uint32 // sum of the keys that are frozen of a call
+	keys     Keys
+	ids      Identity
+	numbers  sip.Numbers
+	units    []string // by Kind: that to which the time is cut from which retention counts, "" for none
+	unmasked bool     // a purpose that may see the number of a caller who withholds it
+	parts    [][]byte
+	text     []byte // of one value
+	clocked  bool   // excerpts of a part of a call bear blind_clock
+	sided    bool   // likewise blind_side
+	columns  uint32 // sum of the keys that are frozen of a call
 }
-
-// Schemas of the kinds, with their major version.
-var schemas = map[string]string{"call": "sipsieve.call/1", "registration": "sipsieve.registration/1",
-	"device": "sipsieve.device/1", "loss": "sipsieve.loss/1"}
-
-// fieldKinds are the kinds whose records have fields of the register.
-var fieldKinds = [...]string{"call", "registration", "device"}
 
 // unmasked are the purposes that get a withheld number in other forms than pseudonym, seal and presence.
 var unmasked = []string{"billing", "legal", "emergency"}
@@ -59,16 +52,24 @@ func (u *Purpose) bind(keys Keys, ids Identity) {
 	u.unmasked = slices.Contains(unmasked, u.Name)
 	u.columns = u.sumOfColumns()
 	u.clocked, u.sided = u.halves()
+	u.units = make([]string, len(cpni.Kinds())+1)
+	for _, k := range cpni.Kinds() {
+		u.units[k] = u.unitOf(k)
+	}
+	u.units[cpni.LossKind] = u.units[cpni.CallKind] // kept as long as the calls that are missing
+}
+
+// unitOf returns the unit to which u cuts the time that retention counts from, "" for none.
+func (u *Purpose) unitOf(k cpni.Kind) (unit string) {
 	for _, r := range u.rules {
+		if len(k.Times()) == 0 || r.field.String() != k.Times()[0] {
+			continue
+		}
 		for _, f := range r.forms {
-			switch r.field.String() {
-			case "setup_time":
-				u.truncation[0] = f.unit
-			case "event_time":
-				u.truncation[1] = f.unit
-			}
+			unit = f.unit
 		}
 	}
+	return unit
 }
 
 // takes reports whether u keeps anything of r: its kind, its stage, and when.
@@ -78,7 +79,7 @@ func (u *Purpose) takes(r *cpni.Record, z *frozen) bool {
 		return false
 	case r.Loss() != nil:
 		return true
-	case !slices.Contains(u.Kinds, r.Kind()):
+	case !slices.Contains(u.Kinds, r.Kind().String()):
 		return false
 	case r.Restored() && z.id == "":
 		return false
@@ -118,17 +119,14 @@ func (u *Purpose) envelope(r *cpni.Record, z *frozen) Envelope {
 	if dialog == "" {
 		dialog = u.dialog(r)
 	}
-	kind, at, unit := r.Kind(), r.At(), u.truncation[0]
-	if kind == "registration" || kind == "device" {
-		unit = u.truncation[1]
-	}
+	kind, at := r.Kind(), r.Time()
 	if u.FromReceipt && !r.Received.IsZero() {
 		at = r.Received
 	}
-	return Envelope{Schema: schemas[kind], Kind: kind, Stage: cpni.StageWord(r.Stage()), ID: id,
+	return Envelope{Schema: kind.Schema(), Kind: kind.String(), Stage: cpni.StageWord(r.Stage()), ID: id,
 		Dialog: dialog, Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Missing: r.Missing(),
 		Completeness: r.Completeness(), Purpose: u.Name,
-		Policy: u.hash, Class: "cpni", Expires: expiry(at, unit, u.Retain), Site: r.Site, Sensor: r.Sensor, Source: r.Source}
+		Policy: u.hash, Class: "cpni", Expires: expiry(at, u.units[kind], u.Retain), Site: r.Site, Sensor: r.Sensor, Source: r.Source}
 }
 
 // dialog returns what the dialog of r is called for u, "" if r is not an answered call.
@@ -146,7 +144,7 @@ func (x *Excerpt) append(b []byte) []byte {
 	b = appendText(append(b, `,"kind":`...), x.Kind)
 	b = appendText(append(b, `,"stage":`...), x.Stage)
 	b = appendText(append(b, `,"id":`...), x.ID)
-	if x.Kind == "call" {
+	if x.Kind == cpni.CallKind.String() {
 		b = appendOrNull(append(b, `,"dialog":`...), x.Dialog)
 	}
 	b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
@@ -184,11 +182,11 @@ func appendLoss(b []byte, l *cpni.Loss) []byte {
 
 // appendFields writes what the rules keep of r, in the register's order.
 func (u *Purpose) appendFields(b []byte, r *cpni.Record, z *frozen) []byte {
-	kind := slices.Index(fieldKinds[:], r.Kind())
+	kind := r.Kind()
 	applied, restored := z.applied, r.Restored()
 	for i := range u.rules {
 		rule := &u.rules[i]
-		if !rule.kinds[kind] {
+		if !rule.field.In(kind) {
 			continue
 		}
 		if restored && !rule.field.Told() {
@@ -206,7 +204,7 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, z *frozen) []byte {
 				applied = true
 				continue
 			}
-			b = u.appendValue(b, rule, f, v, r.At())
+			b = u.appendValue(b, rule, f, v, r.Time())
 		}
 	}
 	return b

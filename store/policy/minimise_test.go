@@ -250,7 +250,7 @@ func TestExpiryCountsFromReceiptOnlyWhereThePolicySaysSo(t *testing.T) {
 func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 	reg := &track.Registration{At: newYear, State: track.Moved, Code: 200, Expires: 3600, Status: track.Complete}
 	reg.Facts.Append(track.RegisteredNumber, []byte("+13035550142"))
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.RegistrationKind, Stage: track.Stop,
+	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.RegistrationKind, Stage: track.Stop,
 		Registration: reg})
 	u := boundPurpose(t, written("network_ops", "registered_number = \"pseudonym\"\nregistration_state = \"keep\"\n"+
 		"event_time = \"truncate:month\"\nsetup_time = \"truncate:minute\"\ncalled_number = \"area\"\n"))
@@ -269,7 +269,7 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 	d := &track.Device{At: newYear, FirstSeen: newYear.AddDate(0, -1, 0), LastSeen: newYear, Flags: track.ScannerFlag}
 	d.Facts.Append(track.DeviceKeyText, []byte("instance urn:uuid:1"))
 	d.Facts.Append(track.UserAgentText, []byte("friendly-scanner"))
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.DeviceKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.DeviceKind, Stage: track.Stop, Revision: 2,
 		Device: d})
 	src := strings.Replace(written("network_ops", "device_vendor = \"keep\"\ndevice_flags = \"keep\"\n"+
 		"first_seen = \"truncate:day\"\nrefreshes = \"keep\"\nevent_time = \"truncate:minute\"\nsip_code = \"keep\"\n"),
@@ -322,7 +322,7 @@ func busyCall() cpni.Record {
 		track.AssertedNumber: "+13035550142", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.Attestation: "A"} {
 		c.Facts.Append(f, []byte(text))
 	}
-	r := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
+	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return r
 }

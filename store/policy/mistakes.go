@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"sipsieve/store/cpni"
 )
 
 // A parser gathers what is wrong with a policy, each with its line.
@@ -61,7 +63,7 @@ func (p *parser) law(key string, u *Purpose) {
 	case u.Name == "emergency" && u.When != "emergency":
 		p.say(key+".when", "missing: want emergency; numbers and the presence of a location are for such calls only "+
 			"(47 USC 222(d)(4))")
-	case u.Name == "capacity" && (len(u.Kinds) != 1 || u.Kinds[0] != "aggregate"):
+	case u.Name == "capacity" && (len(u.Kinds) != 1 || u.Kinds[0] != cpni.AggregateKind.String()):
 		p.say(key+".kinds", "want aggregate alone: no record of a call exists for this purpose (47 USC 222(c)(3))")
 	}
 	if u.Retain.Hours > 0 {

@@ -113,12 +113,8 @@ func (p *parser) span(key, text string, otherwise Span) Span {
 	return s
 }
 
-// Closed sets of a purpose.
-var (
-	kindNames  = []string{"call", "registration", "device", "aggregate"}
-	stageNames = []string{"start", "answer", "interim", "stop", "correction"}
-	consents   = []string{"", "none", "opt_out", "opt_in"}
-)
+// consents are the words of consent.
+var consents = []string{"", "none", "opt_out", "opt_in"}
 
 func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 	key := "purpose." + name
@@ -196,22 +192,23 @@ func (p *parser) within(key string, n, low, high int) int {
 // sets checks the keys of u that take words of a closed set.
 func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	if len(u.Stages) == 0 {
-		u.Stages = []string{"stop"}
+		u.Stages = []string{cpni.StageWord(track.Stop)}
 	}
-	for _, s := range u.Stages {
-		i := slices.Index(stageNames, s)
-		if i < 0 {
-			p.say(key+".stages", "want %s", strings.Join(stageNames, ", "))
+	for _, word := range u.Stages {
+		stage := cpni.StageOf(word)
+		if stage == 0 {
+			p.say(key+".stages", "want %s", strings.Join(cpni.StageWords(), ", "))
 			continue
 		}
-		u.stages |= track.StagesOf(track.Stage(i + 1))
+		u.stages |= track.StagesOf(stage)
 	}
+	kinds := cpni.PolicyKinds()
 	if len(u.Kinds) == 0 {
-		p.say(key+".kinds", "missing: want %s", strings.Join(kindNames, ", "))
+		p.say(key+".kinds", "missing: want %s", strings.Join(kinds, ", "))
 	}
 	for _, k := range u.Kinds {
-		if !slices.Contains(kindNames, k) {
-			p.say(key+".kinds", "want %s", strings.Join(kindNames, ", "))
+		if !slices.Contains(kinds, k) {
+			p.say(key+".kinds", "want %s", strings.Join(kinds, ", "))
 		}
 	}
 	p.audience(key+".audience", u.Audience)

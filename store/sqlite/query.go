@@ -6,23 +6,34 @@ import (
 	"errors"
 	"iter"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"sipsieve/store"
+	"sipsieve/store/cpni"
 )
 
-// selectBodies has the bodies of one partition in the order of their ids, by the time that expiry is counted from:
-// setup_time of a call, event_time of a registration or device, to of a loss. A call whose start was not seen
-// has its first other time.
-const selectBodies = `SELECT body FROM excerpt
+// selectBodies has the bodies of one partition in the order of their ids, by the first time of their kind that is not
+// null: cpni.Kind.Times.
+var selectBodies = `SELECT body FROM excerpt
 	WHERE (?1 = '' OR kind = ?1)
-	AND (?2 IS NULL OR ` + milliseconds + ` >= ?2)
-	AND (?3 IS NULL OR ` + milliseconds + ` < ?3)
+	AND (?2 IS NULL OR ` + milliseconds() + ` >= ?2)
+	AND (?3 IS NULL OR ` + milliseconds() + ` < ?3)
 	ORDER BY id LIMIT ?4`
 
-const milliseconds = `CAST(round(1000 * unixepoch(coalesce(body ->> '$.setup_time', body ->> '$.event_time',
-	body ->> '$.to', body ->> '$.progress_time', body ->> '$.ring_time', body ->> '$.answer_time',
-	body ->> '$.end_time'), 'subsec')) AS INTEGER)`
+// milliseconds returns the expression of that time in Unix milliseconds. No key is one of two kinds.
+func milliseconds() string {
+	var keys []string
+	for _, k := range cpni.Kinds() {
+		for _, key := range k.Times() {
+			if key = "body ->> '$." + key + "'"; !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return "CAST(round(1000 * unixepoch(coalesce(" + strings.Join(keys, ", ") + "), 'subsec')) AS INTEGER)"
+}
 
 // Query opens one partition after the other, so what a Put adds meanwhile may be seen or not, but never half.
 func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {

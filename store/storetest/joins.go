@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sipsieve/store"
+	"sipsieve/store/cpni"
 )
 
 func replaysInsertNothing(t *testing.T, s store.Store) {
@@ -40,7 +41,7 @@ func publications(random *rand.Rand, id string, sensors int) (drafts []Draft) {
 			if stage = min(4, stage+random.IntN(3)); stage > before {
 				status, completeness = random.IntN(3), 20*random.IntN(6)
 			}
-			d.Stage = []string{"start", "answer", "interim", "stop", "correction"}[stage]
+			d.Stage = cpni.StageWords()[stage]
 			d.Status, d.Completeness = []string{"evicted", "partial", "complete"}[status], completeness
 			drafts = append(drafts, d)
 		}

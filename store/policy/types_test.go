@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
+)
+
+// typesOf returns the types that the values of a kind's records can have, by key.
+func typesOf(kind cpni.Kind) map[string][]string {
+	types := map[string][]string{}
+	for f := range cpni.Field(cpni.Fields()) {
+		e := f.Entry()
+		if !f.In(kind) || e.Never {
+			continue
+		}
+		for _, transform := range e.Transforms {
+			if t := jsonType(e.Type, transform); t != "" {
+				types[e.Name] = append(types[e.Name], t, "null")
+				types[e.Name+"_"+transform] = []string{t, "null"}
+			}
+		}
+	}
+	return types
+}
+
+// jsonType returns the type that a field's value has after a transform, "" if that leaves nothing of one record.
+func jsonType(typ, transform string) string {
+	switch {
+	case transform == "drop" || transform == "count" || transform == "seal":
+		return ""
+	case transform == "presence":
+		return "boolean"
+	case strings.HasSuffix(typ, "_list"):
+		return "array"
+	case transform != "keep" && transform != "bucket" && transform != "truncate":
+		return "string"
+	case typ == "int" || typ == "duration":
+		return "integer"
+	case typ == "bool":
+		return "boolean"
+	}
+	return "string"
+}
+
+func typeOf(value string) string {
+	switch value[0] {
+	case '"':
+		return "string"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	return "integer"
+}
+
+func TestEveryValueHasTheTypeOfItsFieldAndTransform(t *testing.T) {
+	types := typesOf(cpni.CallKind)
+	facts := map[track.Fact]string{track.PriorityEmergency: "1"}
+	for fact := range track.Facts_ {
+		facts[fact] = "+13035550142"
+	}
+	for seed := range uint64(50) {
+		purpose := cpni.Purposes()[seed%5]
+		lines, _ := randomLines(rand.New(rand.NewPCG(seed, 2)), purpose)
+		keys, values := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+		for _, key := range keys {
+			if !slices.Contains(envelopeKeys, key) && !slices.Contains(types[key], typeOf(values[key])) {
+				t.Errorf("%s is %s, want one of %v", key, typeOf(values[key]), types[key])
+			}
+		}
+	}
+}
+
+func TestALossHasKeysOfItsOwn(t *testing.T) {
+	loss := cpni.OfLoss(cpni.Loss{From: newYear, To: newYear, Count: 1, Reason: "stream_full"})
+	keys, values := minimised(t, boundPurpose(t, written("fraud", "")), &loss)
+	want := slices.Concat(slices.DeleteFunc(slices.Clone(envelopeKeys), func(key string) bool { return key == "dialog" }),
+		[]string{"from", "to", "count", "reason"})
+	if !slices.Equal(keys, want) {
+		t.Errorf("keys = %v, want %v", keys, want)
+	}
+	for key, typ := range map[string]string{"schema": "string", "from": "string", "to": "string", "count": "integer",
+		"reason": "string"} {
+		if typeOf(values[key]) != typ {
+			t.Errorf("loss: %s is %s, want %s", key, typeOf(values[key]), typ)
+		}
+	}
+}
+
+// quoted returns words as alternatives of a regular expression.
+func quoted(words []string) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, regexp.QuoteMeta(w))
+	}
+	return strings.Join(all, "|")
+}
