@@ -57,7 +57,7 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 		d.index = d.index.with(k.To) // found by both tags, until it is known whose they are
 	}
 	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
-	t.passed(d, m)
+	t.hops.passed(&d.path, m)
 	d.vias = m.Vias
 	d.reuse = t.uses.next(d)
 	t.index[d.index] = n
@@ -146,8 +146,7 @@ func (t *Tracker) forget(n uint32) {
 		t.uses.note(d)
 	}
 	t.unlink(n, d)
-	t.forgetHops(d)
-	t.forgetRepeats(d)
+	t.hops.forget(&d.path)
 	if d.guesses != 0 {
 		*t.guesses.At(d.guesses) = guesses{}
 		t.guesses.Free(d.guesses)
@@ -178,9 +177,9 @@ func (t *Tracker) unlink(n uint32, d *dialog) {
 		return
 	}
 	heir := t.dialogs.At(d.next)
-	heir.hops, heir.origin, heir.repeatSet, heir.guesses = d.hops, d.origin, d.repeatSet, d.guesses
+	heir.path, heir.guesses = d.path, d.guesses
 	heir.answers = d.answers
-	d.hops, d.origin, d.repeatSet, d.guesses = 0, 0, 0, 0
+	d.path, d.guesses = path{}, 0
 	t.markDirty(d.next)
 	for p := d.next; p != 0; p = t.dialogs.At(p).next {
 		t.dialogs.At(p).root = d.next

@@ -12,8 +12,8 @@ func (t *Tracker) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 			return true
 		}
 		near := t.callersHop(d)
-		i, known := t.knownFork(near, k.To)
-		f := t.fork(near, i)
+		i, known := t.hops.knownFork(near, k.To)
+		f := t.hops.fork(near, i)
 		switch {
 		case d.downstream || d.answer == 0: // the caller's hop shows another tag of the same dialog
 			t.answerAgain(n, d, m, k)
@@ -71,16 +71,16 @@ func (d *dialog) dropEarlyChanges() {
 // not counted.
 func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
 	root := t.dialogs.At(d.root)
-	h, near := t.passed(root, m), t.hops.At(root.hops)
-	add := t.showFork
+	h, near := t.hops.passed(&root.path, m), t.hops.At(root.path.first)
+	add := t.hops.showFork
 	if m.Request() {
-		add = t.proveFork
+		add = t.hops.proveFork
 	}
 	if h == near || near.hop.carries(m) {
-		t.answeredFork(near, add(near, k.To), m.Time.UnixNano())
+		t.hops.answeredFork(near, add(near, k.To), m.Time.UnixNano())
 	}
 	if h != nil && h != near {
-		t.answeredFork(h, add(h, k.To), m.Time.UnixNano())
+		t.hops.answeredFork(h, add(h, k.To), m.Time.UnixNano())
 	}
 }
 
@@ -105,13 +105,13 @@ func finalOf(m *sip.Message, k Keys) finalResponse {
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
 func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
-	h := t.passed(d, m)
+	h := t.hops.passed(&d.path, m)
 	if h == nil {
 		return
 	}
 	f := finalOf(m, k)
 	if m.Status < 300 {
-		t.answeredFork(h, t.addFork(h, k.To), m.Time.UnixNano())
+		t.hops.answeredFork(h, t.hops.addFork(h, k.To), m.Time.UnixNano())
 	}
 	h.open -= min(h.open, 1)
 	switch {
@@ -141,12 +141,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	if d.answered() {
 		return false
 	}
-	best := (*hopFacts)(nil)
-	for i := d.hops; i != 0; i = t.hops.At(i).next {
-		if h := t.hops.At(i); h.final.code/100 == 2 && (best == nil || h.final.at < best.final.at) {
-			best = h
-		}
-	}
+	best := t.hops.firstAnswer(&d.path)
 	if best == nil {
 		return false
 	}
@@ -161,7 +156,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	if d.refusedAt != 0 {
 		d.refusedAt, d.acked = 0, 0
 	}
-	near := t.hops.At(d.hops)
+	near := t.hops.At(d.path.first)
 	if near.forks == 1 && near.first.tag != shortTag(f.tag) {
 		d.callee = uint64(near.first.tag)
 	}
@@ -181,16 +176,7 @@ func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
 	if d.answered() || d.refusedAt != 0 || d.cancelled != 0 {
 		return
 	}
-	best := (*hopFacts)(nil)
-	for i := t.hops.At(d.hops).next; i != 0; i = t.hops.At(i).next {
-		h := t.hops.At(i)
-		switch {
-		case h.open > 0 || h.invited == 0 && h.forks > 0 && h.final.at == 0:
-			return
-		case best == nil || h.final.at > best.final.at:
-			best = h
-		}
-	}
+	best := t.hops.lastFinal(&d.path)
 	if best != nil && best.final.code >= 300 {
 		d.code, d.refusedAt, d.finalCause = best.final.code, best.final.at, best.final.cause
 		if challenges(int(d.code)) {

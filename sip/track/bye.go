@@ -81,12 +81,12 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 
 // earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
 func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
-	h := t.hops.At(d.hops)
-	if f := t.fork(h, p.fork); f != nil {
-		return &t.early.Ensure(&f.ends)[p.side-Caller]
+	h := t.hops.At(d.path.first)
+	if f := t.hops.fork(h, p.fork); f != nil {
+		return &t.hops.early.Ensure(&f.ends)[p.side-Caller]
 	}
 	if h.forks == 0 || h.first.past && h.forks == 1 {
-		return &t.early.Ensure(&h.tagless)[p.side-Caller]
+		return &t.hops.early.Ensure(&h.tagless)[p.side-Caller]
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 	}
 	e.answered = true
 	switch {
-	case t.earlyEnd(d) == nil:
+	case t.hops.earlyEnd(&d.path) == nil:
 	case d.phase == terminated && d.undecided():
 		t.reopen(p.n, d, calling)
 	case d.phase == calling:
@@ -179,10 +179,10 @@ func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 // reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
 func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 	root := t.dialogs.At(d.root)
-	h := t.hops.At(root.hops)
+	h := t.hops.At(root.path.first)
 	early := h.tagless
 	for i := range min(int(h.forks), maxForks) {
-		if f := t.fork(h, i); f.tag == shortTag(d.callee) {
+		if f := t.hops.fork(h, i); f.tag == shortTag(d.callee) {
 			early = f.ends
 		}
 	}
@@ -193,7 +193,7 @@ func (t *Tracker) reviewEnds(n uint32, d *dialog) {
 		d.unended = ending{}
 	}
 	var byes endings
-	if e := t.earlyByes(early); e != nil {
+	if e := t.hops.earlyByes(early); e != nil {
 		byes = *e
 	}
 	for _, e := range byes {
@@ -237,7 +237,7 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 		return
 	}
 	at := m.Time.UnixNano()
-	byes := t.earlyByes(t.hops.At(d.hops).tagless)
+	byes := t.hops.earlyByes(t.hops.At(d.path.first).tagless)
 	if e := byes.of(side); e != nil && m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
 		e.at, e.cause, e.unseen = at, reason(m), false // its 2xx was read first
 		t.amend(d)
@@ -277,7 +277,7 @@ func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 	}
 	p.is, p.n = dialogue, t.onlyAnswered(root)
 	if p.n == 0 {
-		if r.answered() || !t.tagless(root) {
+		if r.answered() || !t.hops.tagless(&t.dialogs.At(root).path) {
 			t.counts.Orphans++
 			return
 		}

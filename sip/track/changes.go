@@ -68,7 +68,7 @@ func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 		if d.answered() || d.phase == terminated && !d.undecided() {
 			return
 		}
-		if f := t.fork(t.hops.At(d.hops), p.fork); f != nil {
+		if f := t.hops.fork(t.hops.At(d.path.first), p.fork); f != nil {
 			d.callee = uint64(f.tag)
 		} else {
 			d.callee = p.tag.short()
@@ -148,10 +148,10 @@ func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
 		return
 	}
 	d.dropEarlyChanges()
-	h := t.hops.At(d.hops)
+	h := t.hops.At(d.path.first)
 	p := place{n: n, tag: tagKey(d.callee)}
-	p.fork, _ = t.knownFork(h, p.tag)
-	if f := t.fork(h, p.fork); f != nil {
+	p.fork, _ = t.hops.knownFork(h, p.tag)
+	if f := t.hops.fork(h, p.fork); f != nil {
 		f.answer, f.answered = 0, 0
 	}
 	for _, e := range [...]ending{d.unended, d.ended} {
@@ -177,11 +177,11 @@ func (t *Tracker) answeredUnseen(p place, d *dialog) {
 	if d.phase == terminated {
 		t.reopen(p.n, d, confirmed)
 	}
-	h := t.hops.At(d.hops)
-	if t.fork(h, p.fork) == nil && p.tag != (Key{}) {
-		p.fork = t.proveFork(h, p.tag)
+	h := t.hops.At(d.path.first)
+	if t.hops.fork(h, p.fork) == nil && p.tag != (Key{}) {
+		p.fork = t.hops.proveFork(h, p.tag)
 	}
-	t.answeredFork(h, p.fork, t.now)
+	t.hops.answeredFork(h, p.fork, t.now)
 	d.accepted, d.code, d.phase = true, 0, confirmed
 	d.byUpdate = d.pending[0].method == sip.Update || d.pending[1].method == sip.Update
 	for _, c := range d.pending {

@@ -79,3 +79,11 @@ func (c *coder) fixed(b []byte) {
 		c.b = c.b[copy(b, c.b):]
 	}
 }
+
+// length writes the length n of a list, or reads one of at most most.
+func (c *coder) length(n, most int) int {
+	v := uint8(n)
+	number(c, &v)
+	c.wrong = c.wrong || int(v) > most
+	return min(int(v), most)
+}

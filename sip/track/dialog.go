@@ -30,8 +30,7 @@ const (
 )
 
 const (
-	branches = 6  // INVITE transactions of one attempt on the caller's hop
-	maxForks = 16 // forks whose times are remembered, and that may answer
+	branches = 6 // INVITE transactions of one attempt on the caller's hop
 )
 
 // A dialog is a call attempt, or one answered fork of it. It holds no pointer; times are nanoseconds, 0 unknown.
@@ -40,9 +39,7 @@ type dialog struct {
 	callee      uint64           // the callee's tag, once answered; of a BYE alone the other tag
 	text        mem.Text         // its Facts
 	root, next  uint32           // the dialog of the INVITE; the next answered fork of it
-	hops        uint32           // of the root: what its hops have shown, the caller's hop first
-	origin      uint32           // of the root: the hop that it is told from
-	repeatSet   uint32           // of the root: the messages that were seen
+	path        path             // of the root: what its hops have shown
 	legs        [branches]uint32 // branches of the attempt's INVITEs on the caller's hop
 	pending     [2]change        // by side: the last re-INVITE or UPDATE
 	byes        [2]bye           // by side: the last BYE
@@ -118,42 +115,6 @@ type bye struct {
 	status uint16 // of its final response; 0 without one
 	cause  uint8  // Q.850, as Reason gives it
 	unseen bool   // only a response was seen, at is that one's time
-}
-
-// An ending is a BYE that may be the end of a dialog.
-type ending struct {
-	at       int64
-	cseq     uint32
-	cause    uint8
-	side     Party
-	answered bool // a final response was seen
-	unseen   bool // only its 2xx was seen, at is that one's time
-
-	refused, challenged bool // before the answer
-}
-
-// endings are BYEs by side.
-type endings [2]ending
-
-// of returns side's, nil if e is nil.
-func (e *endings) of(side Party) *ending {
-	if e == nil {
-		return nil
-	}
-	return &e[side-Caller]
-}
-
-// accepted returns the earliest of e that got a 2xx before the answer, nil without one.
-func (e *endings) accepted() (first *ending) {
-	if e == nil {
-		return nil
-	}
-	for i := range e {
-		if e[i].answered && (first == nil || e[i].at < first.at) {
-			first = &e[i]
-		}
-	}
-	return first
 }
 
 // guesses are, by side, a BYE and another request.

@@ -46,7 +46,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 		Held:       time.Duration(d.heldUntil(d.gone)),
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: told.flow(), VLAN: told.vlan, Link: told.link,
-		Point: t.points[told.point], Origin: told.origin, Restored: d.restored,
+		Point: t.hops.points[told.point], Origin: told.origin, Restored: d.restored,
 		Facts: Facts{text: slices.Clone(t.texts.Get(d.text))}, leg: d.index,
 	}
 	if d.byAck {
@@ -55,7 +55,7 @@ func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
 	if !d.answered() { // what was agreed before the answer is no change of the call
 		c.Reinvites, c.Holds, c.Held = 0, 0, 0
 	}
-	if out := t.leftOn(d); out != nil {
+	if out := t.hops.leftOn(&t.dialogs.At(d.root).path, d.callee); out != nil {
 		c.Onward, c.OnwardVLAN = out.hop.flow(), out.hop.vlan
 	}
 	if t.losses.meet(d.first, at) {

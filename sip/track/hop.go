@@ -77,3 +77,30 @@ func (h *hop) joins(m *sip.Message) bool {
 func (h *hop) precedes(o *hop) bool {
 	return h.valid && o.valid && h.dst == o.src && (h.dport == o.sport || h.src != h.dst && o.src != o.dst)
 }
+
+// points are the names of places of capture, by the number that a hop has.
+type points []string
+
+// number returns the number of a name, a new one if it is new. All names behind the 255th have one number.
+func (p *points) number(name string) uint8 {
+	for i, have := range *p {
+		if have == name {
+			return uint8(i)
+		}
+	}
+	if len(*p) == 255 {
+		return 254
+	}
+	*p = append(*p, name)
+	return uint8(len(*p) - 1)
+}
+
+// code writes h, whose ends are hidden, or reads it.
+func (h *hop) code(c *coder) {
+	c.fixed(h.src[:])
+	c.fixed(h.dst[:])
+	number(c, &h.sport)
+	number(c, &h.dport)
+	number(c, &h.origin)
+	c.flags(&h.valid)
+}

@@ -28,8 +28,8 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 
 // begin takes note of the first message of d.
 func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
-	t.repeated(d, m, k)
-	t.passed(d, m)
+	t.hops.repeated(&d.path, m, k)
+	t.hops.passed(&d.path, m)
 	if d.heard = heardResponse; m.Request() {
 		d.heard = heardRequest
 	}
@@ -122,13 +122,7 @@ func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
 		d.redirects++
 	}
 	d.attempt(cseq)
-	for n := d.hops; n != 0; n = t.hops.At(n).next {
-		h := t.hops.At(n)
-		h.final = finalResponse{}
-		for i := range min(int(h.forks), maxForks) {
-			t.fork(h, i).past = true
-		}
-	}
+	t.hops.nextAttempt(&d.path)
 }
 
 // retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.

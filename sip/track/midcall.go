@@ -32,7 +32,7 @@ func (t *Tracker) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
 // requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
 func (t *Tracker) requestUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
-	t.passed(d, m)
+	t.hops.passed(&d.path, m)
 	if k.To == (Key{}) || again {
 		return
 	}
@@ -110,8 +110,8 @@ func (t *Tracker) confirm(n uint32, d *dialog, m *sip.Message, k Keys, side Part
 		d.index, t.index[index] = index, n
 	}
 	d.reuse = t.uses.next(d)
-	if h := t.passed(d, m); h != nil {
-		t.proveFork(h, calleeTag(k, side))
+	if h := t.hops.passed(&d.path, m); h != nil {
+		t.hops.proveFork(h, calleeTag(k, side))
 	}
 	t.count(d)
 	t.counts.MidCall++

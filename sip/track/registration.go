@@ -188,7 +188,7 @@ func (t *Tracker) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 	b.calls[index] = n
 	b.sources[source]++
 	s := b.series.At(n)
-	*s = series{index: index, record: k.Shard, call: k.Call.short(), open: true, hop: hopOf(m, t.point(m.Point))}
+	*s = series{index: index, record: k.Shard, call: k.Call.short(), open: true, hop: hopOf(m, t.points.number(m.Point))}
 	return n
 }
 
@@ -242,7 +242,7 @@ func (t *Tracker) registerRequest(s *series, m *sip.Message) {
 
 // rehop notes how m came, if otherwise than the REGISTER before; a source is counted by its address.
 func (t *Tracker) rehop(s *series, m *sip.Message) {
-	h := hopOf(m, t.point(m.Point))
+	h := hopOf(m, t.points.number(m.Point))
 	if s.open && h.src != s.hop.src {
 		t.bindings.settle(s)
 	}

@@ -14,43 +14,44 @@ const (
 	mostBlocks     = 128 // of one call; the messages behind are known by the last blocks
 )
 
-// repeated reports whether m's kind of message was seen in m's transaction before, and remembers it in root.
-func (t *Tracker) repeated(root *dialog, m *sip.Message, k Keys) bool {
-	p := print(m, k)
+// repeated reports whether m's kind of message was seen in m's transaction before, and remembers it in p.
+func (t *hopTable) repeated(p *path, m *sip.Message, k Keys) bool {
+	x := print(m, k)
 	blocks := 0
-	for n := root.repeatSet; n != 0; blocks++ {
+	for n := p.prints; n != 0; blocks++ {
 		b := t.prints.At(n)
 		for _, have := range b.prints[:b.n] {
-			if have == p {
+			if have == x {
 				return true
 			}
 		}
 		n = b.next
 	}
-	t.addPrint(root, p, blocks)
+	t.addPrint(p, x, blocks)
 	return false
 }
 
-// addPrint remembers p. The earliest block goes when there are too many.
-func (t *Tracker) addPrint(root *dialog, p uint32, blocks int) {
-	if n := root.repeatSet; n != 0 && t.prints.At(n).n < printsPerBlock {
+// addPrint remembers the print x, as the latest of p, which has so many blocks. The earliest block is dropped when there
+// are too many.
+func (t *hopTable) addPrint(p *path, x uint32, blocks int) {
+	if n := p.prints; n != 0 && t.prints.At(n).n < printsPerBlock {
 		b := t.prints.At(n)
-		b.prints[b.n] = p
+		b.prints[b.n] = x
 		b.n++
 		return
 	}
 	if blocks >= mostBlocks {
-		t.counts.Bounds[RepeatsBound]++
-		t.dropOldestBlock(root)
+		t.tooManyRepeats++
+		t.dropOldestBlock(p)
 	}
 	n := t.prints.New()
 	b := t.prints.At(n)
-	b.prints[0], b.n, b.next = p, 1, root.repeatSet
-	root.repeatSet = n
+	b.prints[0], b.n, b.next = x, 1, p.prints
+	p.prints = n
 }
 
-func (t *Tracker) dropOldestBlock(root *dialog) {
-	at := &root.repeatSet
+func (t *hopTable) dropOldestBlock(p *path) {
+	at := &p.prints
 	for t.prints.At(*at).next != 0 {
 		at = &t.prints.At(*at).next
 	}
@@ -60,17 +61,10 @@ func (t *Tracker) dropOldestBlock(root *dialog) {
 	t.prints.Free(n)
 }
 
-// countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
-func (t *Tracker) countRepeat(d *dialog, k Keys) {
-	t.counts.Retransmissions++
-	d.repeats++
-	root := t.dialogs.At(d.root)
-	if root != d {
-		root.repeats++
-		return
-	}
-	for n := root.hops; n != 0; n = t.hops.At(n).next {
-		h := t.hops.At(n)
+// countRepeat counts a message that has k as sent again, for its fork if that is known.
+func (t *hopTable) countRepeat(p *path, k Keys) {
+	for n := p.first; n != 0; n = t.At(n).next {
+		h := t.At(n)
 		for _, tag := range [...]Key{k.To, k.From} {
 			if i, _ := t.knownFork(h, tag); i >= 0 {
 				t.fork(h, i).repeats++
@@ -80,16 +74,16 @@ func (t *Tracker) countRepeat(d *dialog, k Keys) {
 	}
 }
 
-// forgetRepeats frees what repeats of root's messages are known by.
-func (t *Tracker) forgetRepeats(root *dialog) {
-	for n := root.repeatSet; n != 0; {
+// forgetPrints frees what repeats of p's messages are known by.
+func (t *hopTable) forgetPrints(p *path) {
+	for n := p.prints; n != 0; {
 		b := t.prints.At(n)
 		next := b.next
 		*b = printBlock{}
 		t.prints.Free(n)
 		n = next
 	}
-	root.repeatSet = 0
+	p.prints = 0
 }
 
 // print returns a number that is equal for two messages of one kind in one transaction (RFC 3261 section 17.2.3).

@@ -43,7 +43,7 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 	}
 	if p.is == guessed {
 		d := t.dialogs.At(p.n)
-		if t.markDirty(p.n); t.repeated(d, m, k) {
+		if t.markDirty(p.n); t.hops.repeated(&d.path, m, k) {
 			t.countRepeat(d, k)
 		} else {
 			t.remember(d, m, p.side)
@@ -69,7 +69,7 @@ func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog
 	d = t.dialogs.At(n)
 	d.revision, d.owed = d.revision+uint32(d.owed), 0
 	t.markDirty(n)
-	if again = t.repeated(t.dialogs.At(d.root), m, k); again {
+	if again = t.hops.repeated(&t.dialogs.At(d.root).path, m, k); again {
 		t.countRepeat(d, k)
 	}
 	if m.Flags&sip.Truncated != 0 {
@@ -83,6 +83,18 @@ func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog
 		t.lapses.Set(n, t.now+int64(t.limits.Talk))
 	}
 	return d, again
+}
+
+// countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
+func (t *Tracker) countRepeat(d *dialog, k Keys) {
+	t.counts.Retransmissions++
+	d.repeats++
+	root := t.dialogs.At(d.root)
+	if root != d {
+		root.repeats++
+		return
+	}
+	t.hops.countRepeat(&root.path, k)
 }
 
 // cutOf says what became of the rest of a truncated m.
@@ -121,8 +133,8 @@ func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.At(root)
 	t.revokeUpdate(root, d)
-	known := t.tookPart(d, m)
-	h, near := t.passed(d, m), t.callersHop(d)
+	known := t.hops.tookPart(&d.path, m)
+	h, near := t.hops.passed(&d.path, m), t.callersHop(d)
 	own := d.knowsLeg(leg(k)) >= 0 || h != nil && h.hasLeg(leg(k))
 	switch {
 	case !own && k.To == (Key{}):
@@ -134,7 +146,7 @@ func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 			t.ackOfRefusal(root, d, m)
 		}
 	case h != nil && h.forks > 0:
-		if _, shown := t.knownFork(h, k.To); !shown {
+		if _, shown := t.hops.knownFork(h, k.To); !shown {
 			known = false
 		}
 		fallthrough
@@ -176,7 +188,7 @@ func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	p := t.inside(root, m, k, Caller)
 	d := t.dialogs.At(root)
-	if near := t.hops.At(d.hops); p.is == guessed && d.downstream && near.hop.carries(m) {
+	if near := t.hops.At(d.path.first); p.is == guessed && d.downstream && near.hop.carries(m) {
 		d.callee = k.To.short() // the caller's hop shows another tag of the same dialog
 		t.answerOn(d, m, k)
 		p.is = dialogue
@@ -227,7 +239,7 @@ func (d *dialog) races() {
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
 func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
-	t.passed(d, m)
+	t.hops.passed(&d.path, m)
 	if !again && side == Caller && m.CSeq == d.cseq && t.callersHop(d).hop.carries(m) {
 		t.revokeUpdate(n, d)
 	}

@@ -47,7 +47,7 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 		return
 	case guessed:
 		d := t.dialogs.At(p.n)
-		if t.markDirty(p.n); t.repeated(d, m, k) {
+		if t.markDirty(p.n); t.hops.repeated(&d.path, m, k) {
 			t.countRepeat(d, k)
 		} else {
 			t.guessedResponse(p, m)
@@ -115,7 +115,7 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 	if m.Status > 100 && (near || m.Status < 300) {
 		t.revokeUpdate(n, d)
 	}
-	if h := t.passed(d, m); h != nil && m.Status/100 != 2 {
+	if h := t.hops.passed(&d.path, m); h != nil && m.Status/100 != 2 {
 		h.addLeg(m.CSeq, leg(k))
 	}
 	switch {
@@ -172,20 +172,20 @@ func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.At(n)
 	at := m.Time.UnixNano()
 	near := t.callersHop(d)
-	h := t.passed(d, m)
+	h := t.hops.passed(&d.path, m)
 	var f *fork
 	if h == near || near.hop.carries(m) {
-		f = t.fork(near, t.addFork(near, k.To))
+		f = t.hops.fork(near, t.hops.addFork(near, k.To))
 	}
 	if h != nil && h != near {
-		f := t.fork(h, t.addFork(h, k.To))
+		f := t.hops.fork(h, t.hops.addFork(h, k.To))
 		f.happened(m)
 	}
 	if f != nil {
 		f.past = false
 	}
 	t.ringing(n)
-	if d.provisioned = max(d.provisioned, at); d.phase == calling && t.earlyEnd(d) == nil {
+	if d.provisioned = max(d.provisioned, at); d.phase == calling && t.hops.earlyEnd(&d.path) == nil {
 		t.lapses.Set(n, t.now+int64(t.limits.Ring))
 	}
 	x := d

@@ -17,22 +17,7 @@ func (t *Tracker) retime(m *sip.Message, k Keys, until int64) {
 		}
 		t.markDirty(n)
 	}
-	for n := t.dialogs.At(root).hops; n != 0; n = t.hops.At(n).next {
-		h := t.hops.At(n)
-		replace(from, to, &h.invited, &h.final.at)
-		t.earlyByes(h.tagless).retime(from, to)
-		for i := range min(int(h.forks), maxForks) {
-			f := t.fork(h, i)
-			replace(from, to, &f.progress, &f.ring, &f.answered)
-			t.earlyByes(f.ends).retime(from, to)
-		}
-	}
-}
-
-func (e *endings) retime(from, to int64) {
-	if e != nil {
-		replace(from, to, &e[0].at, &e[1].at)
-	}
+	t.hops.retime(&t.dialogs.At(root).path, from, to)
 }
 
 func (d *dialog) retime(from, to int64) (changed bool) {
@@ -40,14 +25,4 @@ func (d *dialog) retime(from, to int64) (changed bool) {
 		&d.refreshed, &d.lost, &d.gone, &d.updated, &d.transferred, &d.holdSince, &d.ended.at, &d.unended.at,
 		&d.early.at,
 		&d.pending[0].at, &d.pending[1].at, &d.byes[0].at, &d.byes[1].at)
-}
-
-// replace changes each of times that equals the old value to the new one, and reports whether there was any.
-func replace(from, to int64, times ...*int64) (changed bool) {
-	for _, t := range times {
-		if *t == from {
-			*t, changed = to, true
-		}
-	}
-	return changed
 }

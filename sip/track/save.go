@@ -187,7 +187,7 @@ func (t *Tracker) chain(n uint32, d *dialog, r *restored) {
 		return
 	}
 	d.root, t.index[d.index], t.index[d.call.anyTag()] = n, n, n
-	t.restoreHops(d, r)
+	t.restoreHead(d, r)
 }
 
 // Head reports whether s, whose State Changed gave, is the first of its INVITE's forks.
@@ -210,7 +210,5 @@ func (t *Tracker) unveil(root *dialog, m *sip.Message) {
 	if !root.restored {
 		return
 	}
-	for n := root.hops; n != 0; n = t.hops.At(n).next {
-		t.saving.keyer.unveil(&t.hops.At(n).hop, m)
-	}
+	t.hops.unveil(&root.path, t.saving.keyer, m)
 }

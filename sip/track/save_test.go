@@ -18,10 +18,8 @@ var unsaved = map[string]string{
 	"text":       "what the store froze takes the place of the Facts",
 	"root":       "a number of this Tracker",
 	"next":       "a number of this Tracker",
-	"hops":       "a number of this Tracker; what it stands for is saved",
-	"repeatSet":  "a number of this Tracker; what it stands for is saved, in part",
+	"path":       "numbers of this Tracker; what they stand for is saved, the messages in part",
 	"guesses":    "a number of this Tracker; what it stands for is saved",
-	"origin":     "a number of this Tracker; the hop that it stands for is marked",
 	"regathered": "of this Tracker's Changed",
 	"restored":   "set by Restore",
 }
@@ -84,7 +82,7 @@ func differing(path string, a, b reflect.Value) (paths []string) {
 
 func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	var n uint64
-	in := restored{passed: make([]restoredHop, 2), seen: make([]uint32, 5)}
+	in := restored{hops: savedPath{views: make([]savedView, 2), prints: make([]uint32, 5)}}
 	fill(reflect.ValueOf(&in).Elem(), &n)
 	in.nlegs, in.row = branches, uint8(ringRow)
 	in.phase, in.cause, in.known = confirmed, EndTransfer, SessionTimer
@@ -92,8 +90,8 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	for _, e := range []*ending{&in.ended, &in.unended, &in.early} {
 		e.side = Callee
 	}
-	for i := range in.passed {
-		h := &in.passed[i]
+	for i := range in.hops.views {
+		h := &in.hops.views[i]
 		h.forks, h.others.n = 200, len(h.others.tags)
 		for j := range h.ends {
 			h.ends[j][0].side, h.ends[j][1].side = Callee, Caller
@@ -111,15 +109,15 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkLeftOut(t, unsaved, differing("", reflect.ValueOf(&in.dialog).Elem(), reflect.ValueOf(&out.dialog).Elem()))
-	for i := range in.passed {
-		a, b := &in.passed[i], &out.passed[i]
+	for i := range in.hops.views {
+		a, b := &in.hops.views[i], &out.hops.views[i]
 		in, out := reflect.ValueOf(&a.hopFacts).Elem(), reflect.ValueOf(&b.hopFacts).Elem()
 		checkLeftOut(t, unsavedOfAHop, differing("", in, out))
 		if a.others != b.others || a.ends != b.ends || a.untagged != b.untagged {
 			t.Error("the forks of a hop are read back otherwise")
 		}
 	}
-	if in.asked != out.asked || !slices.Equal(in.seen, out.seen) || in.row != out.row || in.due != out.due ||
+	if in.asked != out.asked || !slices.Equal(in.hops.prints, out.hops.prints) || in.row != out.row || in.due != out.due ||
 		in.interim != out.interim || !out.head {
 		t.Error("what stands beside the dialog is read back otherwise")
 	}

@@ -32,11 +32,11 @@ func (t *Tracker) onTimer(n uint32, at int64) {
 
 // adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
 func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
-	h := t.hops.At(d.hops)
+	h := t.hops.At(d.path.first)
 	p := place{n: n, tag: tagKey(d.callee)}
-	p.fork, _ = t.knownFork(h, p.tag)
-	ended := t.earlyEnd(d)
-	if f := t.fork(h, p.fork); f != nil && ended == t.earlyByes(f.ends).accepted() || h.forks == 0 {
+	p.fork, _ = t.hops.knownFork(h, p.tag)
+	ended := t.hops.earlyEnd(&d.path)
+	if f := t.hops.fork(h, p.fork); f != nil && ended == t.hops.earlyByes(f.ends).accepted() || h.forks == 0 {
 		ended = nil // it was a BYE after the answer
 	}
 	if !d.provenByUpdate() || ended != nil {
@@ -160,7 +160,7 @@ func (t *Tracker) endSeen(d *dialog) bool {
 	if d.answered() {
 		return d.ended.at != 0 || d.unended.at != 0 || d.lost != 0
 	}
-	return d.refusedAt != 0 || d.cancelled != 0 || t.earlyEnd(d) != nil
+	return d.refusedAt != 0 || d.cancelled != 0 || t.hops.earlyEnd(&d.path) != nil
 }
 
 // conclude settles how d ended.
@@ -190,7 +190,7 @@ func (t *Tracker) conclude(d *dialog) {
 
 // earlyEndOf returns earlyEnd, the zero ending without one.
 func (t *Tracker) earlyEndOf(d *dialog) ending {
-	if e := t.earlyEnd(d); e != nil {
+	if e := t.hops.earlyEnd(&d.path); e != nil {
 		return *e
 	}
 	return ending{}

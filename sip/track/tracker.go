@@ -31,11 +31,8 @@ type Tracker struct {
 	counts   Counts
 	copies   duplicates
 	dialogs  mem.Slab[dialog]
-	forkings mem.Slab[forking]
-	hops     mem.Slab[hopFacts]
-	prints   mem.Slab[printBlock]
+	hops     hopTable
 	guesses  mem.Slab[guesses]
-	early    mem.Slab[endings]
 	rows     mem.Lists // dialogs by what they wait for, oldest first
 	index    map[Key]uint32
 	lapses   mem.Deadlines
@@ -48,7 +45,7 @@ type Tracker struct {
 	steps    uint16   // how often
 	texts    mem.Arena
 	scratch  Facts
-	points   []string
+	points   points
 	bindings bindings
 	linking  *Linking // nil when nobody asks for legs
 	others   *Others
@@ -158,18 +155,8 @@ func (t *Tracker) Finish(dst []Event) []Event {
 }
 
 // Counts returns what has been counted so far.
-func (t *Tracker) Counts() Counts { return t.counts }
-
-// point returns the number of a place of capture; the names past 255 are not told apart.
-func (t *Tracker) point(name string) uint8 {
-	for i, p := range t.points {
-		if p == name {
-			return uint8(i)
-		}
-	}
-	if len(t.points) == 255 {
-		return 254
-	}
-	t.points = append(t.points, name)
-	return uint8(len(t.points) - 1)
+func (t *Tracker) Counts() Counts {
+	c := t.counts
+	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.tooManyHops, t.hops.tooManyRepeats
+	return c
 }

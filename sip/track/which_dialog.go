@@ -61,8 +61,8 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 	if tag == (Key{}) {
 		return place{}
 	}
-	if n := t.hopOfMessage(r, m); n != 0 && t.hops.At(n).forks > 0 {
-		if i, known := t.knownFork(t.hops.At(n), tag); known {
+	if n := t.hops.find(&r.path, m); n != 0 && t.hops.At(n).forks > 0 {
+		if i, known := t.hops.knownFork(t.hops.At(n), tag); known {
 			return t.ofTag(root, n, i, place{side: side, tag: tag})
 		}
 		return place{}
@@ -70,11 +70,11 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 	if r.setup == 0 && r.answered() && shortTag(r.callee) == shortTag(tag.short()) {
 		return place{is: dialogue, n: root, side: side, tag: tag}
 	}
-	if !t.tookPart(r, m) {
+	if !t.hops.tookPart(&r.path, m) {
 		return place{}
 	}
-	for n := r.hops; n != 0; n = t.hops.At(n).next {
-		if i, known := t.knownFork(t.hops.At(n), tag); known {
+	for n := r.path.first; n != 0; n = t.hops.At(n).next {
+		if i, known := t.hops.knownFork(t.hops.At(n), tag); known {
 			return t.ofTag(root, n, i, place{side: side, tag: tag})
 		}
 	}
@@ -90,16 +90,16 @@ func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
 		}
 	}
 	r := t.dialogs.At(root)
-	near, h := t.hops.At(r.hops), t.hops.At(n)
+	near, h := t.hops.At(r.path.first), t.hops.At(n)
 	p.n, p.fork = root, i
-	if n != r.hops {
+	if n != r.path.first {
 		var known bool
-		if p.fork, known = t.knownFork(near, p.tag); !known {
+		if p.fork, known = t.hops.knownFork(near, p.tag); !known {
 			return t.ofOtherTag(root, h, i, p)
 		}
 	}
 	p.is = earlyOne
-	if f := t.fork(near, p.fork); f != nil && f.answer != 0 {
+	if f := t.hops.fork(near, p.fork); f != nil && f.answer != 0 {
 		p.is = foreign // its record is gone
 	}
 	return p
@@ -115,14 +115,14 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 			answers, only = answers+1, d
 		}
 	}
-	f := t.fork(h, i)
+	f := t.hops.fork(h, i)
 	switch {
 	case answers == 0:
 		p.is, p.fork = earlyOne, -1
-		if t.hops.At(r.hops).forks == 1 {
+		if t.hops.At(r.path.first).forks == 1 {
 			p.fork = 0
 		}
-	case f == nil, !r.follows(t, h), f.answer == 0 && (h.forks > 1 || t.answersOn(h) > 0):
+	case f == nil, !r.follows(t, h), f.answer == 0 && (h.forks > 1 || t.hops.answersOn(h) > 0):
 		p.is, p.fork = earlyOne, -1
 	case answers == 1:
 		p.is, p.fork = earlyOne, -1
@@ -130,7 +130,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 		if f.answer == 0 || f.answer == 1 && (upstream || t.dialogs.At(only).before(f.answered)) {
 			p.is, p.n = dialogue, only
 		}
-	case f.answer != 0 && t.answersOn(h) == answers:
+	case f.answer != 0 && t.hops.answersOn(h) == answers:
 		p.is, p.n = dialogue, t.byAnswer(root, int(f.answer))
 	}
 	return p
@@ -138,7 +138,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 
 // follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
 func (root *dialog) follows(t *Tracker, h *hopFacts) bool {
-	near := t.hops.At(root.hops)
+	near := t.hops.At(root.path.first)
 	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
 }
 
@@ -168,16 +168,6 @@ func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
 	return only
 }
 
-// tagless reports whether no hop of root's call has shown a tag of the callee's.
-func (t *Tracker) tagless(root uint32) bool {
-	for n := t.dialogs.At(root).hops; n != 0; n = t.hops.At(n).next {
-		if t.hops.At(n).forks > 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // byCallee returns what m, a message inside a dialog, is of if it has a known Call-ID but no known tag of a caller, and
 // whether anything is known of it: its hop, or the tag of a callee.
 func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
@@ -186,18 +176,18 @@ func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
 		return place{}, false
 	}
 	r := t.dialogs.At(root)
-	if n := t.hopOfMessage(r, m); n != 0 && t.hops.At(n).forks > 0 {
+	if n := t.hops.find(&r.path, m); n != 0 && t.hops.At(n).forks > 0 {
 		return place{}, true
 	}
 	p = place{n: root, fork: -1}
-	for n := r.hops; n != 0; n = t.hops.At(n).next {
-		if _, is := t.knownFork(t.hops.At(n), k.To); is {
+	for n := r.path.first; n != 0; n = t.hops.At(n).next {
+		if _, is := t.hops.knownFork(t.hops.At(n), k.To); is {
 			p.side, p.tag = Caller, k.To
-		} else if _, is := t.knownFork(t.hops.At(n), k.From); is {
+		} else if _, is := t.hops.knownFork(t.hops.At(n), k.From); is {
 			p.side, p.tag = Callee, k.From
 		}
 	}
-	if p.side != Unknown && t.tookPart(r, m) {
+	if p.side != Unknown && t.hops.tookPart(&r.path, m) {
 		p.is = guessed
 	}
 	return p, p.side != Unknown
