@@ -68,7 +68,7 @@ type Frame struct {
 // wrong with it.
 func Ladder(src []byte) ([]Frame, error) {
 	s := newScene()
-	if err := s.read(src); err != nil {
+	if err := (ladder{s}).read(src); err != nil {
 		return nil, err
 	}
 	inOrder(s.frames)

@@ -2,12 +2,14 @@ package capturetest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const answered = `
@@ -57,27 +59,48 @@ func tshark(t *testing.T, frames []Frame, filter string, fields ...string) []str
 const faulty = `_ws.malformed or ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 or
 	_ws.expert.severity >= 0x600000 or tcp.analysis.retransmission or tcp.analysis.lost_segment`
 
+// TestTsharkReadsLaddersWithoutComplaint reads the answered call under each set of options, all in one capture: an hour
+// apart and from other addresses.
 func TestTsharkReadsLaddersWithoutComplaint(t *testing.T) {
-	for _, options := range []string{"", "transport tcp\n", "ipv6\n", "vlan 100\n", "mtu 576\n", "transport tcp\nmtu 576\nipv6\n",
-		"callid x@example.net\n"} {
-		t.Run(strings.ReplaceAll(strings.TrimSpace(options), "\n", ","), func(t *testing.T) {
-			frames, err := Ladder([]byte(options + answered))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bad := tshark(t, frames, faulty, "frame.number", "_ws.expert.message"); len(bad) != 0 {
-				t.Errorf("faults = %q, want none", bad)
-			}
-			got := strings.Join(tshark(t, frames, "sip", "sip.Method", "sip.Status-Code"), " ")
-			want := "INVITE\t \t407 ACK\t INVITE\t \t100 INVITE\t \t180 \t200 ACK\t BYE\t \t200"
-			if got != want {
-				t.Errorf("messages = %q, want %q", got, want)
-			}
-		})
+	t.Parallel()
+	var all []Frame
+	options := []string{"", "transport tcp\n", "ipv6\n", "vlan 100\n", "mtu 576\n", "transport tcp\nmtu 576\nipv6\n",
+		"callid x@example.net\n"}
+	for i, set := range options {
+		all = append(all, calledFrom(t, i, set)...)
+	}
+	if bad := tshark(t, all, faulty, "frame.time_epoch", "_ws.expert.message"); len(bad) != 0 {
+		t.Errorf("faults = %q, want none", bad)
+	}
+	got := tshark(t, all, "sip", "sip.Method", "sip.Status-Code")
+	if len(got) != 11*len(options) {
+		t.Fatalf("messages = %d, want 11 of each of %d", len(got), len(options))
+	}
+	const want = "INVITE\t \t407 ACK\t INVITE\t \t100 INVITE\t \t180 \t200 ACK\t BYE\t \t200"
+	for i, set := range options {
+		if got := strings.Join(got[11*i:][:11], " "); got != want {
+			t.Errorf("%q: messages = %q, want %q", set, got, want)
+		}
 	}
 }
 
+// calledFrom returns the frames of the answered call under options, in the n-th hour and from the n-th address.
+func calledFrom(t *testing.T, n int, options string) []Frame {
+	t.Helper()
+	caller := fmt.Sprintf("198.51.100.%d", 1+n)
+	if strings.Contains(options, "ipv6") {
+		caller = fmt.Sprintf("2001:db8:1::%d", 1+n)
+	}
+	start := time.Date(2026, time.January, 5, n, 0, 0, 0, time.UTC).Format(time.RFC3339)
+	frames, err := Ladder(fmt.Appendf(nil, "start %s\n%salice is +13035550142 at %s\n%s", start, options, caller, answered))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frames
+}
+
 func TestTsharkReadsCorpusWithoutComplaint(t *testing.T) {
+	t.Parallel()
 	frames := Corpus(60, 1)
 	if bad := tshark(t, frames, faulty, "frame.number", "_ws.expert.message"); len(bad) != 0 {
 		t.Errorf("faults = %q, want none", bad)

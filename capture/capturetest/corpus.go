@@ -70,7 +70,7 @@ func Corpus(calls int, seed uint64) []Frame {
 // call returns the frames of the i-th call of a corpus.
 func call(r *rand.Rand, i int, start time.Duration) []Frame {
 	s := newScene()
-	s.persona = &personas[r.IntN(len(personas))]
+	s.text.persona = &personas[r.IntN(len(personas))]
 	s.callID = token(fmt.Sprint(i), fmt.Sprint(r.Uint64())) + "@" + hosts[r.IntN(len(hosts))].String()
 	for _, name := range [...]string{"caller", "callee"} {
 		p := s.party(name)

@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -20,27 +21,52 @@ func everyLadder(t *testing.T) (frames []Frame) {
 	return frames
 }
 
-// TestTsharkFindsTheSameCallsInEveryEncapsulation makes one capture of each kind, with each transport and family in
-// it, and has tshark count what it finds, without a complaint.
+// TestTsharkFindsTheSameCallsInEveryEncapsulation has tshark list what it finds in each kind, with each transport and
+// family in it, without a complaint. All kinds of one link type are in one capture, hours apart and from other addresses.
 func TestTsharkFindsTheSameCallsInEveryEncapsulation(t *testing.T) {
-	plain := everyLadder(t)
-	find := func(frames []Frame) []string {
-		return tshark(t, frames, "sip or "+faulty, "sip.Call-ID", "sip.CSeq", "_ws.expert.message")
-	}
-	want := find(plain)
-	if len(want) != 44 {
-		t.Fatalf("messages = %d, want 4 calls of 11", len(want))
-	}
+	t.Parallel()
+	plain, wrapped := map[uint16][]Frame{}, map[uint16][]Frame{}
+	names, n := map[string]string{}, 0
 	for kind := range capture.Encapsulations {
 		for _, v6 := range []bool{false, true} {
 			if v6 && kind < capture.IPIP {
 				continue // without addresses of its own
 			}
-			if got := find(Encapsulate(plain, Wrapping{Kind: kind, IPv6: v6})); !slices.Equal(got, want) {
-				t.Errorf("%v (IPv6 %v): messages = %d, want the %d of the plain form: %q", kind, v6, len(got), len(want), got)
+			for _, options := range []string{"", "transport tcp\n", "ipv6\n", "transport tcp\nipv6\n"} {
+				frames := calledFrom(t, n, options)
+				inside := Encapsulate(frames, Wrapping{Kind: kind, IPv6: v6})
+				link := inside[0].Link
+				plain[link], wrapped[link] = append(plain[link], frames...), append(wrapped[link], inside...)
+				names[fmt.Sprint(1+n)] = fmt.Sprintf("%v (IPv6 %v)", kind, v6)
+				n++
 			}
 		}
 	}
+	find := func(frames []Frame) []string {
+		return tshark(t, frames, "sip or "+faulty, "sip.Call-ID", "sip.CSeq", "_ws.expert.message")
+	}
+	found := 0
+	for link := range plain {
+		want, got := find(plain[link]), find(wrapped[link])
+		found += len(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("link type %d: messages = %d, want the %d of the plain form, first %q",
+				link, len(got), len(want), firstOther(got, want))
+		}
+	}
+	if found != 11*n {
+		t.Errorf("messages = %d, want %d calls of 11; the last numbers of callers are of %v", found, n, names)
+	}
+}
+
+// firstOther returns the first line of got that is not that of want.
+func firstOther(got, want []string) string {
+	for i, line := range got {
+		if i == len(want) || line != want[i] {
+			return line
+		}
+	}
+	return ""
 }
 
 func TestEncapsulationsAreTheSameEveryTime(t *testing.T) {

@@ -37,8 +37,11 @@ func (st *step) word(key string) string {
 	return ""
 }
 
+// A ladder is a scene that is read from a text.
+type ladder struct{ *scene }
+
 // read plays the ladder src.
-func (s *scene) read(src []byte) error {
+func (s ladder) read(src []byte) error {
 	var pending *step
 	flush := func() (err error) {
 		if pending != nil {
@@ -88,7 +91,7 @@ func (st *step) detail(line string) error {
 }
 
 // line reads a line that is not indented: a message, or an option, which returns no step.
-func (s *scene) line(fields []string) (*step, error) {
+func (s ladder) line(fields []string) (*step, error) {
 	if fields[0][0] >= '0' && fields[0][0] <= '9' {
 		return message(fields)
 	}
@@ -160,7 +163,7 @@ func clock(text string) (time.Duration, error) {
 	return whole + seconds, nil
 }
 
-func (s *scene) option(fields []string) (err error) {
+func (s ladder) option(fields []string) (err error) {
 	value := strings.Join(fields[1:], " ")
 	switch {
 	case len(fields) > 2 && fields[1] == "is":
@@ -192,7 +195,7 @@ func number(text string, low, high int) (uint16, error) {
 }
 
 // describe reads NAME is NUMBER [at ADDRESS[:PORT]].
-func (s *scene) describe(fields []string) error {
+func (s ladder) describe(fields []string) error {
 	p := s.party(fields[0])
 	p.number = fields[2]
 	switch {

@@ -27,27 +27,26 @@ type party struct {
 
 // A scene is what has happened so far in a ladder.
 type scene struct {
-	wire
-	start   time.Time
-	ipv6    bool
-	tcp     bool
+	carrier
+	text    writer
 	callID  string // as the option says
-	persona *persona
 	parties map[string]*party
 	dialogs map[string]*dialog
 	sent    []*request
-	conns   map[[2]netip.AddrPort]*conn
 }
 
 func newScene() *scene {
-	return &scene{
-		wire:    wire{mtu: 9000},
-		start:   time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC),
-		persona: &plainPersona,
+	s := &scene{
+		carrier: carrier{
+			wire:  wire{mtu: 9000},
+			start: time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC),
+			conns: map[[2]netip.AddrPort]*conn{},
+		},
 		parties: map[string]*party{},
 		dialogs: map[string]*dialog{},
-		conns:   map[[2]netip.AddrPort]*conn{},
 	}
+	s.text = writer{carrier: &s.carrier, persona: &plainPersona}
+	return s
 }
 
 // A dialog is what the messages of one Call-ID between two parties have in common.
@@ -77,6 +76,55 @@ type request struct {
 	ack      []byte
 }
 
+// settle updates d by the final response of r.
+func (d *dialog) settle(r *request) {
+	ok := r.final < 300
+	switch {
+	case r.method == "BYE":
+		d.over = true
+	case r.method != "INVITE" || d.answered:
+	case ok:
+		d.answered = true
+	case r.final == 401 || r.final == 407 || r.final < 400:
+		delete(d.tags, r.to.name)
+	default:
+		d.over = true
+	}
+}
+
+// inside reports whether the other side's tag is known and belongs in To.
+func (r *request) inside() bool {
+	switch {
+	case r.method == "CANCEL" || r.method == "REGISTER":
+		return false
+	case r.method == "ACK":
+		return r.d.invite.final < 300
+	case r.method == "INVITE":
+		return r.d.answered
+	}
+	return r.d.tags[r.to.name] != ""
+}
+
+func (d *dialog) toTag(st *step, r *request) string {
+	switch {
+	case r.method == "ACK" && r.d.invite.final >= 300:
+		return r.toTag
+	case !r.inside():
+		return ""
+	case st.word("tag") != "":
+		return st.word("tag")
+	}
+	return d.tags[r.to.name]
+}
+
+// rackSeq is the CSeq number of the INVITE that a PRACK is about; without one the PRACK is wrong, as it says.
+func (r *request) rackSeq() int {
+	if r == nil {
+		return 0
+	}
+	return r.seq
+}
+
 // party returns who is called name, and makes one up for a new name.
 func (s *scene) party(name string) *party {
 	p := s.parties[name]
@@ -89,31 +137,13 @@ func (s *scene) party(name string) *party {
 	return p
 }
 
-// at returns the address and port of p.
-func (s *scene) at(p *party) netip.AddrPort {
-	addr := p.addr
-	switch {
-	case addr.IsValid():
-	case s.ipv6:
-		addr = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: byte(firstHost + p.index)})
-	default:
-		addr = netip.AddrFrom4([4]byte{192, 0, 2, byte(firstHost + p.index)})
-	}
-	return netip.AddrPortFrom(addr, p.port)
-}
-
-func (s *scene) end(p *party) end {
-	at := s.at(p)
-	return end{addr: at.Addr(), port: at.Port(), ids: &p.ids, mac: [6]byte{0, 0, 0x5e, 0, 0x53, byte(firstHost + p.index)}}
-}
-
 // play sends the message of st.
 func (s *scene) play(st *step) error {
 	from, to := s.party(st.from), s.party(st.to)
 	if from == to || len(s.parties) > lastParty {
 		return fmt.Errorf("want two parties, and at most %d in all", lastParty)
 	}
-	if s.at(from).Addr().Is4() != s.at(to).Addr().Is4() {
+	if s.address(from).Addr().Is4() != s.address(to).Addr().Is4() {
 		return errors.New("one side is IPv4, the other IPv6")
 	}
 	var text []byte
@@ -158,7 +188,7 @@ func (s *scene) request(st *step, from, to *party) ([]byte, error) {
 	if st.method == "INVITE" {
 		d.invite = r
 	}
-	r.text = s.requestText(st, r, again)
+	r.text = s.text.request(st, r, again)
 	s.sent = append(s.sent, r)
 	return r.text, nil
 }
@@ -177,7 +207,7 @@ func (s *scene) ack(st *step, d *dialog, from *party) ([]byte, error) {
 	if inv.final < 300 {
 		r.branch += token(d.id, "ack", st.word("tag"))[:6]
 	}
-	inv.ack = s.requestText(st, r, nil)
+	inv.ack = s.text.request(st, r, nil)
 	return inv.ack, nil
 }
 
@@ -200,7 +230,7 @@ func (s *scene) dialog(st *step, from, to *party) *dialog {
 		next.ordinal = d.ordinal + 1
 	}
 	if next.id == "" {
-		next.id = token(key, strconv.Itoa(next.ordinal)) + "@" + s.at(from).Addr().String()
+		next.id = token(key, strconv.Itoa(next.ordinal)) + "@" + s.address(from).Addr().String()
 	}
 	s.dialogs[key] = next
 	return next
@@ -234,7 +264,7 @@ func (s *scene) response(st *step, from, to *party) ([]byte, error) {
 		r.final, r.toTag = st.status, tag
 		d.settle(r)
 	}
-	return s.responseText(st, r, tag), nil
+	return s.text.response(st, r, tag), nil
 }
 
 func (s *scene) answers(st *step, from, to *party) *request {
@@ -246,22 +276,6 @@ func (s *scene) answers(st *step, from, to *party) *request {
 		}
 	}
 	return nil
-}
-
-// settle takes note of a final response.
-func (d *dialog) settle(r *request) {
-	ok := r.final < 300
-	switch {
-	case r.method == "BYE":
-		d.over = true
-	case r.method != "INVITE" || d.answered:
-	case ok:
-		d.answered = true
-	case r.final == 401 || r.final == 407 || r.final < 400:
-		delete(d.tags, r.to.name)
-	default:
-		d.over = true
-	}
 }
 
 // token returns 16 hexadecimal digits that depend on parts and on nothing else.

@@ -15,6 +15,12 @@ type persona struct {
 	reply  []header // of 18x and 2xx
 }
 
+// A writer writes the texts of messages.
+type writer struct {
+	carrier *carrier // whose addresses and transport stand in them
+	persona *persona
+}
+
 const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 
 var plainPersona = persona{
@@ -23,10 +29,10 @@ var plainPersona = persona{
 	reply:  []header{{"Allow", allow}, {"Supported", "replaces, timer"}},
 }
 
-func (s *scene) uri(p *party) string { return "sip:" + p.number + "@" + s.host(p) }
+func (w *writer) uri(p *party) string { return "sip:" + p.number + "@" + w.host(p) }
 
-func (s *scene) host(p *party) string {
-	at := s.at(p)
+func (w *writer) host(p *party) string {
+	at := w.carrier.address(p)
 	if at.Port() == 5060 {
 		return strings.TrimSuffix(at.String(), ":5060")
 	}
@@ -34,48 +40,48 @@ func (s *scene) host(p *party) string {
 }
 
 // aor is the party's public address: its host goes without a port.
-func (s *scene) aor(p *party) string {
-	host := s.at(p).Addr().String()
-	if s.at(p).Addr().Is6() {
+func (w *writer) aor(p *party) string {
+	host := w.carrier.address(p).Addr().String()
+	if w.carrier.address(p).Addr().Is6() {
 		host = "[" + host + "]"
 	}
 	return "sip:" + p.number + "@" + host
 }
 
-func (s *scene) contact(p *party) string {
-	at := s.at(p)
+func (w *writer) contact(p *party) string {
+	at := w.carrier.address(p)
 	uri := "sip:" + p.number + "@" + at.String()
-	if s.tcp {
+	if w.carrier.tcp {
 		uri += ";transport=tcp"
 	}
 	return "<" + uri + ">"
 }
 
 // named is p as From and To show it.
-func (s *scene) named(p *party, tag string) string {
-	text := fmt.Sprintf("%q <%s>", strings.ToUpper(p.name[:1])+p.name[1:], s.aor(p))
+func (w *writer) named(p *party, tag string) string {
+	text := fmt.Sprintf("%q <%s>", strings.ToUpper(p.name[:1])+p.name[1:], w.aor(p))
 	if tag != "" {
 		text += ";tag=" + tag
 	}
 	return text
 }
 
-// requestText writes r. again is the last transaction of that method, if there was one.
-func (s *scene) requestText(st *step, r, again *request) []byte {
+// request writes r. again is the last transaction of that method, if there was one.
+func (w *writer) request(st *step, r, again *request) []byte {
 	d := r.d
 	if d.tags[r.from.name] == "" {
 		d.tags[r.from.name] = token(d.id, r.from.name, "tag")
 	}
-	target := s.target(r)
+	target := w.target(r)
 	to := r.to
 	if r.method == "REGISTER" {
 		to = r.from
 	}
 	r.head = []header{
-		{"Via", s.via(r)},
+		{"Via", w.via(r)},
 		{"Max-Forwards", "70"},
-		{"From", s.named(r.from, d.tags[r.from.name])},
-		{"To", s.named(to, d.toTag(st, r))},
+		{"From", w.named(r.from, d.tags[r.from.name])},
+		{"To", w.named(to, d.toTag(st, r))},
 		{"Call-ID", d.id},
 		{"CSeq", strconv.Itoa(r.seq) + " " + r.method},
 	}
@@ -86,7 +92,7 @@ func (s *scene) requestText(st *step, r, again *request) []byte {
 			}
 		}
 	}
-	head := append(r.head[:len(r.head):len(r.head)], s.requestHeaders(r, again)...)
+	head := append(r.head[:len(r.head):len(r.head)], w.requestHeaders(r, again)...)
 	if r.method == "REGISTER" {
 		d.expires = "3600"
 		for _, h := range st.headers {
@@ -95,63 +101,38 @@ func (s *scene) requestText(st *step, r, again *request) []byte {
 			}
 		}
 	}
-	return compose(r.method+" "+target+" SIP/2.0", st, head, s.body(st, r))
+	return compose(r.method+" "+target+" SIP/2.0", st, head, w.body(st, r))
 }
 
-func (s *scene) via(r *request) string {
+func (w *writer) via(r *request) string {
 	transport := "UDP"
-	if s.tcp {
+	if w.carrier.tcp {
 		transport = "TCP"
 	}
-	return "SIP/2.0/" + transport + " " + s.at(r.from).String() + ";branch=" + r.branch + ";rport"
+	return "SIP/2.0/" + transport + " " + w.carrier.address(r.from).String() + ";branch=" + r.branch + ";rport"
 }
 
 // target is the Request-URI: the number at first, the other side's Contact inside a dialog.
-func (s *scene) target(r *request) string {
+func (w *writer) target(r *request) string {
 	switch {
 	case r.method == "REGISTER":
-		return strings.Replace(s.aor(r.to), r.to.number+"@", "", 1)
+		return strings.Replace(w.aor(r.to), r.to.number+"@", "", 1)
 	case r.inside() && r.method != "CANCEL":
-		return strings.Trim(s.contact(r.to), "<>")
+		return strings.Trim(w.contact(r.to), "<>")
 	}
-	return s.uri(r.to)
-}
-
-// inside reports whether the other side's tag is known and belongs in To.
-func (r *request) inside() bool {
-	switch {
-	case r.method == "CANCEL" || r.method == "REGISTER":
-		return false
-	case r.method == "ACK":
-		return r.d.invite.final < 300
-	case r.method == "INVITE":
-		return r.d.answered
-	}
-	return r.d.tags[r.to.name] != ""
-}
-
-func (d *dialog) toTag(st *step, r *request) string {
-	switch {
-	case r.method == "ACK" && r.d.invite.final >= 300:
-		return r.toTag
-	case !r.inside():
-		return ""
-	case st.word("tag") != "":
-		return st.word("tag")
-	}
-	return d.tags[r.to.name]
+	return w.uri(r.to)
 }
 
 // requestHeaders are the headers of r besides those that make it a request.
-func (s *scene) requestHeaders(r, again *request) (head []header) {
-	contact := header{"Contact", s.contact(r.from)}
+func (w *writer) requestHeaders(r, again *request) (head []header) {
+	contact := header{"Contact", w.contact(r.from)}
 	switch r.method {
 	case "ACK", "CANCEL":
 		return nil
 	case "INVITE":
-		head = append([]header{contact}, s.persona.invite...)
+		head = append([]header{contact}, w.persona.invite...)
 		if r.d.answered {
-			head = append([]header{contact}, s.persona.other...)
+			head = append([]header{contact}, w.persona.other...)
 		}
 	case "REGISTER":
 		head = []header{contact, {"Expires", "3600"}}
@@ -169,58 +150,50 @@ func (s *scene) requestHeaders(r, again *request) (head []header) {
 		head = []header{contact}
 	}
 	if again != nil && (again.final == 401 || again.final == 407) {
-		head = append(head, s.credentials(r, again.final))
+		head = append(head, w.credentials(r, again.final))
 	}
 	if r.method != "INVITE" {
-		head = append(head, s.persona.other...)
+		head = append(head, w.persona.other...)
 	}
-	return append(head, header{"User-Agent", s.persona.agent})
-}
-
-// rackSeq is the CSeq number of the INVITE that a PRACK is about; without one the PRACK is wrong, as it says.
-func (r *request) rackSeq() int {
-	if r == nil {
-		return 0
-	}
-	return r.seq
+	return append(head, header{"User-Agent", w.persona.agent})
 }
 
 const realm = "voice.example.net"
 
-func (s *scene) credentials(r *request, status int) header {
+func (w *writer) credentials(r *request, status int) header {
 	name := "Proxy-Authorization"
 	if status == 401 {
 		name = "Authorization"
 	}
 	return header{name, fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=MD5`,
-		strings.TrimPrefix(r.from.number, "+"), realm, token(r.d.id, "nonce"), s.target(r),
+		strings.TrimPrefix(r.from.number, "+"), realm, token(r.d.id, "nonce"), w.target(r),
 		token(r.branch, "a")+token(r.branch, "b"))}
 }
 
-// responseText writes the response of st to r.
-func (s *scene) responseText(st *step, r *request, tag string) []byte {
+// response writes the response of st to r.
+func (w *writer) response(st *step, r *request, tag string) []byte {
 	head := make([]header, 0, 16)
 	for _, h := range r.head {
 		switch {
 		case h.name == "Max-Forwards":
 			continue
 		case h.name == "Via":
-			h.value += "=" + strconv.Itoa(int(s.at(r.from).Port()))
+			h.value += "=" + strconv.Itoa(int(w.carrier.address(r.from).Port()))
 		case h.name == "To" && st.status > 100 && !strings.Contains(h.value, ";tag="):
 			h.value += ";tag=" + tag
 		}
 		head = append(head, h)
 	}
-	head = append(head, s.responseHeaders(st, r)...)
+	head = append(head, w.responseHeaders(st, r)...)
 	line := "SIP/2.0 " + strconv.Itoa(st.status) + " " + reason(st)
 	var body []byte
 	if r.method == "INVITE" && (st.status == 183 || st.status/100 == 2) || st.has("sdp") || st.body != nil {
-		body = s.body(st, &request{d: r.d, from: r.to, to: r.from, method: "INVITE"})
+		body = w.body(st, &request{d: r.d, from: r.to, to: r.from, method: "INVITE"})
 	}
 	return compose(line, st, head, body)
 }
 
-func (s *scene) responseHeaders(st *step, r *request) (head []header) {
+func (w *writer) responseHeaders(st *step, r *request) (head []header) {
 	switch {
 	case st.status == 100:
 		return nil
@@ -231,11 +204,11 @@ func (s *scene) responseHeaders(st *step, r *request) (head []header) {
 	case st.status/100 == 3:
 		head = append(head, header{"Contact", "<sip:+13035550198@192.0.2.98>"})
 	case r.method == "REGISTER" && st.status == 200:
-		head = append(head, header{"Contact", s.contact(r.from) + ";expires=" + r.d.expires})
+		head = append(head, header{"Contact", w.contact(r.from) + ";expires=" + r.d.expires})
 	case r.method == "INVITE" && st.status < 300:
-		head = append(append(head, header{"Contact", s.contact(r.to)}), s.persona.reply...)
+		head = append(append(head, header{"Contact", w.contact(r.to)}), w.persona.reply...)
 	}
-	return append(head, header{"Server", s.persona.agent})
+	return append(head, header{"Server", w.persona.agent})
 }
 
 func challenge(r *request) string {
@@ -243,14 +216,14 @@ func challenge(r *request) string {
 }
 
 // body returns the body of a request, or nil: what the ladder gives, or a session description where one is due.
-func (s *scene) body(st *step, r *request) []byte {
+func (w *writer) body(st *step, r *request) []byte {
 	switch {
 	case st.body != nil:
 		return st.body
 	case st.has("nosdp") || r.method != "INVITE" && !st.has("sdp") && !st.has("hold"):
 		return nil
 	}
-	at := s.at(r.from)
+	at := w.carrier.address(r.from)
 	family, direction := "IP4", "sendrecv"
 	if at.Addr().Is6() {
 		family = "IP6"
