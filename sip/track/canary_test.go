@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,18 @@ import (
 // A canary is a word in every text of a call; each call's has its own number in its place.
 const canary = "canary00000"
 
-var canaryWord = regexp.MustCompile("canary[0-9]{5}")
+// canaries returns the words of calls in text.
+func canaries(text []byte) (words []string) {
+	for {
+		i := bytes.Index(text, []byte("canary"))
+		if i < 0 {
+			return words
+		}
+		end := min(i+len(canary), len(text))
+		words = append(words, string(text[i:end]))
+		text = text[end:]
+	}
+}
 
 // canaryHeaders are what every INVITE of the canaries says besides.
 const canaryHeaders = `
@@ -110,7 +120,7 @@ func checkCanaries(t *testing.T, events []Event) int {
 	t.Helper()
 	for _, e := range events {
 		c := e.Call
-		words := canaryWord.FindAllString(string(c.Facts.text), -1)
+		words := canaries(c.Facts.text)
 		if len(words) == 0 {
 			t.Fatal("a record without its canary")
 		}

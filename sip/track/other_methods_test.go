@@ -135,34 +135,41 @@ func TestLatenciesFallBetweenTheirBounds(t *testing.T) {
 	}
 }
 
-// stormOf returns n requests of OPTIONS, each of a transaction of its own, that many a second.
-func stormOf(t testing.TB, n, perSecond int) ([]sip.Message, []Keys) {
-	m := play(t, "00:00.000  alice -> bob   OPTIONS\n")[0]
-	ms, ks := make([]sip.Message, n), make([]Keys, n)
-	r := rand.New(rand.NewPCG(3, 1))
-	for i := range ms {
-		ms[i], ks[i] = m, testKeyer.Of(&m)
-		ms[i].Time = ladderStart.Add(time.Duration(i) * time.Second / time.Duration(perSecond))
-		ms[i].Mark = uint64(i + 1)
-		for j := range ks[i].Branch {
-			ks[i].Branch[j] = byte(r.Uint32())
-		}
-	}
-	return ms, ks
+// A storm is requests of OPTIONS, each of a transaction of its own, at a steady rate.
+type storm struct {
+	m    sip.Message
+	keys Keys
+	step time.Duration
+	r    *rand.Rand
 }
 
-// TestStormOfOptionsIsBounded asks ten times what is remembered within 32 s, and nobody answers.
+func stormOf(t testing.TB, perSecond int) *storm {
+	m := play(t, "00:00.000  alice -> bob   OPTIONS\n")[0]
+	return &storm{m: m, keys: testKeyer.Of(&m), step: time.Second / time.Duration(perSecond), r: rand.New(rand.NewPCG(3, 1))}
+}
+
+// next makes s.m and s.keys the next request.
+func (s *storm) next() {
+	s.m.Time, s.m.Mark = s.m.Time.Add(s.step), s.m.Mark+1
+	for i := range s.keys.Branch {
+		s.keys.Branch[i] = byte(s.r.Uint32())
+	}
+}
+
+// TestStormOfOptionsIsBounded asks three times what is remembered within 32 s, and nobody answers.
 func TestStormOfOptionsIsBounded(t *testing.T) {
-	const n = 10 * mostAsked
-	ms, ks := stormOf(t, n, n/30)
+	t.Parallel()
+	const n = 3 * mostAsked
+	s := stormOf(t, n/30)
 	tr := New(DefaultLimits())
-	for i := range ms {
-		tr.Observe(nil, &ms[i], ks[i])
+	for range n {
+		s.next()
+		tr.Observe(nil, &s.m, s.keys)
 	}
 	if got := len(tr.others.ring); got != mostAsked {
 		t.Errorf("remembered = %d, want %d", got, mostAsked)
 	}
-	tr.Advance(nil, ms[n-1].Time.Add(time.Minute))
+	tr.Advance(nil, s.m.Time.Add(time.Minute))
 	c := tr.Others().Counts()[0]
 	if c.Options.Asked != n || c.Options.Evicted != n-mostAsked || c.Options.Unanswered != mostAsked ||
 		c.Messages[0][0] != n || tr.Counts().Tracked != n || tr.dialogs.Len() != 0 {
@@ -171,27 +178,28 @@ func TestStormOfOptionsIsBounded(t *testing.T) {
 }
 
 func TestOtherMethodsAllocateNothing(t *testing.T) {
-	ms, ks := stormOf(t, 3*mostAsked, 10_000)
+	s := stormOf(t, 10_000)
 	tr := New(DefaultLimits())
 	tr.Trunks(2, trunkOf)
 	events := make([]Event, 0, 8)
 	var answer sip.Message
-	i := 0
+	asked := 0
 	ask := func() {
-		answer = ms[i]
+		s.next()
+		answer = s.m
 		answer.Status, answer.Mark = 200, answer.Mark<<20
-		events = tr.Observe(events[:0], &ms[i], ks[i])
-		events = tr.Observe(events[:0], &answer, ks[i])
-		i++
+		events = tr.Observe(events[:0], &s.m, s.keys)
+		events = tr.Observe(events[:0], &answer, s.keys)
+		asked++
 	}
-	for range 2 * mostAsked {
+	for range mostAsked + mostAsked/4 {
 		ask()
 	}
 	if n := testing.AllocsPerRun(1000, ask); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
 	}
-	if c := tr.Others().Counts()[0].Options; c.Answered != uint64(i) {
-		t.Errorf("answered = %d, want %d", c.Answered, i)
+	if c := tr.Others().Counts()[0].Options; c.Answered != uint64(asked) {
+		t.Errorf("answered = %d, want %d", c.Answered, asked)
 	}
 }
 
@@ -345,8 +353,11 @@ func latencyOf(rows []row) (n uint64, sum time.Duration) {
 
 // BenchmarkOptions is a request and its answer, counted by trunk.
 func BenchmarkOptions(b *testing.B) {
-	ms, ks := stormOf(b, 1<<15, 10_000)
+	s := stormOf(b, 10_000)
+	ms, ks := make([]sip.Message, 1<<15), make([]Keys, 1<<15)
 	for i := range ms {
+		s.next()
+		ms[i], ks[i] = s.m, s.keys
 		ms[i].Flow.Transport = capture.UDP
 	}
 	tr := New(DefaultLimits())
