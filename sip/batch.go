@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"sipsieve/sip/syntax"
 	"unsafe"
 )
 
@@ -35,28 +36,28 @@ func (b *Batch) addCarried(c *Message, from int) {
 	}
 	off := len(b.text)
 	b.text = appendMedia(b.text, c.carried.media)
-	b.addSpan(c, Media, span{from, off})
+	b.addSpan(c, Media, syntax.Range{From: from, To: off})
 	off = len(b.text)
 	b.text = append(b.text, c.carried.correlation...)
-	b.addSpan(c, Correlation, span{from, off})
+	b.addSpan(c, Correlation, syntax.Range{From: from, To: off})
 }
 
 // addSpan makes the text that was appended behind the span a value of c that begins where the span does. Text that is
 // empty, or that no Span can reach, is removed again.
-func (b *Batch) addSpan(c *Message, h Header, at span) {
-	n := len(b.text) - at.to
-	if n == 0 || c.N == MaxSpans || len(b.text)-at.from > 65535 {
-		b.text = b.text[:at.to]
+func (b *Batch) addSpan(c *Message, h Header, at syntax.Range) {
+	n := len(b.text) - at.To
+	if n == 0 || c.N == MaxSpans || len(b.text)-at.From > 65535 {
+		b.text = b.text[:at.To]
 		return
 	}
-	c.Spans[c.N] = Span{Header: h, Off: uint16(at.to - at.from), Len: uint16(n)}
+	c.Spans[c.N] = Span{Header: h, Off: uint16(at.To - at.From), Len: uint16(n)}
 	c.N++
 }
 
 // carry sets the Spans of c that lie in its i-th value, as they do in that of m.
 func (c *Message) carry(m *Message, i int, text []byte) {
 	old, s := m.Spans[i], c.Spans[i]
-	value := span{int(s.Off), int(s.Off) + int(s.Len)}
+	value := syntax.Range{From: int(s.Off), To: int(s.Off) + int(s.Len)}
 	for _, in := range [...]struct {
 		to   *Span
 		of   Span
@@ -76,9 +77,9 @@ func (c *Message) carry(m *Message, i int, text []byte) {
 }
 
 // topmost returns the first of the comma-separated values.
-func topmost(b []byte, value span) span {
-	s := outside{v: b[value.from:value.to]}
-	return span{value.from, value.from + s.next(0, ',', ',')}
+func topmost(b []byte, value syntax.Range) syntax.Range {
+	s := syntax.Scan(b[value.From:value.To])
+	return syntax.Range{From: value.From, To: value.From + s.Next(0, ',', ',')}
 }
 
 // appendValue appends v to dst; of a folded one each line break with the white space around it as one space

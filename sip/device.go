@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"maps"
+	"sipsieve/sip/syntax"
 	"slices"
 	"strings"
 )
@@ -120,8 +121,8 @@ func ruleFor(text []byte) (rule deviceRule, rest []byte, ok bool) {
 	if len(text) == 0 {
 		return rule, nil, false
 	}
-	for _, r := range deviceRules[lower(text[0])] {
-		if len(text) >= len(r.begins) && equalFold(r.begins, text[:len(r.begins)]) {
+	for _, r := range deviceRules[syntax.Lower(text[0])] {
+		if syntax.HasPrefixFold(text, r.begins) {
 			return r, text[len(r.begins):], true
 		}
 	}
@@ -141,7 +142,7 @@ func modelIn(vendor string, rest []byte) (string, []byte) {
 		n++
 	}
 	for ; n > 0; n-- {
-		if n < len(rest) && isDigit(rest[n]) && isDigit(rest[n-1]) {
+		if n < len(rest) && syntax.IsDigit(rest[n]) && syntax.IsDigit(rest[n-1]) {
 			continue
 		}
 		if model, ok := deviceModels[vendor][string(room[:n])]; ok {
@@ -150,8 +151,6 @@ func modelIn(vendor string, rest []byte) (string, []byte) {
 	}
 	return OtherDevice, rest
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func upper(c byte) byte {
 	if c >= 'a' && c <= 'z' {
@@ -200,7 +199,7 @@ func MACOf(text []byte) (mac [6]byte, ok bool) {
 // is no address.
 func MACOfInstance(instance []byte) (mac [6]byte, ok bool) {
 	const urn, zeros = "urn:uuid:", "00000000-0000-0000-0000-"
-	if len(instance) != len(urn)+36 || !equalFold(urn, instance[:len(urn)]) {
+	if len(instance) != len(urn)+36 || !syntax.HasPrefixFold(instance, urn) {
 		return mac, false
 	}
 	id := instance[len(urn):]
@@ -208,7 +207,7 @@ func MACOfInstance(instance []byte) (mac [6]byte, ok bool) {
 		return mac, false
 	}
 	for i := range mac {
-		high, low := hexDigit(id[24+2*i]), hexDigit(id[25+2*i])
+		high, low := syntax.HexDigit(id[24+2*i]), syntax.HexDigit(id[25+2*i])
 		if high > 15 || low > 15 {
 			return [6]byte{}, false
 		}
@@ -234,7 +233,7 @@ func macAt(text []byte) (mac [6]byte, n int) {
 		if len(text) < n+2 {
 			return mac, 0
 		}
-		high, low := hexDigit(text[n]), hexDigit(text[n+1])
+		high, low := syntax.HexDigit(text[n]), syntax.HexDigit(text[n+1])
 		if high > 15 || low > 15 {
 			return mac, 0
 		}
@@ -246,17 +245,4 @@ func macAt(text []byte) (mac [6]byte, n int) {
 		return mac, 0
 	}
 	return mac, n
-}
-
-// hexDigit returns the value of c, 255 for what is no hexadecimal digit.
-func hexDigit(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 255
 }

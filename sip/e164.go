@@ -2,6 +2,7 @@ package sip
 
 import (
 	"math/bits"
+	"sipsieve/sip/syntax"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -138,26 +139,26 @@ var numbering = newPlan()
 
 func newPlan() (p plan) {
 	for code, region := range callingCodes {
-		at, _ := decimal([]byte(code), 999)
+		at, _ := syntax.Decimal([]byte(code), 999)
 		p.codes[at], p.owner[at] = true, region
 	}
 	for region, list := range areaCodes {
 		for area := range strings.FieldsSeq(list) {
-			at, _ := decimal([]byte(area), 999)
+			at, _ := syntax.Decimal([]byte(area), 999)
 			p.areas[at] = region
 		}
 	}
 	for lengths, codes := range nationalLengths {
 		for code := range strings.FieldsSeq(codes) {
-			at, _ := decimal([]byte(code), 999)
+			at, _ := syntax.Decimal([]byte(code), 999)
 			for length := range strings.FieldsSeq(lengths) {
-				n, _ := decimal([]byte(length), 15)
+				n, _ := syntax.Decimal([]byte(length), 15)
 				p.lengths[at] |= 1 << n
 			}
 		}
 	}
 	for code := range strings.FieldsSeq(trunkZero) {
-		at, _ := decimal([]byte(code), 999)
+		at, _ := syntax.Decimal([]byte(code), 999)
 		p.zero[at] = true
 	}
 	return p
@@ -294,7 +295,7 @@ func categoryOf(t phonenumbers.PhoneNumberType) string {
 
 // split returns the digits of a number in E.164 form and how many of them are the country code, 0 for what is none.
 func split(e164 string) (digits string, cc int) {
-	if len(e164) < 8 || len(e164) > 16 || e164[0] != '+' || !allDigits([]byte(e164[1:])) {
+	if len(e164) < 8 || len(e164) > 16 || e164[0] != '+' || !syntax.AllDigits(e164[1:]) {
 		return "", 0
 	}
 	return e164[1:], countryCode(e164[1:])

@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"sipsieve/sip/syntax"
+)
 
 // FirmwarePattern is the shape of a firmware: two to six digits with dots between them, or four numbers with a single
 // digit where a telephone number has none. A subscriber's number has seven digits or more, in groups of two to four
@@ -14,7 +17,7 @@ func IsFirmware[T string | []byte](text T) bool {
 	n, digits := 0, 0
 	for i := range len(text) {
 		switch c := text[i]; {
-		case isDigit(c):
+		case syntax.IsDigit(c):
 			size[n]++
 			digits++
 		case c != '.' || size[n] == 0 || n+1 == len(size):
@@ -51,7 +54,7 @@ const behindModel = 8
 func firmwareIn(text []byte, trusted bool, layout string) (found string) {
 	for i := 0; i < len(text); {
 		end := i
-		for end < len(text) && (text[end] == '.' || isDigit(text[end])) {
+		for end < len(text) && (text[end] == '.' || syntax.IsDigit(text[end])) {
 			end++
 		}
 		if end == i {
@@ -62,7 +65,7 @@ func firmwareIn(text []byte, trusted bool, layout string) (found string) {
 		if short := fitted(layout, version); short != nil {
 			return string(short)
 		}
-		sure := trusted && i <= behindModel || i > 0 && lower(text[i-1]) == 'v'
+		sure := trusted && i <= behindModel || i > 0 && syntax.Lower(text[i-1]) == 'v'
 		parts := bytes.Count(version, []byte{'.'}) + 1
 		if parts > 1 && IsFirmware(version) && !partOfMore(text, i, end) && (sure || !ipv4(version).IsValid()) &&
 			(found == "" || parts > 2) {
@@ -92,7 +95,7 @@ func fitted(layout string, version []byte) []byte {
 			return nil
 		case c == '*':
 			end := at
-			for end < len(version) && end < at+5 && isDigit(version[end]) {
+			for end < len(version) && end < at+5 && syntax.IsDigit(version[end]) {
 				end++
 			}
 			if end == at {
@@ -100,7 +103,7 @@ func fitted(layout string, version []byte) []byte {
 			}
 			at = end
 			continue
-		case c == '#' && !isDigit(version[at]), c != '#' && c != version[at]:
+		case c == '#' && !syntax.IsDigit(version[at]), c != '#' && c != version[at]:
 			return nil
 		}
 		at++
@@ -137,7 +140,7 @@ func group(text []byte, last bool) bool {
 		return text[n]
 	}
 	n := 0
-	for isDigit(next(n)) {
+	for syntax.IsDigit(next(n)) {
 		n++
 	}
 	return (n == 3 || n == 4) && !wordByte(next(n))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/syntax"
 )
 
 // maxHead bounds the headers of a message on a stream, in bytes.
@@ -86,7 +87,7 @@ func (r *Reader) gap(s *stream, p *capture.Packet, take func(*Message)) {
 			c.wire = len(held.b)
 			c.b, _ = r.joined(held.b, true)
 		}
-		if s.need > 0 || c.wire > 0 && headLength(c.b) > 0 {
+		if s.need > 0 || c.wire > 0 && syntax.HeadLength(c.b) > 0 {
 			r.emit(p, c, take)
 		} else {
 			r.skip(len(held.b))
@@ -150,7 +151,7 @@ func (r *Reader) run(s *stream, p *capture.Packet, b []byte, take func(*Message)
 // emit reads the message that c is. Only what came in frames can be none.
 func (r *Reader) emit(p *capture.Packet, c piece, take func(*Message)) {
 	b := skipEmpty(c.b)
-	start, ok := readStart(b)
+	start, ok := syntax.ReadStartLine(b)
 	switch {
 	case len(b) == 0:
 		r.streams.idle += c.wire
@@ -205,11 +206,11 @@ func (r *Reader) head(s *stream, b []byte) int {
 		}
 		line := b[s.line:end]
 		switch {
-		case lineBreak(line) > 0 && s.mode == inHTTP:
+		case syntax.LineBreak(line) > 0 && s.mode == inHTTP:
 			return r.upgrade(s, b[:end])
-		case lineBreak(line) > 0:
+		case syntax.LineBreak(line) > 0:
 			s.need = r.length(b[:end])
-		case hasVersion(line) && isStart(line):
+		case hasVersion(line) && syntax.IsStartLine(line):
 			n := int(s.line)
 			s.restart(lost)
 			return r.skip(n)
@@ -227,18 +228,13 @@ func (r *Reader) head(s *stream, b []byte) int {
 
 // hasVersion reports whether line begins or ends with the version that a start line has.
 func hasVersion(line []byte) bool {
-	return beginsWithVersion(line) || endsWithVersion(bytes.TrimRight(line, "\r\n"))
-}
-
-func isStart(line []byte) bool {
-	_, ok := readStart(line)
-	return ok
+	return syntax.HasPrefixFold(line, syntax.Version) || syntax.EndsInVersion(bytes.TrimRight(line, "\r\n"))
 }
 
 // length returns the length of the message of that head. One that says nothing of its body, or something that
 // nobody would send, has none that could be found.
 func (r *Reader) length(head []byte) int32 {
-	n := lengthIn(head)
+	n := syntax.BodyLength(head)
 	if n < 0 || len(head)+n > r.limits.Message {
 		n = 0
 	}
@@ -248,64 +244,13 @@ func (r *Reader) length(head []byte) int32 {
 // headTooLong counts the message, if it is one, and passes over what was looked at.
 func (r *Reader) headTooLong(s *stream, b []byte) int {
 	if s.mode == inHead {
-		line, _ := readStart(b)
+		line, _ := syntax.ReadStartLine(b)
 		r.begin(&line)
 		r.counts.refused[TooLong].Add(1)
 	}
 	n := int(s.line)
 	s.restart(lost)
 	return r.skip(n)
-}
-
-// headLength returns the length of the head at the beginning of b, its blank line included; 0 if it does not end.
-func headLength(b []byte) int {
-	for i := 0; i < len(b); {
-		if n := lineBreak(b[i:]); n > 0 {
-			return i + n
-		}
-		n := bytes.IndexByte(b[i:], '\n') + 1
-		if n == 0 {
-			break
-		}
-		i += n
-	}
-	return 0
-}
-
-// lengthIn returns the first Content-Length in the head of a message, -1 without one: a message that is refused
-// must be passed over all the same.
-func lengthIn(head []byte) int {
-	value, ok := firstOf(ContentLength, head)
-	if !ok {
-		return -1
-	}
-	return contentLength(value)
-}
-
-// firstOf returns the first value in head of h, which is ContentLength or ContentType.
-func firstOf(h Header, head []byte) (value []byte, ok bool) {
-	for len(head) > 0 {
-		var l []byte
-		l, head, _ = bytes.Cut(head, []byte{'\n'})
-		if len(l) == 0 || l[0]|0x20 != 'c' && l[0]|0x20 != 'l' {
-			continue
-		}
-		name, value, _ := bytes.Cut(l, []byte{':'})
-		if f := find(bytes.TrimRight(name, " \t\r")); f != nil && f.header == h {
-			return unfolded(value, head), true
-		}
-	}
-	return nil, false
-}
-
-// unfolded returns the value that begins in value and, if that is empty, goes on in the next line.
-func unfolded(value, next []byte) []byte {
-	value = bytes.TrimSpace(value)
-	for len(value) == 0 && len(next) > 0 && (next[0] == ' ' || next[0] == '\t') {
-		value, next, _ = bytes.Cut(next, []byte{'\n'})
-		value = bytes.TrimSpace(value)
-	}
-	return value
 }
 
 // A buffer holds the beginning of a message.

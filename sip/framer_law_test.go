@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sipsieve/capture"
+	"sipsieve/sip/syntax"
 )
 
 // FuzzFramer states the law that framing does not depend on cuts: the same messages and the same counts.
@@ -33,7 +34,7 @@ func cuttings(b []byte, seed uint64) (pieces [][]byte) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	for len(b) > 0 {
 		n := min(len(b), 1+random.IntN(1<<(1+random.IntN(9))))
-		if n < len(b) && isStart(b[n:]) {
+		if n < len(b) && syntax.IsStartLine(b[n:]) {
 			n++
 		}
 		pieces, b = append(pieces, b[:n]), b[n:]
@@ -64,16 +65,16 @@ func FuzzLostPiece(f *testing.F) {
 		}
 		w.feed(capture.Packet{Lost: true})
 		w.pieces(cuttings(stream[to:], seed+1)...)
-		w.keeps(whole.got, ends, span{from, to})
+		w.keeps(whole.got, ends, syntax.Range{From: from, To: to})
 	})
 }
 
 // keeps checks that of whole, whose i-th message ends at ends[i], all came but those that gap touches, and nothing
 // else that is not marked as cut, or as a method that is not CSeq's: what is left of PRACK is ACK.
-func (w *wire) keeps(whole []string, ends []int, gap span) {
+func (w *wire) keeps(whole []string, ends []int, gap syntax.Range) {
 	begin, left := 0, w.got
 	for i, end := range ends {
-		touched := begin < gap.to && end > gap.from
+		touched := begin < gap.To && end > gap.From
 		begin = end
 		switch {
 		case len(left) > 0 && left[0] == whole[i]:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sipsieve/capture"
+	"sipsieve/sip/syntax"
 )
 
 // endShort ends the message whose body s waits for, if p begins with a message: its Content-Length was more than
@@ -38,9 +39,9 @@ func (r *Reader) beginsMessage(b []byte) bool {
 
 // quotes reports whether the body of the message that b begins with may hold another message.
 func quotes(b []byte) bool {
-	kind, _ := firstOf(ContentType, b[:headLength(b)])
+	kind := syntax.ContentType(b[:syntax.HeadLength(b)])
 	for _, class := range [...]string{"message/", "multipart/", "text/"} {
-		if len(kind) >= len(class) && equalFold(class, kind[:len(class)]) {
+		if syntax.HasPrefixFold(kind, class) {
 			return true
 		}
 	}

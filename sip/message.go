@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/syntax"
 )
 
 // A Method is a SIP request method. The zero Method is none.
@@ -33,15 +34,28 @@ const (
 	Methods // how many there are, the zero Method included
 )
 
-var methodNames = [Methods]string{"", "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE",
-	"INFO", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "other"}
+// Every method of the registry has its constant.
+var _ [Other - 1]struct{} = [len(syntax.Methods)]struct{}{}
 
-// String returns the method's token, "other" for a method outside the registry.
+// String returns the method's token, "other" for a method outside the registry, "" for none.
 func (m Method) String() string {
-	if m < Methods {
-		return methodNames[m]
+	switch {
+	case m == 0:
+		return ""
+	case m < Other:
+		return syntax.Methods[m-1]
 	}
-	return methodNames[Other]
+	return "other"
+}
+
+// methodOf returns the method of that name. Methods differ by case (RFC 3261 section 7.1).
+func methodOf(token []byte) Method {
+	for i, name := range syntax.Methods {
+		if string(token) == name {
+			return Method(i + 1)
+		}
+	}
+	return Other
 }
 
 // A Header is one of the headers that the field register lists. The zero Header is none.
@@ -214,10 +228,10 @@ func (m *Message) LowerVias(yield func(branch, sentBy []byte) bool) {
 			continue
 		}
 		v := m.At(s)
-		o := outside{v: v}
+		o := syntax.Scan(v)
 		for from := 0; from < len(v); {
-			to := o.next(from, ',', ',')
-			one := span{from, to}
+			to := o.Next(from, ',', ',')
+			one := syntax.Range{From: from, To: to}
 			if !top && !yield(textOf(v, paramSpan(Via, v, one, "branch")), textOf(v, sentBy(v, one))) {
 				return
 			}

@@ -14,6 +14,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/syntax"
 )
 
 // An identity is what tells one message from another: what the selection and sipgo's message parser must agree on.
@@ -31,7 +32,7 @@ func identityOf(m *Message) (id identity) {
 	id.method = string(bytes.TrimSpace(method))
 	for _, s := range m.Spans[:m.N] {
 		if s.Header == Contact {
-			Addresses(m.At(s), func([]byte) { id.contacts++ })
+			syntax.Values(m.At(s), func([]byte) { id.contacts++ })
 		}
 	}
 	return id

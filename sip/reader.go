@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/syntax"
 )
 
 // A Selection is the set of headers that may be looked at. What is not in it is stepped over, but for RequestURI,
@@ -67,7 +68,7 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 		r.counts.keepalive.Add(1)
 		return
 	}
-	s, ok := readStart(b)
+	s, ok := syntax.ReadStartLine(b)
 	switch {
 	case !ok && isDTLS(b):
 		r.counts.opaque.Add(1)
@@ -78,17 +79,17 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 	for ok { // several messages in one datagram: so segmentation offload shows them to us
 		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut || p.Mirrored && isShort(b)}, take)
 		b = b[n:]
-		s, ok = readStart(b)
+		s, ok = syntax.ReadStartLine(b)
 	}
 }
 
 // isShort reports whether b, the copy of one message, ends before the message does: agents that cut their packets give
 // the length of what is left. A copy without its empty line is short unless it says that there is no body.
 func isShort(b []byte) bool {
-	if head := headLength(b); head > 0 {
-		return lengthIn(b[:head]) > len(b)-head
+	if head := syntax.HeadLength(b); head > 0 {
+		return syntax.BodyLength(b[:head]) > len(b)-head
 	}
-	return lengthIn(b) != 0
+	return syntax.BodyLength(b) != 0
 }
 
 // skipEmpty leaves out the line breaks that may stand before a message (RFC 3261 section 7.5) and the zero bytes
@@ -103,7 +104,7 @@ func skipEmpty(b []byte) []byte {
 // A piece is where a message begins, and what is known of its length.
 type piece struct {
 	b     []byte
-	start start
+	start syntax.StartLine
 	at    time.Time // of the packet that brought its last byte
 	exact bool      // b ends where the message ends
 	cut   bool      // there was more of it
@@ -117,8 +118,8 @@ func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 	r.begin(&c.start)
 	why, ok := r.read(&c)
 	if !ok && !c.exact { // the next message of the datagram does not suffer for it
-		r.pass.body = headLength(c.b)
-		r.pass.length = lengthIn(c.b[:r.pass.body])
+		r.pass.body = syntax.HeadLength(c.b)
+		r.pass.length = syntax.BodyLength(c.b[:r.pass.body])
 	}
 	end := r.end(&c)
 	if ok && end > r.limits.Message {
@@ -135,19 +136,20 @@ func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 }
 
 // begin counts the message under its start line and forgets the one before.
-func (r *Reader) begin(s *start) {
-	if s.status != 0 {
-		r.counts.statuses[s.status].Add(1)
-	} else {
-		r.counts.requests[s.method].Add(1)
-	}
+func (r *Reader) begin(s *syntax.StartLine) {
 	m := &r.m
-	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = s.method, s.status, 0, 0, 0, 0
+	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = 0, s.Status, 0, 0, 0, 0
+	if s.Status != 0 {
+		r.counts.statuses[s.Status].Add(1)
+	} else {
+		m.Method = methodOf(s.Method)
+		r.counts.requests[m.Method].Add(1)
+	}
 	m.CallTag, m.PeerTag, m.BranchOf, m.SentBy = Span{}, Span{}, Span{}, Span{}
-	if s.lf {
+	if s.BareLF {
 		m.Flags = BareLF
 	}
-	r.pass = pass{length: -1, token: s.token}
+	r.pass = pass{length: -1, token: s.Method}
 }
 
 // end returns where the message ends, and takes note of what is missing.
@@ -160,7 +162,7 @@ func (r *Reader) end(c *piece) int {
 	case framed && n > len(c.b):
 		r.m.Flags |= BodyShort
 	case framed && !c.exact:
-		if _, more := readStart(c.b[n:]); more {
+		if _, more := syntax.ReadStartLine(c.b[n:]); more {
 			return n
 		}
 		r.counts.trailing.Add(uint64(len(c.b) - n))

@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"encoding/binary"
+	"sipsieve/sip/syntax"
 )
 
 // border looks at a place where a message may begin.
@@ -51,7 +52,7 @@ func (r *Reader) firstLine(s *stream, b []byte) int {
 	}
 	if s.mode != atLine { // a line of something else may be long in coming
 		to := min(end, r.limits.StartLine)
-		if i := r.landmarkIn(b, span{max(1, int(s.scanned)), to}, &binaryMarks); i < to {
+		if i := r.landmarkIn(b, syntax.Range{From: max(1, int(s.scanned)), To: to}, &binaryMarks); i < to {
 			if _, sure := r.landmark(b[i:]); !sure {
 				s.scanned = int32(i)
 				return 0
@@ -68,13 +69,13 @@ func (r *Reader) firstLine(s *stream, b []byte) int {
 		return 0
 	}
 	if s.mode != atLine { // a body need not end in a line break
-		if i := r.landmarkIn(b, span{1, end}, &startMarks); i < end {
+		if i := r.landmarkIn(b, syntax.Range{From: 1, To: end}, &startMarks); i < end {
 			s.restart(torn)
 			return r.skip(i)
 		}
 	}
 	switch line := b[:end]; {
-	case isStart(line):
+	case syntax.IsStartLine(line):
 		return r.begins(s, b, inHead)
 	case isHTTP(line):
 		return r.begins(s, b, inHTTP)
@@ -89,7 +90,7 @@ func (r *Reader) passLine(s *stream, b []byte) int {
 	if n == 0 {
 		end = len(b)
 	}
-	i := r.landmarkIn(b, span{0, end}, &marks)
+	i := r.landmarkIn(b, syntax.Range{From: 0, To: end}, &marks)
 	switch {
 	case i == 0:
 		s.restart(torn)
@@ -118,10 +119,10 @@ func marksOf(bytes string) (set [256]bool) {
 	return set
 }
 
-// landmarkIn returns the first place in s where a landmark that begins with one of first stands, or may, s.to
+// landmarkIn returns the first place in s where a landmark that begins with one of first stands, or may, s.To
 // without one.
-func (r *Reader) landmarkIn(b []byte, s span, first *[256]bool) int {
-	for i := s.from; i < s.to; i++ {
+func (r *Reader) landmarkIn(b []byte, s syntax.Range, first *[256]bool) int {
+	for i := s.From; i < s.To; i++ {
 		if !first[b[i]] {
 			continue
 		}
@@ -129,7 +130,7 @@ func (r *Reader) landmarkIn(b []byte, s span, first *[256]bool) int {
 			return i
 		}
 	}
-	return s.to
+	return s.To
 }
 
 // landmark says what begins b by which a stream is known again wherever its bytes are picked up: inHead for a start
@@ -154,7 +155,7 @@ func (r *Reader) isStartMark(b []byte) (kind mode, sure bool) {
 	switch {
 	case n == 0 && len(b) < r.limits.StartLine:
 		return inHead, false
-	case !whole || !isStart(b[:n]):
+	case !whole || !syntax.IsStartLine(b[:n]):
 		return 0, true
 	case versions(b[:n]) > 1: // a status line without its end, and another start line
 		return 0, true
@@ -165,7 +166,7 @@ func (r *Reader) isStartMark(b []byte) (kind mode, sure bool) {
 // versions returns how often the version stands in line.
 func versions(line []byte) (n int) {
 	for i := bytes.IndexByte(line, '/'); i >= 0; i = bytes.IndexByte(line, '/') {
-		if i >= len("sip") && beginsWithVersion(line[i-len("sip"):]) {
+		if i >= len("sip") && syntax.HasPrefixFold(line[i-len("sip"):], syntax.Version) {
 			n++
 		}
 		line = line[i+1:]
@@ -175,8 +176,8 @@ func versions(line []byte) (n int) {
 
 // startWords are what a request's start line may begin with: the methods of the registry, each with its space.
 var startWords = func() (words []string) {
-	for m := Invite; m < Other; m++ {
-		words = append(words, methodNames[m]+" ")
+	for _, method := range syntax.Methods {
+		words = append(words, method+" ")
 	}
 	return words
 }()
@@ -189,9 +190,9 @@ func startWord(b []byte) (whole, alike bool) {
 			return n == len(word), true
 		}
 	}
-	const word = version + " "
+	const word = syntax.Version + " "
 	n := min(len(b), len(word))
-	return n == len(word), equalFold(word[:n], b[:n])
+	return n == len(word), syntax.EqualFold(word[:n], b[:n])
 }
 
 // A TLS record begins with its type, its version and its length, RFC 8446 section 5.1.

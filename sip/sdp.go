@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"net/netip"
+	"sipsieve/sip/syntax"
 )
 
 // Limits of one session description. What does not fit is left out; the message is used all the same.
@@ -67,7 +68,7 @@ func appendOrigin(dst, line []byte) []byte {
 		}
 		fields[i], line = line[at+1:], bytes.TrimRight(line[:at], " ")
 	}
-	if !allDigits(fields[0]) || !allDigits(fields[1]) {
+	if !syntax.AllDigits(fields[0]) || !syntax.AllDigits(fields[1]) {
 		return dst
 	}
 	dst = append(dst, 'o', '=', '-')
@@ -75,15 +76,6 @@ func appendOrigin(dst, line []byte) []byte {
 		dst = append(append(dst, ' '), f...)
 	}
 	return append(dst, '\n')
-}
-
-func allDigits(text []byte) bool {
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(text) > 0
 }
 
 // markers are the attributes of which the name alone is kept.
@@ -216,7 +208,7 @@ func (r *sessionReader) medium(value []byte) {
 	port, value := cutField(value)
 	profile, formats := cutField(value)
 	port, _, _ = bytes.Cut(port, []byte{'/'})
-	number, ok := decimal(port, 65535)
+	number, ok := syntax.Decimal(port, 65535)
 	r.inside, r.first = true, false
 	r.refused = !ok || number == 0
 	if r.refused {
@@ -237,7 +229,7 @@ func (r *sessionReader) collect(formats []byte) {
 	for len(formats) > 0 && r.n < maxFormats {
 		var f []byte
 		f, formats = cutField(formats)
-		number, ok := decimal(f, 127)
+		number, ok := syntax.Decimal(f, 127)
 		switch {
 		case !r.fixed && ok:
 			r.formats[r.n] = uint8(number)
@@ -281,7 +273,7 @@ func (r *sessionReader) direction(d Direction) {
 func (r *sessionReader) rtpmap(value []byte) {
 	number, value := cutField(value)
 	name, _, _ := bytes.Cut(value, []byte{'/'})
-	if pt, ok := decimal(number, 127); ok {
+	if pt, ok := syntax.Decimal(number, 127); ok {
 		r.maps[pt] = 1 + uint8(index(codecNames[:], name))
 	}
 }
@@ -325,16 +317,6 @@ func cutField(text []byte) (field, rest []byte) {
 	return field, rest
 }
 
-func decimal(text []byte, limit int) (n int, ok bool) {
-	for _, c := range text {
-		n = n*10 + int(c-'0')
-		if c < '0' || c > '9' || n > limit {
-			return 0, false
-		}
-	}
-	return n, len(text) > 0
-}
-
 // connection returns the address of a c= line, without zone or time to live; not valid for a host name.
 func connection(value []byte) netip.Addr {
 	network, value := cutField(value)
@@ -358,7 +340,7 @@ func ipv4(text []byte) netip.Addr {
 	var quad [4]byte
 	for i := range quad {
 		part, rest, more := bytes.Cut(text, []byte{'.'})
-		n, ok := decimal(part, 255)
+		n, ok := syntax.Decimal(part, 255)
 		if !ok || more != (i < len(quad)-1) {
 			return netip.Addr{}
 		}

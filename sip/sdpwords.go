@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"sipsieve/sip/syntax"
+)
 
 // Closed lists of what a session description can name; the last word of each stands for everything else.
 var (
@@ -28,28 +31,11 @@ func word(list []string, name []byte) string { return list[index(list, name)] }
 
 func index(list []string, name []byte) int {
 	for i, w := range list {
-		if len(w) == len(name) && equalFold(w, name) {
+		if syntax.EqualFold(w, name) {
 			return i
 		}
 	}
 	return len(list) - 1
-}
-
-// equalFold compares ASCII text of one length without case.
-func equalFold(a string, b []byte) bool {
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }
 
 // profileCrypto returns how keys are agreed by the profile alone.
@@ -80,15 +66,13 @@ func sdpIn(contentType, body []byte, depth int) []byte {
 	kind, params, _ := bytes.Cut(contentType, []byte{';'})
 	kind = bytes.TrimSpace(kind)
 	switch {
-	case len(kind) == 0 && bytes.HasPrefix(body, []byte("v=0")), sameWord("application/sdp", kind):
+	case len(kind) == 0 && bytes.HasPrefix(body, []byte("v=0")), syntax.EqualFold("application/sdp", kind):
 		return body
-	case depth > 0 && len(kind) > 10 && equalFold("multipart/", kind[:10]):
+	case depth > 0 && len(kind) > 10 && syntax.HasPrefixFold(kind, "multipart/"):
 		return partIn(boundary(params), body, depth-1)
 	}
 	return nil
 }
-
-func sameWord(w string, text []byte) bool { return len(w) == len(text) && equalFold(w, text) }
 
 // boundary returns the boundary parameter, nil without a usable one.
 func boundary(params []byte) []byte {
@@ -96,7 +80,7 @@ func boundary(params []byte) []byte {
 		var p []byte
 		p, params, _ = bytes.Cut(params, []byte{';'})
 		name, value, _ := bytes.Cut(bytes.TrimSpace(p), []byte{'='})
-		if sameWord("boundary", bytes.TrimSpace(name)) {
+		if syntax.EqualFold("boundary", bytes.TrimSpace(name)) {
 			value = bytes.Trim(bytes.TrimSpace(value), `"`)
 			return value[:min(len(value), maxBoundary+1)]
 		}
@@ -149,7 +133,7 @@ func partHead(part []byte) (contentType, body []byte) {
 			return contentType, part
 		}
 		name, value, _ := bytes.Cut(line, []byte{':'})
-		if name = bytes.TrimSpace(name); sameWord("content-type", name) || sameWord("c", name) {
+		if name = bytes.TrimSpace(name); syntax.EqualFold("content-type", name) || syntax.EqualFold("c", name) {
 			contentType = bytes.TrimSpace(value)
 		}
 	}

@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"sipsieve/sip/syntax"
+)
 
 // A pass is the state of one walk over the headers of a message.
 type pass struct {
@@ -11,100 +14,57 @@ type pass struct {
 	token  []byte // a request's method as sent
 }
 
-// A line is one header line with its continuations (RFC 3261 section 7.3.1).
-type line struct {
-	span
-	next   int  // where the following line begins
-	folded bool // it has continuations
-	lf     bool // it ends in LF alone
-	open   bool // the text ended before the line did, or where a continuation could have begun
-}
-
 // read walks over the headers of the message at the beginning of c.b. It says why it cannot be used, if not ok.
 func (r *Reader) read(c *piece) (why Refusal, ok bool) {
 	b, s := c.b, &c.start
-	if s.next > r.limits.StartLine || r.paramBomb(b[s.uri.from:s.uri.to]) {
+	if s.Next > r.limits.StartLine || r.paramBomb(b[s.URI.From:s.URI.To]) {
 		return TooLong, false
 	}
-	if s.status == 0 {
-		r.keep(RequestURI, b, s.uri)
+	if s.Status == 0 {
+		r.keep(RequestURI, b, s.URI)
 	}
-	for at := s.next; at < len(b); {
-		if n := lineBreak(b[at:]); n > 0 {
+	for at := s.Next; at < len(b); {
+		if n := syntax.LineBreak(b[at:]); n > 0 {
 			r.pass.body = at + n
 			break
 		}
-		l := lineAt(b, at)
-		if l.open && c.cut {
+		l := syntax.LineAt(b, at)
+		if l.Open && c.cut {
 			break // its end is not known
 		}
 		if why, ok = r.header(b, l); !ok {
 			return why, false
 		}
-		at = l.next
+		at = l.Next
 	}
 	return NoCallID, r.pass.seen&needed == needed
 }
 
-// lineBreak returns the length of the line break at the beginning of b, 0 if there is none.
-func lineBreak(b []byte) int {
-	switch {
-	case b[0] == '\n':
-		return 1
-	case b[0] == '\r' && len(b) > 1 && b[1] == '\n':
-		return 2
-	}
-	return 0
-}
-
-// lineAt finds the end of the line that begins at b[at], its continuations included.
-func lineAt(b []byte, at int) line {
-	l := line{span: span{from: at}}
-	for i := at; ; l.folded = true {
-		n := bytes.IndexByte(b[i:], '\n')
-		if n < 0 {
-			l.to, l.next, l.open = len(b), len(b), true
-			break
-		}
-		i += n + 1
-		l.to, l.next, l.open = i-1, i, i == len(b)
-		if l.open || b[i] != ' ' && b[i] != '\t' {
-			break
-		}
-	}
-	if l.to > at && b[l.to-1] == '\r' {
-		l.to--
-	} else {
-		l.lf = l.next > l.to
-	}
-	return l
-}
-
 // header takes note of the line l of b. A line without a colon is stepped over.
-func (r *Reader) header(b []byte, l line) (why Refusal, ok bool) {
+func (r *Reader) header(b []byte, l syntax.Line) (why Refusal, ok bool) {
 	if r.pass.lines++; r.pass.lines > r.limits.Headers {
 		return TooLong, false
 	}
-	if l.lf {
+	if l.BareLF {
 		r.m.Flags |= BareLF
 	}
-	colon := bytes.IndexByte(b[l.from:l.to], ':')
+	colon := bytes.IndexByte(b[l.From:l.To], ':')
 	if colon < 0 {
 		return 0, true
 	}
-	name := trim(b, span{l.from, l.from + colon})
-	if name.from != l.from { // a line that only looks like a continuation
+	name := syntax.Trim(b, syntax.Range{From: l.From, To: l.From + colon})
+	if name.From != l.From { // a line that only looks like a continuation
 		return 0, true
 	}
-	value := trim(b, span{l.from + colon + 1, l.to})
-	f := find(b[name.from:name.to])
-	if f == nil && r.want[Link] && r.isLink(b[name.from:name.to]) {
+	value := syntax.Trim(b, syntax.Range{From: l.From + colon + 1, To: l.To})
+	f := find(b[name.From:name.To])
+	if f == nil && r.want[Link] && r.isLink(b[name.From:name.To]) {
 		f = &linkField
 	}
 	switch {
 	case f == nil || f.header == 0 || !r.want[f.header]: // what is not read refuses no message
 		return 0, true
-	case l.to-l.from <= r.limits.Line:
+	case l.To-l.From <= r.limits.Line:
 		return r.field(f, b, value)
 	case f.header == Identity:
 		r.counts.oversize.Add(1)
@@ -118,7 +78,7 @@ var linkField = field{header: Link}
 
 func (r *Reader) isLink(name []byte) bool {
 	for _, l := range r.links {
-		if sameWord(l, name) {
+		if syntax.EqualFold(l, name) {
 			return true
 		}
 	}
@@ -126,8 +86,8 @@ func (r *Reader) isLink(name []byte) bool {
 }
 
 // field takes note of a header that is read.
-func (r *Reader) field(f *field, b []byte, value span) (why Refusal, ok bool) {
-	text := b[value.from:value.to]
+func (r *Reader) field(f *field, b []byte, value syntax.Range) (why Refusal, ok bool) {
+	text := b[value.From:value.To]
 	if r.pass.seen&f.once != 0 {
 		r.m.Flags |= Repeated
 		return DupSingle, r.repeats(f.header, b, text)
@@ -144,7 +104,7 @@ func (r *Reader) field(f *field, b []byte, value span) (why Refusal, ok bool) {
 	case Via:
 		return r.via(b, value)
 	case ContentLength:
-		r.pass.length = contentLength(text)
+		r.pass.length = syntax.ContentLength(text)
 	case Authorization, ProxyAuthorization, WWWAuthenticate, ProxyAuthenticate:
 		r.credentials(f.header, b, value)
 		return 0, true
@@ -167,17 +127,17 @@ const (
 )
 
 // keep adds a Span, if there is room.
-func (r *Reader) keep(h Header, b []byte, s span) {
+func (r *Reader) keep(h Header, b []byte, s syntax.Range) {
 	m := &r.m
-	if m.N >= MaxSpans-appended-reserved && !r.first(h) || s.to > r.limits.Message {
+	if m.N >= MaxSpans-appended-reserved && !r.first(h) || s.To > r.limits.Message {
 		r.counts.leftOut.Add(1)
 		return
 	}
-	folded := bytes.IndexByte(b[s.from:s.to], '\n') >= 0
+	folded := bytes.IndexByte(b[s.From:s.To], '\n') >= 0
 	if folded {
 		m.Flags |= Folded
 	}
-	m.Spans[m.N] = Span{Header: h, Folded: folded, Off: uint16(s.from), Len: uint16(s.to - s.from)}
+	m.Spans[m.N] = Span{Header: h, Folded: folded, Off: uint16(s.From), Len: uint16(s.To - s.From)}
 	m.N++
 }
 
@@ -195,10 +155,10 @@ func (r *Reader) first(h Header) bool {
 }
 
 // paramSpan returns where the parameter of that name stands in value; the zero Span without one.
-func paramSpan(h Header, b []byte, value span, name string) Span {
-	from, to, ok := param(b[value.from:value.to], name)
+func paramSpan(h Header, b []byte, value syntax.Range, name string) Span {
+	r, ok := syntax.ParamRange(b[value.From:value.To], name)
 	if !ok {
 		return Span{}
 	}
-	return Span{Header: h, Off: uint16(value.from + from), Len: uint16(to - from)}
+	return Span{Header: h, Off: uint16(value.From + r.From), Len: uint16(r.To - r.From)}
 }

@@ -1,5 +1,7 @@
 package sip
 
+import "sipsieve/sip/syntax"
+
 // A field is what the selection knows about a header: RFC 3261 section 20 and the IANA registry of header fields.
 type field struct {
 	name    string // lower case
@@ -101,7 +103,7 @@ func (x *nameIndex) find(name []byte) *field {
 		return nil
 	}
 	for i := x.heads[bucket(name)]; i != 0; i = x.fields[i-1].next {
-		if f := &x.fields[i-1]; sameWord(f.name, name) {
+		if f := &x.fields[i-1]; syntax.EqualFold(f.name, name) {
 			return f
 		}
 	}
@@ -114,5 +116,5 @@ func Known(name string) bool { return find([]byte(name)) != nil }
 // bucket tells names apart by their length, first and last letter and one in the middle.
 func bucket(name []byte) uint8 {
 	n := len(name)
-	return uint8(n)*7 + lower(name[0])*31 + lower(name[n-1])*13 + lower(name[n/2])*3
+	return uint8(n)*7 + syntax.Lower(name[0])*31 + syntax.Lower(name[n-1])*13 + syntax.Lower(name[n/2])*3
 }

@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"sipsieve/sip/syntax"
+)
 
 // repeats reports whether text is the value that b's message has of h, a header of one value. CSeq and Content-Length
 // are compared as numbers, the others byte for byte, with white space and line breaks taken for one space.
@@ -12,11 +15,11 @@ func (r *Reader) repeats(h Header, b, text []byte) bool {
 			break
 		}
 	}
-	switch n := contentLength(first); {
+	switch n := syntax.ContentLength(first); {
 	case h == CSeq:
 		return sameCSeq(first, text)
 	case h == ContentLength && n >= 0:
-		return n == contentLength(text)
+		return n == syntax.ContentLength(text)
 	}
 	return sameSpaced(first, text)
 }
@@ -40,7 +43,7 @@ func leadingDigits(v []byte) (digits []byte, n int) {
 func sameSpaced(a, b []byte) bool {
 	for len(a) > 0 && len(b) > 0 {
 		switch {
-		case blank(a[0]) && blank(b[0]):
+		case syntax.IsBlank(a[0]) && syntax.IsBlank(b[0]):
 			a, b = pastBlanks(a), pastBlanks(b)
 		case a[0] != b[0]:
 			return false
@@ -52,7 +55,7 @@ func sameSpaced(a, b []byte) bool {
 }
 
 func pastBlanks(v []byte) []byte {
-	for len(v) > 0 && blank(v[0]) {
+	for len(v) > 0 && syntax.IsBlank(v[0]) {
 		v = v[1:]
 	}
 	return v

@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"sipsieve/sip/syntax"
+)
 
 // cseq reads a CSeq: below 2^31 (RFC 3261 section 8.1.1.5), a space, a method.
 func (r *Reader) cseq(v []byte) bool {
@@ -10,9 +13,9 @@ func (r *Reader) cseq(v []byte) bool {
 			return false
 		}
 	}
-	method := trim(v, span{i, len(v)})
-	token := v[method.from:method.to]
-	if i == 0 || method.from == i || !isToken(token) {
+	method := syntax.Trim(v, syntax.Range{From: i, To: len(v)})
+	token := v[method.From:method.To]
+	if i == 0 || method.From == i || !syntax.IsToken(token) {
 		return false
 	}
 	r.m.CSeq = uint32(n)
@@ -24,30 +27,15 @@ func (r *Reader) cseq(v []byte) bool {
 	return true
 }
 
-// contentLength reads a Content-Length, -1 for what is none. What is too large for an int is cut to 1<<31.
-func contentLength(v []byte) int {
-	n := 0
-	for _, c := range v {
-		if c < '0' || c > '9' {
-			return -1
-		}
-		n = min(n*10+int(c-'0'), 1<<31)
-	}
-	if len(v) == 0 {
-		return -1
-	}
-	return n
-}
-
 // paramBomb reports whether one of the comma-separated values of v has more parameters than the limit, those of
 // its URI and the URI's own headers included.
 func (r *Reader) paramBomb(v []byte) bool {
 	if bytes.Count(v, []byte{';'})+bytes.Count(v, []byte{'&'}) <= r.limits.Params {
 		return false
 	}
-	s := outside{v: v}
+	s := syntax.Scan(v)
 	for i := 0; i < len(v); {
-		end := s.next(i, ',', ',')
+		end := s.Next(i, ',', ',')
 		if bytes.Count(v[i:end], []byte{';'})+bytes.Count(v[i:end], []byte{'&'}) > r.limits.Params {
 			return true
 		}
@@ -60,18 +48,18 @@ func (r *Reader) paramBomb(v []byte) bool {
 const lowerVias = 4
 
 // via takes note of a Via line: how many values it has, and of the topmost its branch and sent-by.
-func (r *Reader) via(b []byte, value span) (why Refusal, ok bool) {
-	v := b[value.from:value.to]
+func (r *Reader) via(b []byte, value syntax.Range) (why Refusal, ok bool) {
+	v := b[value.From:value.To]
 	if r.paramBomb(v) {
 		return TooLong, false
 	}
-	s := outside{v: v}
-	top := s.next(0, ',', ',')
+	s := syntax.Scan(v)
+	top := s.Next(0, ',', ',')
 	all := r.allVias || r.m.Method == Invite && r.m.Request() && r.m.Vias <= lowerVias
 	if r.m.Vias == 0 {
-		one := span{value.from, value.from + top}
+		one := syntax.Range{From: value.From, To: value.From + top}
 		if !all {
-			value = trim(b, one)
+			value = syntax.Trim(b, one)
 		}
 		r.keep(Via, b, value)
 		r.m.BranchOf = paramSpan(Via, b, one, "branch")
@@ -84,33 +72,33 @@ func (r *Reader) via(b []byte, value span) (why Refusal, ok bool) {
 		if top >= len(v) {
 			break
 		}
-		top = s.next(top+1, ',', ',')
+		top = s.Next(top+1, ',', ',')
 	}
 	return 0, true
 }
 
 // sentBy returns where the sent-by of the Via value stands: after the second slash's word and white space, before
 // the parameters (RFC 3261 section 20.42).
-func sentBy(b []byte, value span) Span {
-	v := b[value.from:value.to]
+func sentBy(b []byte, value syntax.Range) Span {
+	v := b[value.From:value.To]
 	i := bytes.IndexByte(v, '/')
 	j := bytes.IndexByte(v[i+1:], '/')
 	if i < 0 || j < 0 {
 		return Span{}
 	}
 	i += j + 2
-	for i < len(v) && blank(v[i]) {
+	for i < len(v) && syntax.IsBlank(v[i]) {
 		i++
 	}
-	for i < len(v) && !blank(v[i]) {
+	for i < len(v) && !syntax.IsBlank(v[i]) {
 		i++
 	}
 	end := len(v)
 	if n := bytes.IndexByte(v[i:], ';'); n >= 0 {
 		end = i + n
 	}
-	s := trim(v, span{i, end})
-	return Span{Header: Via, Off: uint16(value.from + s.from), Len: uint16(s.to - s.from)}
+	s := syntax.Trim(v, syntax.Range{From: i, To: end})
+	return Span{Header: Via, Off: uint16(value.From + s.From), Len: uint16(s.To - s.From)}
 }
 
 // allowed are the parameters of credentials and challenges that may be looked at. Nothing that proves knowledge of
@@ -124,18 +112,18 @@ var allowed = map[Header][]string{
 
 // credentials keeps a Span of each allowed parameter of a Digest value, name and all: username="alice". Other
 // schemes have none that could be told from a secret.
-func (r *Reader) credentials(h Header, b []byte, value span) {
+func (r *Reader) credentials(h Header, b []byte, value syntax.Range) {
 	const scheme = "digest"
-	v := b[value.from:value.to]
-	if len(v) <= len(scheme) || !sameWord(scheme, v[:len(scheme)]) || !blank(v[len(scheme)]) {
+	v := b[value.From:value.To]
+	if len(v) <= len(scheme) || !syntax.HasPrefixFold(v, scheme) || !syntax.IsBlank(v[len(scheme)]) {
 		return
 	}
-	s := outside{v: v}
+	s := syntax.Scan(v)
 	for i := len(scheme); i < len(v); {
-		end := s.next(i, ',', ',')
-		one := trim(v, span{i, end})
-		if mayKeep(h, v[one.from:one.to]) {
-			r.keep(h, b, span{value.from + one.from, value.from + one.to})
+		end := s.Next(i, ',', ',')
+		one := syntax.Trim(v, syntax.Range{From: i, To: end})
+		if mayKeep(h, v[one.From:one.To]) {
+			r.keep(h, b, syntax.Range{From: value.From + one.From, To: value.From + one.To})
 		}
 		i = end + 1
 	}
@@ -147,7 +135,7 @@ func mayKeep(h Header, assignment []byte) bool {
 	name, value, ok := bytes.Cut(assignment, []byte{'='})
 	name, value = bytes.TrimSpace(name), bytes.TrimSpace(value)
 	for _, a := range allowed[h] {
-		if ok && sameWord(a, name) {
+		if ok && syntax.EqualFold(a, name) {
 			return isAlone(value)
 		}
 	}
@@ -159,6 +147,5 @@ func isAlone(v []byte) bool {
 	if len(v) == 0 || v[0] != '"' {
 		return !bytes.ContainsAny(v, "\",;= \t\r\n")
 	}
-	s := outside{v: v}
-	return s.quoted(0) == len(v) && !s.noQuote
+	return syntax.QuotedLength(v) == len(v)
 }

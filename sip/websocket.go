@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"encoding/binary"
+	"sipsieve/sip/syntax"
 )
 
 // A frame is the head of a WebSocket frame, RFC 6455 section 5.2.
@@ -239,10 +240,10 @@ func asks(head []byte, name, word string) bool {
 		var line []byte
 		line, head, _ = bytes.Cut(head, []byte{'\n'})
 		left, right, ok := bytes.Cut(line, []byte{':'})
-		for ok && sameWord(name, left) && len(right) > 0 {
+		for ok && syntax.EqualFold(name, left) && len(right) > 0 {
 			var value []byte
 			value, right, _ = bytes.Cut(right, []byte{','})
-			if sameWord(word, bytes.TrimSpace(value)) {
+			if syntax.EqualFold(word, bytes.TrimSpace(value)) {
 				return true
 			}
 		}

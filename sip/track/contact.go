@@ -7,6 +7,7 @@ import (
 	"github.com/dchest/siphash"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // mostContacts bounds the Contacts of one REGISTER that are followed.
@@ -26,11 +27,11 @@ func readContact(a []byte) (c contact) {
 		return contact{star: true}
 	}
 	c.user, c.host, c.port = contactURI(uriOf(a))
-	if id, ok := sip.ParamOf(a, "+sip.instance"); ok {
+	if id, ok := syntax.Param(a, "+sip.instance"); ok {
 		c.instance = bytes.Trim(id, "<>")
 	}
-	c.flow, _ = sip.ParamOf(a, "reg-id")
-	if p, ok := sip.ParamOf(a, "expires"); ok {
+	c.flow, _ = syntax.Param(a, "reg-id")
+	if p, ok := syntax.Param(a, "expires"); ok {
 		c.expires, c.told = expiry(p), true
 	}
 	return c
@@ -153,7 +154,7 @@ func granted(m *sip.Message, c contact, otherwise uint32) uint32 {
 		if s.Header != sip.Contact {
 			continue
 		}
-		sip.Addresses(m.At(s), func(a []byte) {
+		syntax.Values(m.At(s), func(a []byte) {
 			n++
 			if got := readContact(a); got.told && alike(got, c) > rank {
 				best, rank = got, alike(got, c)

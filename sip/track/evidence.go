@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // A Correlation is how a leg was joined with another one of the same call. The zero Correlation is none.
@@ -144,7 +145,7 @@ func (l *Linking) ofInvite(e *Evidence, m *sip.Message) {
 		case sip.SessionID:
 			l.session(e, v)
 		case sip.PChargingVector:
-			icid, _ := sip.ParamOf(append([]byte{';'}, v...), "icid-value")
+			icid, _ := syntax.Param(append([]byte{';'}, v...), "icid-value")
 			e.add(clueKind(ICIDCorrelation), l.hash(icid))
 		case sip.Replaces:
 			id, _, _ := bytes.Cut(v, []byte(";"))
@@ -186,7 +187,7 @@ func (l *Linking) origin(id []byte) uint64 {
 // session adds the UUIDs of both sides. The nil UUID stands for a side that is not known (RFC 7989 section 5).
 func (l *Linking) session(e *Evidence, v []byte) {
 	local, _, _ := bytes.Cut(v, []byte(";"))
-	remote, _ := sip.ParamOf(v, "remote")
+	remote, _ := syntax.Param(v, "remote")
 	for _, id := range [...][]byte{local, remote} {
 		var room [32]byte
 		if sessionUUID(&room, bytes.TrimSpace(id)) {

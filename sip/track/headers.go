@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // Bounds, in bytes, of one text of a Fact, and of all that headers give; a Call-ID may be as long as its line, and
@@ -101,7 +102,7 @@ func (fs *Facts) gatherRest(h sip.Header, v []byte) {
 			fs.append(PriorityEmergency, []byte("1"))
 		}
 	case sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute:
-		sip.Addresses(v, func(a []byte) { _, host := readable(a); fs.append(RouteHost, host) })
+		syntax.Values(v, func(a []byte) { _, host := readable(a); fs.append(RouteHost, host) })
 	case sip.Via:
 		fs.via(v)
 	case sip.Event:
@@ -151,7 +152,7 @@ func (fs *Facts) via(v []byte) {
 }
 
 func (fs *Facts) param(f Fact, v []byte, name string) {
-	if p, ok := sip.ParamOf(v, name); ok {
+	if p, ok := syntax.Param(v, name); ok {
 		fs.append(f, p)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
-	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // mostToken bounds the payload of a PASSporT, in bytes of base64url.
@@ -25,7 +25,7 @@ func (fs *Facts) identity(v []byte) {
 	}
 	var header struct{ Ppt, X5u string }
 	known := decoded(head, &header)
-	if ppt, ok := sip.ParamOf(v, "ppt"); ok {
+	if ppt, ok := syntax.Param(v, "ppt"); ok {
 		header.Ppt = string(bytes.Trim(ppt, `"`))
 	}
 	if header.Ppt != "" && header.Ppt != "shaken" {

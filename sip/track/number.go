@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // gatherMedia appends what a session description says. Addresses stay those of the first.
@@ -49,7 +50,7 @@ func dialled(user []byte) []byte {
 	if i := bytes.IndexAny(number, "pwPW"); i > 0 && digits(number[:i]) {
 		number = number[:i]
 	}
-	context, _ := sip.ParamOf(params, "phone-context")
+	context, _ := syntax.Param(params, "phone-context")
 	if len(number) == 0 || number[0] == '+' || len(context) < 2 || len(context) > longestContext ||
 		context[0] != '+' || !digits(context) {
 		return number

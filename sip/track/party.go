@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // party appends the number and the host of From or To. Who calls from anonymous.invalid is anonymous, whatever the
@@ -131,7 +132,7 @@ func (fs *Facts) requestURI(v []byte) {
 
 // numbers appends the number of each address in v.
 func (fs *Facts) numbers(f Fact, v []byte) {
-	sip.Addresses(v, func(a []byte) {
+	syntax.Values(v, func(a []byte) {
 		fs.append(f, dialled([]byte(fs.address(a, sip.ParseAddress).User)))
 	})
 }
@@ -139,12 +140,12 @@ func (fs *Facts) numbers(f Fact, v []byte) {
 // remoteParty appends the caller that Remote-Party-ID claims; one of another party is not read. privacy=full and uri
 // ask that it be withheld.
 func (fs *Facts) remoteParty(v []byte) {
-	sip.Addresses(v, func(a []byte) {
-		if party, ok := sip.ParamOf(a, "party"); ok && !bytes.EqualFold(party, []byte("calling")) {
+	syntax.Values(v, func(a []byte) {
+		if party, ok := syntax.Param(a, "party"); ok && !bytes.EqualFold(party, []byte("calling")) {
 			return
 		}
 		fs.numbers(ClaimedNumber, a)
-		if p, _ := sip.ParamOf(a, "privacy"); withholds(p) {
+		if p, _ := syntax.Param(a, "privacy"); withholds(p) {
 			fs.append(ClaimedPrivate, []byte("1"))
 		}
 	})
@@ -169,7 +170,7 @@ func (fs *Facts) diversion(m *sip.Message) {
 		if s.Header != sip.Diversion {
 			continue
 		}
-		sip.Addresses(m.At(s), func(a []byte) {
+		syntax.Values(m.At(s), func(a []byte) {
 			if count == 0 {
 				fs.newestDiversion(a)
 			}
@@ -184,7 +185,7 @@ func (fs *Facts) diversion(m *sip.Message) {
 func (fs *Facts) newestDiversion(a []byte) {
 	fs.numbers(DivertedNumber, a)
 	fs.param(DivertedReason, a, "reason")
-	if p, _ := sip.ParamOf(a, "privacy"); withholds(p) {
+	if p, _ := syntax.Param(a, "privacy"); withholds(p) {
 		fs.append(DivertedPrivate, []byte("1"))
 	}
 }
@@ -193,7 +194,7 @@ func (fs *Facts) newestDiversion(a []byte) {
 const mostDiversions = 99
 
 func diversions(a []byte) int {
-	p, _ := sip.ParamOf(a, "counter")
+	p, _ := syntax.Param(a, "counter")
 	return min(int(seconds(p)), mostDiversions)
 }
 
@@ -211,7 +212,7 @@ func (fs *Facts) history(m *sip.Message) {
 		if s.Header != sip.HistoryInfo {
 			continue
 		}
-		sip.Addresses(m.At(s), func(a []byte) {
+		syntax.Values(m.At(s), func(a []byte) {
 			if len(entries) == cap(room[:]) {
 				return
 			}
@@ -219,7 +220,7 @@ func (fs *Facts) history(m *sip.Message) {
 			if withheldEntry(a) {
 				e.number = []byte(sip.Anonymous)
 			}
-			e.at, _ = sip.ParamOf(a, "index")
+			e.at, _ = syntax.Param(a, "index")
 			entries = append(entries, e)
 		})
 	}
@@ -275,7 +276,7 @@ func earlier(a, b []byte) bool {
 // contact appends the first Contact.
 func (fs *Facts) contact(v []byte) {
 	done := false
-	sip.Addresses(v, func(a []byte) {
+	syntax.Values(v, func(a []byte) {
 		if done {
 			return
 		}
@@ -287,7 +288,7 @@ func (fs *Facts) contact(v []byte) {
 			fs.append(ContactPort, strconv.AppendInt(nil, int64(contact.Port), 10))
 		}
 		fs.param(RegID, a, "reg-id")
-		if id, ok := sip.ParamOf(a, "+sip.instance"); ok {
+		if id, ok := syntax.Param(a, "+sip.instance"); ok {
 			fs.append(InstanceID, bytes.Trim(id, "<>"))
 		}
 		fs.uriParam(TrunkGroup, a, "tgrp")

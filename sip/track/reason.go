@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sipsieve/sip"
+	"sipsieve/sip/syntax"
 )
 
 // reason returns the Q.850 cause that m's Reason headers give (RFC 3326), 0 without one. No text is read.
@@ -31,7 +32,7 @@ func causeIn(v []byte) uint8 {
 		if len(one) < 5 || !bytes.EqualFold(one[:5], []byte("q.850")) {
 			continue
 		}
-		c, ok := sip.ParamOf(one, "cause")
+		c, ok := syntax.Param(one, "cause")
 		if n := seconds(c); ok && n < 128 {
 			return uint8(n)
 		}

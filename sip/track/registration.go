@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/mem"
+	"sipsieve/sip/syntax"
 )
 
 // bindings are what is known of registrations: the REGISTERs under way, and the bindings that they made.
@@ -254,7 +255,7 @@ func (t *Tracker) gatherContacts(s *series, f *Facts, m *sip.Message) {
 		if v.Header != sip.Contact {
 			continue
 		}
-		sip.Addresses(m.At(v), func(a []byte) {
+		syntax.Values(m.At(v), func(a []byte) {
 			c := readContact(a)
 			s.all = s.all || c.star
 			if s.contacts < mostContacts && len(c.host) > 0 {
