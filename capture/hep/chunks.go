@@ -2,6 +2,7 @@ package hep
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"sipsieve/capture"
 )
@@ -19,6 +20,9 @@ const (
 	magic  = "HEP3"
 	header = len(magic) + 2
 )
+
+// packetLength returns the length that the packet at the beginning of b claims. b has header bytes or more.
+func packetLength(b []byte) int { return int(binary.BigEndian.Uint16(b[len(magic):])) }
 
 // A chunk is one of the generic chunk types, vendor 0. The numbers are those of the HEP3 draft of the Homer project.
 type chunk uint16
@@ -68,7 +72,7 @@ func (c *chunks) read(b []byte) (x extent, why capture.Reason, ok bool) {
 	if len(b) < header {
 		return x, capture.Short, refuse
 	}
-	n := int(binary.BigEndian.Uint16(b[len(magic):]))
+	n := packetLength(b)
 	if string(b[:len(magic)]) != magic || n < header {
 		return x, capture.Malformed, refuse
 	}
@@ -133,4 +137,13 @@ func (c *chunks) number(t chunk) (n uint32) {
 		n = n<<8 | uint32(b)
 	}
 	return n
+}
+
+// ends returns source and destination, of the family that the packet names.
+func (c *chunks) ends() (src, dst netip.AddrPort) {
+	from, to := c[chunkSrcIPv6], c[chunkDstIPv6]
+	if c.number(chunkFamily) == 2 { // AF_INET; AF_INET6 is another number on every system
+		from, to = c[chunkSrcIPv4], c[chunkDstIPv4]
+	}
+	return end(from, c.number(chunkSrcPort)), end(to, c.number(chunkDstPort))
 }

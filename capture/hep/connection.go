@@ -11,89 +11,60 @@ import (
 	"sipsieve/capture"
 )
 
-// pause is how long nothing is accepted when the system has no room for another connection.
-const pause = 100 * time.Millisecond
+// acceptPause is how long nothing is accepted when the system has no room for another connection.
+const acceptPause = 100 * time.Millisecond
+
+// A listener accepts the connections of one address.
+type listener struct {
+	source *Source
+	tcp    *net.TCPListener
+	tls    *tls.Config // nil for tcp://
+}
 
 // accept takes connections until l is closed.
-func (s *Source) accept(l *net.TCPListener, secure *tls.Config) {
+func (l *listener) accept() {
+	s := l.source
 	defer s.work.Done()
 	for {
-		conn, err := l.AcceptTCP()
+		tcp, err := l.tcp.AcceptTCP()
 		switch {
+		case err == nil && s.join(tcp, l.tls != nil):
+			c := connection{source: s, tcp: tcp, tls: l.tls, decoder: decoder{key: s.key}}
+			go c.serve()
 		case err == nil:
-			s.welcome(conn, secure)
+			_ = tcp.Close()
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
 			s.note(func(st *Stats) { st.Unaccepted++ })
 			select {
 			case <-s.stop:
-			case <-time.After(pause):
+			case <-time.After(acceptPause):
 			}
 		}
 	}
 }
 
-// note changes what is counted.
-func (s *Source) note(change func(*Stats)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.stats)
+// A connection is a byte stream of HEP packets over TCP or TLS. It is used by one goroutine.
+type connection struct {
+	source  *Source
+	tcp     *net.TCPConn
+	tls     *tls.Config // nil without TLS
+	decoder decoder
+	framer  framer
 }
 
-// welcome starts to read conn, if its sender may send and there is room for it.
-func (s *Source) welcome(conn *net.TCPConn, secure *tls.Config) {
-	if !s.enter(conn, secure != nil) {
-		_ = conn.Close()
+// serve reads c to its end.
+func (c *connection) serve() {
+	s := c.source
+	defer s.leave(c.tcp)
+	if c.tls == nil {
+		c.read(c.tcp)
 		return
 	}
-	go s.serve(conn, secure)
-}
-
-// enter counts conn among the open ones.
-func (s *Source) enter(conn *net.TCPConn, secure bool) bool {
-	from, ok := conn.RemoteAddr().(*net.TCPAddr)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closing:
-		return false
-	case !ok || !s.allowed(from.AddrPort().Addr()):
-		s.stats.Strangers++
-		return false
-	case s.stats.Connections >= s.plan.Connections || secure && s.handshakes >= s.plan.Handshakes:
-		s.stats.TurnedAway++
-		return false
-	}
-	s.stats.Connections++
-	if secure {
-		s.handshakes++
-	}
-	s.open[conn] = struct{}{}
-	s.work.Add(1)
-	return true
-}
-
-// leave closes conn and counts it out.
-func (s *Source) leave(conn *net.TCPConn) {
-	_ = conn.Close()
-	s.mu.Lock()
-	delete(s.open, conn)
-	s.stats.Connections--
-	s.mu.Unlock()
-	s.work.Done()
-}
-
-// serve reads one connection to its end.
-func (s *Source) serve(conn *net.TCPConn, secure *tls.Config) {
-	defer s.leave(conn)
-	if secure == nil {
-		s.follow(conn)
-		return
-	}
-	inner := tls.Server(conn, secure)
+	inner := tls.Server(c.tcp, c.tls)
 	ctx, cancel := context.WithTimeout(context.Background(), s.Timeout)
-	err := inner.HandshakeContext(ctx) // ends when conn is closed, too
+	err := inner.HandshakeContext(ctx) // ends when the connection is closed, too
 	cancel()
 	s.note(func(st *Stats) {
 		s.handshakes--
@@ -102,59 +73,58 @@ func (s *Source) serve(conn *net.TCPConn, secure *tls.Config) {
 		}
 	})
 	if err == nil {
-		s.follow(inner)
+		c.read(inner)
 	}
 }
 
-// follow takes packets off a byte stream, until it ends, is silent for too long or is no HEP.
-func (s *Source) follow(conn net.Conn) {
-	d, f := decoder{key: s.key}, newFramer()
+// read takes packets from conn until it ends, is silent for too long or is not HEP.
+func (c *connection) read(conn net.Conn) {
+	c.framer = newFramer()
 	for {
-		_ = conn.SetReadDeadline(s.until(&f)) // of a closed connection the next line tells
-		n, err := conn.Read(f.room())
-		f.fill(n, time.Now())
-		if !s.cut(&d, &f) {
-			s.note(func(st *Stats) { st.Broken++ })
+		_ = conn.SetReadDeadline(c.deadline()) // Read reports that a connection is closed
+		n, err := conn.Read(c.framer.room())
+		c.framer.fill(n, time.Now())
+		if !c.take() {
+			c.source.note(func(st *Stats) { st.Broken++ })
 			return
 		}
 		if err != nil {
-			s.bid(&f, err)
+			c.countEnd(err)
 			return
 		}
 	}
 }
 
-// until returns when the next bytes must have come.
-func (s *Source) until(f *framer) time.Time {
-	if f.rest() > 0 {
-		return f.begun.Add(s.Timeout)
+// deadline returns when the next bytes must have come.
+func (c *connection) deadline() time.Time {
+	if c.framer.rest() > 0 {
+		return c.framer.begun.Add(c.source.Timeout)
 	}
-	return time.Now().Add(s.Idle)
+	return time.Now().Add(c.source.Idle)
 }
 
-// cut takes the packets that are whole. It is false if what came is no HEP.
-func (s *Source) cut(d *decoder, f *framer) bool {
+// take takes the packets that are whole. It is false if the stream is not HEP.
+func (c *connection) take() bool {
 	for {
-		b, ok := f.next()
-		if !ok {
-			s.reject(capture.Malformed)
+		b, ok := c.framer.next()
+		switch {
+		case !ok:
+			c.source.reject(capture.Malformed)
 			return false
-		}
-		if b == nil {
+		case b == nil:
 			return true
-		}
-		if !s.take(d, b, wall(f.came)) {
+		case !c.source.take(&c.decoder, b, wall(c.framer.came)):
 			return false
 		}
 	}
 }
 
-// bid counts how a connection ended.
-func (s *Source) bid(f *framer, err error) {
-	if f.rest() > 0 {
-		s.reject(capture.Short)
+// countEnd counts how c ended.
+func (c *connection) countEnd(err error) {
+	if c.framer.rest() > 0 {
+		c.source.reject(capture.Short)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		s.note(func(st *Stats) { st.Silent++ })
+		c.source.note(func(st *Stats) { st.Silent++ })
 	}
 }

@@ -1,10 +1,6 @@
 package hep
 
-import (
-	"encoding/binary"
-
-	"sipsieve/capture"
-)
+import "sipsieve/capture"
 
 // mostFeeds bounds the streams of a capture whose packets are put together; the one silent for longest goes.
 const mostFeeds = 64
@@ -120,6 +116,3 @@ func border(b []byte) int {
 
 // beginsPacket reports whether b begins with the head of a packet of version 3.
 func beginsPacket(b []byte) bool { return len(b) >= header && border(b) == 0 }
-
-// packetLength returns the length that the packet at the beginning of b says.
-func packetLength(b []byte) int { return int(binary.BigEndian.Uint16(b[len(magic):])) }

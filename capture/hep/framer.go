@@ -1,9 +1,6 @@
 package hep
 
-import (
-	"encoding/binary"
-	"time"
-)
+import "time"
 
 // A framer cuts a byte stream into HEP packets, version 3, at their length fields.
 type framer struct {
@@ -43,7 +40,7 @@ func (f *framer) next() (b []byte, ok bool) {
 	if len(b) < header {
 		return nil, true
 	}
-	n := int(binary.BigEndian.Uint16(b[len(magic):]))
+	n := packetLength(b)
 	if n < header || n > len(b) {
 		return nil, n >= header
 	}

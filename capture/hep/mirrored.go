@@ -3,6 +3,7 @@ package hep
 import (
 	"bytes"
 	"crypto/subtle"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -11,6 +12,22 @@ import (
 
 // Each step returns the reason for which it refuses, and whether the packet went on.
 const refuse, pass = false, true
+
+// HEP versions 1 and 2 have a header of fixed layout, as FreeSWITCH and old proxies send it: version, length of
+// header and addresses, family, protocol, two ports; two addresses; in version 2 the time and a number of the
+// sender, in the order of its bytes, which is that of a PC.
+const (
+	oldHeader = 8
+	oldTime   = 12
+	oldIPv4   = oldHeader + 2*4
+	oldIPv6   = oldHeader + 2*16
+)
+
+// isOld reports whether b begins like HEP version 1 or 2.
+func isOld(b []byte) bool {
+	return len(b) >= oldHeader && (b[0] == 1 || b[0] == 2) &&
+		(b[1] == oldIPv4 && b[2] == 2 || b[1] == oldIPv6 && b[2] != 2)
+}
 
 // A mirrored is what one HEP packet says of the message that it carries. Its slices are borrowed from the packet.
 type mirrored struct {
@@ -62,6 +79,29 @@ func (m *mirrored) read(b []byte) (capture.Reason, bool) {
 	return 0, pass
 }
 
+// readOld sets m to what b says. Version 1 has no time, and neither has a key or another payload than SIP.
+func (m *mirrored) readOld(b []byte) (capture.Reason, bool) {
+	length := int(b[1])
+	rest := length
+	if b[0] == 2 {
+		rest += oldTime
+	}
+	if len(b) < rest {
+		return capture.Short, refuse
+	}
+	half := (length - oldHeader) / 2
+	m.protocol, m.kind, m.payload = b[3], sip, b[rest:]
+	m.src = end(b[oldHeader:oldHeader+half], uint32(binary.BigEndian.Uint16(b[4:])))
+	m.dst = end(b[oldHeader+half:length], uint32(binary.BigEndian.Uint16(b[6:])))
+	if b[0] == 1 {
+		return 0, pass
+	}
+	s, us := binary.LittleEndian.Uint32(b[length:]), binary.LittleEndian.Uint32(b[length+4:])
+	m.date(true, s, us)
+	m.agent = uint32(binary.LittleEndian.Uint16(b[length+8:]))
+	return 0, pass
+}
+
 // date sets the stamp of m. Microseconds of a second or more are not believed, nor the second that they stand with:
 // some senders write nanoseconds.
 func (m *mirrored) date(stamped bool, s, us uint32) {
@@ -71,15 +111,6 @@ func (m *mirrored) date(stamped bool, s, us uint32) {
 	case stamped:
 		m.stamp = time.Unix(int64(s), int64(us)*1000).UTC()
 	}
-}
-
-// ends returns source and destination, of the family that the packet names.
-func (c *chunks) ends() (src, dst netip.AddrPort) {
-	from, to := c[chunkSrcIPv6], c[chunkDstIPv6]
-	if c.number(chunkFamily) == 2 { // AF_INET; AF_INET6 is another number on every system
-		from, to = c[chunkSrcIPv4], c[chunkDstIPv4]
-	}
-	return end(from, c.number(chunkSrcPort)), end(to, c.number(chunkDstPort))
 }
 
 // end returns an address as the wire would show it: one that is mapped to IPv6 is IPv4. It is invalid without an ip.

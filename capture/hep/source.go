@@ -1,7 +1,6 @@
 package hep
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +65,7 @@ func (s *Source) listen(e endpoint) error {
 		s.keep(conn, conn.LocalAddr())
 		_ = conn.SetReadBuffer(s.Buffer) // the kernel's limit holds: what it lets overflow is counted
 		s.work.Add(1)
-		go s.receive(conn)
+		go newUDPSocket(s, conn).receive()
 		return nil
 	}
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(e.at))
@@ -74,12 +73,12 @@ func (s *Source) listen(e endpoint) error {
 		return err
 	}
 	s.keep(l, l.Addr())
-	var secure *tls.Config
+	accepting := &listener{source: s, tcp: l}
 	if e.scheme == "tls" {
-		secure = s.tls
+		accepting.tls = s.tls
 	}
 	s.work.Add(1)
-	go s.accept(l, secure)
+	go accepting.accept()
 	return nil
 }
 
@@ -88,6 +87,62 @@ func (s *Source) keep(c io.Closer, at net.Addr) {
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
 	s.addrs = append(s.addrs, at)
+}
+
+// join counts conn among the open connections, if its sender may send and there is room for it.
+func (s *Source) join(conn *net.TCPConn, secure bool) bool {
+	from, ok := conn.RemoteAddr().(*net.TCPAddr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return false
+	case !ok || !s.allowed(from.AddrPort().Addr()):
+		s.stats.Strangers++
+		return false
+	case s.stats.Connections >= s.plan.Connections || secure && s.handshakes >= s.plan.Handshakes:
+		s.stats.TurnedAway++
+		return false
+	}
+	s.stats.Connections++
+	if secure {
+		s.handshakes++
+	}
+	s.open[conn] = struct{}{}
+	s.work.Add(1)
+	return true
+}
+
+// leave closes conn and takes it out of the open connections.
+func (s *Source) leave(conn *net.TCPConn) {
+	_ = conn.Close()
+	s.mu.Lock()
+	delete(s.open, conn)
+	s.stats.Connections--
+	s.mu.Unlock()
+	s.work.Done()
+}
+
+// note changes what Stats returns.
+func (s *Source) note(change func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.stats)
+}
+
+// reject counts a packet that is not decoded.
+func (s *Source) reject(why capture.Reason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse(why)
+}
+
+// loseInKernel counts n datagrams that the kernel dropped since a time.
+func (s *Source) loseInKernel(n uint64, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Kernel.Add(n)
+	s.lost.add(n, since)
 }
 
 // Addrs returns where s listens, in the order of Config.Listen: for those who asked for port 0.
