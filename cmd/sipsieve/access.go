@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sipsieve/store"
 	"strings"
 	"syscall"
 	"time"
@@ -167,7 +168,7 @@ func checkRequest(text string) error {
 		return errors.New("request: name the request that this reading answers, such as a ticket")
 	case looksLikeNumber(text):
 		return errors.New("request: it looks like a telephone number: want a ticket, never a person")
-	case !plainName(strings.ToLower(text)):
+	case store.CheckName(strings.ToLower(text)) != nil:
 		return errors.New("request: want 1 to 32 letters, digits, _ and -: a ticket, never a person")
 	}
 	return nil

@@ -24,7 +24,7 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 		}
 	})
 	const flows = 320 // more than are on their way at once
-	one := newCollector(&daemon{setup: s})
+	one := newCollector(&daemon{Setup: s})
 	one.waits = true
 	for i := range ofFile {
 		one.tell(&ofFile[i])
@@ -34,9 +34,9 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 	for _, p := range one.backlog.waiting {
 		want += flows * len(p.excerpts)
 	}
-	domain := func(live bool) *pipeline.Domain { return pipeline.New(nil, s.plan(1, live)) }
+	domain := func(live bool) *pipeline.Domain { return pipeline.New(nil, s.Plan(1, live)) }
 	file, wire := domain(false), domain(true)
-	c := newCollector(&daemon{setup: s, feeds: make([]*feed, 2)})
+	c := newCollector(&daemon{Setup: s, feeds: make([]*feed, 2)})
 	collected := make(chan bool)
 	go func() { c.collect(); close(collected) }()
 	files := make(chan int)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sipsieve/cmd/sipsieve/config"
 	"testing"
 
 	"sipsieve/capture"
@@ -55,26 +56,26 @@ func BenchmarkFileToExcerpts(b *testing.B) {
 	}
 }
 
-func benchSetup(b *testing.B, purpose string) *setup {
-	c := defaultConfig()
+func benchSetup(b *testing.B, purpose string) *config.Setup {
+	c := config.Default()
 	c.Keys.Demo = true
-	s, err := newSetup(c)
+	s, err := config.Resolve(c)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := s.only(purpose); err != nil {
+	if err := s.Only(purpose); err != nil {
 		b.Fatal(err)
 	}
 	return s
 }
 
-func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
-	d := pipeline.New([]capture.Source{source}, s.plan(1, false))
+func replayCorpus(b *testing.B, s *config.Setup, source capture.Source) uint64 {
+	d := pipeline.New([]capture.Source{source}, s.Plan(1, false))
 	var room []byte
 	excerpts := 0
 	err := d.Follow(b.Context(), func(ev *track.Event) {
-		r, _ := s.records.Record(ev)
-		for _, p := range s.purposes {
+		r, _ := s.Records.Record(ev)
+		for _, p := range s.Purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {
 				room = x.Body()
 				excerpts++
@@ -83,7 +84,7 @@ func replayCorpus(b *testing.B, s *setup, source capture.Source) uint64 {
 	})
 	l := newLedger()
 	c := d.Counts()
-	l.addDomain(&c, s.trunks)
+	l.addDomain(&c, s.Trunks)
 	if err := errors.Join(err, l.balance(false)); err != nil || excerpts == 0 {
 		b.Fatalf("excerpts = %d, err = %v", excerpts, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strings"
 	"testing"
@@ -220,18 +221,18 @@ func TestNoCanaryLeavesThroughAClosedList(t *testing.T) {
 			n.search(t, "ledger", text)
 		}
 	}
-	for _, source := range []sourceConfig{{Type: "file", Path: path}, {Type: "directory", Path: folder, Settle: "1s"}} {
+	for _, source := range []config.Source{{Type: "file", Path: path}, {Type: "directory", Path: folder, Settle: "1s"}} {
 		n.searchDaemon(t, all, source, filepath.Join(dir, "state-"+source.Type))
 	}
 }
 
 // searchDaemon runs the daemon over a source and looks at what it shows and what it writes.
-func (n *nest) searchDaemon(t *testing.T, policy string, source sourceConfig, state string) {
+func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, state string) {
 	t.Helper()
-	cfg := defaultConfig()
-	cfg.State, cfg.Keys.Demo, cfg.LogLevel, cfg.Policy = state, true, "debug", policy
-	cfg.Bus, cfg.Store, cfg.Source = &busConfig{}, &storeConfig{Type: "sqlite"}, []sourceConfig{source}
-	s, err := newSetup(cfg)
+	cfg := config.Default()
+	cfg.State, cfg.Keys.Demo, cfg.LogLevel, cfg.PolicyFile = state, true, "debug", policy
+	cfg.Bus, cfg.Store, cfg.Source = &config.Bus{}, &config.Store{Type: "sqlite"}, []config.Source{source}
+	s, err := config.Resolve(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

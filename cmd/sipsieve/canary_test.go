@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"testing"
 	"time"
@@ -183,11 +184,11 @@ func TestNoCanaryLeaves(t *testing.T) {
 // searchDaemon runs the daemon over the capture and looks at what it shows and what it writes.
 func (c *coop) searchDaemon(t *testing.T, path, state string) {
 	t.Helper()
-	cfg := defaultConfig()
+	cfg := config.Default()
 	cfg.State, cfg.Keys.Demo, cfg.LogLevel = state, true, "debug"
-	cfg.Bus, cfg.Store = &busConfig{}, &storeConfig{Type: "sqlite"}
-	cfg.Source = []sourceConfig{{Type: "file", Path: path}}
-	s, err := newSetup(cfg)
+	cfg.Bus, cfg.Store = &config.Bus{}, &config.Store{Type: "sqlite"}
+	cfg.Source = []config.Source{{Type: "file", Path: path}}
+	s, err := config.Resolve(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestNothingOfAnEventShows(t *testing.T) {
 	seen := 0
 	follow(t, c.capture(t, 2), 1, func(ev *track.Event) {
 		seen++
-		r, _ := s.records.Record(ev)
+		r, _ := s.Records.Record(ev)
 		var b bytes.Buffer
 		nested := struct {
 			Event *track.Event

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,24 +53,24 @@ func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *led
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := pipeline.New([]capture.Source{source}, s.plan(shards, false))
+	d := pipeline.New([]capture.Source{source}, s.Plan(shards, false))
 	if err := d.Follow(t.Context(), tell); err != nil && !errors.Is(err, pcap.ErrTruncated) {
 		t.Fatal(err)
 	}
 	l := newLedger()
 	c := d.Counts()
-	l.addDomain(&c, s.trunks)
+	l.addDomain(&c, s.Trunks)
 	if err := l.balance(false); err != nil {
 		t.Error(err)
 	}
 	return l
 }
 
-func demoSetup(t testing.TB, policyFile string) *setup {
+func demoSetup(t testing.TB, policyFile string) *config.Setup {
 	t.Helper()
-	c := defaultConfig()
-	c.Keys.Demo, c.Policy = true, policyFile
-	s, err := newSetup(c)
+	c := config.Default()
+	c.Keys.Demo, c.PolicyFile = true, policyFile
+	s, err := config.Resolve(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 
 	"github.com/spf13/cobra"
 
@@ -20,29 +21,29 @@ func checkCommand() *cobra.Command {
 		Example: "  sipsieve check --config /etc/sipsieve/sipsieve.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(file)
+			c, err := config.Load(file)
 			errs := []error{err}
 			var notThere *os.PathError
 			if errors.As(err, &notThere) || errors.Is(err, policy.ErrNotRead) {
 				return refused(err)
 			}
-			if s, err := newSetup(c); err != nil {
+			if s, err := config.Resolve(c); err != nil {
 				errs = append(errs, err)
 			} else {
-				for _, p := range s.purposes {
+				for _, p := range s.Purposes {
 					if p.FromReceipt {
 						fmt.Fprintf(cmd.OutOrStdout(), "warning: %s counts retention from receipt: for demonstrations only\n", p.Name)
 					}
 				}
-				errs = append(errs, s.reachBus(cmd.Context())...)
+				errs = append(errs, reachBus(cmd.Context(), s)...)
 			}
-			for _, text := range c.warnings() {
+			for _, text := range c.Warnings() {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
 			}
-			for _, text := range c.awaited() {
+			for _, text := range awaited(&c) {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
 			}
-			errs = append(errs, c.reach()...)
+			errs = append(errs, reach(&c)...)
 			if err := errors.Join(errs...); err != nil {
 				return refused(err)
 			}
@@ -56,47 +57,47 @@ func checkCommand() *cobra.Command {
 }
 
 // awaited returns which interfaces are not there yet: run does not refuse them, it waits for them.
-func (c *config) awaited() (errs []error) {
+func awaited(c *config.Config) (errs []error) {
 	for i, s := range c.Source {
 		if s.Type != "interface" || s.Interface == "" {
 			continue
 		}
 		if _, err := net.InterfaceByName(s.Interface); err != nil {
-			errs = append(errs, c.wrong(sourceKey(i)+".interface", "no such interface on this host: run waits for it"))
+			errs = append(errs, c.Wrong(config.SourceKey(i)+".interface", "no such interface on this host: run waits for it"))
 		}
 	}
 	return errs
 }
 
 // reach tries what c names outside the process: files and folders.
-func (c *config) reach() (errs []error) {
+func reach(c *config.Config) (errs []error) {
 	for i, s := range c.Source {
-		key := sourceKey(i)
+		key := config.SourceKey(i)
 		switch s.Type {
 		case "file", "directory":
 			st, err := os.Stat(s.Path)
 			switch {
 			case s.Path == "" || s.Path == "-":
 			case err != nil:
-				errs = append(errs, c.wrong(key+".path", "%v", errors.Unwrap(err)))
+				errs = append(errs, c.Wrong(key+".path", "%v", errors.Unwrap(err)))
 			case st.IsDir() != (s.Type == "directory"):
-				errs = append(errs, c.wrong(key+".path", "want a capture file for type file, a folder for type directory"))
+				errs = append(errs, c.Wrong(key+".path", "want a capture file for type file, a folder for type directory"))
 			}
 		}
 	}
-	if err := c.overlaps(); err != nil {
-		errs = append(errs, c.wrong("source", "%v", err))
+	if err := c.Overlaps(); err != nil {
+		errs = append(errs, c.Wrong("source", "%v", err))
 	}
 	if err := writable(c.State); err != nil {
-		errs = append(errs, c.wrong("state", "%v", err))
+		errs = append(errs, c.Wrong("state", "%v", err))
 	}
 	if c.Store != nil {
-		if err := writable(c.storePath()); err != nil {
-			errs = append(errs, c.wrong("store.path", "%v", err))
+		if err := writable(c.StorePath()); err != nil {
+			errs = append(errs, c.Wrong("store.path", "%v", err))
 		}
 	}
 	if c.Bus == nil {
-		errs = append(errs, c.wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
+		errs = append(errs, c.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
 	}
 	return errs
 }

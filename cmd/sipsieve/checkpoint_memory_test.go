@@ -26,7 +26,7 @@ func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
 	}
 	f := newFeeder(t, threeCalls, fmt.Sprintf("[calls]\nlimit = %d\nper_source = 0\n", n))
 	s := demoSetup(t, "")
-	c := checkpoint.Config{Path: f.journalPath(), Policy: s.policy.Hash(), Sealer: vault.Demo().Sealer("journal"),
+	c := checkpoint.Config{Path: f.journalPath(), Policy: s.Policy.Hash(), Sealer: vault.Demo().Sealer("journal"),
 		Log: slog.New(slog.DiscardHandler)}
 	if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	go l.Run()
-	col := &collector{d: &daemon{setup: s}}
+	col := &collector{d: &daemon{Setup: s}}
 	for i := 0; i < n; i += 1000 {
 		opened, _ := openCalls(t, s, i, 1000)
 		for j := range opened {

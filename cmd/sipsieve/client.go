@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"syscall"
 
@@ -23,10 +24,10 @@ import (
 var errNoDaemon = errors.New("no daemon runs with this configuration")
 
 // ask sends one request to the daemon of c over its socket.
-func ask(ctx context.Context, c config, path string, values url.Values) (io.ReadCloser, error) {
+func ask(ctx context.Context, c config.Config, path string, values url.Values) (io.ReadCloser, error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", c.socketPath())
+		return d.DialContext(ctx, "unix", c.SocketPath())
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sipsieve"+path+"?"+values.Encode(), nil)
@@ -72,7 +73,7 @@ func statusCommand() *cobra.Command {
 		Example: "  sipsieve status --config configs/quickstart.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadForReader(file)
+			c, err := config.LoadForReader(file)
 			if err != nil {
 				return refused(err)
 			}
@@ -103,7 +104,7 @@ func tailCommand() *cobra.Command {
 		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadForReader(file)
+			c, err := config.LoadForReader(file)
 			if err != nil {
 				return refused(err)
 			}
@@ -169,7 +170,7 @@ the last; if it cannot be written nothing is read.`,
 }
 
 func query(cmd *cobra.Command, file, format string, value func(string) string) error {
-	c, err := loadForReader(file)
+	c, err := config.LoadForReader(file)
 	if err != nil {
 		return refused(err)
 	}
@@ -177,14 +178,14 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 	if err != nil {
 		return refused(err)
 	}
-	s, err := newSetup(c)
+	s, err := config.Resolve(c)
 	if err != nil {
 		return refused(err)
 	}
-	if err := s.only(q.Purpose); err != nil {
-		return err
+	if err := s.Only(q.Purpose); err != nil {
+		return refused(err)
 	}
-	out, err := newPrinter(format, cmd.OutOrStdout(), s.purposes)
+	out, err := newPrinter(format, cmd.OutOrStdout(), s.Purposes)
 	if err != nil {
 		return refused(err)
 	}
@@ -212,7 +213,7 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 }
 
 // queryStore reads the store itself when no daemon has it.
-func queryStore(ctx context.Context, s *setup, value func(string) string, out *printer) (err error) {
+func queryStore(ctx context.Context, s *config.Setup, value func(string) string, out *printer) (err error) {
 	if s.Store == nil {
 		return refused(errors.New("query: this host keeps no store"))
 	}
@@ -220,7 +221,7 @@ func queryStore(ctx context.Context, s *setup, value func(string) string, out *p
 	if err != nil {
 		return refused(err)
 	}
-	r, err := sqlite.Read(s.storePath())
+	r, err := sqlite.Read(s.StorePath())
 	if err != nil {
 		return refused(err)
 	}

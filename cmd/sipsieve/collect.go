@@ -67,7 +67,7 @@ type collector struct {
 func newCollector(d *daemon) *collector {
 	return &collector{d: d, in: make(chan tagged, 64), files: make(chan tagged, 64), out: make(chan parcel, waitLimit),
 		backlog: backlog{out: make(chan parcel, waitLimit)},
-		tally:   newTally(d.purposes), losses: make([]*cpni.Loss, len(d.purposes)), lost: make(chan lossOf, 1024)}
+		tally:   newTally(d.Purposes), losses: make([]*cpni.Loss, len(d.Purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.
@@ -155,11 +155,11 @@ func (c *collector) take(t tagged) {
 
 // tell minimises ev for every purpose.
 func (c *collector) tell(ev *track.Event) {
-	r, ok := c.d.records.Record(ev)
+	r, ok := c.d.Records.Record(ev)
 	if !ok {
 		return
 	}
-	for i := range c.d.purposes {
+	for i := range c.d.Purposes {
 		c.add(i, &r)
 	}
 	if c.waits {
@@ -171,11 +171,11 @@ func (c *collector) tell(ev *track.Event) {
 
 // add makes the excerpt of one purpose. One that has expired already is suppressed.
 func (c *collector) add(i int, r *cpni.Record) {
-	r.Site, r.Sensor, r.Received = c.d.site, c.d.sensor, time.Now()
+	r.Site, r.Sensor, r.Received = c.d.Site, c.d.Sensor, time.Now()
 	if cap(c.room)-len(c.room) < 4<<10 {
 		c.room = make([]byte, 0, 256<<10)
 	}
-	x, ok := c.d.purposes[i].Minimise(c.room, r)
+	x, ok := c.d.Purposes[i].Minimise(c.room, r)
 	if !ok {
 		return
 	}
@@ -266,7 +266,7 @@ func (c *collector) giveUp(xs []policy.Excerpt) int {
 
 // acknowledge counts what is durable now: all of xs but the refused ones of each purpose.
 func (c *collector) acknowledge(xs []policy.Excerpt, refused map[int]uint64) {
-	counts := make([]uint64, len(c.d.purposes))
+	counts := make([]uint64, len(c.d.Purposes))
 	for i := range xs {
 		counts[c.purpose(xs[i].Purpose)]++
 	}
@@ -302,7 +302,7 @@ func (c *collector) refuse(xs []policy.Excerpt, refused store.Refused) {
 }
 
 func (c *collector) purpose(name string) int {
-	for i, p := range c.d.purposes {
+	for i, p := range c.d.Purposes {
 		if p.Name == name {
 			return i
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ const sweepEvery = time.Hour
 
 // A daemon is what run starts: feeds, one collector, the bus, the store, and the windows on them.
 type daemon struct {
-	*setup
+	*config.Setup
 	log       *slog.Logger
 	out       io.Writer
 	feeds     []*feed
@@ -58,8 +59,8 @@ type daemon struct {
 }
 
 // newDaemon opens everything that s names; what it opened is closed when anything is refused.
-func newDaemon(ctx context.Context, s *setup, log *slog.Logger, out io.Writer) (d *daemon, err error) {
-	d = &daemon{setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}, patience: drainLimit}
+func newDaemon(ctx context.Context, s *config.Setup, log *slog.Logger, out io.Writer) (d *daemon, err error) {
+	d = &daemon{Setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}, patience: drainLimit}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close(), roomIn(s.State))
@@ -99,14 +100,14 @@ func roomIn(state string) error {
 
 func (d *daemon) openBus(ctx context.Context) (err error) {
 	if d.Bus == nil {
-		return d.wrong("bus", "want [bus]: embedded, or with the url of a NATS server")
+		return d.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server")
 	}
 	if d.Bus.URL != "" {
 		return d.connect(ctx)
 	}
-	room, _ := d.Bus.room()
+	room, _ := d.Bus.DiskLimit()
 	plan := bus.Plan{DiskLimit: room}
-	for _, p := range d.purposes {
+	for _, p := range d.Purposes {
 		plan.Streams = append(plan.Streams,
 			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
 	}
@@ -118,34 +119,27 @@ func (d *daemon) openStore() error {
 	if d.Store == nil {
 		return nil
 	}
-	s, err := openStore(d.setup)
+	s, err := openStore(d.Setup)
 	if err != nil {
 		return err
 	}
 	d.store = s
-	for _, p := range d.purposes {
+	for _, p := range d.Purposes {
 		d.consumers = append(d.consumers, d.bus.Consumer(p.Name, d.consumerName()))
 	}
 	return nil
 }
 
 // consumerName is what the bus calls this host's store.
-func (d *daemon) consumerName() string { return "store-" + d.sensor }
+func (d *daemon) consumerName() string { return "store-" + d.Sensor }
 
 // openStore opens the store that s names.
-func openStore(s *setup) (store.Store, error) {
-	c := sqlite.Config{Dir: s.storePath(), Policy: s.policy, Today: today, Receipt: map[string]bool{}}
-	for _, p := range s.purposes {
+func openStore(s *config.Setup) (store.Store, error) {
+	c := sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today, Receipt: map[string]bool{}}
+	for _, p := range s.Purposes {
 		c.Receipt[p.Name] = p.FromReceipt
 	}
 	return sqlite.Open(c)
-}
-
-func (c *config) storePath() string {
-	if c.Store != nil && c.Store.Path != "" {
-		return c.Store.Path
-	}
-	return filepath.Join(c.State, "store")
 }
 
 func today() policy.Date { return policy.DateOf(time.Now()) }
@@ -154,11 +148,11 @@ func today() policy.Date { return policy.DateOf(time.Now()) }
 func (d *daemon) openSources() error {
 	var live []capture.Source
 	var keys []string // of live
-	if err := d.overlaps(); err != nil {
-		return d.wrong("source", "%w", err)
+	if err := d.Overlaps(); err != nil {
+		return d.Wrong("source", "%w", err)
 	}
 	for i := range d.Source {
-		src, key := &d.Source[i], sourceKey(i)
+		src, key := &d.Source[i], config.SourceKey(i)
 		if src.Type == "directory" {
 			f, err := d.openFolder(i)
 			if err != nil {
@@ -167,14 +161,14 @@ func (d *daemon) openSources() error {
 			d.feeds = append(d.feeds, f)
 			continue
 		}
-		s, err := src.openLasting(uint64(i) << 56)
+		s, err := openLasting(src, uint64(i)<<56)
 		if err != nil {
 			return d.notOpened(i, err)
 		}
 		if src.Type == "file" {
-			plan := d.plan(d.Shards, false)
+			plan := d.Plan(d.Shards, false)
 			plan.Eager = src.Speed > 0 || piped(s[0])
-			d.feeds = append(d.feeds, feedOf(key, d.trunks, pipeline.New(s, plan).Named(key)))
+			d.feeds = append(d.feeds, feedOf(key, d.Trunks, pipeline.New(s, plan).Named(key)))
 			continue
 		}
 		live, keys = append(live, s...), append(keys, slices.Repeat([]string{key}, len(s))...)
@@ -185,13 +179,13 @@ func (d *daemon) openSources() error {
 	if len(live) == 0 {
 		return nil
 	}
-	plan := d.plan(d.Shards, true)
+	plan := d.Plan(d.Shards, true)
 	plan.Saves = d.liveLog != nil
 	dom := pipeline.New(live, plan).Named(keys...)
 	if err := d.restore(dom); err != nil {
 		return err
 	}
-	d.feeds = append(d.feeds, feedOf(liveFeed, d.trunks, dom))
+	d.feeds = append(d.feeds, feedOf(liveFeed, d.Trunks, dom))
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
@@ -204,9 +198,9 @@ func (d *daemon) openSources() error {
 // notOpened says why a source cannot be opened: a file that is named is input, what a wire lacks may come.
 func (d *daemon) notOpened(i int, err error) error {
 	if d.Source[i].Type == "file" {
-		return d.wrong(sourceKey(i), "%w", err)
+		return d.Wrong(config.SourceKey(i), "%w", err)
 	}
-	return fmt.Errorf("%s: %w", sourceKey(i), err)
+	return fmt.Errorf("%s: %w", config.SourceKey(i), err)
 }
 
 // run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
@@ -278,7 +272,7 @@ func (d *daemon) drain(ctx context.Context) {
 
 // behind returns how many excerpts are on the bus and not in this host's store.
 func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
-	for _, p := range d.purposes {
+	for _, p := range d.Purposes {
 		lag, err := d.bus.Lag(ctx, p.Name)
 		if err != nil {
 			return 0, err
@@ -322,9 +316,9 @@ func (d *daemon) ledger() *ledger {
 	}
 	d.collector.tally.addTo(l)
 	d.addStore(l)
-	l.Values.Misfits = d.records.Misfits()
+	l.Values.Misfits = d.Records.Misfits()
 	l.Host = hostClock().ledger()
-	l.Numbers.NoRegion = d.records.NoRegion()
+	l.Numbers.NoRegion = d.Records.NoRegion()
 	return l
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sipsieve/cmd/sipsieve/config"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,12 +44,12 @@ It ends after the time given, when every capture file is read, or when interrupt
 }
 
 func doctor(cmd *cobra.Command, file string, span time.Duration) error {
-	c, err := loadConfig(file)
+	c, err := config.Load(file)
 	if err != nil {
 		return refused(err)
 	}
-	c.Keys = keysConfig{Demo: true} // nothing is made with them
-	s, err := newSetup(c)
+	c.Keys = config.Keys{Demo: true} // nothing is made with them
+	s, err := config.Resolve(c)
 	if err != nil {
 		return refused(err)
 	}

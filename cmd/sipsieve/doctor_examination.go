@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ var usualPorts = []string{"5060-5099", "5160-5161", "8088-8089"}
 
 // An examination is what was seen of the sources of a configuration while run would have listened to them.
 type examination struct {
-	*setup
+	*config.Setup
 	began   time.Time
 	took    time.Duration
 	sources []*examined
@@ -36,7 +37,7 @@ type examination struct {
 
 // An examined is a source as it was found.
 type examined struct {
-	*sourceConfig
+	*config.Source
 	number int
 	opened int     // files, or rings
 	ledger *ledger // of its packets and messages
@@ -53,16 +54,16 @@ type stamps struct{ skewed, unstamped, freezes uint64 }
 
 // examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
 // returns an error if none can be opened.
-func examine(ctx context.Context, s *setup, listening func()) (*examination, error) {
-	e := &examination{setup: s, began: time.Now(), overlap: s.overlaps(), clock: hostClock(), whole: newLedger()}
+func examine(ctx context.Context, s *config.Setup, listening func()) (*examination, error) {
+	e := &examination{Setup: s, began: time.Now(), overlap: s.Overlaps(), clock: hostClock(), whole: newLedger()}
 	if len(s.Source) == 0 {
-		return nil, s.wrong("source", "want [[source]]: there is nothing to listen to")
+		return nil, s.Wrong("source", "want [[source]]: there is nothing to listen to")
 	}
 	var work sync.WaitGroup
 	var live []capture.Source
 	var rings []*witness
 	for i := range s.Source {
-		x := &examined{sourceConfig: &s.Source[i], number: i, ledger: newLedger(), seen: newSight()}
+		x := &examined{Source: &s.Source[i], number: i, ledger: newLedger(), seen: newSight()}
 		e.sources = append(e.sources, x)
 		if x.Type == "file" || x.Type == "directory" {
 			work.Go(func() { e.readFiles(ctx, x) })
@@ -91,7 +92,7 @@ func examine(ctx context.Context, s *setup, listening func()) (*examination, err
 
 // plan returns what a domain of the examination is made from: nothing is told of legs and devices.
 func (e *examination) plan(live bool) pipeline.Plan {
-	p := e.setup.plan(0, live)
+	p := e.Setup.Plan(0, live)
 	p.Linking, p.Devices = nil, 0
 	return p
 }
@@ -103,7 +104,7 @@ func (e *examination) useless() error {
 		if x.opened > 0 || len(x.broken) == 0 {
 			return nil
 		}
-		errs = append(errs, e.wrong(x.key(), "%v", errors.Join(x.broken...)))
+		errs = append(errs, e.Wrong(x.key(), "%v", errors.Join(x.broken...)))
 	}
 	return errors.Join(errs...)
 }
@@ -114,14 +115,14 @@ func (e *examination) follow(ctx context.Context, d *pipeline.Domain) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := d.Counts()
-	e.whole.addDomain(&c, e.trunks)
+	e.whole.addDomain(&c, e.Trunks)
 	e.full += c.Full
 }
 
 // readFiles reads the file of x, or those that its folder has now, the newest first.
 func (e *examination) readFiles(ctx context.Context, x *examined) {
 	wide := x.wide()
-	paths, err := wide.files()
+	paths, err := sourceFiles(wide)
 	if err != nil {
 		x.broken = append(x.broken, err)
 	}
@@ -129,7 +130,7 @@ func (e *examination) readFiles(ctx context.Context, x *examined) {
 		if ctx.Err() != nil {
 			return
 		}
-		s, err := wide.openFile(path, uint64(x.number)<<56)
+		s, err := openFile(wide, path, uint64(x.number)<<56)
 		if err != nil {
 			x.broken = append(x.broken, err)
 			continue
@@ -140,14 +141,14 @@ func (e *examination) readFiles(ctx context.Context, x *examined) {
 	}
 }
 
-// files returns the paths of what s reads: its file, or the files that its folder has now, the newest first.
-func (s *sourceConfig) files() ([]string, error) {
+// sourceFiles returns the paths of what s reads: its file, or the files that its folder has now, the newest first.
+func sourceFiles(s *config.Source) ([]string, error) {
 	if s.Type == "file" {
 		return []string{s.Path}, nil
 	}
 	all := *s
 	all.Settle = "1ns"
-	dir, err := all.openDir("") // nothing is remembered
+	dir, err := openDir(&all, "") // nothing is remembered
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +161,8 @@ func (s *sourceConfig) files() ([]string, error) {
 }
 
 // wide returns x as it is examined: with every tunnel, and with more ports than are configured.
-func (x *examined) wide() *sourceConfig {
-	w := *x.sourceConfig
+func (x *examined) wide() *config.Source {
+	w := *x.Source
 	w.Tunnels = nil
 	for e := capture.MPLS; e < capture.Encapsulations; e++ {
 		w.Tunnels = append(w.Tunnels, e.String())
@@ -173,16 +174,11 @@ func (x *examined) wide() *sourceConfig {
 }
 
 // configuredPorts returns the ports that x listens to, empty for every port.
-func (x *examined) configuredPorts() []string {
-	if len(x.Ports) == 0 && x.Type == "interface" {
-		return []string{"5060-5061"}
-	}
-	return slices.Clone(x.Ports)
-}
+func (x *examined) configuredPorts() []string { return slices.Clone(x.PortNames()) }
 
 // openLive opens an interface or a feed.
 func (x *examined) openLive() (list []*witness) {
-	all, err := x.wide().open(uint64(x.number) << 56)
+	all, err := openSource(x.wide(), uint64(x.number)<<56)
 	if err != nil {
 		x.broken = append(x.broken, err)
 	}
@@ -195,8 +191,8 @@ func (x *examined) openLive() (list []*witness) {
 // witness returns one for s, which was opened for x.
 func (x *examined) witness(s capture.Source) *witness {
 	x.opened++
-	ports, _ := x.portRanges()
-	tunnels, _ := x.tunnels()
+	ports, _ := x.PortRanges()
+	tunnels, _ := x.TunnelSet()
 	w := newWitness(s, ports, capture.EveryTunnel&^tunnels)
 	w.of = x
 	return w
@@ -234,7 +230,7 @@ func (x *examined) String() string {
 	case "interface":
 		return fmt.Sprintf("%s (interface %s)", x.key(), x.Interface)
 	case "hep":
-		c, _ := x.feed()
+		c, _ := x.Feed()
 		return fmt.Sprintf("%s (feed %s)", x.key(), c.Name)
 	}
 	return fmt.Sprintf("%s (%s %s)", x.key(), x.Type, x.Path)

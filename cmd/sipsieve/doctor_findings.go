@@ -302,7 +302,7 @@ func (x *examined) vlanLines() (lines []string) {
 
 func (x *examined) skewedWords() string {
 	if x.Type == "hep" {
-		c, _ := x.feed()
+		c, _ := x.Feed()
 		return fmt.Sprintf("%d packets bore a time that is more than %s off, or none that can be, and got that of their "+
 			"arrival: set the clock of the switch (NTP)", x.stamps.skewed, c.Skew)
 	}
@@ -327,9 +327,8 @@ func (x *examined) ringLines() (lines []string) {
 	if x.Type != "interface" {
 		return nil
 	}
-	blocks, _ := x.blocks()
-	block, _ := x.blockSize()
-	if size := 2 * blocks * block >> 20; size <= largestRing {
+	c, _ := x.Rings(0)
+	if size := 2 * c.Blocks * c.BlockSize >> 20; size <= largestRing {
 		lines = append(lines, fmt.Sprintf("ring = \"%dMiB\"", size))
 	}
 	if n := max(x.Fanout, 1); n < runtime.GOMAXPROCS(0) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strings"
 	"testing"
@@ -15,13 +16,13 @@ import (
 
 // healthy returns an examination of one interface on which nothing is found.
 func healthy() *examination {
-	x := &examined{sourceConfig: &sourceConfig{Type: "interface", Interface: "eth0"}, opened: 1, ledger: newLedger(),
+	x := &examined{Source: &config.Source{Type: "interface", Interface: "eth0"}, opened: 1, ledger: newLedger(),
 		seen: newSight()}
 	x.ledger.Packets.Seen, x.ledger.Packets.Passed = 1000, 1000
 	x.seen.messages, x.seen.addressed = 1000, 1000
 	x.seen.payloads["udp"], x.seen.requests["udp"], x.seen.responses["udp"] = 1000, 500, 500
-	e := &examination{setup: &setup{limits: track.DefaultLimits()}, sources: []*examined{x}, whole: newLedger()}
-	e.file, e.Region = "sipsieve.toml", "US"
+	e := &examination{Setup: &config.Setup{Limits: track.DefaultLimits()}, sources: []*examined{x}, whole: newLedger()}
+	e.File, e.Region = "sipsieve.toml", "US"
 	e.whole.Messages.Total, e.whole.Messages.Tracked = 1000, 1000
 	return e
 }
@@ -48,7 +49,7 @@ var ill = map[string]struct {
 		[]string{"5 payloads", "hep = true"}},
 	"encrypted": {func(e *examination, x *examined) {
 		x.ledger.Streams.TLS, x.ledger.Packets.Refused["opaque"] = 2, 100
-		e.sources = append(e.sources, &examined{sourceConfig: &sourceConfig{Type: "hep"}, ledger: x.ledger, seen: x.seen})
+		e.sources = append(e.sources, &examined{Source: &config.Source{Type: "hep"}, ledger: x.ledger, seen: x.seen})
 	}, []string{"10.0 % of the payloads"}},
 	"deflated": {func(_ *examination, x *examined) { x.ledger.Streams.Deflated = 6 }, []string{"6 WebSocket messages"}},
 	"one_sided": {func(_ *examination, x *examined) { x.seen.requests["udp"] = 0 },
@@ -101,7 +102,7 @@ var ill = map[string]struct {
 }
 
 func empty(x *examined) examined {
-	return examined{sourceConfig: x.sourceConfig, ledger: newLedger(), seen: newSight()}
+	return examined{Source: x.Source, ledger: newLedger(), seen: newSight()}
 }
 
 // found returns the names of what is found in e.

@@ -31,8 +31,8 @@ var wholeFindings = []finding[*examination]{
 			"listen = [\"udp://127.0.0.1:9060\"]",
 			"key_file = \"/etc/sipsieve/hep.key\" # mode 0600; its first line is the key of the senders"}
 	}},
-	{"region", func(e *examination) bool { return e.unplaced() != "" },
-		func(e *examination) string { return "region: " + e.unplaced() },
+	{"region", func(e *examination) bool { return e.MissingRegion() != "" },
+		func(e *examination) string { return "region: " + e.MissingRegion() },
 		func(*examination) []string { return []string{"region = \"US\" # above the first section"} }},
 	{"shards", func(e *examination) bool { return e.full > 0 }, (*examination).fullWords, (*examination).shardLines},
 	{"late", func(e *examination) bool { return e.whole.Messages.Late > 0 }, func(e *examination) string {
@@ -41,13 +41,13 @@ var wholeFindings = []finding[*examination]{
 	}, (*examination).reorderLines},
 	{"calls", func(e *examination) bool { return e.crowded() > 0 }, func(e *examination) string {
 		return fmt.Sprintf("%d calls or messages found no room among the %d calls that are followed at once",
-			e.crowded(), e.limits.Calls)
-	}, func(e *examination) []string { return []string{"[calls]", fmt.Sprintf("limit = %d", 2*e.limits.Calls)} }},
+			e.crowded(), e.Limits.Calls)
+	}, func(e *examination) []string { return []string{"[calls]", fmt.Sprintf("limit = %d", 2*e.Limits.Calls)} }},
 	{"bindings", func(e *examination) bool { return e.whole.Registrations["forgotten"] > 0 }, func(e *examination) string {
 		return fmt.Sprintf("%d registrations had to make room among the %d that are followed at once",
-			e.whole.Registrations["forgotten"], e.limits.Bindings)
+			e.whole.Registrations["forgotten"], e.Limits.Bindings)
 	}, func(e *examination) []string {
-		return []string{"[calls]", fmt.Sprintf("bindings = %d", 2*e.limits.Bindings)}
+		return []string{"[calls]", fmt.Sprintf("bindings = %d", 2*e.Limits.Bindings)}
 	}},
 	{"floods", func(e *examination) bool { return e.flood() > 0 }, func(e *examination) string {
 		return fmt.Sprintf("%d messages were kept out because their source opens more calls than one source may: a "+
@@ -62,8 +62,8 @@ var wholeFindings = []finding[*examination]{
 
 // reorderLines doubles the memory for messages that wait for each other.
 func (e *examination) reorderLines() []string {
-	room, _ := readSize(e.Calls.Reorder)
-	return []string{"[calls]", fmt.Sprintf("reorder = \"%dMiB\"", max(2*room>>20, 1))}
+	limit, _ := e.Calls.ReorderLimit()
+	return []string{"[calls]", fmt.Sprintf("reorder = \"%dMiB\"", max(2*limit>>20, 1))}
 }
 
 // anyLive reports whether a source is dated by this host's clock.
@@ -109,11 +109,11 @@ func (e *examination) flood() (n uint64) {
 
 func (e *examination) fullWords() string {
 	return fmt.Sprintf("%d messages found the queue of their shard full: %d shards are too few or this host is too slow",
-		e.full, e.shards())
+		e.full, e.Trackers())
 }
 
 func (e *examination) shardLines() []string {
-	if n := e.shards(); n < runtime.GOMAXPROCS(0) {
+	if n := e.Trackers(); n < runtime.GOMAXPROCS(0) {
 		return []string{fmt.Sprintf("shards = %d # above the first section", runtime.GOMAXPROCS(0))}
 	}
 	return nil
@@ -140,15 +140,15 @@ func (e *examination) report(w io.Writer) (n int) {
 	for _, x := range e.sources {
 		for _, f := range sourceFindings {
 			if f.test(x) {
-				where := fmt.Sprintf("%s:%d: in this [[source]], in place of such a line if there is one", e.file,
-					e.at.Line(x.key()))
+				where := fmt.Sprintf("%s:%d: in this [[source]], in place of such a line if there is one", e.File,
+					e.Line(x.key()))
 				tell(x.String(), f.words(x), where, f.lines(x))
 			}
 		}
 	}
 	for _, f := range wholeFindings {
 		if f.test(e) {
-			tell("all sources", f.words(e), e.file+":", f.lines(e))
+			tell("all sources", f.words(e), e.File+":", f.lines(e))
 		}
 	}
 	if n == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"time"
 
@@ -15,14 +16,14 @@ import (
 const askLimit = 5 * time.Second
 
 // remote says how to reach the NATS server elsewhere.
-func (b *busConfig) remote() bus.Remote { return bus.Remote{URL: b.URL, Credentials: b.Creds} }
+func remote(b *config.Bus) bus.Remote { return bus.Remote{URL: b.URL, Credentials: b.Creds} }
 
 // connect reaches the NATS server elsewhere. One that is not there is waited for until ctx ends: it comes up with this
 // host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
 func (d *daemon) connect(ctx context.Context) (err error) {
 	said := false
 	for wait := (backoff{}); ; {
-		d.bus, err = bus.Connect(d.Bus.remote())
+		d.bus, err = bus.Connect(remote(d.Bus))
 		if !errors.Is(err, store.ErrUnavailable) {
 			break
 		}
@@ -40,7 +41,7 @@ func (d *daemon) connect(ctx context.Context) (err error) {
 		d.log.Info("bus available")
 	}
 	if err == nil {
-		for _, err := range d.missing(ctx, d.bus) {
+		for _, err := range missing(ctx, d.Setup, d.bus) {
 			d.log.Error("what is for a stream that is not there is held, then shed", "err", err)
 		}
 	}
@@ -48,10 +49,10 @@ func (d *daemon) connect(ctx context.Context) (err error) {
 }
 
 // missing says which streams a server that somebody else arranges does not have, as far as it lets itself be asked.
-func (s *setup) missing(ctx context.Context, b *bus.Bus) (errs []error) {
+func missing(ctx context.Context, s *config.Setup, b *bus.Bus) (errs []error) {
 	ctx, stop := context.WithTimeout(ctx, askLimit)
 	defer stop()
-	for _, p := range s.purposes {
+	for _, p := range s.Purposes {
 		if _, err := b.Lag(ctx, p.Name); err != nil && !errors.Is(err, store.ErrUnavailable) {
 			errs = append(errs, fmt.Errorf("the server wants a stream %s for %s: %w", store.StreamName(p.Name),
 				strings.Join(store.StreamSubjects(p.Name), ", "), err))
@@ -61,17 +62,17 @@ func (s *setup) missing(ctx context.Context, b *bus.Bus) (errs []error) {
 }
 
 // reachBus tries the NATS server elsewhere, and whether it has the streams.
-func (s *setup) reachBus(ctx context.Context) (errs []error) {
+func reachBus(ctx context.Context, s *config.Setup) (errs []error) {
 	if s.Bus == nil || s.Bus.URL == "" {
 		return nil
 	}
-	b, err := bus.Connect(s.Bus.remote())
+	b, err := bus.Connect(remote(s.Bus))
 	if err != nil {
-		return []error{s.wrong("bus.url", "%v", err)}
+		return []error{s.Wrong("bus.url", "%v", err)}
 	}
 	defer func() { _ = b.Close() }()
-	for _, err := range s.missing(ctx, b) {
-		errs = append(errs, s.wrong("bus.url", "%v", err))
+	for _, err := range missing(ctx, s, b) {
+		errs = append(errs, s.Wrong("bus.url", "%v", err))
 	}
 	return errs
 }

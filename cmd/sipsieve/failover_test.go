@@ -126,7 +126,7 @@ func (p *pair) store(t *testing.T) *sqlite.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := rules.Bind(demoSetup(t, "").keys, demoSetup(t, "").keys); err != nil {
+	if err := rules.Bind(demoSetup(t, "").Vault, demoSetup(t, "").Vault); err != nil {
 		t.Fatal(err)
 	}
 	s, err := sqlite.Open(sqlite.Config{Dir: t.TempDir(), Policy: rules})

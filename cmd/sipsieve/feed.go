@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +22,7 @@ type opener func(context.Context) (d *pipeline.Domain, done func(error) error, e
 
 // A feed is domains that follow each other under one number: everything live, one file, or the files of a folder.
 type feed struct {
-	trunks trunkNumbers
+	trunks []string
 	name   string // liveFeed, or the key of its source in the configuration
 	open   opener
 
@@ -36,12 +37,12 @@ type feed struct {
 // liveFeed is the name of the feed of everything live.
 const liveFeed = "live"
 
-func newFeed(name string, trunks trunkNumbers, open opener) *feed {
+func newFeed(name string, trunks []string, open opener) *feed {
 	return &feed{name: name, trunks: trunks, open: open, past: newLedger()}
 }
 
 // feedOf returns the feed of one domain, which is over when that is.
-func feedOf(name string, trunks trunkNumbers, d *pipeline.Domain) *feed {
+func feedOf(name string, trunks []string, d *pipeline.Domain) *feed {
 	opened := false
 	f := newFeed(name, trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
 		if opened {
@@ -207,7 +208,7 @@ func (d *daemon) trouble(source, what string, err error) {
 func (d *daemon) unnamed(source string, err error) string {
 	text := err.Error()
 	for i := range d.Source {
-		if s := &d.Source[i]; s.Type == "file" && sourceKey(i) == source {
+		if s := &d.Source[i]; s.Type == "file" && config.SourceKey(i) == source {
 			text = strings.ReplaceAll(text, "pcap: "+filepath.Base(s.Path)+":", "pcap: the file:")
 		}
 	}

@@ -25,9 +25,9 @@ import (
 func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := &daemon{setup: demoSetup(t, ""), log: slog.New(slog.NewTextHandler(&log, nil)), troubles: map[string]string{}}
+		d := &daemon{Setup: demoSetup(t, ""), log: slog.New(slog.NewTextHandler(&log, nil)), troubles: map[string]string{}}
 		attempts := 0
-		d.feeds = []*feed{newFeed("source.0", d.trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
+		d.feeds = []*feed{newFeed("source.0", d.Trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
 			if attempts++; attempts > 4 {
 				return nil, nil, io.EOF
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 
 	"sipsieve/capture"
@@ -64,8 +65,8 @@ func openFiles(paths []string, in feedIn) (*captureFiles, error) {
 }
 
 // openFile opens one capture file, as s says.
-func (s *sourceConfig) openFile(path string, base uint64) (*captureFiles, error) {
-	c, err := s.fileConfig(base)
+func openFile(s *config.Source, path string, base uint64) (*captureFiles, error) {
+	c, err := s.Files(base)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -38,7 +38,7 @@ const (
 type folder struct {
 	d       *daemon
 	key     string
-	source  *sourceConfig
+	source  *config.Source
 	base    uint64
 	log     *checkpoint.Log
 	dir     *pcap.Dir
@@ -66,13 +66,13 @@ type folderCut struct {
 
 // openFolder returns the feed of a folder's files. An error is of the configuration, or of the state folder.
 func (d *daemon) openFolder(i int) (*feed, error) {
-	name, file := sourceKey(i), d.Source[i].checkpointName()
+	name, file := config.SourceKey(i), d.Source[i].CheckpointName()
 	for j := range i {
-		if o := &d.Source[j]; o.Type == "directory" && o.checkpointName() == file {
-			return nil, d.wrong(name, "the same files as %s", sourceKey(j))
+		if o := &d.Source[j]; o.Type == "directory" && o.CheckpointName() == file {
+			return nil, d.Wrong(name, "the same files as %s", config.SourceKey(j))
 		}
 	}
-	dir, err := d.Source[i].openDir(filepath.Join(d.State, name+".read"))
+	dir, err := openDir(&d.Source[i], filepath.Join(d.State, name+".read"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -85,25 +85,17 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 	if err := f.remember(); err != nil {
 		return nil, err
 	}
-	feed := newFeed(name, d.trunks, f.next)
+	feed := newFeed(name, d.Trunks, f.next)
 	feed.folder = f
 	return feed, nil
-}
-
-// checkpointName is the file of the checkpoint log of a folder in the state folder: it is the folder's wherever that
-// stands in the configuration.
-func (s *sourceConfig) checkpointName() string {
-	path, _ := filepath.Abs(s.Path)
-	h := sha256.Sum256([]byte(path + "\x00" + cmp.Or(s.Pattern, pcap.DefaultDirConfig().Pattern)))
-	return fmt.Sprintf("folder-%x.checkpoint", h[:8])
 }
 
 // dropLogs removes the checkpoint logs of folders that no source reads any more.
 func (d *daemon) dropLogs() error {
 	there, err := os.ReadDir(d.State)
 	for _, e := range there {
-		unused := !slices.ContainsFunc(d.Source, func(s sourceConfig) bool {
-			return s.Type == "directory" && s.checkpointName() == e.Name()
+		unused := !slices.ContainsFunc(d.Source, func(s config.Source) bool {
+			return s.Type == "directory" && s.CheckpointName() == e.Name()
 		})
 		if ours, _ := filepath.Match("folder-*.checkpoint", e.Name()); ours && unused {
 			err = errors.Join(err, os.Remove(filepath.Join(d.State, e.Name())))
@@ -146,7 +138,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 	if ctx.Err() != nil {
 		return nil, nil, io.EOF
 	}
-	c, err := f.source.fileConfig(f.base)
+	c, err := f.source.Files(f.base)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +146,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 	if s.Source = s.series; f.source.HEP {
 		s.Source = hep.Unwrapped(s.series, f.source.HEPPort)
 	}
-	plan := f.d.plan(f.d.Shards, false)
+	plan := f.d.Plan(f.d.Shards, false)
 	plan.Saves, plan.Eager = f.d.Calls.Journal, true
 	if f.begun {
 		s.base.Store(new(folderCounts))
@@ -253,19 +245,8 @@ func (f *folder) note(err error, unreadable int) {
 	f.last = text
 }
 
-// fileConfig returns how the files of s are read; base keeps their stream numbers apart from those of others.
-func (s *sourceConfig) fileConfig(base uint64) (c pcap.Config, err error) {
-	c = pcap.DefaultConfig()
-	c.StreamBase = base
-	if c.Ports, err = s.portRanges(); err != nil {
-		return c, err
-	}
-	c.Tunnels, err = s.tunnels()
-	return c, err
-}
-
 // longestWait returns how long frames wait for a file that is still written: as long as one that has not grown does.
 func (f *folder) longestWait() time.Duration {
-	d, _ := f.source.settle()
+	d, _ := f.source.SettleTime()
 	return max(d, leastWait)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"syscall"
 	"testing"
@@ -167,7 +168,7 @@ func (r *rotation) finished(t *testing.T) {
 func (r *rotation) everyRecord(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, p := range demoSetup(t, "").purposes {
+	for _, p := range demoSetup(t, "").Purposes {
 		for id, row := range records(t, "query", "--config", r.config, "--purpose", p.Name, "--request", "test-1") {
 			all[p.Name+" "+id] = row
 		}
@@ -268,8 +269,8 @@ func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
 // read returns the names of the files that were read to their ends, by the checkpoint log.
 func (r *rotation) read(t *testing.T) (names []string) {
 	t.Helper()
-	source := sourceConfig{Path: r.folder}
-	file, err := os.ReadFile(filepath.Join(r.dir, "state", source.checkpointName()))
+	source := config.Source{Path: r.folder}
+	file, err := os.ReadFile(filepath.Join(r.dir, "state", source.CheckpointName()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strings"
 	"testing"
@@ -25,10 +26,10 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	t.Helper()
 	s := demoSetup(t, "")
 	s.State = t.TempDir()
-	s.Source = []sourceConfig{{Type: "directory", Path: path, Settle: "1m"}}
+	s.Source = []config.Source{{Type: "directory", Path: path, Settle: "1m"}}
 	said := new(bytes.Buffer)
-	d := &daemon{setup: s, log: slog.New(slog.NewTextHandler(said, nil)), troubles: map[string]string{}}
-	dir, err := s.Source[0].openDir("")
+	d := &daemon{Setup: s, log: slog.New(slog.NewTextHandler(said, nil)), troubles: map[string]string{}}
+	dir, err := openDir(&s.Source[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func TestALongSilenceEndsAFolder(t *testing.T) {
 				break
 			}
 		}
-		if took, talk := time.Since(began), s.folder.d.limits.Talk; took < talk || took > talk+time.Minute {
+		if took, talk := time.Since(began), s.folder.d.Limits.Talk; took < talk || took > talk+time.Minute {
 			t.Errorf("end after %v, want %v", took, talk)
 		}
 	})
@@ -207,10 +208,10 @@ func TestALongSilenceEndsAFolder(t *testing.T) {
 func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	s := demoSetup(t, "")
 	s.State = t.TempDir()
-	dirs := []sourceConfig{{Type: "directory", Path: t.TempDir()}, {Type: "directory", Path: t.TempDir()}}
-	logs := func(sources ...sourceConfig) (names []string, err error) {
+	dirs := []config.Source{{Type: "directory", Path: t.TempDir()}, {Type: "directory", Path: t.TempDir()}}
+	logs := func(sources ...config.Source) (names []string, err error) {
 		s.Source = sources
-		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler), troubles: map[string]string{}}
+		d := &daemon{Setup: s, log: slog.New(slog.DiscardHandler), troubles: map[string]string{}}
 		if err := d.openLogs(); err != nil {
 			t.Fatal(err)
 		}
@@ -229,14 +230,14 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	if moved, err := logs(dirs[1], dirs[0]); !slices.Equal(moved, both) || err != nil {
 		t.Errorf("logs = %v, %v, want the same two", moved, err)
 	}
-	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].checkpointName() || err != nil {
+	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].CheckpointName() || err != nil {
 		t.Errorf("logs = %d, %v, want that of the folder that is left", len(one), err)
 	}
 	var e exit
 	if _, err := logs(dirs[0], dirs[0]); !errors.As(failed(err), &e) || e.code != exitUsage {
 		t.Errorf("a folder that is named twice: err = %v, want refused input", err)
 	}
-	log := filepath.Join(s.State, dirs[0].checkpointName())
+	log := filepath.Join(s.State, dirs[0].CheckpointName())
 	if err := errors.Join(os.Remove(log), os.Symlink(log, log)); err != nil { // reading it is ELOOP
 		t.Fatal(err)
 	}

@@ -211,7 +211,7 @@ func (s *folderSource) look() {
 	if l.Growing > 0 || s.series.Reading() > before || len(f.retrying) > 0 {
 		s.active = now
 	}
-	if silence := now.Sub(s.active); s.given && silence >= f.d.limits.Talk && s.series.Reading() == 0 {
+	if silence := now.Sub(s.active); s.given && silence >= f.d.Limits.Talk && s.series.Reading() == 0 {
 		s.ending = true
 		s.series.End()
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sipsieve/capture/capturetest"
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
 	"slices"
@@ -28,7 +29,7 @@ const benchLadder = `
 
 // openCalls returns what a shard says of n calls, numbered from first on, once they are answered, and once more after a
 // re-INVITE.
-func openCalls(b testing.TB, s *setup, first, n int) (opened, changed []track.Saved) {
+func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []track.Saved) {
 	frames, err := capturetest.Ladder([]byte(benchLadder))
 	if err != nil {
 		b.Fatal(err)
@@ -37,7 +38,7 @@ func openCalls(b testing.TB, s *setup, first, n int) (opened, changed []track.Sa
 	if err := capturetest.WritePcap(&file, frames); err != nil {
 		b.Fatal(err)
 	}
-	plan := s.plan(1, true)
+	plan := s.Plan(1, true)
 	r, batch := sip.NewReader(plan.Selection, sip.DefaultLimits()), new(sip.Batch)
 	for source := openCorpus(b, file.Bytes()); ; {
 		p, err := source.Next()
@@ -68,7 +69,7 @@ func BenchmarkJournal(b *testing.B) {
 	const n = 100_000
 	s := benchSetup(b, "")
 	opened, changed := openCalls(b, s, 0, n)
-	c := &collector{d: &daemon{setup: s}}
+	c := &collector{d: &daemon{Setup: s}}
 	path := filepath.Join(b.TempDir(), "calls.journal")
 	open := func() *checkpoint.Log {
 		j, err := checkpoint.Open(logAt(path))

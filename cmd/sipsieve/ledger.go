@@ -157,7 +157,7 @@ func (s sums) total() (n uint64) {
 }
 
 // addDomain adds what a domain has counted. While it runs, messages on their way to a shard are in the total only.
-func (l *ledger) addDomain(c *pipeline.Counts, trunks trunkNumbers) {
+func (l *ledger) addDomain(c *pipeline.Counts, trunks []string) {
 	for i := range c.Shards {
 		s := &c.Shards[i]
 		l.addTracker(&s.Track)

@@ -36,7 +36,7 @@ type windows struct {
 func (d *daemon) openWindows(ctx context.Context) (*windows, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &windows{d: d, ctx: ctx, cancel: cancel}
-	path := d.socketPath()
+	path := d.SocketPath()
 	_ = os.Remove(path) // the state folder's lock is ours: whoever left it is gone
 	l, err := net.Listen("unix", path)
 	if err == nil {

@@ -224,7 +224,7 @@ func TestAnsweredCallsAgreeWithTheProxysOwnAccounting(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("no captures beside this checkout")
 	}
-	k, total := demoSetup(t, livePolicy).keys, 0
+	k, total := demoSetup(t, livePolicy).Vault, 0
 	for _, path := range files {
 		a := readAccounting(t, path)
 		for name, s := range sides {

@@ -71,11 +71,11 @@ func TestIDsAreThoseOfCallIDTagAndDay(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			got := idsOf(t, replayed(t, livePolicy, "", file))
-			for _, p := range s.purposes {
+			for _, p := range s.Purposes {
 				var want []string
 				for _, d := range dialogs(t, file) {
 					day := time.Unix(0, int64(d.Start*1e9)).UTC().Format(time.DateOnly)
-					want = append(want, s.keys.ID(p.Name, []byte(d.CallID), []byte(d.FromTag), []byte(day)))
+					want = append(want, s.Vault.ID(p.Name, []byte(d.CallID), []byte(d.FromTag), []byte(day)))
 				}
 				slices.Sort(want)
 				if !slices.Equal(got[p.Name], want) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"syscall"
 
@@ -61,7 +62,7 @@ func refused(err error) error {
 // failed is what keeps a daemon from going on. It may be over at the next attempt, unless it is a key of the
 // configuration that cannot be used.
 func failed(err error) error {
-	var key *badKey
+	var key *config.KeyError
 	switch {
 	case err == nil:
 		return nil

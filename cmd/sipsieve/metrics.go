@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"runtime/debug"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,10 +56,10 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	to <- gauge(metricReading, float64(max(0, m.d.reading.Load())))
 	for i := range m.d.Source {
 		value := 0.0
-		if up(m.d.stateOf(sourceKey(i))) {
+		if up(m.d.stateOf(config.SourceKey(i))) {
 			value = 1
 		}
-		to <- gauge(metricUp, value, sourceKey(i))
+		to <- gauge(metricUp, value, config.SourceKey(i))
 	}
 	m.collectBus(to)
 }
@@ -84,7 +85,7 @@ func (l *ledger) collect(to chan<- prometheus.Metric) {
 func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 	ctx, stop := context.WithTimeout(context.Background(), busPatience)
 	defer stop()
-	for _, p := range m.d.purposes {
+	for _, p := range m.d.Purposes {
 		s, err := m.d.stream(ctx, p.Name)
 		if err != nil {
 			return

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"testing"
 	"time"
@@ -166,12 +167,16 @@ func ladderFile(t *testing.T, ladder string) string {
 // daemonOf returns a daemon with a bus that is not running yet. It is closed with the test.
 func daemonOf(t *testing.T, extra string) *daemon {
 	t.Helper()
-	c, err := loadText(t, "site = \"here\"\nsensor = \"sensor-1\"\nstate = \""+t.TempDir()+"\"\n[keys]\ndemo = true\n"+
-		"[bus]\n"+extra)
+	path := filepath.Join(t.TempDir(), "sipsieve.toml")
+	text := "site = \"here\"\nsensor = \"sensor-1\"\nstate = \"" + t.TempDir() + "\"\n[keys]\ndemo = true\n[bus]\n" + extra
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSetup(c)
+	s, err := config.Resolve(c)
 	if err != nil {
 		t.Fatal(err)
 	}

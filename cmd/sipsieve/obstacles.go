@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sipsieve/cmd/sipsieve/config"
 	"time"
 
 	"sipsieve/capture"
@@ -60,13 +61,13 @@ func (d *daemon) watch(ctx context.Context) error {
 	before := map[string]string{}
 	for ctx.Err() == nil {
 		for i := range d.Source {
-			key := sourceKey(i)
+			key := config.SourceKey(i)
 			why := d.obstacle(key)
 			switch {
 			case why != "" && before[key] == "":
-				d.log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].name(), "why", why)
+				d.log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].DisplayName(), "why", why)
 			case why == "" && before[key] != "":
-				d.log.Info("source is read again", "source", key, "name", d.Source[i].name())
+				d.log.Info("source is read again", "source", key, "name", d.Source[i].DisplayName())
 				d.warnOfOverlaps()
 			}
 			before[key] = why
@@ -81,7 +82,7 @@ func (d *daemon) watch(ctx context.Context) error {
 
 // warnOfOverlaps logs interfaces that show the same frames. At the start they are refused; one that came later is read.
 func (d *daemon) warnOfOverlaps() {
-	if err := d.overlaps(); err != nil {
+	if err := d.Overlaps(); err != nil {
 		d.log.Warn("messages are seen twice", "err", err)
 	}
 }

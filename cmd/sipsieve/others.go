@@ -1,45 +1,10 @@
 package main
 
 import (
-	"net/netip"
 	"strconv"
 
 	"sipsieve/sip/track"
 )
-
-// noTrunk is the name of what is on no trunk, in the ledger and in the metrics.
-const noTrunk = "none"
-
-// trunkNumbers are the trunks of the configuration by number, from 1.
-type trunkNumbers struct {
-	names []string
-	of    func(a netip.Addr, vlan uint16) int // the number of the trunk of an address on a VLAN; 0 for none
-}
-
-// trunkNumbers numbers the trunks of c, which is valid.
-func (c *config) trunkNumbers() (n trunkNumbers) {
-	trunks, _ := c.trunks()
-	numbers := map[string]int{}
-	for i := range c.Trunk {
-		n.names = append(n.names, c.Trunk[i].Name)
-		numbers[c.Trunk[i].Name] = i + 1
-	}
-	n.of = func(a netip.Addr, vlan uint16) int {
-		if t := trunks.Of(a, vlan); t != nil {
-			return numbers[t.Name]
-		}
-		return 0
-	}
-	return n
-}
-
-// name returns the name of trunk number i.
-func (n trunkNumbers) name(i int) string {
-	if i == 0 {
-		return noTrunk
-	}
-	return n.names[i-1]
-}
 
 // An otherLedger says how many messages there were that make no record, by method and by class: request, 1xx to 6xx.
 type otherLedger map[string]sums
@@ -60,7 +25,7 @@ type optionsLedger struct {
 var classWords = [track.OtherClasses]string{"request", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}
 
 // addOthers adds what was counted by trunk. Trunks of which nothing was seen are left out.
-func (l *ledger) addOthers(counts []track.OtherCounts, trunks trunkNumbers) {
+func (l *ledger) addOthers(counts []track.OtherCounts, trunks []string) {
 	for i := range counts {
 		methods := otherLedger{}
 		for m, classes := range counts[i].Messages {
@@ -72,7 +37,7 @@ func (l *ledger) addOthers(counts []track.OtherCounts, trunks trunkNumbers) {
 				methods[track.OtherMethods[m].String()] = seen
 			}
 		}
-		name := trunks.name(i)
+		name := trunks[i]
 		if len(methods) > 0 {
 			plus(&l.Others, &map[string]otherLedger{name: methods})
 		}

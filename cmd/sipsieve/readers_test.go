@@ -107,11 +107,11 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 			one.due(1 + 7*i)
 			sources = append(sources, one)
 		}
-		d := pipeline.New(sources, s.plan(shards, true))
+		d := pipeline.New(sources, s.Plan(shards, true))
 		err := d.Follow(t.Context(), func(ev *track.Event) {
-			rec, _ := s.records.Record(ev)
-			rec.Site, rec.Sensor = s.site, s.sensor
-			for _, p := range s.purposes {
+			rec, _ := s.Records.Record(ev)
+			rec.Site, rec.Sensor = s.Site, s.Sensor
+			for _, p := range s.Purposes {
 				if x, ok := p.Minimise(nil, &rec); ok {
 					out = append(append(out, x.Body()...), '\n')
 				}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strings"
 	"syscall"
@@ -52,7 +53,7 @@ func (s *site) arrange(t *testing.T, url string) {
 	}
 	defer func() { _ = b.Close() }()
 	var plan bus.Plan
-	for _, p := range s.setup(t).purposes {
+	for _, p := range s.setup(t).Purposes {
 		plan.Streams = append(plan.Streams, bus.StreamConfig{Purpose: p.Name})
 	}
 	if err := b.Arrange(t.Context(), plan); err != nil {
@@ -61,13 +62,13 @@ func (s *site) arrange(t *testing.T, url string) {
 }
 
 // setup reads the configuration of s.
-func (s *site) setup(t *testing.T) *setup {
+func (s *site) setup(t *testing.T) *config.Setup {
 	t.Helper()
-	c, err := loadConfig(s.config)
+	c, err := config.Load(s.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := newSetup(c)
+	one, err := config.Resolve(c)
 	if err != nil {
 		t.Fatal(err)
 	}

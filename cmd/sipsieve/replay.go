@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
+	"sipsieve/cmd/sipsieve/config"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +14,6 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
-	"sipsieve/store/policy"
 )
 
 // replayFlags are the settings of the verb replay.
@@ -79,22 +78,22 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if f.speed > 0 {
 		source.Source = paced(source.Source, f.speed)
 	}
-	out, err := newPrinter(f.format, bare(cmd.OutOrStdout()), setup.purposes) // excerpts are plain
+	out, err := newPrinter(f.format, bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}
-	plan := setup.plan(f.shards, false)
+	plan := setup.Plan(f.shards, false)
 	plan.Eager = f.speed > 0 || source.Piped()
 	d := pipeline.New([]capture.Source{source}, plan)
-	tally := newTally(setup.purposes)
+	tally := newTally(setup.Purposes)
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
 	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
-		r, ok := setup.records.Record(ev)
+		r, ok := setup.Records.Record(ev)
 		if !ok {
 			return
 		}
-		r.Site, r.Sensor = setup.site, setup.sensor
-		for i, p := range setup.purposes {
+		r.Site, r.Sensor = setup.Site, setup.Sensor
+		for i, p := range setup.Purposes {
 			x, ok := p.Minimise(out.room(), &r)
 			if !ok {
 				continue
@@ -114,10 +113,10 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	}
 	l := newLedger()
 	c := d.Counts()
-	l.addDomain(&c, setup.trunks)
+	l.addDomain(&c, setup.Trunks)
 	tally.addTo(l)
-	l.Values.Misfits = setup.records.Misfits()
-	l.Numbers.NoRegion = setup.records.NoRegion()
+	l.Values.Misfits = setup.Records.Misfits()
+	l.Numbers.NoRegion = setup.Records.NoRegion()
 	return f.close(cmd, l, cut)
 }
 
@@ -153,67 +152,45 @@ func writeLedger(path string, l *ledger) error {
 }
 
 // setup reads the policy and the keys that f names.
-func (f *replayFlags) setup(stderr io.Writer) (*setup, error) {
-	cfg := defaultConfig()
+func (f *replayFlags) setup(stderr io.Writer) (*config.Setup, error) {
+	cfg := config.Default()
 	if f.config != "" {
 		var err error
-		if cfg, err = loadForReader(f.config); err != nil {
+		if cfg, err = config.LoadForReader(f.config); err != nil {
 			return nil, refused(err)
 		}
 	}
 	if f.policy != "" {
-		cfg.Policy = f.policy
+		cfg.PolicyFile = f.policy
 	}
 	if err := f.chooseKeys(&cfg.Keys, stderr); err != nil {
 		return nil, refused(err)
 	}
-	s, err := newSetup(cfg)
+	s, err := config.Resolve(cfg)
 	if err != nil {
 		return nil, refused(err)
 	}
-	return s, s.only(f.purpose)
+	return s, refused(s.Only(f.purpose))
 }
 
 // chooseKeys sets the keys of the run: those of the flags, else those of the configuration, else random ones. Keys
 // that are not a file's are named on stderr.
-func (f *replayFlags) chooseKeys(k *keysConfig, stderr io.Writer) error {
+func (f *replayFlags) chooseKeys(k *config.Keys, stderr io.Writer) error {
 	switch {
 	case f.keys != "" && f.demo:
 		return errors.New("keys: either --keys or --demo-keys")
 	case f.keys != "":
-		*k = keysConfig{File: f.keys}
+		*k = config.Keys{File: f.keys}
 	case f.demo:
-		*k = keysConfig{Demo: true}
+		*k = config.Keys{Demo: true}
 	case k.File == "" && !k.Demo:
-		k.random = true
+		k.Random = true
 	}
 	switch {
 	case k.Demo:
 		fmt.Fprintln(stderr, "sipsieve: ids and pseudonyms are made with the published demonstration keys: they hide nothing")
-	case k.random:
+	case k.Random:
 		fmt.Fprintln(stderr, "sipsieve: no --keys: ids and pseudonyms are made with a random key, and differ in every run")
 	}
 	return nil
-}
-
-// only leaves one purpose, all of them when name is empty.
-func (s *setup) only(name string) error {
-	if name == "" {
-		return nil
-	}
-	p, ok := s.policy.Purpose(name)
-	if !ok {
-		return refused(s.noPurpose())
-	}
-	s.purposes = []*policy.Purpose{p}
-	return nil
-}
-
-// noPurpose says which purposes could have been asked for.
-func (s *setup) noPurpose() error {
-	var names []string
-	for _, p := range s.purposes {
-		names = append(names, p.Name)
-	}
-	return fmt.Errorf("purpose: the policy has no enabled purpose of that name: want %s", strings.Join(names, ", "))
 }

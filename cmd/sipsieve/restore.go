@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
@@ -20,7 +21,7 @@ func (d *daemon) openLogs() (err error) {
 	if err := d.dropLogs(); err != nil {
 		return err
 	}
-	live := slices.ContainsFunc(d.Source, func(s sourceConfig) bool { return s.Type == "interface" || s.Type == "hep" })
+	live := slices.ContainsFunc(d.Source, func(s config.Source) bool { return s.Type == "interface" || s.Type == "hep" })
 	switch {
 	case live && d.Calls.Journal:
 		d.liveLog, err = d.openLog(liveLogName, false)
@@ -36,8 +37,8 @@ func (d *daemon) openLogs() (err error) {
 
 // openLog opens a checkpoint log in the state folder, which is closed when the daemon stops.
 func (d *daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
-	l, err := checkpoint.Open(checkpoint.Config{Path: filepath.Join(d.State, name), Policy: d.policy.Hash(),
-		Sealer: d.keys.Sealer("journal"), Log: d.log, Cuts: cuts})
+	l, err := checkpoint.Open(checkpoint.Config{Path: filepath.Join(d.State, name), Policy: d.Policy.Hash(),
+		Sealer: d.Vault.Sealer("journal"), Log: d.log, Cuts: cuts})
 	if err == nil {
 		d.logs = append(d.logs, l)
 	}
@@ -101,11 +102,11 @@ func (c *collector) cut(feed int, cut *pipeline.Cut, saved []track.Saved) {
 
 // freeze returns what all purposes keep of the texts of ev's call.
 func (c *collector) freeze(ev *track.Event) (body []byte) {
-	r, ok := c.d.records.Record(ev)
+	r, ok := c.d.Records.Record(ev)
 	if !ok {
 		return nil
 	}
-	for _, p := range c.d.purposes {
+	for _, p := range c.d.Purposes {
 		c.frozen = p.Freeze(c.frozen[:0], &r)
 		if len(c.frozen) > 0 {
 			body = checkpoint.AppendFrozen(body, p.Name, c.frozen)
@@ -140,7 +141,7 @@ func (c *collector) savedParcel() parcel {
 // bound keeps what waits for the log from growing: old words on a call go when there are newer ones, and the
 // oldest of all when there are more than calls can have at once.
 func (c *collector) bound() {
-	most := 3 * c.d.limits.Calls
+	most := 3 * c.d.Limits.Calls
 	if len(c.saved) < 2*c.newest && len(c.saved) < most {
 		return
 	}

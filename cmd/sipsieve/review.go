@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"sipsieve/configs"
 	"sipsieve/store/cpni"
-	"sipsieve/store/policy"
 	"sipsieve/store/vault"
 )
 
@@ -36,7 +35,7 @@ func policyCommand() *cobra.Command {
 		Example: "  sipsieve policy explain        # of the shipped policy",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := readPolicy(strings.Join(args, ""))
+			p, err := config.ReadPolicy(strings.Join(args, ""))
 			if err != nil {
 				return refused(err)
 			}
@@ -46,21 +45,9 @@ func policyCommand() *cobra.Command {
 	return cmd
 }
 
-// readPolicy reads the policy at path, the shipped one if path is empty.
-func readPolicy(path string) (*policy.Policy, error) {
-	if path == "" {
-		return policy.Parse("policy.toml", configs.Policy)
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	return policy.Parse(path, src)
-}
-
 func lint(cmd *cobra.Command, args []string) error {
 	path := strings.Join(args, "")
-	p, err := readPolicy(path)
+	p, err := config.ReadPolicy(path)
 	var notThere *os.PathError
 	switch {
 	case errors.As(err, &notThere):

@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"syscall"
 	"time"
 
@@ -45,11 +45,11 @@ func runCommand() *cobra.Command {
 // run returns an error that ends the process with 2 only for input that would be refused again. What may pass by itself
 // ends it with 1: a full disk, a state folder that cannot be written, a store that is locked.
 func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
-	c, err := loadConfig(file)
+	c, err := config.Load(file)
 	if err != nil {
 		return refused(err)
 	}
-	s, err := newSetup(c)
+	s, err := config.Resolve(c)
 	if err != nil {
 		return refused(err)
 	}
@@ -120,7 +120,7 @@ func (t ledgerText) MarshalJSON() ([]byte, error) { return json.Marshal(t.l) }
 func (t ledgerText) MarshalText() ([]byte, error) { return json.Marshal(t.l) }
 
 // newLog returns where the daemon tells what it does: text or JSON lines, never a message's content.
-func newLog(c config, w io.Writer) *slog.Logger {
+func newLog(c config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	opts := &slog.HandlerOptions{Level: level}
@@ -132,23 +132,23 @@ func newLog(c config, w io.Writer) *slog.Logger {
 
 // greet says where everything is, and what the store has from before.
 func (d *daemon) greet(ctx context.Context, w io.Writer) {
-	fmt.Fprintf(w, "sipsieve: site %s, sensor %s, policy %s (%q)\n", d.site, d.sensor, d.policy.Hash(), d.policy.Name)
-	if d.setup.Keys.Demo {
+	fmt.Fprintf(w, "sipsieve: site %s, sensor %s, policy %s (%q)\n", d.Site, d.Sensor, d.Policy.Hash(), d.Policy.Name)
+	if d.Setup.Keys.Demo {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
 	}
-	for _, text := range d.warnings() {
+	for _, text := range d.Warnings() {
 		fmt.Fprintln(w, "sipsieve: warning:", text)
 	}
 	if d.store != nil {
-		fmt.Fprintf(w, "records: %s\n", d.storePath())
-		if len(d.purposes) > 0 {
-			fmt.Fprintf(w, "         sipsieve query --config %s --purpose %s --request ticket-1\n", d.file, d.purposes[0].Name)
+		fmt.Fprintf(w, "records: %s\n", d.StorePath())
+		if len(d.Purposes) > 0 {
+			fmt.Fprintf(w, "         sipsieve query --config %s --purpose %s --request ticket-1\n", d.File, d.Purposes[0].Name)
 		}
 		if n, err := d.store.Count(ctx); err == nil {
 			fmt.Fprintf(w, "         from before: %s\n", countText(n))
 		}
 	}
-	fmt.Fprintf(w, "status:  sipsieve status --config %s\n", d.file)
+	fmt.Fprintf(w, "status:  sipsieve status --config %s\n", d.File)
 	if d.HTTP.Listen != "" {
 		fmt.Fprintf(w, "metrics: http://%s/metrics  /healthz  /readyz\n", d.HTTP.Listen)
 	}
@@ -193,6 +193,3 @@ func (d *daemon) progress(ctx context.Context, w io.Writer) {
 		last = line
 	}
 }
-
-// socketPath is where a running daemon is spoken to.
-func (c *config) socketPath() string { return filepath.Join(c.State, "sipsieve.sock") }

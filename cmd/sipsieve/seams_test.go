@@ -44,7 +44,7 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 		one := &stillTap{closed: make(chan struct{})}
 		one.packets, one.first, one.began = packets, packets[0].Time, time.Now()
 		one.due(1)
-		d := pipeline.New([]capture.Source{one}, s.plan(16, true))
+		d := pipeline.New([]capture.Source{one}, s.Plan(16, true))
 		ctx, stop := context.WithCancel(t.Context())
 		var told atomic.Int64
 		done := make(chan error, 1)
@@ -63,8 +63,8 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 // TestTheJournalDoesNotMakeTheWireWait has a bus that takes nothing while calls change.
 func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
-	s.limits.Calls = 1000
-	c := newCollector(&daemon{setup: s, liveLog: new(checkpoint.Log)})
+	s.Limits.Calls = 1000
+	c := newCollector(&daemon{Setup: s, liveLog: new(checkpoint.Log)})
 	for range waitLimit {
 		c.out <- parcel{}
 	}
@@ -86,7 +86,7 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the collector waits for the bus")
 	}
-	if n, most := len(c.saved), 3*s.limits.Calls; n > most || checkpoint.Reported(c.d.liveLog).Failed == 0 {
+	if n, most := len(c.saved), 3*s.Limits.Calls; n > most || checkpoint.Reported(c.d.liveLog).Failed == 0 {
 		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, checkpoint.Reported(c.d.liveLog).Failed, most)
 	}
 	<-c.out
@@ -101,19 +101,19 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 	s := demoSetup(t, "")
 	source := openCorpus(t, corpus(t, 30))
 	synctest.Test(t, func(t *testing.T) {
-		d := &daemon{setup: s, log: slog.New(slog.DiscardHandler)}
+		d := &daemon{Setup: s, log: slog.New(slog.DiscardHandler)}
 		d.collector = newCollector(d)
 		c := d.collector
 		c.mergers = make([]*pipeline.Merger, 1)
-		dom := pipeline.New([]capture.Source{source}, s.plan(1, false)).Named("source.0")
-		d.feeds = []*feed{feedOf("source.0", s.trunks, dom)}
+		dom := pipeline.New([]capture.Source{source}, s.Plan(1, false)).Named("source.0")
+		d.feeds = []*feed{feedOf("source.0", s.Trunks, dom)}
 		go d.follow(t.Context(), 0)
 		for synctest.Wait(); len(c.files) > 0; synctest.Wait() {
 			c.take(<-c.files)
 		}
 		want := newLedger()
 		counts := dom.Counts()
-		want.addDomain(&counts, s.trunks)
+		want.addDomain(&counts, s.Trunks)
 		if got := d.ledger(); !reflect.DeepEqual(got.Legs, want.Legs) || got.Devices != want.Devices {
 			t.Errorf("legs and devices = %+v, %+v, want %+v, %+v", got.Legs, got.Devices, want.Legs, want.Devices)
 		}

@@ -73,8 +73,8 @@ func (d *daemon) privateMux() *http.ServeMux {
 // serveTail writes the excerpts of a purpose as they come, a line each.
 func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 	purpose := r.FormValue("purpose")
-	if _, ok := d.policy.Purpose(purpose); !ok {
-		http.Error(w, d.setup.noPurpose().Error(), http.StatusBadRequest)
+	if _, ok := d.Policy.Purpose(purpose); !ok {
+		http.Error(w, d.Setup.UnknownPurpose().Error(), http.StatusBadRequest)
 		return
 	}
 	request := r.FormValue("request")

@@ -41,8 +41,8 @@ func (c *collector) leastImportant() (least int) {
 	least = -1
 	for i := range c.pending {
 		at := c.purpose(c.pending[i].Purpose)
-		if least < 0 || c.d.purposes[at].Priority > c.d.purposes[least].Priority ||
-			c.d.purposes[at].Priority == c.d.purposes[least].Priority && at > least {
+		if least < 0 || c.d.Purposes[at].Priority > c.d.Purposes[least].Priority ||
+			c.d.Purposes[at].Priority == c.d.Purposes[least].Priority && at > least {
 			least = at
 		}
 	}

@@ -9,9 +9,9 @@ import (
 // TestWhatIsLiveShedsTheLeastImportantAndCountsIt fills a bus that takes nothing.
 func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
-	c := newCollector(&daemon{setup: s})
-	for i := range s.purposes { // billing is the most important, the others are alike
-		if s.purposes[i].Name == "billing" && s.purposes[i].Priority >= s.purposes[(i+1)%len(s.purposes)].Priority {
+	c := newCollector(&daemon{Setup: s})
+	for i := range s.Purposes { // billing is the most important, the others are alike
+		if s.Purposes[i].Name == "billing" && s.Purposes[i].Priority >= s.Purposes[(i+1)%len(s.Purposes)].Priority {
 			t.Fatal("the shipped policy shows nothing here")
 		}
 	}

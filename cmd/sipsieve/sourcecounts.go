@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/hep"
@@ -42,9 +40,6 @@ type sourceLedger struct {
 	OtherAgents     uint64 `json:"other_agents,omitempty"` // HEP packets of numbers beyond these
 	OtherKinds      sums   `json:"other_kinds,omitempty"`  // HEP packets that carried something else than SIP
 }
-
-// sourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.
-func sourceKey(i int) string { return fmt.Sprintf("source.%d", i) }
 
 // addSource adds what a source has counted, if it has a key.
 func (l *ledger) addSource(r *pipeline.SourceCounts) {

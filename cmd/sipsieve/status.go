@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"path/filepath"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"time"
 
-	"sipsieve/capture/hep"
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/store/bus"
 )
@@ -55,14 +54,14 @@ type streamReport struct {
 
 func (d *daemon) status(ctx context.Context) statusReport {
 	l := d.ledger()
-	s := statusReport{Site: d.site, Sensor: d.sensor, Version: version(), Policy: d.policy.Hash(),
+	s := statusReport{Site: d.Site, Sensor: d.Sensor, Version: version(), Policy: d.Policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
 	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
 	if err := l.balance(true); err != nil {
 		s.Balance = err.Error()
 	}
-	for _, p := range d.purposes {
+	for _, p := range d.Purposes {
 		one, err := d.stream(ctx, p.Name)
 		if err != nil {
 			s.Troubles["bus"] = err.Error()
@@ -101,9 +100,9 @@ func (d *daemon) troubled() map[string]string {
 func (d *daemon) sourceReports(l *ledger) (list []sourceReport) {
 	troubles := d.troubled()
 	for i := range d.Source {
-		key := sourceKey(i)
+		key := config.SourceKey(i)
 		c := l.Sources[key]
-		one := sourceReport{Key: key, Type: d.Source[i].Type, Name: d.Source[i].name(), State: d.stateOf(key),
+		one := sourceReport{Key: key, Type: d.Source[i].Type, Name: d.Source[i].DisplayName(), State: d.stateOf(key),
 			Packets: c.Seen, Dropped: c.KernelDropped + c.QueueFull}
 		if why := troubles[key]; why != "" && one.State == stateEnded {
 			one.State = why
@@ -142,19 +141,6 @@ func (d *daemon) stateOf(key string) string {
 // up reports whether a source in that state is read, or waits for a file.
 func up(state string) bool { return state == stateReading || state == stateWaiting }
 
-// name returns what the operator calls s.
-func (s *sourceConfig) name() string {
-	switch s.Type {
-	case "interface":
-		return s.Interface
-	case "hep":
-		return cmp.Or(s.Name, hep.DefaultConfig().Name)
-	case "file": // whoever named it may have named a person
-		return filepath.Dir(s.Path)
-	}
-	return s.Path
-}
-
 // unready returns what keeps packets from going all the way, nothing when they do. Packets that the kernel drops are no
 // reason: what comes is worked on all the same, and a restart would lose more.
 func (d *daemon) unready(l *ledger) (why []string) {
@@ -180,7 +166,7 @@ func (d *daemon) unready(l *ledger) (why []string) {
 // deadSources returns which live sources are not read, each with why.
 func (d *daemon) deadSources() (why []string) {
 	for i := range d.Source {
-		key := sourceKey(i)
+		key := config.SourceKey(i)
 		if d.Source[i].Type != "interface" && d.Source[i].Type != "hep" {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sipsieve/cmd/sipsieve/config"
 	"slices"
 	"strings"
 	"testing"
@@ -41,20 +42,20 @@ func reasons(t *testing.T, d *daemon) []string {
 // process of the tests with it.
 func (d *daemon) listening(t *testing.T) *daemon {
 	t.Helper()
-	one := sourceConfig{Type: "hep", Name: "proxy-a", Insecure: true, Listen: []string{"udp://127.0.0.1:0"}}
-	live, err := one.open(0)
+	one := config.Source{Type: "hep", Name: "proxy-a", Insecure: true, Listen: []string{"udp://127.0.0.1:0"}}
+	live, err := openSource(&one, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := sourceKey(len(d.Source))
+	key := config.SourceKey(len(d.Source))
 	d.Source = append(d.Source, one)
-	d.feeds = append(d.feeds, feedOf(liveFeed, d.trunks, pipeline.New(live, d.plan(1, true)).Named(key)))
+	d.feeds = append(d.feeds, feedOf(liveFeed, d.Trunks, pipeline.New(live, d.Plan(1, true)).Named(key)))
 	return d
 }
 
 // closedStore has a consumer of d bring what comes into a store that is closed.
 func closedStore(t *testing.T, d *daemon) {
-	st, err := openStore(d.setup)
+	st, err := openStore(d.Setup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestStatusSaysWhatEachSourceDoes(t *testing.T) {
 	if !slices.Equal(report.Sources, want) || strings.Contains(body, "ladder.pcap") {
 		t.Errorf("sources = %+v, want %+v", report.Sources, want)
 	}
-	if !report.Ready || report.Balance != "balanced" || len(report.Bus) != len(d.purposes) || report.Version == "" {
+	if !report.Ready || report.Balance != "balanced" || len(report.Bus) != len(d.Purposes) || report.Version == "" {
 		t.Errorf("ready = %t, balance = %s, %d streams", report.Ready, report.Balance, len(report.Bus))
 	}
 	stop()

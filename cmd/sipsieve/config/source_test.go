@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func TestSettingsOfARingAreCheckedTogether(t *testing.T) {
 		if c.wrong != "" {
 			continue
 		}
-		s := sourceConfig{Ring: c.ring, Block: c.block, Retire: c.retire}
+		s := Source{Ring: c.ring, Block: c.block, Retire: c.retire}
 		blocks, _ := s.blocks()
 		size, _ := s.blockSize()
 		if wait, _ := s.retire(); blocks != c.blocks || size != c.size || wait != c.wait {
@@ -55,7 +55,7 @@ func TestAFeedTakesTheCredentialOfItsFilesName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := sourceConfig{Type: "hep", KeyFile: "/etc/none/hep.key", PrivateKey: "/etc/none/tls.key"}
+	s := Source{Type: "hep", KeyFile: "/etc/none/hep.key", PrivateKey: "/etc/none/tls.key"}
 	for _, c := range []struct {
 		passed, key, private string
 		credential           bool
@@ -65,7 +65,7 @@ func TestAFeedTakesTheCredentialOfItsFilesName(t *testing.T) {
 		{dir, filepath.Join(dir, "hep.key"), filepath.Join(dir, "tls.key"), true},
 	} {
 		t.Setenv("CREDENTIALS_DIRECTORY", c.passed)
-		f, err := s.feed()
+		f, err := s.Feed()
 		if err != nil || f.KeyFile != c.key || f.PrivateKey != c.private || f.Credential != c.credential {
 			t.Errorf("with %q: %q, %q, %t, %v; want %q, %q, %t", c.passed, f.KeyFile, f.PrivateKey, f.Credential, err,
 				c.key, c.private, c.credential)

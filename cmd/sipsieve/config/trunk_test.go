@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-func loadText(t *testing.T, text string) (config, error) {
+func loadText(t *testing.T, text string) (Config, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sipsieve.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return loadConfig(path)
+	return Load(path)
 }
 
 func TestEveryMistakeInATrunkIsToldAtItsLine(t *testing.T) {
@@ -76,15 +76,17 @@ link_header = "X-CID"
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := c.Trunk[0].trunk()
+	u := c.Trunk[0].resolved()
 	if u.Name != "acme-pbx" || u.Account != "acme" || len(u.Addresses) != 2 || u.Addresses[0].Bits() != 32 ||
 		u.VLANs[0] != 7 || !u.Trusted || !u.Private || u.Region != "GB" {
 		t.Errorf("trunk = %+v", u)
 	}
-	if got := c.linkHeaders(); !slices.Equal(got, []string{"x-cid"}) {
-		t.Errorf("link headers = %v", got)
+	c.Keys.Demo = true
+	s, err := Resolve(c)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.reader(); err != nil {
-		t.Error(err)
+	if got := s.linkHeaders(); !slices.Equal(got, []string{"x-cid"}) {
+		t.Errorf("link headers = %v", got)
 	}
 }

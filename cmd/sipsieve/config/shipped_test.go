@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"flag"
@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the files that are generated from the code")
 
-const shippedConfig = "../../configs/sipsieve.toml"
+const shippedConfig = "../../../configs/sipsieve.toml"
 
 // TestShippedConfigurationIsTheDefaults compares the shipped file with what the code says, and reads it.
 func TestShippedConfigurationIsTheDefaults(t *testing.T) {
@@ -30,24 +30,24 @@ func TestShippedConfigurationIsTheDefaults(t *testing.T) {
 	}
 	got, err := os.ReadFile(shippedConfig)
 	if err != nil || string(got) != want {
-		t.Errorf("%s is not what the code says (%v): go test ./cmd/sipsieve -run Shipped -update", shippedConfig, err)
+		t.Errorf("%s is not what the code says (%v): go test ./cmd/sipsieve/config -run Shipped -update", shippedConfig, err)
 	}
-	c, err := loadConfig(shippedConfig)
+	c, err := Load(shippedConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.file, c.at, c.dir = "", policy.Locator{}, ""
+	c.File, c.at = "", policy.Locator{}
 	if plain := example(); !reflect.DeepEqual(c, plain) {
 		t.Errorf("config = %+v, want %+v", c, plain)
 	}
 }
 
 // example is the defaults, and what an operator has to say at least.
-func example() config {
-	c := defaultConfig()
+func example() Config {
+	c := Default()
 	c.Keys.File = "/etc/sipsieve/keys.toml"
-	c.Source = []sourceConfig{{Type: "interface", Interface: "eth0"}}
-	c.Bus, c.Store = &busConfig{Disk: "1GiB"}, &storeConfig{Type: "sqlite"}
+	c.Source = []Source{{Type: "interface", Interface: "eth0"}}
+	c.Bus, c.Store = &Bus{Disk: "1GiB"}, &Store{Type: "sqlite"}
 	return c
 }
 
@@ -104,7 +104,7 @@ func (w *tomlWriter) table(prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		key := f.Tag.Get("toml")
-		if key == "" {
+		if key == "" || key == "-" {
 			continue
 		}
 		kind := f.Type.Kind()
@@ -173,26 +173,26 @@ func TestTheUnitsCredentialComesBeforeTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	root := func(k keysConfig) [16]byte {
+	root := func(k Keys) [16]byte {
 		keys, err := k.load()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return keys.TrackRoot()
 	}
-	own := root(keysConfig{File: file})
+	own := root(Keys{File: file})
 	if err := os.Chmod(passed, 0o440); err != nil { // systemd gives modes of its own
 		t.Fatal(err)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
-	if got := root(keysConfig{File: file}); got == own || got != root(keysConfig{}) {
+	if got := root(Keys{File: file}); got == own || got != root(Keys{}) {
 		t.Error("the file's keys, want the credential's")
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
-	if got := root(keysConfig{File: file}); got != own {
+	if got := root(Keys{File: file}); got != own {
 		t.Error("want the file's keys where no credential is passed")
 	}
-	if _, err := (&keysConfig{}).load(); err == nil {
+	if _, err := (&Keys{}).load(); err == nil {
 		t.Error("no keys, and no error")
 	}
 }

@@ -1,19 +1,19 @@
-package main
+package config
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
+	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
 
-// trunkConfig is one [[trunk]]: a connection of a carrier or a customer. It gives a record trunk_in, trunk_out,
+// A Trunk is one [[trunk]]: a connection of a carrier or a customer. It gives a record trunk_in, trunk_out,
 // direction and account_id, and says how the numbers of its calls are read and what of them is believed. Of several
 // trunks the one with the longest prefix around an address counts. The operator's own hosts are on no trunk.
-type trunkConfig struct {
+type Trunk struct {
 	Name       string   `toml:"name"`        // in records, [a-z0-9_-]{1,32}: a trunk, never a person
 	Account    string   `toml:"account"`     // whose it is; "" for nobody's
 	Addresses  []string `toml:"addresses"`   // of the other side: 198.51.100.0/24, 2001:db8::/48, 203.0.113.5
@@ -25,37 +25,34 @@ type trunkConfig struct {
 	LinkHeader string   `toml:"link_header"` // the header in which it names the other leg's Call-ID
 }
 
-// trunkErrors returns everything that is wrong with the trunks and the emergency numbers, each under its key.
-func (c *config) trunkErrors() (errs []error) {
-	names := map[string]bool{}
-	for i := range c.Trunk {
-		key := fmt.Sprintf("trunk.%d.", i)
-		say := func(name, format string, args ...any) { errs = append(errs, c.wrong(key+name, format, args...)) }
-		c.Trunk[i].validate(say)
-		if names[c.Trunk[i].Name] {
-			say("name", "stands twice")
+// NoTrunk is the name of what is on no trunk, in the ledger and in the metrics.
+const NoTrunk = "none"
+
+// validateTrunks reports everything that is wrong with list.
+func validateTrunks(list []Trunk, say complaint) {
+	names, valid := map[string]bool{}, true
+	for i := range list {
+		wrong := func(name, format string, args ...any) {
+			valid = false
+			say(fmt.Sprintf("trunk.%d.%s", i, name), format, args...)
 		}
-		names[c.Trunk[i].Name] = true
-	}
-	for _, n := range c.Calls.Emergency {
-		if !shortCode.MatchString(n) {
-			errs = append(errs, c.wrong("calls.emergency", "want short codes as dialled, such as \"110\": 2 to 6 digits"))
-			break
+		list[i].validate(wrong)
+		if names[list[i].Name] {
+			wrong("name", "stands twice")
 		}
+		names[list[i].Name] = true
 	}
-	if len(errs) == 0 {
-		if _, err := c.trunks(); err != nil {
-			errs = append(errs, c.wrong("trunk", "%v", err))
-		}
+	if !valid {
+		return
 	}
-	return errs
+	if _, err := mapTrunks(list); err != nil {
+		say("trunk", "%v", err)
+	}
 }
 
-var shortCode = regexp.MustCompile(`^[0-9*#]{2,6}$`)
-
-func (t *trunkConfig) validate(say func(name, format string, args ...any)) {
-	if !plainName(t.Name) || t.Name == noTrunk {
-		say("name", "want 1 to 32 of a-z, 0-9, _ and -, and not "+noTrunk)
+func (t *Trunk) validate(say complaint) {
+	if store.CheckName(t.Name) != nil || t.Name == NoTrunk {
+		say("name", "want 1 to 32 of a-z, 0-9, _ and -, and not "+NoTrunk)
 	}
 	if len(t.Account) > 64 {
 		say("account", "want at most 64 bytes")
@@ -64,7 +61,7 @@ func (t *trunkConfig) validate(say func(name, format string, args ...any)) {
 		say("addresses", "want at least one, such as \"198.51.100.0/24\"")
 	}
 	for _, a := range t.Addresses {
-		if _, err := prefixOf(a); err != nil {
+		if _, err := parsePrefix(a); err != nil {
 			say("addresses", "want addresses or prefixes, such as \"198.51.100.0/24\"")
 			break
 		}
@@ -78,20 +75,23 @@ func (t *trunkConfig) validate(say func(name, format string, args ...any)) {
 	if t.Direction != "inbound" && t.Direction != "outbound" {
 		say("direction", "want inbound for a carrier or outbound for a customer")
 	}
-	if t.Region != "" && !regionName(t.Region) {
-		say("region", "want two capital letters of ISO 3166, such as US")
+	if t.Region != "" && !isRegion(t.Region) {
+		say("region", wantRegion)
 	}
 	if t.LinkHeader != "" && !headerName.MatchString(t.LinkHeader) {
 		say("link_header", "want the name of a header")
 	}
 }
 
-func regionName(s string) bool {
+const wantRegion = "want two capital letters of ISO 3166, such as US"
+
+// isRegion reports whether s is written as a region of ISO 3166 alpha-2 is.
+func isRegion(s string) bool {
 	return len(s) == 2 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
-// prefixOf reads a prefix, or an address as the prefix of itself.
-func prefixOf(text string) (netip.Prefix, error) {
+// parsePrefix reads a prefix, or an address as the prefix of itself.
+func parsePrefix(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p, nil
 	}
@@ -102,44 +102,31 @@ func prefixOf(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// trunks returns the map of trunks, nil without any.
-func (c *config) trunks() (*cpni.Trunks, error) {
-	if len(c.Trunk) == 0 {
+// mapTrunks returns the map from addresses to the trunks of list, nil without any.
+func mapTrunks(list []Trunk) (*cpni.Trunks, error) {
+	if len(list) == 0 {
 		return nil, nil
 	}
-	var list []cpni.Trunk
-	for i := range c.Trunk {
-		list = append(list, c.Trunk[i].trunk())
+	var trunks []cpni.Trunk
+	for i := range list {
+		trunks = append(trunks, list[i].resolved())
 	}
-	return cpni.NewTrunks(list)
+	return cpni.NewTrunks(trunks)
 }
 
-// trunk returns t as the extraction knows it. t is valid.
-func (t *trunkConfig) trunk() cpni.Trunk {
+// resolved returns t as the extraction of records uses it. t is valid.
+func (t *Trunk) resolved() cpni.Trunk {
 	u := cpni.Trunk{Name: t.Name, Account: t.Account, Region: t.Region, Trusted: t.Trust, Private: t.Privacy,
 		Direction: cpni.Outbound}
 	if t.Direction == "inbound" {
 		u.Direction = cpni.Inbound
 	}
 	for _, a := range t.Addresses {
-		p, _ := prefixOf(a)
+		p, _ := parsePrefix(a)
 		u.Addresses = append(u.Addresses, p)
 	}
 	for _, v := range t.VLANs {
 		u.VLANs = append(u.VLANs, uint16(v))
 	}
 	return u
-}
-
-// reader returns what makes records of events, as c has it.
-func (c *config) reader() (*cpni.Reader, error) {
-	trunks, err := c.trunks()
-	if err != nil {
-		return nil, err
-	}
-	r := cpni.NewReader(c.Region)
-	r.Map(trunks)
-	r.Emergency(c.Calls.Emergency)
-	r.Points(c.points())
-	return r, nil
 }

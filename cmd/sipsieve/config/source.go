@@ -1,7 +1,8 @@
-package main
+package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -16,8 +17,8 @@ import (
 	"sipsieve/capture/pcap"
 )
 
-// sourceConfig is one thing to listen to.
-type sourceConfig struct {
+// A Source is one [[source]]: one thing to read packets from.
+type Source struct {
 	Type        string   `toml:"type"`        // interface, file, directory, hep
 	Interface   string   `toml:"interface"`   // interface: its name; never "any"
 	Ports       []string `toml:"ports"`       // "5060", "5060-5070"; interface: default 5060-5061; files: default every port
@@ -45,7 +46,28 @@ type sourceConfig struct {
 	ClientCA    string   `toml:"client_ca"`   // hep: PEM file of who may sign the senders' certificates
 }
 
-func (s *sourceConfig) validate(key string, say func(key, format string, args ...any)) {
+// SourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.
+func SourceKey(i int) string { return fmt.Sprintf("source.%d", i) }
+
+// Live reports whether s is a source of the wire: an interface or a HEP feed.
+func (s *Source) Live() bool { return s.Type == "interface" || s.Type == "hep" }
+
+// DisplayName returns what the operator calls s: its interface, feed or folder. Of a file it is the folder too: the
+// name of a capture file may name a person.
+func (s *Source) DisplayName() string {
+	switch s.Type {
+	case "interface":
+		return s.Interface
+	case "hep":
+		return cmp.Or(s.Name, hep.DefaultConfig().Name)
+	case "file":
+		return filepath.Dir(s.Path)
+	}
+	return s.Path
+}
+
+// validate reports everything that is wrong with s, whose keys begin with key.
+func (s *Source) validate(key string, say complaint) {
 	switch s.Type {
 	case "interface":
 		if s.Interface == "" {
@@ -56,7 +78,7 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 			say(key+".path", "want a capture file, or a folder of them")
 		}
 	case "hep":
-		if c, err := s.feed(); err != nil {
+		if c, err := s.Feed(); err != nil {
 			say(key, "%v", err)
 		} else if err := c.Validate(); err != nil {
 			say(key, "%v", err)
@@ -72,12 +94,12 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 		name string
 		read func() error
 	}{
-		{"ports", func() error { _, err := s.portRanges(); return err }},
-		{"tunnels", func() error { _, err := s.tunnels(); return err }},
+		{"ports", func() error { _, err := s.PortRanges(); return err }},
+		{"tunnels", func() error { _, err := s.TunnelSet(); return err }},
 		{"block", func() error { _, err := s.blockSize(); return err }},
 		{"ring", func() error { _, err := s.blocks(); return err }},
 		{"retire", func() error { _, err := s.retire(); return err }},
-		{"settle", func() error { _, err := s.settle(); return err }},
+		{"settle", func() error { _, err := s.SettleTime(); return err }},
 		{"pattern", s.checkPattern},
 	} {
 		if err := one.read(); err != nil {
@@ -93,7 +115,7 @@ func (s *sourceConfig) validate(key string, say func(key, format string, args ..
 }
 
 // misplaced returns the keys that are set and that a source of another type only has, which would do nothing.
-func (s *sourceConfig) misplaced() (names []string) {
+func (s *Source) misplaced() (names []string) {
 	link, feed := s.Type == "interface", s.Type == "hep"
 	dir, files := s.Type == "directory", s.Type == "file" || s.Type == "directory"
 	for _, k := range []struct {
@@ -132,26 +154,20 @@ func (s *sourceConfig) misplaced() (names []string) {
 	return names
 }
 
-// points returns the names of interfaces and feeds: what a record may call its capture point.
-func (c *config) points() (names []string) {
-	for i := range c.Source {
-		switch s := &c.Source[i]; s.Type {
-		case "interface":
-			names = append(names, s.Interface)
-		case "hep":
-			names = append(names, cmp.Or(s.Name, hep.DefaultConfig().Name))
-		}
+// PortNames returns Ports, or the default of an interface; none for every port.
+func (s *Source) PortNames() (names []string) {
+	if len(s.Ports) > 0 || s.Type != "interface" {
+		return s.Ports
+	}
+	for _, r := range afpacket.DefaultConfig().Ports {
+		names = append(names, fmt.Sprintf("%d-%d", r.First, r.Last))
 	}
 	return names
 }
 
-// portRanges reads Ports.
-func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
-	ports := s.Ports
-	if len(ports) == 0 && s.Type == "interface" {
-		ports = []string{"5060-5061"}
-	}
-	for _, text := range ports {
+// PortRanges reads PortNames.
+func (s *Source) PortRanges() (list []decode.PortRange, err error) {
+	for _, text := range s.PortNames() {
 		var first, last uint16
 		if n, _ := fmt.Sscanf(text, "%d-%d", &first, &last); n == 1 {
 			last = first
@@ -166,8 +182,8 @@ func (s *sourceConfig) portRanges() (list []decode.PortRange, err error) {
 	return list, nil
 }
 
-// tunnels reads Tunnels.
-func (s *sourceConfig) tunnels() (t capture.Tunnels, err error) {
+// TunnelSet reads Tunnels.
+func (s *Source) TunnelSet() (t capture.Tunnels, err error) {
 	if len(s.Tunnels) == 0 && s.Type != "interface" {
 		return pcap.DefaultConfig().Tunnels, nil
 	}
@@ -182,11 +198,11 @@ func (s *sourceConfig) tunnels() (t capture.Tunnels, err error) {
 }
 
 // blockSize reads Block, in bytes.
-func (s *sourceConfig) blockSize() (int, error) {
+func (s *Source) blockSize() (int, error) {
 	if s.Block == "" {
 		return afpacket.DefaultConfig().BlockSize, nil
 	}
-	n, err := readSize(s.Block)
+	n, err := parseSize(s.Block)
 	if err != nil || n < 128<<10 || n > 64<<20 || n&(n-1) != 0 {
 		return 0, errors.New("want a power of two from 128KiB to 64MiB")
 	}
@@ -194,14 +210,14 @@ func (s *sourceConfig) blockSize() (int, error) {
 }
 
 // blocks reads Ring as a number of blocks.
-func (s *sourceConfig) blocks() (int, error) {
+func (s *Source) blocks() (int, error) {
 	size, err := s.blockSize()
 	if err != nil {
 		return 0, err
 	}
 	n := int64(afpacket.DefaultConfig().Blocks) * int64(afpacket.DefaultConfig().BlockSize)
 	if s.Ring != "" {
-		n, err = readSize(s.Ring)
+		n, err = parseSize(s.Ring)
 	}
 	if err != nil || n < 2*int64(size) || n >= 1<<31 || n%int64(size) != 0 {
 		return 0, errors.New("want two or more whole blocks (1MiB each, or what block says), and at most 2047MiB")
@@ -210,7 +226,7 @@ func (s *sourceConfig) blocks() (int, error) {
 }
 
 // retire reads Retire.
-func (s *sourceConfig) retire() (time.Duration, error) {
+func (s *Source) retire() (time.Duration, error) {
 	if s.Retire == "" {
 		return afpacket.DefaultConfig().Retire, nil
 	}
@@ -221,8 +237,8 @@ func (s *sourceConfig) retire() (time.Duration, error) {
 	return d, nil
 }
 
-// settle reads Settle.
-func (s *sourceConfig) settle() (time.Duration, error) {
+// SettleTime reads Settle.
+func (s *Source) SettleTime() (time.Duration, error) {
 	if s.Settle == "" {
 		return pcap.DefaultDirConfig().Settle, nil
 	}
@@ -234,18 +250,18 @@ func (s *sourceConfig) settle() (time.Duration, error) {
 }
 
 // checkPattern says what is wrong with Pattern.
-func (s *sourceConfig) checkPattern() error {
+func (s *Source) checkPattern() error {
 	if _, err := path.Match(s.Pattern, ""); err != nil {
 		return errors.New("want a pattern of names, such as *.pcap or eth0-[0-9]*.pcap*")
 	}
 	return nil
 }
 
-// feed returns the settings of a HEP feed.
-func (s *sourceConfig) feed() (hep.Config, error) {
+// Feed returns the settings of a HEP feed.
+func (s *Source) Feed() (hep.Config, error) {
 	c := hep.DefaultConfig()
 	c.Name, c.Insecure = cmp.Or(s.Name, c.Name), s.Insecure
-	c.KeyFile, c.Credential = passed(s.KeyFile)
+	c.KeyFile, c.Credential = credentialFor(s.KeyFile)
 	if s.Skew != "" {
 		var err error
 		if c.Skew, err = time.ParseDuration(s.Skew); err != nil {
@@ -253,12 +269,12 @@ func (s *sourceConfig) feed() (hep.Config, error) {
 		}
 	}
 	c.Certificate, c.ClientCA = s.Certificate, s.ClientCA
-	c.PrivateKey, _ = passed(s.PrivateKey)
+	c.PrivateKey, _ = credentialFor(s.PrivateKey)
 	if len(s.Listen) > 0 {
 		c.Listen = s.Listen
 	}
 	for _, text := range s.Allow {
-		p, err := prefixOf(text)
+		p, err := parsePrefix(text)
 		if err != nil {
 			return c, errors.New("allow: want addresses or prefixes, such as 192.0.2.0/24")
 		}
@@ -267,9 +283,9 @@ func (s *sourceConfig) feed() (hep.Config, error) {
 	return c, nil
 }
 
-// passed returns the file in place of the one at path that the service manager passes under the same name, and whether
+// credentialFor returns the file in place of the one at path that the service manager passes under the same name, and whether
 // there is one: so one configuration serves the unit, which may not read /etc/sipsieve, and the other verbs.
-func passed(path string) (file string, credential bool) {
+func credentialFor(path string) (file string, credential bool) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" || path == "" {
 		return path, false
@@ -281,91 +297,52 @@ func passed(path string) (file string, credential bool) {
 	return file, true
 }
 
-// open opens what s names, a folder's files aside; base keeps its stream numbers apart from those of others.
-func (s *sourceConfig) open(base uint64) ([]capture.Source, error) {
-	switch s.Type {
-	case "interface":
-		return s.openInterface(base)
-	case "hep":
-		c, err := s.feed()
-		if err != nil {
-			return nil, err
-		}
-		one, err := hep.Open(c)
-		if err != nil {
-			return nil, err
-		}
-		return []capture.Source{one}, nil
+// Rings returns the settings of the rings of an interface; base keeps its stream numbers apart from those of others.
+func (s *Source) Rings(base uint64) (c afpacket.Config, err error) {
+	c = afpacket.DefaultConfig()
+	if c.Ports, err = s.PortRanges(); err != nil {
+		return c, err
 	}
-	one, err := s.openFile(s.Path, base)
-	if err != nil {
-		return nil, err
-	}
-	if s.Speed > 0 {
-		one.Source = paced(one.Source, s.Speed)
-	}
-	return []capture.Source{one}, nil
-}
-
-// openLasting opens s as the daemon does: a feed whose address is taken, or not there yet, is opened when it can be.
-func (s *sourceConfig) openLasting(base uint64) ([]capture.Source, error) {
-	if s.Type != "hep" {
-		return s.open(base)
-	}
-	c, err := s.feed()
-	if err != nil {
-		return nil, err
-	}
-	return []capture.Source{reopen(c)}, nil
-}
-
-func (s *sourceConfig) openInterface(base uint64) (list []capture.Source, err error) {
-	c := afpacket.DefaultConfig()
-	if c.Ports, err = s.portRanges(); err != nil {
-		return nil, err
-	}
-	if c.Decode.Tunnels, err = s.tunnels(); err != nil {
-		return nil, err
+	if c.Decode.Tunnels, err = s.TunnelSet(); err != nil {
+		return c, err
 	}
 	if c.Blocks, err = s.blocks(); err != nil {
-		return nil, err
+		return c, err
 	}
 	if c.BlockSize, err = s.blockSize(); err != nil {
-		return nil, err
+		return c, err
 	}
 	if c.Retire, err = s.retire(); err != nil {
-		return nil, err
+		return c, err
 	}
 	c.Interface, c.VLANs, c.Promiscuous = s.Interface, s.VLANs, s.Promiscuous
 	c.Fanout, c.Decode.StreamBase = max(s.Fanout, 1), base
-	all, err := afpacket.OpenAll(c)
-	for _, one := range all {
-		list = append(list, one)
-	}
-	return list, err
+	return c, nil
 }
 
-// openDir returns what watches the folder that s names; what was read of it is remembered in the state folder.
-func (s *sourceConfig) openDir(state string) (*pcap.Dir, error) {
-	c := pcap.DefaultDirConfig()
+// Files returns how the capture files of s are read; base keeps their stream numbers apart from those of others.
+func (s *Source) Files(base uint64) (c pcap.Config, err error) {
+	c = pcap.DefaultConfig()
+	c.StreamBase = base
+	if c.Ports, err = s.PortRanges(); err != nil {
+		return c, err
+	}
+	c.Tunnels, err = s.TunnelSet()
+	return c, err
+}
+
+// Folder returns how the folder of s is watched. What was read of it is remembered in the file state.
+func (s *Source) Folder(state string) (c pcap.DirConfig, err error) {
+	c = pcap.DefaultDirConfig()
 	c.Path, c.Pattern, c.State = s.Path, cmp.Or(s.Pattern, c.Pattern), state
-	var err error
-	if c.Settle, err = s.settle(); err != nil {
-		return nil, err
-	}
-	return pcap.OpenDir(c)
+	c.Settle, err = s.SettleTime()
+	return c, err
 }
 
-// overlaps reports interfaces of c that show the same frames.
-func (c *config) overlaps() error {
-	var names []string
-	for _, s := range c.Source {
-		if s.Type == "interface" {
-			names = append(names, s.Interface)
-		}
-	}
-	if len(names) < 2 {
-		return nil
-	}
-	return afpacket.Overlaps(names)
+// CheckpointName is the file of the checkpoint log of a folder in the state folder: it is the folder's wherever that
+// stands in the configuration.
+func (s *Source) CheckpointName() string {
+	path, _ := filepath.Abs(s.Path)
+	h := sha256.Sum256([]byte(path + "\x00" + cmp.Or(s.Pattern, pcap.DefaultDirConfig().Pattern)))
+	return fmt.Sprintf("folder-%x.checkpoint", h[:8])
 }
