@@ -39,13 +39,13 @@ const (
 )
 
 // keepOut counts that b kept a message out.
-func (t *Tracker) keepOut(b Bound) bool {
+func (t *callTable) keepOut(b Bound) bool {
 	t.counts.Bounds[b]++
 	return false
 }
 
 // open returns a new dialog for m, 0 if there is no room.
-func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
+func (t *callTable) open(m *sip.Message, k Keys) uint32 {
 	if !t.makeRoom() {
 		t.keepOut(CallsBound)
 		return 0
@@ -69,8 +69,8 @@ func (t *Tracker) open(m *sip.Message, k Keys) uint32 {
 }
 
 // makeRoom reports whether there is room for one more dialog, after one has gone if need be.
-func (t *Tracker) makeRoom() bool {
-	if n := t.dialogs.Len(); n < t.limits.Calls && t.budgets.Calls.take(n) {
+func (t *callTable) makeRoom() bool {
+	if n := t.dialogs.Len(); n < t.limits.Calls && t.budget.take(n) {
 		return true
 	}
 	n, why := t.mostIdle()
@@ -82,16 +82,16 @@ func (t *Tracker) makeRoom() bool {
 		t.closeEvicted(n, d)
 	}
 	t.forget(n)
-	return t.budgets.Calls.take(t.dialogs.Len())
+	return t.budget.take(t.dialogs.Len())
 }
 
 // keepRoom undoes makeRoom: no dialog was opened.
-func (t *Tracker) keepRoom() { t.budgets.Calls.give(t.dialogs.Len()) }
+func (t *callTable) keepRoom() { t.budget.give(t.dialogs.Len()) }
 
 // mostIdle returns the dialog that goes when there is no room, 0 without one: what is told goes first, then the
 // oldest of the fullest row, so that a flood makes room for itself. Of the calls that nobody took for one, those of
 // the heaviest source go first. What rings goes last, what is answered never.
-func (t *Tracker) mostIdle() (n uint32, why Bound) {
+func (t *callTable) mostIdle() (n uint32, why Bound) {
 	if n = t.rows.First(overRow); n != 0 {
 		return n, StragglerBound
 	}
@@ -116,10 +116,10 @@ func (t *Tracker) mostIdle() (n uint32, why Bound) {
 }
 
 // move puts dialog n at the end of row to. While it stands in openRow it weighs on its source.
-func (t *Tracker) move(n, to uint32) {
+func (t *callTable) move(n, to uint32) {
 	d := t.dialogs.At(n)
 	if t.sources.charged(n) && to != openRow {
-		t.sources.refund(n, to == ringRow || to == nowhere && d.answered(), &t.limits)
+		t.sources.refund(n, to == ringRow || to == nowhere && d.answered(), t.limits)
 	}
 	t.rows.Move(n, to)
 	if !t.sources.charged(n) && to == openRow {
@@ -128,14 +128,14 @@ func (t *Tracker) move(n, to uint32) {
 }
 
 // ringing takes n for a call, because the other side did.
-func (t *Tracker) ringing(n uint32) {
+func (t *callTable) ringing(n uint32) {
 	if t.rows.Of(n) == openRow {
 		t.move(n, ringRow)
 	}
 }
 
 // forget frees dialog n, which has been told.
-func (t *Tracker) forget(n uint32) {
+func (t *callTable) forget(n uint32) {
 	d := t.dialogs.At(n)
 	t.unsave(n, d)
 	t.move(n, nowhere)
@@ -153,11 +153,11 @@ func (t *Tracker) forget(n uint32) {
 	}
 	*d = dialog{}
 	t.dialogs.Free(n)
-	t.budgets.Calls.give(t.dialogs.Len())
+	t.budget.give(t.dialogs.Len())
 }
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
-func (t *Tracker) unlink(n uint32, d *dialog) {
+func (t *callTable) unlink(n uint32, d *dialog) {
 	for p := d.root; d.root != n && p != 0; p = t.dialogs.At(p).next {
 		if q := t.dialogs.At(p); q.next == n {
 			q.next = d.next

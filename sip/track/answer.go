@@ -3,7 +3,7 @@ package track
 import "sipsieve/sip"
 
 // acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
-func (t *Tracker) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
+func (t *callTable) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 	at := m.Time.UnixNano()
 	if of := t.ofAnswer(n, k); t.dialogs.At(of).answered() {
 		x := t.dialogs.At(of)
@@ -34,7 +34,7 @@ func (t *Tracker) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
 
 // answerAgain takes note of a 2xx to the INVITE of d, which is taken for answered: by something else than its 2xx, or
 // by one that was seen first and sent later.
-func (t *Tracker) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
 	if !d.byAck && !d.downstream && d.answer != 0 && d.answer <= m.Time.UnixNano() {
 		return
 	}
@@ -48,10 +48,10 @@ func (t *Tracker) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
 }
 
 // answer takes m for the answer to d's INVITE.
-func (t *Tracker) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 	d.dropEarlyChanges()
 	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
-	d.answerLeg = leg(k)
+	d.answerLeg = k.leg()
 	d.races()
 	t.answerOn(d, m, k)
 	t.callersHop(d).final = finalOf(m, k)
@@ -69,7 +69,7 @@ func (d *dialog) dropEarlyChanges() {
 
 // answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
 // not counted.
-func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answerOn(d *dialog, m *sip.Message, k Keys) {
 	root := t.dialogs.At(d.root)
 	h, near := t.hops.passed(&root.path, m), t.hops.At(root.path.first)
 	add := t.hops.showFork
@@ -85,7 +85,7 @@ func (t *Tracker) answerOn(d *dialog, m *sip.Message, k Keys) {
 }
 
 // answeredNow puts n where no flood reaches it, and publishes. A BYE may have come first.
-func (t *Tracker) answeredNow(n uint32, d *dialog, at int64) {
+func (t *callTable) answeredNow(n uint32, d *dialog, at int64) {
 	if d.phase == terminating {
 		t.move(n, endedRow)
 		if d.ended.at != 0 {
@@ -104,7 +104,7 @@ func finalOf(m *sip.Message, k Keys) finalResponse {
 }
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
-func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	h := t.hops.passed(&d.path, m)
 	if h == nil {
 		return
@@ -137,7 +137,7 @@ func (t *Tracker) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // adoptDownstreamAnswer takes a 2xx of another hop for the caller's, which was not seen. It reports whether there is
 // one.
-func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
+func (t *callTable) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	if d.answered() {
 		return false
 	}
@@ -172,7 +172,7 @@ func (t *Tracker) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 
 // adoptDownstreamRefusal takes the last refusal of another hop for the caller's, which shows neither a final response
 // nor a CANCEL, if no other hop goes on.
-func (t *Tracker) adoptDownstreamRefusal(d *dialog) {
+func (t *callTable) adoptDownstreamRefusal(d *dialog) {
 	if d.answered() || d.refusedAt != 0 || d.cancelled != 0 {
 		return
 	}

@@ -56,22 +56,6 @@ func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
 		Registers: NewBudget(l.Bindings, all), Legs: NewBudget(l.Calls, domains), Devices: NewBudget(devices, domains)}
 }
 
-// Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
-// Observe. A Tracker that is used no more gives what it has back by Leave.
-func (t *Tracker) Share(b Budgets) { t.budgets = b }
-
-// Leave gives back what t has of its Budgets. T is not used afterwards.
-func (t *Tracker) Leave() {
-	t.budgets.Calls.giveAll(t.dialogs.Len())
-	t.leaveBindings()
-	t.budgets = Budgets{}
-}
-
-func (t *Tracker) leaveBindings() {
-	t.budgets.Bindings.giveAll(t.bindings.slab.Len())
-	t.budgets.Registers.giveAll(t.bindings.series.Len())
-}
-
 // Share has l remember legs out of b, and no more than its limits.
 func (l *Legs) Share(b *Budget) { l.budget = b }
 

@@ -4,7 +4,7 @@ import "sipsieve/sip"
 
 // bye takes note of a BYE. A BYE after the answer is the end until something later is accepted; before the answer it
 // is the end of one fork, once it is accepted.
-func (t *Tracker) bye(p place, d *dialog, m *sip.Message) {
+func (t *callTable) bye(p place, d *dialog, m *sip.Message) {
 	at := m.Time.UnixNano()
 	if p.is == earlyOne {
 		t.earlyBye(p, d, m)
@@ -38,7 +38,7 @@ func (t *Tracker) bye(p place, d *dialog, m *sip.Message) {
 func challenges(status int) bool { return status == 401 || status == 407 }
 
 // hangUp takes note that e may be the end of d, which answered.
-func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
+func (t *callTable) hangUp(n uint32, d *dialog, e ending) {
 	switch {
 	case e.at < d.answer:
 		return
@@ -61,7 +61,7 @@ func (t *Tracker) hangUp(n uint32, d *dialog, e ending) {
 }
 
 // earlyBye remembers a BYE to a fork that has not answered.
-func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
+func (t *callTable) earlyBye(p place, d *dialog, m *sip.Message) {
 	e := t.earlyEnding(p, d)
 	at := m.Time.UnixNano()
 	switch {
@@ -80,7 +80,7 @@ func (t *Tracker) earlyBye(p place, d *dialog, m *sip.Message) {
 }
 
 // earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
-func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
+func (t *callTable) earlyEnding(p place, d *dialog) *ending {
 	h := t.hops.At(d.path.first)
 	if f := t.hops.fork(h, p.fork); f != nil {
 		return &t.hops.early.Ensure(&f.ends)[p.side-Caller]
@@ -92,7 +92,7 @@ func (t *Tracker) earlyEnding(p place, d *dialog) *ending {
 }
 
 // byeResponse takes note of a response to BYE, whose BYE may not have been seen.
-func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
+func (t *callTable) byeResponse(p place, d *dialog, m *sip.Message) {
 	if m.Status < 200 {
 		return
 	}
@@ -124,7 +124,7 @@ func (t *Tracker) byeResponse(p place, d *dialog, m *sip.Message) {
 
 // byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier
 // and has no final response yet is waited for.
-func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
+func (t *callTable) byeAccepted(n uint32, d *dialog, e ending) {
 	first := d.unended.at == e.at && d.unended.side == e.side                // of two at one time
 	again := d.ended.at == e.at && d.ended.side == e.side && !d.ended.unseen // its 2xx on another hop
 	if again || e.at < d.answer || d.ended.at != 0 && (d.ended.at < e.at || d.ended.at == e.at && !d.ended.unseen && !first) {
@@ -147,7 +147,7 @@ func (t *Tracker) byeAccepted(n uint32, d *dialog, e ending) {
 }
 
 // earlyByeResponse takes note of a response to the BYE of a fork that has not answered.
-func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
+func (t *callTable) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 	e := t.earlyEnding(p, d)
 	if e == nil || e.answered || d.answered() {
 		return
@@ -177,7 +177,7 @@ func (t *Tracker) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 }
 
 // reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
-func (t *Tracker) reviewEnds(n uint32, d *dialog) {
+func (t *callTable) reviewEnds(n uint32, d *dialog) {
 	root := t.dialogs.At(d.root)
 	h := t.hops.At(root.path.first)
 	early := h.tagless
@@ -220,7 +220,7 @@ func (g *guess) of(m *sip.Message) bool {
 }
 
 // guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
-func (t *Tracker) guessFor(d *dialog, m *sip.Message, side Party) *guess {
+func (t *callTable) guessFor(d *dialog, m *sip.Message, side Party) *guess {
 	if d.guesses == 0 {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (t *Tracker) guessFor(d *dialog, m *sip.Message, side Party) *guess {
 }
 
 // remember keeps a request of d's call whose dialog its 2xx must tell.
-func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
+func (t *callTable) remember(d *dialog, m *sip.Message, side Party) {
 	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
 		return
 	}
@@ -255,7 +255,7 @@ func (t *Tracker) remember(d *dialog, m *sip.Message, side Party) {
 }
 
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
-func (t *Tracker) guessedResponse(p place, m *sip.Message) {
+func (t *callTable) guessedResponse(p place, m *sip.Message) {
 	root := p.n
 	r := t.dialogs.At(root)
 	g := t.guessFor(r, m, p.side)
@@ -298,7 +298,7 @@ func (t *Tracker) guessedResponse(p place, m *sip.Message) {
 }
 
 // bring takes note of the request that g is, now that its dialog is known.
-func (t *Tracker) bring(p place, d *dialog, g guess) {
+func (t *callTable) bring(p place, d *dialog, g guess) {
 	switch {
 	case g.method != sip.Bye:
 		d.pending[p.side-Caller] = change{at: g.at, cseq: g.cseq, hold: g.hold, method: g.method, open: true}

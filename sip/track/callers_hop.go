@@ -3,13 +3,15 @@ package track
 import "sipsieve/sip"
 
 // callersHop returns what the caller's hop of d's call has shown.
-func (t *Tracker) callersHop(d *dialog) *hopFacts { return t.hops.At(t.dialogs.At(d.root).path.first) }
+func (t *callTable) callersHop(d *dialog) *hopFacts {
+	return t.hops.At(t.dialogs.At(d.root).path.first)
+}
 
 // toldHop returns the hop that d's call is told from.
-func (t *Tracker) toldHop(d *dialog) *hop { return &t.hops.At(t.dialogs.At(d.root).path.origin).hop }
+func (t *callTable) toldHop(d *dialog) *hop { return &t.hops.At(t.dialogs.At(d.root).path.origin).hop }
 
 // invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
-func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
 	h := t.hops.passed(&d.path, m)
 	if h == nil {
 		return
@@ -27,7 +29,7 @@ func (t *Tracker) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
 // from the caller's hop of its first INVITE.
-func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
+func (t *callTable) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
 	row := t.rows.Of(n)
 	if t.sources.charged(n) {
 		t.move(n, nowhere)
@@ -47,7 +49,7 @@ func (t *Tracker) retell(n uint32, d *dialog, first uint32, m *sip.Message) {
 }
 
 // takeFinal makes d's outcome that of h, which turned out to be the caller's hop.
-func (t *Tracker) takeFinal(n uint32, d *dialog, h *hopFacts) {
+func (t *callTable) takeFinal(n uint32, d *dialog, h *hopFacts) {
 	switch {
 	case d.answered():
 		if h.final.code/100 == 2 {

@@ -49,7 +49,7 @@ func (u *callIDReuse) next(d *dialog) uint16 {
 }
 
 // reuseCallID opens a call under a Call-ID and tag that a call had which is over. One of whose forks is up goes on.
-func (t *Tracker) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
 	up := false
 	for x := n; x != 0; x = t.dialogs.At(x).next {
 		up = up || t.dialogs.At(x).phase != terminated

@@ -41,7 +41,7 @@ func offer(m *sip.Message) uint8 {
 func lost(status int) bool { return status == 481 || status == 408 }
 
 // changed takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
-func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
+func (t *callTable) changed(p place, d *dialog, m *sip.Message) {
 	if m.Status < 200 || challenges(m.Status) {
 		return
 	}
@@ -62,7 +62,7 @@ func (t *Tracker) changed(p place, d *dialog, m *sip.Message) {
 }
 
 // refreshed takes note of the 2xx m to c: the dialog is alive.
-func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
+func (t *callTable) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 	at := m.Time.UnixNano()
 	if p.is == earlyOne {
 		if d.answered() || d.phase == terminated && !d.undecided() {
@@ -101,7 +101,7 @@ func (t *Tracker) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 }
 
 // goOn makes d, which was refreshed by m, be up if it has no end.
-func (t *Tracker) goOn(n uint32, d *dialog, m *sip.Message) {
+func (t *callTable) goOn(n uint32, d *dialog, m *sip.Message) {
 	if d.ended.at != 0 || d.unended.at != 0 || d.lost != 0 {
 		d.refreshed, d.expires = m.Time.UnixNano(), seconds(m.Value(sip.SessionExpires))
 		return
@@ -118,7 +118,7 @@ func (t *Tracker) goOn(n uint32, d *dialog, m *sip.Message) {
 }
 
 // dialogLost takes note that a re-INVITE or an UPDATE found no dialog: a BYE within 32 s is the end all the same.
-func (t *Tracker) dialogLost(n uint32, d *dialog, at int64) {
+func (t *callTable) dialogLost(n uint32, d *dialog, at int64) {
 	if d.lost == 0 || at < d.lost {
 		d.lost = at
 	}
@@ -143,7 +143,7 @@ func (d *dialog) provenByUpdate() bool {
 
 // revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
 // early dialog.
-func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
+func (t *callTable) revokeUpdate(n uint32, d *dialog) {
 	if !d.byUpdate {
 		return
 	}
@@ -173,7 +173,7 @@ func (t *Tracker) revokeUpdate(n uint32, d *dialog) {
 
 // answeredUnseen takes the call for answered by a 2xx inside its dialog, though neither the answer nor its ACK was
 // seen.
-func (t *Tracker) answeredUnseen(p place, d *dialog) {
+func (t *callTable) answeredUnseen(p place, d *dialog) {
 	if d.phase == terminated {
 		t.reopen(p.n, d, confirmed)
 	}
@@ -222,7 +222,7 @@ func (d *dialog) heldUntil(end int64) int64 {
 }
 
 // refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
-func (t *Tracker) refresh(n uint32, d *dialog, m *sip.Message) {
+func (t *callTable) refresh(n uint32, d *dialog, m *sip.Message) {
 	d.refreshed = m.Time.UnixNano()
 	d.expires = seconds(m.Value(sip.SessionExpires))
 	if d.expires == 0 {

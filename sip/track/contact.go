@@ -186,10 +186,3 @@ func alike(a, b contact) int {
 	}
 	return onlyOne
 }
-
-// joined returns those Facts that all contacts share with those of one, until others are gathered.
-func (t *Tracker) joined(shared, own Facts) Facts {
-	f := t.start()
-	f.text = append(append(f.text, shared.text...), own.text...)
-	return *f
-}

@@ -15,7 +15,7 @@ package track
 // Everything else is a repeat, or what was missing and changes nothing.
 
 // reopen makes dialog n go on in phase p.
-func (t *Tracker) reopen(n uint32, d *dialog, p phase) {
+func (t *callTable) reopen(n uint32, d *dialog, p phase) {
 	d.phase, d.cause, d.known, d.gone, d.inferred = p, 0, 0, 0, false
 	t.move(n, endedRow)
 	t.lapses.Set(n, t.now+timer64T1)

@@ -130,9 +130,6 @@ type guess struct {
 	hold   uint8
 }
 
-// leg returns m's branch as a dialog remembers it, never 0.
-func leg(k Keys) uint32 { return uint32(k.Branch.short()) | 1 }
-
 // knowsLeg returns where in d.legs the branch l stands, -1 without one.
 func (d *dialog) knowsLeg(l uint32) int {
 	for i := range d.nlegs {

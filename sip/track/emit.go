@@ -6,28 +6,28 @@ import (
 )
 
 // tell appends the Event of d at stage, if that is asked for.
-func (t *Tracker) tell(d *dialog, stage Stage, at int64) {
+func (t *callTable) tell(d *dialog, stage Stage, at int64) {
 	if t.stages.Has(stage) {
 		t.emit(d, stage, at, t.call(d, stage, at))
 	}
 }
 
 // emit appends the Event that says c of d.
-func (t *Tracker) emit(d *dialog, stage Stage, at int64, c *Call) {
+func (t *callTable) emit(d *dialog, stage Stage, at int64, c *Call) {
 	d.revision++
-	t.events = append(t.events, Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: d.turn(),
+	t.log.add(Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: d.turn(),
 		Revision: int(d.revision), Call: c})
 }
 
 // beginInterims schedules the first interim Event of dialog n, which is up now, if a policy takes that stage.
-func (t *Tracker) beginInterims(n uint32, at int64) {
+func (t *callTable) beginInterims(n uint32, at int64) {
 	if t.limits.Interim > 0 && t.stages.Has(Interim) {
 		t.interims.Set(n, at+int64(t.limits.Interim))
 	}
 }
 
 // interim tells dialog n if it is still up.
-func (t *Tracker) interim(n uint32, at int64) {
+func (t *callTable) interim(n uint32, at int64) {
 	if d := t.dialogs.At(n); d.phase == confirmed {
 		t.markDirty(n)
 		t.tell(d, Interim, at)
@@ -36,7 +36,7 @@ func (t *Tracker) interim(n uint32, at int64) {
 }
 
 // call returns what is known of d at that time. It owns its memory.
-func (t *Tracker) call(d *dialog, stage Stage, at int64) *Call {
+func (t *callTable) call(d *dialog, stage Stage, at int64) *Call {
 	caller, told := t.callersHop(d), t.toldHop(d)
 	c := &Call{
 		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),

@@ -36,6 +36,20 @@ const (
 	Correction
 )
 
+// Stages is a set of Stages.
+type Stages uint8
+
+// StagesOf returns the set of the stages.
+func StagesOf(stages ...Stage) (s Stages) {
+	for _, stage := range stages {
+		s |= 1 << stage
+	}
+	return s
+}
+
+// Has reports whether stage is in s.
+func (s Stages) Has(stage Stage) bool { return s&(1<<stage) != 0 }
+
 // An Event is one fact that a Tracker has concluded. Events of all shards are put in one order by
 // Time, Key and Ordinal, which is the same for any number of shards.
 type Event struct {
@@ -252,46 +266,15 @@ type Registration struct {
 	Facts           Facts
 }
 
-// Counts is what a Tracker has counted. Duplicates are messages that it took no further notice of.
-type Counts struct {
-	Tracked, Duplicates, Retransmissions uint64
-	Dropped                              uint64 // readable messages that a limit kept out
-	Opened, Evicted, MidCall, Orphans    uint64
-	Live                                 uint64
-	Ended                                [Dispositions]uint64
-	Corrected                            uint64 // told again; Ended has them as they were told first
-	Bounds                               [Bounds]uint64
-	Registrations                        [RegistrationStates]uint64
-	Forgotten                            uint64 // REGISTERs under way and bindings that did not hold, to make room
-	Opaque                               uint64 // addresses that could not be read
-}
+// An eventLog takes Events in the order in which they became certain.
+type eventLog struct{ events []Event }
 
-// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. Trackers that share Budgets
-// remember no more than that together; below the limits it makes no difference how many they are.
-type Limits struct {
-	Calls, Bindings int
-	Ring            time.Duration // longest wait for a final response
-	Talk            time.Duration // longest silence of a call without a session timer
-	Interim         time.Duration // how often a call that is up is told; 0 for never
+func (l *eventLog) add(e Event) { l.events = append(l.events, e) }
 
-	// A source is a /24 of IPv4 or a /48 of IPv6. It may have PerSource calls open that got neither a provisional
-	// response but 100 nor an answer, and open PerSecond of them a second, after as many as PerSource at once. Either
-	// 0 is no limit.
-	PerSource, PerSecond int
-}
-
-// DefaultLimits returns the limits that suit a small SBC.
-func DefaultLimits() Limits {
-	return Limits{Calls: 200_000, Bindings: 100_000, Ring: 4 * time.Minute, Talk: 4 * time.Hour,
-		PerSource: 2000, PerSecond: 200}
-}
-
-// Keys are what a Message is found by, made once by whoever reads it.
-type Keys struct {
-	Shard  Key // of the Call-ID, or of the address-of-record of REGISTER: all Messages of one call have the same
-	Call   Key
-	From   Key               // the From tag; zero without one
-	To     Key               // the To tag; zero without one
-	Branch Key               // branch and sent-by of the topmost Via; zero without one
-	Vias   [lowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
+// when returns nanoseconds as a time, the zero Time for 0.
+func when(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
 }

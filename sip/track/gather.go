@@ -3,7 +3,7 @@ package track
 import "sipsieve/sip"
 
 // gatherInvite keeps the Facts of the INVITE that opens a call.
-func (t *Tracker) gatherInvite(d *dialog, m *sip.Message) {
+func (t *callTable) gatherInvite(d *dialog, m *sip.Message) {
 	f := t.start()
 	f.Append(CallIDText, m.Value(sip.CallID))
 	f.tag(CallerTag, m.FromTag())
@@ -16,7 +16,7 @@ func (t *Tracker) gatherInvite(d *dialog, m *sip.Message) {
 }
 
 // regatherInvite keeps the Facts of the INVITE on the caller's hop, which another hop's were taken for.
-func (t *Tracker) regatherInvite(d *dialog, m *sip.Message) {
+func (t *callTable) regatherInvite(d *dialog, m *sip.Message) {
 	old := Facts{text: append([]byte(nil), t.texts.Get(d.text)...)}
 	t.gatherInvite(d, m)
 	for _, f := range [...]Fact{CalleeTag, ServerText} {
@@ -28,7 +28,7 @@ func (t *Tracker) regatherInvite(d *dialog, m *sip.Message) {
 
 // gatherInside keeps the Facts of a message inside a dialog whose INVITE was not seen. Of a BYE alone nobody knows
 // who called; else the From tag is taken for the caller's.
-func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
+func (t *callTable) gatherInside(d *dialog, m *sip.Message) {
 	f := t.start()
 	f.Append(CallIDText, m.Value(sip.CallID))
 	f.tag(CallerTag, m.FromTag())
@@ -42,7 +42,7 @@ func (t *Tracker) gatherInside(d *dialog, m *sip.Message) {
 }
 
 // gatherAnswer keeps the Facts of the 2xx that answers a call; its codecs take the place of the offer's.
-func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
+func (t *callTable) gatherAnswer(d *dialog, m *sip.Message) {
 	media := m.Value(sip.Media)
 	f := t.without(d, func(fact Fact) bool { return fact == CalleeTag || len(media) > 0 && answerWins(fact) })
 	if f.First(CallIDText) == nil { // restored: the texts are gone, and the dialog is named by them
@@ -57,14 +57,14 @@ func (t *Tracker) gatherAnswer(d *dialog, m *sip.Message) {
 
 // gatherEarly keeps the codecs of a provisional response: they are the answer, if the 2xx has none (RFC 3262
 // section 5).
-func (t *Tracker) gatherEarly(d *dialog, m *sip.Message) {
+func (t *callTable) gatherEarly(d *dialog, m *sip.Message) {
 	f := t.without(d, answerWins)
 	f.gatherMedia(m.Value(sip.Media))
 	t.keep(d, f)
 }
 
 // without begins the Facts of d anew, those left out that gone names.
-func (t *Tracker) without(d *dialog, gone func(Fact) bool) *Facts {
+func (t *callTable) without(d *dialog, gone func(Fact) bool) *Facts {
 	f := t.start()
 	for old := t.texts.Get(d.text); len(old) >= 3; {
 		n := 3 + (int(old[1]) | int(old[2])<<8)
@@ -83,14 +83,14 @@ func answerWins(f Fact) bool {
 }
 
 // gatherTag puts one Fact in the place of those of its kind.
-func (t *Tracker) gatherTag(d *dialog, fact Fact, value []byte) {
+func (t *callTable) gatherTag(d *dialog, fact Fact, value []byte) {
 	f := t.without(d, func(old Fact) bool { return old == fact })
 	f.tag(fact, value)
 	t.keep(d, f)
 }
 
 // gatherCredentials keeps the account of an INVITE that is sent again after a challenge.
-func (t *Tracker) gatherCredentials(d *dialog, m *sip.Message) {
+func (t *callTable) gatherCredentials(d *dialog, m *sip.Message) {
 	f := t.start()
 	f.text = append(f.text, t.texts.Get(d.text)...)
 	if f.First(AuthUser) != nil {
@@ -105,7 +105,7 @@ func (t *Tracker) gatherCredentials(d *dialog, m *sip.Message) {
 }
 
 // gatherTransfer keeps where a call was handed on to: of several tries the last.
-func (t *Tracker) gatherTransfer(d *dialog, m *sip.Message) {
+func (t *callTable) gatherTransfer(d *dialog, m *sip.Message) {
 	f := t.without(d, func(old Fact) bool {
 		return old == TransferTarget || old == ReplacedCall || old == ReferredByNumber && m.Value(sip.ReferredBy) != nil
 	})
@@ -114,12 +114,12 @@ func (t *Tracker) gatherTransfer(d *dialog, m *sip.Message) {
 	t.keep(d, f)
 }
 
-func (t *Tracker) start() *Facts {
+func (t *callTable) start() *Facts {
 	t.scratch.text = t.scratch.text[:0]
-	return &t.scratch
+	return t.scratch
 }
 
-func (t *Tracker) keep(d *dialog, f *Facts) {
+func (t *callTable) keep(d *dialog, f *Facts) {
 	d.text, d.regathered = t.texts.Put(d.text, f.text), true
 	t.counts.Opaque += f.opaque
 	f.opaque = 0

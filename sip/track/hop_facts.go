@@ -6,10 +6,7 @@ import (
 	"sipsieve/sip"
 )
 
-const (
-	hopLegs   = 4 // INVITEs on one hop that ACKs of refusals are known by
-	lowerVias = 4 // Vias below the topmost by which one hop is known to follow another
-)
+const hopLegs = 4 // INVITEs on one hop that ACKs of refusals are known by
 
 // hopFacts is what one hop of a call, an unordered pair of addresses, has shown.
 type hopFacts struct {
@@ -89,7 +86,7 @@ func (h *hopFacts) invite(m *sip.Message, k Keys) {
 		h.invited = at
 	}
 	h.invitedAs = max(h.invitedAs, m.CSeq)
-	if h.addLeg(m.CSeq, leg(k)); m.CSeq == h.cseq {
+	if h.addLeg(m.CSeq, k.leg()); m.CSeq == h.cseq {
 		h.vias = k.Vias
 		h.open = min(h.open+1, 100)
 	}

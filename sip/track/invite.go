@@ -3,9 +3,9 @@ package track
 import "sipsieve/sip"
 
 // openInvite opens a call with its first INVITE.
-func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
+func (t *callTable) openInvite(m *sip.Message, k Keys) bool {
 	h := hopOf(m, 0)
-	if why, ok := t.sources.admit(&h, t.now, &t.limits); !ok {
+	if why, ok := t.sources.admit(&h, t.now, t.limits); !ok {
 		return t.keepOut(why)
 	}
 	n := t.open(m, k)
@@ -16,7 +16,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 	d.setup, d.cseq = d.first, m.CSeq
 	t.begin(d, m, k)
 	t.invitedOn(n, d, m, k)
-	d.addLeg(leg(k))
+	d.addLeg(k.leg())
 	t.count(d)
 	t.gatherInvite(d, m)
 	t.move(n, openRow)
@@ -27,7 +27,7 @@ func (t *Tracker) openInvite(m *sip.Message, k Keys) bool {
 }
 
 // begin takes note of the first message of d.
-func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) begin(d *dialog, m *sip.Message, k Keys) {
 	t.hops.repeated(&d.path, m, k)
 	t.hops.passed(&d.path, m)
 	if d.heard = heardResponse; m.Request() {
@@ -39,14 +39,14 @@ func (t *Tracker) begin(d *dialog, m *sip.Message, k Keys) {
 }
 
 // count counts d as a call.
-func (t *Tracker) count(d *dialog) {
+func (t *callTable) count(d *dialog) {
 	d.counted = true
 	t.counts.Opened++
 	t.counts.Live++
 }
 
 // invite takes note of an INVITE without a To tag, of a known call.
-func (t *Tracker) invite(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) invite(n uint32, m *sip.Message, k Keys) bool {
 	d, again := t.note(n, m, k, heardRequest)
 	at := m.Time.UnixNano()
 	if again {
@@ -75,7 +75,7 @@ func (t *Tracker) invite(n uint32, m *sip.Message, k Keys) bool {
 }
 
 // isRejected reports whether d was refused for good, by the caller's hop or, if that shows nothing, by another.
-func (t *Tracker) isRejected(d *dialog) bool {
+func (t *callTable) isRejected(d *dialog) bool {
 	if d.phase != calling && d.phase != awaitingRetry {
 		return d.phase == rejected
 	}
@@ -96,17 +96,17 @@ func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
 		challenged := d.code == 401 || d.code == 407 || d.code/100 == 3
 		return d.answered() || challenged || !d.followed(at)
 	}
-	return d.knowsLeg(leg(k)) < 0 && at-d.first > ring
+	return d.knowsLeg(k.leg()) < 0 && at-d.first > ring
 }
 
 // nextAttempt takes m for the next INVITE of the same call.
-func (t *Tracker) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
 	if d.phase == terminated {
 		t.reopen(n, d, calling)
 	}
 	t.beginAttempt(d, m.CSeq)
 	if t.callersHop(d).hop.carries(m) {
-		d.addLeg(leg(k))
+		d.addLeg(k.leg())
 	}
 	t.invitedOn(n, d, m, k)
 	t.move(n, openRow)
@@ -116,7 +116,7 @@ func (t *Tracker) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
 // is past.
-func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
+func (t *callTable) beginAttempt(d *dialog, cseq uint32) {
 	t.adoptDownstreamRefusal(d)
 	if d.refusedAt != 0 && d.code/100 == 3 {
 		d.redirects++
@@ -126,9 +126,9 @@ func (t *Tracker) beginAttempt(d *dialog, cseq uint32) {
 }
 
 // retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
-func (t *Tracker) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys) {
 	h := &t.callersHop(d).hop
-	l := leg(k)
+	l := k.leg()
 	if d.knowsLeg(l) >= 0 {
 		return
 	}

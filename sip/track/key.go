@@ -44,6 +44,22 @@ func tagKey(tag uint64) (k Key) {
 // short returns half of k, enough to tell the tags of one call apart.
 func (k Key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 
+// lowerVias bounds the Vias below the topmost by which one hop is known to follow another.
+const lowerVias = 4
+
+// Keys are what a Message is found by, made once by whoever reads it.
+type Keys struct {
+	Shard  Key // of the Call-ID, or of the address-of-record of REGISTER: all Messages of one call have the same
+	Call   Key
+	From   Key               // the From tag; zero without one
+	To     Key               // the To tag; zero without one
+	Branch Key               // branch and sent-by of the topmost Via; zero without one
+	Vias   [lowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
+}
+
+// leg returns the branch of a Message as short as a dialog remembers it, never 0.
+func (k Keys) leg() uint32 { return uint32(k.Branch.short()) | 1 }
+
 // A Keyer makes Keys. Two Keyers of one root make the same Keys.
 type Keyer struct{ k0, k1 uint64 }
 
@@ -69,12 +85,12 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	return keys
 }
 
-// lowerVias returns the branches of the Vias below the topmost, as leg has that of the topmost.
+// lowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
 func (k Keyer) lowerVias(m *sip.Message) (vias [lowerVias]uint32) {
 	n := 0
 	m.LowerVias(func(branch, sentBy []byte) bool {
 		if len(branch) > 0 {
-			vias[n] = leg(Keys{Branch: k.key(branch).with(k.key(sentBy))})
+			vias[n] = Keys{Branch: k.key(branch).with(k.key(sentBy))}.leg()
 			n++
 		}
 		return n < len(vias)

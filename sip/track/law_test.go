@@ -173,7 +173,7 @@ func BenchmarkLiveCalls(b *testing.B) {
 			}
 		}
 		whole := heap()
-		tr.texts = mem.Arena{}
+		tr.calls.texts = mem.Arena{}
 		rest := heap()
 		if live := tr.Counts().Live; live != n {
 			b.Fatalf("live = %d, want %d", live, n)

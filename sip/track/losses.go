@@ -3,7 +3,6 @@ package track
 import (
 	"slices"
 	"sort"
-	"time"
 )
 
 // mostLosses bounds the windows that are remembered. The two that are closest become one when there are more.
@@ -15,16 +14,10 @@ type window struct{ from, to int64 }
 // losses are windows in the order of time, apart from each other.
 type losses []window
 
-// Missed says that frames were lost after from and not after to. Every call that was open at any moment between is
-// told with LossWindow. Say it before the Message or the time that follows the loss: a call that was told since from
-// is told again as a correction, the next time that the clock moves.
-func (t *Tracker) Missed(from, to time.Time) {
-	if to.Before(from) {
-		return
-	}
-	w := window{t.steady(from), t.steady(to)}
+// missed takes note that frames were lost in w: what was published as over since then is published again.
+func (t *callTable) missed(w window) {
 	if t.stages.Has(Correction) {
-		for n := t.rows.Last(overRow); n != 0; {
+		for n := t.rows.Last(overRow); n != 0; n = t.rows.Before(n) {
 			d := t.dialogs.At(n)
 			if d.closed < w.from {
 				break
@@ -32,15 +25,13 @@ func (t *Tracker) Missed(from, to time.Time) {
 			if d.first < w.to && !t.losses.meet(d.first, d.closed) {
 				t.blinded = append(t.blinded, n)
 			}
-			n = t.rows.Before(n)
 		}
 	}
 	t.losses = t.losses.with(w)
-	t.blind(w.from, w.to)
 }
 
 // correctBlinded publishes again, at now, what was published before frames were said to have been lost.
-func (t *Tracker) correctBlinded(now int64) {
+func (t *callTable) correctBlinded(now int64) {
 	for _, n := range t.blinded {
 		t.finish(t.dialogs.At(n), now)
 	}
@@ -72,4 +63,17 @@ func (l losses) with(w window) losses {
 func (l losses) meet(from, to int64) bool {
 	i := sort.Search(len(l), func(i int) bool { return l[i].to > from })
 	return i < len(l) && l[i].from <= to
+}
+
+// code writes l, or reads it.
+func (l *losses) code(c *coder) {
+	n := uint8(len(*l))
+	number(c, &n)
+	if c.reading && !c.wrong && n <= mostLosses {
+		*l = make(losses, n)
+	}
+	for i := range *l {
+		c.signed(&(*l)[i].from)
+		c.signed(&(*l)[i].to)
+	}
 }

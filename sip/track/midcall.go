@@ -3,7 +3,7 @@ package track
 import "sipsieve/sip"
 
 // openUnconfirmed remembers a BYE or a re-INVITE of an unknown call until its 2xx comes.
-func (t *Tracker) openUnconfirmed(m *sip.Message, k Keys) bool {
+func (t *callTable) openUnconfirmed(m *sip.Message, k Keys) bool {
 	n := t.open(m, k)
 	if n == 0 {
 		return false
@@ -18,7 +18,7 @@ func (t *Tracker) openUnconfirmed(m *sip.Message, k Keys) bool {
 }
 
 // await2xx remembers m of a call of which no 2xx was seen yet.
-func (t *Tracker) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
+func (t *callTable) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
 	wait := timer64T1
 	if m.Method == sip.Bye {
 		d.byes[side-Caller] = bye{at: m.Time.UnixNano(), cseq: m.CSeq, cause: reason(m)}
@@ -30,7 +30,7 @@ func (t *Tracker) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
 }
 
 // requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
-func (t *Tracker) requestUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
+func (t *callTable) requestUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
 	t.hops.passed(&d.path, m)
 	if k.To == (Key{}) || again {
@@ -44,7 +44,7 @@ func (t *Tracker) requestUnconfirmed(n uint32, m *sip.Message, k Keys, side Part
 }
 
 // responseUnconfirmed takes note of a response to a request of a call of which no 2xx was seen yet.
-func (t *Tracker) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
+func (t *callTable) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardResponse)
 	b, c := &d.byes[side-Caller], &d.pending[side-Caller]
 	switch {
@@ -69,7 +69,7 @@ func (t *Tracker) responseUnconfirmed(n uint32, m *sip.Message, k Keys, side Par
 }
 
 // refusedUnconfirmed forgets d if nothing of it can be accepted any more.
-func (t *Tracker) refusedUnconfirmed(n uint32, d *dialog) {
+func (t *callTable) refusedUnconfirmed(n uint32, d *dialog) {
 	for i := range d.byes {
 		if d.byes[i].at != 0 || d.pending[i].open {
 			return
@@ -80,7 +80,7 @@ func (t *Tracker) refusedUnconfirmed(n uint32, d *dialog) {
 }
 
 // byeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
-func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
+func (t *callTable) byeAlone(n uint32, d *dialog, side Party) {
 	b := &d.byes[side-Caller]
 	other := &d.byes[Callee-side]
 	if b.status = 200; other.at != 0 && other.at < b.at && other.status == 0 && t.now-other.at < timer64T1 {
@@ -99,7 +99,7 @@ func (t *Tracker) byeAlone(n uint32, d *dialog, side Party) {
 }
 
 // confirm opens a call with the 2xx to a re-INVITE.
-func (t *Tracker) confirm(n uint32, d *dialog, m *sip.Message, k Keys, side Party) {
+func (t *callTable) confirm(n uint32, d *dialog, m *sip.Message, k Keys, side Party) {
 	d.phase, d.accepted, d.refreshed = confirmed, true, d.first
 	tag := k.From
 	if side == Callee {
@@ -133,14 +133,14 @@ func calleeTag(k Keys, side Party) Key {
 }
 
 // openAnswered opens a call with the 2xx to an INVITE that was not seen.
-func (t *Tracker) openAnswered(m *sip.Message, k Keys) bool {
+func (t *callTable) openAnswered(m *sip.Message, k Keys) bool {
 	n := t.open(m, k)
 	if n == 0 {
 		return false
 	}
 	d := t.dialogs.At(n)
 	d.phase, d.accepted, d.callee, d.cseq = confirmed, true, k.To.short(), m.CSeq
-	d.refreshed, d.answer, d.code, d.answerLeg = d.first, d.first, uint16(m.Status), leg(k)
+	d.refreshed, d.answer, d.code, d.answerLeg = d.first, d.first, uint16(m.Status), k.leg()
 	t.begin(d, m, k)
 	t.answerOn(d, m, k)
 	t.count(d)

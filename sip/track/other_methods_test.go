@@ -172,7 +172,7 @@ func TestStormOfOptionsIsBounded(t *testing.T) {
 	tr.Advance(nil, s.m.Time.Add(time.Minute))
 	c := tr.Others().Counts()[0]
 	if c.Options.Asked != n || c.Options.Evicted != n-mostAsked || c.Options.Unanswered != mostAsked ||
-		c.Messages[0][0] != n || tr.Counts().Tracked != n || tr.dialogs.Len() != 0 {
+		c.Messages[0][0] != n || tr.Counts().Tracked != n || tr.calls.dialogs.Len() != 0 {
 		t.Errorf("got = %v, want %d asked, all but %d of them evicted", sayOthers([]OtherCounts{c}), n, mostAsked)
 	}
 }

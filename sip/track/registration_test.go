@@ -240,8 +240,8 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
 		start := ladderStart.UnixNano()
-		tr.blind(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
-		tr.blind(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
+		tr.bindings.book.blind(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
+		tr.bindings.book.blind(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
 		for at := ladderStart; at.Before(ladderStart.Add(5 * time.Hour)); at = at.Add(time.Minute) {
 			events = tr.Advance(events, at)
 		}
@@ -254,12 +254,12 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 func TestManyGapsAreRememberedAsFew(t *testing.T) {
 	tr := New(DefaultLimits())
 	for i := range int64(100) {
-		tr.blind(i*int64(time.Hour), i*int64(time.Hour)+1)
+		tr.bindings.book.blind(i*int64(time.Hour), i*int64(time.Hour)+1)
 	}
-	if n := len(tr.bindings.gaps); n != mostGaps {
+	if n := len(tr.bindings.book.gaps); n != mostGaps {
 		t.Errorf("%d gaps, want %d", n, mostGaps)
 	}
-	if tr.bindings.unseen(int64(time.Hour)/2, 3*int64(time.Hour)/2) == 0 {
+	if tr.bindings.book.unseen(int64(time.Hour)/2, 3*int64(time.Hour)/2) == 0 {
 		t.Error("an old gap is forgotten")
 	}
 }
@@ -322,11 +322,11 @@ func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 	}
 	tr.Advance(nil, ladderStart.Add(48*time.Hour))
-	b := &tr.bindings
-	if b.series.Len() != 0 || b.slab.Len() != 0 || len(b.calls)+len(b.sources)+len(b.records) != 0 || b.idle.First() != 0 ||
+	b := tr.bindings
+	if b.series.Len() != 0 || b.book.slab.Len() != 0 || len(b.calls)+len(b.sources)+len(b.book.records) != 0 || b.book.idle.First() != 0 ||
 		b.recent.First() != 0 {
-		t.Errorf("series %d, bindings %d, calls %d, sources %d, records %d", b.series.Len(), b.slab.Len(), len(b.calls),
-			len(b.sources), len(b.records))
+		t.Errorf("series %d, bindings %d, calls %d, sources %d, records %d", b.series.Len(), b.book.slab.Len(), len(b.calls),
+			len(b.sources), len(b.book.records))
 	}
 }
 

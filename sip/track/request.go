@@ -5,10 +5,8 @@ import (
 	"sipsieve/sip"
 )
 
-// request takes note of a request other than REGISTER. It reports false if a limit kept m out.
-func (t *Tracker) request(m *sip.Message, k Keys) bool {
-	root, side := t.find(k)
-	t.others.note(m, k, root != 0, t.now)
+// request takes note of a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
+func (t *callTable) request(root uint32, m *sip.Message, k Keys, side Party) bool {
 	if root == 0 {
 		return t.noDialog(m, k)
 	}
@@ -32,7 +30,7 @@ func (t *Tracker) request(m *sip.Message, k Keys) bool {
 }
 
 // requestInside takes note of a request inside a dialog, which p says.
-func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
+func (t *callTable) requestInside(m *sip.Message, k Keys, p place) {
 	if p.is == foreign {
 		t.counts.Orphans++
 		return
@@ -65,7 +63,7 @@ func (t *Tracker) requestInside(m *sip.Message, k Keys, p place) {
 }
 
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
-func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
+func (t *callTable) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
 	d = t.dialogs.At(n)
 	d.revision, d.owed = d.revision+uint32(d.owed), 0
 	t.markDirty(n)
@@ -86,7 +84,7 @@ func (t *Tracker) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog
 }
 
 // countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
-func (t *Tracker) countRepeat(d *dialog, k Keys) {
+func (t *callTable) countRepeat(d *dialog, k Keys) {
 	t.counts.Retransmissions++
 	d.repeats++
 	root := t.dialogs.At(d.root)
@@ -107,7 +105,7 @@ func cutOf(m *sip.Message) Missing {
 }
 
 // noDialog takes note of a request that no known call has.
-func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
+func (t *callTable) noDialog(m *sip.Message, k Keys) bool {
 	inside := k.From != (Key{}) && k.To != (Key{})
 	switch {
 	case m.Method == sip.Invite && k.To == (Key{}):
@@ -130,12 +128,12 @@ func (t *Tracker) noDialog(m *sip.Message, k Keys) bool {
 
 // ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
 // response that was not seen.
-func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
+func (t *callTable) ack(root uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.At(root)
 	t.revokeUpdate(root, d)
 	known := t.hops.tookPart(&d.path, m)
 	h, near := t.hops.passed(&d.path, m), t.callersHop(d)
-	own := d.knowsLeg(leg(k)) >= 0 || h != nil && h.hasLeg(leg(k))
+	own := d.knowsLeg(k.leg()) >= 0 || h != nil && h.hasLeg(k.leg())
 	switch {
 	case !own && k.To == (Key{}):
 		t.note(root, m, k, heardRequest)
@@ -163,7 +161,7 @@ func (t *Tracker) ack(root uint32, m *sip.Message, k Keys) {
 }
 
 // ackOfRefusal takes note of the ACK of a final response of 300 or more on the caller's hop.
-func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
+func (t *callTable) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 	if d.phase == terminated && d.undecided() {
 		t.reopen(root, d, calling)
 	}
@@ -185,7 +183,7 @@ func (t *Tracker) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 }
 
 // ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
-func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
+func (t *callTable) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 	p := t.inside(root, m, k, Caller)
 	d := t.dialogs.At(root)
 	if near := t.hops.At(d.path.first); p.is == guessed && d.downstream && near.hop.carries(m) {
@@ -205,7 +203,7 @@ func (t *Tracker) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 }
 
 // answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
-func (t *Tracker) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	at := m.Time.UnixNano()
 	if d.phase == terminated {
 		t.reopen(n, d, calling)
@@ -237,7 +235,7 @@ func (d *dialog) races() {
 }
 
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
-func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
+func (t *callTable) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)
 	t.hops.passed(&d.path, m)
 	if !again && side == Caller && m.CSeq == d.cseq && t.callersHop(d).hop.carries(m) {
@@ -248,7 +246,7 @@ func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	case again || side != Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):
 	case d.answered():
 		if d.cancelled == 0 {
-			d.cancelled, d.cancelLeg = at, leg(k)
+			d.cancelled, d.cancelLeg = at, k.leg()
 			if d.races(); d.flags&CancelRace != 0 {
 				t.amend(d)
 			}
@@ -259,7 +257,7 @@ func (t *Tracker) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 		if d.phase == terminated {
 			t.reopen(n, d, calling)
 		}
-		d.cancelled, d.cancelLeg = at, leg(k)
+		d.cancelled, d.cancelLeg = at, k.leg()
 		d.cancelCause = reason(m)
 	}
 }

@@ -2,10 +2,8 @@ package track
 
 import "sipsieve/sip"
 
-// response takes note of a response to anything but REGISTER. It reports false if a limit kept m out.
-func (t *Tracker) response(m *sip.Message, k Keys) bool {
-	root, side := t.find(k)
-	t.others.note(m, k, root != 0, t.now)
+// response takes note of a response to a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
+func (t *callTable) response(root uint32, m *sip.Message, k Keys, side Party) bool {
 	if root == 0 {
 		return t.strayResponse(m, k)
 	}
@@ -26,8 +24,8 @@ func (t *Tracker) response(m *sip.Message, k Keys) bool {
 
 // opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
 // the CSeq of the first INVITE if its sender is broken.
-func (t *Tracker) opens(d *dialog, m *sip.Message, k Keys) bool {
-	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(leg(k)) < 0 {
+func (t *callTable) opens(d *dialog, m *sip.Message, k Keys) bool {
+	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(k.leg()) < 0 {
 		return false
 	}
 	switch {
@@ -41,7 +39,7 @@ func (t *Tracker) opens(d *dialog, m *sip.Message, k Keys) bool {
 }
 
 // responseInside takes note of a response to a request inside a dialog, which p says.
-func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
+func (t *callTable) responseInside(m *sip.Message, k Keys, p place) {
 	switch p.is {
 	case foreign:
 		return
@@ -73,7 +71,7 @@ func (t *Tracker) responseInside(m *sip.Message, k Keys, p place) {
 }
 
 // strayResponse takes note of a response that no known call has.
-func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
+func (t *callTable) strayResponse(m *sip.Message, k Keys) bool {
 	inside := k.From != (Key{}) && k.To != (Key{})
 	if inside && t.index[k.Call.anyTag()] != 0 && m.Method != sip.Cancel {
 		if p, known := t.byCallee(m, k); known {
@@ -97,7 +95,7 @@ func (t *Tracker) strayResponse(m *sip.Message, k Keys) bool {
 func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
 
 // inviteResponse takes note of a response to an INVITE that opens a dialog.
-func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 	to := n
 	if m.Status/100 == 2 {
 		to = t.ofAnswer(n, k)
@@ -116,7 +114,7 @@ func (t *Tracker) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		t.revokeUpdate(n, d)
 	}
 	if h := t.hops.passed(&d.path, m); h != nil && m.Status/100 != 2 {
-		h.addLeg(m.CSeq, leg(k))
+		h.addLeg(m.CSeq, k.leg())
 	}
 	switch {
 	case m.Status == 100:
@@ -144,7 +142,7 @@ func (d *dialog) lateFinal(m *sip.Message) {
 
 // unseenAttempt takes m for a response to a further INVITE of d's call, which was not seen. It reports false if m
 // changes nothing.
-func (t *Tracker) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
+func (t *callTable) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
 	if d.phase == terminated {
 		if m.Status < 200 || m.Status >= 300 && !d.undecided() {
 			return false
@@ -158,7 +156,7 @@ func (t *Tracker) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
 }
 
 // ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
-func (t *Tracker) ofAnswer(root uint32, k Keys) uint32 {
+func (t *callTable) ofAnswer(root uint32, k Keys) uint32 {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
 		if shortTag(t.dialogs.At(d).callee) == shortTag(k.To.short()) {
 			return d
@@ -168,7 +166,7 @@ func (t *Tracker) ofAnswer(root uint32, k Keys) uint32 {
 }
 
 // provisional takes note of a provisional response but 100, which may have been seen before.
-func (t *Tracker) provisional(n uint32, m *sip.Message, k Keys) {
+func (t *callTable) provisional(n uint32, m *sip.Message, k Keys) {
 	d := t.dialogs.At(n)
 	at := m.Time.UnixNano()
 	near := t.callersHop(d)
@@ -218,7 +216,7 @@ func earliest(progress, ring *int64, m *sip.Message) (changed bool) {
 }
 
 // rang takes note of the provisional response m of d, which may come late.
-func (t *Tracker) rang(n uint32, d *dialog, m *sip.Message) {
+func (t *callTable) rang(n uint32, d *dialog, m *sip.Message) {
 	changed := earliest(&d.progress, &d.ring, m)
 	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
 		changed = changed || !d.earlyMedia
@@ -232,14 +230,14 @@ func (t *Tracker) rang(n uint32, d *dialog, m *sip.Message) {
 }
 
 // refusal takes note of a final response of 300 or more on the caller's hop.
-func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	if d.phase == terminated {
 		if !d.undecided() {
 			return
 		}
 		t.reopen(n, d, calling)
 	}
-	at, l := m.Time.UnixNano(), leg(k)
+	at, l := m.Time.UnixNano(), k.leg()
 	again := int(d.code) == m.Status
 	i := d.knowsLeg(l)
 	if i >= 0 {
@@ -276,7 +274,7 @@ func (t *Tracker) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 }
 
 // awaitRetry gives the caller Ring to send its INVITE again.
-func (t *Tracker) awaitRetry(n uint32, d *dialog) {
+func (t *callTable) awaitRetry(n uint32, d *dialog) {
 	d.phase = awaitingRetry
 	t.move(n, endedRow)
 	t.lapses.Set(n, t.now+int64(t.limits.Ring))

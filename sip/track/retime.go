@@ -4,7 +4,7 @@ import "sipsieve/sip"
 
 // retime gives what was taken from the copy of m that was read first, and that is of the time until, m's own time,
 // which is earlier.
-func (t *Tracker) retime(m *sip.Message, k Keys, until int64) {
+func (t *callTable) retime(m *sip.Message, k Keys, until int64) {
 	root, _ := t.find(k)
 	if root == 0 {
 		return

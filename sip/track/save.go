@@ -57,11 +57,11 @@ const (
 	savedMark       // it was handed out, and not taken back
 )
 
-// Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
-func (t *Tracker) Save(k Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
+// save makes t remember which calls change, for changes. Addresses are hidden by keys of k.
+func (t *callTable) save(k Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
 
 // markDirty takes note that dialog n changes.
-func (t *Tracker) markDirty(n uint32) {
+func (t *callTable) markDirty(n uint32) {
 	if t.saving != nil {
 		t.saving.markDirty(n)
 	}
@@ -83,7 +83,7 @@ func (s *saving) mark(n uint32) *uint8 {
 }
 
 // unsave takes back what was handed out of dialog n.
-func (t *Tracker) unsave(n uint32, d *dialog) {
+func (t *callTable) unsave(n uint32, d *dialog) {
 	if s := t.saving; s != nil && int(n) < len(s.marks) && s.marks[n]&savedMark != 0 {
 		s.marks[n] &^= savedMark
 		s.gone = append(s.gone, d.name())
@@ -102,9 +102,8 @@ func (d *dialog) saveable() bool {
 	return d.counted
 }
 
-// Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
-// that does not Save has nothing. What is appended shares no memory with t.
-func (t *Tracker) Changed(dst []Saved) []Saved {
+// changes appends to dst what has changed since its last call: first what is over, then what goes on.
+func (t *callTable) changes(dst []Saved) []Saved {
 	s := t.saving
 	if s == nil {
 		return dst
@@ -128,7 +127,7 @@ func (t *Tracker) Changed(dst []Saved) []Saved {
 }
 
 // saved returns dialog n as it stands.
-func (t *Tracker) saved(n uint32, d *dialog) Saved {
+func (t *callTable) saved(n uint32, d *dialog) Saved {
 	s := Saved{Name: d.name(), State: t.dialogState(n, d)}
 	if d.regathered && t.callersHop(d).hop.veil == 0 {
 		s.Event = &Event{Time: d.wall(d.first), Key: d.call, Kind: CallKind, Stage: Interim, Ordinal: d.turn(),
@@ -138,10 +137,8 @@ func (t *Tracker) saved(n uint32, d *dialog) Saved {
 	return s
 }
 
-// Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
-// then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
-// their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
-func (t *Tracker) Restore(s Saved, f Facts) error {
+// restore makes t follow the call that s is of, whose Facts are f from then on.
+func (t *callTable) restore(s Saved, f Facts) error {
 	if s.Name == (Key{}) {
 		return t.restoreClock(s.State)
 	}
@@ -179,7 +176,7 @@ func (t *Tracker) Restore(s Saved, f Facts) error {
 }
 
 // chain puts n among the forks of its INVITE.
-func (t *Tracker) chain(n uint32, d *dialog, r *restored) {
+func (t *callTable) chain(n uint32, d *dialog, r *restored) {
 	head := t.index[d.index]
 	if head != 0 {
 		d.root, d.next = head, t.dialogs.At(head).next
@@ -206,7 +203,7 @@ func (d *dialog) reserveRevisions(told Stages) {
 }
 
 // unveil makes the ends of root's hops that are m's known again, if root was restored.
-func (t *Tracker) unveil(root *dialog, m *sip.Message) {
+func (t *callTable) unveil(root *dialog, m *sip.Message) {
 	if !root.restored {
 		return
 	}

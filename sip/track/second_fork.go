@@ -7,7 +7,7 @@ import (
 
 // secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
 // kept it out.
-func (t *Tracker) secondFork(root uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) secondFork(root uint32, m *sip.Message, k Keys) bool {
 	if t.dialogs.At(root).answers >= maxForks {
 		return t.keepOut(ForksBound)
 	}

@@ -20,7 +20,7 @@ type restored struct {
 }
 
 // dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
-func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
+func (t *callTable) dialogState(n uint32, d *dialog) []byte {
 	r := restored{dialog: *d, row: uint8(t.rows.Of(n)), due: t.lapses.When(n), interim: t.interims.When(n), head: d.root == n}
 	root := t.dialogs.At(d.root)
 	r.answers = root.answers
@@ -34,7 +34,7 @@ func (t *Tracker) dialogState(n uint32, d *dialog) []byte {
 }
 
 // restoreHead gives d, which is the head of its forks, what they share.
-func (t *Tracker) restoreHead(d *dialog, r *restored) {
+func (t *callTable) restoreHead(d *dialog, r *restored) {
 	t.hops.restore(&d.path, &r.hops)
 	if r.asked != (guesses{}) {
 		d.guesses = t.guesses.New()
@@ -60,41 +60,32 @@ func (r *restored) sane() bool {
 }
 
 // clockState appends the clock and the losses of t as Restore reads them.
-func (t *Tracker) clockState(b []byte) []byte {
+func (t *callTable) clockState(b []byte) []byte {
 	c := coder{b: b}
-	c.clock(&t.drift, &t.steps, &t.losses)
+	codeClock(&c, &t.clock, &t.losses)
 	return c.b
 }
 
-func (t *Tracker) restoreClock(state []byte) error {
-	var drift int64
-	var steps uint16
+func (t *callTable) restoreClock(state []byte) error {
+	var saved clock
 	var lost losses
 	c := coder{b: state, reading: true}
-	c.clock(&drift, &steps, &lost)
+	codeClock(&c, &saved, &lost)
 	if c.wrong || len(c.b) != 0 {
 		return fmt.Errorf("%w: of a clock", ErrState)
 	}
-	t.drift, t.steps = drift, steps
+	t.drift, t.steps = saved.drift, saved.steps
 	for _, w := range lost {
 		t.losses = t.losses.with(w)
 	}
 	return nil
 }
 
-func (c *coder) clock(drift *int64, steps *uint16, lost *losses) {
-	c.version()
-	c.signed(drift)
-	number(c, steps)
-	n := uint8(len(*lost))
-	number(c, &n)
-	if c.reading && !c.wrong && n <= mostLosses {
-		*lost = make(losses, n)
-	}
-	for i := range *lost {
-		c.signed(&(*lost)[i].from)
-		c.signed(&(*lost)[i].to)
-	}
+// codeClock writes what of a clock and of losses a restart must keep, or reads it.
+func codeClock(b *coder, c *clock, l *losses) {
+	b.version()
+	c.code(b)
+	l.code(b)
 }
 
 func (c *coder) state(r *restored) {

@@ -94,7 +94,7 @@ func (r route) pass(m sip.Message, hop int, down bool) passing {
 		above := k
 		above.Branch[0] += 3 * byte(before)
 		if !r.hiding && before < lowerVias && m.Method == sip.Invite && m.Request() && k.To == (Key{}) {
-			k.Vias[before] = leg(above)
+			k.Vias[before] = above.leg()
 		}
 	}
 	k.Branch[0] += 3 * byte(hop)

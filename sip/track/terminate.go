@@ -1,7 +1,7 @@
 package track
 
 // onTimer does what is due for dialog n.
-func (t *Tracker) onTimer(n uint32, at int64) {
+func (t *callTable) onTimer(n uint32, at int64) {
 	d := t.dialogs.At(n)
 	t.markDirty(n)
 	switch d.phase {
@@ -31,7 +31,7 @@ func (t *Tracker) onTimer(n uint32, at int64) {
 }
 
 // adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
-func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
+func (t *callTable) adoptUpdate(n uint32, d *dialog) bool {
 	h := t.hops.At(d.path.first)
 	p := place{n: n, tag: tagKey(d.callee)}
 	p.fork, _ = t.hops.knownFork(h, p.tag)
@@ -47,7 +47,7 @@ func (t *Tracker) adoptUpdate(n uint32, d *dialog) bool {
 }
 
 // endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
-func (t *Tracker) endLinger(n uint32) {
+func (t *callTable) endLinger(n uint32) {
 	for x := t.dialogs.At(n).root; x != 0; x = t.dialogs.At(x).next {
 		if d := t.dialogs.At(x); x != n && (d.phase != terminated || t.lapses.When(x) > t.now) {
 			t.lapses.Set(n, max(t.now, t.lapses.When(x))+timer64T1)
@@ -62,7 +62,7 @@ func (t *Tracker) endLinger(n uint32) {
 }
 
 // close publishes that the call of dialog n is over, and keeps it for a while to know what comes late by.
-func (t *Tracker) close(n uint32, at int64) {
+func (t *callTable) close(n uint32, at int64) {
 	d := t.dialogs.At(n)
 	t.conclude(d)
 	d.closed = at
@@ -76,7 +76,7 @@ func (t *Tracker) close(n uint32, at int64) {
 }
 
 // linger returns how long d is kept after it was published as over: longer if something may prove another end.
-func (t *Tracker) linger(d *dialog) int64 {
+func (t *callTable) linger(d *dialog) int64 {
 	switch {
 	case d.inferred || d.answered() && d.ended.at == 0 && !d.alone:
 		return max(timer64T1, int64(t.limits.Talk))
@@ -87,7 +87,7 @@ func (t *Tracker) linger(d *dialog) int64 {
 }
 
 // finish counts and publishes d's end, as a correction if it has been published before and says something else now.
-func (t *Tracker) finish(d *dialog, at int64) {
+func (t *callTable) finish(d *dialog, at int64) {
 	if d.told {
 		c := t.call(d, Correction, at)
 		if digest := c.digest(); digest != d.published {
@@ -107,7 +107,7 @@ func (t *Tracker) finish(d *dialog, at int64) {
 }
 
 // amend publishes d again, which is over, because something of it turned out otherwise.
-func (t *Tracker) amend(d *dialog) {
+func (t *callTable) amend(d *dialog) {
 	if d.phase != terminated {
 		return
 	}
@@ -117,7 +117,7 @@ func (t *Tracker) amend(d *dialog) {
 
 // closeEvicted publishes a call that has to make room: as over if its end was seen, else as evicted. A BYE that waits
 // for its 2xx is no call, and what was published and could have been corrected stays as it is.
-func (t *Tracker) closeEvicted(n uint32, d *dialog) {
+func (t *callTable) closeEvicted(n uint32, d *dialog) {
 	switch {
 	case !d.counted:
 		t.counts.Orphans++
@@ -134,7 +134,7 @@ func (t *Tracker) closeEvicted(n uint32, d *dialog) {
 }
 
 // endOfFile publishes d as the end of a capture leaves it.
-func (t *Tracker) endOfFile(n uint32, d *dialog) {
+func (t *callTable) endOfFile(n uint32, d *dialog) {
 	if d.phase == unconfirmed {
 		t.counts.Orphans++
 		return
@@ -156,7 +156,7 @@ func (t *Tracker) endOfFile(n uint32, d *dialog) {
 }
 
 // endSeen reports whether d is over but for messages that may follow.
-func (t *Tracker) endSeen(d *dialog) bool {
+func (t *callTable) endSeen(d *dialog) bool {
 	if d.answered() {
 		return d.ended.at != 0 || d.unended.at != 0 || d.lost != 0
 	}
@@ -164,7 +164,7 @@ func (t *Tracker) endSeen(d *dialog) bool {
 }
 
 // conclude settles how d ended.
-func (t *Tracker) conclude(d *dialog) {
+func (t *callTable) conclude(d *dialog) {
 	if d.answered() {
 		d.concludeAnswered()
 		return
@@ -189,7 +189,7 @@ func (t *Tracker) conclude(d *dialog) {
 }
 
 // earlyEndOf returns earlyEnd, the zero ending without one.
-func (t *Tracker) earlyEndOf(d *dialog) ending {
+func (t *callTable) earlyEndOf(d *dialog) ending {
 	if e := t.hops.earlyEnd(&d.path); e != nil {
 		return *e
 	}

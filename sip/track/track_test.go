@@ -100,8 +100,8 @@ func balance(t testing.TB, tr *Tracker, n int, ended bool) {
 	if uint64(n) != c.Tracked+c.Duplicates+c.Dropped {
 		t.Fatalf("messages %d, tracked %d + duplicates %d + dropped %d", n, c.Tracked, c.Duplicates, c.Dropped)
 	}
-	if ended && (c.Live != 0 || tr.dialogs.Len() != 0 || len(tr.index) != 0) {
-		t.Fatalf("after the end: live %d, dialogs %d, index %d", c.Live, tr.dialogs.Len(), len(tr.index))
+	if ended && (c.Live != 0 || tr.calls.dialogs.Len() != 0 || len(tr.calls.index) != 0) {
+		t.Fatalf("after the end: live %d, dialogs %d, index %d", c.Live, tr.calls.dialogs.Len(), len(tr.calls.index))
 	}
 }
 

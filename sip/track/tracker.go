@@ -5,58 +5,26 @@ import (
 	"time"
 
 	"sipsieve/sip"
-	"sipsieve/sip/mem"
 )
-
-// Stages is a set of Stages.
-type Stages uint8
-
-// StagesOf returns the set of the stages.
-func StagesOf(stages ...Stage) (s Stages) {
-	for _, stage := range stages {
-		s |= 1 << stage
-	}
-	return s
-}
-
-// Has reports whether stage is in s.
-func (s Stages) Has(stage Stage) bool { return s&(1<<stage) != 0 }
 
 // A Tracker follows the calls and registrations of one shard of one clock domain. It is used by one goroutine.
 type Tracker struct {
 	limits   Limits
-	budgets  Budgets
-	stages   Stages
-	now      int64
-	counts   Counts
+	counts   Counts // of Messages; calls and bindings have their own
 	copies   duplicates
-	dialogs  mem.Slab[dialog]
-	hops     hopTable
-	guesses  mem.Slab[guesses]
-	rows     mem.Lists // dialogs by what they wait for, oldest first
-	index    map[Key]uint32
-	lapses   mem.Deadlines
-	interims mem.Deadlines
-	sources  sources
-	uses     callIDReuse
-	losses   losses
-	blinded  []uint32 // published as over within a loss that was said later
-	drift    int64    // what the packets' clock has been stepped by
-	steps    uint16   // how often
-	texts    mem.Arena
-	scratch  Facts
-	points   points
-	bindings bindings
-	linking  *Linking // nil when nobody asks for legs
+	calls    *callTable
+	bindings *bindingTable
 	others   *Others
-	saving   *saving // nil when nobody asks what has changed
-	events   []Event // those of the call of Observe, Advance or Finish that is under way
+	scratch  Facts    // of calls and bindings, in turn
+	log      eventLog // Events of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
-	return &Tracker{limits: l, stages: StagesOf(Stop), index: make(map[Key]uint32), sources: newSources(),
-		bindings: newBindings(), others: newOthers(0, nil)}
+	t := &Tracker{limits: l, others: newOthers(0, nil)}
+	t.calls = newCalls(&t.limits, &t.log, &t.scratch)
+	t.bindings = newBindings(&t.limits, &t.log, &t.scratch)
+	return t
 }
 
 // Trunks has the messages that make no record counted by trunk as well: of returns the number of the trunk of an address
@@ -67,96 +35,138 @@ func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = ne
 func (t *Tracker) Others() *Others { return t.others }
 
 // Tell sets at which stages calls are told. Stop always is.
-func (t *Tracker) Tell(s Stages) { t.stages = s | StagesOf(Stop) }
+func (t *Tracker) Tell(s Stages) { t.calls.stages = s | StagesOf(Stop) }
+
+// ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
+func (t *Tracker) ShowLegs(l Linking) { t.calls.linking = &l }
+
+// Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
+// Observe. A Tracker that is used no more gives what it has back by Leave.
+func (t *Tracker) Share(b Budgets) {
+	t.calls.budget = b.Calls
+	t.bindings.share(b.Bindings, b.Registers)
+}
+
+// Leave gives back what t has of its Budgets. T is not used afterwards.
+func (t *Tracker) Leave() {
+	t.calls.leave()
+	t.bindings.leave()
+	t.Share(Budgets{})
+}
 
 // Observe takes note of m and appends to dst what m brought to an end. It keeps nothing of m's own memory.
 func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 	dst = t.Advance(dst, m.Time)
 	before := len(dst)
-	t.events = dst
+	t.log.events = dst
 	if seen, until := t.copies.seen(m); seen {
 		if t.counts.Duplicates++; until != 0 {
-			t.retime(m, k, until)
+			t.calls.retime(m, k, until)
 		}
-		return t.tellWall(before)
+		return t.take(before)
 	}
-	kept := true
-	switch {
-	case m.Flags&sip.CSeqMismatch != 0:
-	case m.Method == sip.Register:
-		kept = t.onSteadyClock(m, t.register, k)
-	case m.Request():
-		kept = t.onSteadyClock(m, t.request, k)
-	default:
-		kept = t.onSteadyClock(m, t.response, k)
-	}
-	if kept {
+	if m.Flags&sip.CSeqMismatch != 0 || t.dispatch(m, k) {
 		t.counts.Tracked++
 	} else {
 		t.counts.Dropped++
 	}
-	return t.tellWall(before)
+	return t.take(before)
+}
+
+// dispatch gives m to what follows messages of its kind, with the time that the steady clock gives it. It reports false
+// if a limit kept m out.
+func (t *Tracker) dispatch(m *sip.Message, k Keys) (kept bool) {
+	wall := m.Time
+	if t.calls.drift != 0 {
+		m.Time = when(t.calls.steady(wall))
+	}
+	if m.Method == sip.Register {
+		kept = t.bindings.observe(m, k)
+	} else {
+		t.others.note(m, k, m.Method == sip.Notify && t.calls.knows(k), t.calls.now)
+		kept = t.calls.observe(m, k)
+	}
+	m.Time = wall
+	return kept
 }
 
 // Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
 func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
-	until := max(t.now, t.steady(now))
 	before := len(dst)
-	t.events = dst
-	t.correctBlinded(until)
-	for t.nextTimer(until) {
-	}
-	t.now = until
-	t.sources.forget(t.now)
-	t.others.expire(t.now)
-	t.expire()
-	return t.tellWall(before)
+	t.log.events = dst
+	t.calls.advance(t.calls.steady(now))
+	t.others.expire(t.calls.now)
+	t.bindings.advance(t.calls.now)
+	return t.take(before)
 }
 
-// nextTimer does what is due first until then, at the time at which it was due, and reports whether there was
-// something.
-func (t *Tracker) nextTimer(until int64) bool {
-	n, at, ok := t.lapses.First(until)
-	talking, then, also := t.interims.First(until)
-	switch {
-	case also && (!ok || then < at):
-		t.now = max(t.now, then)
-		t.interims.Stop(talking)
-		t.interim(talking, then)
-	case ok:
-		t.now = max(t.now, at)
-		t.lapses.Stop(n)
-		t.onTimer(n, at)
+// Stepped records a jump of the packets' clock by delta, just before now (on the new clock). Calls that are open then
+// get ClockStep, their durations as if there had been no jump; deadlines are kept.
+func (t *Tracker) Stepped(now time.Time, delta time.Duration) { t.calls.step(now, delta) }
+
+// Missed says that frames were lost after from and not after to. Every call that was open at any moment between is
+// told with LossWindow. Say it before the Message or the time that follows the loss: a call that was told since from
+// is told again as a correction, the next time that the clock moves.
+func (t *Tracker) Missed(from, to time.Time) {
+	if to.Before(from) {
+		return
 	}
-	return ok || also
+	w := window{t.calls.steady(from), t.calls.steady(to)}
+	t.calls.missed(w)
+	t.bindings.book.blind(w.from, w.to)
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
 // The Events bear the Tracker's clock: shards of one domain are advanced to one time before.
 func (t *Tracker) Finish(dst []Event) []Event {
 	before := len(dst)
-	t.events = dst
-	t.correctBlinded(t.now)
-	for n := uint32(1); n <= t.dialogs.Top(); n++ {
-		if d := t.dialogs.At(n); d.first != 0 && d.phase != terminated {
-			t.endOfFile(n, d)
-		}
-	}
-	for n := uint32(1); n <= t.dialogs.Top(); n++ {
-		if t.dialogs.At(n).first != 0 {
-			t.forget(n)
-		}
-	}
-	t.adoptEveryFar()
-	t.leaveBindings()
-	t.sources, t.bindings = newSources(), newBindings()
+	t.log.events = dst
+	t.calls.finishAll()
+	t.bindings.finish(t.calls.now)
 	t.others.finish()
-	return t.tellWall(before)
+	return t.take(before)
+}
+
+// take returns the Events that were gathered, those from the nth on the packets' clock.
+func (t *Tracker) take(n int) []Event {
+	events := t.log.events
+	t.log.events = nil
+	drift := time.Duration(t.calls.drift)
+	if drift == 0 {
+		return events
+	}
+	for i := n; i < len(events); i++ {
+		events[i].Time = events[i].Time.Add(drift)
+		if r := events[i].Registration; r != nil {
+			r.At = r.At.Add(drift)
+		}
+	}
+	return events
 }
 
 // Counts returns what has been counted so far.
 func (t *Tracker) Counts() Counts {
 	c := t.counts
-	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.tooManyHops, t.hops.tooManyRepeats
+	t.calls.addCounts(&c)
+	r := &t.bindings.book.counts
+	c.Retransmissions += r.Retransmissions
+	c.Registrations, c.Forgotten = r.Registrations, r.Forgotten
 	return c
 }
+
+// Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
+func (t *Tracker) Save(k Keyer) { t.calls.save(k) }
+
+// Seamless makes Restore take calls of which nothing was missed between Save and Restore: their records bear no
+// RestartGap and no revision is skipped, so that what was reported after the save is reported again alike. What t knows
+// of such a call by its last messages alone gives way. It is called after Save.
+func (t *Tracker) Seamless() { t.calls.saving.seamless = true }
+
+// Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
+// that does not Save has nothing. What is appended shares no memory with t.
+func (t *Tracker) Changed(dst []Saved) []Saved { return t.calls.changes(dst) }
+
+// Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
+// then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
+// their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
+func (t *Tracker) Restore(s Saved, f Facts) error { return t.calls.restore(s, f) }

@@ -3,7 +3,7 @@ package track
 import "sipsieve/sip"
 
 // refer remembers that a transfer was asked for.
-func (t *Tracker) refer(d *dialog, m *sip.Message) {
+func (t *callTable) refer(d *dialog, m *sip.Message) {
 	if !d.answered() || d.ended.at != 0 {
 		return
 	}
@@ -14,7 +14,7 @@ func (t *Tracker) refer(d *dialog, m *sip.Message) {
 }
 
 // referred takes note of a response to REFER. What a transfer that is refused was to is forgotten.
-func (t *Tracker) referred(d *dialog, m *sip.Message) {
+func (t *callTable) referred(d *dialog, m *sip.Message) {
 	switch {
 	case !final(m):
 	case d.offered == NoTransfer && m.Status < 300 && d.answered() && d.ended.at == 0: // the REFER was not seen

@@ -32,7 +32,7 @@ type place struct {
 
 // find returns the root of the call that m belongs to by its Call-ID and one tag, 0 without one, and which side's
 // requests m is of: the call's own index has the caller's tag.
-func (t *Tracker) find(k Keys) (root uint32, side Party) {
+func (t *callTable) find(k Keys) (root uint32, side Party) {
 	if n := t.index[k.Call.with(k.From)]; n != 0 {
 		return n, Caller
 	}
@@ -52,7 +52,7 @@ func (t *Tracker) find(k Keys) (root uint32, side Party) {
 }
 
 // inside returns what m, a request inside a dialog of root's call or the response to one, is of.
-func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place {
+func (t *callTable) inside(root uint32, m *sip.Message, k Keys, side Party) place {
 	tag := k.To
 	if side == Callee {
 		tag = k.From
@@ -82,7 +82,7 @@ func (t *Tracker) inside(root uint32, m *sip.Message, k Keys, side Party) place 
 }
 
 // ofTag returns p as what is of p's tag, fork number i of hop number n.
-func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
+func (t *callTable) ofTag(root, n uint32, i int, p place) place {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
 		if x := t.dialogs.At(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.short()) {
 			p.is, p.n = dialogue, d
@@ -107,7 +107,7 @@ func (t *Tracker) ofTag(root, n uint32, i int, p place) place {
 
 // ofOtherTag returns p as what is of fork number i of h, whose tag the caller's hop does not show: the n-th fork that
 // answered there is the n-th that answered here.
-func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
+func (t *callTable) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 	r := t.dialogs.At(root)
 	answers, only := 0, uint32(0)
 	for d := root; d != 0; d = t.dialogs.At(d).next {
@@ -122,7 +122,7 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 		if t.hops.At(r.path.first).forks == 1 {
 			p.fork = 0
 		}
-	case f == nil, !r.follows(t, h), f.answer == 0 && (h.forks > 1 || t.hops.answersOn(h) > 0):
+	case f == nil, !r.follows(&t.hops, h), f.answer == 0 && (h.forks > 1 || t.hops.answersOn(h) > 0):
 		p.is, p.fork = earlyOne, -1
 	case answers == 1:
 		p.is, p.fork = earlyOne, -1
@@ -137,8 +137,8 @@ func (t *Tracker) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 }
 
 // follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
-func (root *dialog) follows(t *Tracker, h *hopFacts) bool {
-	near := t.hops.At(root.path.first)
+func (root *dialog) follows(t *hopTable, h *hopFacts) bool {
+	near := t.At(root.path.first)
 	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
 }
 
@@ -146,7 +146,7 @@ func (root *dialog) follows(t *Tracker, h *hopFacts) bool {
 func (d *dialog) before(at int64) bool { return d.answer == 0 || d.byAck || at <= d.answer }
 
 // byAnswer returns root's dialog that answered as the n-th.
-func (t *Tracker) byAnswer(root uint32, n int) uint32 {
+func (t *callTable) byAnswer(root uint32, n int) uint32 {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
 		if int(t.dialogs.At(d).ordinal) == n-1 {
 			return d
@@ -156,7 +156,7 @@ func (t *Tracker) byAnswer(root uint32, n int) uint32 {
 }
 
 // onlyAnswered returns the only answered dialog of root's call, 0 if it has none or several.
-func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
+func (t *callTable) onlyAnswered(root uint32) (only uint32) {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
 		if t.dialogs.At(d).answered() {
 			if only != 0 {
@@ -170,7 +170,7 @@ func (t *Tracker) onlyAnswered(root uint32) (only uint32) {
 
 // byCallee returns what m, a message inside a dialog, is of if it has a known Call-ID but no known tag of a caller, and
 // whether anything is known of it: its hop, or the tag of a callee.
-func (t *Tracker) byCallee(m *sip.Message, k Keys) (p place, known bool) {
+func (t *callTable) byCallee(m *sip.Message, k Keys) (p place, known bool) {
 	root := t.index[k.Call.anyTag()]
 	if root == 0 {
 		return place{}, false

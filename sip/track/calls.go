@@ -1,0 +1,121 @@
+package track
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/mem"
+)
+
+// A callTable follows the calls of one shard: a dialog for each call attempt, and one more for each further fork that
+// answers.
+type callTable struct {
+	clock
+	limits   *Limits
+	budget   *Budget // of dialogs
+	stages   Stages
+	counts   callCounts
+	dialogs  mem.Slab[dialog]
+	hops     hopTable
+	guesses  mem.Slab[guesses]
+	rows     mem.Lists // dialogs by what they wait for, oldest first
+	index    map[Key]uint32
+	lapses   mem.Deadlines
+	interims mem.Deadlines
+	sources  sources
+	uses     callIDReuse
+	losses   losses
+	blinded  []uint32 // published as over within a loss that was said later
+	texts    mem.Arena
+	scratch  *Facts
+	linking  *Linking // nil if no Events of LinkKind are wanted
+	saving   *saving  // nil if no changes are wanted
+	log      *eventLog
+}
+
+// newCalls returns a callTable that remembers no more than l and publishes calls at Stop only. It appends its Events to
+// log, and gathers Facts in scratch, which a bindingTable may use in between.
+func newCalls(l *Limits, log *eventLog, scratch *Facts) *callTable {
+	return &callTable{limits: l, log: log, scratch: scratch, stages: StagesOf(Stop), index: make(map[Key]uint32),
+		sources: newSources()}
+}
+
+// callCounts is what a callTable has counted.
+type callCounts struct {
+	Retransmissions                   uint64
+	Opened, Evicted, MidCall, Orphans uint64
+	Live                              uint64
+	Ended                             [Dispositions]uint64
+	Corrected                         uint64
+	Bounds                            [Bounds]uint64
+	Opaque                            uint64
+}
+
+// addCounts adds to c what t has counted.
+func (t *callTable) addCounts(c *Counts) {
+	n := &t.counts
+	c.Retransmissions += n.Retransmissions
+	c.Opened, c.Evicted, c.MidCall, c.Orphans, c.Live = n.Opened, n.Evicted, n.MidCall, n.Orphans, n.Live
+	c.Ended, c.Corrected, c.Bounds, c.Opaque = n.Ended, n.Corrected, n.Bounds, n.Opaque
+	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.tooManyHops, t.hops.tooManyRepeats
+}
+
+// leave gives back what t has of its Budget.
+func (t *callTable) leave() { t.budget.giveAll(t.dialogs.Len()) }
+
+// observe takes note of m, which is of any method but REGISTER. It reports false if a limit kept m out.
+func (t *callTable) observe(m *sip.Message, k Keys) bool {
+	root, side := t.find(k)
+	if m.Request() {
+		return t.request(root, m, k, side)
+	}
+	return t.response(root, m, k, side)
+}
+
+// knows reports whether a call has the Call-ID and a tag of k.
+func (t *callTable) knows(k Keys) bool {
+	root, _ := t.find(k)
+	return root != 0
+}
+
+// advance moves the clock to until, if that is later, and publishes what has run out.
+func (t *callTable) advance(until int64) {
+	until = max(t.now, until)
+	t.correctBlinded(until)
+	for t.nextTimer(until) {
+	}
+	t.now = until
+	t.sources.forget(t.now)
+}
+
+// nextTimer does what is due first until then, at the time at which it was due, and reports whether there was
+// something.
+func (t *callTable) nextTimer(until int64) bool {
+	n, due, ok := t.lapses.First(until)
+	talking, then, also := t.interims.First(until)
+	switch {
+	case also && (!ok || then < due):
+		t.now = max(t.now, then)
+		t.interims.Stop(talking)
+		t.interim(talking, then)
+	case ok:
+		t.now = max(t.now, due)
+		t.lapses.Stop(n)
+		t.onTimer(n, due)
+	}
+	return ok || also
+}
+
+// finishAll publishes what is open, as the end of a capture leaves it, and forgets everything.
+func (t *callTable) finishAll() {
+	t.correctBlinded(t.now)
+	for n := uint32(1); n <= t.dialogs.Top(); n++ {
+		if d := t.dialogs.At(n); d.first != 0 && d.phase != terminated {
+			t.endOfFile(n, d)
+		}
+	}
+	for n := uint32(1); n <= t.dialogs.Top(); n++ {
+		if t.dialogs.At(n).first != 0 {
+			t.forget(n)
+		}
+	}
+	t.sources = newSources()
+}
