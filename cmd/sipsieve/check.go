@@ -16,8 +16,13 @@ import (
 func checkCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:     "check --config FILE",
-		Short:   "everything that run would refuse, all at once, with file, line and key",
+		Use:   "check --config FILE",
+		Short: "report everything that run would refuse, with file, line and key",
+		Long: `Check reads a configuration with its policy and keys, and tries what it names: capture files, folders, the
+state folder, the store's folder and the NATS server. It reports all errors at once.
+
+Exit codes: 0 if run would start, also with warnings; 2 if it would refuse to; 3 if the policy requires what this
+version does not offer.`,
 		Example: "  sipsieve check --config /etc/sipsieve/sipsieve.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,7 +37,8 @@ func checkCommand() *cobra.Command {
 			} else {
 				for _, p := range s.Purposes {
 					if p.FromReceipt {
-						fmt.Fprintf(cmd.OutOrStdout(), "warning: %s counts retention from receipt: for demonstrations only\n", p.Name)
+						fmt.Fprintf(cmd.OutOrStdout(),
+							"warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)
 					}
 				}
 				errs = append(errs, reachBus(cmd.Context(), s)...)
@@ -51,12 +57,12 @@ func checkCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file")
+	cmd.Flags().StringVar(&file, "config", "", "configuration `file`")
 	_ = cmd.MarkFlagRequired("config")
 	return cmd
 }
 
-// awaited returns which interfaces are not there yet: run does not refuse them, it waits for them.
+// awaited returns a warning for each interface that does not exist yet. It is no error: run waits for the interface.
 func awaited(c *config.Config) (errs []error) {
 	for i, s := range c.Source {
 		if s.Type != "interface" || s.Interface == "" {
@@ -69,7 +75,7 @@ func awaited(c *config.Config) (errs []error) {
 	return errs
 }
 
-// reach tries what c names outside the process: files and folders.
+// reach returns what is wrong with the files and folders that c names.
 func reach(c *config.Config) (errs []error) {
 	for i, s := range c.Source {
 		key := config.SourceKey(i)
@@ -102,10 +108,11 @@ func reach(c *config.Config) (errs []error) {
 	return errs
 }
 
-// probeBytes is enough for a disk that has no block left to refuse it.
+// probeBytes is the size of a test write: large enough to fail on a disk without a free block.
 const probeBytes = 64 << 10
 
-// writable reports why nothing can be written in dir, or where dir would be made: it writes 64 KiB and removes them.
+// writable returns why a file cannot be written in dir, or in the nearest parent that exists. It writes a file of
+// probeBytes and removes it.
 func writable(dir string) error {
 	for {
 		st, err := os.Stat(dir)

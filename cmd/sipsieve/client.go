@@ -20,10 +20,10 @@ import (
 	"sipsieve/store/sqlite"
 )
 
-// errNoDaemon says that nobody listens on the socket.
+// errNoDaemon is returned if no process listens on the daemon's socket.
 var errNoDaemon = errors.New("no daemon runs with this configuration")
 
-// ask sends one request to the daemon of c over its socket.
+// ask sends one request to the daemon of c over its unix socket and returns the body of the response.
 func ask(ctx context.Context, c config.Config, path string, values url.Values) (io.ReadCloser, error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -52,7 +52,7 @@ func ask(ctx context.Context, c config.Config, path string, values url.Values) (
 	return resp.Body, nil
 }
 
-// asked is the error of ask as a verb returns it.
+// asked returns an error of ask with the exit code of the verb.
 func asked(err error) error {
 	var e exit
 	if errors.As(err, &e) {
@@ -62,14 +62,19 @@ func asked(err error) error {
 }
 
 func configFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "config", "/etc/sipsieve/sipsieve.toml", "configuration file of the daemon")
+	cmd.Flags().StringVar(to, "config", "/etc/sipsieve/sipsieve.toml", "configuration `file` of the daemon")
 }
 
 func statusCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "what run is doing now: sources, loss, live calls, lag, retention, as JSON",
+		Use:   "status",
+		Short: "print the state of the daemon as JSON: sources, loss, live calls, lag, retention",
+		Long: `Status prints the report of the daemon that runs with this configuration: whether it is ready and why not, the
+state of each source, errors, the streams of the bus with their lag, the number of stored records, and the ledger.
+
+Exit codes: 0 with a report, also of a daemon that is not ready; 1 if no daemon runs; 2 for a configuration that is
+refused.`,
 		Example: "  sipsieve status --config configs/quickstart.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,12 +100,19 @@ func statusCommand() *cobra.Command {
 	return cmd
 }
 
+// requestHelp is the help of the flag --request.
+const requestHelp = "the ticket that this reading answers, never a person; it is logged"
+
 func tailCommand() *cobra.Command {
 	var file, purpose, request string
 	var all bool
 	cmd := &cobra.Command{
-		Use:     "tail --purpose P [--request R]",
-		Short:   "follows excerpts on the bus as they come, a JSON line each",
+		Use:   "tail --purpose P [--request R]",
+		Short: "follow the excerpts of one purpose on the bus, one JSON line each",
+		Long: `Tail prints the excerpts of one purpose as the daemon publishes them, until it is interrupted. The reading is
+logged in access.log of the state folder: user id, purpose, request and number of excerpts.
+
+Exit codes: 0 after an interrupt; 1 if the access log cannot be written; 2 if no daemon runs or a flag is refused.`,
 		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -130,9 +142,9 @@ func tailCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().StringVar(&purpose, "purpose", "", "whose excerpts")
-	cmd.Flags().StringVar(&request, "request", "", "the request that this reading answers, such as a ticket; it is logged")
-	cmd.Flags().BoolVar(&all, "all", false, "first those that the stream has")
+	cmd.Flags().StringVar(&purpose, "purpose", "", "print the excerpts of this purpose")
+	cmd.Flags().StringVar(&request, "request", "", requestHelp)
+	cmd.Flags().BoolVar(&all, "all", false, "begin with the excerpts that the stream already has")
 	_ = cmd.MarkFlagRequired("purpose")
 	return cmd
 }
@@ -143,10 +155,13 @@ func queryCommand() *cobra.Command {
 		"to": new(string)}
 	cmd := &cobra.Command{
 		Use:   "query --purpose P --request R",
-		Short: "records of one purpose from the store, for a request that has a name",
-		Long: `Query reads the records of one purpose from the store, through the daemon if one runs, else from its files. Who
-reads, for which request and how much stands in access.log of the state folder, before the first record and after
-the last; if it cannot be written nothing is read.`,
+		Short: "print the records of one purpose from the store, for a named request",
+		Long: `Query prints the records of one purpose from the store: through the daemon if one runs, otherwise from the
+store's files. The reading is logged in access.log of the state folder, before the first record and after the last:
+user id, purpose, request and number of records. If the log cannot be written, no record is read.
+
+Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete; 2 for a flag
+or configuration that is refused.`,
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -160,12 +175,12 @@ the last; if it cannot be written nothing is read.`,
 	}
 	configFlag(cmd, &file)
 	fl := cmd.Flags()
-	fl.StringVar(values["purpose"], "purpose", "", "whose records")
-	fl.StringVar(values["request"], "request", "", "the request that this reading answers, such as a ticket; it is logged")
+	fl.StringVar(values["purpose"], "purpose", "", "print the records of this purpose")
+	fl.StringVar(values["request"], "request", "", requestHelp)
 	fl.StringVar(values["kind"], "kind", "", "call, registration or device (default: every kind)")
-	fl.StringVar(values["from"], "from", "", "what began at this time or later, in UTC, such as 2026-11-01")
-	fl.StringVar(values["to"], "to", "", "and before this time")
-	fl.StringVar(&format, "format", "jsonl", "jsonl, csv or table")
+	fl.StringVar(values["from"], "from", "", "print records that began at this `time` or later, such as 2026-11-01 (UTC)")
+	fl.StringVar(values["to"], "to", "", "print records that began before this `time`")
+	fl.StringVar(&format, "format", "jsonl", "output `format`: jsonl, csv or table")
 	return cmd
 }
 
@@ -207,15 +222,15 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 		out.printBody(lines.Bytes())
 	}
 	if err := lines.Err(); err != nil {
-		return errors.Join(fmt.Errorf("query: the answer is not whole: %w", err), out.flush())
+		return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
 	}
 	return out.flush()
 }
 
-// queryStore reads the store itself when no daemon has it.
+// queryStore prints the answer from the store's files, when no daemon runs.
 func queryStore(ctx context.Context, s *config.Setup, value func(string) string, out *printer) (err error) {
 	if s.Store == nil {
-		return refused(errors.New("query: this host keeps no store"))
+		return refused(errors.New("query: this host has no store: [store] is not configured"))
 	}
 	q, err := parseQuery(value)
 	if err != nil {
@@ -234,7 +249,7 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	defer func() { err = errors.Join(err, log.end(whole)) }()
 	for body, err := range r.Query(ctx, q) {
 		if err != nil {
-			return errors.Join(fmt.Errorf("query: the answer is not whole: %w", err), out.flush())
+			return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
 		}
 		out.printBody(body)
 		log.count++

@@ -15,30 +15,32 @@ func doctorCommand() *cobra.Command {
 	var span time.Duration
 	cmd := &cobra.Command{
 		Use:   "doctor --config FILE",
-		Short: "a minute on the wire, then what is wrong with it, and the lines that mend it",
-		Long: `Doctor opens the sources of a configuration, listens for a while, and says in plain words what it
-found: what is not seen and why, where packets are lost, and which lines of the configuration would mend it. It
-publishes nothing, writes nothing, reads no key, and needs no daemon; one that runs is not disturbed.
+		Short: "examine the sources, report what is lost or unread, and propose configuration lines",
+		Long: `Doctor opens the sources of a configuration, reads them for a while, and reports its findings: traffic that run
+does not see and why, where packets are lost, and the configuration lines that would change that. It publishes nothing,
+writes nothing, reads no key, and needs no daemon; a running daemon is not disturbed.
 
-It looks wider than run does: into every tunnel, on the usual ports of SIP besides those that are configured, and
-at every port of capture files. It says nothing of anybody: no number, no address, no text of a message.
+It reads more than run does: every tunnel, the usual SIP ports besides the configured ones, and every port of capture
+files. The report names no person: it has no number, no address and no text of a message.
 
-It ends after the time given, when every capture file is read, or when interrupted.`,
+It ends after the time of --for, when every capture file is read, or at an interrupt.
+
+Exit codes: 0 without a finding; 1 with findings; 2 if no source can be opened or the configuration is refused.`,
 		Example: `  # on an SBC host, beside the daemon or before it
   sipsieve doctor --config /etc/sipsieve/sipsieve.toml
 
-  # the busy hour
+  # for the busy hour
   sipsieve doctor --config /etc/sipsieve/sipsieve.toml --for 1h`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if span <= 0 {
-				return refused(errors.New("for: want a time such as 1m"))
+				return refused(errors.New("for: want a duration above 0, such as 1m"))
 			}
 			return doctor(cmd, file, span)
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file")
-	cmd.Flags().DurationVar(&span, "for", time.Minute, "how long to listen")
+	cmd.Flags().StringVar(&file, "config", "", "configuration `file`")
+	cmd.Flags().DurationVar(&span, "for", time.Minute, "how long to read live sources")
 	_ = cmd.MarkFlagRequired("config")
 	return cmd
 }
@@ -48,7 +50,7 @@ func doctor(cmd *cobra.Command, file string, span time.Duration) error {
 	if err != nil {
 		return refused(err)
 	}
-	c.Keys = config.Keys{Demo: true} // nothing is made with them
+	c.Keys = config.Keys{Demo: true} // no id leaves: the report has none
 	s, err := config.Resolve(c)
 	if err != nil {
 		return refused(err)
@@ -56,7 +58,7 @@ func doctor(cmd *cobra.Command, file string, span time.Duration) error {
 	ctx, stop := context.WithTimeout(cmd.Context(), span)
 	defer stop()
 	e, err := examine(ctx, s, func() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "listening for %s at most; interrupt to have the report now\n", span)
+		fmt.Fprintf(cmd.ErrOrStderr(), "listening for %s at most; interrupt to get the report now\n", span)
 	})
 	if err != nil {
 		return refused(err)

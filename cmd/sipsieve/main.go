@@ -1,5 +1,8 @@
-// Command sipsieve watches SIP signalling on an SBC host, minimises what it says about people by a policy,
-// and publishes the rest.
+// Command sipsieve reads SIP signalling on an SBC host, works out calls, registrations and devices, minimises the
+// facts about people by a policy, and publishes the result.
+//
+// Each verb is one file: run.go, replay.go, check.go and so on. testdata/script has a manual of each verb that is also
+// its test.
 package main
 
 import (
@@ -21,19 +24,23 @@ import (
 // Exit codes of every verb.
 const (
 	exitFine     = 0
-	exitFindings = 1
-	exitUsage    = 2 // usage, or refused input
-	exitPolicy   = 3 // refused by policy
+	exitFindings = 1 // findings, or a failure that the next attempt may not meet
+	exitUsage    = 2 // wrong usage, or input that is refused at every attempt
+	exitPolicy   = 3 // the policy requires what this version does not offer
 )
 
-func main() {
+func main() { os.Exit(commandLine()) }
+
+// commandLine runs the arguments of the process until it ends, or SIGINT or SIGTERM ends it, and returns its exit code.
+func commandLine() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends what does not stop
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second signal has its default effect: it ends a verb that does not stop
+	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }
 
-// An exit is an error with its exit code. One without text has said what there is to say.
+// An exit is an error with the exit code of the process. Without err nothing is printed: the verb has printed its
+// findings.
 type exit struct {
 	code int
 	err  error
@@ -48,7 +55,7 @@ func (e exit) Error() string {
 
 func (e exit) Unwrap() error { return e.err }
 
-// refused is input that cannot be used: a file, a flag, a configuration.
+// refused returns err with the exit code of input that cannot be used: a file, a flag, a configuration.
 func refused(err error) error {
 	switch {
 	case err == nil:
@@ -59,8 +66,8 @@ func refused(err error) error {
 	return exit{exitUsage, err}
 }
 
-// failed is what keeps a daemon from going on. It may be over at the next attempt, unless it is a key of the
-// configuration that cannot be used.
+// failed returns err, which ended a daemon, with its exit code: exitFindings, so that the unit starts the daemon again,
+// or exitUsage if a key of the configuration has a value that cannot be used.
 func failed(err error) error {
 	var key *config.KeyError
 	switch {
@@ -72,35 +79,24 @@ func failed(err error) error {
 	return exit{exitFindings, err}
 }
 
-// passing are the errors of the system that are nobody's fault in the configuration and may be over soon.
+// passing are errors of the system that the configuration does not cause and that may be over soon.
 var passing = []error{syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EBUSY, syscall.EDQUOT, syscall.EIO,
 	syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EROFS, syscall.ESTALE}
 
-// findings ends a verb that has found what its exit code says.
+// findings ends a verb that has printed its findings.
 func findings() error { return exit{exitFindings, nil} }
 
-// execute runs one command line and returns its exit code. Whatever a verb writes is plain: what a file, a message or a
-// publisher of the bus wrote cannot act on the terminal that shows it.
+// execute runs one command line and returns its exit code. The output of every verb passes a plainWriter: text from a
+// file, a message or a publisher on the bus cannot act on the terminal that shows it.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out, complaints := &plainWriter{to: stdout}, &plainWriter{to: stderr}
 	defer out.end()
 	defer complaints.end()
 	stderr = complaints
-	root := &cobra.Command{
-		Use:   "sipsieve",
-		Short: "SIP signalling to minimised call records, on the SBC",
-		Long: `Sipsieve watches SIP signalling, works out calls and registrations, classifies every fact as CPNI
-(47 USC 222), minimises it by a policy that a compliance officer can read, and publishes the rest.`,
-		Version:       version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
-		queryCommand(), statusCommand(), keysCommand(), doctorCommand(),
-		scrubCommand())
 	err := root.ExecuteContext(ctx)
 	var e exit
 	switch {
@@ -114,4 +110,24 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "sipsieve:", err)
 	return exitUsage
+}
+
+// rootCommand returns the command line with all its verbs.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sipsieve",
+		Short: "minimised call records from SIP signalling, on the SBC host",
+		Long: `Sipsieve reads SIP signalling on the host of a session border controller, works out calls, registrations and
+devices, classifies every fact as CPNI (47 USC 222), minimises it by a policy that a compliance officer can read, and
+publishes the result over NATS JetStream.
+
+Exit codes: 0 success; 1 findings, or a failure that may pass by itself; 2 wrong usage, or input that is refused;
+3 the policy requires what this version does not offer.`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
+		queryCommand(), statusCommand(), keysCommand(), doctorCommand(), scrubCommand())
+	return root
 }

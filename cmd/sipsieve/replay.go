@@ -29,39 +29,44 @@ func replayCommand() *cobra.Command {
 	f := replayFlags{shards: runtime.GOMAXPROCS(0)}
 	cmd := &cobra.Command{
 		Use:   "replay [flags] FILE...",
-		Short: "capture files through policy to standard output; no bus, no root",
-		Long: `Replay reads capture files (pcap, pcapng; plain, gzip or zstd; - is standard input) through the same
-pipeline as run and writes what each purpose would publish. Several files are merged by packet time.`,
-		Example: `  # every excerpt of every enabled purpose of the shipped policy, a line each; other ids and pseudonyms in each run
+		Short: "print the excerpts of capture files; needs no bus and no root",
+		Long: `Replay reads capture files (pcap or pcapng; plain, gzip or zstd; - is standard input) through the same pipeline
+as run and prints the excerpts that each purpose would publish. Several files are merged by packet time.
+
+Exit codes: 0 also for a file that ends in the middle of a frame; 1 for a file that cannot be read to its end, with
+--strict also for a cut file or a refused message; 2 for a file, flag or policy that is refused; 3 for a policy that
+requires what this version does not offer.`,
+		Example: `  # the excerpts of every enabled purpose of the shipped policy; ids and pseudonyms differ in every run
   sipsieve replay trunk.pcap
 
-  # the same ids and pseudonyms as the daemons of the fleet make
+  # with the ids and pseudonyms of the fleet's daemons
   sipsieve replay --keys /etc/sipsieve/keys.toml trunk.pcap
 
-  # what billing would get, as a table, and what became of every message
+  # the excerpts of billing as a table, and the ledger: how every packet and message was counted
   sipsieve replay --purpose billing --format table --ledger ledger.json trunk.pcap
 
-  # a capture of what a proxy mirrors by HEP, versions 1 and 2 too
+  # a capture of a HEP feed, of all versions
   sipsieve replay --hep-port 9060 feed.pcap
 
-  # what a draft policy would publish to the fraud desk
+  # the excerpts that a draft policy would publish for the purpose fraud
   sipsieve replay --policy draft.toml --purpose fraud --format csv trunk.pcap.gz > fraud.csv`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error { return f.replay(cmd, files) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.config, "config", "", "configuration whose site, sensor, policy and keys to use")
-	fl.StringVar(&f.policy, "policy", "", "policy file (default: the shipped policy)")
-	fl.StringVar(&f.purpose, "purpose", "", "only this purpose (default: all enabled ones)")
-	fl.StringVar(&f.format, "format", "jsonl", "jsonl, csv or table")
+	fl.StringVar(&f.config, "config", "", "configuration `file`: its site, sensor, trunks, policy and keys are used")
+	fl.StringVar(&f.policy, "policy", "", "policy `file` (default: the shipped policy)")
+	fl.StringVar(&f.purpose, "purpose", "", "print this purpose only (default: every enabled purpose)")
+	fl.StringVar(&f.format, "format", "jsonl", "output `format`: jsonl, csv or table")
 	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: a random key for this run)")
-	fl.BoolVar(&f.demo, "demo-keys", false, "the published demonstration keys: the same in every run, and they hide nothing")
-	fl.StringVar(&f.ledger, "ledger", "", "write what became of every message to this file")
-	fl.BoolVar(&f.strict, "strict", false, "exit 1 when a file is cut or anything was refused")
-	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as it was captured, 10 ten times as fast (default: as fast as can be)")
-	fl.BoolVar(&f.feed.hep, "hep", false, "read the packets of a HEP feed in the files as what they carry")
-	fl.Uint16Var(&f.feed.port, "hep-port", 0, "likewise, and all that is from or to this port is HEP")
-	fl.IntVar(&f.shards, "shards", f.shards, "trackers to share the calls among; the output does not depend on it")
+	fl.BoolVar(&f.demo, "demo-keys", false,
+		"use the published demonstration keys: ids are equal in every run, and pseudonyms hide nothing")
+	fl.StringVar(&f.ledger, "ledger", "", "write the ledger, how every packet and message was counted, to this `file`")
+	fl.BoolVar(&f.strict, "strict", false, "exit with 1 if a file is cut or a message was refused")
+	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as captured, 10 ten times as fast (default: as fast as possible)")
+	fl.BoolVar(&f.feed.hep, "hep", false, "decode HEP packets in the files, recognised by their content")
+	fl.Uint16Var(&f.feed.port, "hep-port", 0, "decode HEP packets from and to this `port`, of all versions")
+	fl.IntVar(&f.shards, "shards", f.shards, "number of shards, one tracker each; the output does not depend on it")
 	return cmd
 }
 
@@ -120,7 +125,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	return f.close(cmd, l, cut)
 }
 
-// close writes the ledger and says what there is to say about the files.
+// close writes the ledger and returns the verb's error; cut is what ended the reading of a file early.
 func (f *replayFlags) close(cmd *cobra.Command, l *ledger, cut error) error {
 	if err := l.balance(false); err != nil {
 		return err
@@ -137,7 +142,8 @@ func (f *replayFlags) close(cmd *cobra.Command, l *ledger, cut error) error {
 		return findings()
 	}
 	if f.strict && l.Messages.Refused.total() > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: see --ledger\n", l.Messages.Refused.total())
+		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: --ledger has the reasons\n",
+			l.Messages.Refused.total())
 		return findings()
 	}
 	return nil
@@ -173,12 +179,12 @@ func (f *replayFlags) setup(stderr io.Writer) (*config.Setup, error) {
 	return s, refused(s.Only(f.purpose))
 }
 
-// chooseKeys sets the keys of the run: those of the flags, else those of the configuration, else random ones. Keys
-// that are not a file's are named on stderr.
+// chooseKeys sets k to the keys of the flags, else leaves those of the configuration, else sets random ones. It prints
+// a notice for demonstration keys and for random ones.
 func (f *replayFlags) chooseKeys(k *config.Keys, stderr io.Writer) error {
 	switch {
 	case f.keys != "" && f.demo:
-		return errors.New("keys: either --keys or --demo-keys")
+		return errors.New("keys: want --keys or --demo-keys, not both")
 	case f.keys != "":
 		*k = config.Keys{File: f.keys}
 	case f.demo:
@@ -190,7 +196,7 @@ func (f *replayFlags) chooseKeys(k *config.Keys, stderr io.Writer) error {
 	case k.Demo:
 		fmt.Fprintln(stderr, "sipsieve: ids and pseudonyms are made with the published demonstration keys: they hide nothing")
 	case k.Random:
-		fmt.Fprintln(stderr, "sipsieve: no --keys: ids and pseudonyms are made with a random key, and differ in every run")
+		fmt.Fprintln(stderr, "sipsieve: no --keys: ids and pseudonyms are made with a random key and differ in every run")
 	}
 	return nil
 }

@@ -19,20 +19,28 @@ import (
 func policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "for compliance: what a policy collects, and what is wrong with it",
+		Short: "review a policy: what it collects, and what is wrong with it",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:     "lint [FILE]",
-		Short:   "errors with their line, and warnings; exit 1 on an error",
+		Use:   "lint [FILE]",
+		Short: "print the errors and warnings of a policy, each with its line",
+		Long: `Lint prints what is wrong with a policy (error) and what deserves a second look (warning), one line each.
+Without FILE it reads the shipped policy.
+
+Exit codes: 0 without an error; 1 with one; 2 if the file cannot be opened.`,
 		Example: "  sipsieve policy lint /etc/sipsieve/policy.toml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    lint,
 	}, &cobra.Command{
-		Use:     "explain [FILE]",
-		Short:   "a plain paragraph a line: what is read, what leaves, who sees it, how long, under which law",
-		Example: "  sipsieve policy explain        # of the shipped policy",
+		Use:   "explain [FILE]",
+		Short: "describe a policy in plain words: what is read, what leaves, who sees it, for how long",
+		Long: `Explain prints a description of every purpose of a policy, with the law that permits it, and one paragraph for
+each of its fields, with the line of the policy. Without FILE it reads the shipped policy.
+
+Exit codes: 0 with a description; 2 if the policy is refused.`,
+		Example: "  sipsieve policy explain\n  sipsieve policy explain /etc/sipsieve/policy.toml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := config.ReadPolicy(strings.Join(args, ""))
@@ -60,7 +68,7 @@ func lint(cmd *cobra.Command, args []string) error {
 		path = "policy.toml"
 	}
 	bad := false
-	keys := vault.Demo() // only to be told what this version cannot do
+	keys := vault.Demo() // Bind reports what this version does not offer; the keys themselves are not used
 	if err := p.Bind(keys, keys); err != nil {
 		fmt.Fprintln(cmd.OutOrStdout(), err)
 		bad = true
@@ -98,8 +106,11 @@ type fieldRow struct {
 func fieldsCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "fields",
-		Short:   "the register: every field, its class, source, identifiability and transforms",
+		Use:   "fields",
+		Short: "print the field register: class, source, identifiability and transforms of every field",
+		Long: `Fields prints the register: every field that a record can have, its class (CPNI or personal data), its type and
+values, how far it identifies a person, the transforms that a policy may name, and the SIP header that it is read from.
+A policy can name no other field.`,
 		Example: "  sipsieve fields\n  sipsieve fields --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,7 +123,7 @@ func fieldsCommand() *cobra.Command {
 			return refused(errors.New("format: want table or json"))
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "table", "table or json")
+	cmd.Flags().StringVar(&format, "format", "table", "output `format`: table or json")
 	return cmd
 }
 
@@ -146,14 +157,17 @@ func fieldJSON(cmd *cobra.Command) error {
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "the keys behind ids and pseudonyms",
+		Short: "make keys for ids and pseudonyms",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use:     "init FILE",
-		Short:   "write a new key file, readable by its owner only",
-		Long:    "Init writes a new key file. All sensors of a fleet share one: the same call then has the same id everywhere.",
+		Use:   "init FILE",
+		Short: "write a new key file, readable by its owner only",
+		Long: `Init writes a new key file. All sensors of a fleet share one, so that a call has the same id on every sensor.
+Whoever has the file can test whether a pseudonym stands for a given number.
+
+Exit codes: 0 if the file was written; 2 if it exists or cannot be written.`,
 		Example: "  sipsieve keys init /etc/sipsieve/keys.toml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

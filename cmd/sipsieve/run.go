@@ -19,15 +19,21 @@ import (
 	"sipsieve/capture/afpacket"
 )
 
-// progressEvery is how often run says how far it is, when it shows excerpts.
+// progressEvery is the interval of the progress line that run prints when it shows excerpts.
 const progressEvery = time.Second
 
 func runCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
-		Short: "the daemon: collects, publishes and keeps, by the sections of its configuration",
-		Example: `  # try it: a bundled capture through the whole product, no root, no server
+		Short: "run the daemon: read the sources, publish excerpts, store records",
+		Long: `Run reads the sources of its configuration ([[source]]), publishes excerpts on the bus ([bus]) and keeps
+records in the store ([store]) until SIGTERM or SIGINT. It then drains what it has read and logs the final ledger.
+SIGHUP is ignored: the configuration is read at the start only.
+
+Exit codes: 0 after a stop; 1 for a failure that may pass by itself, such as a full disk or a locked state folder, after
+which the unit starts run again; 2 and 3 for input that would be refused again: see check.`,
+		Example: `  # try it: a bundled capture through the whole product, without root and without a server
   sipsieve run --config configs/quickstart.toml
 
   # on an SBC host
@@ -37,13 +43,13 @@ func runCommand() *cobra.Command {
 			return run(cmd.Context(), file, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file")
+	cmd.Flags().StringVar(&file, "config", "", "configuration `file`")
 	_ = cmd.MarkFlagRequired("config")
 	return cmd
 }
 
-// run returns an error that ends the process with 2 only for input that would be refused again. What may pass by itself
-// ends it with 1: a full disk, a state folder that cannot be written, a store that is locked.
+// run runs the daemon of the configuration at file. Its error has exit code 2 only for input that would be refused
+// again, and 1 for a failure that may pass by itself: a full disk, a read-only state folder, a locked store.
 func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	c, err := config.Load(file)
 	if err != nil {

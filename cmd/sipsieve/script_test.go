@@ -2,9 +2,15 @@ package main
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -13,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"sipsieve": func() { os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) },
+		"sipsieve": func() { os.Exit(commandLine()) },
 		"ladder":   ladder,
 		"wrap":     wrap,
 		"feed":     mirrorLadder,
@@ -49,7 +55,68 @@ func drawn(change func([]capturetest.Frame) ([]capturetest.Frame, error)) {
 	}
 }
 
-// TestStories runs every story in testdata/script.
+// TestVerbs runs the manual of every verb: testdata/script/VERB.txt.
+func TestVerbs(t *testing.T) {
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+// TestStories runs the stories of testdata/story: traffic, and what replay makes of it.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, scripts("testdata/story"))
+}
+
+// TestEveryVerbHasItsManual compares the verbs of the command line with the scripts.
+func TestEveryVerbHasItsManual(t *testing.T) {
+	for _, verb := range rootCommand().Commands() {
+		text, err := os.ReadFile(filepath.Join("testdata", "script", verb.Name()+".txt"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !strings.HasPrefix(string(text), "# sipsieve "+verb.Name()+" ") {
+			t.Errorf("%s: want a first line that says what the verb is for", verb.Name())
+		}
+		for _, sub := range verb.Commands() {
+			if !strings.Contains(string(text), "\nsipsieve "+verb.Name()+" "+sub.Name()+" ") {
+				t.Errorf("%s: want the use of %s", verb.Name(), sub.Name())
+			}
+		}
+	}
+}
+
+// scripts returns how the scripts of a folder run, with two commands more.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{Dir: dir, Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"await": await,
+		"exits": exits,
+	}}
+}
+
+// await runs a command until its standard output matches: await PATTERN COMMAND...
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[0])
+	for limit := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(limit) {
+			ts.Fatalf("%s: no %q within %s", strings.Join(args[1:], " "), args[0], patience)
+		}
+	}
+}
+
+// exits runs a command that must end with that exit code: exits CODE COMMAND...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if args[0] != strconv.Itoa(code) {
+		ts.Fatalf("exit code = %d, want %s", code, args[0])
+	}
 }

@@ -17,16 +17,19 @@ import (
 func scrubCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "scrub IN OUT",
-		Short: "a capture that can be sent to a vendor: the same calls at the same times, of nobody",
-		Long: `Scrub writes a capture file (pcapng) in which numbers, names, addresses, hosts, tags, Call-IDs, branches,
-credentials and bodies are others, the same for the same throughout the file. What stood for what is drawn at random
-and forgotten. Lengths, times and what the protocol says stay: methods, statuses, header names, counts, timers, codecs.
+		Short: "write a copy of a capture without identities, such as for a vendor",
+		Long: `Scrub writes a new capture file (pcapng) in which numbers, names, addresses, hosts, tags, Call-IDs, branches,
+credentials and bodies are replaced. Equal values get equal replacements throughout the file; the replacements are
+random and the mapping is not kept. Lengths, times and the protocol itself stay: methods, status codes, header names,
+counts, timers, codecs.
 
-Lengths stay, so who knows how long a name or number is can tell that it may be this one; the times of calls stay, so
-who has your records can find a call by its time. Of payloads that are not SIP the length alone is left. WebSocket,
-HEP and TLS are such payloads.`,
+Two risks remain: the length of a number or name is kept, and whoever has records of the same calls can match them by
+time. Of a payload that is not SIP, which WebSocket, HEP and TLS are here, only the length is kept.
+
+Exit codes: 0 also for a capture that ends in the middle of a frame; 2 if the input is no capture file or the output
+exists.`,
 		Example: `  sipsieve scrub trouble.pcap for-the-vendor.pcapng
-  sipsieve replay for-the-vendor.pcapng        # look at it before it is sent`,
+  sipsieve replay for-the-vendor.pcapng        # review it before you send it`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return scrubFile(files[0], files[1], cmd.ErrOrStderr())
@@ -34,7 +37,7 @@ HEP and TLS are such payloads.`,
 	}
 }
 
-// scrubFile writes what may be seen of the capture file in to a new file out, and what became of it to stderr.
+// scrubFile writes the capture file in, without identities, to the new file out, and a summary to stderr.
 func scrubFile(in, out string, stderr io.Writer) (err error) {
 	var key [32]byte
 	if _, err := rand.Read(key[:]); err != nil {
@@ -56,12 +59,12 @@ func scrubFile(in, out string, stderr io.Writer) (err error) {
 	if cut != nil {
 		fmt.Fprintln(stderr, cut)
 	}
-	fmt.Fprintf(stderr, "%d of %d frames written; dropped: %s\n%d SIP messages; %d payloads, or parts of streams, "+
-		"are not SIP: blanked\n", sum.Written, sum.Read, sums(sum.Dropped).words(), sum.Messages, sum.Blanked)
+	fmt.Fprintf(stderr, "%d of %d frames written; dropped: %s\n%d SIP messages; %d payloads or stream segments are not "+
+		"SIP and were blanked\n", sum.Written, sum.Read, sums(sum.Dropped).words(), sum.Messages, sum.Blanked)
 	return nil
 }
 
-// readFrames calls add with every frame of the capture file at path. It returns what ended the reading early.
+// readFrames calls add with every frame of the capture file at path. It returns the error that ended the reading early.
 func readFrames(path string, add func(*decode.Frame) error) error {
 	frames, err := pcap.OpenFrames(path, pcap.DefaultConfig())
 	if err != nil {

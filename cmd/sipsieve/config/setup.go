@@ -86,7 +86,7 @@ func (s *Setup) UnknownPurpose() error {
 	for _, p := range s.Purposes {
 		names = append(names, p.Name)
 	}
-	return fmt.Errorf("purpose: the policy has no enabled purpose of that name: want %s", strings.Join(names, ", "))
+	return fmt.Errorf("purpose: not an enabled purpose of the policy: want %s", strings.Join(names, ", "))
 }
 
 // Trackers returns how many Trackers share a domain's calls.
