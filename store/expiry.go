@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"sync"
 	"sync/atomic"
 
@@ -31,9 +30,9 @@ func (e *Expiry) Alive(xs []policy.Excerpt) (alive []policy.Excerpt, expired map
 	day := e.today()
 	for i, x := range xs {
 		switch {
-		case CompareDates(x.Expires, day) > 0 && expired != nil:
+		case !x.Expired(day) && expired != nil:
 			alive = append(alive, x)
-		case CompareDates(x.Expires, day) > 0:
+		case !x.Expired(day):
 		case expired == nil:
 			alive, expired = append(alive, xs[:i]...), map[string]int{x.Purpose: 1}
 		default:
@@ -65,9 +64,4 @@ func (e *Expiry) Suppressed() map[string]uint64 {
 		return true
 	})
 	return counts
-}
-
-// CompareDates orders days: negative if a is before b, 0 if they are one day.
-func CompareDates(a, b policy.Date) int {
-	return cmp.Or(cmp.Compare(a.Year, b.Year), cmp.Compare(a.Month, b.Month), cmp.Compare(a.Day, b.Day))
 }

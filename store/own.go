@@ -34,3 +34,12 @@ func Own(dir string) (release func() error, err error) {
 	}
 	return lock.Close, nil
 }
+
+// SyncDir makes durable which names a directory has: a new file outlives a crash of the host, a removed one does not.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -13,16 +13,10 @@ import (
 // ErrName says that a purpose, kind, site or sensor is not a name of 1 to 32 characters of a-z, 0-9, _ and -.
 var ErrName = errors.New("not a name")
 
-// CheckName returns an error that wraps ErrName unless name may stand in a subject, stream or message id.
+// CheckName returns an error that wraps ErrName unless cpni.IsName(name). The error does not quote it.
 func CheckName(name string) error {
-	if len(name) < 1 || len(name) > 32 {
+	if !cpni.IsName(name) {
 		return fmt.Errorf("store: %w: %d characters", ErrName, len(name))
-	}
-	for i := range len(name) {
-		c := name[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return fmt.Errorf("store: %w: character %d", ErrName, i+1)
-		}
 	}
 	return nil
 }

@@ -181,7 +181,7 @@ func (c *collector) add(i int, r *cpni.Record) {
 	}
 	c.room = c.room[:min(len(c.room)+len(x.Body()), cap(c.room))]
 	c.tally.made[i].Add(1)
-	if store.CompareDates(x.Expires, today()) <= 0 {
+	if x.Expired(today()) {
 		c.tally.suppress(i, "expired", 1)
 		return
 	}
@@ -209,7 +209,7 @@ func (c *collector) flush() {
 // put puts batch after batch on the bus; what cannot be put now is put again. After what it gives up nothing is done
 // that relies on it: a file is read again, and calls are restored as they were.
 func (c *collector) put(ctx context.Context) (err error) {
-	sink := c.d.bus.Publisher(nil)
+	sink := c.d.bus.Publisher()
 	gone := 0
 	for p, open := c.next(); open; p, open = c.next() {
 		switch {

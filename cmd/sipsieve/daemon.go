@@ -135,11 +135,7 @@ func (d *daemon) consumerName() string { return "store-" + d.Sensor }
 
 // openStore opens the store that s names.
 func openStore(s *config.Setup) (store.Store, error) {
-	c := sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today, Receipt: map[string]bool{}}
-	for _, p := range s.Purposes {
-		c.Receipt[p.Name] = p.FromReceipt
-	}
-	return sqlite.Open(c)
+	return sqlite.Open(sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today})
 }
 
 func today() policy.Date { return policy.DateOf(time.Now()) }

@@ -17,7 +17,7 @@ func BenchmarkPublishOneByOne(b *testing.B) {
 
 func benchmarkPublish(b *testing.B, publish func(*Publisher, []*nats.Msg) error) {
 	bus := embedded(b, 0, "billing")
-	p := bus.Publisher(nil)
+	p := bus.Publisher()
 	n := 0
 	for b.Loop() {
 		b.StopTimer()

@@ -70,14 +70,12 @@ func (b *Bus) Trouble() error {
 	return nil
 }
 
-// A Remote says how to reach a NATS server elsewhere. Credentials, CA, Certificate and Key are names of files.
+// A Remote says how to reach a NATS server elsewhere.
 type Remote struct {
-	URL              string
-	Credentials      string
-	User, Password   string
-	CA               string
-	Certificate, Key string
-	Inbox            string // prefix of the subjects answers come to; "" for the client's own
+	URL            string
+	Credentials    string // name of a file
+	User, Password string // of an Access
+	Inbox          string // prefix of the subjects answers come to; "" for the client's own
 }
 
 // Connect reaches the server that r names and keeps trying when it goes away. If it is not there now the error
@@ -99,12 +97,6 @@ func (r Remote) options() []nats.Option {
 	}
 	if r.User != "" {
 		opts = append(opts, nats.UserInfo(r.User, r.Password))
-	}
-	if r.CA != "" {
-		opts = append(opts, nats.RootCAs(r.CA))
-	}
-	if r.Certificate != "" {
-		opts = append(opts, nats.ClientCert(r.Certificate, r.Key))
 	}
 	if r.Inbox != "" {
 		opts = append(opts, nats.CustomInboxPrefix(r.Inbox))

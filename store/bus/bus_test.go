@@ -143,7 +143,7 @@ func await(t testing.TB, s *memory, what string, holds func() bool) {
 func TestPutIsInTheStreamWithItsHeaders(t *testing.T) {
 	b := embedded(t, 0, "billing")
 	x := call(t, "billing", "s1", 7)
-	if err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{x}); err != nil {
+	if err := b.Publisher().Put(t.Context(), []policy.Excerpt{x}); err != nil {
 		t.Fatal(err)
 	}
 	got := stored(t, b, "billing")
@@ -174,7 +174,7 @@ func TestABetterBodyOfOneRevisionIsNoRepeat(t *testing.T) {
 	b := embedded(t, 0, "billing")
 	first, better := call(t, "billing", "s1", 7), sized(t, "billing", "s1", 7, 1)
 	for _, x := range []policy.Excerpt{first, better, first, better} {
-		if err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{x}); err != nil {
+		if err := b.Publisher().Put(t.Context(), []policy.Excerpt{x}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,7 +190,7 @@ func TestPurposesGoToTheirOwnStreamsInOrder(t *testing.T) {
 	for n := range 2500 {
 		xs = append(xs, call(t, "billing", "s1", n), call(t, "fraud", "s1", n))
 	}
-	p := b.Publisher(nil)
+	p := b.Publisher()
 	if err := p.Put(t.Context(), xs); err != nil {
 		t.Fatal(err)
 	}
@@ -205,14 +205,14 @@ func TestPurposesGoToTheirOwnStreamsInOrder(t *testing.T) {
 			}
 		}
 	}
-	if all, oneByOne := p.Published(); all != 5000 || oneByOne != 0 {
-		t.Errorf("published = %d, one by one %d, want 5000, 0", all, oneByOne)
+	if n := b.Traffic(); n.Published != 5000 || n.OneByOne != 0 {
+		t.Errorf("published = %d, one by one %d, want 5000, 0", n.Published, n.OneByOne)
 	}
 }
 
 func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
 	b := embedded(t, 0, "billing")
-	p := b.Publisher(nil)
+	p := b.Publisher()
 	xs := calls(t, "billing", 0, 40)
 	for _, part := range [][]policy.Excerpt{xs[:20], xs[:20], xs[10:30], xs, append(xs[:1:1], xs[0])} {
 		if err := p.Put(t.Context(), part); err != nil {
@@ -222,7 +222,7 @@ func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
 	if got := len(stored(t, b, "billing")); got != 40 {
 		t.Errorf("messages = %d, want 40", got)
 	}
-	if _, oneByOne := p.Published(); oneByOne != 20+20+40+2 {
+	if oneByOne := b.Traffic().OneByOne; oneByOne != 20+20+40+2 {
 		t.Errorf("one by one = %d, want 82", oneByOne)
 	}
 }
@@ -231,7 +231,7 @@ func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
 // disk, however long it takes.
 func TestALongBatchPassesOneByOne(t *testing.T) {
 	b := embedded(t, 0, "billing")
-	p := b.Publisher(nil)
+	p := b.Publisher()
 	xs := calls(t, "billing", 0, batchLimit)
 	for _, part := range [][]policy.Excerpt{xs[:1], xs} {
 		if err := p.Put(t.Context(), part); err != nil {
@@ -241,7 +241,7 @@ func TestALongBatchPassesOneByOne(t *testing.T) {
 	if got := len(stored(t, b, "billing")); got != batchLimit {
 		t.Errorf("messages = %d, want %d", got, batchLimit)
 	}
-	if _, oneByOne := p.Published(); oneByOne != batchLimit {
+	if oneByOne := b.Traffic().OneByOne; oneByOne != batchLimit {
 		t.Errorf("one by one = %d, want %d", oneByOne, batchLimit)
 	}
 }
@@ -252,13 +252,13 @@ func TestPutsOutliveTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Publisher(nil).Put(t.Context(), calls(t, "billing", 0, 10)); err != nil {
+	if err := b.Publisher().Put(t.Context(), calls(t, "billing", 0, 10)); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Publisher(nil).Put(t.Context(), calls(t, "billing", 10, 11)); !errors.Is(err, store.ErrUnavailable) {
+	if err := b.Publisher().Put(t.Context(), calls(t, "billing", 10, 11)); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error of a closed bus = %v, want ErrUnavailable", err)
 	}
 	again, err := Embedded(t.Context(), c)
@@ -273,7 +273,7 @@ func TestPutsOutliveTheServer(t *testing.T) {
 
 func TestAFullStreamRefusesCountsAndRecovers(t *testing.T) {
 	b := embedded(t, 1<<20, "billing", "fraud")
-	p := b.Publisher(nil)
+	p := b.Publisher()
 	var refused store.Refused
 	put := 0
 	for refused == nil {
@@ -310,7 +310,7 @@ func TestAFullStreamRefusesCountsAndRecovers(t *testing.T) {
 
 func TestAFullStreamKeepsTheBatchesBeforeTheOneThatDoesNotFit(t *testing.T) {
 	b := embedded(t, 3<<20, "billing")
-	err := b.Publisher(nil).Put(t.Context(), calls(t, "billing", 0, 5000))
+	err := b.Publisher().Put(t.Context(), calls(t, "billing", 0, 5000))
 	var refused store.Refused
 	if !errors.As(err, &refused) || !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error = %v, want ErrFull", err)
@@ -328,7 +328,7 @@ func TestWhatCannotBePublishedIsRefusedAlone(t *testing.T) {
 	oddID := call(t, "billing", "s1", 3)
 	oddID.ID = "a.b"
 	large, sound := sized(t, "billing", "s1", 3, 1<<20), call(t, "billing", "s1", 4)
-	err := b.Publisher(nil).Put(t.Context(), []policy.Excerpt{odd, oddSensor, oddID, large, sound})
+	err := b.Publisher().Put(t.Context(), []policy.Excerpt{odd, oddSensor, oddID, large, sound})
 	var refused store.Refused
 	if !errors.As(err, &refused) || len(refused) != 4 {
 		t.Fatalf("error = %v, want 4 refusals", err)
@@ -345,26 +345,14 @@ func TestTheLargestExcerptsStillGoInABatch(t *testing.T) {
 	b := embedded(t, 0, "billing")
 	room := int(b.conn.MaxPayload()) - batchHeaders - 1000
 	xs := []policy.Excerpt{sized(t, "billing", "s1", 1, room), sized(t, "billing", "s1", 2, room)}
-	if err := b.Publisher(nil).Put(t.Context(), xs); err != nil {
+	if err := b.Publisher().Put(t.Context(), xs); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestWhatHasExpiredIsNotPublished(t *testing.T) {
-	b := embedded(t, 0, "billing")
-	x := call(t, "billing", "s1", 1)
-	e := store.NewExpiry(func() policy.Date { return x.Expires })
-	if err := b.Publisher(e).Put(t.Context(), []policy.Excerpt{x}); err != nil {
-		t.Fatal(err)
-	}
-	if got, n := len(stored(t, b, "billing")), e.Suppressed()["billing"]; got != 0 || n != 1 {
-		t.Errorf("messages = %d, suppressed = %d, want 0, 1", got, n)
 	}
 }
 
 func TestAnUnknownPurposeIsUnavailable(t *testing.T) {
 	b := embedded(t, 0, "billing")
-	err := b.Publisher(nil).Put(t.Context(), calls(t, "fraud", 0, 1))
+	err := b.Publisher().Put(t.Context(), calls(t, "fraud", 0, 1))
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error = %v, want ErrUnavailable", err)
 	}

@@ -21,8 +21,6 @@ const (
 	ackWait    = 30 * time.Second
 	ackLimit   = 2000
 	putTimeout = 20 * time.Second // less than ackWait, so that what hangs is not delivered twice
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
 )
 
 // A Consumer brings the excerpts of one purpose from its stream into a Sink, once each as far as the Sink's key goes.
@@ -77,20 +75,20 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 			return fmt.Errorf("bus: consumer: %w", err)
 		}
 	}
-	pause := newPause()
+	backoff := newBackoff()
 	for ctx.Err() == nil {
-		err := c.follow(ctx, into, pause)
+		err := c.follow(ctx, into, backoff)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
 		c.trouble.Store(&err)
-		pause.wait(ctx)
+		wait(ctx, backoff)
 	}
 	return nil
 }
 
 // follow makes the consumer on the server, if it is not there, and drains it until something goes wrong.
-func (c *Consumer) follow(ctx context.Context, into store.Sink, pause *pause) error {
+func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.Backoff) error {
 	s, err := c.bus.stream.Stream(ctx, store.StreamName(c.purpose))
 	if err != nil {
 		return passing("consume", err)
@@ -108,7 +106,7 @@ func (c *Consumer) follow(ctx context.Context, into store.Sink, pause *pause) er
 			return err
 		}
 		c.trouble.Store(nil)
-		pause.reset()
+		backoff.Reset()
 	}
 	return nil
 }
@@ -180,7 +178,7 @@ func published(h nats.Header) policy.Sequence {
 
 // keep puts d, as often as it takes, and acknowledges it. When ctx ends first it gives d back.
 func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error {
-	pause := newPause()
+	backoff := newBackoff()
 	for {
 		err := c.try(ctx, d, into)
 		var refused store.Refused
@@ -198,7 +196,7 @@ func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error
 			d.giveBack()
 			return fmt.Errorf("bus: consume: %w", err)
 		}
-		if !pause.wait(ctx) {
+		if !wait(ctx, backoff) {
 			d.giveBack()
 			return nil
 		}
@@ -255,18 +253,15 @@ func (d *delivery) giveBack() {
 	}
 }
 
-// A pause grows from try to try.
-type pause struct{ next time.Duration }
+// newBackoff returns the waiting time of a Consumer between two attempts.
+func newBackoff() *store.Backoff {
+	return &store.Backoff{First: 100 * time.Millisecond, Last: 5 * time.Second}
+}
 
-func newPause() *pause { return &pause{firstPause} }
-
-func (p *pause) reset() { p.next = firstPause }
-
-// wait waits and reports true, or false when ctx ended.
-func (p *pause) wait(ctx context.Context) bool {
-	t := time.NewTimer(p.next)
+// wait waits before the next attempt and reports true, or false when ctx ended.
+func wait(ctx context.Context, b *store.Backoff) bool {
+	t := time.NewTimer(b.Next())
 	defer t.Stop()
-	p.next = min(2*p.next, lastPause)
 	select {
 	case <-t.C:
 		return true

@@ -33,7 +33,7 @@ func running(t *testing.T, c *Consumer, into store.Sink) (stop func() error) {
 // publish puts calls of billing from one number up to, not including, another.
 func publish(t testing.TB, b *Bus, from, to int) {
 	t.Helper()
-	if err := b.Publisher(nil).Put(context.Background(), calls(t, "billing", from, to)); err != nil {
+	if err := b.Publisher().Put(context.Background(), calls(t, "billing", from, to)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -259,8 +259,8 @@ func TestTheHubKnowsWhereAnExcerptStoodAtTheEdge(t *testing.T) {
 	edge, hub, archive := embedded(t, 0, "billing"), embedded(t, 0, "billing"), embedded(t, 0, "billing")
 	publish(t, hub, 5000, 5003) // so that the hub's own sequence is another
 	publish(t, edge, 0, 1500)
-	running(t, edge.Consumer("billing", "hub"), hub.Publisher(nil))
-	running(t, hub.Consumer("billing", "archive"), archive.Publisher(nil))
+	running(t, edge.Consumer("billing", "hub"), hub.Publisher())
+	running(t, hub.Consumer("billing", "archive"), archive.Publisher())
 	await(t, newMemory(), "1503 in the archive", func() bool { return messages(t, archive) == 1503 })
 	s, err := edge.stream.Stream(t.Context(), "CPNI_BILLING")
 	if err != nil {
@@ -302,7 +302,7 @@ func TestAServerThatGoesAwayIsWaitedFor(t *testing.T) {
 	if err := hub.Close(); err != nil {
 		t.Fatal(err)
 	}
-	running(t, consumer, remote.Publisher(nil))
+	running(t, consumer, remote.Publisher())
 	await(t, newMemory(), "a try that did not come through", func() bool { return consumer.Counts().Retried > 0 })
 	c.Listen = "127.0.0.1:" + port
 	again, _, _ := listening(t, c, access)

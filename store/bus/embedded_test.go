@@ -145,10 +145,10 @@ func TestArrangingAgainKeepsWhatIsThere(t *testing.T) {
 	if n := messages(t, b); n != 2000 {
 		t.Errorf("messages in a stream made too small for them = %d, want 2000", n)
 	}
-	if err := b.Publisher(nil).Put(t.Context(), calls(t, "billing", 2000, 2001)); !errors.Is(err, store.ErrFull) {
+	if err := b.Publisher().Put(t.Context(), calls(t, "billing", 2000, 2001)); !errors.Is(err, store.ErrFull) {
 		t.Errorf("error = %v, want ErrFull", err)
 	}
-	if err := b.Publisher(nil).Put(t.Context(), calls(t, "fraud", 0, 1)); err != nil {
+	if err := b.Publisher().Put(t.Context(), calls(t, "fraud", 0, 1)); err != nil {
 		t.Error(err)
 	}
 }

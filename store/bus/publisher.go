@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,18 +38,10 @@ const (
 )
 
 // A Publisher is the Sink whose Put ends when the streams have all of xs on disk.
-type Publisher struct {
-	bus    *Bus
-	expiry *store.Expiry
+type Publisher struct{ bus *Bus }
 
-	published, oneByOne atomic.Uint64
-}
-
-// Publisher returns a Publisher to b's streams. Excerpts that have expired by e are suppressed; nil suppresses none.
-func (b *Bus) Publisher(e *store.Expiry) *Publisher { return &Publisher{bus: b, expiry: e} }
-
-// Published returns how many excerpts were put, and how many of them one by one because their batch was refused.
-func (p *Publisher) Published() (all, oneByOne uint64) { return p.published.Load(), p.oneByOne.Load() }
+// Publisher returns a Publisher to b's streams.
+func (b *Bus) Publisher() *Publisher { return &Publisher{b} }
 
 // Put publishes xs, purpose by purpose and in their order, in atomic batches. The error wraps store.ErrUnavailable
 // if anything is still to be put, or is store.Refused: for want of room (store.ErrFull) the last ones of the purpose,
@@ -63,9 +54,8 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	if !p.bus.conn.IsConnected() {
 		return fmt.Errorf("bus: publish: not connected: %w", store.ErrUnavailable)
 	}
-	alive, expired := p.expiry.Alive(xs)
 	var refused store.Refused
-	for _, parcel := range p.parcels(alive, &refused) {
+	for _, parcel := range p.parcels(xs, &refused) {
 		left, err := p.publish(ctx, parcel.messages)
 		switch {
 		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
@@ -74,7 +64,6 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 			return err
 		}
 	}
-	p.expiry.Count(expired)
 	if refused != nil {
 		return refused
 	}
@@ -158,7 +147,6 @@ func (p *Publisher) publish(ctx context.Context, messages []*nats.Msg) (left int
 		if err := p.batch(ctx, batch); err != nil {
 			return left, err
 		}
-		p.published.Add(uint64(n))
 		p.bus.published.Add(uint64(n))
 		left -= n
 	}
@@ -181,7 +169,6 @@ func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
 
 // singly puts one message after the other, without waiting for each.
 func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
-	p.oneByOne.Add(uint64(len(messages)))
 	p.bus.oneByOne.Add(uint64(len(messages)))
 	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture

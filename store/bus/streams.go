@@ -23,11 +23,9 @@ type StreamConfig struct {
 }
 
 // A Plan is all streams of a server. DiskLimit in bytes is shared among them; 0 is no limit.
-// Replicas is 1 on the embedded server and 0 is 1; a cluster has 3.
 type Plan struct {
 	Streams   []StreamConfig
 	DiskLimit int64
-	Replicas  int
 }
 
 // Validate returns everything that is wrong with p, each under its purpose.
@@ -74,23 +72,22 @@ func (p Plan) configs() []jetstream.StreamConfig {
 		}
 		return int64(float64(p.DiskLimit) * share / shares)
 	}
-	replicas := max(p.Replicas, 1)
 	var configs []jetstream.StreamConfig
 	for _, s := range p.Streams {
-		c := streamConfig(store.StreamName(s.Purpose), store.StreamSubjects(s.Purpose), replicas)
+		c := streamConfig(store.StreamName(s.Purpose), store.StreamSubjects(s.Purpose))
 		c.MaxAge, c.MaxBytes = cmp.Or(s.Retain, defaultRetain), bytes(s.share())
 		configs = append(configs, c)
 	}
-	ops := streamConfig(opsStream, []string{"ops.v1.>"}, replicas)
+	ops := streamConfig(opsStream, []string{"ops.v1.>"})
 	ops.MaxAge, ops.MaxBytes = defaultRetain, bytes(1.0/defaultPriority)
 	return append(configs, ops)
 }
 
 func (s StreamConfig) share() float64 { return 1 / float64(cmp.Or(s.Priority, defaultPriority)) }
 
-func streamConfig(name string, subjects []string, replicas int) jetstream.StreamConfig {
+func streamConfig(name string, subjects []string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: name, Subjects: subjects, Replicas: replicas,
+		Name: name, Subjects: subjects, Replicas: 1,
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
 		MaxMsgs: -1, MaxMsgsPerSubject: -1, MaxConsumers: -1, MaxMsgSize: -1,
 		Duplicates: duplicateWindow, AllowAtomicPublish: true, AllowDirect: true,

@@ -110,6 +110,10 @@ func isUUID(s string) bool {
 	return true
 }
 
+// IsName reports whether s is a name: 1 to 32 characters of a-z, 0-9, _ and -. Purposes, sites, sensors, trunks and
+// audiences have one, for it may stand in a subject, a stream's name, a message id and a folder's name.
+func IsName(s string) bool { return within(s, &nameBytes, 1, 32) }
+
 func isID(s string) bool { return within(s, &base32s, 26, 26) }
 
 // An alphabet is a set of bytes.
@@ -120,6 +124,7 @@ var (
 	dialKeys     = alphabetOf("0123456789*#")
 	hexadecimals = alphabetOf("0123456789abcdef")
 	addressBytes = alphabetOf("0123456789abcdef.:")
+	nameBytes    = alphabetOf("abcdefghijklmnopqrstuvwxyz0123456789_-")
 	base32s      = alphabetOf("abcdefghijklmnopqrstuvwxyz234567")
 )
 

@@ -48,6 +48,9 @@ func (s Sequence) Compare(o Sequence) int {
 // Body returns the JSON of x. It must not be changed.
 func (x Excerpt) Body() []byte { return x.body }
 
+// Expired reports whether x may not be kept on day, nor put anywhere: the day of its expiry has come.
+func (x Excerpt) Expired(day Date) bool { return x.Expires.Compare(day) <= 0 }
+
 // Keys makes pseudonyms. The vault has them; epoch names the key that was used, for the time of the record.
 type Keys interface {
 	MAC(purpose, kind string, at time.Time, value []byte) (mac [16]byte, epoch string, err error)

@@ -15,8 +15,7 @@ type bound struct {
 	keys     Keys
 	ids      Identity
 	numbers  sip.Numbers
-	units    []string // by Kind: that to which the time is cut from which retention counts, "" for none
-	unmasked bool     // a purpose that may see the number of a caller who withholds it
+	unmasked bool // a purpose that may see the number of a caller who withholds it
 	parts    [][]byte
 	text     []byte // of one value
 	clocked  bool   // excerpts of a part of a call bear blind_clock
@@ -52,24 +51,6 @@ func (u *Purpose) bind(keys Keys, ids Identity) {
 	u.unmasked = slices.Contains(unmasked, u.Name)
 	u.columns = u.sumOfColumns()
 	u.clocked, u.sided = u.halves()
-	u.units = make([]string, len(cpni.Kinds())+1)
-	for _, k := range cpni.Kinds() {
-		u.units[k] = u.unitOf(k)
-	}
-	u.units[cpni.LossKind] = u.units[cpni.CallKind] // kept as long as the calls that are missing
-}
-
-// unitOf returns the unit to which u cuts the time that retention counts from, "" for none.
-func (u *Purpose) unitOf(k cpni.Kind) (unit string) {
-	for _, r := range u.rules {
-		if len(k.Times()) == 0 || r.field.String() != k.Times()[0] {
-			continue
-		}
-		for _, f := range r.forms {
-			unit = f.unit
-		}
-	}
-	return unit
 }
 
 // takes reports whether u keeps anything of r: its kind, its stage, and when.

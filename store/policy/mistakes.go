@@ -77,16 +77,11 @@ func (p *parser) audience(key string, names []string) {
 		p.say(key, "missing: say who reads it")
 	}
 	for i, name := range names {
-		if !named(name) {
+		if !cpni.IsName(name) {
 			p.say(key, "entry %d: want a role of 1 to 32 characters out of a-z, 0-9, _ and -", i+1)
 		}
 		if slices.Contains(names[:i], name) {
 			p.say(key, "entry %d stands twice", i+1)
 		}
 	}
-}
-
-func named(text string) bool {
-	odd := strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_-")
-	return text != "" && len(text) <= 32 && odd == ""
 }

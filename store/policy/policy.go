@@ -35,7 +35,8 @@ type Purpose struct {
 	Priority, MinCorrelation                                int
 	Enabled, FromReceipt                                    bool
 
-	rules  []rule // in the register's order; a field without a rule has no line here
+	rules  []rule               // in the register's order; a field without a rule has no line here
+	units  map[cpni.Kind]string // to which the time is cut from which retention counts; none for ""
 	line   int
 	stages track.Stages
 	hash   string
@@ -143,7 +144,25 @@ func (p *parser) purpose(name string, f purposeFile, all *file) *Purpose {
 		u.MinCorrelation = p.within(key+".min_correlation", *f.MinCorrelation, 0, 100)
 	}
 	p.fields(key+".fields", u, f.Fields, all)
+	u.units = map[cpni.Kind]string{}
+	for _, k := range cpni.Kinds() {
+		u.units[k] = u.unitOf(k)
+	}
+	u.units[cpni.LossKind] = u.units[cpni.CallKind] // kept as long as the calls that are missing
 	return u
+}
+
+// unitOf returns the unit to which u cuts the time that retention of k counts from, "" for none.
+func (u *Purpose) unitOf(k cpni.Kind) (unit string) {
+	for _, r := range u.rules {
+		if len(k.Times()) == 0 || r.field.String() != k.Times()[0] {
+			continue
+		}
+		for _, f := range r.forms {
+			unit = f.unit
+		}
+	}
+	return unit
 }
 
 // onBus is how long records stay on the bus unless the policy says otherwise, but not longer than they are kept.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -77,6 +78,11 @@ func DateOf(t time.Time) (d Date) {
 
 // String returns d as 2026-11-24.
 func (d Date) String() string { return string(d.append(nil)) }
+
+// Compare orders days: negative if d is before o, 0 if they are one day.
+func (d Date) Compare(o Date) int {
+	return cmp.Or(cmp.Compare(d.Year, o.Year), cmp.Compare(d.Month, o.Month), cmp.Compare(d.Day, o.Day))
+}
 
 // Time returns the beginning of d.
 func (d Date) Time() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, time.UTC) }

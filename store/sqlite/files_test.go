@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/configs"
 	"sipsieve/store"
 	"sipsieve/store/policy"
 	"sipsieve/store/storetest"
@@ -162,7 +163,15 @@ func TestExpiredExcerptsAreSuppressedAndCounted(t *testing.T) {
 }
 
 func TestExpiryFromReceiptJoinsOverAllDays(t *testing.T) {
-	s := opened(t, Config{Receipt: map[string]bool{"billing": true}, Open: 2})
+	text := bytes.Replace(configs.Policy, []byte("[purpose.billing]\n"), []byte("[purpose.billing]\nfrom = \"receipt\"\n"), 1)
+	rules, err := policy.Parse("policy.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u, ok := rules.Purpose("billing"); !ok || !u.FromReceipt {
+		t.Fatal("the policy does not count from receipt")
+	}
+	s := opening(t, Config{Policy: rules}, 2)
 	for day := range 12 {
 		put(t, s, storetest.Call(fmt.Sprint("day", day)).On(day))
 	}
@@ -219,7 +228,7 @@ func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
 }
 
 func TestOpenFilesAreBounded(t *testing.T) {
-	s := opened(t, Config{Open: 3})
+	s := opening(t, Config{}, 3)
 	for day := range 40 {
 		put(t, s, storetest.Call(fmt.Sprint(day)).On(2*day))
 		if n := len(s.open.by); n > 3 || n != len(s.open.order) {
@@ -231,33 +240,22 @@ func TestOpenFilesAreBounded(t *testing.T) {
 	}
 }
 
-func TestKeysOfTheBodyAreColumns(t *testing.T) {
-	s := opened(t, Config{Columns: []string{"duration_ms", "id", "expires", "unknown_to_this_body"}})
+func TestKeysOfTheEnvelopeAreColumns(t *testing.T) {
+	s := opened(t, Config{})
 	d := storetest.Call("a")
 	put(t, s, d)
-	db, err := sql.Open("sqlite", s.name(s.path(place{"billing", storetest.Expires}), true))
+	db, err := sql.Open("sqlite", dataSource(s.path(place{"billing", storetest.Expires}), true))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	var id, expires, site string
-	var duration int
-	var unknown *string
-	err = db.QueryRow(`SELECT id, expires, site, duration_ms, unknown_to_this_body FROM excerpt`).Scan(
-		&id, &expires, &site, &duration, &unknown)
+	var id, expires, site, class string
+	err = db.QueryRow(`SELECT id, expires, site, class FROM excerpt`).Scan(&id, &expires, &site, &class)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id != "a" || expires != "2026-11-24" || site != "dfw1" || duration != 61000 || unknown != nil {
-		t.Errorf("row = %s %s %s %d %v, want what the body says", id, expires, site, duration, unknown)
-	}
-}
-
-func TestColumnsAreNames(t *testing.T) {
-	for _, column := range []string{"", "a b", "a'", `a"`, "a.b", "A", strings.Repeat("a", 65)} {
-		if _, err := Open(Config{Dir: t.TempDir(), Columns: []string{column}}); !errors.Is(err, store.ErrName) {
-			t.Errorf("column of %d characters: error = %v, want ErrName", len(column), err)
-		}
+	if id != "a" || expires != "2026-11-24" || site != "dfw1" || class != "cpni" {
+		t.Errorf("row = %s %s %s %s, want what the body says", id, expires, site, class)
 	}
 }
 

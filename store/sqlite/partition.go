@@ -10,60 +10,38 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"sipsieve/store"
 )
 
-// table is one partition's. What the join needs stands by itself; the rest of the envelope is read from the body. What
-// a file of an older version does not have is in later.
-const table = `CREATE TABLE IF NOT EXISTS excerpt (
-	id TEXT PRIMARY KEY NOT NULL,
+// ownColumns are the columns of the first version: what a join needs, and the body.
+const ownColumns = `id TEXT PRIMARY KEY NOT NULL,
 	kind TEXT NOT NULL,
 	sensor TEXT NOT NULL,
 	stage TEXT NOT NULL,
 	revision INTEGER NOT NULL,
 	status TEXT NOT NULL,
 	completeness INTEGER NOT NULL,
-	body TEXT NOT NULL%s
-) STRICT`
+	body TEXT NOT NULL`
 
-// later are the columns that came after the first version: the dialog, what of it was not seen, as a set of
-// track.Missing, where the excerpt stands in its sensor's stream, and what the row was made of, if that is several.
-var later = []string{"dialog TEXT", "unseen INTEGER", "spool INTEGER", "seq INTEGER", "parts TEXT"}
+// laterColumns came after the first version: the dialog, what of it was not seen, as a set of track.Missing, where the
+// excerpt stands in its sensor's stream, and what the row was made of, if that is several.
+var laterColumns = []string{"dialog TEXT", "unseen INTEGER", "spool INTEGER", "seq INTEGER", "parts TEXT"}
 
-// index finds the rows of a dialog.
-const index = "CREATE INDEX IF NOT EXISTS excerpt_dialog ON excerpt (dialog) WHERE dialog IS NOT NULL"
+// bodyColumns are the keys of the envelope that are read from the body.
+var bodyColumns = []string{"schema", "purpose", "policy", "class", "expires", "site", "source", "missing"}
 
-// own are the columns of the table that a configuration may not name.
-var own = []string{"id", "kind", "sensor", "stage", "revision", "status", "completeness", "body",
-	"dialog", "unseen", "spool", "seq", "parts"}
+// dialogIndex finds the rows of a dialog.
+const dialogIndex = "CREATE INDEX IF NOT EXISTS excerpt_dialog ON excerpt (dialog) WHERE dialog IS NOT NULL"
 
-// envelope are the keys of the envelope that are read from the body.
-var envelope = []string{"schema", "purpose", "policy", "class", "expires", "site", "source", "missing"}
-
-// isColumn reports whether name may be a column that is read from the body.
-func isColumn(name string) bool {
-	if name == "" || len(name) > 64 {
-		return false
+// createTable makes the table of a new partition. One that is there stays as it is: see migrate.
+var createTable = func() string {
+	columns := []string{ownColumns}
+	for _, name := range bodyColumns {
+		columns = append(columns, fmt.Sprintf("%q ANY GENERATED ALWAYS AS (body ->> '$.%s') VIRTUAL", name, name))
 	}
-	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-}
-
-// schema returns the table with a column for every name that it does not have already.
-func schema(columns []string) string {
-	var b strings.Builder
-	seen := map[string]bool{}
-	for _, name := range own {
-		seen[name] = true
-	}
-	for _, list := range [][]string{envelope, columns} {
-		for _, name := range list {
-			if !seen[name] {
-				fmt.Fprintf(&b, ",\n\t%q ANY GENERATED ALWAYS AS (body ->> '$.%s') VIRTUAL", name, name)
-			}
-			seen[name] = true
-		}
-	}
-	return fmt.Sprintf(table, b.String())
-}
+	return "CREATE TABLE IF NOT EXISTS excerpt (" + strings.Join(columns, ",\n\t") + ") STRICT"
+}()
 
 // handles are the partitions that are open for writing, the one used last at the end. Store.writing guards them.
 type handles struct {
@@ -139,12 +117,12 @@ func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
 	if err := create(path); err != nil {
 		return nil, wrap("make partition", err)
 	}
-	db, err := sql.Open("sqlite", s.name(path, false))
+	db, err := sql.Open("sqlite", dataSource(path, false))
 	if err != nil {
 		return nil, wrap("open", err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := prepare(ctx, db, schema(s.config.Columns)); err != nil {
+	if err := migrate(ctx, db); err != nil {
 		_ = db.Close()
 		return nil, wrap("make partition", err)
 	}
@@ -152,10 +130,10 @@ func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepare makes the table of a partition, and adds to that of an older version what came later. Rows from before
+// migrate makes the table of a partition, and adds to that of an older version what came later. Rows from before
 // have no dialog.
-func prepare(ctx context.Context, db *sql.DB, schema string) error {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+func migrate(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, createTable); err != nil {
 		return err
 	}
 	var have int
@@ -165,10 +143,10 @@ func prepare(ctx context.Context, db *sql.DB, schema string) error {
 		return err
 	}
 	statements := []string{}
-	for _, column := range later {
+	for _, column := range laterColumns {
 		statements = append(statements, "ALTER TABLE excerpt ADD COLUMN "+column)
 	}
-	_, err = db.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(append(statements, index), ";")+";COMMIT")
+	_, err = db.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(append(statements, dialogIndex), ";")+";COMMIT")
 	return err
 }
 
@@ -179,7 +157,7 @@ func create(path string) error {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(dir)); err != nil {
+		if err := store.SyncDir(filepath.Dir(dir)); err != nil {
 			return err
 		}
 	}
@@ -190,20 +168,12 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(file.Close(), syncDir(dir))
+	return errors.Join(file.Close(), store.SyncDir(dir))
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// name returns what the driver opens: a file that must be there.
-func (s *Store) name(path string, reading bool) string {
-	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", s.config.BusyLimit/time.Millisecond)}
+// dataSource returns what the driver opens: a file that must be there.
+func dataSource(path string, reading bool) string {
+	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", busyLimit/time.Millisecond)}
 	if reading {
 		pragmas = append(pragmas, "query_only(1)")
 	} else {

@@ -79,12 +79,13 @@ func (s *Store) join(ctx context.Context, p place, xs []policy.Excerpt) error {
 // near returns the partitions where an id or a dialog of p may lie: p's own and the days beside it, or all of the
 // purpose.
 func (s *Store) near(p place) ([]place, error) {
-	days := s.purpose(p).DaysApart()
-	if !s.config.Receipt[p.purpose] && days == 1 {
+	u := s.purpose(p)
+	days, anyDay := u.DaysApart(), u != nil && u.FromReceipt
+	if !anyDay && days == 1 {
 		return slices.DeleteFunc([]place{p.next(-1), p, p.next(1)}, func(q place) bool { return !s.exists(q) }), nil
 	}
 	all, err := s.places(p.purpose)
-	if s.config.Receipt[p.purpose] {
+	if anyDay {
 		return all, err
 	}
 	from, to := p.next(-days).day(), p.next(days).day()

@@ -116,7 +116,7 @@ func bound(t time.Time) any {
 
 // look opens a partition for reading alone. One that is swept meanwhile is empty.
 func (s *Store) look(ctx context.Context, p place, do func(*sql.DB) error) error {
-	db, err := sql.Open("sqlite", s.name(s.path(p), true))
+	db, err := sql.Open("sqlite", dataSource(s.path(p), true))
 	if err != nil {
 		return wrap("read", err)
 	}

@@ -19,7 +19,7 @@ func Read(dir string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	return &Reader{&Store{config: Config{Dir: dir, BusyLimit: busyLimit}}}, nil
+	return &Reader{&Store{config: Config{Dir: dir}}}, nil
 }
 
 // Query is as a Store's. What is swept meanwhile may be left out.

@@ -18,21 +18,17 @@ import (
 	"sipsieve/store/policy"
 )
 
-// busyLimit is how long the lock of another connection is waited for, if a Config does not say.
-const busyLimit = 5 * time.Second
-
-// commitLimit is how many excerpts one transaction has at most.
-const commitLimit = 1000
+const (
+	busyLimit   = 5 * time.Second // longest wait for the lock of another connection
+	commitLimit = 1000            // excerpts in one transaction
+	openLimit   = 16              // partitions kept open for writing
+)
 
 // A Config says where the files are and what the store does beside keeping.
 type Config struct {
-	Dir       string             // its own; <Dir>/<purpose>/<expires>.db
-	Open      int                // partitions kept open, at least 1; 0 is 16
-	Columns   []string           // keys of the bodies that every new partition shows as columns
-	Policy    *policy.Policy     // whose purposes say how a call that two sensors saw is put together; nil for none
-	Receipt   map[string]bool    // purposes that count expiry from receipt: an id is looked for in all partitions
-	Today     func() policy.Date // what has expired by it is suppressed; nil suppresses nothing
-	BusyLimit time.Duration      // longest wait for a lock of a reader outside; 0 is 5 s
+	Dir    string             // its own; <Dir>/<purpose>/<expires>.db
+	Policy *policy.Policy     // whose purposes say how a call that two sensors saw is put together; nil for none
+	Today  func() policy.Date // what has expired by it is suppressed; nil suppresses nothing
 }
 
 // A Store is a directory of partitions. It may be used by several goroutines; Puts come one after the other.
@@ -48,14 +44,6 @@ type Store struct {
 
 // Open takes the directory for this process; if another has it, the error wraps store.ErrOwned.
 func Open(c Config) (*Store, error) {
-	for _, column := range c.Columns {
-		if !isColumn(column) {
-			return nil, fmt.Errorf("sqlite: columns: %w", store.ErrName)
-		}
-	}
-	if c.Open < 0 || c.BusyLimit < 0 {
-		return nil, errors.New("sqlite: open, busy limit: want 0 or more")
-	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -65,14 +53,8 @@ func Open(c Config) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	c.Dir = dir
-	if c.Open == 0 {
-		c.Open = 16
-	}
-	if c.BusyLimit == 0 {
-		c.BusyLimit = busyLimit
-	}
 	s := &Store{config: c, expiry: store.NewExpiry(c.Today), own: own}
-	s.open.limit = c.Open
+	s.open.limit = openLimit
 	return s, nil
 }
 

@@ -8,12 +8,21 @@ import (
 )
 
 func TestStoreKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
 }
 
 // TestStoreKeepsTheContractWithOneFileOpen makes every partition be closed and opened again all the time.
 func TestStoreKeepsTheContractWithOneFileOpen(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{Open: 1}) })
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return opening(t, Config{}, 1) })
+}
+
+// opening returns a store that keeps at most n partitions open.
+func opening(t testing.TB, c Config, n int) *Store {
+	s := opened(t, c)
+	s.open.limit = n
+	return s
 }
 
 // opened returns a store in a directory of its own, unless c names one.

@@ -40,7 +40,7 @@ func (s *Store) sweepPurpose(ctx context.Context, purpose string, day policy.Dat
 		places, err := s.remains(purpose, ending)
 		errs = append(errs, err)
 		for _, p := range places {
-			if store.CompareDates(p.expires, day) > 0 {
+			if p.expires.Compare(day) > 0 {
 				continue
 			}
 			swept = true
@@ -50,7 +50,7 @@ func (s *Store) sweepPurpose(ctx context.Context, purpose string, day policy.Dat
 		}
 	}
 	if swept {
-		errs = append(errs, syncDir(filepath.Join(s.config.Dir, purpose)))
+		errs = append(errs, store.SyncDir(filepath.Join(s.config.Dir, purpose)))
 	}
 	return gone, errors.Join(errs...)
 }

@@ -159,7 +159,7 @@ func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {
 		var bodies []string
 		rows := store.Rows(nil, xs)
 		slices.SortFunc(rows, func(a, b store.Row) int {
-			if c := store.CompareDates(a.Expires, b.Expires); c != 0 {
+			if c := a.Expires.Compare(b.Expires); c != 0 {
 				return c
 			}
 			return strings.Compare(a.ID, b.ID)

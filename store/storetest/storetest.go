@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"StarsAndQuotesInIDsAreNothingOdd": starsAndQuotesInIDsAreNothingOdd,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t)
 			test(t, s)
 			if err := s.Close(); err != nil {
