@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sipsieve/sip/track"
@@ -128,4 +129,21 @@ func (w *Row) finish(u *policy.Purpose) {
 	})
 	w.Excerpt, _ = u.Complete(own, w.Parts[0])
 	w.Parts = append([]policy.Excerpt{own}, w.Parts[:min(len(w.Parts), mostParts-1)]...)
+}
+
+// PartsText returns the parts of w for ReadParts, nil if there are none. The bodies stand in it byte for byte.
+func (w Row) PartsText() []byte {
+	if w.Parts == nil {
+		return nil
+	}
+	b := []byte{'['}
+	for i, x := range w.Parts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"stream":`...), x.Published.Stream, 10)
+		b = strconv.AppendUint(append(b, `,"number":`...), x.Published.Number, 10)
+		b = append(append(append(b, `,"body":`...), x.Body()...), '}')
+	}
+	return append(b, ']')
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"sipsieve/store/policy"
 )
@@ -13,23 +12,6 @@ func Kept(body []byte, published policy.Sequence) (policy.Excerpt, error) {
 	x, err := policy.Received(body)
 	x.Published = published
 	return x, err
-}
-
-// PartsText returns the parts of w for ReadParts, nil if there are none. The bodies stand in it byte for byte.
-func (w Row) PartsText() []byte {
-	if w.Parts == nil {
-		return nil
-	}
-	b := []byte{'['}
-	for i, x := range w.Parts {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(append(b, `{"stream":`...), x.Published.Stream, 10)
-		b = strconv.AppendUint(append(b, `,"number":`...), x.Published.Number, 10)
-		b = append(append(append(b, `,"body":`...), x.Body()...), '}')
-	}
-	return append(b, ']')
 }
 
 // ReadParts reads what PartsText wrote. Its errors quote nothing of it.

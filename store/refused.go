@@ -23,6 +23,7 @@ type Refusal struct {
 // Refused is the error of a Put that kept all excerpts but these. To put them again is no use until the cause is gone.
 type Refused []Refusal
 
+// Error lists purposes, counts and causes. A purpose that is no name is left out: it may be what was wrong.
 func (r Refused) Error() string {
 	var b strings.Builder
 	b.WriteString("store: refused")
@@ -30,7 +31,6 @@ func (r Refused) Error() string {
 		if i > 0 {
 			b.WriteByte(';')
 		}
-		// The purpose is left out unless it is a name: it may be what was wrong.
 		if CheckName(one.Purpose) == nil {
 			fmt.Fprintf(&b, " %s:", one.Purpose)
 		}

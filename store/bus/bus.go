@@ -115,6 +115,59 @@ func newBus(conn *nats.Conn, trouble *complaint) (*Bus, error) {
 	return &Bus{conn: conn, stream: stream, trouble: trouble}, nil
 }
 
+// Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
+// as store.CheckName has it.
+func (b *Bus) Consumer(purpose, name string) *Consumer {
+	return &Consumer{bus: b, purpose: purpose, name: name}
+}
+
+// Publisher returns a Publisher to b's streams.
+func (b *Bus) Publisher() *Publisher { return &Publisher{b} }
+
+// Arrange makes the streams of p, or changes those that are there; to repeat it changes nothing. A stream that p
+// does not name is left to run dry.
+func (b *Bus) Arrange(ctx context.Context, p Plan) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	for _, c := range p.configs() {
+		if _, err := b.stream.CreateOrUpdateStream(ctx, c); err != nil {
+			return wrap("arrange "+c.Name, err)
+		}
+	}
+	return nil
+}
+
+// Lag returns the figures of a purpose's stream and of its durable consumers.
+func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
+	s, err := b.stream.Stream(ctx, store.StreamName(purpose))
+	if err != nil {
+		return Lag{}, wrap("lag", err)
+	}
+	state := s.CachedInfo()
+	lag := Lag{Purpose: purpose, Messages: state.State.Msgs, Bytes: int64(state.State.Bytes),
+		Limit: state.Config.MaxBytes, First: state.State.FirstSeq, Last: state.State.LastSeq}
+	if lag.Messages > 0 {
+		lag.Oldest = state.State.FirstTime
+	}
+	consumers := s.ListConsumers(ctx)
+	for c := range consumers.Info() {
+		if c.Config.Durable == "" {
+			continue
+		}
+		lag.Consumers = append(lag.Consumers, ConsumerLag{Name: c.Name, Confirmed: c.AckFloor.Stream,
+			Pending: c.NumPending, Unconfirmed: c.NumAckPending, Redelivering: c.NumRedelivered})
+	}
+	return lag, wrap("lag", consumers.Err())
+}
+
+// Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or did not know the
+// purpose when it started.
+func (b *Bus) Access(purpose string) (Access, bool) {
+	a, ok := b.access[purpose]
+	return a, ok
+}
+
 // Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.
 func (b *Bus) Close() error {
 	b.conn.Close()

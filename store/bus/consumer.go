@@ -33,12 +33,6 @@ type Consumer struct {
 	trouble atomic.Pointer[error]
 }
 
-// Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
-// as store.CheckName has it.
-func (b *Bus) Consumer(purpose, name string) *Consumer {
-	return &Consumer{bus: b, purpose: purpose, name: name}
-}
-
 // Counts are what a Consumer did since it was made.
 type Counts struct {
 	Received    uint64 // messages, redelivered ones included

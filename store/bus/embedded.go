@@ -65,13 +65,6 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	return b, nil
 }
 
-// Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or did not know the
-// purpose when it started.
-func (b *Bus) Access(purpose string) (Access, bool) {
-	a, ok := b.access[purpose]
-	return a, ok
-}
-
 // options returns the server's settings and the Access of every purpose, still without its URL. The first user is
 // this process.
 func (c Config) options() (*server.Options, map[string]Access, error) {
@@ -126,13 +119,13 @@ func start(opts *server.Options, own func() error) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus: embedded server: %w", err)
 	}
-	var last lastWord
-	srv.SetLoggerV2(&last, false, false, false)
+	var log serverLog
+	srv.SetLoggerV2(&log, false, false, false)
 	srv.Start()
 	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		return nil, fmt.Errorf("bus: embedded server does not start: %s", last.String())
+		return nil, fmt.Errorf("bus: embedded server does not start: %s", log.String())
 	}
 	b, err := inProcess(srv, opts.Users[0])
 	if err != nil {
@@ -155,20 +148,31 @@ func inProcess(srv *server.Server, as *server.User) (*Bus, error) {
 	return newBus(conn, &trouble)
 }
 
-// A lastWord keeps the last complaint of the embedded server: why it did not start.
-type lastWord struct{ text atomic.Value }
+// A serverLog keeps the last error that the embedded server logged: why it did not start. It drops everything else.
+type serverLog struct{ last atomic.Value }
 
-func (l *lastWord) say(format string, v ...any) { l.text.Store(fmt.Sprintf(format, v...)) }
+func (l *serverLog) keep(format string, v ...any) { l.last.Store(fmt.Sprintf(format, v...)) }
 
-func (l *lastWord) String() string {
-	text, _ := l.text.Load().(string)
+// String returns the last error, "" if there was none.
+func (l *serverLog) String() string {
+	text, _ := l.last.Load().(string)
 	return text
 }
 
-// Noticef, Warnf, Debugf and Tracef drop; Fatalf and Errorf are kept.
-func (l *lastWord) Noticef(string, ...any)         {}
-func (l *lastWord) Warnf(string, ...any)           {}
-func (l *lastWord) Debugf(string, ...any)          {}
-func (l *lastWord) Tracef(string, ...any)          {}
-func (l *lastWord) Fatalf(format string, v ...any) { l.say(format, v...) }
-func (l *lastWord) Errorf(format string, v ...any) { l.say(format, v...) }
+// Noticef drops.
+func (l *serverLog) Noticef(string, ...any) {}
+
+// Warnf drops.
+func (l *serverLog) Warnf(string, ...any) {}
+
+// Debugf drops.
+func (l *serverLog) Debugf(string, ...any) {}
+
+// Tracef drops.
+func (l *serverLog) Tracef(string, ...any) {}
+
+// Fatalf keeps what the server logs before it stops.
+func (l *serverLog) Fatalf(format string, v ...any) { l.keep(format, v...) }
+
+// Errorf keeps an error.
+func (l *serverLog) Errorf(format string, v ...any) { l.keep(format, v...) }

@@ -40,9 +40,6 @@ const (
 // A Publisher is the Sink whose Put ends when the streams have all of xs on disk.
 type Publisher struct{ bus *Bus }
 
-// Publisher returns a Publisher to b's streams.
-func (b *Bus) Publisher() *Publisher { return &Publisher{b} }
-
 // Put publishes xs, purpose by purpose and in their order, in atomic batches. The error wraps store.ErrUnavailable
 // if anything is still to be put, or is store.Refused: for want of room (store.ErrFull) the last ones of the purpose,
 // or those that cannot be published at all (store.ErrTooLarge, store.ErrName). A repeated Put within two

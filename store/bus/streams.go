@@ -2,7 +2,6 @@ package bus
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -44,20 +43,6 @@ func (p Plan) Validate() error {
 		errs = append(errs, errors.New("bus: disk limit: want 0 or more"))
 	}
 	return errors.Join(errs...)
-}
-
-// Arrange makes the streams of p, or changes those that are there; to repeat it changes nothing. A stream that p
-// does not name is left to run dry.
-func (b *Bus) Arrange(ctx context.Context, p Plan) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	for _, c := range p.configs() {
-		if _, err := b.stream.CreateOrUpdateStream(ctx, c); err != nil {
-			return wrap("arrange "+c.Name, err)
-		}
-	}
-	return nil
 }
 
 // configs returns the streams of p, OPS last.
@@ -111,27 +96,4 @@ type ConsumerLag struct {
 	Pending      uint64 // not delivered yet
 	Unconfirmed  int    // delivered, not acknowledged
 	Redelivering int    // of these, delivered more than once
-}
-
-// Lag returns the figures of a purpose's stream and of its durable consumers.
-func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
-	s, err := b.stream.Stream(ctx, store.StreamName(purpose))
-	if err != nil {
-		return Lag{}, wrap("lag", err)
-	}
-	state := s.CachedInfo()
-	lag := Lag{Purpose: purpose, Messages: state.State.Msgs, Bytes: int64(state.State.Bytes),
-		Limit: state.Config.MaxBytes, First: state.State.FirstSeq, Last: state.State.LastSeq}
-	if lag.Messages > 0 {
-		lag.Oldest = state.State.FirstTime
-	}
-	consumers := s.ListConsumers(ctx)
-	for c := range consumers.Info() {
-		if c.Config.Durable == "" {
-			continue
-		}
-		lag.Consumers = append(lag.Consumers, ConsumerLag{Name: c.Name, Confirmed: c.AckFloor.Stream,
-			Pending: c.NumPending, Unconfirmed: c.NumAckPending, Redelivering: c.NumRedelivered})
-	}
-	return lag, wrap("lag", consumers.Err())
 }

@@ -24,7 +24,7 @@ func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[poli
 			yield(policy.Excerpt{}, err)
 			return
 		}
-		ordered, err := b.ordered(ctx, purpose, all)
+		ordered, err := ordered(ctx, b.stream, purpose, all)
 		if err != nil {
 			yield(policy.Excerpt{}, wrap("tail", err))
 			return
@@ -40,12 +40,14 @@ func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[poli
 	}
 }
 
-func (b *Bus) ordered(ctx context.Context, purpose string, all bool) (jetstream.Consumer, error) {
+func ordered(
+	ctx context.Context, js jetstream.JetStream, purpose string, all bool,
+) (jetstream.Consumer, error) {
 	c := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy, InactiveThreshold: inactive}
 	if all {
 		c.DeliverPolicy = jetstream.DeliverAllPolicy
 	}
-	return b.stream.OrderedConsumer(ctx, store.StreamName(purpose), c)
+	return js.OrderedConsumer(ctx, store.StreamName(purpose), c)
 }
 
 func follow(ctx context.Context, messages jetstream.MessagesContext, yield func(policy.Excerpt, error) bool) {
