@@ -76,9 +76,9 @@ func BenchmarkFilter(b *testing.B) {
 		prog []bpf.RawInstruction
 	}{
 		{"nothing", []bpf.RawInstruction{{Op: unix.BPF_RET | unix.BPF_K}}},
-		{"two ports", program(b, Filter{Ports: spans(5060, 5061)})},
-		{"two ports and every tunnel", program(b, Filter{Ports: spans(5060, 5061), Tunnels: capture.EveryTunnel})},
-		{"100 ranges", program(b, Filter{Ports: many})},
+		{"two ports", program(b, filter{Ports: spans(5060, 5061)})},
+		{"two ports and every tunnel", program(b, filter{Ports: spans(5060, 5061), Tunnels: capture.EveryTunnel})},
+		{"100 ranges", program(b, filter{Ports: many})},
 	} {
 		b.Run(c.name, func(b *testing.B) { pass(b, c.prog) })
 	}

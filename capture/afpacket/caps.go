@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DropCapabilities takes CAP_NET_RAW from every thread of this process, for good: out of its ambient, effective,
-// permitted and inheritable sets, and out of the bounding set where CAP_SETPCAP allows that. Sources that are
-// open go on. Call it after the last Open. It needs a binary without cgo (else syscall.ENOTSUP).
+// DropCapabilities removes CAP_NET_RAW from every thread of this process, for good: from its ambient, effective,
+// permitted and inheritable sets, and from the bounding set where CAP_SETPCAP allows that. Sources that are open go on.
+// Call it after the last Open. A binary made with cgo returns an error that wraps syscall.ENOTSUP.
 func DropCapabilities() error {
 	if err := everyThread(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
 		if errors.Is(err, syscall.ENOTSUP) {
@@ -45,7 +45,7 @@ func DropCapabilities() error {
 	return nil
 }
 
-// everyThread makes one system call in all threads; the arguments that are not given are 0.
+// everyThread makes one system call in all threads; its other arguments are 0.
 func everyThread(trap, a1, a2, a3 uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall6(trap, a1, a2, a3, 0, 0, 0); errno != 0 {
 		return errno

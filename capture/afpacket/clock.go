@@ -2,7 +2,7 @@ package afpacket
 
 import "time"
 
-// A clock tells the time of day, which may be set, and the time since some moment, which may not.
+// A clock returns the wall clock, which may be set, and the monotonic time since some moment, which may not.
 type clock func() (wall time.Time, steady time.Duration)
 
 func systemClock() clock {
@@ -13,13 +13,13 @@ func systemClock() clock {
 	}
 }
 
-// leastStep is more than a clock is corrected by while it is slewed, from one block to the next.
+// leastStep is more than slewing changes a clock from one block to the next.
 const leastStep = time.Second
 
-// step returns by how much the wall clock was set between two looks, 0 for less than leastStep.
+// step returns by how much the wall clock was set in a time that both clocks measured, 0 for less than leastStep.
 func step(wall, steady time.Duration) time.Duration {
-	if by := wall - steady; by.Abs() > leastStep {
-		return by
+	if d := wall - steady; d.Abs() > leastStep {
+		return d
 	}
 	return 0
 }

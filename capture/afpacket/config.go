@@ -1,9 +1,26 @@
 // Package afpacket reads SIP from a Linux network interface, through a ring that the kernel fills.
 //
-// A filter in the kernel lets only the configured ports in, and tunnels where they are configured. What people say to
-// each other never reaches this process, but inside such a tunnel or a fragment, and then goes no further than
-// decode. Sockets are made with CAP_NET_RAW and nothing else; DropCapabilities gives that away afterwards, and they
-// are bound to their interface whenever it comes.
+// A filter in the kernel lets in only the configured ports, and tunnels where they are configured. Media never reaches
+// this process, except inside such a tunnel or a fragment, and then goes no further than package decode.
+//
+// # Capabilities
+//
+// Opening a socket needs CAP_NET_RAW and nothing else. DropCapabilities drops it afterwards; sockets are bound to their
+// interface whenever it appears.
+//
+// # Clock
+//
+// A frame bears the stamp of the kernel. Config.Skew bounds how far it may be from the time of its arrival. A step of
+// the wall clock is returned as Packet.Step.
+//
+// # Limits
+//
+// The rings are all the memory for frames: Fanout rings of Blocks times BlockSize bytes. What does not fit is counted in
+// Drops.Kernel and returned as Packet.Missed. README.md has the table.
+//
+// # Order
+//
+// Packets of one Source come in the order of the kernel. Source.Watermark is the time that nothing earlier follows.
 package afpacket
 
 import (
@@ -17,9 +34,9 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// Config says what is captured, and with how much memory: Fanout rings of Blocks times BlockSize bytes.
+// Config is what is captured, and the memory for it: Fanout rings of Blocks times BlockSize bytes.
 type Config struct {
-	Interface   string        // one network interface; the word any is none
+	Interface   string        // name of one network interface; "any" is refused
 	Ports       []PortRange   // of UDP, TCP and SCTP, source or destination: what the kernel filter takes
 	VLANs       []uint16      // outermost tags that are taken, 0 for frames without one; empty for all
 	Fanout      int           // rings that share the interface's traffic by flow
@@ -64,7 +81,7 @@ func (c Config) Validate() error {
 		wrong(r.First == 0 || r.Last < r.First, "ports: want 1 to 65535 in order, got %d-%d", r.First, r.Last)
 	}
 	wrong(len(joined(c.Ports)) > mostRanges, "ports: want %d ranges or fewer", mostRanges)
-	wrong(len(c.Filter().vlans()) > mostVLANs, "vlans: want %d or fewer", mostVLANs)
+	wrong(len(c.filter().vlans()) > mostVLANs, "vlans: want %d or fewer", mostVLANs)
 	for _, id := range c.VLANs {
 		wrong(id > 4094, "vlans: want 0 to 4094, got %d", id)
 	}
@@ -77,4 +94,9 @@ func (c Config) Validate() error {
 	wrong(c.Retire < time.Millisecond || c.Retire > time.Second, "retire: want 1ms to 1s, got %s", c.Retire)
 	wrong(c.Skew <= 0, "skew: want more than 0, got %s", c.Skew)
 	return errors.Join(errs...)
+}
+
+// filter returns what the kernel lets in from an interface of Ethernet frames.
+func (c Config) filter() filter {
+	return filter{Ports: c.Ports, Tunnels: c.Decode.Tunnels, VLANs: c.VLANs}
 }

@@ -15,23 +15,18 @@ import (
 	"sipsieve/capture"
 )
 
-// A Filter says what the kernel lets in. Other frames never reach this process.
-type Filter struct {
+// A filter is what the kernel lets in. Other frames never reach this process.
+type filter struct {
 	Ports   []PortRange     // of UDP, TCP and SCTP, source or destination
-	Tunnels capture.Tunnels // each taken whole, for what it carries is known in user space only
+	Tunnels capture.Tunnels // each taken whole: what it carries is decoded in user space only
 	VLANs   []uint16        // outermost tags that are taken, 0 for frames without one; empty for all
 	Raw     bool            // frames begin with the IP header
 }
 
-// Filter returns what the kernel lets in from an interface of Ethernet frames.
-func (c Config) Filter() Filter {
-	return Filter{Ports: c.Ports, Tunnels: c.Decode.Tunnels, VLANs: c.VLANs}
-}
-
-// mostRanges and mostVLANs keep the program within the kernel's 4096 instructions.
+// mostRanges and mostVLANs keep the program within the limit of the kernel, 4096 instructions.
 const mostRanges, mostVLANs = 512, 256
 
-// A marker is the numbers by which a tunnel is known in the layer that carries it.
+// A marker is the numbers by which a tunnel is recognised in the layer that carries it.
 type marker struct {
 	ethers, protos, ports []uint32 // EtherTypes, IP protocols, UDP destination ports
 }
@@ -53,7 +48,7 @@ var (
 	}
 )
 
-// marks returns the numbers by which the tunnels of t are known, each once and in order.
+// marks returns the numbers by which the tunnels of t are recognised, each once and in order.
 func marks(t capture.Tunnels) (m marker) {
 	for e := range capture.Encapsulations {
 		if t.Has(e) {
@@ -69,12 +64,12 @@ func marks(t capture.Tunnels) (m marker) {
 	return m
 }
 
-// Program returns the kernel filter of f: UDP, TCP and SCTP with a source or destination port in one of the ranges,
+// program returns the kernel filter of f: UDP, TCP and SCTP with a source or destination port in one of the ranges,
 // every fragment of a UDP datagram over IPv4, every IPv6 packet that begins with an extension header (hop-by-hop,
 // routing, fragment, destination options), and the Tunnels, fragments of them included. Up to four tags in the
 // frame are stepped over: VLANs, VN-Tag, 802.1BR, Cisco MetaData, 802.1ah. At most 512 ranges are taken after
 // neighbours are joined, and at most 256 VLANs.
-func (f Filter) Program() ([]bpf.RawInstruction, error) {
+func (f filter) program() ([]bpf.RawInstruction, error) {
 	ranges := joined(f.Ports)
 	switch {
 	case len(ranges) == 0:
@@ -84,7 +79,7 @@ func (f Filter) Program() ([]bpf.RawInstruction, error) {
 	case len(f.vlans()) > mostVLANs:
 		return nil, fmt.Errorf("afpacket: filter: %d VLANs, limit %d", len(f.vlans()), mostVLANs)
 	case f.Raw && len(f.VLANs) > 0 && !slices.Contains(f.VLANs, 0):
-		return nil, errors.New("afpacket: filter: VLANs are asked for where frames have no Ethernet header")
+		return nil, errors.New("afpacket: filter: VLANs are configured where frames have no Ethernet header")
 	}
 	var a assembler
 	a.frame(f, marks(f.Tunnels))
@@ -93,7 +88,7 @@ func (f Filter) Program() ([]bpf.RawInstruction, error) {
 }
 
 // vlans returns the VLANs in order, each once.
-func (f Filter) vlans() []uint16 {
+func (f filter) vlans() []uint16 {
 	sorted := slices.Clone(f.VLANs)
 	slices.Sort(sorted)
 	return slices.Compact(sorted)
@@ -115,8 +110,8 @@ func joined(ports []PortRange) []PortRange {
 	return out
 }
 
-// Describe says in plain words what the kernel lets in.
-func (f Filter) Describe() string {
+// describe returns in plain words what the kernel lets in.
+func (f filter) describe() string {
 	var ports []string
 	for _, r := range joined(f.Ports) {
 		word := fmt.Sprint(r.First)
@@ -147,8 +142,8 @@ func listed[N uint16 | uint32](before, format string, list []N) string {
 	return before + strings.Join(words, ", ")
 }
 
-// Hash returns 32 hexadecimal digits that name a filter: the first half of the SHA-256 of its instructions.
-func Hash(prog []bpf.RawInstruction) string {
+// hashOf returns 32 hexadecimal digits that name a filter: the first half of the SHA-256 of its instructions.
+func hashOf(prog []bpf.RawInstruction) string {
 	var b []byte
 	for _, in := range prog {
 		b = binary.BigEndian.AppendUint16(b, in.Op)

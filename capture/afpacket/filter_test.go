@@ -14,16 +14,16 @@ import (
 var sipPorts = spans(5060, 5061, 5080, 5080, 15060, 15099)
 
 // filters are kinds of filter whose borders random frames look for.
-func filters() []Filter {
+func filters() []filter {
 	var many []PortRange
 	for i := range uint16(400) {
 		many = append(many, spans(1000+100*i, 1000+100*i+i%3)...)
 	}
-	list := []Filter{{Ports: sipPorts}, {Ports: spans(1, 65535)}, {Ports: spans(65535, 65535)}, {Ports: spans(5060, 5060)},
+	list := []filter{{Ports: sipPorts}, {Ports: spans(1, 65535)}, {Ports: spans(65535, 65535)}, {Ports: spans(5060, 5060)},
 		{Ports: many, Tunnels: capture.EveryTunnel}, {Ports: sipPorts, Tunnels: capture.EveryTunnel, Raw: true},
 		{Ports: many, VLANs: []uint16{0, 100, 4094}}, {Ports: sipPorts, VLANs: []uint16{100}, Tunnels: capture.EveryTunnel}}
 	for e := capture.MPLS; e < capture.Encapsulations; e++ {
-		list = append(list, Filter{Ports: sipPorts, Tunnels: capture.TunnelsOf(e)})
+		list = append(list, filter{Ports: sipPorts, Tunnels: capture.TunnelsOf(e)})
 	}
 	return list
 }
@@ -56,7 +56,7 @@ func TestFilterAgreesWithReferenceOnManyFrames(t *testing.T) {
 			}
 		}
 		if taken < frames/50 || taken > frames*19/20 {
-			t.Errorf("%.100s: taken = %d of %d: the frames prove little", f.Describe(), taken, frames)
+			t.Errorf("%.100s: taken = %d of %d: the frames prove little", f.describe(), taken, frames)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestKernelAgreesWithReference(t *testing.T) {
 			}
 			n, _, err := unix.Recvfrom(out, room, unix.MSG_DONTWAIT)
 			if taken, want := err == nil, wanted(b, f); taken != want || taken && n != len(b) {
-				t.Errorf("%.100s: frame %x: taken = %v, %d bytes (%v), want %v", f.Describe(), b, taken, n, err, want)
+				t.Errorf("%.100s: frame %x: taken = %v, %d bytes (%v), want %v", f.describe(), b, taken, n, err, want)
 			}
 		}
 	}
@@ -86,7 +86,7 @@ func TestKernelAgreesWithReference(t *testing.T) {
 
 // TestFilterLooksAtTheTagThatTheKernelTookOff puts the tag in the place of the instructions that ask for it.
 func TestFilterLooksAtTheTagThatTheKernelTookOff(t *testing.T) {
-	f := Filter{Ports: spans(5060, 5060), VLANs: []uint16{0, 100}}
+	f := filter{Ports: spans(5060, 5060), VLANs: []uint16{0, 100}}
 	plain := datagram(5060, 1, 100)
 	tagged := slices.Insert(slices.Clone(plain), 12, fromHex("81000065")...)
 	cases := []struct {
@@ -112,7 +112,7 @@ func TestFilterLooksAtTheTagThatTheKernelTookOff(t *testing.T) {
 }
 
 func TestFilterTakesWhatItSays(t *testing.T) {
-	vm := virtual(t, Filter{Ports: spans(5060, 5060)}, -1)
+	vm := virtual(t, filter{Ports: spans(5060, 5060)}, -1)
 	cases := []struct {
 		name string
 		hex  string
@@ -157,23 +157,23 @@ func TestFilterTakesWhatItSays(t *testing.T) {
 }
 
 func TestFilterWithoutPortsIsRefused(t *testing.T) {
-	if _, err := (Filter{}).Program(); err == nil {
+	if _, err := (filter{}).program(); err == nil {
 		t.Error("no ports were accepted: an empty list must not mean all")
 	}
 	var tooMany []PortRange
 	for i := range uint16(mostRanges + 1) {
 		tooMany = append(tooMany, spans(1+2*i, 1+2*i)...)
 	}
-	if _, err := (Filter{Ports: tooMany}).Program(); err == nil {
+	if _, err := (filter{Ports: tooMany}).program(); err == nil {
 		t.Error("more ranges than the kernel takes were accepted")
 	}
-	if _, err := (Filter{Ports: sipPorts, VLANs: []uint16{100}, Raw: true}).Program(); err == nil {
+	if _, err := (filter{Ports: sipPorts, VLANs: []uint16{100}, Raw: true}).program(); err == nil {
 		t.Error("a VLAN was accepted where frames have no tags")
 	}
 }
 
 func TestLargestFilterIsTakenByTheKernel(t *testing.T) {
-	f := Filter{Tunnels: capture.EveryTunnel}
+	f := filter{Tunnels: capture.EveryTunnel}
 	for i := range uint16(mostRanges) {
 		f.Ports = append(f.Ports, spans(2+2*i, 2+2*i)...)
 	}
@@ -184,30 +184,30 @@ func TestLargestFilterIsTakenByTheKernel(t *testing.T) {
 }
 
 func TestFilterIsNamedByWhatItDoes(t *testing.T) {
-	one := program(t, Filter{Ports: spans(5060, 5061)})
-	same := program(t, Filter{Ports: spans(5061, 5061, 5060, 5060)})
-	other := program(t, Filter{Ports: spans(5060, 5062)})
-	if Hash(one) != Hash(same) || Hash(one) == Hash(other) {
-		t.Errorf("hashes = %s, %s, %s: want the first two alike", Hash(one), Hash(same), Hash(other))
+	one := program(t, filter{Ports: spans(5060, 5061)})
+	same := program(t, filter{Ports: spans(5061, 5061, 5060, 5060)})
+	other := program(t, filter{Ports: spans(5060, 5062)})
+	if hashOf(one) != hashOf(same) || hashOf(one) == hashOf(other) {
+		t.Errorf("hashes = %s, %s, %s: want the first two alike", hashOf(one), hashOf(same), hashOf(other))
 	}
-	gre := program(t, Filter{Ports: spans(5060, 5061), Tunnels: capture.TunnelsOf(capture.GRE)})
-	erspan := program(t, Filter{Ports: spans(5060, 5061), Tunnels: capture.TunnelsOf(capture.ERSPAN2, capture.NVGRE)})
-	if Hash(one) == Hash(gre) || Hash(gre) != Hash(erspan) {
-		t.Errorf("hashes = %s, %s, %s: want the last two alike", Hash(one), Hash(gre), Hash(erspan))
+	gre := program(t, filter{Ports: spans(5060, 5061), Tunnels: capture.TunnelsOf(capture.GRE)})
+	erspan := program(t, filter{Ports: spans(5060, 5061), Tunnels: capture.TunnelsOf(capture.ERSPAN2, capture.NVGRE)})
+	if hashOf(one) == hashOf(gre) || hashOf(gre) != hashOf(erspan) {
+		t.Errorf("hashes = %s, %s, %s: want the last two alike", hashOf(one), hashOf(gre), hashOf(erspan))
 	}
 }
 
 func TestFilterIsDescribedInPlainWords(t *testing.T) {
 	const always = "udp, tcp and sctp with source or destination port 5060-5061, 5080; all ipv4 fragments of udp; " +
 		"all ipv6 with extension headers"
-	f := Filter{Ports: spans(5080, 5080, 5060, 5061)}
-	if got, want := f.Describe(), always+"; nothing else"; got != want {
+	f := filter{Ports: spans(5080, 5080, 5060, 5061)}
+	if got, want := f.describe(), always+"; nothing else"; got != want {
 		t.Errorf("description = %q, want %q", got, want)
 	}
 	f.Tunnels, f.VLANs = capture.EveryTunnel, []uint16{100, 0, 7}
 	want := always + "; whole tunnels with ethertype 0x8847, 0x8848, 0x8864; whole tunnels of ip protocol 4, 41, 47; " +
 		"whole tunnels to udp port 2152, 4789, 6081, 8472; of all that only vlan none, 7, 100; nothing else"
-	if got := f.Describe(); got != want {
+	if got := f.describe(); got != want {
 		t.Errorf("description = %q, want %q", got, want)
 	}
 }
@@ -215,7 +215,7 @@ func TestFilterIsDescribedInPlainWords(t *testing.T) {
 // TestFilterTakesFromTheWireWhatTheReferenceTakes sends frames that are nearly right through the kernel's own way
 // of taking tags off.
 func TestFilterTakesFromTheWireWhatTheReferenceTakes(t *testing.T) {
-	for _, f := range []Filter{
+	for _, f := range []filter{
 		{Ports: sipPorts, Tunnels: capture.EveryTunnel},
 		{Ports: sipPorts, Tunnels: capture.TunnelsOf(capture.VXLAN, capture.PPPoE), VLANs: []uint16{0, 100}},
 	} {

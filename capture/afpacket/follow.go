@@ -9,10 +9,10 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// ErrGone says that the interface was removed and that nothing is left that could be bound to the next of its name.
+// ErrGone is returned when the interface was removed and no socket is left to bind to the next one of its name.
 var ErrGone = errors.New("interface is gone")
 
-// A State is how an interface is.
+// A State is the state of an interface.
 type State int32
 
 // States of an interface. Only one that is Up shows frames.
@@ -30,11 +30,12 @@ func (s State) String() string { return stateWords[s] }
 
 // A group is the fanout group of the rings of one interface. Its zero value has no members.
 type group struct {
-	mu            sync.Mutex
-	index, number int // of the interface and of the group of its members
+	mu     sync.Mutex
+	index  int // of the interface
+	number int // of the group
 }
 
-// admit makes s, which is bound to interface index, a member. An interface that was made anew has a new group: the
+// admit makes s, which is bound to interface index, a member. An interface that was created again has a new group: the
 // members of the old one are bound to nothing.
 func (g *group) admit(s *socket, index int) (err error) {
 	g.mu.Lock()
@@ -52,18 +53,18 @@ type follower struct {
 	*socket
 	config *Config
 	group  *group  // nil for a ring that has the interface for itself
-	spare  *socket // takes the place of a member whose interface was removed; nil without one
-	next   *socket // it, once it is bound: what is left in the ring of the member is read first
-	lets   Filter
+	spare  *socket // to replace a member whose interface was removed; nil without one
+	next   *socket // the spare once it is bound: what is left in the ring of the member is read first
+	filter filter
 	state  atomic.Int32
 	downs  atomic.Uint64 // times that the interface went down, lost its carrier or was removed
-	lost   bool          // the interface of socket was removed, and what follows is in next or nowhere
+	lost   bool          // the interface of socket was removed: more frames come in next, or none
 }
 
-// newFollower opens what will ever be needed: later there may be no capability to open a socket. The ring is mapped,
-// and no interface looked for.
+// newFollower opens every socket that may be needed: later there may be no capability to open one. It maps the ring and
+// binds nothing.
 func newFollower(c *Config, g *group) (f *follower, err error) {
-	f = &follower{config: c, group: g, lets: c.Filter()}
+	f = &follower{config: c, group: g, filter: c.filter()}
 	if f.socket, err = openSocket(); err != nil {
 		return f, err
 	}
@@ -77,11 +78,10 @@ func newFollower(c *Config, g *group) (f *follower, err error) {
 	return f, f.mapRing(c)
 }
 
-// follow looks at the interface. It binds to one that is there and was not, or is another than before. An error is
-// for good.
-func (f *follower) follow() error {
+// check updates the state of the interface, and binds to it if it appeared or was created again. An error is final.
+func (f *follower) check() error {
 	index, state := f.find(f.config.Interface)
-	err := f.meet(index)
+	err := f.bindTo(index)
 	s := f.socket
 	if f.next != nil {
 		s = f.next
@@ -95,8 +95,8 @@ func (f *follower) follow() error {
 	return err
 }
 
-// meet binds to the interface with that number, 0 for none, unless that is done.
-func (f *follower) meet(index int) error {
+// bindTo binds to the interface with that number, 0 for none, unless it is bound already.
+func (f *follower) bindTo(index int) error {
 	s := f.socket
 	if f.next != nil {
 		s = f.next
@@ -108,7 +108,7 @@ func (f *follower) meet(index int) error {
 	case !s.member && index == 0:
 		return nil
 	case !s.member:
-		return f.begin(s, index)
+		return f.start(s, index)
 	}
 	f.lost = true
 	switch {
@@ -121,19 +121,19 @@ func (f *follower) meet(index int) error {
 	if err := f.next.mapRing(f.config); err != nil {
 		return f.wrap(err)
 	}
-	return f.begin(f.next, index)
+	return f.start(f.next, index)
 }
 
-// begin ties s to the interface and lets frames in. If the interface was removed meanwhile it is waited for.
-func (f *follower) begin(s *socket, index int) error {
-	if err := f.tie(s, index); err != nil || s.bound() == 0 {
+// start binds s to the interface and lets frames in. An interface that was removed meanwhile is no error: it may return.
+func (f *follower) start(s *socket, index int) error {
+	if err := f.bindMember(s, index); err != nil || s.bound() == 0 {
 		return err
 	}
 	return f.open(s)
 }
 
-// tie binds s to the interface and makes it a member of the group.
-func (f *follower) tie(s *socket, index int) error {
+// bindMember binds s to the interface and makes it a member of the group.
+func (f *follower) bindMember(s *socket, index int) error {
 	err := s.bind(index, f.config.Promiscuous)
 	if err == nil && f.group != nil {
 		err = f.group.admit(s, index)
@@ -144,19 +144,20 @@ func (f *follower) tie(s *socket, index int) error {
 	return f.wrap(err)
 }
 
-// open lets in what the filter takes, once.
+// open installs the filter on s, once: until then no frame is let in.
 func (f *follower) open(s *socket) error {
 	if s.locked {
 		return nil
 	}
-	f.lets.Raw = s.link == decode.Raw
-	program, err := f.lets.Program()
+	f.filter.Raw = s.link == decode.Raw
+	program, err := f.filter.program()
 	if err == nil {
 		err = s.admit(program)
 	}
 	return f.wrap(err)
 }
 
+// wrap adds the package and the name of the interface to err.
 func (f *follower) wrap(err error) error {
 	if err == nil {
 		return nil

@@ -69,7 +69,7 @@ func watchLater(t *testing.T, fanout int) *watched {
 func watchFar(t *testing.T, fanout int) *watched {
 	c := config("far")
 	c.Fanout, c.Promiscuous = fanout, true
-	all, err := OpenAll(c)
+	all, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}

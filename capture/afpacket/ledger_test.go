@@ -105,10 +105,11 @@ func TestHundredThousandPacketsASecondForTenSeconds(t *testing.T) {
 	namespace(t)
 	c := DefaultConfig()
 	c.Interface = "far"
-	s, err := Open(c)
+	all, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := all[0]
 	done := count(s)
 	w := wireOf(t, "near")
 	var before, after unix.Rusage

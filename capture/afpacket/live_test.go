@@ -55,7 +55,7 @@ func TestCaptureFilesPassTheWireWhole(t *testing.T) {
 			wireOf(t, "near").send(frames...)
 			want := 0
 			for _, f := range frames {
-				if wanted(f, c.Filter()) {
+				if wanted(f, c.filter()) {
 					want++
 				}
 			}

@@ -36,8 +36,8 @@ func TestWhatTheRingCannotHoldIsCounted(t *testing.T) {
 		f = take(t, rs[0], 1)[0]
 	}
 	told := take(t, rs[0], 1)[0]
-	if told.bytes != nil || told.news.missed != drops.Load() || told.news.since != before || told.time.Before(before) {
-		t.Errorf("told %d since %s, want %d since %s, in silence", told.news.missed, told.news.since, drops.Load(), before)
+	if told.bytes != nil || told.notice.missed != drops.Load() || told.notice.since != before || told.time.Before(before) {
+		t.Errorf("told %d since %s, want %d since %s, in silence", told.notice.missed, told.notice.since, drops.Load(), before)
 	}
 	silent(t, rs[0])
 	got, lost := rs[0].stats(), int(drops.Load())
@@ -95,13 +95,13 @@ func TestLossThatIsAskedForTwiceBeganBeforeTheFirst(t *testing.T) {
 	if l.over(6, at(5)) || !l.over(7, at(6)) {
 		t.Error("not told in the first block after all of it")
 	}
-	if n := l.tell(at(6)); n.missed != 452 || n.since != at(5) {
+	if n := l.report(at(6)); n.missed != 452 || n.since != at(5) {
 		t.Errorf("told %d since %s, want 452 since %s", n.missed, n.since, at(5))
 	}
 	l.mark(at(7)) // by a block that was closed before the kernel was asked
 	l.add(0, 8)
 	l.add(1, 9)
-	if n := l.tell(at(9)); n.missed != 1 || n.since != at(9) {
+	if n := l.report(at(9)); n.missed != 1 || n.since != at(9) {
 		t.Errorf("told %d since %s, want 1 since %s", n.missed, n.since, at(9))
 	}
 }
@@ -127,19 +127,19 @@ func checkLosses(t *testing.T, seen []frame, sent, drops uint64) {
 	gaps = append(gaps, gap{last, last, sent - next}) // no frame follows
 	told, times := uint64(0), 0
 	for _, f := range seen {
-		if f.news.missed == 0 {
+		if f.notice.missed == 0 {
 			continue
 		}
 		missing := uint64(0)
 		for _, g := range gaps {
-			if !g.from.Before(f.news.since) && !g.to.After(f.time) {
+			if !g.from.Before(f.notice.since) && !g.to.After(f.time) {
 				missing += g.missing
 			}
 		}
-		if missing != f.news.missed {
-			t.Errorf("told %d, missing between %s and %s = %d", f.news.missed, f.news.since, f.time, missing)
+		if missing != f.notice.missed {
+			t.Errorf("told %d, missing between %s and %s = %d", f.notice.missed, f.notice.since, f.time, missing)
 		}
-		told, times = told+f.news.missed, times+1
+		told, times = told+f.notice.missed, times+1
 	}
 	if told != drops || drops == 0 || times < 3 {
 		t.Errorf("told = %d in %d, dropped = %d: want the same, and several", told, times, drops)

@@ -136,7 +136,7 @@ func opened(t testing.TB, c Config) ([]*reader, *atomic.Uint64) {
 // nextFrame reads the next frame that has bytes, or news, or an error.
 func (r *reader) nextFrame(f *frame) error {
 	for {
-		if err := r.read(f); err != nil || f.length > 0 || f.news != (news{}) {
+		if err := r.read(f); err != nil || f.length > 0 || f.notice != (notice{}) {
 			return err
 		}
 	}

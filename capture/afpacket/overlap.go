@@ -14,7 +14,7 @@ import (
 
 // Overlaps returns an error for every two of the interfaces that show the same frames: a parent and its VLAN, a bridge
 // and its port, a bond and its member, the two ends of one veth pair, and what follows from these; or one that is
-// listed twice. Whoever listens to both would see each packet twice. It needs no capability.
+// listed twice. A capture on both would have each packet twice. It needs no capability.
 func Overlaps(names []string) error {
 	answer, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
 	if err != nil {
@@ -37,7 +37,7 @@ func Overlaps(names []string) error {
 	return errors.Join(errs...)
 }
 
-// A link is what the kernel says of one interface.
+// A link is one interface as rtnetlink(7) describes it.
 type link struct {
 	name, kind           string
 	index, lower, master uint32 // lower is what it lies on, master what it is a member of; 0 for nothing
@@ -61,7 +61,7 @@ func readLinks(answer []byte) (list links, err error) {
 
 func readLink(b []byte) link {
 	l := link{index: binary.NativeEndian.Uint32(b[4:])}
-	abroad := false
+	foreign := false // its lower interface is in another network namespace
 	for kind, value := range attributes(b[unix.SizeofIfInfomsg:]) {
 		switch {
 		case kind == unix.IFLA_IFNAME:
@@ -71,20 +71,20 @@ func readLink(b []byte) link {
 		case kind == unix.IFLA_MASTER && len(value) >= 4:
 			l.master = binary.NativeEndian.Uint32(value)
 		case kind == unix.IFLA_LINK_NETNSID:
-			abroad = true
+			foreign = true
 		case kind == unix.IFLA_LINKINFO:
 			l.kind = kindOf(value)
 		}
 	}
 	// An IP tunnel lies on an interface, too, but what it shows is not what its carrier shows.
 	plain := []string{"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "veth", "dsa"}
-	if abroad || l.lower == l.index || !slices.Contains(plain, l.kind) {
+	if foreign || l.lower == l.index || !slices.Contains(plain, l.kind) {
 		l.lower = 0
 	}
 	return l
 }
 
-// kindOf returns what a link is, "" for one of hardware.
+// kindOf returns the kind of a link, such as vlan; "" for hardware.
 func kindOf(linkInfo []byte) string {
 	for kind, value := range attributes(linkInfo) {
 		if kind == unix.IFLA_INFO_KIND {
@@ -108,7 +108,7 @@ func attributes(b []byte) func(yield func(uint16, []byte) bool) {
 	}
 }
 
-// How an interface was come to.
+// How the search came to an interface.
 const (
 	byName     = iota
 	fromMember // a bridge's port, a bond's member
@@ -116,40 +116,41 @@ const (
 	fromAbove
 )
 
-// A stay is an interface on the way from one to another, and why the frames of the way so far come by here.
-type stay struct {
-	at, from, how int
-	why           []string
+// A visit is an interface that the search came to, and why the frames of the first one pass it too.
+type visit struct {
+	link, previous int // in links
+	how            int
+	why            []string
 }
 
 // overlap returns why frames of a are frames of b, too, "" if they are not. Two VLANs of one interface have no frame
-// in common, and of two ports of a bridge that is not taken to be the rule.
+// in common, nor do, as a rule, two ports of a bridge.
 func (list links) overlap(a, b string) string {
 	from := slices.IndexFunc(list, func(l link) bool { return l.name == a })
 	if from < 0 {
 		return ""
 	}
 	seen := make(map[[3]int]bool)
-	for todo := []stay{{at: from, from: from}}; len(todo) > 0; todo = todo[1:] {
+	for todo := []visit{{link: from, previous: from}}; len(todo) > 0; todo = todo[1:] {
 		s := todo[0]
-		if list[s.at].name == b {
+		if list[s.link].name == b {
 			return strings.Join(s.why, " and ")
 		}
-		if !seen[[3]int{s.at, s.from, s.how}] {
-			seen[[3]int{s.at, s.from, s.how}] = true
+		if !seen[[3]int{s.link, s.previous, s.how}] {
+			seen[[3]int{s.link, s.previous, s.how}] = true
 			todo = append(todo, list.steps(s)...)
 		}
 	}
 	return ""
 }
 
-// steps returns where one can go from s, but for the way back.
-func (list links) steps(s stay) (next []stay) {
-	here := list[s.at]
+// steps returns the interfaces next to s, without the one before it.
+func (list links) steps(s visit) (next []visit) {
+	here := list[s.link]
 	for i, there := range list {
 		step := func(may bool, how int, why string) {
-			if may && i != s.from {
-				next = append(next, stay{i, s.at, how, append(slices.Clone(s.why), why)})
+			if may && i != s.previous {
+				next = append(next, visit{i, s.link, how, append(slices.Clone(s.why), why)})
 			}
 		}
 		step(here.memberOf(there), fromMember, here.name+" is a member of "+there.name)

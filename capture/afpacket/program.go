@@ -10,7 +10,7 @@ import (
 // snapLen is what the filter returns for a frame that is taken: longer than any frame, offloads included.
 const snapLen = 0x40000
 
-// Protocol numbers and EtherTypes that every filter knows.
+// Protocol numbers and EtherTypes in every filter.
 const (
 	etherIPv4, etherIPv6 = 0x0800, 0x86dd
 	etherVLAN            = 0x8100 // IEEE 802.1Q
@@ -36,11 +36,86 @@ var tags = []struct {
 // vlanTypes are the tags that name a VLAN: IEEE 802.1Q, IEEE 802.1ad, and those of switches older than that.
 var vlanTypes = []uint32{0x8100, 0x88a8, 0x9100, 0x9200, 0x9300}
 
-// mostTags is how many tags in the bytes of a frame are stepped over; the kernel has taken one off before.
+// mostTags is how many tags in the bytes of a frame are stepped over, behind the one that the kernel took off.
 const mostTags = 4
 
-// frame writes all that stands before the ports: it leaves the offset of the transport layer in X.
-func (a *assembler) frame(f Filter, m marker) {
+// An assembler writes classic BPF with names for the places that jumps go to. Jumps go forward only.
+type assembler struct {
+	code   []bpf.Instruction
+	labels map[string]int
+	jumps  []branch
+}
+
+// A branch is a jump whose target was not known when it was written.
+type branch struct {
+	index  int // of the jump
+	target string
+}
+
+// emit appends instructions that do not jump, or that jump by a distance known to the caller.
+func (a *assembler) emit(is ...bpf.Instruction) { a.code = append(a.code, is...) }
+
+// label names the place where the next instruction will stand.
+func (a *assembler) label(name string) {
+	if a.labels == nil {
+		a.labels = make(map[string]int)
+	}
+	a.labels[name] = len(a.code)
+}
+
+// when jumps to a label if the accumulator meets the test, and falls through otherwise.
+func (a *assembler) when(test bpf.JumpTest, val uint32, label string) {
+	a.jumps = append(a.jumps, branch{len(a.code), label})
+	a.emit(bpf.JumpIf{Cond: test, Val: val})
+}
+
+// among jumps to a label if the accumulator is one of the list.
+func (a *assembler) among(list []uint32, label string) {
+	for _, val := range list {
+		a.when(bpf.JumpEqual, val, label)
+	}
+}
+
+// goTo jumps to a label.
+func (a *assembler) goTo(label string) {
+	a.jumps = append(a.jumps, branch{len(a.code), label})
+	a.emit(bpf.Jump{})
+}
+
+// assemble fills in the distances. A conditional jump reaches 255 instructions.
+func (a *assembler) assemble() ([]bpf.RawInstruction, error) {
+	for _, j := range a.jumps {
+		target, ok := a.labels[j.target]
+		if !ok {
+			return nil, fmt.Errorf("afpacket: filter: no label %s", j.target)
+		}
+		if err := a.patch(j.index, target-j.index-1); err != nil {
+			return nil, fmt.Errorf("afpacket: filter: jump at %d to %s: %w", j.index, j.target, err)
+		}
+	}
+	return bpf.Assemble(a.code)
+}
+
+// patch sets how many instructions the jump at index skips.
+func (a *assembler) patch(index, skip int) error {
+	if skip < 0 {
+		return fmt.Errorf("backwards by %d", -skip)
+	}
+	switch in := a.code[index].(type) {
+	case bpf.Jump:
+		a.code[index] = bpf.Jump{Skip: uint32(skip)}
+	case bpf.JumpIf:
+		if skip > 255 {
+			return fmt.Errorf("distance %d, limit 255", skip)
+		}
+		in.SkipTrue = uint8(skip)
+		a.code[index] = in
+	}
+	return nil
+}
+
+// frame writes what is before the ports. It leaves the offset of the transport layer in X.
+func (a *assembler) frame(f filter, m marker) {
 	if f.Raw {
 		a.version()
 	} else {
@@ -61,7 +136,7 @@ func (a *assembler) frame(f Filter, m marker) {
 	a.emit(bpf.RetConstant{})
 }
 
-// version tells the network layer by its first four bits, for a frame without another header.
+// version branches on the version of IP, the first four bits, of a frame without a link-layer header.
 func (a *assembler) version() {
 	a.emit(
 		bpf.LoadConstant{Dst: bpf.RegX, Val: 0},

@@ -22,7 +22,7 @@ type Stats struct {
 	Downs   uint64 // times that the interface went down, lost its carrier or was removed
 }
 
-// States of a reader. It gives the ring back itself once it has been asked for a frame; until then close does.
+// States of a reader. Once read was called, read unmaps the ring; until then close does.
 const (
 	fresh int32 = iota
 	reading
@@ -40,23 +40,23 @@ type reader struct {
 
 	skew, retire time.Duration
 
-	life    atomic.Int32  // fresh, reading, stopping, closed
-	told    chan struct{} // closed once close has done with the descriptors
-	clock   clock
-	arrival time.Time     // when the ring was looked at last
-	steady  time.Duration // then, by the clock that nobody sets
-	empty   time.Duration // since when the ring has been found empty, by that clock; 0 while it is not
-	sampled time.Duration // when the kernel's counters were read last, by that clock
-	last    time.Time     // of the frame before
-	loss    loss
-	step    time.Duration // of the wall clock, not told yet
-	away    time.Time     // since when the interface has shown nothing; zero while it is up
-	fell    time.Duration // when it ceased to be up, by the steady clock
-	blind   time.Time     // since when it had shown nothing before it came up, not told yet
-	mark    time.Time     // no frame with an earlier stamp follows
-	ending  error         // what ends it when the ring is empty; nil while more may come
-	since   time.Duration // since when nothing more comes into this ring, by the steady clock; 0 while it does
-	over    error         // what ended it
+	life       atomic.Int32  // fresh, reading, stopping, closed
+	closeDone  chan struct{} // closed when close uses no descriptor any more
+	clock      clock
+	arrival    time.Time     // when the ring was checked last, by the wall clock
+	steady     time.Duration // the same by the monotonic clock
+	empty      time.Duration // since when the ring has been empty, by the monotonic clock; 0 while it is not
+	sampled    time.Duration // when the kernel's counters were read last, by the monotonic clock
+	last       time.Time     // of the frame before
+	loss       loss
+	step       time.Duration // of the wall clock, in no frame yet
+	downSince  time.Time     // since when the interface has not been up; zero while it is
+	downAt     time.Duration // the same by the monotonic clock; of the last time
+	blindSince time.Time     // downSince of an interface that came up again, in no frame yet
+	mark       time.Time     // no frame with an earlier stamp follows
+	ending     error         // what read returns when the ring is empty; nil while more may come
+	drainSince time.Duration // since when nothing more comes into this ring, by the monotonic clock; 0 while it does
+	over       error         // what ended it
 
 	returned, lostFrames                   uint64
 	packets, losing, freezes, skewed, left atomic.Uint64
@@ -64,19 +64,19 @@ type reader struct {
 
 func newReader(c *Config, drops *atomic.Uint64) *reader {
 	r := &reader{
-		name:   c.Interface,
-		skew:   c.Skew,
-		retire: c.Retire,
-		drops:  drops,
-		told:   make(chan struct{}),
-		clock:  systemClock(),
+		name:      c.Interface,
+		skew:      c.Skew,
+		retire:    c.Retire,
+		drops:     drops,
+		closeDone: make(chan struct{}),
+		clock:     systemClock(),
 	}
 	r.arrival, r.steady = r.clock()
 	r.sampled, r.last = r.steady, r.arrival
 	return r
 }
 
-// prepare opens all that r needs, for an interface that is not there yet too. Nothing is bound.
+// prepare opens all that r needs, also for an interface that does not exist yet. It binds nothing.
 func (r *reader) prepare(c *Config, g *group) (err error) {
 	if r.waiter, err = openWaiter(); err != nil {
 		return fmt.Errorf("afpacket: %s: %w", c.Interface, err)
@@ -85,7 +85,7 @@ func (r *reader) prepare(c *Config, g *group) (err error) {
 		return r.wrap(err)
 	}
 	if r.State() != Up {
-		r.away = r.arrival
+		r.downSince = r.arrival
 	}
 	r.ring = ring{mem: r.mem, size: c.BlockSize}
 	return nil
@@ -93,14 +93,14 @@ func (r *reader) prepare(c *Config, g *group) (err error) {
 
 const sampleEvery = time.Second
 
-// markSlack is how much longer than two retire timeouts a frame may have been in the ring when it is handed over.
+// markSlack is how much longer than two retire timeouts a frame may be in the ring before its block is readable.
 const markSlack = 5 * time.Millisecond
 
-// lag is how old a frame may be when its block is handed over: the kernel's timer runs once a retire timeout and
-// closes a block that it has found open twice.
+// lag is how old a frame may be when its block becomes readable: the kernel's timer runs once a retire timeout and
+// closes a block that it finds open twice.
 func (r *reader) lag() time.Duration { return 2*r.retire + markSlack }
 
-// advance moves the watermark to what is known at t: that everything older than the lag has been handed over.
+// advance moves the watermark to t less the lag: every older frame has been read at t.
 func (r *reader) advance(t time.Time) {
 	if t = t.Add(-r.lag()); t.After(r.mark) {
 		r.mark = t
@@ -108,9 +108,9 @@ func (r *reader) advance(t time.Time) {
 }
 
 // read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
-// error that wraps ErrGone when the interface was removed, nothing can be bound to another and the last frames have
-// been read. A frame without bytes says that none came for capture.IdleEvery. News of a loss that no frame follows
-// comes in such a frame, or with the error.
+// error that wraps ErrGone when the interface was removed, no socket is left to bind and the last frames have been read.
+// If no frame comes for capture.IdleEvery it sets f to one without bytes. Such a frame, or the one set with the error,
+// carries the notice of a loss that no frame follows.
 func (r *reader) read(f *frame) error {
 	if r.over != nil {
 		return r.over
@@ -118,34 +118,33 @@ func (r *reader) read(f *frame) error {
 	if !r.life.CompareAndSwap(fresh, reading) && r.life.Load() == closed {
 		return io.EOF
 	}
-	for r.ring.left > 0 || r.turnOver() {
+	for r.ring.left > 0 || r.nextBlock() {
 		if r.ring.next(f) {
-			r.note(f)
+			r.account(f)
 			return nil
 		}
 	}
 	*f = frame{time: r.arrival}
 	if r.loss.frames > 0 && (r.over != nil || r.drained()) {
-		f.news = r.loss.tell(r.last)
+		f.notice = r.loss.report(r.last)
 	}
-	r.addNews(f)
+	r.addNotice(f)
 	return r.over
 }
 
-// drained reports whether the ring has been empty for so long that no frame is left in it, but for one that came in
-// that time.
+// drained reports whether the ring has been empty for two retire timeouts: no older frame is left in it.
 func (r *reader) drained() bool { return r.empty > 0 && r.steady-r.empty >= 2*r.retire }
 
-// turnOver gives the block that has been read back and waits for one to read. It is false if none comes for
+// nextBlock releases the block that has been read and waits for the next. It is false if none comes for
 // capture.IdleEvery, and once the reader is over.
-func (r *reader) turnOver() bool {
+func (r *reader) nextBlock() bool {
 	r.ring.release()
 	for began := time.Duration(-1); ; {
 		if r.stopped() {
 			r.end(io.EOF)
 			return false
 		}
-		r.look()
+		r.readClock()
 		if r.ring.ready() {
 			r.empty = 0
 			return true
@@ -159,36 +158,36 @@ func (r *reader) turnOver() bool {
 		} else if r.steady-began >= capture.IdleEvery {
 			return false
 		}
-		if err := r.await(); err != nil {
+		if err := r.waitForBlock(); err != nil {
 			r.end(err)
 			return false
 		}
 	}
 }
 
-// look asks the time, once a block, and reads the kernel's counters if they have not been read for a second.
-func (r *reader) look() {
+// readClock reads the clocks, once a block. Once a second it also reads the kernel's counters and checks the interface.
+func (r *reader) readClock() {
 	wall, steady := r.clock()
-	if by := step(wall.Sub(r.arrival), steady-r.steady); by != 0 {
-		r.step, r.mark = r.step+by, r.mark.Add(by)
+	if d := step(wall.Sub(r.arrival), steady-r.steady); d != 0 {
+		r.step, r.mark = r.step+d, r.mark.Add(d)
 	}
 	r.arrival, r.steady = wall, steady
 	if r.steady-r.sampled >= sampleEvery {
 		r.sample()
-		r.attend()
+		r.checkInterface()
 	}
 }
 
-// await returns when there may be a frame, after capture.IdleEvery at the latest.
-func (r *reader) await() error {
+// waitForBlock returns when there may be a frame, after capture.IdleEvery at the latest.
+func (r *reader) waitForBlock() error {
 	changed, err := r.wait(r.fd, int(capture.IdleEvery.Milliseconds()))
 	if err != nil {
 		return err
 	}
 	if changed {
-		r.attend()
+		r.checkInterface()
 	}
-	if r.since == 0 || !r.drained() || r.steady-r.since < 2*r.retire {
+	if r.drainSince == 0 || !r.drained() || r.steady-r.drainSince < 2*r.retire {
 		return nil
 	}
 	if r.next != nil {
@@ -197,43 +196,43 @@ func (r *reader) await() error {
 	return r.ending
 }
 
-// attend looks at the interface, and notes since when it has shown nothing.
-func (r *reader) attend() {
+// checkInterface updates the state of the interface, and since when it has not been up.
+func (r *reader) checkInterface() {
 	if r.ending != nil {
 		return
 	}
 	before := r.State()
-	r.ending = r.follow()
-	if r.since == 0 && (r.lost || r.ending != nil) {
-		r.since = r.steady
+	r.ending = r.check()
+	if r.drainSince == 0 && (r.lost || r.ending != nil) {
+		r.drainSince = r.steady
 	}
 	switch now := r.State(); {
 	case now != Up && before == Up:
-		r.away, r.fell = r.arrival, r.steady
-	case now == Up && !r.away.IsZero():
-		r.blind, r.away = r.away, time.Time{}
+		r.downSince, r.downAt = r.arrival, r.steady
+	case now == Up && !r.downSince.IsZero():
+		r.blindSince, r.downSince = r.downSince, time.Time{}
 	}
 }
 
 // State returns how the interface is. It may be called from any goroutine.
 func (r *reader) State() State { return State(r.state.Load()) }
 
-// replace goes on with the ring of the socket that is bound to the interface that was made anew.
+// replace closes the socket, and reads from now on the one that is bound to the interface that was created again.
 func (r *reader) replace() error {
 	r.sample()
 	if err := r.socket.close(); err != nil {
 		return r.wrap(err)
 	}
-	r.socket, r.next, r.lost, r.since = r.next, nil, false, 0
+	r.socket, r.next, r.lost, r.drainSince = r.next, nil, false, 0
 	if r.ending != nil { // its interface was removed, too
-		r.since = r.steady
+		r.drainSince = r.steady
 	}
 	r.ring = ring{mem: r.mem, size: r.ring.size, taken: r.ring.taken, losing: r.ring.losing}
 	return nil
 }
 
-// note keeps count, mends the stamp of f, and lets f tell what is new.
-func (r *reader) note(f *frame) {
+// account counts f, replaces a stamp that is too far from the arrival, and adds what f has to carry.
+func (r *reader) account(f *frame) {
 	r.returned++
 	if r.losing.Load() != r.ring.losing { // f is the first of a block that is marked
 		r.losing.Store(r.ring.losing)
@@ -245,34 +244,34 @@ func (r *reader) note(f *frame) {
 		r.skewed.Add(1)
 	}
 	if r.loss.over(r.ring.taken, r.last) {
-		f.news = r.loss.tell(r.last)
+		f.notice = r.loss.report(r.last)
 	}
-	r.addNews(f)
+	r.addNotice(f)
 	r.last = f.time
 	if !f.time.After(r.arrival) {
 		r.advance(f.time)
 	}
 }
 
-// addNews adds to f a step of the clock and a time without the interface that no frame before has carried.
-func (r *reader) addNews(f *frame) {
-	f.news.step, r.step = r.step, 0
-	if r.blind.IsZero() || !f.time.After(r.blind) {
-		return // a frame that had come before
+// addNotice adds to f a step of the clock and a time without the interface that no frame before it carried.
+func (r *reader) addNotice(f *frame) {
+	f.notice.step, r.step = r.step, 0
+	if r.blindSince.IsZero() || !f.time.After(r.blindSince) {
+		return // f came before the interface went down
 	}
-	if f.news.since.IsZero() || r.blind.Before(f.news.since) {
-		f.news.since = r.blind
+	if f.notice.since.IsZero() || r.blindSince.Before(f.notice.since) {
+		f.notice.since = r.blindSince
 	}
-	r.blind = time.Time{}
+	r.blindSince = time.Time{}
 }
 
-// watermark returns the time before which no frame is stamped that follows. It is false for a reader that is over, or
-// whose interface is not up and the last frames of which have been handed over.
+// watermark returns a time such that no frame with an earlier stamp follows. It is false for a reader that is over, and
+// for one whose interface is not up and whose last frames have been read.
 func (r *reader) watermark() (time.Time, bool) {
-	return r.mark, r.over == nil && (r.State() == Up || !r.drained() || r.steady-r.fell < r.lag())
+	return r.mark, r.over == nil && (r.State() == Up || !r.drained() || r.steady-r.downAt < r.lag())
 }
 
-// sample adds the kernel's counters to ours. A socket that no longer tells them has nothing more to add.
+// sample adds the kernel's counters, which reading resets, to ours. A closed socket has none.
 func (r *reader) sample() {
 	r.sampled = r.steady
 	v, err := unix.GetsockoptTpacketStatsV3(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
@@ -286,38 +285,39 @@ func (r *reader) sample() {
 	r.loss.add(uint64(v.Drops), r.ring.written())
 }
 
-// end gives everything back. It is called by read only; a close that is on its way is waited for,
-// for it writes to a descriptor that may be another's afterwards.
+// end releases everything. Only read calls it. It waits for a close that has begun, which writes to a descriptor whose
+// number may be given to another file afterwards.
 func (r *reader) end(why error) {
 	if !r.life.CompareAndSwap(reading, closed) {
-		<-r.told
+		<-r.closeDone
 	}
 	r.over = why
-	r.dispose()
+	r.closeAll()
 }
 
-func (r *reader) dispose() {
-	r.look()
+// closeAll reads the counters for the last time and closes every descriptor.
+func (r *reader) closeAll() {
+	r.readClock()
 	r.sample()
 	r.left.Store(r.packets.Load() - r.lostFrames - r.returned)
 	r.ring = ring{}
-	_ = errors.Join(r.follower.close(), r.waiter.close()) // nothing of them is needed any more: nobody can act on it
+	_ = errors.Join(r.follower.close(), r.waiter.close()) // no caller could act on the error
 }
 
 // close makes read return io.EOF, and may be called again. A frame that was read stays valid until then.
 func (r *reader) close() error {
 	if r.life.CompareAndSwap(fresh, closed) {
-		r.dispose()
+		r.closeAll()
 		return nil
 	}
 	if r.life.CompareAndSwap(reading, stopping) {
-		defer close(r.told)
+		defer close(r.closeDone)
 		return r.stop()
 	}
 	return nil
 }
 
-// abort gives back what was opened of a reader that has never read.
+// abort closes what was opened of a reader that has never read.
 func (r *reader) abort() {
 	_ = r.waiter.close() // the first error is the one to return
 	if r.follower != nil {
@@ -336,8 +336,8 @@ func (r *reader) stats() Stats {
 	}
 }
 
-// openReaders opens the rings of c, for an interface that is not there yet too. None admits a frame before all have
-// joined the group, for a ring takes every frame of the interface until it is a member.
+// openReaders opens the rings of c, also for an interface that does not exist yet. None admits a frame before all have
+// joined the group, because a ring takes every frame of the interface until it is a member.
 func openReaders(c Config, drops func(i int) *atomic.Uint64) (rs []*reader, err error) {
 	defer func() {
 		if err != nil {
@@ -362,7 +362,7 @@ func openReaders(c Config, drops func(i int) *atomic.Uint64) (rs []*reader, err 
 		return rs, nil
 	}
 	for _, r := range rs {
-		if err := r.tie(r.socket, index); err != nil {
+		if err := r.bindMember(r.socket, index); err != nil {
 			return rs, err
 		}
 	}

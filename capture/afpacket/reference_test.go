@@ -13,7 +13,7 @@ import (
 )
 
 // agree compares the kernel filter with the reference, and says whether b is taken.
-func agree(t *testing.T, vm *bpf.VM, b []byte, f Filter) bool {
+func agree(t *testing.T, vm *bpf.VM, b []byte, f filter) bool {
 	t.Helper()
 	n, err := vm.Run(b)
 	if err != nil {
@@ -21,13 +21,13 @@ func agree(t *testing.T, vm *bpf.VM, b []byte, f Filter) bool {
 	}
 	want := wanted(b, f)
 	if n > 0 != want {
-		t.Errorf("%.100s: frame %x: taken = %v, want %v", f.Describe(), b, n > 0, want)
+		t.Errorf("%.100s: frame %x: taken = %v, want %v", f.describe(), b, n > 0, want)
 	}
 	return want
 }
 
 // wanted is the filter once more, as one would say it: of a frame without a tag beside it.
-func wanted(b []byte, f Filter) bool {
+func wanted(b []byte, f filter) bool {
 	if f.Raw {
 		switch {
 		case len(b) > 0 && b[0]>>4 == 4:
@@ -54,17 +54,17 @@ func wanted(b []byte, f Filter) bool {
 }
 
 // wantedOnTheWire says the same of a frame whose tag the kernel takes off, if it is of 802.1Q or 802.1ad.
-func wantedOnTheWire(b []byte, f Filter) bool {
+func wantedOnTheWire(b []byte, f filter) bool {
 	kind := binary.BigEndian.Uint16(b[12:])
 	if kind != 0x8100 && kind != 0x88a8 {
 		return wanted(b, f)
 	}
 	vlan := binary.BigEndian.Uint16(b[14:]) & 0x0fff
-	rest := Filter{Ports: f.Ports, Tunnels: f.Tunnels}
+	rest := filter{Ports: f.Ports, Tunnels: f.Tunnels}
 	return (len(f.VLANs) == 0 || slices.Contains(f.VLANs, vlan)) && wanted(slices.Delete(slices.Clone(b), 12, 16), rest)
 }
 
-func wantedIPv4(packet []byte, f Filter) bool {
+func wantedIPv4(packet []byte, f filter) bool {
 	switch {
 	case len(packet) < 10:
 		return false
@@ -76,7 +76,7 @@ func wantedIPv4(packet []byte, f Filter) bool {
 	return portWanted(packet[9], packet, int(packet[0]&15)*4, f)
 }
 
-func wantedIPv6(packet []byte, f Filter) bool {
+func wantedIPv6(packet []byte, f filter) bool {
 	if len(packet) < 7 {
 		return false
 	}
@@ -85,7 +85,7 @@ func wantedIPv6(packet []byte, f Filter) bool {
 }
 
 // tunnel says whether an IP protocol is a tunnel that is asked for.
-func tunnel(proto byte, f Filter) bool {
+func tunnel(proto byte, f filter) bool {
 	gre := capture.TunnelsOf(capture.GRE, capture.NVGRE, capture.ERSPAN1, capture.ERSPAN2, capture.ERSPAN3)
 	return proto == 47 && f.Tunnels&gre != 0 || (proto == 4 || proto == 41) && f.Tunnels.Has(capture.IPIP)
 }
@@ -116,7 +116,7 @@ func untag(b []byte) (vlan, kind uint16, packet []byte, ok bool) {
 	}
 }
 
-func portWanted(proto byte, packet []byte, at int, f Filter) bool {
+func portWanted(proto byte, packet []byte, at int, f filter) bool {
 	if proto == 17 && len(packet) >= at+4 && udpTunnel(binary.BigEndian.Uint16(packet[at+2:]), f.Tunnels) {
 		return true
 	}
@@ -151,7 +151,7 @@ func udpTunnel(port uint16, t capture.Tunnels) bool {
 }
 
 // randomFrame makes a frame that is often nearly right, for only those find the borders of the filter.
-func randomFrame(r *rand.Rand, f Filter) []byte {
+func randomFrame(r *rand.Rand, f filter) []byte {
 	b := make([]byte, 12, 256)
 	for range r.IntN(3) * r.IntN(4) {
 		kind := pick[uint16](r, 0x8100, 0x88a8, 0x9100, 0x9200, 0x9300, 0x9400, 0x8926, 0x893f, 0x8909, 0x88e7)
@@ -191,7 +191,7 @@ func randomFrame(r *rand.Rand, f Filter) []byte {
 }
 
 // manyFrames makes frames that a wire carries: not shorter than its header, and told apart by their last four bytes.
-func manyFrames(f Filter) (list [][]byte) {
+func manyFrames(f filter) (list [][]byte) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for i := range uint32(3000) {
 		if b := randomFrame(r, f); len(b) >= 60 {
@@ -211,9 +211,9 @@ func randomPort(r *rand.Rand, ports []PortRange) uint16 {
 
 func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
-func program(t testing.TB, f Filter) []bpf.RawInstruction {
+func program(t testing.TB, f filter) []bpf.RawInstruction {
 	t.Helper()
-	prog, err := f.Program()
+	prog, err := f.program()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func program(t testing.TB, f Filter) []bpf.RawInstruction {
 
 // virtual runs what the kernel would run: the raw instructions, read back. What the kernel knows of the tag that
 // it took off stands in the place of the instructions that ask for it; -1 is none.
-func virtual(t testing.TB, f Filter, tag int) *bpf.VM {
+func virtual(t testing.TB, f filter, tag int) *bpf.VM {
 	t.Helper()
 	code, all := bpf.Disassemble(program(t, f))
 	if !all {

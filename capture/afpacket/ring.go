@@ -27,7 +27,7 @@ const (
 	frameHeader = 48
 )
 
-// A ring is the memory that the kernel writes frames into, block by block, and its blocks in turn.
+// A ring is the memory that the kernel writes frames into, block by block in turn.
 type ring struct {
 	mem    []byte
 	size   int // of a block, bytes
@@ -36,21 +36,21 @@ type ring struct {
 	left   int    // frames of block not taken yet
 	offset int    // of the next of them
 	taken  uint64 // blocks begun, from the beginning
-	losing uint64 // of them, those that the kernel closed with frames dropped since its counters were read
+	losing uint64 // of them, those that the kernel marked: it dropped frames since its counters were read
 }
 
-// A frame is what the kernel says of one frame. Bytes lie in the ring.
+// A frame is one frame as the kernel wrote it. Its bytes lie in the ring.
 type frame struct {
 	time   time.Time
 	bytes  []byte
 	length int    // on the wire
 	vlan   uint16 // identifier of the tag that the kernel took off; 0 without one
 	tpid   uint16 // EtherType of that tag
-	news   news
+	notice notice
 }
 
-// next returns the next frame, which is valid until the next call. It gives a block back to the kernel once all
-// its frames have been taken and the next one is asked for.
+// next sets f to the next frame, which is valid until the next call, and is false if there is none. The first call
+// behind the last frame of a block returns the block to the kernel.
 func (r *ring) next(f *frame) bool {
 	for r.left == 0 {
 		r.release()
@@ -68,18 +68,18 @@ func (r *ring) next(f *frame) bool {
 	f.read(h)
 	step := int(u32(h, frameNext))
 	if step == 0 {
-		r.left = 0 // the last of the block, whatever the count says
+		r.left = 0 // the last of the block, whatever its frame count is
 	}
 	r.offset += step
 	return true
 }
 
-// ready says whether next has a frame, or a block to look for one in.
+// ready reports whether next has a frame, or a block that may hold one.
 func (r *ring) ready() bool {
 	return r.left > 0 || atomic.LoadUint32(r.status(r.turn))&unix.TP_STATUS_USER != 0
 }
 
-// written returns how many blocks the kernel has written, from the beginning.
+// written returns how many blocks the kernel has written since the ring was opened.
 func (r *ring) written() uint64 {
 	blocks := len(r.mem) / r.size
 	ahead := 0
@@ -93,6 +93,7 @@ func (r *ring) written() uint64 {
 	return n
 }
 
+// acquire takes the next block, and is false if the kernel has not closed it yet.
 func (r *ring) acquire() bool {
 	status := atomic.LoadUint32(r.status(r.turn))
 	if status&unix.TP_STATUS_USER == 0 {
@@ -107,7 +108,7 @@ func (r *ring) acquire() bool {
 	return true
 }
 
-// release gives the block that was read last back to the kernel.
+// release returns the block that was read last to the kernel.
 func (r *ring) release() {
 	if r.block == nil {
 		return
@@ -117,11 +118,12 @@ func (r *ring) release() {
 	r.block = nil
 }
 
-// status returns the word by which the kernel and we hand block i to each other.
+// status returns the status word of block i: whether it is the kernel's to write or ours to read.
 func (r *ring) status(i int) *uint32 {
 	return (*uint32)(unsafe.Pointer(&r.mem[i*r.size+blockStatus]))
 }
 
+// read sets f from the header h of a frame, which lasts to the end of its block.
 func (f *frame) read(h []byte) {
 	*f = frame{
 		time:   time.Unix(int64(u32(h, frameSec)), int64(u32(h, frameNsec))),

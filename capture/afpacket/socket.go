@@ -15,7 +15,7 @@ import (
 type socket struct {
 	fd     int
 	mem    []byte // its ring; nil before mapRing
-	index  int    // number of the interface that it was bound to last; 0 before
+	index  int    // number of the interface that it was bound to last; 0 before that
 	link   decode.LinkType
 	member bool // of a fanout group: it cannot be bound again
 	locked bool // the filter is that of admit
@@ -23,7 +23,7 @@ type socket struct {
 
 var everyFrame = uint16(unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) // in network byte order
 
-// openSocket returns a socket that is bound to nothing and whose filter lets nothing in.
+// openSocket returns a socket that is not bound and whose filter drops every frame.
 func openSocket() (*socket, error) {
 	// With protocol 0 the socket receives nothing before it is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -37,6 +37,7 @@ func openSocket() (*socket, error) {
 	return s, nil
 }
 
+// mapRing makes the ring and maps it, once.
 func (s *socket) mapRing(c *Config) error {
 	if s.mem != nil {
 		return nil
@@ -101,7 +102,7 @@ func (s *socket) bind(index int, promiscuous bool) error {
 }
 
 // bound returns the number of the interface that the socket is bound to, 0 for none: it was not bound yet, or the
-// interface was removed. An interface that is made under the same name is another one.
+// interface was removed. An interface that is created under the same name is another one.
 func (s *socket) bound() int {
 	if s.index == 0 {
 		return 0
@@ -122,6 +123,7 @@ func (s *socket) found() (group int, err error) {
 	return unix.GetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
 }
 
+// join makes the socket a member of a fanout group.
 func (s *socket) join(group int) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group); err != nil {
 		return fmt.Errorf("fanout: %w", err)
@@ -142,6 +144,7 @@ func (s *socket) admit(program []bpf.RawInstruction) error {
 	return nil
 }
 
+// attach installs a filter.
 func (s *socket) attach(prog []bpf.RawInstruction) error {
 	code := make([]unix.SockFilter, len(prog))
 	for i, in := range prog {
@@ -175,6 +178,7 @@ func (s *socket) find(name string) (index int, state State) {
 	return index, Up
 }
 
+// address returns what the socket is bound to.
 func (s *socket) address() (*unix.SockaddrLinklayer, error) {
 	name, err := unix.Getsockname(s.fd)
 	if err != nil {

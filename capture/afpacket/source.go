@@ -16,26 +16,16 @@ type Source struct {
 	counts  *capture.Counters
 	decoder *decode.Decoder
 	frame   decode.Frame // what the decoder was given last
-	news    news
-	idle    bool // the reader has returned no frame, for none came in time
+	notice  notice       // in no packet yet
+	idle    bool         // the reader has returned no frame: none came in time
 	over    error
 
-	promised bool // Ready has said that Next need not wait
+	promised bool // Ready returned true: Next must not wait
 }
 
-// Open opens the one ring of c, whatever its Fanout.
-func Open(c Config) (*Source, error) {
-	c.Fanout = 1
-	all, err := OpenAll(c)
-	if err != nil {
-		return nil, err
-	}
-	return all[0], nil
-}
-
-// OpenAll opens Fanout rings that share the interface's traffic: all packets of a flow, fragments included, come
-// to the same Source. Nothing is let in before all are ready.
-func OpenAll(c Config) ([]*Source, error) {
+// Open opens Fanout rings that share the interface's traffic: all packets of a flow, fragments included, come
+// to the same Source. No frame is let in before all are ready.
+func Open(c Config) ([]*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -63,16 +53,16 @@ func newSource(c Config, member uint64) *Source {
 	return &Source{counts: counts, decoder: decode.New(c.Decode, counts)}
 }
 
-// Next waits for the next packet. It returns io.EOF after Close. An interface that is down, was removed or is not there
-// yet is waited for; the error wraps ErrGone if nothing is left that could be bound to it. What a TCP stream still held
-// is returned before the error, and so is the news of a loss. If Ready has said that frames are at hand and no packet
-// comes of them, a bare one is returned, and also when nothing came for capture.IdleEvery.
+// Next waits for the next packet. It returns io.EOF after Close. It waits for an interface that is down, was removed or
+// does not exist yet; the error wraps ErrGone if no socket is left to bind to it. What a TCP stream still held is returned
+// before the error, and so is the report of a loss. A bare packet is returned when nothing came for capture.IdleEvery,
+// and after Ready returned true if no packet comes of the frames at hand.
 func (s *Source) Next() (p capture.Packet, err error) {
 	promised := s.promised
 	s.promised = false
 	for !s.decoder.Next(&p) {
 		switch {
-		case s.news.missed > 0: // nothing comes of the frame that would tell
+		case s.notice.missed > 0: // no packet came of the frame with the notice
 			return s.bare(), nil
 		case s.over != nil:
 			return capture.Packet{}, s.over
@@ -82,27 +72,27 @@ func (s *Source) Next() (p capture.Packet, err error) {
 		}
 		s.feed()
 	}
-	return s.tell(p), nil
+	return s.annotate(p), nil
 }
 
-// bare returns a packet without payload, which carries the news.
+// bare returns a packet without payload, which carries the notice.
 func (s *Source) bare() capture.Packet {
-	return s.tell(capture.Packet{Time: s.frame.Time, Point: s.reader.name})
+	return s.annotate(capture.Packet{Time: s.frame.Time, Point: s.reader.name})
 }
 
-// tell adds to p what is known of where it was seen, and what has not been told yet.
-func (s *Source) tell(p capture.Packet) capture.Packet {
+// annotate adds the notice to p.
+func (s *Source) annotate(p capture.Packet) capture.Packet {
 	p.Origin = capture.Interface
-	p.Missed, p.MissedSince, p.Step = s.news.missed, s.news.since, s.news.step
-	s.news = news{}
+	p.Missed, p.MissedSince, p.Step = s.notice.missed, s.notice.since, s.notice.step
+	s.notice = notice{}
 	return p
 }
 
-// feed gives the decoder a frame, or the news that none follows.
+// feed decodes the next frame, or flushes the decoder if none follows.
 func (s *Source) feed() {
 	var f frame
 	s.over = s.reader.read(&f)
-	s.news.add(f.news)
+	s.notice.add(f.notice)
 	s.frame = decode.Frame{
 		Time:   f.time,
 		Link:   s.reader.link,
@@ -118,7 +108,7 @@ func (s *Source) feed() {
 		s.decoder.Frame(&s.frame)
 	default:
 		s.idle = true
-		if s.news.since.IsZero() {
+		if s.notice.since.IsZero() {
 			s.frame.Time = s.reader.mark
 		}
 	}
@@ -131,14 +121,14 @@ func (s *Source) Watermark() (time.Time, bool) { return s.reader.watermark() }
 // Name returns the name of the interface.
 func (s *Source) Name() string { return s.reader.name }
 
-// State returns how the interface is.
+// State returns the state of the interface.
 func (s *Source) State() State { return s.reader.State() }
 
-// Filter says in plain words what the kernel lets in, and names the program that it runs by its Hash. It is called
-// before Next.
+// Filter returns in plain words what the kernel lets in, and the hash of the program that it runs: 32 hexadecimal
+// digits. It is called before Next.
 func (s *Source) Filter() (words, hash string) {
-	program, _ := s.reader.lets.Program() // it was made before
-	return s.reader.lets.Describe(), Hash(program)
+	program, _ := s.reader.filter.program() // it was made before
+	return s.reader.filter.describe(), hashOf(program)
 }
 
 // Drops returns what has been counted so far; the kernel's part is a second old at most while Next is called.
@@ -150,7 +140,7 @@ func (s *Source) Stats() Stats { return s.reader.stats() }
 // Close makes Next return io.EOF, and may be called again.
 func (s *Source) Close() error { return s.reader.close() }
 
-// Ready reports whether another frame is at hand: then Next does not wait. Only who calls Next may ask.
+// Ready reports whether another frame is at hand: then Next does not wait. Only the goroutine of Next may call it.
 func (s *Source) Ready() bool {
 	s.promised = s.reader.ring.left > 0
 	return s.promised

@@ -16,10 +16,11 @@ var _ capture.Source = (*Source)(nil)
 // sourceOf opens a Source, and closes it should the test take too long.
 func sourceOf(t *testing.T, c Config) *Source {
 	t.Helper()
-	s, err := Open(c)
+	all, err := Open(c) // of one ring
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := all[0]
 	late := time.AfterFunc(patience, func() { _ = s.Close() })
 	t.Cleanup(func() {
 		late.Stop()
@@ -73,7 +74,7 @@ func TestMembersNumberTheirStreamsApart(t *testing.T) {
 	namespace(t)
 	c := config("far")
 	c.Fanout, c.Decode.StreamBase = 2, 7<<56
-	all, err := OpenAll(c)
+	all, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // A waiter is what a reader waits for beside frames: an eventfd, by which stop ends the wait, and a netlink socket, on
-// which the kernel announces that an interface was made, removed or changed.
+// which the kernel announces that an interface was created, removed or changed.
 type waiter struct{ wake, links int }
 
 func openWaiter() (w waiter, err error) {
@@ -32,7 +32,7 @@ func openWaiter() (w waiter, err error) {
 }
 
 // wait returns once the packet socket fd has a frame or an error, an interface has changed, stop was called or so many
-// milliseconds have passed. It reports whether the interface has to be looked at.
+// milliseconds have passed. It reports whether the interface has to be checked.
 func (w *waiter) wait(fd, milliseconds int) (changed bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN},
 		{Fd: int32(w.links), Events: unix.POLLIN}}
@@ -58,8 +58,8 @@ func (w *waiter) wait(fd, milliseconds int) (changed bool, err error) {
 	return true, nil
 }
 
-// drain reads the announcements away. What they say is not used: the interface itself is looked at, so that one that
-// had no room in the socket makes no difference.
+// drain discards the announcements. The interface itself is checked instead, so that one that had no room in the socket
+// makes no difference.
 func (w *waiter) drain() {
 	var b [4096]byte
 	for {

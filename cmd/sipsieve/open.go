@@ -51,7 +51,7 @@ func openInterface(s *config.Source, base uint64) (list []capture.Source, err er
 	if err != nil {
 		return nil, err
 	}
-	all, err := afpacket.OpenAll(c)
+	all, err := afpacket.Open(c)
 	for _, one := range all {
 		list = append(list, one)
 	}
