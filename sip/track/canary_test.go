@@ -78,6 +78,7 @@ func marked(m sip.Message, n int, start time.Time) sip.Message {
 // TestNoCallKnowsAnother plays 10,000 calls at once, in a Tracker with room for all and in one that must reuse its
 // memory all the time.
 func TestNoCallKnowsAnother(t *testing.T) {
+	t.Parallel()
 	var ladders [][]sip.Message
 	for _, l := range canaryLadders() {
 		ladders = append(ladders, play(t, l))

@@ -165,6 +165,7 @@ func exact(t *testing.T, what string, c *Call, ms []sip.Message) {
 }
 
 func TestNothingUnseenIsTold(t *testing.T) {
+	t.Parallel()
 	for _, s := range allStories() {
 		ms := play(t, s.ladder)
 		swapped := false

@@ -126,6 +126,7 @@ func wantGood(t *testing.T, cs []*Call) {
 const hostileCalls = 25_000
 
 func TestGoodCallsStayExactInAFlood(t *testing.T) {
+	t.Parallel()
 	asked := play(t, "00:00.000  alice -> bob INVITE\n")
 	challenged := play(t, "00:00.000  alice -> bob INVITE\n00:00.010  alice <- bob 407\n00:00.020  alice -> bob ACK\n")
 	claimed := play(t, answeredCall+"00:10.000  alice -> bob INVITE\n")[5:]
@@ -180,6 +181,7 @@ func TestGoodCallsStayExactInAFlood(t *testing.T) {
 }
 
 func TestBusyTrunkIsNoFlood(t *testing.T) {
+	t.Parallel()
 	ladder := play(t, `
 00:00.000  alice -> bob   INVITE
 00:01.500  alice <- bob   180

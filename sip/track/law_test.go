@@ -12,6 +12,7 @@ import (
 )
 
 func TestEveryCaptureBalances(t *testing.T) {
+	t.Parallel()
 	for _, limit := range []int{1, 2, 3, 1000} {
 		l := DefaultLimits()
 		l.Calls, l.Bindings = limit, limit

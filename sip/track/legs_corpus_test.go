@@ -137,6 +137,7 @@ func (c *legCorpus) judge(calls map[string]*Call, min int) (right, wrong int, wh
 }
 
 func TestJoinsOfABusyB2BUAAreRight(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("20 seconds of traffic")
 	}

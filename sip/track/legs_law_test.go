@@ -247,6 +247,7 @@ func TestUUIDs(t *testing.T) {
 
 // The captures at hand were made without a B2BUA, with equipment that has one session description for all calls.
 func TestCapturesWithoutAB2BUAJoinNothing(t *testing.T) {
+	t.Parallel()
 	files, _ := filepath.Glob(filepath.Join(captures, "generated", "*.pcap*"))
 	public, _ := filepath.Glob(filepath.Join(captures, "public", "*.pcap*"))
 	if len(files) == 0 {

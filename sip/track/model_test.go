@@ -218,6 +218,7 @@ func settled(k oracle.Kinds) bool {
 // is 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS say otherwise how many, from which seed, and of which kinds:
 // names, or all, those included that can still differ.
 func TestModelCallsAreTracked(t *testing.T) {
+	t.Parallel()
 	kinds, every := oracle.AllKinds, os.Getenv("SIPSIEVE_KINDS")
 	if every != "" && every != "all" {
 		kinds = oracle.ParseKinds(every)

@@ -31,6 +31,7 @@ func shownBefore(ms []sip.Message, m *sip.Message) bool {
 // TestTheOrderOfReadingChangesNoRecord reads each message of each story behind those that were sent within 200 ms of
 // it.
 func TestTheOrderOfReadingChangesNoRecord(t *testing.T) {
+	t.Parallel()
 	for _, s := range allStories() {
 		ms := play(t, s.ladder)
 		want := inWords(outcomes(t, ms, s.wait+time.Hour))

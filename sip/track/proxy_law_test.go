@@ -30,6 +30,7 @@ func essence(c *Call) string {
 // TestAProxyChangesNoRecord shows every story on both hops of a proxy, of one that hides its topology, and of an SBC
 // with two addresses.
 func TestAProxyChangesNoRecord(t *testing.T) {
+	t.Parallel()
 	sbc := []string{"192.0.2.1", "192.0.2.2 198.51.100.2", "203.0.113.3"}
 	for name, r := range map[string]route{
 		"a proxy":                     {hosts: proxied.hosts},

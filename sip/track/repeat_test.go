@@ -75,6 +75,7 @@ func unchanged(t *testing.T, s *rehearsed, how []byte) {
 }
 
 func TestRepeatsOfOneMessageChangeNoCall(t *testing.T) {
+	t.Parallel()
 	for _, s := range rehearse(t) {
 		for i := range s.ms {
 			for _, as := range []byte{1, 2, 4, 1<<2 | 3, 7 << 2} {

@@ -236,6 +236,7 @@ func betweenCopies(ms []sip.Message, cut int) bool {
 
 // TestARestartChangesNothingButTheGap restarts at every message of every story.
 func TestARestartChangesNothingButTheGap(t *testing.T) {
+	t.Parallel()
 	for _, s := range allStories() {
 		ms := play(t, s.ladder)
 		if len(ms) == 0 {

@@ -29,6 +29,7 @@ type truth struct {
 
 // TestCallsAgreeWithTheTruthOfEveryCapture compares dispositions and times of all captures.
 func TestCallsAgreeWithTheTruthOfEveryCapture(t *testing.T) {
+	t.Parallel()
 	generated, _ := filepath.Glob(filepath.Join(captures, "generated", "*.pcap*"))
 	public, _ := filepath.Glob(filepath.Join(captures, "public", "*.pcap*"))
 	if len(generated) == 0 {
@@ -164,6 +165,7 @@ func near(t *testing.T, what string, got time.Time, want float64) {
 
 // TestStrangeCapturesBalance follows captures of others, cut ones and torture, for the sums alone.
 func TestStrangeCapturesBalance(t *testing.T) {
+	t.Parallel()
 	for _, folder := range []string{"generated", "public", "torture"} {
 		files, _ := filepath.Glob(filepath.Join(captures, folder, "*.pcap*"))
 		for _, path := range files {
