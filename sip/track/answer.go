@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
 func (t *callTable) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
@@ -100,7 +103,7 @@ func (t *callTable) answeredNow(n uint32, d *dialog, at int64) {
 
 // finalOf returns m as the final response of a hop.
 func finalOf(m *sip.Message, k Keys) finalResponse {
-	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: reason(m)}
+	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: facts.Cause(m)}
 }
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
@@ -125,7 +128,7 @@ func (t *callTable) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys)
 	}
 	if m.Status < 300 {
 		t.gatherAnswer(d, m)
-		d.expires = seconds(m.Value(sip.SessionExpires))
+		d.expires = facts.SessionExpires(m)
 		if d.refusedAt != 0 && t.adoptDownstreamAnswer(n, d) {
 			return
 		}

@@ -1,9 +1,9 @@
 package track
 
 import (
-	"slices"
 	"time"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
 
@@ -17,7 +17,7 @@ type book struct {
 	idle    mem.List // bindings that do not hold, the oldest first
 	texts   mem.Arena
 	points  points
-	scratch *Facts
+	gather  *facts.Gather
 	gaps    []gap
 	counts  bindingCounts
 	log     *eventLog
@@ -44,7 +44,7 @@ type lease struct {
 
 // bind takes note of a contact that was accepted, and tells if that changed anything. It reports false if a limit kept
 // it out.
-func (t *book) bind(s *series, c contact, f Facts, l lease) bool {
+func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 	id := s.identity(c)
 	n := t.find(s, id)
 	if n == 0 {
@@ -53,17 +53,17 @@ func (t *book) bind(s *series, c contact, f Facts, l lease) bool {
 		}
 	}
 	b := t.slab.At(n)
-	agent := markOf(s.record, f.First(UserAgentText))
+	agent := markOf(s.record, f.First(facts.UserAgentText))
 	newAgent := agent != 0 && agent != b.agent
 	state := b.changed(s, id, b.family)
 	if newAgent {
-		family := familyOf(s.record, f.First(UserAgentText))
+		family := familyOf(s.record, f.First(facts.UserAgentText))
 		state = b.changed(s, id, family)
 		b.agent, b.family = agent, family
 	}
 	b.identity = id
 	b.take(s)
-	b.text = t.texts.Put(b.text, f.text)
+	b.text = t.texts.Put(b.text, f.Bytes())
 	b.since, b.granted, b.holds, b.held = l.at, l.seconds, true, true
 	t.idle.Remove(n)
 	t.lapses.Set(n, b.end()+timer64T1)
@@ -136,9 +136,13 @@ func (t *book) dropIdle(n uint32) bool {
 // refused takes note of a REGISTER that failed, and tells if the one before did not. It reports false if a limit kept
 // it out.
 func (t *book) refused(s *series, v *verdict, state RegistrationState) bool {
-	shared, contacts := Facts{text: t.texts.Get(s.text)}.split()
-	c, own, _ := nextContact(contacts)
-	f, id := t.joined(shared, own), s.identity(c)
+	all := facts.FromBytes(t.texts.Get(s.text))
+	var c facts.Contact
+	var own facts.Facts
+	for c, own = range all.Contacts() {
+		break
+	}
+	f, id := t.gather.Join(all.Shared(), own), s.identity(c)
 	n := t.find(s, id)
 	if n == 0 {
 		if n = t.openBinding(s); n == 0 {
@@ -166,35 +170,27 @@ func (t *book) refused(s *series, v *verdict, state RegistrationState) bool {
 }
 
 // remove takes note of a contact that was taken back.
-func (t *book) remove(s *series, c contact, f Facts, v *verdict) {
+func (t *book) remove(s *series, c facts.Contact, f facts.Facts, v *verdict) {
 	if n := t.find(s, s.identity(c)); n != 0 {
 		t.deregister(n, s, f, v)
 	}
 }
 
 // removeAll takes note of Contact: *, which takes back all bindings at a registrar (RFC 3261 section 10.2.2).
-func (t *book) removeAll(s *series, shared Facts, v *verdict) {
+func (t *book) removeAll(s *series, shared facts.Facts, v *verdict) {
 	for n := t.records[s.record].first; n != 0; {
 		b := t.slab.At(n)
 		next := b.next
 		if b.hop.dst == s.hop.dst {
-			own := contactIn(Facts{text: t.texts.Get(b.text)})
-			t.deregister(n, s, t.joined(shared, own), v)
+			own := facts.FromBytes(t.texts.Get(b.text)).Contact()
+			t.deregister(n, s, t.gather.Join(shared, own), v)
 		}
 		n = next
 	}
 }
 
-// contactIn returns the Facts of fs that are the contact's.
-func contactIn(fs Facts) (own Facts) {
-	for _, f := range []Fact{ContactUser, ContactHost, ContactPort, InstanceID, RegID} {
-		own.Append(f, fs.First(f))
-	}
-	return own
-}
-
 // deregister forgets binding n, and tells if it held.
-func (t *book) deregister(n uint32, s *series, f Facts, v *verdict) {
+func (t *book) deregister(n uint32, s *series, f facts.Facts, v *verdict) {
 	if b := t.slab.At(n); b.holds {
 		b.state, b.granted = Deregistered, 0
 		b.take(s)
@@ -217,7 +213,7 @@ func (t *book) lapseBinding(n uint32, due int64) {
 		return
 	}
 	b.state, b.holds = Expired, false
-	t.tellBinding(b, telling{at: b.end(), certain: due}, Facts{text: t.texts.Get(b.text)})
+	t.tellBinding(b, telling{at: b.end(), certain: due}, facts.FromBytes(t.texts.Get(b.text)))
 	t.idle.Append(n)
 	t.lapses.Set(n, due+remembered)
 }
@@ -261,7 +257,7 @@ type telling struct {
 }
 
 // tellBinding tells that b's state has changed.
-func (t *book) tellBinding(b *binding, how telling, f Facts) {
+func (t *book) tellBinding(b *binding, how telling, f facts.Facts) {
 	t.counts.Registrations[b.state]++
 	r := t.event(b, how, f)
 	b.refreshes = 0
@@ -269,16 +265,16 @@ func (t *book) tellBinding(b *binding, how telling, f Facts) {
 }
 
 // sight tells the devices, and nobody else, that b was refreshed.
-func (t *book) sight(b *binding, s *series, f Facts) {
+func (t *book) sight(b *binding, s *series, f facts.Facts) {
 	t.appendRegistration(b, SightingKind, b.since, t.event(b, telling{at: b.since, series: s}, f))
 }
 
 // event returns what b is after the change that how describes.
-func (t *book) event(b *binding, how telling, f Facts) *Registration {
+func (t *book) event(b *binding, how telling, f facts.Facts) *Registration {
 	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
 		Refreshes: int(b.refreshes), Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
 		Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link, Point: t.points[b.hop.point], Origin: b.hop.origin,
-		Facts: Facts{text: slices.Clone(f.text)}}
+		Facts: f.Clone()}
 	if s := how.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)
 	} else {
@@ -294,17 +290,4 @@ func (t *book) appendRegistration(b *binding, kind Kind, certain int64, r *Regis
 	t.records[b.record] = rec
 	t.log.add(Event{Time: when(certain), Key: b.record, Ordinal: rec.ordinal, Kind: kind, Stage: Stop,
 		Revision: 1, Registration: r})
-}
-
-// start returns empty Facts to gather in.
-func (t *book) start() *Facts {
-	t.scratch.text = t.scratch.text[:0]
-	return t.scratch
-}
-
-// joined returns those Facts that all contacts share with those of one, until others are gathered.
-func (t *book) joined(shared, own Facts) Facts {
-	f := t.start()
-	f.text = append(append(f.text, shared.text...), own.text...)
-	return *f
 }

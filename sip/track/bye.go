@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // bye takes note of a BYE. A BYE after the answer is the end until something later is accepted; before the answer it
 // is the end of one fork, once it is accepted.
@@ -13,13 +16,13 @@ func (t *callTable) bye(p place, d *dialog, m *sip.Message) {
 	b := &d.byes[p.side-Caller]
 	switch {
 	case b.at != 0 && b.cseq == m.CSeq && b.unseen:
-		b.at, b.cause, b.unseen = at, reason(m), false
+		b.at, b.cause, b.unseen = at, facts.Cause(m), false
 	case b.at != 0 && b.cseq == m.CSeq:
 		b.at = min(b.at, at) // on another hop
 	case b.at != 0 && challenges(int(b.status)) && m.CSeq > b.cseq && !b.unseen:
 		b.cseq, b.status = m.CSeq, 0
 	default:
-		*b = bye{at: at, cseq: m.CSeq, cause: reason(m)}
+		*b = bye{at: at, cseq: m.CSeq, cause: facts.Cause(m)}
 	}
 	e := ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side}
 	e.answered = b.status >= 200 && !challenges(int(b.status))
@@ -67,7 +70,7 @@ func (t *callTable) earlyBye(p place, d *dialog, m *sip.Message) {
 	switch {
 	case e == nil || e.answered && !e.unseen:
 	case e.unseen && e.side == p.side && e.cseq == m.CSeq:
-		e.at, e.cause, e.unseen = at, reason(m), false
+		e.at, e.cause, e.unseen = at, facts.Cause(m), false
 		t.amend(d)
 	case e.answered:
 	case e.at != 0 && e.side == p.side && e.cseq == m.CSeq:
@@ -75,7 +78,7 @@ func (t *callTable) earlyBye(p place, d *dialog, m *sip.Message) {
 	case e.at != 0 && e.side == p.side && e.challenged:
 		e.cseq, e.challenged = m.CSeq, false
 	case e.at == 0 || e.refused:
-		*e = ending{at: at, cseq: m.CSeq, cause: reason(m), side: p.side}
+		*e = ending{at: at, cseq: m.CSeq, cause: facts.Cause(m), side: p.side}
 	}
 }
 
@@ -239,7 +242,7 @@ func (t *callTable) remember(d *dialog, m *sip.Message, side Party) {
 	at := m.Time.UnixNano()
 	byes := t.hops.earlyByes(t.hops.At(d.path.first).tagless)
 	if e := byes.of(side); e != nil && m.Method == sip.Bye && e.unseen && e.cseq == m.CSeq {
-		e.at, e.cause, e.unseen = at, reason(m), false // its 2xx was read first
+		e.at, e.cause, e.unseen = at, facts.Cause(m), false // its 2xx was read first
 		t.amend(d)
 		return
 	}
@@ -251,7 +254,7 @@ func (t *callTable) remember(d *dialog, m *sip.Message, side Party) {
 		g.at = min(g.at, at)
 		return
 	}
-	*g = guess{at: at, cseq: m.CSeq, method: m.Method, cause: reason(m), hold: offer(m)}
+	*g = guess{at: at, cseq: m.CSeq, method: m.Method, cause: facts.Cause(m), hold: offer(m)}
 }
 
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.

@@ -2,6 +2,7 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
 
@@ -25,16 +26,16 @@ type callTable struct {
 	losses   losses
 	blinded  []uint32 // published as over within a loss that was said later
 	texts    mem.Arena
-	scratch  *Facts
+	gather   *facts.Gather
 	linking  *Linking // nil if no Events of LinkKind are wanted
 	saving   *saving  // nil if no changes are wanted
 	log      *eventLog
 }
 
 // newCalls returns a callTable that remembers no more than l and publishes calls at Stop only. It appends its Events to
-// log, and gathers Facts in scratch, which a bindingTable may use in between.
-func newCalls(l *Limits, log *eventLog, scratch *Facts) *callTable {
-	return &callTable{limits: l, log: log, scratch: scratch, stages: StagesOf(Stop), index: make(map[Key]uint32),
+// log, and gathers Facts by gather, which a bindingTable may use in between.
+func newCalls(l *Limits, log *eventLog, gather *facts.Gather) *callTable {
+	return &callTable{limits: l, log: log, gather: gather, stages: StagesOf(Stop), index: make(map[Key]uint32),
 		sources: newSources()}
 }
 

@@ -121,7 +121,7 @@ func checkCanaries(t *testing.T, events []Event) int {
 	t.Helper()
 	for _, e := range events {
 		c := e.Call
-		words := canaries(c.Facts.text)
+		words := canaries(c.Facts.Bytes())
 		if len(words) == 0 {
 			t.Fatal("a record without its canary")
 		}

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 func newChange(m *sip.Message) change {
 	return change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, hold: offer(m), open: true}
@@ -103,7 +106,7 @@ func (t *callTable) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 // goOn makes d, which was refreshed by m, be up if it has no end.
 func (t *callTable) goOn(n uint32, d *dialog, m *sip.Message) {
 	if d.ended.at != 0 || d.unended.at != 0 || d.lost != 0 {
-		d.refreshed, d.expires = m.Time.UnixNano(), seconds(m.Value(sip.SessionExpires))
+		d.refreshed, d.expires = m.Time.UnixNano(), facts.SessionExpires(m)
 		return
 	}
 	if d.phase == terminated {
@@ -224,23 +227,10 @@ func (d *dialog) heldUntil(end int64) int64 {
 // refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
 func (t *callTable) refresh(n uint32, d *dialog, m *sip.Message) {
 	d.refreshed = m.Time.UnixNano()
-	d.expires = seconds(m.Value(sip.SessionExpires))
+	d.expires = facts.SessionExpires(m)
 	if d.expires == 0 {
 		t.lapses.Set(n, t.now+int64(t.limits.Talk))
 		return
 	}
 	t.lapses.Set(n, t.now+int64(d.expires)*1e9+timer64T1)
-}
-
-// seconds reads the digits at the beginning of v; more than a week counts as a week.
-func seconds(v []byte) uint32 {
-	i := 0
-	for i < len(v) && i < 9 && '0' <= v[i] && v[i] <= '9' {
-		i++
-	}
-	n := uint32(0)
-	for _, c := range v[:i] {
-		n = n*10 + uint32(c-'0')
-	}
-	return min(n, 7*24*3600)
 }

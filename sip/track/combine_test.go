@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // last returns the record of each call as it was told last.
@@ -16,7 +17,7 @@ func last(events []Event) (cs []*Call) {
 		if e.Kind != CallKind || e.Stage != Stop && e.Stage != Correction {
 			continue
 		}
-		key := fmt.Sprintf("%s %d %d", e.Call.Facts.First(CallIDText), e.Ordinal>>16, e.Call.FirstSeen.UnixNano())
+		key := fmt.Sprintf("%s %d %d", e.Call.Facts.First(facts.CallIDText), e.Ordinal>>16, e.Call.FirstSeen.UnixNano())
 		if i, told := at[key]; told {
 			cs[i] = e.Call
 			continue
@@ -38,7 +39,7 @@ func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*Call {
 // shown reports whether ms has a message of c's Call-ID that the function accepts.
 func shown(ms []sip.Message, c *Call, is func(*sip.Message) bool) bool {
 	return slices.ContainsFunc(ms, func(m sip.Message) bool {
-		return string(m.Value(sip.CallID)) == string(c.Facts.First(CallIDText)) && is(&m)
+		return string(m.Value(sip.CallID)) == string(c.Facts.First(facts.CallIDText)) && is(&m)
 	})
 }
 
@@ -128,14 +129,14 @@ func acknowledged(ms []sip.Message, c *Call) bool {
 	last := uint32(0)
 	shown(ms, c, func(m *sip.Message) bool {
 		inside := c.Disposition == Answered && m.Time.After(c.Answer)
-		own := string(m.FromTag()) == string(c.Facts.First(CallerTag))
+		own := string(m.FromTag()) == string(c.Facts.First(facts.CallerTag))
 		if own && (isInvite(m) || m.Method == sip.Invite && !m.Request() && !inside) {
 			last = max(last, m.CSeq)
 		}
 		return false
 	})
 	return shown(ms, c, func(m *sip.Message) bool {
-		return isAck(m) && m.CSeq == last && string(m.FromTag()) == string(c.Facts.First(CallerTag))
+		return isAck(m) && m.CSeq == last && string(m.FromTag()) == string(c.Facts.First(facts.CallerTag))
 	})
 }
 

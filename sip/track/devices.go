@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
 
@@ -31,7 +32,7 @@ type Device struct {
 	VLAN                uint16
 	Point               string
 	Origin              capture.Origin
-	Facts               Facts
+	Facts               facts.Facts
 }
 
 // Format writes a mask for every verb and flag: a Device holds text about people.
@@ -50,16 +51,16 @@ type DeviceCounts struct {
 // the hardware address that its User-Agent or instance-id names, else by its binding; a tool that scans by where it
 // scans from. Events are given in the collector's order, so that what is told is the same for any number of shards.
 type Devices struct {
-	keyer   Keyer
-	limit   int
-	budget  *Budget
-	slab    mem.Slab[device]
-	index   map[Key]uint32 // by what a device is known by, and by its last binding
-	recent  mem.List       // the one that was seen longest ago first
-	texts   mem.Arena
-	points  []string
-	scratch Facts
-	counts  DeviceCounts
+	keyer    Keyer
+	limit    int
+	budget   *Budget
+	slab     mem.Slab[device]
+	index    map[Key]uint32 // by what a device is known by, and by its last binding
+	recent   mem.List       // the one that was seen longest ago first
+	texts    mem.Arena
+	points   []string
+	gathered facts.Gather
+	counts   DeviceCounts
 }
 
 const (
@@ -113,7 +114,7 @@ func (ds *Devices) Observe(dst []Event, ev *Event) []Event {
 func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 	r := ev.Registration
 	s := ds.sight(r.At, r.Facts, ds.hop(r.Flow, r.VLAN, r.Point, r.Origin))
-	s.aor = slices.Concat(r.Facts.First(RegisteredNumber), []byte{'@'}, r.Facts.First(RegisteredHost))
+	s.aor = slices.Concat(r.Facts.First(facts.RegisteredNumber), []byte{'@'}, r.Facts.First(facts.RegisteredHost))
 	binding := ds.binding(s.aor, r.Facts)
 	name, how := ds.name(&s, binding)
 	n := ds.index[name]
@@ -145,7 +146,7 @@ func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 func (ds *Devices) called(dst []Event, ev *Event) []Event {
 	c := ev.Call
 	s := ds.sight(c.FirstSeen, c.Facts, ds.hop(c.Flow, c.VLAN, c.Point, c.Origin))
-	aor := slices.Concat(c.Facts.First(CallerNumber), []byte{'@'}, c.Facts.First(CallerHost))
+	aor := slices.Concat(c.Facts.First(facts.CallerNumber), []byte{'@'}, c.Facts.First(facts.CallerHost))
 	binding := ds.binding(aor, c.Facts)
 	name, how := ds.name(&s, binding)
 	n := ds.index[name]

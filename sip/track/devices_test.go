@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", "plain_digest_md5"}
@@ -14,7 +15,7 @@ var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", 
 // sayDevice writes what is told of a device in one line, its time in seconds since the ladder's start.
 func sayDevice(e *Event) string {
 	d := e.Device
-	text := sip.ReadDevice(d.Facts.First(UserAgentText))
+	text := sip.ReadDevice(d.Facts.First(facts.UserAgentText))
 	s := fmt.Sprintf("%gs #%d %s %s %s", d.At.Sub(ladderStart).Seconds(), e.Revision, text.Vendor, text.Model, text.Firmware)
 	for i, name := range deviceFlagNames {
 		if d.Flags&(1<<i) != 0 {
@@ -112,7 +113,7 @@ func TestDevicesAreKnownByInstanceThenHardwareThenBinding(t *testing.T) {
 			t.Errorf("%s: %d devices, want %d", name, len(told), c.many)
 			continue
 		}
-		if got := string(told[0].Device.Facts.First(DeviceKeyText)); c.key != "" && got != c.key {
+		if got := string(told[0].Device.Facts.First(facts.DeviceKeyText)); c.key != "" && got != c.key {
 			t.Errorf("%s: known by %q, want %q", name, got, c.key)
 		}
 	}
@@ -138,7 +139,7 @@ func TestCallsTellTheCodecsOfKnownDevices(t *testing.T) {
 		t.Fatalf("told %d times, want 2", len(told))
 	}
 	var codecs []string
-	for c := range told[1].Device.Facts.All(MediaCodec) {
+	for c := range told[1].Device.Facts.All(facts.MediaCodec) {
 		codecs = append(codecs, string(c))
 	}
 	if got := strings.Join(codecs, ","); got != "PCMU,PCMA,telephone-event" {

@@ -35,5 +35,5 @@ func (c *Call) digest() uint64 {
 		b, _ = a.AppendBinary(b)
 		b = append(b, 0)
 	}
-	return siphash.Hash(siphash.Hash(0, 0, b), uint64(len(b)), c.Facts.text)
+	return siphash.Hash(siphash.Hash(0, 0, b), uint64(len(b)), c.Facts.Bytes())
 }

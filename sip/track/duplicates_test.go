@@ -77,7 +77,9 @@ func TestStreamSeenTwiceIsTakenOnce(t *testing.T) {
 	}
 }
 
-func sameCall(a, b *Call) bool { return say(a) == say(b) && bytes.Equal(a.Facts.text, b.Facts.text) }
+func sameCall(a, b *Call) bool {
+	return say(a) == say(b) && bytes.Equal(a.Facts.Bytes(), b.Facts.Bytes())
+}
 
 // TestStreamSaysNothingTwice repeats a request byte for byte, soon after: on one stream it was sent twice.
 func TestStreamSaysNothingTwice(t *testing.T) {

@@ -1,7 +1,6 @@
 package track
 
 import (
-	"slices"
 	"time"
 )
 
@@ -47,7 +46,7 @@ func (t *callTable) call(d *dialog, stage Stage, at int64) *Call {
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: told.flow(), VLAN: told.vlan, Link: told.link,
 		Point: t.hops.points[told.point], Origin: told.origin, Restored: d.restored,
-		Facts: Facts{text: slices.Clone(t.texts.Get(d.text))}, leg: d.index,
+		Facts: t.factsOf(d).Clone(), leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/facts"
 )
 
 // A Kind is what an Event is about.
@@ -221,7 +222,7 @@ type Call struct {
 	Link       [6]byte
 	Point      string
 	Origin     capture.Origin
-	Facts      Facts
+	Facts      facts.Facts
 
 	leg  Key // Call-ID and caller tag
 	Join Join
@@ -263,7 +264,7 @@ type Registration struct {
 	Link            [6]byte
 	Point           string
 	Origin          capture.Origin
-	Facts           Facts
+	Facts           facts.Facts
 }
 
 // An eventLog takes Events in the order in which they became certain.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/syntax"
 )
 
@@ -154,12 +155,12 @@ func (l *Linking) ofInvite(e *Evidence, m *sip.Message) {
 			e.add(clueKind(SDPCorrelation), l.media(v))
 		}
 	}
-	called := userOf(m.Value(sip.RequestURI))
-	e.add(referredClue, l.referral(called, userOf(m.Value(sip.ReferredBy))))
+	called := facts.UserOf(m.Value(sip.RequestURI))
+	e.add(referredClue, l.referral(called, facts.UserOf(m.Value(sip.ReferredBy))))
 	var room [tailDigits]byte
 	end := tail(&room, called)
 	if end == nil {
-		end = tail(&room, userOf(m.Value(sip.To)))
+		end = tail(&room, facts.UserOf(m.Value(sip.To)))
 	}
 	e.add(calledClue, l.name(end))
 }
@@ -243,22 +244,13 @@ func (l *Linking) referral(target, by []byte) uint64 {
 	return a.with(l.Keyer.key(by)).short()
 }
 
-// userOf returns the user of the first URI in v, as Facts have it: of a tel URI its number.
-func userOf(v []byte) []byte {
-	user, host := userHost(v)
-	if user == nil && tel(v) {
-		user = host
-	}
-	return dialled(user)
-}
-
 // tailDigits is how many digits of a number a B2BUA leaves as they are, whatever it does to the prefix.
 const tailDigits = 7
 
 // tail copies the last digits of the number user to room; nil if it has too few, or is none.
 func tail(room *[tailDigits]byte, user []byte) []byte {
 	n := len(room)
-	if !digits(user) {
+	if !facts.IsDialString(user) {
 		return nil
 	}
 	for i := len(user) - 1; i >= 0 && n > 0; i-- {

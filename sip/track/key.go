@@ -8,6 +8,7 @@ import (
 	"github.com/dchest/siphash"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // A Key stands for a text about a call: its Call-ID or a tag, hashed under a key of this fleet.
@@ -112,7 +113,7 @@ func (k Keyer) key(text []byte) (key Key) {
 // (RFC 3261 section 10.3). What is longer than 256 bytes counts by its beginning.
 func (k Keyer) record(to []byte) Key {
 	var text [256]byte
-	user, host := userHost(to)
+	user, host := facts.UserHost(to)
 	n := copy(text[:], user)
 	n += copy(text[n:], "@")
 	for _, c := range host {
@@ -122,61 +123,6 @@ func (k Keyer) record(to []byte) Key {
 		}
 	}
 	return k.key(text[:n])
-}
-
-// userHost returns the user and the host of the first URI in address, as they stand there.
-func userHost(address []byte) (user, host []byte) {
-	uri := uriIn(address)
-	end := len(uri)
-	for i, c := range uri {
-		if c == '@' && user == nil {
-			user, host = uri[:i], uri[i+1:]
-			end = len(host)
-		}
-	}
-	if user == nil {
-		host = uri
-	}
-	for i, c := range host[:end] {
-		if c == ';' || c == '?' || c == ':' && host[0] != '[' || c == ' ' || c == ',' {
-			return user, host[:i]
-		}
-		if c == ']' {
-			return user, host[:i+1]
-		}
-	}
-	return user, host
-}
-
-// uriIn returns the URI in a name-addr or addr-spec (RFC 3261 section 25.1), without scheme and brackets.
-func uriIn(address []byte) []byte {
-	quoted, open := false, -1
-	for i := 0; i < len(address) && open < 0; i++ {
-		switch c := address[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '<' && !quoted:
-			open = i + 1
-		}
-	}
-	uri := address[max(open, 0):]
-	for i, c := range uri {
-		if c == '>' {
-			uri = uri[:i]
-			break
-		}
-	}
-	for i, c := range uri {
-		if c == ':' {
-			return uri[i+1:]
-		}
-		if c == '@' || c == ';' {
-			break
-		}
-	}
-	return uri
 }
 
 func lower(c byte) byte {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 var correlations = [Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
@@ -60,7 +61,7 @@ func joined(l *Legs, events []Event) map[string]*Call {
 			l.Observe(ev)
 		case CallKind:
 			l.Complete(ev)
-			calls[string(ev.Call.Facts.First(CallIDText))] = ev.Call
+			calls[string(ev.Call.Facts.First(facts.CallIDText))] = ev.Call
 		}
 	}
 	return calls

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/facts"
 )
 
 const ended = `
@@ -11,8 +13,8 @@ const ended = `
 00:10.000  alice -> bob   BYE
 00:10.010  alice <- bob   200 BYE`
 
-// facts joins the values of f in c.
-func facts(c *Call, f Fact) string {
+// factsIn joins the values of f in c.
+func factsIn(c *Call, f facts.Fact) string {
 	var all []string
 	for v := range c.Facts.All(f) {
 		all = append(all, string(v))
@@ -49,14 +51,14 @@ func TestCodecAndSecurityAreTheAnswers(t *testing.T) {
 			"00:05.000  alice <- bob   200 INVITE" + chosen,
 	} {
 		c := one(t, told(t, ladder+ended, 0))
-		got := [4]string{facts(c, MediaType), facts(c, MediaCodec), facts(c, MediaProfile), facts(c, MediaCrypto)}
+		got := [4]string{factsIn(c, facts.MediaType), factsIn(c, facts.MediaCodec), factsIn(c, facts.MediaProfile), factsIn(c, facts.MediaCrypto)}
 		if want := [4]string{"audio", "G722", "RTP/SAVP", "sdes"}; got != want {
 			t.Errorf("%s: got = %v, want %v", name, got, want)
 		}
-		if got := facts(c, MediaAddress); !strings.HasPrefix(got, "192.0.2.10") {
+		if got := factsIn(c, facts.MediaAddress); !strings.HasPrefix(got, "192.0.2.10") {
 			t.Errorf("%s: media address = %s, want the caller's first", name, got)
 		}
-		if strings.Contains(string(c.Facts.text), "canary") {
+		if strings.Contains(string(c.Facts.Bytes()), "canary") {
 			t.Errorf("%s: a media key is a fact", name)
 		}
 		if want := strings.Contains(name, "18"); c.EarlyMedia != want {
@@ -64,7 +66,7 @@ func TestCodecAndSecurityAreTheAnswers(t *testing.T) {
 		}
 	}
 	c := one(t, told(t, offer+"00:05.000  alice <- bob   486 INVITE\n00:05.010  alice -> bob   ACK\n", time.Minute))
-	if got := facts(c, MediaCodec); got != "PCMU,PCMA,G722,telephone-event,VP8" {
+	if got := factsIn(c, facts.MediaCodec); got != "PCMU,PCMA,G722,telephone-event,VP8" {
 		t.Errorf("a refused call has the codecs %s, want the offered ones", got)
 	}
 }
@@ -79,7 +81,7 @@ func TestTransferTellsWhereTo(t *testing.T) {
 	} {
 		c := one(t, told(t, answeredCall+"00:10.000  alice -> bob   REFER\n    "+headers+
 			"\n00:10.100  alice <- bob   202 REFER\n01:00.000  alice -> bob   BYE\n01:00.100  alice <- bob   200 BYE", 0))
-		if got := [3]string{facts(c, TransferTarget), facts(c, ReplacedCall), string('0' + rune(c.Transfer))}; got != want {
+		if got := [3]string{factsIn(c, facts.TransferTarget), factsIn(c, facts.ReplacedCall), string('0' + rune(c.Transfer))}; got != want {
 			t.Errorf("%s: got = %v, want %v", headers, got, want)
 		}
 	}
@@ -95,7 +97,26 @@ func TestOfTwoTransfersTheLastOneTells(t *testing.T) {
 00:11.100  alice <- bob   202 REFER
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0))
-	if got := facts(c, TransferTarget); got != "+13035550178" || c.Transfer != Blind {
+	if got := factsIn(c, facts.TransferTarget); got != "+13035550178" || c.Transfer != Blind {
 		t.Errorf("target = %s, transfer = %d", got, c.Transfer)
+	}
+}
+
+func TestTargetOfARefusedTransferIsForgotten(t *testing.T) {
+	for status, want := range map[string]string{"202": "+13035550177", "603": "", "407": "+13035550177"} {
+		cs := told(t, answeredCall+`
+00:10.000  alice -> bob   REFER
+    Refer-To: <sip:+13035550177@example.net?Replaces=a84b%40host%3Bto-tag%3D1>
+    Referred-By: <sip:+13035550110@example.net>
+00:10.100  alice <- bob   `+status+` REFER
+00:12.000  alice -> bob   BYE
+00:12.100  alice <- bob   200 BYE`, 0)
+		fs := one(t, cs).Facts
+		if got := string(fs.First(facts.TransferTarget)); got != want {
+			t.Errorf("%s: target = %q, want %q", status, got, want)
+		}
+		if known := fs.First(facts.ReplacedCall) != nil; known != (want != "") {
+			t.Errorf("%s: the replaced call is known = %v", status, known)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // openUnconfirmed remembers a BYE or a re-INVITE of an unknown call until its 2xx comes.
 func (t *callTable) openUnconfirmed(m *sip.Message, k Keys) bool {
@@ -21,7 +24,7 @@ func (t *callTable) openUnconfirmed(m *sip.Message, k Keys) bool {
 func (t *callTable) await2xx(n uint32, d *dialog, m *sip.Message, side Party) {
 	wait := timer64T1
 	if m.Method == sip.Bye {
-		d.byes[side-Caller] = bye{at: m.Time.UnixNano(), cseq: m.CSeq, cause: reason(m)}
+		d.byes[side-Caller] = bye{at: m.Time.UnixNano(), cseq: m.CSeq, cause: facts.Cause(m)}
 	} else {
 		d.pending[side-Caller] = newChange(m)
 		wait = int64(t.limits.Ring)

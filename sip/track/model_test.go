@@ -12,6 +12,7 @@ import (
 
 	"sipsieve/capture/capturetest/oracle"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -115,10 +116,10 @@ func identity(c *track.Call) string {
 	if first.IsZero() {
 		first = c.FirstSeen
 	}
-	id := fmt.Sprintf("%s %s %s %d", c.Facts.First(track.CallIDText), c.Facts.First(track.CallerTag),
+	id := fmt.Sprintf("%s %s %s %d", c.Facts.First(facts.CallIDText), c.Facts.First(facts.CallerTag),
 		first.UTC().Format(time.DateOnly), c.Reuse)
 	if c.Flags&track.SecondFork != 0 {
-		id += string(c.Facts.First(track.CalleeTag))
+		id += string(c.Facts.First(facts.CalleeTag))
 	}
 	return id
 }

@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
-	"sipsieve/sip/syntax"
 )
 
 // A bindingTable follows the registrations of one shard: the REGISTERs under way, and the bindings that they made.
@@ -28,9 +28,9 @@ type bindingCounts struct {
 }
 
 // newBindings returns a bindingTable that remembers no more than l. It appends its Events to log, and gathers Facts in
-// scratch, which a callTable may use in between.
-func newBindings(l *Limits, log *eventLog, scratch *Facts) *bindingTable {
-	t := &bindingTable{book: book{limits: l, log: log, scratch: scratch}}
+// gather, which a callTable may use in between.
+func newBindings(l *Limits, log *eventLog, gather *facts.Gather) *bindingTable {
+	t := &bindingTable{book: book{limits: l, log: log, gather: gather}}
 	t.clear()
 	return t
 }
@@ -38,7 +38,7 @@ func newBindings(l *Limits, log *eventLog, scratch *Facts) *bindingTable {
 // clear forgets everything but the counts.
 func (t *bindingTable) clear() {
 	b := &t.book
-	t.book = book{limits: b.limits, budget: b.budget, points: b.points, scratch: b.scratch, counts: b.counts, log: b.log,
+	t.book = book{limits: b.limits, budget: b.budget, points: b.points, gather: b.gather, counts: b.counts, log: b.log,
 		records: make(map[Key]record)}
 	*t = bindingTable{book: t.book, budget: t.budget, calls: make(map[Key]uint32), sources: make(map[[16]byte]uint32),
 		downstream: make(map[uint32]verdict)}
@@ -128,11 +128,10 @@ func (t *bindingTable) readFinal(s *series, m *sip.Message) verdict {
 	if m.Status >= 300 {
 		return v
 	}
-	_, contacts := Facts{text: t.book.texts.Get(s.text)}.split()
-	for i := 0; len(contacts) > 0; i++ {
-		c, _, rest := nextContact(contacts)
-		contacts = rest
-		v.grants[i] = granted(m, c, s.askedFor(c))
+	i := 0
+	for c := range facts.FromBytes(t.book.texts.Get(s.text)).Contacts() {
+		v.grants[i] = c.Granted(m, s.askedFor(c))
+		i++
 	}
 	return v
 }
@@ -180,27 +179,16 @@ func (t *bindingTable) settle(s *series) {
 }
 
 func (t *bindingTable) registerRequest(s *series, m *sip.Message) {
-	s.cseq, s.pending, s.vias, s.all, s.contacts = m.CSeq, true, m.Vias, false, 0
+	s.cseq, s.pending, s.vias = m.CSeq, true, m.Vias
 	t.rehop(s, m)
 	s.asked = 3600 // RFC 3261 section 10.2.1.1 leaves it to the registrar: its usual default
 	if v := m.Value(sip.Expires); v != nil {
-		s.asked = expiry(v)
+		s.asked = facts.Expiry(v)
 	}
 	s.credentials = m.Value(sip.Authorization) != nil || m.Value(sip.ProxyAuthorization) != nil
-	f := t.book.start()
-	f.Append(CallIDText, m.Value(sip.CallID))
-	user, host := readable(m.Value(sip.To))
-	f.append(RegisteredNumber, dialled(user))
-	f.append(RegisteredHost, host)
-	for _, v := range m.Spans[:m.N] {
-		switch v.Header {
-		case sip.From, sip.To, sip.RequestURI, sip.Contact:
-		default:
-			f.gather(v.Header, m.At(v))
-		}
-	}
-	t.gatherContacts(s, f, m)
-	s.text = t.book.texts.Put(s.text, f.text)
+	f, contacts, all := t.book.gather.Register(m)
+	s.contacts, s.all = uint8(contacts), all
+	s.text = t.book.texts.Put(s.text, f.Bytes())
 }
 
 // rehop notes how m came, if otherwise than the REGISTER before; a source is counted by its address.
@@ -210,22 +198,6 @@ func (t *bindingTable) rehop(s *series, m *sip.Message) {
 		t.settle(s)
 	}
 	s.hop = h
-}
-
-func (t *bindingTable) gatherContacts(s *series, f *Facts, m *sip.Message) {
-	for _, v := range m.Spans[:m.N] {
-		if v.Header != sip.Contact {
-			continue
-		}
-		syntax.Values(m.At(v), func(a []byte) {
-			c := readContact(a)
-			s.all = s.all || c.star
-			if s.contacts < mostContacts && len(c.host) > 0 {
-				f.appendContact(c)
-				s.contacts++
-			}
-		})
-	}
 }
 
 // registerFinal takes note of the final response v to a REGISTER. It reports false if a limit kept it out.
@@ -251,22 +223,21 @@ func (t *bindingTable) registerFinal(s *series, v *verdict) bool {
 
 // accept takes note of the 2xx v. A REGISTER without Contact only asks which bindings there are.
 func (t *bindingTable) accept(s *series, v *verdict) bool {
-	shared, contacts := Facts{text: t.book.texts.Get(s.text)}.split()
+	f := facts.FromBytes(t.book.texts.Get(s.text))
 	if s.all {
 		if s.asked == 0 {
-			t.book.removeAll(s, shared, v)
+			t.book.removeAll(s, f.Shared(), v)
 		}
 		return true
 	}
-	kept := true
-	for i := 0; len(contacts) > 0; i++ {
-		c, own, rest := nextContact(contacts)
-		contacts = rest
-		if s.askedFor(c) == 0 || v.grants[i] == 0 {
-			t.book.remove(s, c, t.book.joined(shared, own), v)
+	kept, i := true, 0
+	for c, own := range f.Contacts() {
+		one, seconds := t.book.gather.Join(f.Shared(), own), v.grants[i]
+		if i++; s.askedFor(c) == 0 || seconds == 0 {
+			t.book.remove(s, c, one, v)
 			continue
 		}
-		kept = t.book.bind(s, c, t.book.joined(shared, own), lease{v, v.grants[i]}) && kept
+		kept = t.book.bind(s, c, one, lease{v, seconds}) && kept
 	}
 	return kept
 }

@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // A handset registers one number from one place, and knows what must be told of it.
@@ -65,7 +66,7 @@ func (s *switchboard) send(h *handset, status, expires int, credentials bool) {
 func (s *switchboard) take(events []Event) {
 	for _, e := range events {
 		if e.Kind == RegistrationKind {
-			h := &s.handsets[e.Registration.Facts.First(CallIDText)[1]-'0']
+			h := &s.handsets[e.Registration.Facts.First(facts.CallIDText)[1]-'0']
 			h.got = append(h.got, e.Registration.State)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/facts"
 )
 
 var registrationStates = [...]string{"", "registered", "moved", "changed_device", "deregistered", "expired",
@@ -213,8 +215,8 @@ func TestStarTakesBackAllBindings(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for i, e := range events {
-		seen[string(e.Registration.Facts.First(ContactHost))] = true
-		if e.Ordinal != uint32(i+1) || e.Registration.Facts.First(CallIDText) == nil {
+		seen[string(e.Registration.Facts.First(facts.ContactHost))] = true
+		if e.Ordinal != uint32(i+1) || e.Registration.Facts.First(facts.CallIDText) == nil {
 			t.Errorf("event %d: ordinal %d", i, e.Ordinal)
 		}
 	}

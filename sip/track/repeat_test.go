@@ -68,7 +68,7 @@ func unchanged(t *testing.T, s *rehearsed, how []byte) {
 		if g, w := say(c), say(want[i]); g != w {
 			t.Errorf("%s:\n%s\nwant\n%s", s.name, g, w)
 		}
-		if !slices.Equal(c.Facts.text, want[i].Facts.text) {
+		if !slices.Equal(c.Facts.Bytes(), want[i].Facts.Bytes()) {
 			t.Errorf("%s: other texts", s.name)
 		}
 	}

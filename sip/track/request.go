@@ -3,6 +3,7 @@ package track
 import (
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // request takes note of a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
@@ -221,7 +222,7 @@ func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	d.flags |= AnswerByAck
 	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.short()
 	d.phase, d.accepted = confirmed, true
-	t.gatherTag(d, CalleeTag, m.ToTag())
+	t.gatherTag(d, facts.CalleeTag, m.ToTag())
 	t.lapses.Set(n, t.now+int64(t.limits.Talk))
 	t.reviewEnds(n, d)
 	t.answeredNow(n, d, at)
@@ -258,6 +259,6 @@ func (t *callTable) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 			t.reopen(n, d, calling)
 		}
 		d.cancelled, d.cancelLeg = at, k.leg()
-		d.cancelCause = reason(m)
+		d.cancelCause = facts.Cause(m)
 	}
 }

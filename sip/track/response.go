@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // response takes note of a response to a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
 func (t *callTable) response(root uint32, m *sip.Message, k Keys, side Party) bool {
@@ -247,7 +250,7 @@ func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	if again || d.code >= 600 {
 		return
 	}
-	d.code, d.refusedAt, d.finalCause = uint16(m.Status), at, reason(m)
+	d.code, d.refusedAt, d.finalCause = uint16(m.Status), at, facts.Cause(m)
 	t.callersHop(d).final = finalOf(m, k)
 	if t.adoptDownstreamAnswer(n, d) {
 		return

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // twoForks is an INVITE that two phones answer, the second of which hangs up last.
@@ -168,7 +169,7 @@ func TestNoRoomForASavedCallIsAnError(t *testing.T) {
 	small.Save(testKeyer)
 	var errs []error
 	for _, s := range j.saved {
-		errs = append(errs, small.Restore(s, Facts{}))
+		errs = append(errs, small.Restore(s, facts.Facts{}))
 	}
 	if len(errs) != 2 || errs[0] != nil || errs[1] != ErrRoom {
 		t.Errorf("errors = %v, want nil and ErrRoom", errs)
@@ -252,13 +253,13 @@ func TestAnAnswerAfterARestartNamesItsDialog(t *testing.T) {
 	}
 	j.take(before.Changed(nil))
 	for name := range j.facts { // what the store froze has no text in it
-		var f Facts
-		f.Append(Frozen, []byte("billing"))
+		var f facts.Facts
+		f.Append(facts.Frozen, []byte("billing"))
 		j.facts[name] = f
 	}
 	got := last(follow(t, j.into(t, StagesOf(Stop)), ms[2:], time.Minute))
 	want := outcomes(t, ms, time.Minute)
-	for _, f := range []Fact{CallIDText, CallerTag, CalleeTag} {
+	for _, f := range []facts.Fact{facts.CallIDText, facts.CallerTag, facts.CalleeTag} {
 		if text := got[0].Facts.First(f); string(text) != string(want[0].Facts.First(f)) || text == nil {
 			t.Errorf("fact %d = %q, want %q", f, text, want[0].Facts.First(f))
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
 
@@ -138,7 +139,7 @@ func (t *callTable) saved(n uint32, d *dialog) Saved {
 }
 
 // restore makes t follow the call that s is of, whose Facts are f from then on.
-func (t *callTable) restore(s Saved, f Facts) error {
+func (t *callTable) restore(s Saved, f facts.Facts) error {
 	if s.Name == (Key{}) {
 		return t.restoreClock(s.State)
 	}
@@ -161,7 +162,7 @@ func (t *callTable) restore(s Saved, f Facts) error {
 		d.faults |= RestartGap
 		d.reserveRevisions(t.stages)
 	}
-	d.text = t.texts.Put(mem.Text{}, f.text)
+	d.text = t.texts.Put(mem.Text{}, f.Bytes())
 	t.chain(n, d, &r)
 	if !d.told {
 		t.count(d)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // unsaved are the fields of a dialog that its state leaves out, and why.
@@ -144,7 +145,7 @@ func checkLeftOut(t *testing.T, named map[string]string, otherwise []string) {
 type journal struct {
 	names []Key
 	saved map[Key]Saved
-	facts map[Key]Facts
+	facts map[Key]facts.Facts
 	clock *Saved
 }
 
@@ -164,7 +165,7 @@ func (j *journal) take(changed []Saved) {
 	}
 }
 
-func newJournal() *journal { return &journal{saved: map[Key]Saved{}, facts: map[Key]Facts{}} }
+func newJournal() *journal { return &journal{saved: map[Key]Saved{}, facts: map[Key]facts.Facts{}} }
 
 // into restores all of j in a new Tracker that tells stages.
 func (j *journal) into(t testing.TB, stages Stages) *Tracker {
@@ -173,7 +174,7 @@ func (j *journal) into(t testing.TB, stages Stages) *Tracker {
 	tr.Tell(stages)
 	tr.Save(testKeyer)
 	if j.clock != nil {
-		if err := tr.Restore(*j.clock, Facts{}); err != nil {
+		if err := tr.Restore(*j.clock, facts.Facts{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,7 +222,7 @@ func withGap(c *Call, gap Missing) string {
 	if d.Missing |= gap; gap != 0 && d.Status == Complete {
 		d.Status = Partial
 	}
-	return fmt.Sprint(say(&d), d.Facts.text)
+	return fmt.Sprint(say(&d), d.Facts.Bytes())
 }
 
 // notSaved are stories of what is no call yet when the restart comes: a BYE or a re-INVITE of an unknown call that
@@ -273,13 +274,13 @@ func TestAStateOfAnotherVersionIsRefused(t *testing.T) {
 	s := tr.Changed(nil)[0]
 	for cut := range len(s.State) {
 		one := Saved{Name: s.Name, State: s.State[:cut]}
-		if err := tr.Restore(one, Facts{}); !errors.Is(err, ErrState) {
+		if err := tr.Restore(one, facts.Facts{}); !errors.Is(err, ErrState) {
 			t.Errorf("cut at %d: err = %v, want ErrState", cut, err)
 		}
 	}
 	s.State = slices.Clone(s.State)
 	s.State[0]++
-	if err := tr.Restore(s, Facts{}); !errors.Is(err, ErrState) {
+	if err := tr.Restore(s, facts.Facts{}); !errors.Is(err, ErrState) {
 		t.Errorf("err = %v, want ErrState", err)
 	}
 }

@@ -3,6 +3,8 @@ package track
 import (
 	"testing"
 	"time"
+
+	"sipsieve/sip/facts"
 )
 
 // TestASeamlessRestartChangesNoRecord restarts at any message and shows the Tracker the last messages before it, too:
@@ -29,7 +31,7 @@ func TestASeamlessRestartChangesNoRecord(t *testing.T) {
 				if first := s.First(); !first.Equal(ms[0].Time) {
 					t.Errorf("first = %v, want %v", first, ms[0].Time)
 				}
-				if err := next.Restore(s, Facts{}); err != nil {
+				if err := next.Restore(s, facts.Facts{}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
 
@@ -45,17 +46,17 @@ func (s *series) repeated(p uint32) bool {
 }
 
 // askedFor returns the seconds that the REGISTER asked for c.
-func (s *series) askedFor(c contact) uint32 {
-	if c.told {
-		return c.expires
+func (s *series) askedFor(c facts.Contact) uint32 {
+	if c.HasExpires {
+		return c.Expires
 	}
 	return s.asked
 }
 
-func (s *series) identity(c contact) identity {
-	id := identity{contact: markOf(s.record, c.user, c.host, c.port), host: markOf(s.record, c.host)}
-	if len(c.instance) > 0 {
-		id.instance, id.flow = markOf(s.record, c.instance), markOf(s.record, c.flow)
+func (s *series) identity(c facts.Contact) identity {
+	id := identity{contact: markOf(s.record, c.User, c.Host, c.Port), host: markOf(s.record, c.Host)}
+	if len(c.Instance) > 0 {
+		id.instance, id.flow = markOf(s.record, c.Instance), markOf(s.record, c.RegID)
 	} else if s.contacts <= 1 {
 		id.call = s.call
 	}
@@ -66,8 +67,8 @@ func (s *series) identity(c contact) identity {
 type verdict struct {
 	at, certain int64 // when it was seen; when it was known that it decides
 	code        int
-	stale       bool                 // the challenge only asks for a new nonce
-	grants      [mostContacts]uint32 // of a 2xx: the seconds of each contact of the REGISTER
+	stale       bool                      // the challenge only asks for a new nonce
+	grants      [facts.MaxContacts]uint32 // of a 2xx: the seconds of each contact of the REGISTER
 }
 
 // stale reports whether m's challenge only asks for a new nonce (RFC 7616 section 3.3).

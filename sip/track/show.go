@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // showInvite tells what the INVITE m that opened d shows.
 func (t *callTable) showInvite(d *dialog, m *sip.Message) {
@@ -24,22 +27,12 @@ func (t *callTable) showTransfer(d *dialog, m *sip.Message) {
 	if t.linking == nil {
 		return
 	}
-	var target, by, replaces []byte
-	fs := Facts{text: t.texts.Get(d.text)}
-	for v := range fs.All(TransferTarget) {
-		target = v
-	}
-	for v := range fs.All(ReferredByNumber) {
-		by = v
-	}
-	for v := range fs.All(ReplacedCall) {
-		replaces = v
-	}
+	f := t.factsOf(d)
 	e := new(Evidence)
 	if d.transfer == Attended {
-		e.add(clueKind(TransferCorrelation), t.linking.name(replaces))
+		e.add(clueKind(TransferCorrelation), t.linking.name(f.Last(facts.ReplacedCall)))
 	} else {
-		e.add(referClue, t.linking.referral(target, by))
+		e.add(referClue, t.linking.referral(f.Last(facts.TransferTarget), f.Last(facts.ReferredByNumber)))
 	}
 	t.show(d, e, m.Time.UnixNano())
 }

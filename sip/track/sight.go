@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // A sight is one message of a device.
 type sight struct {
 	at     int64
-	facts  Facts
+	facts  facts.Facts
 	aor    []byte // what it registers; nil for a call
 	agent  uint64 // mark of the User-Agent
 	device sip.Device
@@ -21,9 +22,9 @@ type sight struct {
 }
 
 // sight reads what the message in facts says of its device.
-func (ds *Devices) sight(at time.Time, facts Facts, h hop) sight {
-	s := sight{at: at.UnixNano(), facts: facts, hop: h, device: sip.Device{Vendor: "other", Kind: "unknown"}}
-	if agent := facts.First(UserAgentText); agent != nil {
+func (ds *Devices) sight(at time.Time, f facts.Facts, h hop) sight {
+	s := sight{at: at.UnixNano(), facts: f, hop: h, device: sip.Device{Vendor: "other", Kind: "unknown"}}
+	if agent := f.First(facts.UserAgentText); agent != nil {
 		s.agent = ds.keyer.key(agent).short() | 1
 		s.device = sip.ReadDevice(agent)
 	}
@@ -49,7 +50,7 @@ func (ds *Devices) name(s *sight, binding Key) (Key, int) {
 
 // name returns what s's device is known by, but for its binding.
 func (s *sight) name() (text []byte, how int) {
-	instance := s.facts.First(InstanceID)
+	instance := s.facts.First(facts.InstanceID)
 	switch mac, ok := s.mac(); {
 	case s.device.Scanner:
 		return []byte("scanner " + s.hop.flow().Src.Addr().String()), byAddress
@@ -62,20 +63,20 @@ func (s *sight) name() (text []byte, how int) {
 }
 
 func (s *sight) mac() (mac [6]byte, ok bool) {
-	if mac, ok = sip.MACOf(s.facts.First(UserAgentText)); ok {
+	if mac, ok = sip.MACOf(s.facts.First(facts.UserAgentText)); ok {
 		return mac, true
 	}
-	return sip.MACOfInstance(s.facts.First(InstanceID))
+	return sip.MACOfInstance(s.facts.First(facts.InstanceID))
 }
 
 // binding returns the Key of an address-of-record and a Contact, its port left out: behind NAT it changes.
-func (ds *Devices) binding(aor []byte, facts Facts) Key {
-	return ds.keyer.key(bindingText(aor, facts))
+func (ds *Devices) binding(aor []byte, f facts.Facts) Key {
+	return ds.keyer.key(bindingText(aor, f))
 }
 
-func bindingText(aor []byte, facts Facts) []byte {
-	return []byte(strings.ToLower(string(slices.Concat([]byte("binding "), aor, []byte{' '}, facts.First(ContactUser),
-		[]byte{'@'}, facts.First(ContactHost)))))
+func bindingText(aor []byte, f facts.Facts) []byte {
+	return []byte(strings.ToLower(string(slices.Concat([]byte("binding "), aor, []byte{' '}, f.First(facts.ContactUser),
+		[]byte{'@'}, f.First(facts.ContactHost)))))
 }
 
 // see takes note of s, of device n, and tells if there is anything to tell. What is older than what was seen last only
@@ -84,13 +85,13 @@ func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
 	d := ds.slab.At(n)
 	f := ds.gather(d, s)
 	if s.at < d.last {
-		d.text = ds.texts.Put(d.text, f.text)
+		d.text = ds.texts.Put(d.text, f.Bytes())
 		return dst
 	}
 	d.last, d.hop = s.at, s.hop
 	ds.recent.Append(n)
 	d.update(s)
-	d.text = ds.texts.Put(d.text, f.text)
+	d.text = ds.texts.Put(d.text, f.Bytes())
 	switch {
 	case d.day == 0:
 		ds.counts.First++
@@ -121,7 +122,7 @@ func (d *device) update(s *sight) {
 	}
 	d.set(ScannerFlag, s.device.Scanner || s.agent == 0 && d.flags&ScannerFlag != 0)
 	d.set(ManyAORs, int(d.naors) > manyAORs)
-	if s.facts.First(AuthUser) != nil || s.facts.First(AuthRealm) != nil {
+	if s.facts.First(facts.AuthUser) != nil || s.facts.First(facts.AuthRealm) != nil {
 		d.set(PlainDigestMD5, plainMD5(s.facts))
 	}
 }
@@ -134,9 +135,9 @@ func (d *device) set(flag DeviceFlags, on bool) {
 }
 
 // plainMD5 reports whether credentials are MD5's: without a word it is that (RFC 7616 section 3.4).
-func plainMD5(facts Facts) bool {
-	algorithm := facts.First(AuthAlgorithm)
-	return algorithm == nil || foldedEqual(algorithm, "md5")
+func plainMD5(f facts.Facts) bool {
+	algorithm := f.First(facts.AuthAlgorithm)
+	return algorithm == nil || strings.EqualFold(string(algorithm), "md5")
 }
 
 // versionOf returns the parts of a version as numbers.
@@ -163,39 +164,38 @@ func (ds *Devices) tell(ev *Event, d *device) Event {
 	return Event{Time: ev.Time, Key: d.key, Kind: DeviceKind, Stage: Stop, Revision: int(d.revision),
 		Device: &Device{At: when(d.last), FirstSeen: when(d.first), LastSeen: when(d.last), Flags: d.flags,
 			Flow: d.hop.flow(), VLAN: d.hop.vlan, Point: ds.points[d.hop.point], Origin: d.hop.origin,
-			Facts: Facts{text: slices.Clone(ds.texts.Get(d.text))}}}
+			Facts: facts.FromBytes(ds.texts.Get(d.text)).Clone()}}
 }
 
 // deviceFacts are what is kept of a device's last message. Codecs are kept of all its calls.
-var deviceFacts = [...]Fact{UserAgentText, InstanceID, RegID, ContactUser, ContactHost, ContactPort, RegisteredNumber,
-	RegisteredHost, AuthUser, AuthRealm, AuthAlgorithm}
+var deviceFacts = [...]facts.Fact{facts.UserAgentText, facts.InstanceID, facts.RegID, facts.ContactUser, facts.ContactHost, facts.ContactPort, facts.RegisteredNumber,
+	facts.RegisteredHost, facts.AuthUser, facts.AuthRealm, facts.AuthAlgorithm}
 
 // gather returns the Facts of d with those of s; of what s does not say, or is too old to say, those that it had.
-func (ds *Devices) gather(d *device, s *sight) *Facts {
-	old, f := Facts{text: ds.texts.Get(d.text)}, &ds.scratch
-	f.text = f.text[:0]
-	key := old.First(DeviceKeyText)
+func (ds *Devices) gather(d *device, s *sight) facts.Facts {
+	old, f := facts.FromBytes(ds.texts.Get(d.text)), ds.gathered.Start(facts.Facts{})
+	key := old.First(facts.DeviceKeyText)
 	if key == nil {
 		key = s.keyText()
 	}
-	f.append(DeviceKeyText, key)
+	ds.gathered.Add(facts.DeviceKeyText, key)
 	for _, fact := range deviceFacts {
 		v := s.facts.First(fact)
 		if v == nil || s.at < d.last {
 			v = old.First(fact)
 		}
-		f.append(fact, v)
+		ds.gathered.Add(fact, v)
 	}
 	n := 0
-	for _, from := range []Facts{old, s.facts} {
-		for codec := range from.All(MediaCodec) {
-			if n < mostCodecs && !f.has(MediaCodec, codec) {
-				f.append(MediaCodec, codec)
+	for _, from := range []facts.Facts{old, s.facts} {
+		for codec := range from.All(facts.MediaCodec) {
+			if n < mostCodecs && !f.Has(facts.MediaCodec, codec) {
+				ds.gathered.Add(facts.MediaCodec, codec)
 				n++
 			}
 		}
 	}
-	return f
+	return *f
 }
 
 func (s *sight) keyText() []byte {
@@ -204,14 +204,4 @@ func (s *sight) keyText() []byte {
 		return text
 	}
 	return bindingText(s.aor, s.facts)
-}
-
-// has reports whether v is one of fs's values of f.
-func (fs *Facts) has(f Fact, v []byte) bool {
-	for have := range fs.All(f) {
-		if string(have) == string(v) {
-			return true
-		}
-	}
-	return false
 }

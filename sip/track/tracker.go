@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 // A Tracker follows the calls and registrations of one shard of one clock domain. It is used by one goroutine.
@@ -15,15 +16,15 @@ type Tracker struct {
 	calls    *callTable
 	bindings *bindingTable
 	others   *Others
-	scratch  Facts    // of calls and bindings, in turn
-	log      eventLog // Events of the call of Observe, Advance or Finish that is under way
+	gather   facts.Gather // of calls and bindings, in turn
+	log      eventLog     // Events of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
 	t := &Tracker{limits: l, others: newOthers(0, nil)}
-	t.calls = newCalls(&t.limits, &t.log, &t.scratch)
-	t.bindings = newBindings(&t.limits, &t.log, &t.scratch)
+	t.calls = newCalls(&t.limits, &t.log, &t.gather)
+	t.bindings = newBindings(&t.limits, &t.log, &t.gather)
 	return t
 }
 
@@ -169,4 +170,4 @@ func (t *Tracker) Changed(dst []Saved) []Saved { return t.calls.changes(dst) }
 // Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
 // then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
 // their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
-func (t *Tracker) Restore(s Saved, f Facts) error { return t.calls.restore(s, f) }
+func (t *Tracker) Restore(s Saved, f facts.Facts) error { return t.calls.restore(s, f) }

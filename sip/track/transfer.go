@@ -1,13 +1,16 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/facts"
+)
 
 // refer remembers that a transfer was asked for.
 func (t *callTable) refer(d *dialog, m *sip.Message) {
 	if !d.answered() || d.ended.at != 0 {
 		return
 	}
-	if d.offered = Blind; replaced(m.Value(sip.ReferTo)) != nil {
+	if d.offered = Blind; facts.Replaced(m.Value(sip.ReferTo)) != nil {
 		d.offered = Attended
 	}
 	t.gatherTransfer(d, m)
@@ -30,12 +33,6 @@ func (t *callTable) referred(d *dialog, m *sip.Message) {
 		t.amend(d)
 	case d.transfer == NoTransfer:
 		d.offered = NoTransfer
-		f := t.start()
-		for old := t.texts.Get(d.text); len(old) >= 3 && Fact(old[0]) != TransferTarget; {
-			n := 3 + (int(old[1]) | int(old[2])<<8)
-			f.text = append(f.text, old[:n]...)
-			old = old[n:]
-		}
-		t.keep(d, f)
+		t.keep(d, t.gather.NoTransfer(t.factsOf(d)))
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/facts"
 )
 
 const captures = "../../../shared/captures"
@@ -64,7 +66,7 @@ func compareTruth(t *testing.T, path, truthPath string) {
 	}
 	got := make(map[string]*Call)
 	for _, c := range calls(follow(t, New(DefaultLimits()), ms, 0)) {
-		id := string(c.Facts.First(CallIDText))
+		id := string(c.Facts.First(facts.CallIDText))
 		if got[id] != nil {
 			t.Errorf("two records of one call")
 		}

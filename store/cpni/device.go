@@ -4,16 +4,16 @@ import (
 	"bytes"
 
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // deviceFields are the device as it claims to be.
 var deviceFields = map[string]extractor{
 	"user_agent":         {func(in *inside) Value { return hide(agent(in)) }, agentHeaders},
-	"device_instance_id": text(track.InstanceID, sip.Contact),
-	"device_reg_id":      integer(track.RegID, 65535, sip.Contact),
+	"device_instance_id": text(facts.InstanceID, sip.Contact),
+	"device_reg_id":      integer(facts.RegID, 65535, sip.Contact),
 	"device_mac":         {deviceMAC, append(agentHeaders, sip.Contact)},
-	"contact_user":       text(track.ContactUser, sip.Contact),
+	"contact_user":       text(facts.ContactUser, sip.Contact),
 	"contact_address":    {contactAddress, []sip.Header{sip.Contact}},
 	"device_vendor":      {func(in *inside) Value { return word(claimed(in).Vendor) }, agentHeaders},
 	"device_model":       {func(in *inside) Value { return word(claimed(in).Model) }, agentHeaders},
@@ -25,10 +25,10 @@ var deviceFields = map[string]extractor{
 var agentHeaders = []sip.Header{sip.UserAgent, sip.Server}
 
 func agent(in *inside) []byte {
-	if b := in.first(track.UserAgentText); b != nil {
+	if b := in.first(facts.UserAgentText); b != nil {
 		return b
 	}
-	return in.first(track.ServerText)
+	return in.first(facts.ServerText)
 }
 
 // claimed reads the device once for a Record.
@@ -44,13 +44,13 @@ func claimed(in *inside) *sip.Device {
 
 // contactAddress is where the Contact points to, unknown if that is a name.
 func contactAddress(in *inside) Value {
-	return addressText(bytes.Trim(in.first(track.ContactHost), "[]"))
+	return addressText(bytes.Trim(in.first(facts.ContactHost), "[]"))
 }
 
 func deviceMAC(in *inside) Value {
 	mac, ok := sip.MACOf(agent(in))
 	if !ok {
-		mac, ok = sip.MACOfInstance(in.first(track.InstanceID))
+		mac, ok = sip.MACOfInstance(in.first(facts.InstanceID))
 	}
 	if !ok {
 		return Value{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -64,12 +65,12 @@ func between(from, to time.Time) Value {
 }
 
 // text reads the first value of a fact.
-func text(f track.Fact, needs ...sip.Header) extractor {
+func text(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value { return hide(in.first(f)) }, needs}
 }
 
 // texts reads all values of a fact as a list.
-func texts(f track.Fact, needs ...sip.Header) extractor {
+func texts(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) (v Value) {
 		for b := range in.facts.All(f) {
 			v.mark, v.texts = Text, append(v.texts, Hide(string(b)))
@@ -79,7 +80,7 @@ func texts(f track.Fact, needs ...sip.Header) extractor {
 }
 
 // present says whether a fact was seen.
-func present(f track.Fact, needs ...sip.Header) extractor {
+func present(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.first(f) == nil {
 			return Value{}
@@ -89,7 +90,7 @@ func present(f track.Fact, needs ...sip.Header) extractor {
 }
 
 // integer reads a fact of decimal digits, unknown if it is more than most.
-func integer(f track.Fact, most uint64, needs ...sip.Header) extractor {
+func integer(f facts.Fact, most uint64, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		n, err := strconv.ParseUint(string(in.first(f)), 10, 63)
 		if err != nil || n > most {
@@ -101,7 +102,7 @@ func integer(f track.Fact, most uint64, needs ...sip.Header) extractor {
 
 // tel reads a telephone number: E.164 if it can be derived, the literals anonymous and non_e164 otherwise. Of
 // several values, such as a sip and a tel URI of one caller, the first that is a number counts.
-func tel(f track.Fact, needs ...sip.Header) extractor {
+func tel(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		for user := range in.facts.All(f) {
 			if n, ok := in.numbers.E164(string(user), in.region); ok {
@@ -124,7 +125,7 @@ func telOf(in *inside, user []byte) Value {
 }
 
 // e164 returns the first number in a fact, "" if none can be derived.
-func e164Of(in *inside, f track.Fact) string {
+func e164Of(in *inside, f facts.Fact) string {
 	for user := range in.facts.All(f) {
 		if n, ok := in.numbers.E164(string(user), in.region); ok {
 			return n
@@ -134,7 +135,7 @@ func e164Of(in *inside, f track.Fact) string {
 }
 
 // among reads a token of a closed set; another token is other.
-func among(f track.Fact, set []string, needs ...sip.Header) extractor {
+func among(f facts.Fact, set []string, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		b := in.first(f)
 		if b == nil {
@@ -152,7 +153,7 @@ func closed(token []byte, set []string) string {
 }
 
 // allAmong reads a list of tokens, those of the set only and in the set's order, so that it is no fingerprint.
-func allAmong(f track.Fact, set []string, needs ...sip.Header) extractor {
+func allAmong(f facts.Fact, set []string, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		var bits []bool
 		other := false

@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"time"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
 // tags returns both tags of a call in an order that does not say who called.
 func tags(in *inside) (a, b []byte) {
-	a, b = in.first(track.CallerTag), in.first(track.CalleeTag)
+	a, b = in.first(facts.CallerTag), in.first(facts.CalleeTag)
 	if bytes.Compare(a, b) > 0 {
 		a, b = b, a
 	}
@@ -22,8 +23,8 @@ func callIdentity(r *Record, parts [][]byte) [][]byte {
 		return r.LoneIdentity(parts)
 	}
 	in, c := r.in, r.in.event.Call
-	caller, callee := in.first(track.CallerTag), in.first(track.CalleeTag)
-	parts = append(parts, in.first(track.CallIDText), caller, day(in.time))
+	caller, callee := in.first(facts.CallerTag), in.first(facts.CalleeTag)
+	parts = append(parts, in.first(facts.CallIDText), caller, day(in.time))
 	if c.Flags&track.SecondFork != 0 {
 		parts = append(parts, callee)
 	}
@@ -40,12 +41,12 @@ func reused(parts [][]byte, c *track.Call) [][]byte {
 
 func registrationIdentity(r *Record, parts [][]byte) [][]byte {
 	in, reg := r.in, r.in.event.Registration
-	return append(parts, []byte("registration"), addressOfRecord(in), contact(in), in.first(track.CallIDText),
+	return append(parts, []byte("registration"), addressOfRecord(in), contact(in), in.first(facts.CallIDText),
 		binary.BigEndian.AppendUint32(nil, reg.CSeq), []byte(registrationWords[reg.State]))
 }
 
 func deviceIdentity(r *Record, parts [][]byte) [][]byte {
-	return append(parts, []byte("device"), r.in.first(track.DeviceKeyText), day(r.in.time))
+	return append(parts, []byte("device"), r.in.first(facts.DeviceKeyText), day(r.in.time))
 }
 
 func lossIdentity(r *Record, parts [][]byte) [][]byte {
@@ -54,17 +55,17 @@ func lossIdentity(r *Record, parts [][]byte) [][]byte {
 }
 
 func addressOfRecord(in *inside) []byte {
-	return append(append(bytes.Clone(in.first(track.RegisteredNumber)), '@'),
-		in.first(track.RegisteredHost)...)
+	return append(append(bytes.Clone(in.first(facts.RegisteredNumber)), '@'),
+		in.first(facts.RegisteredHost)...)
 }
 
 // contact is the instance-id with the flow's number (RFC 5626), else the Contact's URI.
 func contact(in *inside) []byte {
-	if id := in.first(track.InstanceID); id != nil {
-		return append(append(bytes.Clone(id), ';'), in.first(track.RegID)...)
+	if id := in.first(facts.InstanceID); id != nil {
+		return append(append(bytes.Clone(id), ';'), in.first(facts.RegID)...)
 	}
-	uri := append(append(bytes.Clone(in.first(track.ContactUser)), '@'), in.first(track.ContactHost)...)
-	return append(append(uri, ':'), in.first(track.ContactPort)...)
+	uri := append(append(bytes.Clone(in.first(facts.ContactUser)), '@'), in.first(facts.ContactHost)...)
+	return append(append(uri, ':'), in.first(facts.ContactPort)...)
 }
 
 func day(t time.Time) []byte { return t.UTC().AppendFormat(nil, time.DateOnly) }

@@ -11,6 +11,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -71,23 +72,23 @@ func TestRegistersThatKeepTextAreRefused(t *testing.T) {
 }
 
 // recordsOf returns a Record of each kind that has every fact, with what text says of it.
-func recordsOf(x *Reader, text func(track.Fact) string, then func(*Record)) {
+func recordsOf(x *Reader, text func(facts.Fact) string, then func(*Record)) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-	var facts track.Facts
-	for f := range track.Facts_ {
-		facts.Append(f, []byte(text(f)))
-		facts.Append(f, []byte(text(f)))
+	var texts facts.Facts
+	for f := range facts.Count {
+		texts.Append(f, []byte(text(f)))
+		texts.Append(f, []byte(text(f)))
 	}
 	flow := capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("[2001:db8::9]:5060"),
 		Transport: capture.UDP}
-	point := text(track.UserAgentText)
+	point := text(facts.UserAgentText)
 	call := &track.Call{FirstSeen: now, Setup: now, Ring: now, Answer: now, End: now, Disposition: track.Answered, Code: 200,
 		Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Flow: flow, VLAN: 7, Vias: 2,
-		SessionExpires: 4155550177, Link: [6]byte{0, 0x15, 0x65, 1, 2, 3}, Facts: facts, Point: point, Origin: capture.Interface,
+		SessionExpires: 4155550177, Link: [6]byte{0, 0x15, 0x65, 1, 2, 3}, Facts: texts, Point: point, Origin: capture.Interface,
 		Flags: track.SecondFork | track.NoAckFlag}
-	reg := &track.Registration{At: now, State: track.Moved, Code: 200, Expires: 4155550177, Status: track.Complete, Facts: facts,
+	reg := &track.Registration{At: now, State: track.Moved, Code: 200, Expires: 4155550177, Status: track.Complete, Facts: texts,
 		Flow: flow, Point: point, Origin: capture.File}
-	dev := &track.Device{At: now, FirstSeen: now, LastSeen: now, Flags: track.ScannerFlag, Facts: facts, Flow: flow,
+	dev := &track.Device{At: now, FirstSeen: now, LastSeen: now, Flags: track.ScannerFlag, Facts: texts, Flow: flow,
 		Point: point, Origin: capture.HEP}
 	for _, ev := range []*track.Event{{Time: now, Kind: track.CallKind, Stage: track.Stop, Call: call},
 		{Time: now, Kind: track.RegistrationKind, Registration: reg}, {Time: now, Kind: track.DeviceKind, Device: dev}} {
@@ -124,7 +125,7 @@ func FuzzEveryValueIsWhatItsFieldSays(f *testing.F) {
 		x.Map(aMap(t))
 		x.Points([]string{"eth0"})
 		x.Emergency([]string{"110"})
-		recordsOf(x, func(track.Fact) string {
+		recordsOf(x, func(facts.Fact) string {
 			if rnd.IntN(4) == 0 {
 				return text[:rnd.IntN(len(text)+1)]
 			}
@@ -191,7 +192,7 @@ func TestTextThatIsPassedOffAsSomethingElseIsDroppedAndCounted(t *testing.T) {
 			x := NewReader("US")
 			x.Map(aMap(t))
 			extractors[field] = extractor{read: func(*inside) Value { return v }}
-			recordsOf(x, func(track.Fact) string { return "x" }, func(r *Record) {
+			recordsOf(x, func(facts.Fact) string { return "x" }, func(r *Record) {
 				before := x.Misfits()
 				got := r.Get(field)
 				if got.Keepable() {
@@ -209,9 +210,9 @@ func TestTextThatIsPassedOffAsSomethingElseIsDroppedAndCounted(t *testing.T) {
 // BenchmarkFits measures what it costs to hold every value of a call to its Field.
 func BenchmarkFits(b *testing.B) {
 	x := NewReader("US")
-	texts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.CalledNumber: "+13035550143",
-		track.DialedNumber: "+13035550143", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.MediaCodec: "PCMU"}
-	recordsOf(x, func(f track.Fact) string { return texts[f] }, func(r *Record) {
+	texts := map[facts.Fact]string{facts.CallerNumber: "+13035550142", facts.CalledNumber: "+13035550143",
+		facts.DialedNumber: "+13035550143", facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5", facts.MediaCodec: "PCMU"}
+	recordsOf(x, func(f facts.Fact) string { return texts[f] }, func(r *Record) {
 		if r.Kind() != CallKind {
 			return
 		}

@@ -2,7 +2,7 @@ package cpni
 
 import (
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // Closed sets of the IANA registers of SDP media types, profiles and audio formats, and of RFC 4568, 5763, 6189.
@@ -17,13 +17,13 @@ var (
 
 // mediaFields are what the two sides agreed to speak; never what they said.
 var mediaFields = map[string]extractor{
-	"media_types":        allAmong(track.MediaType, mediaWords, sip.Media),
-	"media_codecs":       allAmong(track.MediaCodec, codecWords, sip.Media),
+	"media_types":        allAmong(facts.MediaType, mediaWords, sip.Media),
+	"media_codecs":       allAmong(facts.MediaCodec, codecWords, sip.Media),
 	"media_address":      {mediaAddress, []sip.Header{sip.Media}},
-	"media_profile":      among(track.MediaProfile, profileWords, sip.Media),
-	"media_encrypted":    among(track.MediaCrypto, cryptoWords, sip.Media),
-	"ice_candidates":     present(track.CandidateSeen, sip.Media),
-	"sdp_origin_session": text(track.OriginSession, sip.Media),
+	"media_profile":      among(facts.MediaProfile, profileWords, sip.Media),
+	"media_encrypted":    among(facts.MediaCrypto, cryptoWords, sip.Media),
+	"ice_candidates":     present(facts.CandidateSeen, sip.Media),
+	"sdp_origin_session": text(facts.OriginSession, sip.Media),
 }
 
-func mediaAddress(in *inside) Value { return addressText(in.first(track.MediaAddress)) }
+func mediaAddress(in *inside) Value { return addressText(in.first(facts.MediaAddress)) }

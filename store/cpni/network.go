@@ -6,7 +6,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // Closed sets of RFC 3261 section 20 and the IANA registers of option tags, methods and event packages.
@@ -24,20 +24,20 @@ var (
 
 // networkFields are how the signalling travelled.
 var networkFields = map[string]extractor{
-	"call_id":     text(track.CallIDText),
-	"dialog_tags": text(track.CallerTag),
-	"via_sent_by": text(track.ViaSentBy, sip.Via),
+	"call_id":     text(facts.CallIDText),
+	"dialog_tags": text(facts.CallerTag),
+	"via_sent_by": text(facts.ViaSentBy, sip.Via),
 	"via_received": {func(in *inside) Value {
-		return addressText(in.first(track.ViaReceived))
+		return addressText(in.first(facts.ViaReceived))
 	}, []sip.Header{sip.Via}},
 	"via_hops":            {func(in *inside) Value { return positive(in.vias) }, nil},
 	"transport":           {func(in *inside) Value { return word(in.flow.Transport.String()) }, nil},
-	"record_route_hosts":  texts(track.RouteHost, sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute),
-	"option_tags":         allAmong(track.SupportedText, optionWords, sip.Supported, sip.Require, sip.ProxyRequire),
-	"allow_methods":       allAmong(track.AllowText, methodWords, sip.Allow, sip.AllowEvents),
-	"event_package":       among(track.EventText, eventWords, sip.Event),
-	"auth_user":           text(track.AuthUser, sip.Authorization, sip.ProxyAuthorization),
-	"auth_realm":          text(track.AuthRealm, sip.Authorization, sip.ProxyAuthorization),
+	"record_route_hosts":  texts(facts.RouteHost, sip.RecordRoute, sip.Route, sip.Path, sip.ServiceRoute),
+	"option_tags":         allAmong(facts.SupportedText, optionWords, sip.Supported, sip.Require, sip.ProxyRequire),
+	"allow_methods":       allAmong(facts.AllowText, methodWords, sip.Allow, sip.AllowEvents),
+	"event_package":       among(facts.EventText, eventWords, sip.Event),
+	"auth_user":           text(facts.AuthUser, sip.Authorization, sip.ProxyAuthorization),
+	"auth_realm":          text(facts.AuthRealm, sip.Authorization, sip.ProxyAuthorization),
 	"source_address":      {func(in *inside) Value { return address(in.flow.Src.Addr()) }, nil},
 	"destination_address": {func(in *inside) Value { return address(in.flow.Dst.Addr()) }, nil},
 	"source_port":         {func(in *inside) Value { return positive(int(in.flow.Src.Port())) }, nil},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // Closed sets of RFC 5806 section 6, of the cpc parameter, of ANI II and of RFC 3323 section 4.2.
@@ -34,28 +34,28 @@ var priorityWords = []string{"ets.0", "ets.1", "ets.2", "ets.3", "ets.4", "wps.0
 // partyFields are who calls whom, who pays, and what the call claims of itself. Where the caller's number is read,
 // Remote-Party-ID is, too: it may say that the number is to be withheld.
 var partyFields = map[string]extractor{
-	"caller_number":          tel(track.CallerNumber, sip.From, sip.RemotePartyID),
-	"caller_name":            present(track.CallerName, sip.From),
-	"caller_domain":          text(track.CallerHost, sip.From),
-	"called_number":          tel(track.CalledNumber, sip.To),
+	"caller_number":          tel(facts.CallerNumber, sip.From, sip.RemotePartyID),
+	"caller_name":            present(facts.CallerName, sip.From),
+	"caller_domain":          text(facts.CallerHost, sip.From),
+	"called_number":          tel(facts.CalledNumber, sip.To),
 	"dialed_number":          {dialed, []sip.Header{sip.RequestURI}},
-	"dialed_domain":          text(track.DialedHost, sip.RequestURI),
-	"asserted_number":        asserted(tel(track.AssertedNumber, sip.PAssertedIdentity, sip.RemotePartyID)),
-	"claimed_numbers":        tel(track.ClaimedNumber, sip.PPreferredIdentity, sip.RemotePartyID),
-	"diversion_number":       tel(track.DivertedNumber, sip.Diversion),
-	"diversion_reason":       among(track.DivertedReason, diversionReasons, sip.Diversion),
-	"diversion_count":        integer(track.DivertedCount, 9999, sip.Diversion),
-	"history_info_number":    tel(track.HistoryNumber, sip.HistoryInfo, sip.PCalledPartyID),
-	"referred_by_number":     tel(track.ReferredByNumber, sip.ReferredBy),
-	"transfer_target_number": tel(track.TransferTarget, sip.ReferTo),
-	"calling_party_category": among(track.CallerCategory, callerCategories, sip.From, sip.PAssertedIdentity),
-	"originating_line_info":  among(track.LineInfo, lineCodes, sip.From, sip.PAssertedIdentity),
-	"privacy_flags":          allAmong(track.PrivacyValue, privacyWords, sip.Privacy),
-	"charge_number":          asserted(tel(track.ChargeNumber, sip.PChargeInfo, sip.RemotePartyID)),
-	"charging_vector_icid":   text(track.ChargingVector, sip.PChargingVector),
-	"charging_vector_ioi":    text(track.ChargingOperator, sip.PChargingVector),
+	"dialed_domain":          text(facts.DialedHost, sip.RequestURI),
+	"asserted_number":        asserted(tel(facts.AssertedNumber, sip.PAssertedIdentity, sip.RemotePartyID)),
+	"claimed_numbers":        tel(facts.ClaimedNumber, sip.PPreferredIdentity, sip.RemotePartyID),
+	"diversion_number":       tel(facts.DivertedNumber, sip.Diversion),
+	"diversion_reason":       among(facts.DivertedReason, diversionReasons, sip.Diversion),
+	"diversion_count":        integer(facts.DivertedCount, 9999, sip.Diversion),
+	"history_info_number":    tel(facts.HistoryNumber, sip.HistoryInfo, sip.PCalledPartyID),
+	"referred_by_number":     tel(facts.ReferredByNumber, sip.ReferredBy),
+	"transfer_target_number": tel(facts.TransferTarget, sip.ReferTo),
+	"calling_party_category": among(facts.CallerCategory, callerCategories, sip.From, sip.PAssertedIdentity),
+	"originating_line_info":  among(facts.LineInfo, lineCodes, sip.From, sip.PAssertedIdentity),
+	"privacy_flags":          allAmong(facts.PrivacyValue, privacyWords, sip.Privacy),
+	"charge_number":          asserted(tel(facts.ChargeNumber, sip.PChargeInfo, sip.RemotePartyID)),
+	"charging_vector_icid":   text(facts.ChargingVector, sip.PChargingVector),
+	"charging_vector_ioi":    text(facts.ChargingOperator, sip.PChargingVector),
 	"carrier_id_code":        {carrierCode, []sip.Header{sip.RequestURI}},
-	"routing_number":         tel(track.RoutingNumber, sip.RequestURI),
+	"routing_number":         tel(facts.RoutingNumber, sip.RequestURI),
 	"porting_dip_done":       {portingDip, []sip.Header{sip.RequestURI}},
 	"destination_country":    {destinationCountry, []sip.Header{sip.RequestURI}},
 	"destination_area":       {destinationArea, []sip.Header{sip.RequestURI}},
@@ -65,24 +65,24 @@ var partyFields = map[string]extractor{
 		sip.PPreferredIdentity}},
 	"emergency_call": {func(in *inside) Value { return truth(emergency(in)) },
 		[]sip.Header{sip.RequestURI, sip.To, sip.Priority}},
-	"emergency_location":    present(track.LocationSeen, sip.Geolocation),
+	"emergency_location":    present(facts.LocationSeen, sip.Geolocation),
 	"resource_priority":     {priority, []sip.Header{sip.ResourcePriority}},
-	"access_network_info":   present(track.AccessNetworkSeen, sip.PAccessNetworkInfo),
-	"visited_network":       text(track.VisitedNetworkText, sip.PVisitedNetworkID),
+	"access_network_info":   present(facts.AccessNetworkSeen, sip.PAccessNetworkInfo),
+	"visited_network":       text(facts.VisitedNetworkText, sip.PVisitedNetworkID),
 	"stir_attestation":      {attestation, []sip.Header{sip.Identity}},
 	"stir_origination_id":   {origination, []sip.Header{sip.Identity}},
-	"stir_certificate_host": text(track.CertificateHost, sip.Identity),
-	"stir_verification":     asserted(among(track.Verification, verstatWords, sip.From, sip.PAssertedIdentity)),
+	"stir_certificate_host": text(facts.CertificateHost, sip.Identity),
+	"stir_verification":     asserted(among(facts.Verification, verstatWords, sip.From, sip.PAssertedIdentity)),
 	"stir_issued_at":        {issuedAt, []sip.Header{sip.Identity}},
-	"registered_number":     tel(track.RegisteredNumber, sip.To),
+	"registered_number":     tel(facts.RegisteredNumber, sip.To),
 }
 
 // dialed is what the Request-URI asked for: a number, or the literal of a service.
 func dialed(in *inside) Value {
 	v := Value{}
-	if in.first(track.DialedService) != nil {
+	if in.first(facts.DialedService) != nil {
 		v = shaped(sip.NonE164)
-	} else if user := in.first(track.DialedNumber); emergencyNumber(in, user) {
+	} else if user := in.first(facts.DialedNumber); emergencyNumber(in, user) {
 		v = shaped(sip.ShortCode(string(user))) // a short code of everybody's, not a subscriber's number
 	} else {
 		v = telOf(in, user)
@@ -96,14 +96,14 @@ func dialed(in *inside) Value {
 // emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what was
 // dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
 func emergency(in *inside) bool {
-	return dialledEmergency(in) || in.first(track.PriorityEmergency) != nil ||
-		sip.EmergencyService(string(in.first(track.CalledService))) || emergencyNumber(in, in.first(track.CalledNumber))
+	return dialledEmergency(in) || in.first(facts.PriorityEmergency) != nil ||
+		sip.EmergencyService(string(in.first(facts.CalledService))) || emergencyNumber(in, in.first(facts.CalledNumber))
 }
 
 // dialledEmergency is whether the Request-URI is that of an emergency service or number.
 func dialledEmergency(in *inside) bool {
-	return sip.EmergencyService(string(in.first(track.DialedService))) ||
-		emergencyNumber(in, in.first(track.DialedNumber))
+	return sip.EmergencyService(string(in.first(facts.DialedService))) ||
+		emergencyNumber(in, in.first(facts.DialedNumber))
 }
 
 // emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
@@ -113,22 +113,22 @@ func emergencyNumber(in *inside, user []byte) bool {
 }
 
 func destinationCountry(in *inside) Value {
-	return country(in.numbers.Country(e164Of(in, track.DialedNumber)))
+	return country(in.numbers.Country(e164Of(in, facts.DialedNumber)))
 }
 
 func destinationArea(in *inside) Value {
-	return shaped(in.numbers.Area(e164Of(in, track.DialedNumber)))
+	return shaped(in.numbers.Area(e164Of(in, facts.DialedNumber)))
 }
 
 // caller is the number by which the caller is placed: asserted by a trusted peer, else claimed, else of From.
 func caller(in *inside) string {
-	if n := e164Of(in, track.AssertedNumber); n != "" && trusts(in) {
+	if n := e164Of(in, facts.AssertedNumber); n != "" && trusts(in) {
 		return n
 	}
-	if n := e164Of(in, track.ClaimedNumber); n != "" {
+	if n := e164Of(in, facts.ClaimedNumber); n != "" {
 		return n
 	}
-	return e164Of(in, track.CallerNumber)
+	return e164Of(in, facts.CallerNumber)
 }
 
 func originCountry(in *inside) Value {
@@ -139,21 +139,21 @@ func callType(in *inside) Value {
 	if emergency(in) {
 		return word("emergency")
 	}
-	return word(in.numbers.CallType(caller(in), string(in.first(track.DialedNumber)),
-		e164Of(in, track.DialedNumber)))
+	return word(in.numbers.CallType(caller(in), string(in.first(facts.DialedNumber)),
+		e164Of(in, facts.DialedNumber)))
 }
 
 func portingDip(in *inside) Value {
-	if in.first(track.DialedNumber) == nil {
+	if in.first(facts.DialedNumber) == nil {
 		return Value{}
 	}
-	return truth(in.first(track.PortingDip) != nil)
+	return truth(in.first(facts.PortingDip) != nil)
 }
 
 // issuedAt is when a PASSporT says that it was made. A time later than a day after the call is none: it may be any
 // number.
 func issuedAt(in *inside) Value {
-	n, err := strconv.ParseInt(string(in.first(track.IssuedAt)), 10, 64)
+	n, err := strconv.ParseInt(string(in.first(facts.IssuedAt)), 10, 64)
 	if err != nil || n <= 0 || n > in.event.Time.Add(24*time.Hour).Unix() {
 		return Value{}
 	}
@@ -162,7 +162,7 @@ func issuedAt(in *inside) Value {
 
 // origination is the origid of a PASSporT, unknown if it is no UUID.
 func origination(in *inside) Value {
-	if id := in.first(track.OriginationID); isUUID(string(id)) {
+	if id := in.first(facts.OriginationID); isUUID(string(id)) {
 		return shaped(string(id))
 	}
 	return Value{}
@@ -176,7 +176,7 @@ func carrierCode(in *inside) Value {
 			return -1
 		}
 		return r
-	}, in.first(track.CarrierCode))
+	}, in.first(facts.CarrierCode))
 	if text := string(code); carrierShape(text) {
 		return shaped(text)
 	}
@@ -193,10 +193,10 @@ func carrierShape(text string) bool {
 
 // attestation is the letter that a PASSporT claims, invalid when none could be read.
 func attestation(in *inside) Value {
-	if letter := in.first(track.Attestation); letter != nil {
+	if letter := in.first(facts.Attestation); letter != nil {
 		return word(closed(letter, attestWords))
 	}
-	if in.first(track.UnreadIdentity) != nil {
+	if in.first(facts.UnreadIdentity) != nil {
 		return word("invalid")
 	}
 	return Value{}
@@ -204,7 +204,7 @@ func attestation(in *inside) Value {
 
 // priority is the first value of Resource-Priority.
 func priority(in *inside) Value {
-	first, _, _ := bytes.Cut(in.first(track.ResourcePriorityText), []byte(","))
+	first, _, _ := bytes.Cut(in.first(facts.ResourcePriorityText), []byte(","))
 	if first = bytes.TrimSpace(first); len(first) == 0 {
 		return Value{}
 	}

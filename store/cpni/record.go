@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -36,7 +37,7 @@ type inside struct {
 	subject
 	event   *track.Event
 	loss    *Loss // nil if it is of an event
-	places  track.Places
+	places  facts.Places
 	reader  *Reader // that read it
 	numbers *sip.Numbers
 	region  string
@@ -51,7 +52,7 @@ type inside struct {
 }
 
 // first returns the first value of f, nil without one.
-func (in *inside) first(f track.Fact) []byte { return in.facts.At(&in.places, f) }
+func (in *inside) first(f facts.Fact) []byte { return in.facts.At(&in.places, f) }
 
 // OfLoss returns the Record of l.
 func OfLoss(l Loss) Record {
@@ -136,7 +137,7 @@ func (r *Record) Snapshot(purpose string) []byte {
 	if r.in.event.Call == nil {
 		return nil
 	}
-	for v := range r.in.facts.All(track.Frozen) {
+	for v := range r.in.facts.All(facts.Frozen) {
 		if name, saved, _ := bytes.Cut(v, []byte{0}); string(name) == purpose {
 			return saved
 		}
@@ -157,7 +158,7 @@ func (r *Record) Lone() bool {
 // LoneIdentity appends what Identity does of a call that is Lone.
 func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
 	a, b := tags(r.in)
-	return reused(append(parts, r.in.first(track.CallIDText), a, b, day(r.in.time)), r.in.event.Call)
+	return reused(append(parts, r.in.first(facts.CallIDText), a, b, day(r.in.time)), r.in.event.Call)
 }
 
 // Dialog appends to parts what the dialog of an answered call is known by, from whichever of its messages: the Call-ID
@@ -166,7 +167,7 @@ func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
 	if r.in.event.Call == nil || r.in.event.Call.Disposition != track.Answered {
 		return parts, false
 	}
-	id := r.in.first(track.CallIDText)
+	id := r.in.first(facts.CallIDText)
 	a, b := tags(r.in)
 	if id == nil || a == nil || b == nil {
 		return parts, false
@@ -194,5 +195,5 @@ func (r *Record) Half() (at time.Time, ok bool) {
 
 // CallerFirst reports whether the caller's tag sorts before the callee's; of a BYE alone that of its sender.
 func (r *Record) CallerFirst() bool {
-	return bytes.Compare(r.in.first(track.CallerTag), r.in.first(track.CalleeTag)) < 0
+	return bytes.Compare(r.in.first(facts.CallerTag), r.in.first(facts.CalleeTag)) < 0
 }

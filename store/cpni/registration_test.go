@@ -5,37 +5,38 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
-func aRegistration(state track.RegistrationState, cseq uint32, facts map[track.Fact]string) *track.Event {
+func aRegistration(state track.RegistrationState, cseq uint32, texts map[facts.Fact]string) *track.Event {
 	reg := &track.Registration{At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), State: state, Code: 200, Expires: 3600,
 		CSeq: cseq, Status: track.Complete, Completeness: 100}
-	for f := track.Fact(1); f < track.Facts_; f++ {
-		reg.Facts.Append(f, []byte(facts[f]))
+	for f := facts.Fact(1); f < facts.Count; f++ {
+		reg.Facts.Append(f, []byte(texts[f]))
 	}
 	return &track.Event{Time: reg.At, Kind: track.RegistrationKind, Stage: track.Stop, Revision: 1, Registration: reg}
 }
 
 func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
-	with := func(change map[track.Fact]string) map[track.Fact]string {
-		facts := map[track.Fact]string{track.RegisteredNumber: "alice", track.RegisteredHost: "example.net",
-			track.ContactUser: "alice", track.ContactHost: "10.0.0.7", track.ContactPort: "5060", track.CallIDText: "1@x"}
+	with := func(change map[facts.Fact]string) map[facts.Fact]string {
+		texts := map[facts.Fact]string{facts.RegisteredNumber: "alice", facts.RegisteredHost: "example.net",
+			facts.ContactUser: "alice", facts.ContactHost: "10.0.0.7", facts.ContactPort: "5060", facts.CallIDText: "1@x"}
 		for f, v := range change {
-			facts[f] = v
+			texts[f] = v
 		}
-		return facts
+		return texts
 	}
 	x, seen := NewReader("US"), map[string]int{}
 	for i, ev := range []*track.Event{
 		aRegistration(track.Registered, 1, with(nil)), aRegistration(track.Registered, 2, with(nil)),
 		aRegistration(track.Deregistered, 1, with(nil)),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.RegisteredNumber: "bob"})),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.ContactPort: "5062"})),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.CallIDText: "2@x"})),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1", track.RegID: "1"})),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1", track.RegID: "2"})),
-		aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:2", track.RegID: "1"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.RegisteredNumber: "bob"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.ContactPort: "5062"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.CallIDText: "2@x"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "1"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "2"})),
+		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:2", facts.RegID: "1"})),
 	} {
 		r, _ := x.Record(ev)
 		id := string(bytes.Join(r.Identity(nil), []byte{0}))
@@ -44,8 +45,8 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 		}
 		seen[id] = i
 	}
-	moved, _ := x.Record(aRegistration(track.Registered, 1, with(map[track.Fact]string{track.InstanceID: "urn:uuid:1",
-		track.RegID: "1", track.ContactHost: "10.9.9.9"})))
+	moved, _ := x.Record(aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1",
+		facts.RegID: "1", facts.ContactHost: "10.9.9.9"})))
 	if _, same := seen[string(bytes.Join(moved.Identity(nil), []byte{0}))]; !same {
 		t.Error("the id of an instance depends on its address")
 	}
@@ -54,7 +55,7 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 func TestContactAddressIsAnAddress(t *testing.T) {
 	for host, want := range map[string]string{"10.0.0.7": "10.0.0.7", "[2001:db8::7]": "2001:db8::7",
 		"alices-phone.example.net": "", "": ""} {
-		r, _ := NewReader("US").Record(aRegistration(track.Registered, 1, map[track.Fact]string{track.ContactHost: host}))
+		r, _ := NewReader("US").Record(aRegistration(track.Registered, 1, map[facts.Fact]string{facts.ContactHost: host}))
 		if got := shown(t, &r, "contact_address"); got != want {
 			t.Errorf("%s: got = %q, want %q", host, got, want)
 		}
@@ -66,9 +67,9 @@ func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
 	event := func(key string, at time.Time) *track.Event {
 		d := &track.Device{At: at, FirstSeen: at.Add(-time.Hour), LastSeen: at, Flags: track.ManyAORs | track.PlainDigestMD5,
 			Point: "eth0"}
-		for f, v := range map[track.Fact]string{track.DeviceKeyText: key, track.MediaCodec: "PCMU", track.RegisteredNumber: "alice",
-			track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.ContactUser: "alice",
-			track.InstanceID: "urn:uuid:00000000-0000-1000-8000-001565aabbcc"} {
+		for f, v := range map[facts.Fact]string{facts.DeviceKeyText: key, facts.MediaCodec: "PCMU", facts.RegisteredNumber: "alice",
+			facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5", facts.ContactUser: "alice",
+			facts.InstanceID: "urn:uuid:00000000-0000-1000-8000-001565aabbcc"} {
 			d.Facts.Append(f, []byte(v))
 		}
 		return &track.Event{Time: at, Kind: track.DeviceKind, Stage: track.Stop, Revision: 3, Device: d}

@@ -3,7 +3,7 @@ package cpni
 import (
 	"slices"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // told says which Fields are how a call went, as the Tracker remembers it in numbers.
@@ -21,6 +21,6 @@ var told = func() (set [maxFields]bool) {
 func (f Field) Told() bool { return told[f] }
 
 // AppendFrozen adds to the Facts of a call that is to be restored what was frozen of it for a purpose.
-func AppendFrozen(facts *track.Facts, purpose string, frozen []byte) {
-	facts.Append(track.Frozen, slices.Concat([]byte(purpose), []byte{0}, frozen))
+func AppendFrozen(fs *facts.Facts, purpose string, frozen []byte) {
+	fs.Append(facts.Frozen, slices.Concat([]byte(purpose), []byte{0}, frozen))
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -26,7 +27,7 @@ type subject struct {
 	link                              [6]byte
 	origin                            capture.Origin
 	point                             string
-	facts                             track.Facts
+	facts                             facts.Facts
 }
 
 // A source reads the subject of one kind of Record. It reports false of an event that lacks what it reads.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 )
 
 // A Trunk is a connection of a carrier or a customer, as the operator provisioned it. Nothing of it is text of a
@@ -200,7 +200,7 @@ func trunkIn(in *inside) Value {
 	if in.from != nil {
 		return ours(in.from.Name)
 	}
-	if group := in.first(track.TrunkGroup); group != nil {
+	if group := in.first(facts.TrunkGroup); group != nil {
 		if t := in.reader.trunks.names[string(bytes.ToLower(group))]; t != nil {
 			return ours(t.Name)
 		}

@@ -1,6 +1,6 @@
 package cpni
 
-import "sipsieve/sip/track"
+import "sipsieve/sip/facts"
 
 // A withholding is a set of the parties who ask that their number be withheld.
 type withholding uint8
@@ -39,7 +39,7 @@ func withholdingOf(in *inside) withholding {
 }
 
 func askedFor(in *inside) (w withholding) {
-	for v := range in.facts.All(track.PrivacyValue) {
+	for v := range in.facts.All(facts.PrivacyValue) {
 		switch string(v) {
 		case "id", "user":
 			w |= ofCaller
@@ -49,10 +49,10 @@ func askedFor(in *inside) (w withholding) {
 			w |= ofEarlier
 		}
 	}
-	if in.first(track.ClaimedPrivate) != nil || in.from != nil && in.from.Private {
+	if in.first(facts.ClaimedPrivate) != nil || in.from != nil && in.from.Private {
 		w |= ofCaller
 	}
-	if in.first(track.DivertedPrivate) != nil {
+	if in.first(facts.DivertedPrivate) != nil {
 		w |= ofDiverting
 	}
 	return w

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -12,7 +13,7 @@ import (
 func dialogOf(t *testing.T, purpose, caller, callee string, missing track.Missing, d track.Disposition) (string, string) {
 	t.Helper()
 	c := &track.Call{FirstSeen: newYear, Missing: missing, Disposition: d}
-	for f, v := range map[track.Fact]string{track.CallIDText: "id", track.CallerTag: caller, track.CalleeTag: callee} {
+	for f, v := range map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: caller, facts.CalleeTag: callee} {
 		c.Facts.Append(f, []byte(v))
 	}
 	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
@@ -56,11 +57,11 @@ func TestThereIsNoDialogBeforeAnAnswer(t *testing.T) {
 // TestARestoredCallThatIsAnsweredLaterHasItsDialog: what was frozen before the answer has none, and stays as it was.
 func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	u := boundPurpose(t, written("billing", ""))
-	names := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "a", track.CalleeTag: "b"}
+	names := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "a", facts.CalleeTag: "b"}
 	want, _ := u.Minimise(nil, aCall(names))
 	calling := &track.Call{FirstSeen: newYear, Setup: newYear}
-	calling.Facts.Append(track.CallIDText, []byte("id"))
-	calling.Facts.Append(track.CallerTag, []byte("a"))
+	calling.Facts.Append(facts.CallIDText, []byte("id"))
+	calling.Facts.Append(facts.CallerTag, []byte("a"))
 	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
 	frozen := u.Freeze(nil, &r)
 	answered := func(frozen []byte) *cpni.Record {

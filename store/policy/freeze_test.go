@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -36,14 +37,14 @@ func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
 		purpose := cpni.Purposes()[seed%5]
 		lines, _ := randomLines(rnd, purpose)
 		u := boundPurpose(t, written(purpose, lines))
-		facts := map[track.Fact]string{track.PriorityEmergency: "1"}
-		for fact := range track.Frozen {
-			if rnd.IntN(4) > 0 && fact != track.PriorityEmergency {
-				facts[fact] = text
+		texts := map[facts.Fact]string{facts.PriorityEmergency: "1"}
+		for fact := range facts.Frozen {
+			if rnd.IntN(4) > 0 && fact != facts.PriorityEmergency {
+				texts[fact] = text
 			}
 		}
-		_, want := minimised(t, u, aCall(facts))
-		frozen := u.Freeze(nil, aCall(facts))
+		_, want := minimised(t, u, aCall(texts))
+		frozen := u.Freeze(nil, aCall(texts))
 		_, got := minimised(t, u, restored(purpose, frozen, 0))
 		want["status"], want["missing"] = `"partial"`, `["restart_gap"]`
 		if len(frozen) < mostFrozen-len(text) && !maps.Equal(got, want) {
@@ -68,10 +69,10 @@ func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
 func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 	const lone = track.NoInvite | track.NoFinal | track.NoAck
 	u := boundPurpose(t, written("billing", ""))
-	facts := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "b", track.CalleeTag: "a"}
+	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "b", facts.CalleeTag: "a"}
 	taken := func(missing track.Missing) *cpni.Record {
 		c := &track.Call{FirstSeen: newYear, Missing: missing}
-		for f, v := range facts {
+		for f, v := range texts {
 			c.Facts.Append(f, []byte(v))
 		}
 		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
@@ -89,10 +90,10 @@ func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 
 // TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall changes a policy between two starts.
 func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
-	facts := map[track.Fact]string{track.CallIDText: "id", track.CallerTag: "b", track.CallerNumber: "+13035550142"}
+	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "b", facts.CallerNumber: "+13035550142"}
 	src := written("fraud", "caller_number = { form = \"e164\", because = \"x\" }\n"+
 		"duration_ms = { form = \"keep\", because = \"x\" }\n")
-	frozen := boundPurpose(t, src).Freeze(nil, aCall(facts))
+	frozen := boundPurpose(t, src).Freeze(nil, aCall(texts))
 	narrow := boundPurpose(t, strings.Replace(src, "kinds =", "when = \"emergency\"\nkinds =", 1))
 	if _, ok := narrow.Minimise(nil, restored("fraud", frozen, 0)); ok {
 		t.Error("a call that is none of an emergency is told to a purpose of emergencies")
@@ -115,11 +116,11 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 	}
 	long := strings.Repeat("x", 1500)
 	u := boundPurpose(t, strings.Replace(written("billing", lines), "PCMU", long, 1))
-	facts := map[track.Fact]string{track.CallIDText: "id"}
-	for fact := track.CallerTag; fact < track.Frozen; fact++ {
-		facts[fact] = long
+	texts := map[facts.Fact]string{facts.CallIDText: "id"}
+	for fact := facts.CallerTag; fact < facts.Frozen; fact++ {
+		texts[fact] = long
 	}
-	frozen := u.Freeze(nil, aCall(facts))
+	frozen := u.Freeze(nil, aCall(texts))
 	if len(frozen) > mostFrozen {
 		t.Errorf("frozen = %d bytes, want %d at most", len(frozen), mostFrozen)
 	}
@@ -131,17 +132,17 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 // What was frozen of a field whose values were held to something else then, text perhaps, is not told.
 func TestWhatWasFrozenUnderAnotherRegisterIsNotTold(t *testing.T) {
 	src := written("billing", "called_number = { form = \"e164\", because = \"t\" }\n")
-	facts := map[track.Fact]string{track.CallIDText: "id", track.CalledNumber: "+13035550142"}
+	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CalledNumber: "+13035550142"}
 	f, _ := cpni.FieldOf("called_number")
 	e := f.Entry()
 	was := *e
 	e.Pattern = "^.*$"
-	frozen := boundPurpose(t, src).Freeze(nil, aCall(facts))
+	frozen := boundPurpose(t, src).Freeze(nil, aCall(texts))
 	*e = was
 	for _, c := range []struct {
 		frozen []byte
 		want   string
-	}{{frozen, "null"}, {boundPurpose(t, src).Freeze(nil, aCall(facts)), `"+13035550142"`}} {
+	}{{frozen, "null"}, {boundPurpose(t, src).Freeze(nil, aCall(texts)), `"+13035550142"`}} {
 		if _, got := minimised(t, boundPurpose(t, src), restored("billing", c.frozen, 0)); got["called_number"] != c.want {
 			t.Errorf("called_number = %s, want %s", got["called_number"], c.want)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -23,7 +24,7 @@ func halfOf(call, from, to string, missing track.Missing, frozen []byte) *cpni.R
 		c.End, c.EndCause, c.EndSource = aCallEnd, track.EndNormal, track.Observed
 	}
 	if frozen == nil {
-		for f, v := range map[track.Fact]string{track.CallIDText: call, track.CallerTag: from, track.CalleeTag: to} {
+		for f, v := range map[facts.Fact]string{facts.CallIDText: call, facts.CallerTag: from, facts.CalleeTag: to} {
 			c.Facts.Append(f, []byte(v))
 		}
 	} else {

@@ -15,6 +15,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
@@ -54,16 +55,16 @@ func boundPurpose(t testing.TB, src string) *Purpose {
 	return p.Purposes()[0]
 }
 
-// aCall returns the Record of an answered call; every fact of facts is seen with its text.
-func aCall(facts map[track.Fact]string) *cpni.Record {
+// aCall returns the Record of an answered call; every fact of texts is seen with its text.
+func aCall(texts map[facts.Fact]string) *cpni.Record {
 	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer,
 		End: aCallEnd, Disposition: track.Answered, Code: 200, Cause: 16,
 		EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2,
 		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"),
 			Dst: netip.MustParseAddrPort("198.51.100.9:5060")},
 		Link: [6]byte{0x00, 0x15, 0x65, 1, 2, 3}, VLAN: 7, Point: "eth0"}
-	for f := range track.Facts_ {
-		c.Facts.Append(f, []byte(facts[f]))
+	for f := range facts.Count {
+		c.Facts.Append(f, []byte(texts[f]))
 	}
 	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
 		Call: c})
@@ -185,13 +186,13 @@ func FuzzOnlyWhatIsNamedLeaves(f *testing.F) {
 		purpose := cpni.Purposes()[seed%5]
 		lines, forms := randomLines(rnd, purpose)
 		u := boundPurpose(t, written(purpose, lines))
-		facts := map[track.Fact]string{track.PriorityEmergency: "1"}
-		for fact := range track.Facts_ {
-			if rnd.IntN(4) > 0 && fact != track.PriorityEmergency {
-				facts[fact] = text
+		texts := map[facts.Fact]string{facts.PriorityEmergency: "1"}
+		for fact := range facts.Count {
+			if rnd.IntN(4) > 0 && fact != facts.PriorityEmergency {
+				texts[fact] = text
 			}
 		}
-		keys, values := minimised(t, u, aCall(facts))
+		keys, values := minimised(t, u, aCall(texts))
 		want := slices.Clone(envelopeKeys)
 		for field := range cpni.Field(cpni.Fields()) {
 			name := field.String()
@@ -230,9 +231,9 @@ func checkShape(t *testing.T, field, form, value string) {
 
 func TestWhatNoPurposeNamesLeavesNowhere(t *testing.T) {
 	const canary = "canary-7f3a"
-	facts := map[track.Fact]string{}
-	for fact := range track.Facts_ {
-		facts[fact] = canary
+	texts := map[facts.Fact]string{}
+	for fact := range facts.Count {
+		texts[fact] = canary
 	}
 	for _, file := range []string{"../../configs/policy.toml", "../../configs/quickstart-policy.toml"} {
 		src, err := os.ReadFile(file)
@@ -248,7 +249,7 @@ func TestWhatNoPurposeNamesLeavesNowhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range p.Purposes() {
-			x, _ := u.Minimise(nil, aCall(facts))
+			x, _ := u.Minimise(nil, aCall(texts))
 			if strings.Contains(string(x.Body()), canary) {
 				t.Errorf("%s: text of a message gets out: %s", u.Name, x.Body())
 			}

@@ -12,24 +12,25 @@ import (
 	"unicode/utf8"
 
 	"sipsieve/capture"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
 )
 
 // value returns what the one field of a line becomes.
-func value(t *testing.T, purpose, line string, facts map[track.Fact]string) string {
+func value(t *testing.T, purpose, line string, texts map[facts.Fact]string) string {
 	t.Helper()
 	name, _, _ := strings.Cut(line, " ")
-	_, values := minimised(t, boundPurpose(t, written(purpose, line+"\n")), aCall(facts))
+	_, values := minimised(t, boundPurpose(t, written(purpose, line+"\n")), aCall(texts))
 	return values[name]
 }
 
 func TestEachFormLeavesWhatTheRegisterSays(t *testing.T) {
-	phone := map[track.Fact]string{track.CallerNumber: "+1 (303) 555-0142;ext=9", track.CalledNumber: "anonymous",
-		track.DialedNumber: "911", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5 001565aabbcc",
-		track.ViaReceived: "2001:db8:1:2::9", track.ChargingOperator: "UPSTREAM-A", track.AuthUser: "alice",
-		track.MediaCodec: "pcmu", track.CallerName: "1"}
+	phone := map[facts.Fact]string{facts.CallerNumber: "+1 (303) 555-0142;ext=9", facts.CalledNumber: "anonymous",
+		facts.DialedNumber: "911", facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5 001565aabbcc",
+		facts.ViaReceived: "2001:db8:1:2::9", facts.ChargingOperator: "UPSTREAM-A", facts.AuthUser: "alice",
+		facts.MediaCodec: "pcmu", facts.CallerName: "1"}
 	for line, want := range map[string]string{
 		`caller_number = { form = "e164", because = "t" }`:                 `"+13035550142"`,
 		`caller_number = { form = "keep", because = "t" }`:                 `"+13035550142"`,
@@ -73,12 +74,12 @@ func TestEachFormLeavesWhatTheRegisterSays(t *testing.T) {
 }
 
 func TestPseudonymsDifferByPurposeAndEpochAndNameTheirEpoch(t *testing.T) {
-	facts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.CalledNumber: "13035550142"}
-	caller := value(t, "fraud", `caller_number = "pseudonym"`, facts)
-	if called := value(t, "fraud", `called_number = "pseudonym"`, facts); called != caller {
+	texts := map[facts.Fact]string{facts.CallerNumber: "+13035550142", facts.CalledNumber: "13035550142"}
+	caller := value(t, "fraud", `caller_number = "pseudonym"`, texts)
+	if called := value(t, "fraud", `called_number = "pseudonym"`, texts); called != caller {
 		t.Errorf("one number has two pseudonyms in a purpose: %s, %s", caller, called)
 	}
-	if other := value(t, "network_ops", `caller_number = "pseudonym"`, facts); other == caller {
+	if other := value(t, "network_ops", `caller_number = "pseudonym"`, texts); other == caller {
 		t.Errorf("two purposes share %s", other)
 	}
 	epoch, mac, ok := strings.Cut(strings.Trim(caller, `"`), ":")
@@ -109,15 +110,15 @@ func TestKeysOfSecondFormsAreNoFields(t *testing.T) {
 }
 
 func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
-	facts := map[track.Fact]string{track.CallerNumber: "+13035550142", track.AssertedNumber: "+13035550142",
-		track.PriorityEmergency: "1", track.CalledNumber: "+13035550199"}
+	texts := map[facts.Fact]string{facts.CallerNumber: "+13035550142", facts.AssertedNumber: "+13035550142",
+		facts.PriorityEmergency: "1", facts.CalledNumber: "+13035550199"}
 	lines := "caller_number = { form = [\"e164\", \"pseudonym\", \"presence\"], because = \"t\" }\n" +
 		"asserted_number = { form = \"area\", because = \"t\" }\ncalled_number = { form = \"e164\", because = \"t\" }\n" +
 		"call_flags = { form = \"keep\", because = \"t\" }\n"
 	for privacy, withheld := range map[string]bool{"id": true, "user": true, "header": true, "none": false, "session": false} {
-		facts[track.PrivacyValue] = privacy
+		texts[facts.PrivacyValue] = privacy
 		for _, purpose := range []string{"billing", "legal", "emergency", "fraud", "network_ops"} {
-			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(texts))
 			hidden := withheld && !slices.Contains(unmasked, purpose)
 			if (got["caller_number"] == "null") != hidden || (got["asserted_number"] == "null") != hidden {
 				t.Errorf("%s: Privacy %s: caller %s, asserted %s", purpose, privacy, got["caller_number"], got["asserted_number"])
@@ -133,15 +134,15 @@ func TestAWithheldNumberLeavesOnlyWhereTheLawNeedsIt(t *testing.T) {
 }
 
 func TestForwardersAndEarlierTargetsWithholdTheirNumbersToo(t *testing.T) {
-	facts := map[track.Fact]string{track.DivertedNumber: "+13035550142", track.HistoryNumber: "+13035550143",
-		track.CallerNumber: "+13035550144"}
+	texts := map[facts.Fact]string{facts.DivertedNumber: "+13035550142", facts.HistoryNumber: "+13035550143",
+		facts.CallerNumber: "+13035550144"}
 	lines := "diversion_number = { form = [\"area\", \"pseudonym\"], because = \"t\" }\n" +
 		"history_info_number = { form = \"area\", because = \"t\" }\ncaller_number = { form = \"area\", because = \"t\" }\n"
-	for fact, field := range map[track.Fact]string{track.DivertedPrivate: "diversion_number",
-		track.PrivacyValue: "history_info_number", track.ClaimedPrivate: "caller_number"} {
-		facts[fact] = "history"
+	for fact, field := range map[facts.Fact]string{facts.DivertedPrivate: "diversion_number",
+		facts.PrivacyValue: "history_info_number", facts.ClaimedPrivate: "caller_number"} {
+		texts[fact] = "history"
 		for _, purpose := range []string{"fraud", "billing"} {
-			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+			_, got := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(texts))
 			for _, name := range []string{"diversion_number", "history_info_number", "caller_number"} {
 				if hidden := name == field && purpose == "fraud"; (got[name] == "null") != hidden {
 					t.Errorf("%s: %s = %s though %s is withheld", purpose, name, got[name], field)
@@ -151,13 +152,13 @@ func TestForwardersAndEarlierTargetsWithholdTheirNumbersToo(t *testing.T) {
 				t.Errorf("%s: no pseudonym", purpose)
 			}
 		}
-		delete(facts, fact)
+		delete(texts, fact)
 	}
 }
 
 func TestAnEmergencyServiceHasItsCategory(t *testing.T) {
 	for urn, want := range map[string]string{"urn:service:sos.fire": `"emergency"`, "urn:service:counseling": `"other"`} {
-		if got := value(t, "fraud", `dialed_number = "category"`, map[track.Fact]string{track.DialedService: urn}); got != want {
+		if got := value(t, "fraud", `dialed_number = "category"`, map[facts.Fact]string{facts.DialedService: urn}); got != want {
 			t.Errorf("%s: category = %s, want %s", urn, got, want)
 		}
 	}
@@ -181,7 +182,7 @@ func TestALegWithoutAJoinShowsNone(t *testing.T) {
 
 func TestKindStageAndWhenDecideWhatIsTaken(t *testing.T) {
 	src := written("fraud", "sip_code = \"keep\"\n")
-	call, sos := aCall(nil), aCall(map[track.Fact]string{track.PriorityEmergency: "1"})
+	call, sos := aCall(nil), aCall(map[facts.Fact]string{facts.PriorityEmergency: "1"})
 	loss := cpni.OfLoss(cpni.Loss{From: newYear, To: newYear.Add(time.Hour), Count: 3, Reason: "stream_full"})
 	for change, want := range map[string][3]bool{ // of call, sos, loss
 		"":                                 {true, true, true},
@@ -249,7 +250,7 @@ func TestExpiryCountsFromReceiptOnlyWhereThePolicySaysSo(t *testing.T) {
 
 func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 	reg := &track.Registration{At: newYear, State: track.Moved, Code: 200, Expires: 3600, Status: track.Complete}
-	reg.Facts.Append(track.RegisteredNumber, []byte("+13035550142"))
+	reg.Facts.Append(facts.RegisteredNumber, []byte("+13035550142"))
 	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.RegistrationKind, Stage: track.Stop,
 		Registration: reg})
 	u := boundPurpose(t, written("network_ops", "registered_number = \"pseudonym\"\nregistration_state = \"keep\"\n"+
@@ -267,8 +268,8 @@ func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 
 func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 	d := &track.Device{At: newYear, FirstSeen: newYear.AddDate(0, -1, 0), LastSeen: newYear, Flags: track.ScannerFlag}
-	d.Facts.Append(track.DeviceKeyText, []byte("instance urn:uuid:1"))
-	d.Facts.Append(track.UserAgentText, []byte("friendly-scanner"))
+	d.Facts.Append(facts.DeviceKeyText, []byte("instance urn:uuid:1"))
+	d.Facts.Append(facts.UserAgentText, []byte("friendly-scanner"))
 	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.DeviceKind, Stage: track.Stop, Revision: 2,
 		Device: d})
 	src := strings.Replace(written("network_ops", "device_vendor = \"keep\"\ndevice_flags = \"keep\"\n"+
@@ -290,7 +291,7 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 
 func TestWhatIsMinimisedIsReceived(t *testing.T) {
 	src := strings.Replace(written("fraud", "caller_domain = { form = \"known\", list = \"words\" }\n"), `"PCMU"`, `"\ufffd\"\\\n"`, 1)
-	x, _ := boundPurpose(t, src).Minimise(nil, aCall(map[track.Fact]string{track.CallerHost: "\ufffd\"\\\n"}))
+	x, _ := boundPurpose(t, src).Minimise(nil, aCall(map[facts.Fact]string{facts.CallerHost: "\ufffd\"\\\n"}))
 	y, err := Received(x.Body())
 	if err != nil || y.Envelope != x.Envelope {
 		t.Errorf("received %+v, %v, want %+v", y.Envelope, err, x.Envelope)
@@ -317,9 +318,9 @@ func busyCall() cpni.Record {
 		End: newYear.Add(time.Minute), Disposition: track.Answered, Code: 200, Cause: 16, EndCause: track.EndNormal,
 		EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2, Point: "eth0",
 		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("198.51.100.9:5060")}}
-	for f, text := range map[track.Fact]string{track.CallIDText: "a84b4c76e66710@pc33.example.net", track.CallerTag: "1928301774",
-		track.CallerNumber: "+13035550142", track.CalledNumber: "+442079460123", track.DialedNumber: "+442079460123",
-		track.AssertedNumber: "+13035550142", track.UserAgentText: "Yealink SIP-T46S 66.85.0.5", track.Attestation: "A"} {
+	for f, text := range map[facts.Fact]string{facts.CallIDText: "a84b4c76e66710@pc33.example.net", facts.CallerTag: "1928301774",
+		facts.CallerNumber: "+13035550142", facts.CalledNumber: "+442079460123", facts.DialedNumber: "+442079460123",
+		facts.AssertedNumber: "+13035550142", facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5", facts.Attestation: "A"} {
 		c.Facts.Append(f, []byte(text))
 	}
 	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})

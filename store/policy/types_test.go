@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/facts"
 	"sipsieve/store/cpni"
 )
 
@@ -64,14 +64,14 @@ func typeOf(value string) string {
 
 func TestEveryValueHasTheTypeOfItsFieldAndTransform(t *testing.T) {
 	types := typesOf(cpni.CallKind)
-	facts := map[track.Fact]string{track.PriorityEmergency: "1"}
-	for fact := range track.Facts_ {
-		facts[fact] = "+13035550142"
+	texts := map[facts.Fact]string{facts.PriorityEmergency: "1"}
+	for fact := range facts.Count {
+		texts[fact] = "+13035550142"
 	}
 	for seed := range uint64(50) {
 		purpose := cpni.Purposes()[seed%5]
 		lines, _ := randomLines(rand.New(rand.NewPCG(seed, 2)), purpose)
-		keys, values := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(facts))
+		keys, values := minimised(t, boundPurpose(t, written(purpose, lines)), aCall(texts))
 		for _, key := range keys {
 			if !slices.Contains(envelopeKeys, key) && !slices.Contains(types[key], typeOf(values[key])) {
 				t.Errorf("%s is %s, want one of %v", key, typeOf(values[key]), types[key])

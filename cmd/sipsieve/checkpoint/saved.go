@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -14,7 +15,7 @@ import (
 // A Restorable is a call as a Tracker takes it up again.
 type Restorable struct {
 	Saved track.Saved
-	Facts track.Facts
+	Facts facts.Facts
 }
 
 // partRoom is how many bytes of calls are held at once while they are read.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
 
@@ -13,13 +14,13 @@ const saveEvery = time.Second
 // RestoreClock gives every shard the clock that a Domain before d had saved. It is called before Run.
 func (d *Domain) RestoreClock(state []byte) (err error) {
 	for _, s := range d.shards {
-		err = errors.Join(err, s.track.Restore(track.Saved{State: state}, track.Facts{}))
+		err = errors.Join(err, s.track.Restore(track.Saved{State: state}, facts.Facts{}))
 	}
 	return err
 }
 
 // Restore gives a call that was open to the shard of its key. It is called before Run.
-func (d *Domain) Restore(c track.Saved, facts track.Facts) error {
+func (d *Domain) Restore(c track.Saved, facts facts.Facts) error {
 	return d.shards[int(c.Shard()[0])%len(d.shards)].track.Restore(c, facts)
 }
 

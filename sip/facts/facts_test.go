@@ -1,23 +1,40 @@
-package track
+package facts
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"sipsieve/capture"
+	"sipsieve/capture/capturetest"
+	"sipsieve/sip"
 )
 
-// openedWith returns the Call of an INVITE with headers, one a line.
-func openedWith(t *testing.T, headers string) *Call {
+// invite returns an INVITE with headers, one a line, as a sip.Reader reads it.
+func invite(t *testing.T, headers string) *sip.Message {
 	t.Helper()
 	ladder := "00:00.000 alice -> bob INVITE\n"
 	for line := range strings.Lines(headers) {
 		ladder += "    " + line
 	}
-	cs := told(t, ladder+"\n", 0)
-	if len(cs) != 1 {
-		t.Fatalf("%d calls, want 1", len(cs))
+	frames, err := capturetest.Ladder([]byte(ladder + "\n"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return cs[0]
+	var all sip.Selection
+	for i := range all {
+		all[i] = true
+	}
+	r := sip.NewReader(all, sip.DefaultLimits())
+	_, text, _ := bytes.Cut(frames[0].Data, []byte("INVITE "))
+	p := capture.Packet{Time: frames[0].Time, Payload: append([]byte("INVITE "), text...)}
+	var b sip.Batch
+	r.Read(&p, b.Add)
+	if len(b.Messages) != 1 {
+		t.Fatalf("%d messages, want 1", len(b.Messages))
+	}
+	return &b.Messages[0]
 }
 
 var headerCases = []struct {
@@ -114,7 +131,7 @@ var headerCases = []struct {
 func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 	for _, c := range headerCases {
 		var got []string
-		for v := range openedWith(t, c.header).Facts.All(c.fact) {
+		for v := range new(Gather).Invite(invite(t, c.header)).All(c.fact) {
 			got = append(got, string(v))
 		}
 		if s := strings.Join(got, ","); s != c.want {
@@ -123,34 +140,15 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 	}
 }
 
-// token returns an Identity line with a PASSporT of that header and payload.
+// passport returns an Identity line with a PASSporT of that header and payload.
 func passport(header, payload string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	return "Identity: " + b64([]byte(header)) + "." + b64([]byte(payload)) + ".c2ln;info=<https://cert.example.net/a>"
 }
 
 func TestReplacesInsideReferToIsRead(t *testing.T) {
-	got := replaced([]byte("<sip:+13035550101@x.net?Replaces=a84b%40host%3Bto-tag%3D1%3Bfrom-tag%3D2&X=1>"))
+	got := Replaced([]byte("<sip:+13035550101@x.net?Replaces=a84b%40host%3Bto-tag%3D1%3Bfrom-tag%3D2&X=1>"))
 	if string(got) != "a84b@host" {
 		t.Errorf("Call-ID is %q", got)
-	}
-}
-
-func TestTargetOfARefusedTransferIsForgotten(t *testing.T) {
-	for status, want := range map[string]string{"202": "+13035550177", "603": "", "407": "+13035550177"} {
-		cs := told(t, answeredCall+`
-00:10.000  alice -> bob   REFER
-    Refer-To: <sip:+13035550177@example.net?Replaces=a84b%40host%3Bto-tag%3D1>
-    Referred-By: <sip:+13035550110@example.net>
-00:10.100  alice <- bob   `+status+` REFER
-00:12.000  alice -> bob   BYE
-00:12.100  alice <- bob   200 BYE`, 0)
-		fs := one(t, cs).Facts
-		if got := string(fs.First(TransferTarget)); got != want {
-			t.Errorf("%s: target = %q, want %q", status, got, want)
-		}
-		if known := fs.First(ReplacedCall) != nil; known != (want != "") {
-			t.Errorf("%s: the replaced call is known = %v", status, known)
-		}
 	}
 }

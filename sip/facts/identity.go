@@ -1,4 +1,4 @@
-package track
+package facts
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// mostToken bounds the payload of a PASSporT, in bytes of base64url.
-const mostToken = 4096
+// maxToken bounds the payload of a PASSporT, in bytes of base64url.
+const maxToken = 4096
 
-// identity appends what an Identity header claims (RFC 8224, RFC 8588). The token is not verified, nothing is fetched
+// readIdentity adds what an Identity header claims (RFC 8224, RFC 8588). The token is not verified, nothing is fetched
 // and none of it is kept. Only the PASSporT that attests a caller is read: not one that forwards another's claim
 // (ppt=div, RFC 8946), nor one of priority (RFC 8443), nor one that is too long.
-func (fs *Facts) identity(v []byte) {
+func readIdentity(g *Gather, v []byte) {
 	token, _, _ := bytes.Cut(v, []byte(";"))
 	head, rest, _ := bytes.Cut(bytes.TrimSpace(token), []byte("."))
 	body, _, _ := bytes.Cut(rest, []byte("."))
-	if len(body) > mostToken || len(head) > mostToken || fs.First(Attestation) != nil {
+	if len(body) > maxToken || len(head) > maxToken || g.facts.First(Attestation) != nil {
 		return
 	}
 	var header struct{ Ppt, X5u string }
@@ -36,17 +36,17 @@ func (fs *Facts) identity(v []byte) {
 		Iat            int64
 	}
 	if !known || !decoded(body, &claims) || claims.Attest != "A" && claims.Attest != "B" && claims.Attest != "C" {
-		fs.append(UnreadIdentity, []byte("1"))
+		g.addFlag(UnreadIdentity)
 		return
 	}
-	fs.append(Attestation, []byte(claims.Attest))
+	g.Add(Attestation, []byte(claims.Attest))
 	if uuid(claims.Origid) {
-		fs.append(OriginationID, bytes.ToLower([]byte(claims.Origid)))
+		g.Add(OriginationID, bytes.ToLower([]byte(claims.Origid)))
 	}
 	if claims.Iat > 0 {
-		fs.append(IssuedAt, strconv.AppendInt(nil, claims.Iat, 10))
+		g.Add(IssuedAt, strconv.AppendInt(nil, claims.Iat, 10))
 	}
-	fs.certificate(header.X5u)
+	readCertificate(g, header.X5u)
 }
 
 // decoded reports whether text is the base64url of a JSON object, and reads it into out.
@@ -71,10 +71,10 @@ func uuid(id string) bool {
 	return len(id) == 36
 }
 
-// certificate appends the host of x5u (RFC 8225 section 4); path and query are not read.
-func (fs *Facts) certificate(x5u string) {
+// readCertificate adds the host of x5u (RFC 8225 section 4); path and query are not read.
+func readCertificate(g *Gather, x5u string) {
 	if u, err := url.Parse(x5u); err == nil && hostName(u.Hostname()) {
-		fs.append(CertificateHost, []byte(u.Hostname()))
+		g.Add(CertificateHost, []byte(u.Hostname()))
 	}
 }
 

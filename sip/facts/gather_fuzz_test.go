@@ -1,4 +1,4 @@
-package track
+package facts
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 const displayed = "zqCANARYqz"
 
 // gathered returns the Facts of a message that has value as the one value of header h.
-func gathered(h sip.Header, value []byte) *Facts {
+func gathered(h sip.Header, value []byte) Facts {
 	m := sip.Message{Method: sip.Invite, Text: value, N: 1}
 	m.Spans[0] = sip.Span{Header: h, Len: uint16(min(len(value), 65535))}
-	fs := new(Facts)
-	fs.gather(h, m.At(m.Spans[0]))
-	fs.gatherLate(&m)
-	return fs
+	var g Gather
+	g.header(h, m.At(m.Spans[0]))
+	g.ordered(&m)
+	return g.facts
 }
 
 // FuzzGather states the laws of facts: whatever a header holds nothing panics, all facts together and each of them
@@ -56,14 +56,14 @@ var addressed = [sip.Headers]bool{sip.From: true, sip.To: true, sip.Contact: tru
 	sip.HistoryInfo: true, sip.PCalledPartyID: true, sip.ReferredBy: true, sip.ReferTo: true, sip.RecordRoute: true,
 	sip.Route: true, sip.Path: true, sip.ServiceRoute: true, sip.PAssociatedURI: true}
 
-func bounded(t *testing.T, h sip.Header, fs *Facts) {
+func bounded(t *testing.T, h sip.Header, fs Facts) {
 	t.Helper()
-	if len(fs.text) > mostGathered+mostText {
+	if len(fs.text) > maxGathered+maxText {
 		t.Errorf("header %d: %d bytes of facts", h, len(fs.text))
 	}
-	for fact := Fact(1); fact < Facts_; fact++ {
+	for fact := Fact(1); fact < Count; fact++ {
 		for v := range fs.All(fact) {
-			if len(v) > mostText || len(v) == 0 {
+			if len(v) > maxText || len(v) == 0 {
 				t.Errorf("header %d: fact %d has %d bytes", h, fact, len(v))
 			}
 		}
@@ -77,15 +77,15 @@ func TestFactsOfAWholeMessageFitTheirPlace(t *testing.T) {
 		headers += "Diversion: <sip:" + long + string(rune('a'+i%26)) + "@" + long + ">, <sip:b@x>\n" +
 			"P-Asserted-Identity: <sip:" + long + "@" + long + ">, <sip:" + long + "@x>\n"
 	}
-	c := openedWith(t, headers+"Supported: "+long)
-	if n := len(c.Facts.text); n > mostFacts {
-		t.Errorf("%d bytes of facts, want %d at most", n, mostFacts)
+	fs := new(Gather).Invite(invite(t, headers+"Supported: "+long))
+	if n := len(fs.text); n > maxBytes {
+		t.Errorf("%d bytes of facts, want %d at most", n, maxBytes)
 	}
-	if c.Facts.First(CallIDText) == nil || c.Facts.First(CallerTag) == nil {
+	if fs.First(CallIDText) == nil || fs.First(CallerTag) == nil {
 		t.Error("Call-ID or tag were crowded out")
 	}
 	n := 0
-	for range c.Facts.All(AssertedNumber) {
+	for range fs.All(AssertedNumber) {
 		n++
 	}
 	if n == 0 {

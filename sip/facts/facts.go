@@ -1,0 +1,142 @@
+package facts
+
+import (
+	"bytes"
+	"iter"
+
+	"sipsieve/sip/mem"
+)
+
+// Facts are texts, each a Fact and its value, in the order in which they were appended. The zero Facts are empty.
+type Facts struct {
+	text []byte // for each: the Fact, the length of the value (2 bytes, little endian), the value
+}
+
+// header is how many bytes stand before a value.
+const header = 3
+
+// maxBytes is how many bytes Facts have at most, their headers included.
+const maxBytes = mem.MaxText
+
+// FromBytes returns the Facts that Bytes made b of. They keep b.
+func FromBytes(b []byte) Facts { return Facts{text: b} }
+
+// Bytes returns fs as bytes, which belong to fs.
+func (fs Facts) Bytes() []byte { return fs.text }
+
+// Clone returns a copy of fs in memory of its own.
+func (fs Facts) Clone() Facts { return Facts{text: bytes.Clone(fs.text)} }
+
+// Append adds a value of f to fs. It leaves out an empty value, and one that would make fs longer than 32 KiB.
+func (fs *Facts) Append(f Fact, value []byte) {
+	if len(value) == 0 || len(fs.text)+header+len(value) > maxBytes {
+		return
+	}
+	fs.text = append(fs.text, byte(f), byte(len(value)), byte(len(value)>>8))
+	fs.text = append(fs.text, value...)
+}
+
+// length returns how many bytes the entry at offset at has.
+func (fs Facts) length(at int) int { return header + (int(fs.text[at+1]) | int(fs.text[at+2])<<8) }
+
+// value returns the value of the entry at offset at.
+func (fs Facts) value(at int) []byte { return fs.text[at+header : at+fs.length(at)] }
+
+// All yields the values of f, which belong to fs.
+func (fs Facts) All(f Fact) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for at := 0; len(fs.text)-at >= header; at += fs.length(at) {
+			if Fact(fs.text[at]) == f && !yield(fs.value(at)) {
+				return
+			}
+		}
+	}
+}
+
+// First returns the first value of f, which belongs to fs; nil without one.
+func (fs Facts) First(f Fact) []byte {
+	for v := range fs.All(f) {
+		return v
+	}
+	return nil
+}
+
+// Last returns the last value of f, which belongs to fs; nil without one.
+func (fs Facts) Last(f Fact) (last []byte) {
+	for v := range fs.All(f) {
+		last = v
+	}
+	return last
+}
+
+// Has reports whether v is one of the values of f.
+func (fs Facts) Has(f Fact, v []byte) bool {
+	for have := range fs.All(f) {
+		if bytes.Equal(have, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Places are where the first value of each Fact is in one Facts: to look up many values, find the places once.
+type Places [Count]uint16 // 1 + the offset; 0 for a Fact without a value
+
+// Find sets p to the places of fs.
+func (fs Facts) Find(p *Places) {
+	clear(p[:])
+	for at := 0; len(fs.text)-at >= header; at += fs.length(at) {
+		if f := fs.text[at]; p[f] == 0 {
+			p[f] = uint16(at + 1)
+		}
+	}
+}
+
+// At returns the first value of f by the places p of fs, nil without one.
+func (fs Facts) At(p *Places, f Fact) []byte {
+	if p[f] == 0 {
+		return nil
+	}
+	return fs.value(int(p[f]) - 1)
+}
+
+// Shared returns the Facts that all contacts of a REGISTER share, which are those before its first contact. They belong
+// to fs.
+func (fs Facts) Shared() Facts { return Facts{text: fs.text[:fs.contactAt(0)]} }
+
+// Contacts yields each contact of the Facts of a REGISTER, and the Facts of it alone. Both belong to fs.
+func (fs Facts) Contacts() iter.Seq2[Contact, Facts] {
+	return func(yield func(Contact, Facts) bool) {
+		for at := fs.contactAt(0); at < len(fs.text); {
+			end := fs.contactAt(at + fs.length(at))
+			one := Facts{text: fs.text[at:end]}
+			var c Contact
+			for i := 0; i < len(one.text); i += one.length(i) {
+				c.set(Fact(one.text[i]), one.value(i))
+			}
+			if !yield(c, Facts{text: one.text[one.length(0):]}) {
+				return
+			}
+			at = end
+		}
+	}
+}
+
+// contactAt returns the offset at which the first contact from offset at on begins, the length of fs without one.
+func (fs Facts) contactAt(at int) int {
+	for len(fs.text)-at >= header && Fact(fs.text[at]) != contactMark {
+		at += fs.length(at)
+	}
+	return min(at, len(fs.text))
+}
+
+// contactFacts are the Facts of a contact.
+var contactFacts = [...]Fact{ContactUser, ContactHost, ContactPort, InstanceID, RegID}
+
+// Contact returns the Facts of fs that are those of a contact.
+func (fs Facts) Contact() (own Facts) {
+	for _, f := range contactFacts {
+		own.Append(f, fs.First(f))
+	}
+	return own
+}
