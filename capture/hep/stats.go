@@ -62,6 +62,27 @@ func (s Stats) Since(before Stats) Stats {
 	return s
 }
 
+// Add adds what another Source has counted. Waiting and Connections, which are of now, stay.
+func (s *Stats) Add(o Stats) {
+	s.Skewed, s.Unstamped, s.Trailing = s.Skewed+o.Skewed, s.Unstamped+o.Unstamped, s.Trailing+o.Trailing
+	s.Cut, s.LongCorrelation = s.Cut+o.Cut, s.LongCorrelation+o.LongCorrelation
+	s.TurnedAway, s.Strangers, s.Unfinished = s.TurnedAway+o.TurnedAway, s.Strangers+o.Strangers, s.Unfinished+o.Unfinished
+	s.Broken, s.Silent, s.Unaccepted = s.Broken+o.Broken, s.Silent+o.Silent, s.Unaccepted+o.Unaccepted
+	s.OtherAgents += o.OtherAgents
+	s.Kinds, s.Agents = more(s.Kinds, o.Kinds), more(s.Agents, o.Agents)
+}
+
+// more returns the counts of a, which may be nil, with those of b added to them.
+func more[K comparable](a, b map[K]uint64) map[K]uint64 {
+	if a == nil {
+		a = map[K]uint64{}
+	}
+	for key, n := range b {
+		a[key] += n
+	}
+	return a
+}
+
 // less returns the counts of a without those of b.
 func less[K comparable](a, b map[K]uint64) map[K]uint64 {
 	rest := map[K]uint64{}

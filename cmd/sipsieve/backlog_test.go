@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 )
@@ -66,8 +67,8 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 		}
 	}
 	<-collected
-	l := newLedger()
-	c.tally.addTo(l)
+	l := ledger.New()
+	c.counters.AddTo(l)
 	shed := uint64(0)
 	for _, e := range l.Excerpts {
 		shed += e.Suppressed["overflow"]

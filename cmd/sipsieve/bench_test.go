@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"testing"
 
 	"sipsieve/capture"
@@ -82,10 +83,10 @@ func replayCorpus(b *testing.B, s *config.Setup, source capture.Source) uint64 {
 			}
 		}
 	})
-	l := newLedger()
+	l := ledger.New()
 	c := d.Counts()
-	l.addDomain(&c, s.Trunks)
-	if err := errors.Join(err, l.balance(false)); err != nil || excerpts == 0 {
+	l.AddDomain(&c, s.Trunks)
+	if err := errors.Join(err, l.Balance(false)); err != nil || excerpts == 0 {
 		b.Fatalf("excerpts = %d, err = %v", excerpts, err)
 	}
 	return l.Messages.Total

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +25,8 @@ const captures = "../../../shared/captures"
 // A truthFile is what tshark makes of a capture, by a script that is not ours.
 type truthFile struct {
 	Messages int
-	Requests sums
-	Statuses sums
+	Requests ledger.Sums
+	Statuses ledger.Sums
 }
 
 // eachCapture calls test with every capture that there is.
@@ -46,7 +47,7 @@ func eachCapture(t *testing.T, test func(t *testing.T, name, path string)) {
 }
 
 // follow runs a capture through readers, shards and the merger.
-func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *ledger {
+func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *ledger.Ledger {
 	t.Helper()
 	s := demoSetup(t, "")
 	source, err := openFiles([]string{path}, feedIn{})
@@ -57,10 +58,10 @@ func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *led
 	if err := d.Follow(t.Context(), tell); err != nil && !errors.Is(err, pcap.ErrTruncated) {
 		t.Fatal(err)
 	}
-	l := newLedger()
+	l := ledger.New()
 	c := d.Counts()
-	l.addDomain(&c, s.Trunks)
-	if err := l.balance(false); err != nil {
+	l.AddDomain(&c, s.Trunks)
+	if err := l.Balance(false); err != nil {
 		t.Error(err)
 	}
 	return l
@@ -100,7 +101,7 @@ func TestMessagesOfEveryCaptureAreCountedAsTsharkDoes(t *testing.T) {
 	})
 }
 
-// otherMethods sums the methods outside the registry.
+// otherMethods ledger.Sums the methods outside the registry.
 func otherMethods(in map[string]uint64) map[string]uint64 {
 	out := map[string]uint64{}
 	for name, n := range in {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 	"sipsieve/store"
@@ -46,28 +47,28 @@ type parcel struct {
 // A collector puts the events of all domains in order, minimises them for each purpose, and puts them on the bus.
 // What is of a file waits for the bus and goes behind what is live; what is live never waits for a file's.
 type collector struct {
-	d       *daemon
-	in      chan tagged // of live domains
-	files   chan tagged // of files and folders
-	out     chan parcel
-	tally   *tally
-	mergers []*pipeline.Merger
-	pending []policy.Excerpt
-	backlog backlog
-	waits   bool // what was taken last is of a file
-	room    []byte
-	losses  []*cpni.Loss // by purpose: what is still to be announced
-	lost    chan lossOf
-	saved   []checkpoint.Entry         // for the log of live calls
-	newest  int                        // how many of them there were when the old ones went last
-	frozen  []byte                     // of one call, for one purpose
-	stuck   atomic.Pointer[standstill] // nil while the bus takes what is put
+	d        *daemon
+	in       chan tagged // of live domains
+	files    chan tagged // of files and folders
+	out      chan parcel
+	counters *ledger.Counters
+	mergers  []*pipeline.Merger
+	pending  []policy.Excerpt
+	backlog  backlog
+	waits    bool // what was taken last is of a file
+	room     []byte
+	losses   []*cpni.Loss // by purpose: what is still to be announced
+	lost     chan lossOf
+	saved    []checkpoint.Entry         // for the log of live calls
+	newest   int                        // how many of them there were when the old ones went last
+	frozen   []byte                     // of one call, for one purpose
+	stuck    atomic.Pointer[standstill] // nil while the bus takes what is put
 }
 
 func newCollector(d *daemon) *collector {
 	return &collector{d: d, in: make(chan tagged, 64), files: make(chan tagged, 64), out: make(chan parcel, waitLimit),
-		backlog: backlog{out: make(chan parcel, waitLimit)},
-		tally:   newTally(d.Purposes), losses: make([]*cpni.Loss, len(d.Purposes)), lost: make(chan lossOf, 1024)}
+		backlog:  backlog{out: make(chan parcel, waitLimit)},
+		counters: ledger.NewCounters(d.PurposeNames()), losses: make([]*cpni.Loss, len(d.Purposes)), lost: make(chan lossOf, 1024)}
 }
 
 // close says that no domain sends any more.
@@ -180,9 +181,9 @@ func (c *collector) add(i int, r *cpni.Record) {
 		return
 	}
 	c.room = c.room[:min(len(c.room)+len(x.Body()), cap(c.room))]
-	c.tally.made[i].Add(1)
+	c.counters.Make(i)
 	if x.Expired(today()) {
-		c.tally.suppress(i, "expired", 1)
+		c.counters.Suppress(i, "expired", 1)
 		return
 	}
 	if c.waits {
@@ -259,7 +260,7 @@ func (c *collector) putAll(ctx context.Context, sink *bus.Publisher, xs []policy
 // giveUp counts what is not put because the daemon has to end, and returns how many that are.
 func (c *collector) giveUp(xs []policy.Excerpt) int {
 	for i := range xs {
-		c.tally.suppress(c.purpose(xs[i].Purpose), "unavailable", 1)
+		c.counters.Suppress(c.purpose(xs[i].Purpose), "unavailable", 1)
 	}
 	return len(xs)
 }
@@ -271,7 +272,7 @@ func (c *collector) acknowledge(xs []policy.Excerpt, refused map[int]uint64) {
 		counts[c.purpose(xs[i].Purpose)]++
 	}
 	for i, n := range counts {
-		c.tally.acknowledged[i].Add(n - refused[i])
+		c.counters.Acknowledge(i, n-refused[i])
 	}
 	if len(refused) == 0 {
 		c.d.show(xs)
@@ -291,7 +292,7 @@ func (c *collector) refuse(xs []policy.Excerpt, refused store.Refused) {
 			reason = "too_large"
 		}
 		gone[i] += n
-		c.tally.suppress(i, reason, n)
+		c.counters.Suppress(i, reason, n)
 		c.d.log.Error("bus took no more", "purpose", r.Purpose, "count", n, "reason", reason)
 		select {
 		case c.lost <- lossOf{purpose: i, count: n, at: time.Now(), reason: reason}:

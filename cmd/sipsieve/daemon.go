@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -305,12 +306,12 @@ func (d *daemon) sweep(ctx context.Context) error {
 }
 
 // ledger adds up what all parts of d have counted.
-func (d *daemon) ledger() *ledger {
-	l := newLedger()
+func (d *daemon) ledger() *ledger.Ledger {
+	l := ledger.New()
 	for _, f := range d.feeds {
 		f.addTo(l)
 	}
-	d.collector.tally.addTo(l)
+	d.collector.counters.AddTo(l)
 	d.addStore(l)
 	l.Values.Misfits = d.Records.Misfits()
 	l.Host = hostClock().ledger()

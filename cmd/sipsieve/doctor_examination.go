@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"sync"
 	"time"
@@ -31,16 +32,16 @@ type examination struct {
 	clock   clockState
 
 	mu    sync.Mutex
-	whole *ledger // of all sources together; under mu
-	full  uint64  // messages that found the queue of their shard full; under mu
+	whole *ledger.Ledger // of all sources together; under mu
+	full  uint64         // messages that found the queue of their shard full; under mu
 }
 
 // An examined is a source as it was found.
 type examined struct {
 	*config.Source
 	number int
-	opened int     // files, or rings
-	ledger *ledger // of its packets and messages
+	opened int            // files, or rings
+	ledger *ledger.Ledger // of its packets and messages
 	seen   sight
 	stamps stamps
 	broken []error // what could not be opened, or ended before its time
@@ -55,7 +56,7 @@ type stamps struct{ skewed, unstamped, freezes uint64 }
 // examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
 // returns an error if none can be opened.
 func examine(ctx context.Context, s *config.Setup, listening func()) (*examination, error) {
-	e := &examination{Setup: s, began: time.Now(), overlap: s.Overlaps(), clock: hostClock(), whole: newLedger()}
+	e := &examination{Setup: s, began: time.Now(), overlap: s.Overlaps(), clock: hostClock(), whole: ledger.New()}
 	if len(s.Source) == 0 {
 		return nil, s.Wrong("source", "want [[source]]: there is nothing to listen to")
 	}
@@ -63,7 +64,7 @@ func examine(ctx context.Context, s *config.Setup, listening func()) (*examinati
 	var live []capture.Source
 	var rings []*witness
 	for i := range s.Source {
-		x := &examined{Source: &s.Source[i], number: i, ledger: newLedger(), seen: newSight()}
+		x := &examined{Source: &s.Source[i], number: i, ledger: ledger.New(), seen: newSight()}
 		e.sources = append(e.sources, x)
 		if x.Type == "file" || x.Type == "directory" {
 			work.Go(func() { e.readFiles(ctx, x) })
@@ -115,7 +116,7 @@ func (e *examination) follow(ctx context.Context, d *pipeline.Domain) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := d.Counts()
-	e.whole.addDomain(&c, e.Trunks)
+	e.whole.AddDomain(&c, e.Trunks)
 	e.full += c.Full
 }
 
@@ -201,9 +202,9 @@ func (x *examined) witness(s capture.Source) *witness {
 // add adds what w has seen, once it has ended.
 func (x *examined) add(w *witness) {
 	x.seen.add(&w.seen)
-	x.ledger.addDrops(w.Drops())
-	x.ledger.addReader(w.sip.Counts())
-	plus(&x.ledger.Packets, &packetLedger{Undated: undated(w.Source), Stray: strays(w.Source), Late: lateFrames(w.Source)})
+	x.ledger.Packets.AddDrops(w.Drops())
+	x.ledger.AddReader(w.sip.Counts())
+	x.ledger.Packets.AddFrames(w.Source)
 	if w.trouble != nil {
 		x.broken = append(x.broken, w.trouble)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/ledger"
 )
 
 // A finding is what can be wrong with what is looked at, a source or all of them together.
@@ -36,7 +37,7 @@ var sourceFindings = []finding[*examined]{
 		return x.ledger.Packets.Seen > 0 && x.seen.messages == 0 && x.encrypted() == 0
 	},
 		func(x *examined) string {
-			return fmt.Sprintf("none of %d frames carries SIP (%s)", x.ledger.Packets.Seen, x.ledger.Packets.Refused.words())
+			return fmt.Sprintf("none of %d frames carries SIP (%s)", x.ledger.Packets.Seen, x.ledger.Packets.Refused.Words())
 		}, (*examined).promiscuousLines},
 	{"tunnels", func(x *examined) bool { return x.seen.inside != [capture.Encapsulations]uint64{} },
 		(*examined).tunnelWords, (*examined).tunnelLines},
@@ -86,11 +87,11 @@ var sourceFindings = []finding[*examined]{
 	{"fragments", func(x *examined) bool { return x.lost(lostFragments...) > 0 }, func(x *examined) string {
 		return fmt.Sprintf("%d fragments came to nothing, for the rest of their datagrams did not come (%s): see that "+
 			"the mirror passes on fragments, and lets those of one datagram go one way", x.lost(lostFragments...),
-			x.ledger.Packets.Lost.only(lostFragments).words())
+			only(x.ledger.Packets.Lost, lostFragments).Words())
 	}, nil},
 	{"gaps", func(x *examined) bool { return x.lost(lostStreams...) > 0 }, func(x *examined) string {
 		return fmt.Sprintf("%d holes in TCP streams: segments were lost on their way here, not on their way there (%s)",
-			x.lost(lostStreams...), x.ledger.Packets.Lost.only(lostStreams).words())
+			x.lost(lostStreams...), only(x.ledger.Packets.Lost, lostStreams).Words())
 	}, nil},
 	{"cut", func(x *examined) bool { return x.seen.cut > 0 }, func(x *examined) string {
 		return fmt.Sprintf("%d payloads are cut: capture whole frames (tcpdump -s 0), or have the mirror send them whole",
@@ -119,34 +120,22 @@ func (x *examined) silent() bool {
 }
 
 func (x *examined) refused(list ...capture.Reason) uint64 {
-	return x.ledger.Packets.Refused.only(list).total()
+	return only(x.ledger.Packets.Refused, list).Total()
 }
 func (x *examined) lost(list ...capture.Reason) uint64 {
-	return x.ledger.Packets.Lost.only(list).total()
+	return only(x.ledger.Packets.Lost, list).Total()
 }
 
 // encrypted returns how many directions of connections, and datagrams, were TLS and DTLS.
 func (x *examined) encrypted() uint64 { return x.ledger.Streams.TLS + x.ledger.Streams.DTLS }
 
-// only returns what was counted under those reasons.
-func (s sums) only(list []capture.Reason) sums {
-	some := sums{}
+// only returns what of s was counted under those reasons.
+func only(s ledger.Sums, list []capture.Reason) ledger.Sums {
+	some := ledger.Sums{}
 	for _, r := range list {
-		some.add(r.String(), s[r.String()])
+		some.Add(r.String(), s[r.String()])
 	}
 	return some
-}
-
-// words lists what was counted, "nothing" without any.
-func (s sums) words() string {
-	var list []string
-	for _, name := range sortedKeys(s) {
-		list = append(list, fmt.Sprintf("%s %d", name, s[name]))
-	}
-	if len(list) == 0 {
-		return "nothing"
-	}
-	return strings.Join(list, ", ")
 }
 
 // mostErrors is how many errors of one source are told.
@@ -243,7 +232,7 @@ func (x *examined) portLines() []string {
 
 func (x *examined) encryptedWords() string {
 	s := x.ledger.Streams
-	opaque, all := x.refused(capture.Opaque), x.seen.payloads.total()
+	opaque, all := x.refused(capture.Opaque), x.seen.payloads.Total()
 	return fmt.Sprintf("%s of the payloads (%d of %d) are encrypted and cannot be read: TLS in %d directions of "+
 		"connections, DTLS in %d datagrams; what they carry only who decrypts it can tell, by a HEP feed",
 		percent(opaque, all), opaque, all, s.TLS, s.DTLS)
@@ -338,7 +327,7 @@ func (x *examined) ringLines() (lines []string) {
 }
 
 func (x *examined) refusedFeedWords() string {
-	list := x.ledger.Packets.Refused.only(refusedFeed)
+	list := only(x.ledger.Packets.Refused, refusedFeed)
 	return fmt.Sprintf("%d packets of the feed were refused (%s): hep_source is a sender that allow does not name, "+
-		"hep_auth the key of key_file, hep_type something else than SIP", list.total(), list.words())
+		"hep_auth the key of key_file, hep_type something else than SIP", list.Total(), list.Words())
 }

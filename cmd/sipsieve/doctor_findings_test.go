@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strings"
 	"testing"
@@ -16,12 +17,12 @@ import (
 
 // healthy returns an examination of one interface on which nothing is found.
 func healthy() *examination {
-	x := &examined{Source: &config.Source{Type: "interface", Interface: "eth0"}, opened: 1, ledger: newLedger(),
+	x := &examined{Source: &config.Source{Type: "interface", Interface: "eth0"}, opened: 1, ledger: ledger.New(),
 		seen: newSight()}
 	x.ledger.Packets.Seen, x.ledger.Packets.Passed = 1000, 1000
 	x.seen.messages, x.seen.addressed = 1000, 1000
 	x.seen.payloads["udp"], x.seen.requests["udp"], x.seen.responses["udp"] = 1000, 500, 500
-	e := &examination{Setup: &config.Setup{Limits: track.DefaultLimits()}, sources: []*examined{x}, whole: newLedger()}
+	e := &examination{Setup: &config.Setup{Limits: track.DefaultLimits()}, sources: []*examined{x}, whole: ledger.New()}
 	e.File, e.Region = "sipsieve.toml", "US"
 	e.whole.Messages.Total, e.whole.Messages.Tracked = 1000, 1000
 	return e
@@ -102,7 +103,7 @@ var ill = map[string]struct {
 }
 
 func empty(x *examined) examined {
-	return examined{Source: x.Source, ledger: newLedger(), seen: newSight()}
+	return examined{Source: x.Source, ledger: ledger.New(), seen: newSight()}
 }
 
 // found returns the names of what is found in e.

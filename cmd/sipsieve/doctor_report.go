@@ -53,10 +53,10 @@ var wholeFindings = []finding[*examination]{
 		return fmt.Sprintf("%d messages were kept out because their source opens more calls than one source may: a "+
 			"scanner, or a flood; keep it out before it comes here", e.flood())
 	}, nil},
-	{"refused", func(e *examination) bool { return 100*e.whole.Messages.Refused.total() > e.whole.Messages.Total },
+	{"refused", func(e *examination) bool { return 100*e.whole.Messages.Refused.Total() > e.whole.Messages.Total },
 		func(e *examination) string {
 			return fmt.Sprintf("%d of %d messages are not SIP as RFC 3261 has it, and are not used (%s)",
-				e.whole.Messages.Refused.total(), e.whole.Messages.Total, e.whole.Messages.Refused.words())
+				e.whole.Messages.Refused.Total(), e.whole.Messages.Total, e.whole.Messages.Refused.Words())
 		}, nil},
 }
 
@@ -176,18 +176,18 @@ func (x *examined) describe(w io.Writer) {
 		line("files", "%d", x.opened)
 	}
 	line("frames", "%d seen, %d passed, %d lost in the kernel", p.Seen, p.Passed, p.KernelDropped)
-	line("refused", "%s", p.Refused.words())
+	line("refused", "%s", p.Refused.Words())
 	if len(p.Lost) > 0 {
-		line("lost since", "%s", p.Lost.words())
+		line("lost since", "%s", p.Lost.Words())
 	}
 	line("link layer", "%s", x.linkWords())
-	line("carried in", "%s", p.Carried.words())
+	line("carried in", "%s", p.Carried.Words())
 	for _, name := range x.seen.transports() {
 		line(name, "%d payloads, %d requests, %d responses", x.seen.payloads[name], x.seen.requests[name],
 			x.seen.responses[name])
 	}
 	line("encrypted", "%s of the payloads: TLS in %d directions of connections, DTLS in %d datagrams",
-		percent(p.Refused[capture.Opaque.String()], x.seen.payloads.total()), x.ledger.Streams.TLS, x.ledger.Streams.DTLS)
+		percent(p.Refused[capture.Opaque.String()], x.seen.payloads.Total()), x.ledger.Streams.TLS, x.ledger.Streams.DTLS)
 	line("seen twice", "%d messages", x.seen.twins)
 	if s := x.stamps; s.skewed+s.unstamped+p.Undated > 0 {
 		line("stamps", "%d replaced by the arrival, %d missing, %d not believed", s.skewed, s.unstamped, p.Undated)
@@ -197,7 +197,7 @@ func (x *examined) describe(w io.Writer) {
 // linkWords says what the link layer is, as far as packets tell.
 func (x *examined) linkWords() string {
 	c := x.ledger.Packets.Carried
-	switch all := x.seen.payloads.total(); {
+	switch all := x.seen.payloads.Total(); {
 	case all == 0:
 		return "unknown"
 	case c[capture.CookedV1.String()]+c[capture.CookedV2.String()] > 0:
@@ -214,10 +214,10 @@ func (x *examined) linkWords() string {
 func (e *examination) describe(w io.Writer) {
 	m, c := e.whole.Messages, e.whole.Calls
 	fmt.Fprintf(w, "\nall sources\n    %-12s %d: %d tracked, %d duplicates, %d refused, %d dropped; %d came late\n",
-		"messages", m.Total, m.Tracked, m.Duplicates, m.Refused.total(), m.Dropped, m.Late)
+		"messages", m.Total, m.Tracked, m.Duplicates, m.Refused.Total(), m.Dropped, m.Late)
 	if e.anyLive() {
 		fmt.Fprintf(w, "    %-12s %s\n", "clock", e.clock)
 	}
 	fmt.Fprintf(w, "    %-12s %d opened, %d of no call that was seen to begin; limits: %s\n", "calls", c.Opened,
-		c.Orphans+c.MidCall, c.Bounds.words())
+		c.Orphans+c.MidCall, c.Bounds.Words())
 }

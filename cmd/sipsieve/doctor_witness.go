@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/decode"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
 )
@@ -59,9 +60,9 @@ func (w *witness) Watermark() (time.Time, bool) {
 }
 
 // Undated, Strays and Late are those of the frames of a file.
-func (w *witness) Undated() uint64 { return undated(w.Source) }
-func (w *witness) Strays() uint64  { return strays(w.Source) }
-func (w *witness) Late() uint64    { return lateFrames(w.Source) }
+func (w *witness) Undated() uint64 { n, _, _ := ledger.FrameTimes(w.Source); return n }
+func (w *witness) Strays() uint64  { _, n, _ := ledger.FrameTimes(w.Source); return n }
+func (w *witness) Late() uint64    { _, _, n := ledger.FrameTimes(w.Source); return n }
 
 func (w *witness) note(p *capture.Packet) {
 	s := &w.seen
@@ -135,7 +136,7 @@ func (w *witness) place(n uint64) {
 
 // A sight is what witnesses have seen.
 type sight struct {
-	payloads, requests, responses sums // by transport
+	payloads, requests, responses ledger.Sums // by transport
 	messages                      uint64
 	addressed                     uint64 // payloads in frames with a link address
 	cut                           uint64 // payloads that the capture cut
@@ -149,16 +150,16 @@ type sight struct {
 }
 
 func newSight() sight {
-	return sight{payloads: sums{}, requests: sums{}, responses: sums{}, vlans: map[uint16]bool{}, ways: ways{},
+	return sight{payloads: ledger.Sums{}, requests: ledger.Sums{}, responses: ledger.Sums{}, vlans: map[uint16]bool{}, ways: ways{},
 		strangePorts: portPairs{}}
 }
 
 // add adds what another witness has seen.
 func (s *sight) add(o *sight) {
-	for _, m := range []struct{ to, from sums }{{s.payloads, o.payloads}, {s.requests, o.requests},
+	for _, m := range []struct{ to, from ledger.Sums }{{s.payloads, o.payloads}, {s.requests, o.requests},
 		{s.responses, o.responses}} {
 		for name, n := range m.from {
-			m.to.add(name, n)
+			m.to.Add(name, n)
 		}
 	}
 	for _, m := range []struct{ to, from *uint64 }{{&s.messages, &o.messages}, {&s.addressed, &o.addressed},
@@ -177,10 +178,10 @@ func (s *sight) add(o *sight) {
 
 // transports returns the words of those that were seen.
 func (s *sight) transports() []string {
-	all := sums{}
-	for _, m := range []sums{s.payloads, s.requests, s.responses} {
+	all := ledger.Sums{}
+	for _, m := range []ledger.Sums{s.payloads, s.requests, s.responses} {
 		for name, n := range m {
-			all.add(name, n)
+			all.Add(name, n)
 		}
 	}
 	return sortedKeys(all)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,7 @@ func taken(t *testing.T) (address string, give func()) {
 }
 
 // finalLedger reads the ledger that a daemon logs at its end.
-func finalLedger(t *testing.T, log string) (l ledger) {
+func finalLedger(t *testing.T, log string) (l ledger.Ledger) {
 	t.Helper()
 	for line := range strings.Lines(log) {
 		_, text, found := strings.Cut(line, " ledger=")
@@ -362,13 +363,13 @@ func TestWhatTheKernelSaysOfTheClock(t *testing.T) {
 		state int
 		err   error
 		words string
-		want  hostLedger
+		want  ledger.Host
 	}{
-		{unix.Timex{Maxerror: 1500}, unix.TIME_OK, nil, "synchronised, off by 1.5ms at most", hostLedger{0, 1500}},
+		{unix.Timex{Maxerror: 1500}, unix.TIME_OK, nil, "synchronised, off by 1.5ms at most", ledger.Host{ClockError: 1500}},
 		{unix.Timex{Maxerror: 16000000, Status: unix.STA_UNSYNC}, unix.TIME_ERROR, nil, "not synchronised",
-			hostLedger{1, 16000000}},
-		{unix.Timex{}, unix.TIME_ERROR, nil, "not synchronised", hostLedger{1, 0}},
-		{unix.Timex{}, 0, unix.EPERM, "unknown", hostLedger{}},
+			ledger.Host{Unsynchronised: 1, ClockError: 16000000}},
+		{unix.Timex{}, unix.TIME_ERROR, nil, "not synchronised", ledger.Host{Unsynchronised: 1}},
+		{unix.Timex{}, 0, unix.EPERM, "unknown", ledger.Host{}},
 	} {
 		got := clockStateOf(&c.x, c.state, c.err)
 		if got.String() != c.words || got.ledger() != c.want {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type feed struct {
 
 	mu   sync.Mutex
 	now  *pipeline.Domain // that runs; nil between two
-	past *ledger          // what the domains before it have counted
+	past *ledger.Ledger   // what the domains before it have counted
 	over bool             // no domain follows
 }
 
@@ -38,7 +39,7 @@ type feed struct {
 const liveFeed = "live"
 
 func newFeed(name string, trunks []string, open opener) *feed {
-	return &feed{name: name, trunks: trunks, open: open, past: newLedger()}
+	return &feed{name: name, trunks: trunks, open: open, past: ledger.New()}
 }
 
 // feedOf returns the feed of one domain, which is over when that is.
@@ -67,18 +68,18 @@ func (f *feed) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.now.Counts()
-	f.past.addDomain(&c, f.trunks)
+	f.past.AddDomain(&c, f.trunks)
 	f.now = nil
 }
 
 // addTo adds what f has counted to l.
-func (f *feed) addTo(l *ledger) {
+func (f *feed) addTo(l *ledger.Ledger) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	l.add(f.past)
+	l.Add(f.past)
 	if f.now != nil {
 		c := f.now.Counts()
-		l.addDomain(&c, f.trunks)
+		l.AddDomain(&c, f.trunks)
 	}
 }
 

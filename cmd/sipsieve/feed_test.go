@@ -17,6 +17,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/hep"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 )
 
@@ -82,11 +83,9 @@ func TestWhatAFeedInAFolderHasIsCountedOnce(t *testing.T) {
 	s.base.Store(s.counted())
 	segment.packet = capture.Packet{Stream: 1, Origin: capture.File, Payload: bytes.Repeat(packet, 2)}
 	_, _ = f.Next()
-	l := newLedger()
-	for _, feed := range feedsOf(s) {
-		l.HEP.add(feed)
-	}
-	if n := l.HEP.OtherKinds["rtcp"]; n != 2 || l.HEP.OtherKinds.total() != 2 {
+	l := ledger.New()
+	l.AddDomain(&pipeline.Counts{Sources: []pipeline.SourceCounts{{Source: s}}}, nil)
+	if n := l.HEP.OtherKinds["rtcp"]; n != 2 || l.HEP.OtherKinds.Total() != 2 {
 		t.Errorf("other kinds = %v, want rtcp 2", l.HEP.OtherKinds)
 	}
 }

@@ -137,8 +137,8 @@ func (s *folderSource) Again() bool { return s.series.Again() }
 // times are not believed or come late.
 func (s *folderSource) Drops() capture.Drops { return s.since().drops }
 
-// Feed returns what was odd about packets of a feed in the files.
-func (s *folderSource) Feed() hep.Stats { return s.since().feed }
+// Feeds returns what was odd about packets of a feed in the files.
+func (s *folderSource) Feeds() []hep.Stats { return []hep.Stats{s.since().feed} }
 
 func (s *folderSource) Undated() uint64 { return s.since().undated }
 

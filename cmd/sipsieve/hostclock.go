@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sipsieve/cmd/sipsieve/ledger"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,10 +41,10 @@ func (c clockState) String() string {
 	return fmt.Sprintf("synchronised, off by %s at most", c.mostOff)
 }
 
-func (c clockState) ledger() (l hostLedger) {
+func (c clockState) ledger() (l ledger.Host) {
 	if c.unsynced {
 		l.Unsynchronised = 1
 	}
-	l.ClockError = peak(c.mostOff.Microseconds())
+	l.ClockError = ledger.Peak(c.mostOff.Microseconds())
 	return l
 }

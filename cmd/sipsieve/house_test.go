@@ -57,6 +57,9 @@ var house = map[string]room{
 		"store", "store/vault", "configs"}, others: []string{"github.com/BurntSushi/toml"},
 		bans: map[string]string{"store/bus": "a configuration is checked without a server",
 			"store/sqlite": "a configuration is checked without a store"}},
+	"cmd/sipsieve/ledger": {imports: []string{"cmd/sipsieve/pipeline", "capture/afpacket", "capture/hep", "store/cpni"},
+		liberties: []string{"lock"}, bans: map[string]string{"store": "it counts excerpts and sees none",
+			"cmd/sipsieve/config": "it is given names and numbers, never settings"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 }

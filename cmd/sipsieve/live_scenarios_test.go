@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strings"
 	"syscall"
@@ -167,7 +168,7 @@ func (sc *liveScenario) site(t *testing.T) *site {
 }
 
 // settled waits until the daemon has told of every call that sc makes, and returns its ledger.
-func (s *site) settled(t *testing.T, sc *liveScenario) *ledger {
+func (s *site) settled(t *testing.T, sc *liveScenario) *ledger.Ledger {
 	t.Helper()
 	registrations := uint64(0)
 	for _, n := range sc.events {
@@ -179,7 +180,7 @@ func (s *site) settled(t *testing.T, sc *liveScenario) *ledger {
 	}
 	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		l := s.status(t).Ledger
-		if l.Calls.Opened >= opened && l.Calls.Live == 0 && l.Registrations.total() >= registrations {
+		if l.Calls.Opened >= opened && l.Calls.Live == 0 && l.Registrations.Total() >= registrations {
 			return l
 		}
 		if time.Now().After(limit) {

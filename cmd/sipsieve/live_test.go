@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/ledger"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,7 +95,7 @@ func (s *site) status(t *testing.T) (report statusReport) {
 }
 
 // accounted waits until the daemon knows what became of n packets, and returns its ledger.
-func (s *site) accounted(t *testing.T, n uint64) *ledger {
+func (s *site) accounted(t *testing.T, n uint64) *ledger.Ledger {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		l := s.status(t).Ledger

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	m.d.ledger().collect(to)
+	collectLedger(m.d.ledger(), to)
 	to <- gauge(metricBuild, 1, version())
 	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.swept.Load()))
 	to <- gauge(metricReading, float64(max(0, m.d.reading.Load())))
@@ -64,8 +65,8 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	m.collectBus(to)
 }
 
-// collect shows every number of l.
-func (l *ledger) collect(to chan<- prometheus.Metric) {
+// collectLedger shows every number of l.
+func collectLedger(l *ledger.Ledger, to chan<- prometheus.Metric) {
 	walk(reflect.ValueOf(l).Elem(), "", nil, func(path string, keys []string, n uint64) {
 		if s, ok := samples[path]; ok {
 			if s.last != "" {
@@ -76,7 +77,7 @@ func (l *ledger) collect(to chan<- prometheus.Metric) {
 	})
 	to <- gauge(metricClockError, seconds(uint64(l.Host.ClockError)))
 	for trunk, o := range l.Options {
-		to <- o.latency(trunk)
+		to <- latency(&o, trunk)
 		to <- gauge(metricLongest, seconds(uint64(o.Max)), trunk)
 	}
 }
@@ -106,7 +107,7 @@ func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metri
 func seconds(us uint64) float64 { return float64(us) / 1e6 }
 
 // latency returns o as a histogram.
-func (o *optionsLedger) latency(trunk string) prometheus.Metric {
+func latency(o *ledger.Options, trunk string) prometheus.Metric {
 	buckets, below := map[float64]uint64{}, uint64(0)
 	for _, bound := range track.LatencyBounds {
 		below += o.Within[strconv.FormatInt(bound.Microseconds(), 10)]

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"strings"
 	"testing"
 	"time"
@@ -46,14 +47,14 @@ func fill(v reflect.Value) {
 }
 
 // shown is a ledger as Prometheus gathers it.
-type shown struct{ *ledger }
+type shown struct{ *ledger.Ledger }
 
 func (s shown) Describe(to chan<- *prometheus.Desc) { (&metrics{}).Describe(to) }
-func (s shown) Collect(to chan<- prometheus.Metric) { s.collect(to) }
+func (s shown) Collect(to chan<- prometheus.Metric) { collectLedger(s.Ledger, to) }
 
 // TestEveryMetricIsNamedAsPrometheusWants looks at all families, those too that a small capture does not show.
 func TestEveryMetricIsNamedAsPrometheusWants(t *testing.T) {
-	var l ledger
+	var l ledger.Ledger
 	fill(reflect.ValueOf(&l).Elem())
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(shown{&l}); err != nil {
@@ -73,7 +74,7 @@ func TestEveryMetricIsNamedAsPrometheusWants(t *testing.T) {
 }
 
 func TestEveryNumberOfTheLedgerHasAMetric(t *testing.T) {
-	var l ledger
+	var l ledger.Ledger
 	fill(reflect.ValueOf(&l).Elem())
 	paths := map[string]bool{}
 	walk(reflect.ValueOf(l), "", nil, func(path string, _ []string, _ uint64) {
@@ -92,28 +93,6 @@ func TestEveryNumberOfTheLedgerHasAMetric(t *testing.T) {
 		if !paths[path] {
 			t.Errorf("%s: the ledger has no such number", path)
 		}
-	}
-}
-
-func TestLedgersOfTwoDomainsAddUp(t *testing.T) {
-	one := func(n uint64) *ledger {
-		l := newLedger()
-		l.Sources["source.0"] = sourceLedger{Seen: n, LastLoss: peak(n), OtherKinds: sums{"rtp": n}}
-		l.Others["a"] = otherLedger{"OPTIONS": sums{"request": n, "2xx": 1}}
-		l.Options["a"] = optionsLedger{Answered: n, Sum: n, Max: peak(n), Within: sums{"1000": n}}
-		l.Devices.Known = n
-		return l
-	}
-	sum := newLedger()
-	for _, n := range []uint64{2, 5, 3} {
-		sum.add(one(n))
-	}
-	want := one(10)
-	want.Sources["source.0"] = sourceLedger{Seen: 10, LastLoss: 5, Refused: sums{}, OtherKinds: sums{"rtp": 10}}
-	want.Others["a"]["OPTIONS"]["2xx"] = 3
-	want.Options["a"] = optionsLedger{Answered: 10, Sum: 10, Max: 5, Within: sums{"1000": 10}}
-	if !reflect.DeepEqual(sum, want) {
-		t.Errorf("got = %+v, want %+v", sum, want)
 	}
 }
 
@@ -238,7 +217,7 @@ func TestMetricsPageSaysWhatTheLedgerSays(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if err := d.ledger().balance(false); err != nil {
+	if err := d.ledger().Balance(false); err != nil {
 		t.Error(err)
 	}
 }

@@ -141,7 +141,7 @@ func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error = %v, want that the bus is unavailable", err)
 	}
-	if err := l.balance(false); err != nil {
+	if err := l.Balance(false); err != nil {
 		t.Error(err)
 	}
 }

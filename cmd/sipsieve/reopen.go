@@ -102,8 +102,7 @@ func (r *reopened) retire(s *hep.Source, err error) {
 	_ = s.Close() // nothing was written that could get lost
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	st := s.Stats()
-	plus(&r.past, &st)
+	r.past.Add(s.Stats())
 	r.drops.Add(s.Drops())
 	r.now, r.trouble, r.due = nil, err, time.Now().Add(r.wait.next())
 }
@@ -139,10 +138,10 @@ func (r *reopened) Stats() hep.Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var sum hep.Stats
-	plus(&sum, &r.past)
+	sum.Add(r.past)
 	if r.now != nil {
 		st := r.now.Stats()
-		plus(&sum, &st)
+		sum.Add(st)
 		sum.Waiting, sum.Connections = st.Waiting, st.Connections
 	}
 	return sum

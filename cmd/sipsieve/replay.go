@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +91,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	plan := setup.Plan(f.shards, false)
 	plan.Eager = f.speed > 0 || source.Piped()
 	d := pipeline.New([]capture.Source{source}, plan)
-	tally := newTally(setup.Purposes)
+	counters := ledger.NewCounters(setup.PurposeNames())
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
 	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
 		r, ok := setup.Records.Record(ev)
@@ -103,10 +104,9 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 			if !ok {
 				continue
 			}
-			tally.made[i].Add(1)
-			tally.put[i].Add(1)
+			counters.Make(i)
 			out.print(x)
-			tally.acknowledged[i].Add(1)
+			counters.Acknowledge(i, 1)
 		}
 		if plan.Eager {
 			out.pass()
@@ -116,18 +116,18 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err := out.flush(); err != nil {
 		return fmt.Errorf("replay: standard output: %w", err)
 	}
-	l := newLedger()
+	l := ledger.New()
 	c := d.Counts()
-	l.addDomain(&c, setup.Trunks)
-	tally.addTo(l)
+	l.AddDomain(&c, setup.Trunks)
+	counters.AddTo(l)
 	l.Values.Misfits = setup.Records.Misfits()
 	l.Numbers.NoRegion = setup.Records.NoRegion()
 	return f.close(cmd, l, cut)
 }
 
 // close writes the ledger and returns the verb's error; cut is what ended the reading of a file early.
-func (f *replayFlags) close(cmd *cobra.Command, l *ledger, cut error) error {
-	if err := l.balance(false); err != nil {
+func (f *replayFlags) close(cmd *cobra.Command, l *ledger.Ledger, cut error) error {
+	if err := l.Balance(false); err != nil {
 		return err
 	}
 	if f.ledger != "" {
@@ -141,20 +141,20 @@ func (f *replayFlags) close(cmd *cobra.Command, l *ledger, cut error) error {
 	if cut != nil && (f.strict || !errors.Is(cut, pcap.ErrTruncated)) {
 		return findings()
 	}
-	if f.strict && l.Messages.Refused.total() > 0 {
+	if f.strict && l.Messages.Refused.Total() > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "replay: %d messages were refused: --ledger has the reasons\n",
-			l.Messages.Refused.total())
+			l.Messages.Refused.Total())
 		return findings()
 	}
 	return nil
 }
 
-func writeLedger(path string, l *ledger) error {
+func writeLedger(path string, l *ledger.Ledger) error {
 	w, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	return errors.Join(l.write(w), w.Close())
+	return errors.Join(l.Write(w), w.Close())
 }
 
 // setup reads the policy and the keys that f names.

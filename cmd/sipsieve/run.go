@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"syscall"
 	"time"
 
@@ -91,7 +92,7 @@ func (d *daemon) attend(ctx context.Context, w *windows, stderr io.Writer) error
 	<-progress
 	l := d.ledger()
 	d.log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond), "ledger", ledgerText{l})
-	err = errors.Join(err, l.balance(false), w.close(), d.close())
+	err = errors.Join(err, l.Balance(false), w.close(), d.close())
 	if err == nil && errors.Is(cause, afpacket.ErrGone) {
 		return fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)
 	}
@@ -117,7 +118,7 @@ func ignoreHangups(log *slog.Logger) (stop func()) {
 }
 
 // A ledgerText is a ledger as the log shows it: JSON, in a text log too.
-type ledgerText struct{ l *ledger }
+type ledgerText struct{ l *ledger.Ledger }
 
 // MarshalJSON implements json.Marshaler.
 func (t ledgerText) MarshalJSON() ([]byte, error) { return json.Marshal(t.l) }
@@ -189,7 +190,7 @@ func (d *daemon) progress(ctx context.Context, w io.Writer) {
 		l := d.ledger()
 		x := l.Excerpts[d.Show]
 		line := fmt.Sprintf("progress: %d packets, %d messages, %d calls live, %d ended, %d excerpts of %s acknowledged",
-			l.Packets.Seen, l.Messages.Total, l.Calls.Live, l.Calls.Ended.total(), x.Acknowledged, d.Show)
+			l.Packets.Seen, l.Messages.Total, l.Calls.Live, l.Calls.Ended.Total(), x.Acknowledged, d.Show)
 		if d.reading.Load() == 0 {
 			line += "; every file is read: interrupt to stop"
 		}

@@ -11,6 +11,7 @@ import (
 
 	"sipsieve/capture/decode"
 	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/sip/scrub"
 )
 
@@ -60,7 +61,7 @@ func scrubFile(in, out string, stderr io.Writer) (err error) {
 		fmt.Fprintln(stderr, cut)
 	}
 	fmt.Fprintf(stderr, "%d of %d frames written; dropped: %s\n%d SIP messages; %d payloads or stream segments are not "+
-		"SIP and were blanked\n", sum.Written, sum.Read, sums(sum.Dropped).words(), sum.Messages, sum.Blanked)
+		"SIP and were blanked\n", sum.Written, sum.Read, ledger.Sums(sum.Dropped).Words(), sum.Messages, sum.Blanked)
 	return nil
 }
 

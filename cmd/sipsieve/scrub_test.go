@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/sip/track"
 )
 
@@ -42,7 +43,7 @@ func TestNoCanaryIsLeftInAScrubbedCapture(t *testing.T) {
 }
 
 // facts are the times, words and counts of the records of a capture, not who and where, sorted.
-func facts(t *testing.T, path string) (all []string, l *ledger) {
+func facts(t *testing.T, path string) (all []string, l *ledger.Ledger) {
 	t.Helper()
 	l = follow(t, path, 1, func(ev *track.Event) {
 		switch {
@@ -97,7 +98,7 @@ func TestAScrubbedCaptureSaysTheSame(t *testing.T) {
 		}
 		for _, sum := range []struct {
 			what      string
-			got, want sums
+			got, want ledger.Sums
 		}{{"requests", counts.Messages.Requests, counted.Messages.Requests},
 			{"statuses", counts.Messages.Statuses, counted.Messages.Statuses},
 			{"refused", counts.Messages.Refused, counted.Messages.Refused},
@@ -141,7 +142,7 @@ func tshark(t *testing.T, path string) (n dissected) {
 	return n
 }
 
-// TestTsharkFindsNothingWrongWithAScrubbedCapture has it check sums, and compares what it reads and calls malformed.
+// TestTsharkFindsNothingWrongWithAScrubbedCapture has it check ledger.Sums, and compares what it reads and calls malformed.
 func TestTsharkFindsNothingWrongWithAScrubbedCapture(t *testing.T) {
 	need(t, "tshark")
 	for _, name := range []string{"g10-hold-resume-core.pcap", "g14-register-401-access.pcap", "g16-tcp-access.pcap",

@@ -11,6 +11,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
 )
@@ -111,9 +112,9 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 		for synctest.Wait(); len(c.files) > 0; synctest.Wait() {
 			c.take(<-c.files)
 		}
-		want := newLedger()
+		want := ledger.New()
 		counts := dom.Counts()
-		want.addDomain(&counts, s.Trunks)
+		want.AddDomain(&counts, s.Trunks)
 		if got := d.ledger(); !reflect.DeepEqual(got.Legs, want.Legs) || got.Devices != want.Devices {
 			t.Errorf("legs and devices = %+v, %+v, want %+v, %+v", got.Legs, got.Devices, want.Legs, want.Devices)
 		}

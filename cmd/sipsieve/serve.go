@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
@@ -46,13 +47,13 @@ type details struct {
 	Clock    string  `json:"clock"`     // whether something sets the host's clock
 }
 
-func (d *daemon) details(l *ledger) details {
-	return details{TLSShare: l.tlsShare(), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
+func (d *daemon) details(l *ledger.Ledger) details {
+	return details{TLSShare: tlsShare(l), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
 		Clock: hostClock().String()}
 }
 
 // tlsShare returns which part of the payloads that were given is TLS or DTLS.
-func (l *ledger) tlsShare() float64 {
+func tlsShare(l *ledger.Ledger) float64 {
 	if l.Packets.Passed == 0 {
 		return 0
 	}

@@ -19,7 +19,7 @@ func (c *collector) shed() {
 		least := c.leastImportant()
 		n := c.drop(least, most)
 		most -= n
-		c.tally.suppress(least, "overflow", uint64(n))
+		c.counters.Suppress(least, "overflow", uint64(n))
 		c.note(lossOf{purpose: least, count: uint64(n), at: time.Now(), reason: "overflow"})
 	}
 }

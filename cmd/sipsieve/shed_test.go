@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/sip/track"
 )
 
@@ -15,25 +16,24 @@ func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
 			t.Fatal("the shipped policy shows nothing here")
 		}
 	}
-	billing := c.purpose("billing")
 	var events []*track.Event
 	follow(t, written(t, corpus(t, 300)), 1, func(ev *track.Event) { e := *ev; events = append(events, &e) })
 	tellAll := func(made uint64) {
-		for c.tally.made[billing].Load() < made {
+		for l := ledger.New(); l.Excerpts["billing"].Made < made; c.counters.AddTo(l) {
 			for _, ev := range events {
 				c.tell(ev)
 			}
 		}
 	}
 	tellAll(shedLimit)
-	l := newLedger()
-	c.tally.addTo(l)
-	if got := l.Excerpts["billing"].Suppressed.total(); got != 0 {
+	l := ledger.New()
+	c.counters.AddTo(l)
+	if got := l.Excerpts["billing"].Suppressed.Total(); got != 0 {
 		t.Errorf("billing: %d are gone, want none while others can go", got)
 	}
 	tellAll(10 * shedLimit)
-	l = newLedger()
-	c.tally.addTo(l)
+	l = ledger.New()
+	c.counters.AddTo(l)
 	if l.Excerpts["billing"].Suppressed["overflow"] == 0 {
 		t.Error("billing: none is gone, and memory has a limit")
 	}
@@ -50,7 +50,7 @@ func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
 	if gone == 0 || announced != gone || len(c.pending) >= shedLimit+putLimit || len(c.out) != waitLimit {
 		t.Errorf("gone = %d, announced = %d, waiting = %d beside %d batches", gone, announced, len(c.pending), len(c.out))
 	}
-	if err := l.balance(false); err != nil {
+	if err := l.Balance(false); err != nil {
 		t.Error(err)
 	}
 }

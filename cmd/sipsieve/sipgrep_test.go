@@ -48,7 +48,7 @@ func TestMessagesAreCountedAsSipgrepDoes(t *testing.T) {
 		if err != nil || json.Unmarshal(text, &truth) != nil {
 			t.Skip("no truth beside it")
 		}
-		want := int(truth.Requests.total() + truth.Statuses.total())
+		want := int(truth.Requests.Total() + truth.Statuses.Total())
 		got, ended := sipgrepCount(t, path, 10*want+100)
 		if why, differs := sipgrepDiffers[name]; differs != (got != want || !ended) {
 			t.Errorf("sipgrep = %d, ended %v, want %d (known difference: %q)", got, ended, want, why)

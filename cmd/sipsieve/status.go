@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"time"
 
@@ -29,7 +30,7 @@ type statusReport struct {
 	Journal   *checkpoint.Report `json:"journal,omitempty"`
 	Forgotten uint64             `json:"forgotten"`
 	Balance   string             `json:"balance"`
-	Ledger    *ledger            `json:"ledger"`
+	Ledger    *ledger.Ledger     `json:"ledger"`
 }
 
 // A sourceReport is what one source of the configuration does now.
@@ -58,7 +59,7 @@ func (d *daemon) status(ctx context.Context) statusReport {
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
 	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
-	if err := l.balance(true); err != nil {
+	if err := l.Balance(true); err != nil {
 		s.Balance = err.Error()
 	}
 	for _, p := range d.Purposes {
@@ -97,7 +98,7 @@ func (d *daemon) troubled() map[string]string {
 }
 
 // sourceReports returns what each source does, in the order of the configuration.
-func (d *daemon) sourceReports(l *ledger) (list []sourceReport) {
+func (d *daemon) sourceReports(l *ledger.Ledger) (list []sourceReport) {
 	troubles := d.troubled()
 	for i := range d.Source {
 		key := config.SourceKey(i)
@@ -143,7 +144,7 @@ func up(state string) bool { return state == stateReading || state == stateWaiti
 
 // unready returns what keeps packets from going all the way, nothing when they do. Packets that the kernel drops are no
 // reason: what comes is worked on all the same, and a restart would lose more.
-func (d *daemon) unready(l *ledger) (why []string) {
+func (d *daemon) unready(l *ledger.Ledger) (why []string) {
 	if !d.ready.Load() {
 		why = append(why, "not running")
 	}
@@ -157,7 +158,7 @@ func (d *daemon) unready(l *ledger) (why []string) {
 	if d.sweepErr.Load() {
 		why = append(why, "the last sweep did not forget everything")
 	}
-	if l.balance(true) != nil {
+	if l.Balance(true) != nil {
 		why = append(why, "the ledger does not balance")
 	}
 	return why

@@ -101,7 +101,7 @@ func TestReadyzSaysEachReason(t *testing.T) {
 func TestReadyzGivesDetails(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm)))
 	d.feeds[0].past.Packets.Passed = 8
-	d.feeds[0].past.Packets.Refused.add("opaque", 2)
+	d.feeds[0].past.Packets.Refused.Add("opaque", 2)
 	d.feeds[0].past.Messages.Late = 3
 	_, body := get(t, d, "/readyz")
 	var answer struct{ Details details }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os/exec"
+	"sipsieve/cmd/sipsieve/ledger"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,14 +21,14 @@ func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
 		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
 		return err == nil && json.Unmarshal(out, &report) == nil && report.Ledger.Store["billing"].Kept == n
 	})
-	if got, want := report.Ledger.Store["billing"], (storeLedger{Received: n, Kept: n}); got != want {
+	if got, want := report.Ledger.Store["billing"], (ledger.Store{Received: n, Kept: n}); got != want {
 		t.Errorf("store = %+v, want %+v", got, want)
 	}
 	var put uint64
 	for _, x := range report.Ledger.Excerpts {
 		put += x.Acknowledged
 	}
-	if got, want := report.Ledger.Bus, (busLedger{Published: put}); got != want || put < n {
+	if got, want := report.Ledger.Bus, (ledger.Bus{Published: put}); got != want || put < n {
 		t.Errorf("bus = %+v, want %+v", got, want)
 	}
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {

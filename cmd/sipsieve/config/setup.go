@@ -82,11 +82,15 @@ func (s *Setup) Only(name string) error {
 
 // UnknownPurpose returns the error of a purpose that the policy does not have, with the names of those that it has.
 func (s *Setup) UnknownPurpose() error {
-	var names []string
+	return fmt.Errorf("purpose: not an enabled purpose of the policy: want %s", strings.Join(s.PurposeNames(), ", "))
+}
+
+// PurposeNames returns the names of Purposes, in their order.
+func (s *Setup) PurposeNames() (names []string) {
 	for _, p := range s.Purposes {
 		names = append(names, p.Name)
 	}
-	return fmt.Errorf("purpose: not an enabled purpose of the policy: want %s", strings.Join(names, ", "))
+	return names
 }
 
 // Trackers returns how many Trackers share a domain's calls.
