@@ -79,7 +79,7 @@ func (c *classic) begin() error {
 	}
 	c.order, c.units, _ = classicMagic(head)
 	if c.order.u16(head[4:]) != 2 {
-		return ErrVersion
+		return errVersion
 	}
 	c.face.link = decode.LinkType(c.order.u32(head[20:])) // above it stands the length of a check sequence
 	_, _ = c.b.Discard(classicHead)
@@ -120,7 +120,7 @@ func (c *classic) frame(head []byte, r *record) error {
 	sec, frac := int64(c.order.u32(head)), int64(c.order.u32(head[4:]))*c.units
 	size, length := int(c.order.u32(head[8:])), int(c.order.u32(head[12:]))
 	if size > maxFrame {
-		return ErrLength
+		return errLength
 	}
 	whole, err := c.b.Peek(recordHead + size)
 	if err != nil {

@@ -77,9 +77,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 	b.n += int64(n)
 	switch {
 	case b.n > b.cfg.Decompressed, b.n > freely && b.n > b.packed.n.Load()*b.cfg.Ratio:
-		return 0, ErrTooLarge
+		return 0, errTooLarge
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return n, ErrWindow
+		return n, errWindow
 	}
 	return n, err
 }

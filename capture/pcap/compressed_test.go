@@ -47,14 +47,14 @@ func TestDecompressedSizeIsBounded(t *testing.T) {
 	bomb := append(file(t, "rejected.pcap"), make([]byte, 80<<20)...)
 	for name, b := range map[string][]byte{"gzip": gzipped(bomb), "zstd": zstandard(t, bomb)} {
 		got, end := framesOf(bytes.NewReader(b))
-		if !errors.Is(end, ErrTooLarge) || len(got) < 9 {
-			t.Errorf("%s: frames = %d, err = %v, want 9 or more and ErrTooLarge", name, len(got), end)
+		if !errors.Is(end, errTooLarge) || len(got) < 9 {
+			t.Errorf("%s: frames = %d, err = %v, want 9 or more and errTooLarge", name, len(got), end)
 		}
 	}
 	cfg := DefaultConfig()
 	cfg.Decompressed = 100
-	if _, end := packets(gzipped(file(t, "rejected.pcap")), cfg); !errors.Is(end, ErrTooLarge) {
-		t.Errorf("size: err = %v, want ErrTooLarge", end)
+	if _, end := packets(gzipped(file(t, "rejected.pcap")), cfg); !errors.Is(end, errTooLarge) {
+		t.Errorf("size: err = %v, want errTooLarge", end)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestZstandardWindowIsBounded(t *testing.T) {
 	b := zstandard(t, long, zstd.WithWindowSize(64<<20), zstd.WithSingleSegment(false))
 	var end error
 	room := allocated(func() { _, end = framesOf(bytes.NewReader(b)) })
-	if !errors.Is(end, ErrWindow) || room > 4<<20 {
-		t.Errorf("err = %v and %d bytes of room, want ErrWindow and less than 4 MiB", end, room)
+	if !errors.Is(end, errWindow) || room > 4<<20 {
+		t.Errorf("err = %v and %d bytes of room, want errWindow and less than 4 MiB", end, room)
 	}
 }

@@ -30,8 +30,8 @@ func DefaultDirConfig() DirConfig {
 	return DirConfig{Pattern: "*.pcap*", Settle: 5 * time.Minute, Files: 10_000, Keep: 30 * 24 * time.Hour}
 }
 
-// ErrCrowded says that a folder has more files than its Dir may remember: none of them was looked at.
-var ErrCrowded = errors.New("more files match than may be remembered")
+// errCrowded says that a folder has more files than its Dir may remember: none of them was looked at.
+var errCrowded = errors.New("more files match than may be remembered")
 
 // grace is how long a file that is not the newest has not grown when it is taken for finished.
 const grace = 10 * time.Second
@@ -108,7 +108,7 @@ func (d *Dir) Remember(marks []Mark) {
 	}
 }
 
-// Poll looks at the folder; now is the wall clock. An error is ErrCrowded, or the folder's, or joins the files that
+// Poll looks at the folder; now is the wall clock. An error is errCrowded, or the folder's, or joins the files that
 // cannot be opened, each named once, by its inode; the Look is right all the same.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
@@ -177,12 +177,33 @@ func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
 	return marks, forgotten
 }
 
-// Marks returns all that is remembered.
-func (d *Dir) Marks() (marks []Mark) {
-	for _, m := range d.marks {
-		marks = append(marks, *m)
+// Again returns the files of which something is remembered that is not older than since, to be read again as far as
+// they were, and from which time on that can be had: later than since if the file of something older is gone.
+func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
+	all, err := d.list()
+	if err != nil {
+		return nil, since, fmt.Errorf("pcap: folder: %w", unnamed(err))
 	}
-	return marks
+	from = since
+	find := finder{d, all, map[string]bool{}, map[string]*beginning{}}
+	for _, old := range d.marks {
+		if old.Offset == 0 || old.Last < since.UnixNano() {
+			continue
+		}
+		f := find.file(old)
+		if f == nil {
+			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(from) {
+				from = gone
+			}
+			continue
+		}
+		if find.taken[f.Name] = true; !f.Whole {
+			d.pending[f.Name] = f
+		}
+		old.Held = nil // f has them
+		files = append(files, f)
+	}
+	return files, from, nil
 }
 
 // remember takes m for what is known of the file of that name.
@@ -225,7 +246,7 @@ func (d *Dir) list() (all []Mark, err error) {
 		}
 		switch {
 		case len(all) > d.cfg.Files:
-			return nil, ErrCrowded
+			return nil, errCrowded
 		case errors.Is(err, io.EOF):
 			slices.SortFunc(all, func(a, b Mark) int { return cmp.Or(cmp.Compare(a.Mod, b.Mod), cmp.Compare(a.Name, b.Name)) })
 			return all, nil

@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"syscall"
-	"time"
 )
 
 // headRoom is how many bytes of what is in a file, decompressed, tell it from others. The first 64 are among them.
@@ -130,11 +129,6 @@ func (m *Mark) follow(old *Mark) {
 	m.Head, m.HeadSize = old.Head, old.HeadSize
 	repacked := m.Packed != old.Packed || m.Packed && m.Name != old.Name
 	m.Whole = old.Whole && len(old.Held) == 0 && (m.Size == old.Size || repacked)
-}
-
-// Span returns the times of the first frame and of the latest that was read.
-func (m *Mark) Span() (first, last time.Time) {
-	return time.Unix(0, m.First).UTC(), time.Unix(0, m.Last).UTC()
 }
 
 // earlierState is the file in which version 1 of this product remembered what was read.

@@ -100,7 +100,7 @@ func (g *nextGeneration) leave() error {
 		return inside(err)
 	}
 	if g.order.u32(size) != g.size {
-		return ErrBlock
+		return errBlock
 	}
 	g.size = 0
 	_, err = g.b.Discard(4)
@@ -119,12 +119,12 @@ func (g *nextGeneration) enter() (kind uint32, err error) {
 	if little.u32(head) == blockSection {
 		g.order = big.u32(head[8:]) == 0x1a2b3c4d
 		if g.order.u32(head[8:]) != 0x1a2b3c4d {
-			return 0, ErrBlock
+			return 0, errBlock
 		}
 	}
 	kind, g.size = g.order.u32(head), g.order.u32(head[4:])
 	if g.size < 12 || g.size%4 != 0 {
-		return 0, ErrLength
+		return 0, errLength
 	}
 	g.body = int(g.size) - 12
 	_, err = g.b.Discard(8)
@@ -135,7 +135,7 @@ func (g *nextGeneration) enter() (kind uint32, err error) {
 // Bytes that the file no longer has are missing behind those n.
 func (g *nextGeneration) content(n int) ([]byte, error) {
 	if g.body < n {
-		return nil, ErrBlock
+		return nil, errBlock
 	}
 	b, err := g.b.Peek(min(g.body, room))
 	if len(b) < n {
@@ -150,7 +150,7 @@ func (g *nextGeneration) section() error {
 		return err
 	}
 	if g.order.u16(b[4:]) != 1 {
-		return ErrVersion
+		return errVersion
 	}
 	g.faces = g.faces[:0]
 	return nil
@@ -176,14 +176,14 @@ func (g *nextGeneration) describe() error {
 		case code == optionOffset && len(value) == 8:
 			f.clock.offset = int64(g.order.u64(value))
 		case code == optionPrecision || code == optionOffset:
-			return ErrBlock
+			return errBlock
 		}
 	}
 	if g.faces = append(g.faces, f); list.broken {
-		return ErrBlock
+		return errBlock
 	}
 	if len(g.faces) > maxFaces || len(g.points) > maxFaces {
-		return ErrInterfaces
+		return errInterfaces
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func (g *nextGeneration) statistics() error {
 // at returns the interface of that number in this section.
 func (g *nextGeneration) at(n uint32) (*face, error) {
 	if uint64(n) >= uint64(len(g.faces)) {
-		return nil, ErrBlock
+		return nil, errBlock
 	}
 	return g.faces[n], nil
 }
@@ -246,7 +246,7 @@ func (g *nextGeneration) packet(kind uint32, r *record) error {
 		return err
 	}
 	if size > maxFrame || size > g.body-fixed {
-		return ErrLength
+		return errLength
 	}
 	if len(b) < fixed+size {
 		return inside(io.EOF)

@@ -189,8 +189,8 @@ func TestStreamsGiveWhatTheyHoldBeforeABadBlock(t *testing.T) {
 		}
 	}
 	want := ladder[len(ladder)-1].Time
-	if !errors.Is(err, ErrBlock) || n != 3 || !last.Lost || last.Point != "eth0" || !last.Time.Equal(want) {
-		t.Errorf("packets = %d, last at %q %v, lost %v, %v, want 2 at eth0 %v, a loss and ErrBlock",
+	if !errors.Is(err, errBlock) || n != 3 || !last.Lost || last.Point != "eth0" || !last.Time.Equal(want) {
+		t.Errorf("packets = %d, last at %q %v, lost %v, %v, want 2 at eth0 %v, a loss and errBlock",
 			n-1, last.Point, last.Time, last.Lost, err, want)
 	}
 }
@@ -211,18 +211,18 @@ func TestContradictionsEndTheFileBehindWhatWasReadable(t *testing.T) {
 		want error
 		n    int
 	}{
-		"no such interface":     {begun().enhanced(1, 2, frame).b, ErrBlock, 1},
-		"interface of before":   {begun().section().enhanced(0, 2, frame).b, ErrBlock, 1},
-		"simple without":        {section().block(blockSimple, uint32(4), frame[:4]).b, ErrBlock, 0},
-		"statistics of none":    {begun().block(blockStatistics, uint32(1), uint64(0)).b, ErrBlock, 1},
-		"short statistics":      {begun().block(blockStatistics, uint32(0)).b, ErrBlock, 1},
-		"short packet":          {begun().block(blockEnhanced, uint32(0)).b, ErrBlock, 1},
-		"short precision":       {begun().face(1, 0, option{optionPrecision, []byte{}}).b, ErrBlock, 1},
-		"long option":           {cut.b, ErrBlock, 1},
-		"sizes differ":          {sizes.b, ErrBlock, 2},
-		"longer than its block": {long.b, ErrLength, 2},
-		"odd size":              {append(begun().b, 6, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0), ErrLength, 1},
-		"version":               {version.b, ErrVersion, 1},
+		"no such interface":     {begun().enhanced(1, 2, frame).b, errBlock, 1},
+		"interface of before":   {begun().section().enhanced(0, 2, frame).b, errBlock, 1},
+		"simple without":        {section().block(blockSimple, uint32(4), frame[:4]).b, errBlock, 0},
+		"statistics of none":    {begun().block(blockStatistics, uint32(1), uint64(0)).b, errBlock, 1},
+		"short statistics":      {begun().block(blockStatistics, uint32(0)).b, errBlock, 1},
+		"short packet":          {begun().block(blockEnhanced, uint32(0)).b, errBlock, 1},
+		"short precision":       {begun().face(1, 0, option{optionPrecision, []byte{}}).b, errBlock, 1},
+		"long option":           {cut.b, errBlock, 1},
+		"sizes differ":          {sizes.b, errBlock, 2},
+		"longer than its block": {long.b, errLength, 2},
+		"odd size":              {append(begun().b, 6, 0, 0, 0, 33, 0, 0, 0, 0, 0, 0, 0), errLength, 1},
+		"version":               {version.b, errVersion, 1},
 	} {
 		got, end := framesOf(bytes.NewReader(c.file))
 		if len(got) != c.n || !errors.Is(end, c.want) {
@@ -242,8 +242,8 @@ func TestInterfacesOfAFileAreBounded(t *testing.T) {
 	for name, f := range map[string]*blockFile{"in a section": many, "names": named} {
 		var end error
 		room := allocated(func() { _, end = packets(f.b, DefaultConfig()) })
-		if room > 4<<20 || !errors.Is(end, ErrInterfaces) {
-			t.Errorf("%s: %d bytes of room, %v, want less than 4 MiB and ErrInterfaces", name, room, end)
+		if room > 4<<20 || !errors.Is(end, errInterfaces) {
+			t.Errorf("%s: %d bytes of room, %v, want less than 4 MiB and errInterfaces", name, room, end)
 		}
 	}
 	if _, end := packets(alike.b, DefaultConfig()); !errors.Is(end, io.EOF) {

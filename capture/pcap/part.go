@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
-	"syscall"
 )
 
 // A part is a File of a Series while it is read.
@@ -67,35 +65,4 @@ func (p *part) taken() {
 func (p *part) heldBefore() bool {
 	_, found := slices.BinarySearch(p.Held, p.begun)
 	return found
-}
-
-// offset returns where the next frame begins, or what stands before it.
-func (s *Source) offset() int64 { return s.content.consumed() + int64(s.read.unread()) }
-
-// faces returns the interfaces that the file has named so far.
-func (s *Source) faces() []*face {
-	switch r := s.read.(type) {
-	case *nextGeneration:
-		return r.faces
-	case *classic:
-		return []*face{&r.face}
-	}
-	return nil
-}
-
-// A FileError says what kept a file of a Series from being read, or from being read to its end.
-type FileError struct {
-	File *File
-	Err  error
-}
-
-func (e *FileError) Error() string { return e.Err.Error() }
-
-func (e *FileError) Unwrap() error { return e.Err }
-
-// Passing reports whether the error is the system's, which may give later what it refuses now: the file is read on from
-// where it was when it is added again. Any other error says what the file is, or that it is gone.
-func (e *FileError) Passing() bool {
-	var refused syscall.Errno
-	return errors.As(e.Err, &refused) && !errors.Is(e.Err, fs.ErrNotExist)
 }

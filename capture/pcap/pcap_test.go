@@ -64,7 +64,7 @@ func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
 			switch {
 			case errors.Is(end, io.EOF):
 				clean++
-			case n == 0 && errors.Is(end, ErrEmpty):
+			case n == 0 && errors.Is(end, errEmpty):
 			case !errors.Is(end, ErrTruncated):
 				t.Fatalf("%s cut at %d: err = %v, want ErrTruncated", name, n, end)
 			}
@@ -149,8 +149,8 @@ func TestLengthThatNoFrameHasIsRefusedBeforeRoomIsMade(t *testing.T) {
 	} {
 		var end error
 		room := allocated(func() { _, end = packets(b, DefaultConfig()) })
-		if !errors.Is(end, ErrLength) && !errors.Is(end, ErrTruncated) || errors.Is(end, ErrTruncated) && name != "block" {
-			t.Errorf("%s: err = %v, want ErrLength", name, end)
+		if !errors.Is(end, errLength) && !errors.Is(end, ErrTruncated) || errors.Is(end, ErrTruncated) && name != "block" {
+			t.Errorf("%s: err = %v, want errLength", name, end)
 		}
 		if room > 4<<20 {
 			t.Errorf("%s: %d bytes of room, want less than 4 MiB", name, room)
@@ -159,8 +159,8 @@ func TestLengthThatNoFrameHasIsRefusedBeforeRoomIsMade(t *testing.T) {
 }
 
 func TestWhatIsNoCaptureFileIsNamed(t *testing.T) {
-	if _, end := packets(nil, DefaultConfig()); !errors.Is(end, ErrEmpty) {
-		t.Errorf("empty: err = %v, want ErrEmpty", end)
+	if _, end := packets(nil, DefaultConfig()); !errors.Is(end, errEmpty) {
+		t.Errorf("empty: err = %v, want errEmpty", end)
 	}
 	version := pcapOf(1)
 	version.b[4] = 3

@@ -9,26 +9,26 @@ import (
 // a second.
 const pipeWait = 800 * time.Millisecond
 
-// markEvery is how exactly it is known when a frame came.
+// markEvery is the resolution of the times at which frames came.
 const markEvery = 50 * time.Millisecond
 
-// A pipe reads the frames of a file that may come slowly, in a goroutine of its own, so that those that wait for
-// earlier ones leave though none follows.
+// A pipe reads the frames of a file that may come slowly, in a goroutine of its own, so that frames that wait for earlier
+// ones are released although no frame follows.
 type pipe struct {
 	frames chan *record
 	spare  chan *record
 	lent   *record       // the frame at hand, whose bytes packets borrow
 	err    error         // what ended the frames; set before they are closed
-	closed chan struct{} // by Close: nobody takes frames any more
+	closed chan struct{} // by Close: no frame is taken any more
 	last   time.Time     // when the last frame came
-	parked time.Time     // when the first of those came whose time is not known
+	parked time.Time     // when the first of those came whose time is in doubt
 	marks  []came        // the oldest first
 }
 
-// came says that all frames up to a time, Unix nanoseconds, had come then.
+// A came is the latest time of the frames that had come at one time.
 type came struct {
 	at     time.Time
-	latest int64
+	latest int64 // Unix nanoseconds
 }
 
 // newPipe reads the frames of s from now on.
@@ -38,7 +38,7 @@ func newPipe(s *Source) *pipe {
 	return p
 }
 
-// read passes frames on until the file ends or nobody takes them.
+// read passes frames on until the file ends or Close is called.
 func (p *pipe) read(s *Source) {
 	defer close(p.frames)
 	var r record
@@ -68,10 +68,10 @@ func (p *pipe) copied(r *record) *record {
 	return c
 }
 
-// fetchPiped takes a frame, or has those leave that have waited for long enough.
-func (s *Source) fetchPiped() {
-	p := s.pipe
-	p.giveBack()
+// fetch waits for a frame and puts it in q, or releases the frames of q that have waited for pipeWait. It returns what
+// ended the file.
+func (p *pipe) fetch(q *sequence) error {
+	p.reuse()
 	var expired <-chan time.Time
 	if since, waits := p.since(); waits {
 		timer := time.NewTimer(time.Until(since.Add(pipeWait)))
@@ -81,18 +81,18 @@ func (s *Source) fetchPiped() {
 	select {
 	case r, open := <-p.frames:
 		if !open {
-			s.end(p.err)
-			return
+			return p.err
 		}
 		p.lent = r
-		s.arrive(r)
+		p.arrive(q, r)
 	case <-expired:
 	}
-	s.expire(time.Now())
+	p.expire(q, time.Now())
+	return nil
 }
 
-// giveBack lets the frame that was at hand be filled again.
-func (p *pipe) giveBack() {
+// reuse makes the memory of the frame at hand free for another one.
+func (p *pipe) reuse() {
 	if p.lent == nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (p *pipe) giveBack() {
 	p.lent = nil
 }
 
-// since returns when the first frame came that waits now.
+// since returns when the first of the frames that wait came.
 func (p *pipe) since() (t time.Time, ok bool) {
 	switch {
 	case len(p.marks) > 0 && (p.parked.IsZero() || p.marks[0].at.Before(p.parked)):
@@ -114,49 +114,38 @@ func (p *pipe) since() (t time.Time, ok bool) {
 	return t, false
 }
 
-// arrive judges the time of r, which came now. A clock that is as far ahead as nothing came for is right.
-func (s *Source) arrive(r *record) {
-	p, now := s.pipe, time.Now()
-	if t := nanos(r.Time); s.strays.n > 0 && !near(t, s.strays.clock) && len(s.strays.parked) == 0 &&
-		near(t, s.strays.clock+int64(now.Sub(p.last))) {
-		s.strays.clock = t
+// arrive puts r, which came now, in q. A stamp that is as far ahead as no frame came for is right.
+func (p *pipe) arrive(q *sequence, r *record) {
+	now := time.Now()
+	if t := nanos(r.Time); q.strays.n > 0 && !near(t, q.strays.clock) && len(q.strays.parked) == 0 &&
+		near(t, q.strays.clock+int64(now.Sub(p.last))) {
+		q.strays.clock = t
 	}
 	p.last = now
-	s.coming = *r
-	s.judge(&s.coming)
+	q.judge(r)
 	switch {
-	case len(s.strays.parked) == 0:
+	case len(q.strays.parked) == 0:
 		p.parked = time.Time{}
 	case p.parked.IsZero():
 		p.parked = now
 	}
 	if n := len(p.marks); n > 0 && now.Sub(p.marks[n-1].at) < markEvery {
-		p.marks[n-1].latest = s.strays.clock
+		p.marks[n-1].latest = q.strays.clock
 	} else {
-		p.marks = append(p.marks, came{now, s.strays.clock})
+		p.marks = append(p.marks, came{now, q.strays.clock})
 	}
 }
 
-// expire has the frames leave that have waited for pipeWait.
-func (s *Source) expire(now time.Time) {
-	p := s.pipe
+// expire releases the frames of q that have waited for pipeWait.
+func (p *pipe) expire(q *sequence, now time.Time) {
 	if !p.parked.IsZero() && now.Sub(p.parked) >= pipeWait {
-		s.ready = s.strays.settle(s.ready)
+		q.ready = q.strays.settle(q.ready)
 		p.parked = time.Time{}
-		p.marks = slices.Insert(p.marks, 0, came{now.Add(-pipeWait), s.strays.clock}) // they leave once they are in order
+		p.marks = slices.Insert(p.marks, 0, came{now.Add(-pipeWait), q.strays.clock}) // they leave once they are in order
 		return
 	}
 	for len(p.marks) > 0 && now.Sub(p.marks[0].at) >= pipeWait {
-		s.reorder.flush(p.marks[0].latest)
+		q.reorder.flush(p.marks[0].latest)
 		p.marks = p.marks[1:]
 	}
-}
-
-// Piped reports whether the file comes as somebody writes it, such as standard input. What comes of a frame is returned
-// after pipeWait at the latest.
-func (s *Source) Piped() bool { return s.pipe != nil }
-
-// Ready reports whether Next returns without a wait: false while a pipe has nothing to read.
-func (s *Source) Ready() bool {
-	return s.pipe == nil || !s.decoder.Given() || s.reorder.ready() || len(s.ready) > 0 || len(s.pipe.frames) > 0
 }

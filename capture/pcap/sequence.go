@@ -160,6 +160,20 @@ func (q *sequence) each(f func(*record)) {
 	}
 }
 
+// Late returns how many frames stood in the file behind one that is more than a second later, or that there was no room
+// to wait for.
+func (q *sequence) Late() uint64 { return q.late.Load() }
+
+// Strays returns how many frames had a time that was not believed, for it was minutes away from those around.
+func (q *sequence) Strays() uint64 { return q.stray.Load() }
+
+// given is what has been given of the frames of a face, in the order of time.
+type given struct {
+	last   time.Time // of the last frame
+	missed uint64    // what no packet has told of
+	since  time.Time
+}
+
 // pass notes that r is decoded.
 func (g *given) pass(r *record) {
 	if r.missed > 0 {
@@ -179,10 +193,3 @@ func (g *given) pass(r *record) {
 		g.last = r.Time
 	}
 }
-
-// Late returns how many frames stood in the file behind one that is more than a second later, or that there was no room
-// to wait for.
-func (q *sequence) Late() uint64 { return q.late.Load() }
-
-// Strays returns how many frames had a time that was not believed, for it was minutes away from those around.
-func (q *sequence) Strays() uint64 { return q.stray.Load() }

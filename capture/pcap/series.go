@@ -3,9 +3,11 @@ package pcap
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sipsieve/capture"
@@ -325,4 +327,21 @@ func (s *Series) Undated() uint64 { return s.undated.Load() }
 func (s *Series) Close() error {
 	s.closed.Store(true)
 	return nil
+}
+
+// A FileError says what kept a file of a Series from being read, or from being read to its end.
+type FileError struct {
+	File *File
+	Err  error
+}
+
+func (e *FileError) Error() string { return e.Err.Error() }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Passing reports whether the error is the system's, which may give later what it refuses now: the file is read on from
+// where it was when it is added again. Any other error says what the file is, or that it is gone.
+func (e *FileError) Passing() bool {
+	var refused syscall.Errno
+	return errors.As(e.Err, &refused) && !errors.Is(e.Err, fs.ErrNotExist)
 }

@@ -1,39 +1,6 @@
 package pcap
 
-import (
-	"fmt"
-	"path/filepath"
-	"time"
-)
-
-// Again returns the files of which something is remembered that is not older than since, to be read again as far as
-// they were, and from which time on that can be had: later than since if the file of something older is gone.
-func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
-	all, err := d.list()
-	if err != nil {
-		return nil, since, fmt.Errorf("pcap: folder: %w", unnamed(err))
-	}
-	from = since
-	find := finder{d, all, map[string]bool{}, map[string]*beginning{}}
-	for _, old := range d.marks {
-		if old.Offset == 0 || old.Last < since.UnixNano() {
-			continue
-		}
-		f := find.file(old)
-		if f == nil {
-			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(from) {
-				from = gone
-			}
-			continue
-		}
-		if find.taken[f.Name] = true; !f.Whole {
-			d.pending[f.Name] = f
-		}
-		old.Held = nil // f has them
-		files = append(files, f)
-	}
-	return files, from, nil
-}
+import "path/filepath"
 
 // A finder finds the files of a folder that marks describe.
 type finder struct {
