@@ -119,7 +119,7 @@ func (t *callTable) mostIdle() (n uint32, why Bound) {
 func (t *callTable) move(n, to uint32) {
 	d := t.dialogs.At(n)
 	if t.sources.charged(n) && to != openRow {
-		t.sources.refund(n, to == ringRow || to == nowhere && d.answered(), t.limits)
+		t.sources.refund(n, to == ringRow || to == nowhere && d.answered(), &t.limits)
 	}
 	t.rows.Move(n, to)
 	if !t.sources.charged(n) && to == openRow {

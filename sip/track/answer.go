@@ -63,13 +63,6 @@ func (t *callTable) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.reviewEnds(n, d)
 }
 
-// dropEarlyChanges forgets what was agreed before the answer: that is no change of the call.
-func (d *dialog) dropEarlyChanges() {
-	if (!d.accepted || d.byUpdate) && d.updated != 0 {
-		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
-	}
-}
-
 // answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
 // not counted.
 func (t *callTable) answerOn(d *dialog, m *sip.Message, k Keys) {
@@ -99,11 +92,6 @@ func (t *callTable) answeredNow(n uint32, d *dialog, at int64) {
 	t.move(n, nowhere)
 	t.beginInterims(n, t.now)
 	t.tell(d, Answer, at)
-}
-
-// finalOf returns m as the final response of a hop.
-func finalOf(m *sip.Message, k Keys) finalResponse {
-	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: facts.Cause(m)}
 }
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.

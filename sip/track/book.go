@@ -9,7 +9,7 @@ import (
 
 // A book holds the bindings of many addresses-of-record.
 type book struct {
-	limits  *Limits
+	limits  bindingLimits
 	budget  *Budget // of bindings
 	slab    mem.Slab[binding]
 	records map[Key]record

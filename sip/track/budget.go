@@ -42,34 +42,3 @@ func (b *Budget) giveAll(n int) {
 		b.give(n - 1)
 	}
 }
-
-// Budgets are those of a host.
-type Budgets struct {
-	Calls, Bindings, Registers *Budget // of Trackers; Registers are REGISTER requests that wait for their responses
-	Legs, Devices              *Budget // of Domains
-}
-
-// NewBudgets returns those of a host with so many Domains of so many Trackers each; devices is how many are remembered.
-func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
-	all := domains * trackers
-	return Budgets{Calls: NewBudget(l.Calls, all), Bindings: NewBudget(l.Bindings, all),
-		Registers: NewBudget(l.Bindings, all), Legs: NewBudget(l.Calls, domains), Devices: NewBudget(devices, domains)}
-}
-
-// Share has l remember legs out of b, and no more than its limits.
-func (l *Legs) Share(b *Budget) { l.budget = b }
-
-// Leave gives back what l has of its Budget. L is not used afterwards.
-func (l *Legs) Leave() {
-	l.budget.giveAll(l.legs.Len())
-	l.budget = nil
-}
-
-// Share has ds remember devices out of b, and no more than its limit.
-func (ds *Devices) Share(b *Budget) { ds.budget = b }
-
-// Leave gives back what ds has of its Budget. Ds is not used afterwards.
-func (ds *Devices) Leave() {
-	ds.budget.giveAll(ds.slab.Len())
-	ds.budget = nil
-}

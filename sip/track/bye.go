@@ -37,9 +37,6 @@ func (t *callTable) bye(p place, d *dialog, m *sip.Message) {
 	}
 }
 
-// challenges reports whether a response of that status makes the request come again with credentials.
-func challenges(status int) bool { return status == 401 || status == 407 }
-
 // hangUp takes note that e may be the end of d, which answered.
 func (t *callTable) hangUp(n uint32, d *dialog, e ending) {
 	switch {
@@ -215,11 +212,6 @@ func (t *callTable) reviewEnds(n uint32, d *dialog) {
 		d.phase = terminating
 		t.lapses.Set(n, t.now+timer64T1)
 	}
-}
-
-// of reports whether m is a response to g.
-func (g *guess) of(m *sip.Message) bool {
-	return g != nil && g.at != 0 && g.cseq == m.CSeq && g.method == m.Method
 }
 
 // guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.

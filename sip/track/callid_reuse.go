@@ -20,9 +20,6 @@ const useSlots = 1 << 16
 
 func dayOf(ns int64) int32 { return int32(ns / int64(24*time.Hour)) }
 
-// useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone the Call-ID, whatever its tags.
-func (d *dialog) useMark() uint64 { return d.index.short() }
-
 // note remembers that d's Call-ID and tag were used.
 func (u *callIDReuse) note(d *dialog) {
 	if u.slots == nil {

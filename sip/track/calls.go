@@ -1,6 +1,8 @@
 package track
 
 import (
+	"time"
+
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
@@ -10,7 +12,7 @@ import (
 // answers.
 type callTable struct {
 	clock
-	limits   *Limits
+	limits   callLimits
 	budget   *Budget // of dialogs
 	stages   Stages
 	counts   callCounts
@@ -32,9 +34,16 @@ type callTable struct {
 	log      *eventLog
 }
 
+// callLimits bound what a callTable remembers.
+type callLimits struct {
+	Calls                int
+	Ring, Talk, Interim  time.Duration // as those of a Tracker
+	PerSource, PerSecond int
+}
+
 // newCalls returns a callTable that remembers no more than l and publishes calls at Stop only. It appends its Events to
 // log, and gathers Facts by gather, which a bindingTable may use in between.
-func newCalls(l *Limits, log *eventLog, gather *facts.Gather) *callTable {
+func newCalls(l callLimits, log *eventLog, gather *facts.Gather) *callTable {
 	return &callTable{limits: l, log: log, gather: gather, stages: StagesOf(Stop), index: make(map[Key]uint32),
 		sources: newSources()}
 }
@@ -50,14 +59,21 @@ type callCounts struct {
 	Opaque                            uint64
 }
 
-// addCounts adds to c what t has counted.
-func (t *callTable) addCounts(c *Counts) {
-	n := &t.counts
-	c.Retransmissions += n.Retransmissions
-	c.Opened, c.Evicted, c.MidCall, c.Orphans, c.Live = n.Opened, n.Evicted, n.MidCall, n.Orphans, n.Live
-	c.Ended, c.Corrected, c.Bounds, c.Opaque = n.Ended, n.Corrected, n.Bounds, n.Opaque
+// counted returns what has been counted so far.
+func (t *callTable) counted() callCounts {
+	c := t.counts
 	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.tooManyHops, t.hops.tooManyRepeats
+	return c
 }
+
+// publishAt sets the stages at which calls are published. Stop always is one.
+func (t *callTable) publishAt(s Stages) { t.stages = s | StagesOf(Stop) }
+
+// showLegs makes t publish what its calls show of other legs, in Events of LinkKind.
+func (t *callTable) showLegs(l Linking) { t.linking = &l }
+
+// share makes t take its dialogs out of b.
+func (t *callTable) share(b *Budget) { t.budget = b }
 
 // leave gives back what t has of its Budget.
 func (t *callTable) leave() { t.budget.giveAll(t.dialogs.Len()) }
@@ -71,8 +87,8 @@ func (t *callTable) observe(m *sip.Message, k Keys) bool {
 	return t.response(root, m, k, side)
 }
 
-// knows reports whether a call has the Call-ID and a tag of k.
-func (t *callTable) knows(k Keys) bool {
+// has reports whether a call has the Call-ID and a tag of k.
+func (t *callTable) has(k Keys) bool {
 	root, _ := t.find(k)
 	return root != 0
 }
@@ -105,8 +121,8 @@ func (t *callTable) nextTimer(until int64) bool {
 	return ok || also
 }
 
-// finishAll publishes what is open, as the end of a capture leaves it, and forgets everything.
-func (t *callTable) finishAll() {
+// finish publishes what is open, as the end of a capture leaves it, and forgets everything.
+func (t *callTable) finish() {
 	t.correctBlinded(t.now)
 	for n := uint32(1); n <= t.dialogs.Top(); n++ {
 		if d := t.dialogs.At(n); d.first != 0 && d.phase != terminated {

@@ -5,44 +5,6 @@ import (
 	"sipsieve/sip/facts"
 )
 
-func newChange(m *sip.Message) change {
-	return change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, hold: offer(m), open: true}
-}
-
-// propose remembers a re-INVITE or an UPDATE until its final response comes.
-func (d *dialog) propose(m *sip.Message, side Party) {
-	c := &d.pending[side-Caller]
-	if c.cseq == m.CSeq && c.method == m.Method { // on another hop, or its 2xx was read first
-		if c.unseen && c.accepted && offer(m) == holdOn {
-			d.hold(c.at, side, holdOn)
-		}
-		if at := m.Time.UnixNano(); c.at == 0 || at < c.at {
-			c.at, c.unseen = at, false
-		}
-		return
-	}
-	*c = newChange(m)
-}
-
-// offer says what the session description of m means for a hold (RFC 3264 section 8.4).
-func offer(m *sip.Message) uint8 {
-	v := m.Value(sip.Media)
-	if len(v) == 0 {
-		return holdUnknown
-	}
-	s := sip.ReadSession(v)
-	switch {
-	case s.Hold():
-		return holdOn
-	case s.NTypes > 0:
-		return holdOff
-	}
-	return holdUnknown
-}
-
-// lost reports whether status, to a request inside a dialog, says that there is none (RFC 3261 section 12.2.1.2).
-func lost(status int) bool { return status == 481 || status == 408 }
-
 // changed takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
 func (t *callTable) changed(p place, d *dialog, m *sip.Message) {
 	if m.Status < 200 || challenges(m.Status) {
@@ -138,12 +100,6 @@ func (t *callTable) dialogLost(n uint32, d *dialog, at int64) {
 	t.lapses.Set(n, t.now+timer64T1)
 }
 
-// provenByUpdate reports whether an UPDATE was accepted that no provisional response followed: d, whose answer was
-// not seen, is answered unless a final response or a CANCEL says otherwise.
-func (d *dialog) provenByUpdate() bool {
-	return !d.answered() && d.updated > d.provisioned && d.refusedAt == 0 && d.cancelled == 0
-}
-
 // revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
 // early dialog.
 func (t *callTable) revokeUpdate(n uint32, d *dialog) {
@@ -196,32 +152,6 @@ func (t *callTable) answeredUnseen(p place, d *dialog) {
 	t.lapses.Set(p.n, t.now+int64(t.limits.Talk))
 	t.reviewEnds(p.n, d)
 	t.answeredNow(p.n, d, t.now)
-}
-
-// hold starts or ends a hold by side at t.
-func (d *dialog) hold(t int64, side Party, what uint8) {
-	before := d.holding
-	switch what {
-	case holdOn:
-		d.holding |= 1 << side
-	case holdOff:
-		d.holding &^= 1 << side
-	}
-	switch {
-	case before == 0 && d.holding != 0:
-		d.holds++
-		d.holdSince = t
-	case before != 0 && d.holding == 0:
-		d.held += max(t-d.holdSince, 0)
-	}
-}
-
-// heldUntil returns how long d was held until it ended, closed intervals only if it has no end.
-func (d *dialog) heldUntil(end int64) int64 {
-	if d.holding == 0 || end == 0 {
-		return d.held
-	}
-	return d.held + max(end-d.holdSince, 0)
 }
 
 // refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).

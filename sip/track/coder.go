@@ -10,10 +10,11 @@ type coder struct {
 	since   int64 // what instants are counted from
 }
 
-func (c *coder) version() {
-	v := uint8(stateVersion)
+// version writes want, or reads it: what was written by another version is wrong.
+func (c *coder) version(want uint8) {
+	v := want
 	number(c, &v)
-	c.wrong = c.wrong || v != stateVersion
+	c.wrong = c.wrong || v != want
 }
 
 // number writes *p, or reads it.

@@ -20,6 +20,3 @@ func (t *callTable) reopen(n uint32, d *dialog, p phase) {
 	t.move(n, endedRow)
 	t.lapses.Set(n, t.now+timer64T1)
 }
-
-// undecided reports whether d was published as not answered, and no final response said so.
-func (d *dialog) undecided() bool { return !d.answered() && d.refusedAt == 0 && d.setup != 0 }

@@ -1,45 +1,13 @@
 package track
 
 import (
-	"fmt"
-	"log/slog"
 	"slices"
-	"time"
 
 	"sipsieve/capture"
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
-
-// DeviceFlags is a set of what is particular about a device.
-type DeviceFlags uint16
-
-// What can be particular, in the order in which records list it.
-const (
-	ScannerFlag       DeviceFlags = 1 << iota // a tool that looks for open systems
-	ManyAORs                                  // it registers more than 16 addresses-of-record
-	FirmwareDowngrade                         // its firmware is older than it was
-	PlainDigestMD5                            // its credentials are MD5 digests (RFC 8760 calls for better)
-)
-
-// A Device is what is known of one device, as it claims to be, at one time.
-type Device struct {
-	At                  time.Time // of the message by which it was seen or changed
-	FirstSeen, LastSeen time.Time
-	Flags               DeviceFlags
-	Flow                capture.Flow // of that message
-	VLAN                uint16
-	Point               string
-	Origin              capture.Origin
-	Facts               facts.Facts
-}
-
-// Format writes a mask for every verb and flag: a Device holds text about people.
-func (d Device) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
-
-// LogValue is what slog writes for d.
-func (d Device) LogValue() slog.Value { return slog.StringValue("***") }
 
 // DeviceCounts is what Devices have counted. First, Changed and Daily are the reasons for which devices were told.
 type DeviceCounts struct {
@@ -221,4 +189,13 @@ func (d *device) forgetAOR(mark uint32) {
 		d.naors--
 		d.aors[i] = d.aors[d.naors]
 	}
+}
+
+// Share has ds remember devices out of b, and no more than its limit.
+func (ds *Devices) Share(b *Budget) { ds.budget = b }
+
+// Leave gives back what ds has of its Budget. Ds is not used afterwards.
+func (ds *Devices) Leave() {
+	ds.budget.giveAll(ds.slab.Len())
+	ds.budget = nil
 }

@@ -2,10 +2,9 @@ package track
 
 import (
 	"math/bits"
-	"time"
-
 	"sipsieve/sip"
 	"sipsieve/sip/mem"
+	"time"
 )
 
 // A phase is where in its life a dialog is.
@@ -22,12 +21,9 @@ const (
 	terminated          // published as over
 )
 
-// Waits that are RFC 3261's: 64*T1 for an ACK or the end of a transaction (section 17.1.1.2), and the time in
-// which a proxy that tries its targets one by one sends the next INVITE after the ACK to a refusal.
-const (
-	timer64T1     = int64(32 * time.Second)
-	forkRetryWait = int64(2 * time.Second)
-)
+// ForkRetryWait is how long after the ACK to a refusal a proxy that tries its targets one by one sends the next INVITE,
+// at most, in nanoseconds.
+const forkRetryWait = int64(2 * time.Second)
 
 const (
 	branches = 6 // INVITE transactions of one attempt on the caller's hop
@@ -90,45 +86,14 @@ const (
 	heardResponse
 )
 
-// A change is a re-INVITE or an UPDATE under way.
-type change struct {
-	at     int64
-	cseq   uint32
-	hold   uint8 // what its offer means: holdUnknown, holdOn, holdOff
-	method sip.Method
-	open   bool
-	unseen bool // only a response was seen, at is that one's time
+// answered reports whether d's INVITE was accepted.
+func (d *dialog) answered() bool { return d.accepted }
 
-	accepted bool
-}
+// undecided reports whether d was published as not answered, and no final response said so.
+func (d *dialog) undecided() bool { return !d.answered() && d.refusedAt == 0 && d.setup != 0 }
 
-const (
-	holdUnknown uint8 = iota
-	holdOn
-	holdOff
-)
-
-// A bye is the last BYE of one side. One that is sent again after a challenge keeps the time of the first.
-type bye struct {
-	at     int64
-	cseq   uint32
-	status uint16 // of its final response; 0 without one
-	cause  uint8  // Q.850, as Reason gives it
-	unseen bool   // only a response was seen, at is that one's time
-}
-
-// guesses are, by side, a BYE and another request.
-type guesses [2][2]guess
-
-// A guess is a request inside a dialog of which one tag is known, on a hop that has shown no dialog: its 2xx says
-// that it was one of this call.
-type guess struct {
-	at     int64
-	cseq   uint32
-	method sip.Method
-	cause  uint8
-	hold   uint8
-}
+// settled reports whether every INVITE of the attempt has its final response.
+func (d *dialog) settled() bool { return d.legsDone == 1<<d.nlegs-1 }
 
 // knowsLeg returns where in d.legs the branch l stands, -1 without one.
 func (d *dialog) knowsLeg(l uint32) int {
@@ -159,16 +124,109 @@ func (d *dialog) addLeg(l uint32) {
 	d.nlegs++
 }
 
-// answered reports whether d's INVITE was accepted.
-func (d *dialog) answered() bool { return d.accepted }
-
-// settled reports whether every INVITE of the attempt has its final response.
-func (d *dialog) settled() bool { return d.legsDone == 1<<d.nlegs-1 }
-
 // attempt makes d await the answer to an INVITE with a higher CSeq.
 func (d *dialog) attempt(cseq uint32) {
 	d.cseq, d.phase = cseq, calling
 	d.nlegs, d.legsDone, d.code = 0, 0, 0
 	d.refusedAt, d.acked, d.cancelled, d.updated = 0, 0, 0, 0
 	d.refusedByAck, d.finalCause, d.cancelCause = false, 0, 0
+}
+
+// followed reports whether an INVITE at t comes soon enough after d's refusal to be of the same call.
+func (d *dialog) followed(t int64) bool {
+	return d.refusedAt != 0 && t-max(d.refusedAt, d.acked) <= forkRetryWait
+}
+
+// reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher and
+// it does not follow a refusal at once, or it is a new INVITE that comes later than the calls of one attempt do.
+func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
+	at := m.Time.UnixNano()
+	if m.CSeq > d.cseq {
+		challenged := d.code == 401 || d.code == 407 || d.code/100 == 3
+		return d.answered() || challenged || !d.followed(at)
+	}
+	return d.knowsLeg(k.leg()) < 0 && at-d.first > ring
+}
+
+// lateFinal takes note of a response to an INVITE before d's last one, which is read late.
+func (d *dialog) lateFinal(m *sip.Message) {
+	switch {
+	case challenges(m.Status):
+		d.challenges++
+	case m.Status/100 == 3:
+		d.redirects++
+	}
+}
+
+// takeFork takes note of what a hop has shown of d before d answered.
+func (d *dialog) takeFork(f *fork) {
+	if f.progress != 0 && (d.progress == 0 || f.progress < d.progress) {
+		d.progress = f.progress
+	}
+	if f.ring != 0 && (d.ring == 0 || f.ring < d.ring) {
+		d.ring = f.ring
+	}
+	d.repeats += uint32(f.repeats)
+}
+
+// dropEarlyChanges forgets what was agreed before the answer: that is no change of the call.
+func (d *dialog) dropEarlyChanges() {
+	if (!d.accepted || d.byUpdate) && d.updated != 0 {
+		d.reinvites, d.holds, d.held, d.holding = 0, 0, 0, 0
+	}
+}
+
+// races takes note of it if the CANCEL and the 2xx to d's INVITE crossed.
+func (d *dialog) races() {
+	if d.cancelled != 0 && d.code != 0 && (d.downstream || d.answerLeg == d.cancelLeg) {
+		d.flags |= CancelRace
+	}
+}
+
+// before reports whether an answer on another hop at the time at may be d's.
+func (d *dialog) before(at int64) bool { return d.answer == 0 || d.byAck || at <= d.answer }
+
+// follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
+func (root *dialog) follows(t *hopTable, h *hopFacts) bool {
+	near := t.At(root.path.first)
+	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
+}
+
+// name tells d from other dialogs, from the other forks of its INVITE, and from other calls with its Call-ID.
+func (d *dialog) name() Key { return d.index.with(Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)}) }
+
+// useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone the Call-ID, whatever its tags.
+func (d *dialog) useMark() uint64 { return d.index.short() }
+
+// turn puts the Events of one Call-ID in order: by its use, its fork and its telling.
+func (d *dialog) turn() uint32 {
+	return uint32(min(d.reuse, 255))<<24 | uint32(d.ordinal)<<16 | uint32(d.revision)
+}
+
+// saveable reports whether d is a call that goes on, or one that was published as over and that what comes late may
+// prove to have ended otherwise.
+func (d *dialog) saveable() bool {
+	if d.phase == terminated {
+		return d.told && !d.alone && (d.undecided() || d.answered() && d.ended.at == 0)
+	}
+	return d.counted
+}
+
+// reserveRevisions skips the revision numbers that may have been published after d was saved, so that a restored call
+// never publishes one of them with another body. They are skipped when a message of d comes, which proves that its end
+// was not published. The end of a d of which none comes may have been; then its end has the revision of that one, and
+// changes nothing.
+func (d *dialog) reserveRevisions(told Stages) {
+	for _, stage := range [...]Stage{Answer, Interim} {
+		if told.Has(stage) && d.owed < 255 && (stage == Interim || !d.accepted) {
+			d.owed++
+		}
+	}
+}
+
+func (d *dialog) retime(from, to int64) (changed bool) {
+	return replace(from, to, &d.first, &d.setup, &d.progress, &d.ring, &d.answer, &d.acked, &d.cancelled, &d.refusedAt,
+		&d.refreshed, &d.lost, &d.gone, &d.updated, &d.transferred, &d.holdSince, &d.ended.at, &d.unended.at,
+		&d.early.at,
+		&d.pending[0].at, &d.pending[1].at, &d.byes[0].at, &d.byes[1].at)
 }

@@ -270,7 +270,18 @@ type Registration struct {
 // An eventLog takes Events in the order in which they became certain.
 type eventLog struct{ events []Event }
 
+// start makes l append to dst.
+func (l *eventLog) start(dst []Event) { l.events = dst }
+
+// add appends e.
 func (l *eventLog) add(e Event) { l.events = append(l.events, e) }
+
+// take returns dst with what was added since start, and forgets it.
+func (l *eventLog) take() []Event {
+	events := l.events
+	l.events = nil
+	return events
+}
 
 // when returns nanoseconds as a time, the zero Time for 0.
 func when(ns int64) time.Time {

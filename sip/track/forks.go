@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip"
+
 // maxForks bounds the forks of one INVITE whose times are remembered, and that may answer.
 const maxForks = 16
 
@@ -170,4 +172,23 @@ func (f *fork) code(c *coder, e *endings) {
 	c.instant(&f.answered)
 	c.flags(&f.past, &f.proof)
 	e.code(c)
+}
+
+// happened takes note of the provisional response m of f, which may be nil.
+func (f *fork) happened(m *sip.Message) {
+	if f != nil {
+		earliest(&f.progress, &f.ring, m)
+	}
+}
+
+// earliest sets progress and ring to the time of m if they were unknown or later.
+func earliest(progress, ring *int64, m *sip.Message) (changed bool) {
+	at := m.Time.UnixNano()
+	if *progress == 0 || at < *progress {
+		*progress, changed = at, true
+	}
+	if (m.Status == 180 || m.Status == 183) && (*ring == 0 || at < *ring) {
+		*ring, changed = at, true
+	}
+	return changed
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/facts"
 )
 
 const hopLegs = 4 // INVITEs on one hop that ACKs of refusals are known by
@@ -32,6 +33,11 @@ type finalResponse struct {
 	tag   uint64
 	code  uint16
 	cause uint8
+}
+
+// finalOf returns m as the final response of a hop.
+func finalOf(m *sip.Message, k Keys) finalResponse {
+	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: facts.Cause(m)}
 }
 
 // below reports whether x's INVITE was sent on as y's: its branch stands in y's Vias below the topmost.

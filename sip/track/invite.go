@@ -5,7 +5,7 @@ import "sipsieve/sip"
 // openInvite opens a call with its first INVITE.
 func (t *callTable) openInvite(m *sip.Message, k Keys) bool {
 	h := hopOf(m, 0)
-	if why, ok := t.sources.admit(&h, t.now, t.limits); !ok {
+	if why, ok := t.sources.admit(&h, t.now, &t.limits); !ok {
 		return t.keepOut(why)
 	}
 	n := t.open(m, k)
@@ -81,22 +81,6 @@ func (t *callTable) isRejected(d *dialog) bool {
 	}
 	t.adoptDownstreamRefusal(d)
 	return d.code >= 400 && d.refusedAt != 0 && !challenges(int(d.code))
-}
-
-// followed reports whether an INVITE at t comes soon enough after d's refusal to be of the same call.
-func (d *dialog) followed(t int64) bool {
-	return d.refusedAt != 0 && t-max(d.refusedAt, d.acked) <= forkRetryWait
-}
-
-// reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher and
-// it does not follow a refusal at once, or it is a new INVITE that comes later than the calls of one attempt do.
-func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
-	at := m.Time.UnixNano()
-	if m.CSeq > d.cseq {
-		challenged := d.code == 401 || d.code == 407 || d.code/100 == 3
-		return d.answered() || challenged || !d.followed(at)
-	}
-	return d.knowsLeg(k.leg()) < 0 && at-d.first > ring
 }
 
 // nextAttempt takes m for the next INVITE of the same call.

@@ -314,3 +314,12 @@ func (l *Legs) drop(n uint32, which func(clueKind) bool) {
 		g.clues[i] = g.clues[g.n]
 	}
 }
+
+// Share has l remember legs out of b, and no more than its limits.
+func (l *Legs) Share(b *Budget) { l.budget = b }
+
+// Leave gives back what l has of its Budget. L is not used afterwards.
+func (l *Legs) Leave() {
+	l.budget.giveAll(l.legs.Len())
+	l.budget = nil
+}

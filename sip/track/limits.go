@@ -16,8 +16,27 @@ type Limits struct {
 	PerSource, PerSecond int
 }
 
+// calls returns those of calls.
+func (l *Limits) calls() callLimits {
+	return callLimits{Calls: l.Calls, Ring: l.Ring, Talk: l.Talk, Interim: l.Interim, PerSource: l.PerSource,
+		PerSecond: l.PerSecond}
+}
+
 // DefaultLimits returns the limits that suit a small SBC.
 func DefaultLimits() Limits {
 	return Limits{Calls: 200_000, Bindings: 100_000, Ring: 4 * time.Minute, Talk: 4 * time.Hour,
 		PerSource: 2000, PerSecond: 200}
+}
+
+// Budgets are those of a host.
+type Budgets struct {
+	Calls, Bindings, Registers *Budget // of Trackers; Registers are REGISTER requests that wait for their responses
+	Legs, Devices              *Budget // of Domains
+}
+
+// NewBudgets returns those of a host with so many Domains of so many Trackers each; devices is how many are remembered.
+func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
+	all := domains * trackers
+	return Budgets{Calls: NewBudget(l.Calls, all), Bindings: NewBudget(l.Bindings, all),
+		Registers: NewBudget(l.Bindings, all), Legs: NewBudget(l.Calls, domains), Devices: NewBudget(devices, domains)}
 }

@@ -14,8 +14,9 @@ type window struct{ from, to int64 }
 // losses are windows in the order of time, apart from each other.
 type losses []window
 
-// missed takes note that frames were lost in w: what was published as over since then is published again.
-func (t *callTable) missed(w window) {
+// missed takes note that frames were lost after from and not after to: what was published as over since then is published again.
+func (t *callTable) missed(from, to int64) {
+	w := window{from, to}
 	if t.stages.Has(Correction) {
 		for n := t.rows.Last(overRow); n != 0; n = t.rows.Before(n) {
 			d := t.dialogs.At(n)
@@ -33,7 +34,7 @@ func (t *callTable) missed(w window) {
 // correctBlinded publishes again, at now, what was published before frames were said to have been lost.
 func (t *callTable) correctBlinded(now int64) {
 	for _, n := range t.blinded {
-		t.finish(t.dialogs.At(n), now)
+		t.publishEnd(t.dialogs.At(n), now)
 	}
 	t.blinded = t.blinded[:0]
 }

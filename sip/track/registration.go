@@ -3,6 +3,7 @@ package track
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
@@ -20,6 +21,12 @@ type bindingTable struct {
 	downstream map[uint32]verdict // by series: the first final response on another hop than the REGISTER's
 }
 
+// bindingLimits bound what a bindingTable remembers.
+type bindingLimits struct {
+	Bindings int           // and so many REGISTERs under way
+	Ring     time.Duration // how long a failure and a challenge are remembered
+}
+
 // bindingCounts is what a bindingTable has counted.
 type bindingCounts struct {
 	Retransmissions uint64
@@ -28,8 +35,8 @@ type bindingCounts struct {
 }
 
 // newBindings returns a bindingTable that remembers no more than l. It appends its Events to log, and gathers Facts in
-// gather, which a callTable may use in between.
-func newBindings(l *Limits, log *eventLog, gather *facts.Gather) *bindingTable {
+// scratch, which a callTable may use in between.
+func newBindings(l bindingLimits, log *eventLog, gather *facts.Gather) *bindingTable {
 	t := &bindingTable{book: book{limits: l, log: log, gather: gather}}
 	t.clear()
 	return t
@@ -48,6 +55,12 @@ func (t *bindingTable) clear() {
 func (t *bindingTable) share(bindings, registers *Budget) {
 	t.book.budget, t.budget = bindings, registers
 }
+
+// missed takes note that nothing was seen between from and to.
+func (t *bindingTable) missed(from, to int64) { t.book.blind(from, to) }
+
+// counted returns what has been counted so far.
+func (t *bindingTable) counted() bindingCounts { return t.book.counts }
 
 // leave gives back what t has of its Budgets.
 func (t *bindingTable) leave() {

@@ -228,13 +228,6 @@ func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.answeredNow(n, d, at)
 }
 
-// races takes note of it if the CANCEL and the 2xx to d's INVITE crossed.
-func (d *dialog) races() {
-	if d.cancelled != 0 && d.code != 0 && (d.downstream || d.answerLeg == d.cancelLeg) {
-		d.flags |= CancelRace
-	}
-}
-
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
 func (t *callTable) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 	d, again := t.note(n, m, k, heardRequest)

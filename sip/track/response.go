@@ -94,9 +94,6 @@ func (t *callTable) strayResponse(m *sip.Message, k Keys) bool {
 	return true
 }
 
-// final reports whether m is the last word on its request: a challenge is not, for the request comes again.
-func final(m *sip.Message) bool { return m.Status >= 200 && m.Status != 401 && m.Status != 407 }
-
 // inviteResponse takes note of a response to an INVITE that opens a dialog.
 func (t *callTable) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 	to := n
@@ -131,16 +128,6 @@ func (t *callTable) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		t.refusal(n, d, m, k)
 	}
 	return true
-}
-
-// lateFinal takes note of a response to an INVITE before d's last one, which is read late.
-func (d *dialog) lateFinal(m *sip.Message) {
-	switch {
-	case challenges(m.Status):
-		d.challenges++
-	case m.Status/100 == 3:
-		d.redirects++
-	}
 }
 
 // unseenAttempt takes m for a response to a further INVITE of d's call, which was not seen. It reports false if m
@@ -197,25 +184,6 @@ func (t *callTable) provisional(n uint32, m *sip.Message, k Keys) {
 	if !x.answered() || x.answer == 0 || at < x.answer {
 		t.rang(n, x, m)
 	}
-}
-
-// happened takes note of the provisional response m of f, which may be nil.
-func (f *fork) happened(m *sip.Message) {
-	if f != nil {
-		earliest(&f.progress, &f.ring, m)
-	}
-}
-
-// earliest sets progress and ring to the time of m if they were unknown or later.
-func earliest(progress, ring *int64, m *sip.Message) (changed bool) {
-	at := m.Time.UnixNano()
-	if *progress == 0 || at < *progress {
-		*progress, changed = at, true
-	}
-	if (m.Status == 180 || m.Status == 183) && (*ring == 0 || at < *ring) {
-		*ring, changed = at, true
-	}
-	return changed
 }
 
 // rang takes note of the provisional response m of d, which may come late.

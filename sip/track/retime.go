@@ -19,10 +19,3 @@ func (t *callTable) retime(m *sip.Message, k Keys, until int64) {
 	}
 	t.hops.retime(&t.dialogs.At(root).path, from, to)
 }
-
-func (d *dialog) retime(from, to int64) (changed bool) {
-	return replace(from, to, &d.first, &d.setup, &d.progress, &d.ring, &d.answer, &d.acked, &d.cancelled, &d.refusedAt,
-		&d.refreshed, &d.lost, &d.gone, &d.updated, &d.transferred, &d.holdSince, &d.ended.at, &d.unended.at,
-		&d.early.at,
-		&d.pending[0].at, &d.pending[1].at, &d.byes[0].at, &d.byes[1].at)
-}

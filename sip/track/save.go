@@ -35,11 +35,8 @@ func (s Saved) Shard() (k Key) {
 	return k
 }
 
-// Errors of Restore.
-var (
-	ErrState = errors.New("track: not a saved state of this version")
-	ErrRoom  = errors.New("track: no room for a saved call")
-)
+// ErrRoom says that a saved call was not taken, for there is no room.
+var ErrRoom = errors.New("track: no room for a saved call")
 
 // saving is what a Tracker remembers of what it has handed out.
 type saving struct {
@@ -91,18 +88,6 @@ func (t *callTable) unsave(n uint32, d *dialog) {
 	}
 }
 
-// name tells d from other dialogs, from the other forks of its INVITE, and from other calls with its Call-ID.
-func (d *dialog) name() Key { return d.index.with(Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)}) }
-
-// saveable reports whether d is a call that goes on, or one that was published as over and that what comes late may
-// prove to have ended otherwise.
-func (d *dialog) saveable() bool {
-	if d.phase == terminated {
-		return d.told && !d.alone && (d.undecided() || d.answered() && d.ended.at == 0)
-	}
-	return d.counted
-}
-
 // changes appends to dst what has changed since its last call: first what is over, then what goes on.
 func (t *callTable) changes(dst []Saved) []Saved {
 	s := t.saving
@@ -144,8 +129,11 @@ func (t *callTable) restore(s Saved, f facts.Facts) error {
 		return t.restoreClock(s.State)
 	}
 	r, err := readDialog(s.State)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case uint32(r.row) > ringRow:
+		return fmt.Errorf("%w: of a call", ErrState)
 	}
 	if t.saving.seamless && r.head {
 		t.giveWay(r.index)
@@ -190,18 +178,6 @@ func (t *callTable) chain(n uint32, d *dialog, r *restored) {
 
 // Head reports whether s, whose State Changed gave, is the first of its INVITE's forks.
 func (s Saved) Head() bool { return len(s.State) > headAt && s.State[headAt] == 1 }
-
-// reserveRevisions skips the revision numbers that may have been published after d was saved, so that a restored call
-// never publishes one of them with another body. They are skipped when a message of d comes, which proves that its end
-// was not published. The end of a d of which none comes may have been; then its end has the revision of that one, and
-// changes nothing.
-func (d *dialog) reserveRevisions(told Stages) {
-	for _, stage := range [...]Stage{Answer, Interim} {
-		if told.Has(stage) && d.owed < 255 && (stage == Interim || !d.accepted) {
-			d.owed++
-		}
-	}
-}
 
 // unveil makes the ends of root's hops that are m's known again, if root was restored.
 func (t *callTable) unveil(root *dialog, m *sip.Message) {

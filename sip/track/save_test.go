@@ -104,7 +104,7 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 		h.others.tags[0] = h.first.tag
 	}
 	c := coder{}
-	c.state(&in)
+	in.code(&c)
 	out, err := readDialog(c.b)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,9 @@ package track
 
 import "time"
 
+// seamless makes restore take calls of which nothing was missed since they were saved. It is called after save.
+func (t *callTable) seamless() { t.saving.seamless = true }
+
 // First returns when the call of a State that Changed gave was seen first; the zero Time if it cannot be read.
 func (s Saved) First() time.Time {
 	r, err := readDialog(s.State)

@@ -49,14 +49,3 @@ func (t *callTable) secondFork(root uint32, m *sip.Message, k Keys) bool {
 	t.answeredNow(n, d, d.answer)
 	return true
 }
-
-// takeFork takes note of what a hop has shown of d before d answered.
-func (d *dialog) takeFork(f *fork) {
-	if f.progress != 0 && (d.progress == 0 || f.progress < d.progress) {
-		d.progress = f.progress
-	}
-	if f.ring != 0 && (d.ring == 0 || f.ring < d.ring) {
-		d.ring = f.ring
-	}
-	d.repeats += uint32(f.repeats)
-}

@@ -48,7 +48,7 @@ func (s *sources) of(h *hop) uint32 {
 }
 
 // admit reports whether h's source may open one more call now, and if not, which limit keeps it out.
-func (s *sources) admit(h *hop, at int64, l *Limits) (Bound, bool) {
+func (s *sources) admit(h *hop, at int64, l *callLimits) (Bound, bool) {
 	if l.PerSource == 0 || l.PerSecond == 0 {
 		return 0, true
 	}
@@ -99,7 +99,7 @@ func (s *sources) charge(n uint32, h *hop) {
 func (s *sources) charged(n uint32) bool { return s.calls.Of(n) != 0 }
 
 // refund undoes charge. If n turned out to be a call, its source has its share of the allowance back.
-func (s *sources) refund(n uint32, call bool, l *Limits) {
+func (s *sources) refund(n uint32, call bool, l *callLimits) {
 	source := s.calls.Of(n)
 	x := s.slab.At(source)
 	s.calls.Move(n, 0)

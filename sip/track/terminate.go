@@ -66,7 +66,7 @@ func (t *callTable) close(n uint32, at int64) {
 	d := t.dialogs.At(n)
 	t.conclude(d)
 	d.closed = at
-	t.finish(d, at)
+	t.publishEnd(d, at)
 	t.unsave(n, d)
 	t.markDirty(n)
 	d.phase = terminated
@@ -86,8 +86,8 @@ func (t *callTable) linger(d *dialog) int64 {
 	return timer64T1
 }
 
-// finish counts and publishes d's end, as a correction if it has been published before and says something else now.
-func (t *callTable) finish(d *dialog, at int64) {
+// publishEnd counts and publishes d's end, as a correction if it has been published before and says something else now.
+func (t *callTable) publishEnd(d *dialog, at int64) {
 	if d.told {
 		c := t.call(d, Correction, at)
 		if digest := c.digest(); digest != d.published {
@@ -112,7 +112,7 @@ func (t *callTable) amend(d *dialog) {
 		return
 	}
 	t.conclude(d)
-	t.finish(d, t.now)
+	t.publishEnd(d, t.now)
 }
 
 // closeEvicted publishes a call that has to make room: as over if its end was seen, else as evicted. A BYE that waits
@@ -152,7 +152,7 @@ func (t *callTable) endOfFile(n uint32, d *dialog) {
 	if !seen && (d.answered() || !d.told) {
 		d.cause, d.known, d.gone = EndCapture, CaptureEnd, 0
 	}
-	t.finish(d, t.now)
+	t.publishEnd(d, t.now)
 }
 
 // endSeen reports whether d is over but for messages that may follow.
@@ -194,29 +194,4 @@ func (t *callTable) earlyEndOf(d *dialog) ending {
 		return *e
 	}
 	return ending{}
-}
-
-func (d *dialog) concludeAnswered() {
-	e := d.end()
-	switch {
-	case e.at != 0:
-		d.cause, d.known, d.gone, d.inferred = EndNormal, Observed, e.at, false
-		if d.transfer != NoTransfer && d.transferred <= e.at {
-			d.cause = EndTransfer
-		}
-	case d.lost != 0:
-		d.cause, d.known, d.gone, d.inferred = EndDialogLost, Observed, d.lost, false
-	case d.expires != 0:
-		d.cause, d.known, d.gone = EndSessionTimer, SessionTimer, d.refreshed
-	default:
-		d.cause, d.known, d.gone = EndTimeout, MaxDuration, 0
-	}
-}
-
-// end returns the BYE that is the end of d, which answered; the zero ending without one.
-func (d *dialog) end() ending {
-	if d.ended.at != 0 {
-		return d.ended
-	}
-	return d.unended
 }

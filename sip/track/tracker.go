@@ -10,7 +10,6 @@ import (
 
 // A Tracker follows the calls and registrations of one shard of one clock domain. It is used by one goroutine.
 type Tracker struct {
-	limits   Limits
 	counts   Counts // of Messages; calls and bindings have their own
 	copies   duplicates
 	calls    *callTable
@@ -22,9 +21,9 @@ type Tracker struct {
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
-	t := &Tracker{limits: l, others: newOthers(0, nil)}
-	t.calls = newCalls(&t.limits, &t.log, &t.gather)
-	t.bindings = newBindings(&t.limits, &t.log, &t.gather)
+	t := &Tracker{others: newOthers(0, nil)}
+	t.calls = newCalls(l.calls(), &t.log, &t.gather)
+	t.bindings = newBindings(bindingLimits{Bindings: l.Bindings, Ring: l.Ring}, &t.log, &t.gather)
 	return t
 }
 
@@ -36,15 +35,15 @@ func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = ne
 func (t *Tracker) Others() *Others { return t.others }
 
 // Tell sets at which stages calls are told. Stop always is.
-func (t *Tracker) Tell(s Stages) { t.calls.stages = s | StagesOf(Stop) }
+func (t *Tracker) Tell(s Stages) { t.calls.publishAt(s) }
 
 // ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
-func (t *Tracker) ShowLegs(l Linking) { t.calls.linking = &l }
+func (t *Tracker) ShowLegs(l Linking) { t.calls.showLegs(l) }
 
 // Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
 // Observe. A Tracker that is used no more gives what it has back by Leave.
 func (t *Tracker) Share(b Budgets) {
-	t.calls.budget = b.Calls
+	t.calls.share(b.Calls)
 	t.bindings.share(b.Bindings, b.Registers)
 }
 
@@ -59,7 +58,7 @@ func (t *Tracker) Leave() {
 func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 	dst = t.Advance(dst, m.Time)
 	before := len(dst)
-	t.log.events = dst
+	t.log.start(dst)
 	if seen, until := t.copies.seen(m); seen {
 		if t.counts.Duplicates++; until != 0 {
 			t.calls.retime(m, k, until)
@@ -84,7 +83,7 @@ func (t *Tracker) dispatch(m *sip.Message, k Keys) (kept bool) {
 	if m.Method == sip.Register {
 		kept = t.bindings.observe(m, k)
 	} else {
-		t.others.note(m, k, m.Method == sip.Notify && t.calls.knows(k), t.calls.now)
+		t.others.note(m, k, m.Method == sip.Notify && t.calls.has(k), t.calls.now)
 		kept = t.calls.observe(m, k)
 	}
 	m.Time = wall
@@ -94,7 +93,7 @@ func (t *Tracker) dispatch(m *sip.Message, k Keys) (kept bool) {
 // Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
 func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
 	before := len(dst)
-	t.log.events = dst
+	t.log.start(dst)
 	t.calls.advance(t.calls.steady(now))
 	t.others.expire(t.calls.now)
 	t.bindings.advance(t.calls.now)
@@ -112,17 +111,17 @@ func (t *Tracker) Missed(from, to time.Time) {
 	if to.Before(from) {
 		return
 	}
-	w := window{t.calls.steady(from), t.calls.steady(to)}
-	t.calls.missed(w)
-	t.bindings.book.blind(w.from, w.to)
+	a, b := t.calls.steady(from), t.calls.steady(to)
+	t.calls.missed(a, b)
+	t.bindings.missed(a, b)
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
 // The Events bear the Tracker's clock: shards of one domain are advanced to one time before.
 func (t *Tracker) Finish(dst []Event) []Event {
 	before := len(dst)
-	t.log.events = dst
-	t.calls.finishAll()
+	t.log.start(dst)
+	t.calls.finish()
 	t.bindings.finish(t.calls.now)
 	t.others.finish()
 	return t.take(before)
@@ -130,8 +129,7 @@ func (t *Tracker) Finish(dst []Event) []Event {
 
 // take returns the Events that were gathered, those from the nth on the packets' clock.
 func (t *Tracker) take(n int) []Event {
-	events := t.log.events
-	t.log.events = nil
+	events := t.log.take()
 	drift := time.Duration(t.calls.drift)
 	if drift == 0 {
 		return events
@@ -147,11 +145,11 @@ func (t *Tracker) take(n int) []Event {
 
 // Counts returns what has been counted so far.
 func (t *Tracker) Counts() Counts {
-	c := t.counts
-	t.calls.addCounts(&c)
-	r := &t.bindings.book.counts
-	c.Retransmissions += r.Retransmissions
-	c.Registrations, c.Forgotten = r.Registrations, r.Forgotten
+	c, called, registered := t.counts, t.calls.counted(), t.bindings.counted()
+	c.Retransmissions = called.Retransmissions + registered.Retransmissions
+	c.Opened, c.Evicted, c.MidCall, c.Orphans = called.Opened, called.Evicted, called.MidCall, called.Orphans
+	c.Live, c.Ended, c.Corrected, c.Bounds = called.Live, called.Ended, called.Corrected, called.Bounds
+	c.Registrations, c.Forgotten, c.Opaque = registered.Registrations, registered.Forgotten, called.Opaque
 	return c
 }
 
@@ -161,7 +159,7 @@ func (t *Tracker) Save(k Keyer) { t.calls.save(k) }
 // Seamless makes Restore take calls of which nothing was missed between Save and Restore: their records bear no
 // RestartGap and no revision is skipped, so that what was reported after the save is reported again alike. What t knows
 // of such a call by its last messages alone gives way. It is called after Save.
-func (t *Tracker) Seamless() { t.calls.saving.seamless = true }
+func (t *Tracker) Seamless() { t.calls.seamless() }
 
 // Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
 // that does not Save has nothing. What is appended shares no memory with t.

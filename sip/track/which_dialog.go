@@ -136,15 +136,6 @@ func (t *callTable) ofOtherTag(root uint32, h *hopFacts, i int, p place) place {
 	return p
 }
 
-// follows reports whether h may carry the dialogs of the caller's hop on: another target of the same sender does not.
-func (root *dialog) follows(t *hopTable, h *hopFacts) bool {
-	near := t.At(root.path.first)
-	return h.invited == 0 || near.invited == 0 || h.hop.src != near.hop.src || h.hop.src == h.hop.dst
-}
-
-// before reports whether an answer on another hop at the time at may be d's.
-func (d *dialog) before(at int64) bool { return d.answer == 0 || d.byAck || at <= d.answer }
-
 // byAnswer returns root's dialog that answered as the n-th.
 func (t *callTable) byAnswer(root uint32, n int) uint32 {
 	for d := root; d != 0; d = t.dialogs.At(d).next {

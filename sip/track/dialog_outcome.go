@@ -1,5 +1,30 @@
 package track
 
+// end returns the BYE that is the end of d, which answered; the zero ending without one.
+func (d *dialog) end() ending {
+	if d.ended.at != 0 {
+		return d.ended
+	}
+	return d.unended
+}
+
+func (d *dialog) concludeAnswered() {
+	e := d.end()
+	switch {
+	case e.at != 0:
+		d.cause, d.known, d.gone, d.inferred = EndNormal, Observed, e.at, false
+		if d.transfer != NoTransfer && d.transferred <= e.at {
+			d.cause = EndTransfer
+		}
+	case d.lost != 0:
+		d.cause, d.known, d.gone, d.inferred = EndDialogLost, Observed, d.lost, false
+	case d.expires != 0:
+		d.cause, d.known, d.gone = EndSessionTimer, SessionTimer, d.refreshed
+	default:
+		d.cause, d.known, d.gone = EndTimeout, MaxDuration, 0
+	}
+}
+
 // disposition says how d came out, by its final response; a CANCEL decides where there is none, and so does a BYE that
 // was accepted before any answer.
 func (d *dialog) disposition() Disposition {
