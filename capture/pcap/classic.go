@@ -8,7 +8,7 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// An order is that of the bytes in a number: true for big-endian.
+// An order is the byte order of numbers: true for big-endian.
 type order bool
 
 const (
@@ -51,7 +51,7 @@ type classic struct {
 	skip  int // bytes of the last frame still in b
 }
 
-// classicMagic returns what the first four bytes say: the order, and how many nanoseconds a unit of time has.
+// classicMagic returns the byte order by the first four bytes, and how many nanoseconds a unit of time has.
 func classicMagic(b []byte) (o order, units int64, ok bool) {
 	switch little.u32(b) {
 	case 0xa1b2c3d4:
@@ -86,13 +86,14 @@ func (c *classic) begin() error {
 	return nil
 }
 
-// another reports whether what looks like the head of a frame is that of another file: read as a frame it would have
+// beginsFile reports whether what looks like the head of a frame is that of another file: read as a frame it would have
 // no bytes, neither in the file nor on the wire.
-func another(head []byte) bool {
+func beginsFile(head []byte) bool {
 	_, _, ok := classicMagic(head)
 	return ok && little.u64(head[8:]) == 0
 }
 
+// next implements frames.
 func (c *classic) next(r *record) error {
 	if _, err := c.b.Discard(c.skip); err != nil {
 		return inside(err)
@@ -105,7 +106,7 @@ func (c *classic) next(r *record) error {
 			return inside(err)
 		case err != nil:
 			return err
-		case !another(head):
+		case !beginsFile(head):
 			return c.frame(head, r)
 		}
 		if err := c.begin(); err != nil {
@@ -114,8 +115,10 @@ func (c *classic) next(r *record) error {
 	}
 }
 
+// unread implements frames.
 func (c *classic) unread() int { return c.skip }
 
+// frame sets r to the frame behind head.
 func (c *classic) frame(head []byte, r *record) error {
 	sec, frac := int64(c.order.u32(head)), int64(c.order.u32(head[4:]))*c.units
 	size, length := int(c.order.u32(head[8:])), int(c.order.u32(head[12:]))

@@ -8,9 +8,9 @@ import (
 // lastSecond is the end of the year 9999, the last that RFC 3339 can write.
 const lastSecond = 253402300799
 
-// A clock says what the time stamps of a pcapng interface mean.
+// A clock converts the time stamps of a pcapng interface.
 type clock struct {
-	units  uint64 // in a second; 0 for a resolution that is not believed
+	units  uint64 // in a second; 0 for an invalid resolution
 	offset int64  // seconds added, if_tsoffset
 }
 
@@ -28,8 +28,8 @@ func resolution(b byte) (units uint64) {
 	return units
 }
 
-// at returns the time of a stamp, cut to the nanosecond, and whether it is believed.
-func (c clock) at(stamp uint64) (time.Time, bool) {
+// time returns the time of a stamp, cut to the nanosecond, and whether it is valid.
+func (c clock) time(stamp uint64) (time.Time, bool) {
 	if c.units == 0 || stamp/c.units > lastSecond {
 		return time.Time{}, false
 	}
@@ -42,49 +42,50 @@ func (c clock) at(stamp uint64) (time.Time, bool) {
 	return time.Unix(sec, int64(nanos)).UTC(), true
 }
 
-// most is the highest number of lost frames that is believed.
-const most = 1 << 40
+// mostLost bounds a number of lost frames that a file claims.
+const mostLost = 1 << 40
 
-// losses are the frames that a file says were lost at one interface.
+// losses are the frames that were lost at one interface, by the counters in the file.
 type losses struct {
-	packets uint64    // by what stands with the packets
-	known   uint64    // the larger of both
-	untold  uint64    // of known, what no frame has told of
-	since   time.Time // when those were not lost yet; zero for the frame before
-	last    time.Time // the last frame
-	clean   time.Time // the last frame when the statistics were looked at, or the first
+	packets    uint64    // counted with the packets
+	total      uint64    // the larger of that and of the interface's statistics
+	unreported uint64    // of total, those that no frame has carried
+	since      time.Time // when those were not lost yet; zero for the frame before
+	last       time.Time // of the last frame
+	clean      time.Time // of the last frame before the last statistics, or of the first frame
 }
 
-// before takes note of n frames lost before the next, and returns how many of them are news.
+// before counts n frames lost before the next one, and returns how many of them were not counted yet.
 func (l *losses) before(n uint64) uint64 {
-	l.packets += min(n, most)
-	return l.learn(l.packets, time.Time{})
+	l.packets += min(n, mostLost)
+	return l.raise(l.packets, time.Time{})
 }
 
-// inAll takes note of n frames lost since the interface was opened, and returns how many of them are news.
+// inAll counts n frames lost since the interface was opened, and returns how many of them were not counted yet.
 func (l *losses) inAll(n uint64) uint64 {
-	news := l.learn(min(n, most), l.clean)
+	added := l.raise(min(n, mostLost), l.clean)
 	l.clean = l.last
-	return news
+	return added
 }
 
-func (l *losses) learn(n uint64, since time.Time) uint64 {
-	if n <= l.known {
+// raise sets the total to n if that is more, and returns the difference.
+func (l *losses) raise(n uint64, since time.Time) uint64 {
+	if n <= l.total {
 		return 0
 	}
-	news := n - l.known
-	if l.untold == 0 {
+	added := n - l.total
+	if l.unreported == 0 {
 		l.since = since
 	}
-	l.known, l.untold = n, l.untold+news
-	return news
+	l.total, l.unreported = n, l.unreported+added
+	return added
 }
 
-// tell takes note of a frame of that time and returns what was lost before it and no frame has told of, and the time
-// since when: zero for the frame before.
-func (l *losses) tell(frame time.Time) (n uint64, since time.Time) {
-	n, since = l.untold, l.since
-	l.untold, l.since = 0, time.Time{}
+// report returns the losses that no frame has carried yet, for the frame of that time to carry them, and since when:
+// zero for the frame before.
+func (l *losses) report(frame time.Time) (n uint64, since time.Time) {
+	n, since = l.unreported, l.since
+	l.unreported, l.since = 0, time.Time{}
 	if l.last = frame; l.clean.IsZero() {
 		l.clean = frame
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	freely = 1 << 20 // bytes that a compressed file may become whatever its ratio
-	window = 8 << 20 // bytes that zstd may look back, as RFC 8878 section 3.1.1.1.2 recommends
+	freely = 1 << 20 // bytes of decompressed data without a limit of the ratio
+	window = 8 << 20 // bytes of a zstd window, as RFC 8878 section 3.1.1.1.2 recommends
 )
 
 // A content is what a file holds, decompressed.
@@ -58,6 +58,7 @@ type counted struct {
 	n atomic.Int64
 }
 
+// Read implements io.Reader.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n.Add(int64(n))
@@ -72,6 +73,7 @@ type bounded struct {
 	cfg    Config
 }
 
+// Read implements io.Reader. It returns errTooLarge once the limits of Config are exceeded.
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.n += int64(n)

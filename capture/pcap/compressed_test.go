@@ -44,7 +44,8 @@ func TestGzipWithoutOrWithAWrongTrailerGivesAllAndSaysSo(t *testing.T) {
 }
 
 func TestDecompressedSizeIsBounded(t *testing.T) {
-	bomb := append(file(t, "rejected.pcap"), make([]byte, 80<<20)...)
+	t.Parallel()
+	bomb := append(file(t, "rejected.pcap"), make([]byte, 8<<20)...)
 	for name, b := range map[string][]byte{"gzip": gzipped(bomb), "zstd": zstandard(t, bomb)} {
 		got, end := framesOf(bytes.NewReader(b))
 		if !errors.Is(end, errTooLarge) || len(got) < 9 {

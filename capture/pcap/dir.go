@@ -14,40 +14,40 @@ import (
 	"time"
 )
 
-// A DirConfig names a folder into which a capturer puts one file after the other: tcpdump with -G or -C, a ring of
-// dumpcap. Two capturers want two DirConfigs with patterns of their own.
+// A DirConfig is a folder into which a capturer writes one file after the other: tcpdump with -G or -C, a ring of
+// dumpcap. Two capturers need two DirConfigs with different patterns.
 type DirConfig struct {
-	Path    string        // the folder; those in it are not entered, links are not followed
+	Path    string        // the folder; folders in it are not entered, links are not followed
 	Pattern string        // of the names, as path.Match has them
-	State   string        // the file in which version 1 remembered what was read, if there is one; it is read only
-	Settle  time.Duration // how long the newest file has not grown when it is taken for finished
-	Files   int           // that match and that are remembered, at most
+	State   string        // the file in which version 1 recorded what was read; it is only read
+	Settle  time.Duration // how long the newest file must not have grown to count as finished
+	Files   int           // limit of files that match and of files that are remembered
 	Keep    time.Duration // how long a file that is gone is remembered
 }
 
-// DefaultDirConfig returns settings that suit an hour's files kept for a year. Path is the caller's.
+// DefaultDirConfig returns settings that suit hourly files kept for a year. The caller sets Path.
 func DefaultDirConfig() DirConfig {
 	return DirConfig{Pattern: "*.pcap*", Settle: 5 * time.Minute, Files: 10_000, Keep: 30 * 24 * time.Hour}
 }
 
-// errCrowded says that a folder has more files than its Dir may remember: none of them was looked at.
+// errCrowded is returned for a folder with more files than its Dir may remember: none of them was read.
 var errCrowded = errors.New("more files match than may be remembered")
 
-// grace is how long a file that is not the newest has not grown when it is taken for finished.
+// grace is how long a file that is not the newest must not have grown to count as finished.
 const grace = 10 * time.Second
 
 // A Dir finds the files of a folder that are to be read: each that is finished, until it is Done, and again when it has
-// grown. A file is known again by its inode or name, its size and what it begins with, so that it may be renamed, and
-// compressed or not, in the meantime. What is remembered is had from Changes and given to Remember after a restart. A
-// Dir is used by one goroutine.
+// grown. A file is recognised by its inode or name, its size and its first bytes, so that it may be renamed, and
+// compressed or not, in the meantime. Changes returns what is to be saved for a restart, Remember restores it. A Dir is
+// used by one goroutine.
 type Dir struct {
 	cfg     DirConfig
 	now     time.Time // of the last Poll
 	marks   map[string]*Mark
-	changed map[string]bool  // names of marks that Changes has not returned
+	changed map[string]bool  // names of marks that Changes has not returned yet
 	pending map[string]*File // what is Ready and not Done, by name
 	opened  map[string]*opening
-	newest  sight
+	newest  unchanged
 	failing map[string]bool // names of files that cannot be opened
 }
 
@@ -63,25 +63,25 @@ type opening struct {
 	first int64
 }
 
-// A sight is a file and since when it has been as it is.
-type sight struct {
+// An unchanged is a file and since when it has not changed.
+type unchanged struct {
 	mark  Mark
 	since time.Time
 }
 
-// A Look is what one Poll saw of the files that match.
+// A Look is the result of one Poll.
 type Look struct {
 	Ready      []*File // those to be read, by the time of the first frame
 	Growing    int     // those that may still be written
-	Known      int     // those that are Done, by this name or another
+	Known      int     // those that are Done, under this name or another
 	Unreadable int     // those that cannot be opened; every Poll tries again
 
 	// Grows is the earliest time of the first frame of those that may still be written, the zero Time without one.
-	// Until they are Ready, what is later than that may have to wait for them.
+	// Until they are Ready, frames later than that may have to wait for them.
 	Grows time.Time
 }
 
-// OpenDir remembers what State says was read.
+// OpenDir returns a Dir that remembers the files listed in cfg.State.
 func OpenDir(cfg DirConfig) (*Dir, error) {
 	if _, err := path.Match(cfg.Pattern, ""); err != nil || cfg.Files < 1 {
 		return nil, fmt.Errorf("pcap: want a pattern of path.Match and 1 file or more, got %q and %d", cfg.Pattern, cfg.Files)
@@ -99,7 +99,7 @@ func OpenDir(cfg DirConfig) (*Dir, error) {
 	return d, nil
 }
 
-// Remember takes marks for what was read before, in place of what State says. It is called before Poll.
+// Remember replaces what is remembered by marks. It is called before Poll.
 func (d *Dir) Remember(marks []Mark) {
 	clear(d.marks)
 	clear(d.changed)
@@ -108,8 +108,8 @@ func (d *Dir) Remember(marks []Mark) {
 	}
 }
 
-// Poll looks at the folder; now is the wall clock. An error is errCrowded, or the folder's, or joins the files that
-// cannot be opened, each named once, by its inode; the Look is right all the same.
+// Poll reads the folder; now is the wall clock. The error is of the folder, or joins those of files that cannot be opened:
+// each is reported once, by its inode, and the Look is valid.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
 	if err != nil {
@@ -147,14 +147,14 @@ func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	return l, err
 }
 
-// Done remembers that f was read to its end of now, or that nothing of it is to be read.
+// Done records that f was read to its present end, or that nothing of it is to be read.
 func (d *Dir) Done(f *File) {
 	if d.pending[f.Name] == f {
 		delete(d.pending, f.Name)
 	}
 	f.Whole = true
 	m := f.Mark
-	m.Held = nil // whoever reads f has them
+	m.Held = nil // the reader of f has them
 	d.remember(m)
 	d.forget()
 }
@@ -168,7 +168,7 @@ func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
 	for name := range d.changed {
 		if m := d.marks[name]; m != nil {
 			marks = append(marks, *m)
-			m.Held = nil // whoever reads the file has them
+			m.Held = nil // the reader of the file has them
 		} else {
 			forgotten = append(forgotten, name)
 		}
@@ -177,8 +177,8 @@ func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
 	return marks, forgotten
 }
 
-// Again returns the files of which something is remembered that is not older than since, to be read again as far as
-// they were, and from which time on that can be had: later than since if the file of something older is gone.
+// Again returns the files that hold remembered frames not older than since, to be read again as far as they were read.
+// from is the time from which on all of them are there: later than since if a file is gone.
 func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
 	all, err := d.list()
 	if err != nil {
@@ -206,14 +206,14 @@ func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) 
 	return files, from, nil
 }
 
-// remember takes m for what is known of the file of that name.
+// remember records m for the file of its name.
 func (d *Dir) remember(m Mark) {
 	m.Seen = d.now.Unix()
 	d.marks[m.Name] = &m
 	d.changed[m.Name] = true
 }
 
-// forget forgets what has not been there for long, and beyond Files those that have been gone for longest.
+// forget forgets files that have been gone for longer than Keep, and beyond Files those that have been gone longest.
 func (d *Dir) forget() {
 	since := d.now.Add(-d.cfg.Keep).Unix()
 	list := slices.SortedFunc(maps.Values(d.marks), func(a, b *Mark) int {
@@ -258,7 +258,7 @@ func (d *Dir) list() (all []Mark, err error) {
 
 var errGrowing = errors.New("it may still be written")
 
-// look returns the file of m if it is to be read, nil if all of it was. It opens those that were not seen before.
+// look returns the file of m if it is to be read, nil if all of it was. It opens files that are new.
 func (d *Dir) look(m *Mark, newest bool) (*File, error) {
 	if f := d.underWay(m); f != nil {
 		return f, nil
@@ -303,8 +303,8 @@ func (d *Dir) underWay(m *Mark) *File {
 	return nil
 }
 
-// known returns what is remembered of the file of m, nil if it is new. Of several the one of its own name comes first,
-// then the one that was read farthest.
+// known returns the mark of the file of m, nil if it is new. Of several the one of its own name comes first, then the
+// one that was read farthest.
 func (d *Dir) known(m *Mark, b *beginning) (best *Mark) {
 	if old := d.marks[m.Name]; old != nil && m.continues(old, b) {
 		return old
@@ -317,7 +317,7 @@ func (d *Dir) known(m *Mark, b *beginning) (best *Mark) {
 	return best
 }
 
-// grows adds to l when a file that may still be written begins. What was read of it has been waited for.
+// grows adds the first time of a file that may still be written to l. A file that was read before makes nothing wait.
 func (d *Dir) grows(m *Mark, l *Look) {
 	if d.marks[m.Name] != nil {
 		return
@@ -336,15 +336,15 @@ func (d *Dir) grows(m *Mark, l *Look) {
 	}
 }
 
-// finished reports whether nobody writes a file any more. The newest has been as it is for Settle, by what it says
-// itself or by what we saw; a capturer has left the others, but who compresses one may be at it.
+// finished reports whether a file is not written any more. The newest must not have changed for Settle, by its own time
+// or by the polls. The capturer has left the others, but a compressor may be at work: they must not have changed for 10 s.
 func (d *Dir) finished(p *Mark, newest bool) bool {
 	written := time.Unix(0, p.Mod)
 	if !newest {
 		return written.After(d.now) || d.now.Sub(written) >= min(grace, d.cfg.Settle)
 	}
 	if !d.newest.mark.sameStat(p) {
-		d.newest = sight{*p, d.now}
+		d.newest = unchanged{*p, d.now}
 		if written.Before(d.now) {
 			d.newest.since = written
 		}

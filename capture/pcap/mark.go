@@ -15,30 +15,30 @@ import (
 	"syscall"
 )
 
-// headRoom is how many bytes of what is in a file, decompressed, tell it from others. The first 64 are among them.
+// headRoom is how many bytes of a file's content, decompressed, identify it.
 const headRoom = 4096
 
-// A Mark is what is remembered of a file of a folder: what distinguishes it from others, and how far it has been read.
+// A Mark is what is remembered of a file of a folder: what identifies it, and how far it has been read.
 type Mark struct {
 	Name    string `json:"name"`
 	Size    int64  `json:"size"`
-	Mod     int64  `json:"mod"`     // of what is in it: nanoseconds since 1970
-	Changed int64  `json:"changed"` // of the inode, which nobody can set back
+	Mod     int64  `json:"mod"`     // of its content: nanoseconds since 1970
+	Changed int64  `json:"changed"` // of the inode, which cannot be set: nanoseconds since 1970
 	Inode   uint64 `json:"inode"`
 
-	Head     string `json:"head"`                // SHA-256 of the first bytes of what is in it, decompressed
-	HeadSize int    `json:"head_size,omitempty"` // how many; 0 for as many as there are, up to 4096
+	Head     string `json:"head"`                // SHA-256 of the first bytes of its content, decompressed
+	HeadSize int    `json:"head_size,omitempty"` // how many; 0 for all, up to 4096
 	Packed   bool   `json:"packed"`
 	Seen     int64  `json:"seen"` // seconds since 1970: when it was there last
 
 	First  int64   `json:"first,omitempty"`  // time of the first frame, nanoseconds since 1970
 	Last   int64   `json:"last,omitempty"`   // latest time of the frames that were read
-	Offset int64   `json:"offset,omitempty"` // of what is in it, decompressed: up to which frames were read
-	Held   []int64 `json:"held,omitempty"`   // where frames begin that were read and waited for their turn
-	Whole  bool    `json:"whole,omitempty"`  // it was read to its end of then
+	Offset int64   `json:"offset,omitempty"` // in its content, decompressed, up to which frames were read
+	Held   []int64 `json:"held,omitempty"`   // offsets of frames that were read and waited in the reorder buffer
+	Whole  bool    `json:"whole,omitempty"`  // it was read to its end at that time
 }
 
-// sameStat reports whether nothing has touched the file since.
+// sameStat reports whether the file was not touched since.
 func (m *Mark) sameStat(o *Mark) bool {
 	return m.Name == o.Name && m.Size == o.Size && m.Mod == o.Mod && m.Changed == o.Changed && m.Inode == o.Inode
 }
@@ -51,7 +51,7 @@ func markOf(st fs.FileInfo) Mark {
 	return m
 }
 
-// A beginning is what a file begins with.
+// A beginning is the first bytes of a file.
 type beginning struct {
 	bytes  []byte // decompressed, up to 4096
 	packed bool
@@ -59,7 +59,7 @@ type beginning struct {
 	sums   map[int]string
 }
 
-// begin reads what the file at path begins with.
+// begin reads the first bytes of the file at path.
 func begin(path string) (b beginning, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,8 +85,8 @@ func begin(path string) (b beginning, err error) {
 	return b, nil
 }
 
-// sum returns the hash of the first n bytes, "" if there are not as many. It is computed once for each n: a file is
-// compared with everything that is remembered.
+// sum returns the hash of the first n bytes, "" if there are fewer. It is computed once for each n: a file is compared
+// with every mark.
 func (b *beginning) sum(n int) string {
 	if n > len(b.bytes) {
 		return ""
@@ -98,13 +98,13 @@ func (b *beginning) sum(n int) string {
 	return b.sums[n]
 }
 
-// describe adds to m what the file begins with.
+// describe adds the first bytes to m.
 func (b *beginning) describe(m *Mark) {
 	m.Head, m.HeadSize, m.Packed, m.First = b.sum(len(b.bytes)), len(b.bytes), b.packed, b.first
 }
 
-// continues reports whether the file of m, which begins like b, is the file that old describes: as it was, renamed,
-// compressed, decompressed, or grown. Smaller, or begun otherwise, it is another one.
+// continues reports whether the file of m, whose first bytes are b, is the file of old: as it was, renamed, compressed,
+// decompressed, or grown. A smaller file, or one with other first bytes, is another one.
 func (m *Mark) continues(old *Mark, b *beginning) bool {
 	size := old.HeadSize
 	if size == 0 {
@@ -131,13 +131,13 @@ func (m *Mark) follow(old *Mark) {
 	m.Whole = old.Whole && len(old.Held) == 0 && (m.Size == old.Size || repacked)
 }
 
-// earlierState is the file in which version 1 of this product remembered what was read.
+// earlierState is the file in which version 1 of this product recorded what was read.
 type earlierState struct {
 	Version int    `json:"version"`
 	Files   []Mark `json:"files"`
 }
 
-// readEarlierState returns the files that such a file says were read, none without it.
+// readEarlierState returns the files listed in such a file, none without it.
 func readEarlierState(path string) ([]Mark, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -46,7 +46,7 @@ type nextGeneration struct {
 	body   int    // bytes of it still in b, without the size at its end
 }
 
-// newNextGeneration reads the head of the first section. What the file says was lost is added to lost.
+// newNextGeneration reads the head of the first section. What the file counts as lost is added to lost.
 func newNextGeneration(b *bufio.Reader, lost *atomic.Uint64) (*nextGeneration, error) {
 	g := &nextGeneration{b: b, lost: lost, points: map[string]string{}}
 	if _, err := g.enter(); err != nil {
@@ -55,6 +55,7 @@ func newNextGeneration(b *bufio.Reader, lost *atomic.Uint64) (*nextGeneration, e
 	return g, g.section()
 }
 
+// next implements frames.
 func (g *nextGeneration) next(r *record) error {
 	for {
 		if err := g.leave(); err != nil {
@@ -80,6 +81,7 @@ func (g *nextGeneration) next(r *record) error {
 	}
 }
 
+// unread implements frames.
 func (g *nextGeneration) unread() int {
 	if g.size == 0 {
 		return 0
@@ -87,7 +89,7 @@ func (g *nextGeneration) unread() int {
 	return g.body + 4
 }
 
-// leave steps over what is left of a block, which must end with its size.
+// leave steps over the rest of a block, which must end with its size.
 func (g *nextGeneration) leave() error {
 	if g.size == 0 {
 		return nil
@@ -131,8 +133,8 @@ func (g *nextGeneration) enter() (kind uint32, err error) {
 	return kind, err
 }
 
-// content returns the block without its frame: the first n bytes at least, and as much of the rest as is read ahead.
-// Bytes that the file no longer has are missing behind those n.
+// content returns the body of the block: n bytes at least, and as much of the rest as is read ahead. Behind those n,
+// bytes that the file lacks are missing.
 func (g *nextGeneration) content(n int) ([]byte, error) {
 	if g.body < n {
 		return nil, errBlock
@@ -144,6 +146,7 @@ func (g *nextGeneration) content(n int) ([]byte, error) {
 	return b, nil
 }
 
+// section reads the head of a section.
 func (g *nextGeneration) section() error {
 	b, err := g.content(16)
 	if err != nil {
@@ -188,7 +191,7 @@ func (g *nextGeneration) describe() error {
 	return nil
 }
 
-// point returns the name of an interface, "file" for one that is none: empty, too long, or not plain text.
+// point returns the name of an interface, "file" for an invalid one: empty, too long, or not plain text.
 func (g *nextGeneration) point(name []byte) string {
 	odd := func(c rune) bool { return c < ' ' || c > '~' }
 	name = bytes.TrimRight(name, "\x00")
@@ -202,13 +205,13 @@ func (g *nextGeneration) point(name []byte) string {
 	return g.points[string(name)]
 }
 
-// statistics reads what an Interface Statistics Block says of losses.
+// statistics reads the losses in an Interface Statistics Block.
 func (g *nextGeneration) statistics() error {
 	b, err := g.content(12)
 	if err != nil {
 		return err
 	}
-	f, err := g.at(g.order.u32(b))
+	f, err := g.face(g.order.u32(b))
 	if err != nil {
 		return err
 	}
@@ -223,8 +226,8 @@ func (g *nextGeneration) statistics() error {
 	return nil
 }
 
-// at returns the interface of that number in this section.
-func (g *nextGeneration) at(n uint32) (*face, error) {
+// face returns the interface of that number in this section.
+func (g *nextGeneration) face(n uint32) (*face, error) {
 	if uint64(n) >= uint64(len(g.faces)) {
 		return nil, errBlock
 	}
@@ -262,7 +265,7 @@ func (g *nextGeneration) packet(kind uint32, r *record) error {
 // head reads what stands before the frame, and returns how long the frame is.
 func (g *nextGeneration) head(kind uint32, b []byte, r *record) (size int, err error) {
 	if kind == blockSimple {
-		r.face, err = g.at(0)
+		r.face, err = g.face(0)
 		if err != nil {
 			return 0, err
 		}
@@ -277,14 +280,14 @@ func (g *nextGeneration) head(kind uint32, b []byte, r *record) (size int, err e
 	if kind == blockPacket {
 		number = uint32(g.order.u16(b))
 	}
-	if r.face, err = g.at(number); err != nil {
+	if r.face, err = g.face(number); err != nil {
 		return 0, err
 	}
 	if drops := g.order.u16(b[2:]); kind == blockPacket && drops != 0xffff {
 		g.lost.Add(r.face.losses.before(uint64(drops)))
 	}
-	at, believed := r.face.clock.at(uint64(g.order.u32(b[4:]))<<32 | uint64(g.order.u32(b[8:])))
-	r.Time, r.undated, r.Length = at, !believed, int(g.order.u32(b[16:]))
+	stamp, valid := r.face.clock.time(uint64(g.order.u32(b[4:]))<<32 | uint64(g.order.u32(b[8:])))
+	r.Time, r.undated, r.Length = stamp, !valid, int(g.order.u32(b[16:]))
 	return int(g.order.u32(b[12:])), nil
 }
 

@@ -105,15 +105,15 @@ func TestResolutionOfTimeIsExact(t *testing.T) {
 		{0, lastSecond, lastSecond, 0, true},
 		{0, lastSecond + 1, 0, 0, false},
 	} {
-		got, ok := clock{units: resolution(c.precision)}.at(c.stamp)
+		got, ok := clock{units: resolution(c.precision)}.time(c.stamp)
 		if want := time.Unix(c.sec, c.nano); ok != c.ok || ok && !got.Equal(want) {
 			t.Errorf("precision %#x, %d: time = %v, %v, want %v, %v", c.precision, c.stamp, got, ok, want, c.ok)
 		}
 	}
-	if got, ok := (clock{units: 1, offset: math.MinInt64}).at(5); ok {
+	if got, ok := (clock{units: 1, offset: math.MinInt64}).time(5); ok {
 		t.Errorf("lowest offset: time = %v, want none", got)
 	}
-	if got, ok := (clock{units: 1, offset: math.MaxInt64}).at(lastSecond); ok {
+	if got, ok := (clock{units: 1, offset: math.MaxInt64}).time(lastSecond); ok {
 		t.Errorf("highest offset: time = %v, want none", got)
 	}
 }
@@ -234,7 +234,7 @@ func TestContradictionsEndTheFileBehindWhatWasReadable(t *testing.T) {
 // TestInterfacesOfAFileAreBounded: in a section, and their names in a file, however many sections it has.
 func TestInterfacesOfAFileAreBounded(t *testing.T) {
 	many, named, alike := section(), &blockFile{o: littleEndian}, &blockFile{o: littleEndian}
-	for i := range 200_000 {
+	for i := range 50_000 {
 		many.face(1, 0)
 		named.section().face(1, 0, option{optionName, fmt.Appendf(nil, "eth%d", i)})
 		alike.section().face(1, 0, option{optionName, []byte("eth0")})

@@ -17,7 +17,7 @@ type part struct {
 	limit int64   // frames from here on were not read before the restart
 }
 
-// openPart opens f. What stands before skip is stepped over.
+// openPart opens f and steps over the frames before the offset skip.
 func openPart(f *File, cfg Config, skip int64) (*part, error) {
 	s, err := Open(f.Path, cfg)
 	if err != nil {
@@ -31,7 +31,7 @@ func openPart(f *File, cfg Config, skip int64) (*part, error) {
 		p.taken()
 	}
 	for i := range s.faces() { // what was lost before was reported before
-		s.faces()[i].losses.untold = 0
+		s.faces()[i].losses.unreported = 0
 	}
 	s.counts.Kernel.Store(0)
 	return p, nil
@@ -55,13 +55,13 @@ func (p *part) peek() bool {
 	return true
 }
 
-// taken steps over the frame that peek read.
+// taken moves past the frame that peek read.
 func (p *part) taken() {
 	p.ready = false
 	p.begun = p.s.offset()
 }
 
-// heldBefore reports whether the frame that peek read waited for its turn at the restart.
+// heldBefore reports whether the frame that peek read waited in the reorder buffer at the restart.
 func (p *part) heldBefore() bool {
 	_, found := slices.BinarySearch(p.Held, p.begun)
 	return found

@@ -45,6 +45,7 @@ func TestPacketsSayThatTheyComeFromAFile(t *testing.T) {
 // TestCutFileGivesAPrefixAndSaysSo cuts files at every byte: the frames that are whole come out, then an error with
 // the number of the last of them. A cut between two frames of a plain file is a clean end.
 func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
+	t.Parallel()
 	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
 	for name, c := range map[string]struct {
 		whole []byte
@@ -55,23 +56,26 @@ func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
 		"gzip":                   {gzipped(classic), 0}, "gzip of pcapng": {gzipped(next), 0},
 		"zstd": {zstandard(t, classic), 0}, "zstd of pcapng": {zstandard(t, next), 0},
 	} {
-		all, clean := wholly(t, c.whole), 0
-		for n := range len(c.whole) {
-			got, end := framesOf(bytes.NewReader(c.whole[:n]))
-			if len(got) > len(all) || !slices.Equal(got, all[:len(got)]) {
-				t.Fatalf("%s cut at %d: not a prefix", name, n)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all, clean := wholly(t, c.whole), 0
+			for n := range len(c.whole) {
+				got, end := framesOf(bytes.NewReader(c.whole[:n]))
+				if len(got) > len(all) || !slices.Equal(got, all[:len(got)]) {
+					t.Fatalf("cut at %d: not a prefix", n)
+				}
+				switch {
+				case errors.Is(end, io.EOF):
+					clean++
+				case n == 0 && errors.Is(end, errEmpty):
+				case !errors.Is(end, ErrTruncated):
+					t.Fatalf("cut at %d: err = %v, want ErrTruncated", n, end)
+				}
 			}
-			switch {
-			case errors.Is(end, io.EOF):
-				clean++
-			case n == 0 && errors.Is(end, errEmpty):
-			case !errors.Is(end, ErrTruncated):
-				t.Fatalf("%s cut at %d: err = %v, want ErrTruncated", name, n, end)
+			if clean != c.clean {
+				t.Errorf("%d cuts look like clean ends, want %d", clean, c.clean)
 			}
-		}
-		if clean != c.clean {
-			t.Errorf("%s: %d cuts look like clean ends, want %d", name, clean, c.clean)
-		}
+		})
 	}
 }
 

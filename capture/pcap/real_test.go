@@ -88,6 +88,7 @@ func nineDigits(seconds string) string {
 
 // TestCapinfosCountsTheSame over all shared captures and what editcap makes of one: every format, cut, compressed.
 func TestCapinfosCountsTheSame(t *testing.T) {
+	t.Parallel()
 	files := corpus(t)
 	editcap, dir := tool(t, "editcap"), t.TempDir()
 	for _, format := range []string{"pcap", "nsecpcap", "pcapng"} {
@@ -134,6 +135,7 @@ func summed(all []seen) (s summary) {
 
 // TestTsharkSeesTheSameLinkLayers: what links makes is what others understand by those numbers.
 func TestTsharkSeesTheSameLinkLayers(t *testing.T) {
+	t.Parallel()
 	tshark, dir := tool(t, "tshark"), t.TempDir()
 	ethernet := firstFrame(t)
 	all := links(ethernet)

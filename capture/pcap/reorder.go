@@ -11,12 +11,12 @@ import (
 const (
 	reorderTime = time.Second // how far apart in the file's own time two frames may lie in the wrong order
 	reorderRoom = 64 << 20    // bytes of frames that wait for earlier ones
-	frameRoom   = 160         // bytes that a frame takes there besides its own
+	frameRoom   = 160         // bytes that a frame takes there beside its own
 	chunkSize   = 256 << 10
 )
 
-// A reorder buffer gives back the frames of a file in the order of their times, those of one time as
-// they lie in the file. A frame leaves when one has come that is more than reorderTime later.
+// A reorder buffer returns the frames of a file in the order of their times, those of one time as they lie in the file.
+// A frame is released when one has come that is more than reorderTime later.
 type reorder struct {
 	byTime  capture.Sorter[uint64] // numbers of frames
 	waiting []waiting              // a ring of a power of two, in the order of the file
@@ -29,8 +29,8 @@ type reorder struct {
 	spare   [][]byte
 
 	latest int64 // of all frames that came
-	until  int64 // frames before it may leave
-	left   int64 // the latest time that has left: what comes with an earlier one is late
+	until  int64 // frames before it may be released
+	left   int64 // the latest time that was released: a frame with an earlier one is late
 }
 
 // A waiting frame has its bytes in a chunk.
@@ -47,20 +47,20 @@ func newReorder() reorder {
 	return reorder{waiting: make([]waiting, 64), limit: reorderRoom, latest: never, until: never, left: never}
 }
 
-// pass moves the time up to which frames may leave, because one of time t came.
+// pass moves the time up to which frames may be released, because one of time t came.
 func (o *reorder) pass(t int64) {
 	if t > o.latest {
 		o.latest, o.until = t, max(o.until, t-int64(reorderTime))
 	}
 }
 
-// flush lets all leave that are not later than t.
+// flush releases all frames that are not later than t.
 func (o *reorder) flush(t int64) { o.until = max(o.until, t+1) }
 
-// late reports whether a frame of time t comes when a later one has left.
+// late reports whether a later frame than one of time t was released.
 func (o *reorder) late(t int64) bool { return t < o.left }
 
-// now returns the time before which all frames have left, as far as is known from one of time t.
+// now returns the time before which all frames were released, at a frame of time t.
 func (o *reorder) now(t int64) time.Time {
 	if o.until == never {
 		return time.Unix(0, t-int64(reorderTime)).UTC()
@@ -81,6 +81,7 @@ func (o *reorder) put(r *record) {
 	o.next++
 }
 
+// at returns the frame of that number.
 func (o *reorder) at(n uint64) *waiting { return &o.waiting[n&uint64(len(o.waiting)-1)] }
 
 // keep copies b into the last chunk.
@@ -95,6 +96,7 @@ func (o *reorder) keep(b []byte) (kept []byte, chunk uint64) {
 	return o.chunks[last][from:len(o.chunks[last]):len(o.chunks[last])], o.chunk + uint64(last)
 }
 
+// newChunk returns room for size bytes or more.
 func (o *reorder) newChunk(size int) []byte {
 	if n := len(o.spare); n > 0 && size <= chunkSize {
 		c := o.spare[n-1]
@@ -104,16 +106,16 @@ func (o *reorder) newChunk(size int) []byte {
 	return make([]byte, 0, max(size, chunkSize))
 }
 
-// len is how many frames wait.
+// len returns how many frames wait.
 func (o *reorder) len() int { return o.byTime.Len() }
 
-// ready reports whether the earliest frame may leave: its time has come, or there is no room.
+// ready reports whether the earliest frame may be released: its time has come, or there is no room.
 func (o *reorder) ready() bool {
 	t, ok := o.byTime.First()
 	return ok && (t < o.until || o.room > o.limit)
 }
 
-// take removes the earliest frame. Its bytes are good until the next call of take or put.
+// take removes the earliest frame. Its bytes are valid until the next call of take or put.
 func (o *reorder) take(r *record) {
 	w := o.at(o.byTime.Take())
 	*r, w.gone = w.record, true
@@ -147,10 +149,10 @@ func (o *reorder) grow() {
 	o.waiting = ring
 }
 
-// restart forgets the times that were, for the clock was set back: what comes now is not late. All that waited has left.
+// restart forgets the times so far, because the clock was set back: no frame is late now. No frame may be waiting.
 func (o *reorder) restart() { o.latest, o.until, o.left = never, never, never }
 
-// lastNanos is near the end of what Unix nanoseconds can say, in the year 2262.
+// lastNanos is near the end of the range of Unix nanoseconds, in the year 2262.
 const lastNanos = math.MaxInt64 - int64(time.Hour)
 
 // nanos returns t in Unix nanoseconds, lastNanos if that is later.

@@ -13,13 +13,13 @@ import (
 type sequence struct {
 	decoder *decode.Decoder
 	strays  strays
-	ready   []record // whose time is known now, and that are not in order yet
+	ready   []record // whose time is settled, to be put in order
 	reorder reorder
 	record  record // the frame whose packets are given
 	late    atomic.Uint64
 	stray   atomic.Uint64
 	sifted  time.Time // the latest time of a frame whose packets were given with an earlier one
-	shown   time.Time // the latest time that a packet bore
+	shown   time.Time // the latest time of a packet
 	flushed bool
 }
 
@@ -34,14 +34,14 @@ func (q *sequence) next(p *capture.Packet) bool {
 	if p.Time.After(q.shown) {
 		q.shown = p.Time
 	}
-	if f := q.record.face; f != nil && f.given.missed > 0 {
-		p.Missed, p.MissedSince = f.given.missed, f.given.since
-		f.given.missed = 0
+	if f := q.record.face; f != nil && f.decoded.missed > 0 {
+		p.Missed, p.MissedSince = f.decoded.missed, f.decoded.since
+		f.decoded.missed = 0
 	}
 	return true
 }
 
-// bare sets p to a packet that says how far the clock of the file has come, if no packet has said it.
+// bare sets p to a bare packet with the latest time of the file, unless a packet has borne it.
 func (q *sequence) bare(p *capture.Packet) bool {
 	if !q.sifted.After(q.shown) {
 		return false
@@ -51,18 +51,18 @@ func (q *sequence) bare(p *capture.Packet) bool {
 	return true
 }
 
-// judge puts r in order if its time is believed.
+// judge puts r in order if its time is accepted, and parks it otherwise.
 func (q *sequence) judge(r *record) {
-	var believed bool
-	q.ready, believed = q.strays.admit(r, q.ready)
-	if believed {
+	var accepted bool
+	q.ready, accepted = q.strays.admit(r, q.ready)
+	if accepted {
 		q.put(r)
 	} else {
 		q.stray.Store(q.strays.count)
 	}
 }
 
-// step decodes a frame, or moves one on its way there. It is false if another has to be read before.
+// step decodes a frame, or moves one towards it. It is false if another frame has to be read first.
 func (q *sequence) step() bool {
 	switch {
 	case q.reorder.ready():
@@ -76,8 +76,7 @@ func (q *sequence) step() bool {
 	return true
 }
 
-// accept puts the first of the frames in order whose time is known now. If the clock was set back before it, all that
-// wait leave first.
+// accept puts the first of ready in order. If the clock was set back before it, all frames that wait are released first.
 func (q *sequence) accept() {
 	r := q.ready[0]
 	if r.back && q.reorder.len() > 0 {
@@ -93,7 +92,7 @@ func (q *sequence) accept() {
 	q.put(&r)
 }
 
-// put decodes r at once if its time does not matter, or is past; else r waits for earlier ones.
+// put decodes r at once if its order does not matter, or if it is late; else r waits for earlier frames.
 func (q *sequence) put(r *record) {
 	t := nanos(r.Time)
 	switch {
@@ -113,12 +112,12 @@ func (q *sequence) put(r *record) {
 
 // decode decodes the frame at hand.
 func (q *sequence) decode() {
-	q.record.face.given.pass(&q.record)
+	q.record.face.decoded.pass(&q.record)
 	q.decoder.Frame(&q.record.Frame)
 }
 
-// rest has all leave that wait and are not later than until, Unix nanoseconds, for no frame is at hand that may belong
-// before them. It is false when none is left.
+// rest releases the frames that are not later than until, Unix nanoseconds: no frame that may belong before them is at
+// hand. It is false when none is left.
 func (q *sequence) rest(until int64) bool {
 	q.ready = q.strays.end(q.ready)
 	q.stray.Store(q.strays.count)
@@ -131,8 +130,7 @@ func (q *sequence) rest(until int64) bool {
 	return true
 }
 
-// finish has everything leave at the end of the file, and at last what streams and fragments wait for. It is false when
-// nothing is left.
+// finish releases every frame at the end of the file, and at last flushes the decoder. It is false when nothing is left.
 func (q *sequence) finish() bool {
 	if q.rest(math.MaxInt64) {
 		return true
@@ -160,22 +158,22 @@ func (q *sequence) each(f func(*record)) {
 	}
 }
 
-// Late returns how many frames stood in the file behind one that is more than a second later, or that there was no room
-// to wait for.
+// Late returns how many frames came behind one that is more than a second later, or behind one for which there was no
+// room to wait.
 func (q *sequence) Late() uint64 { return q.late.Load() }
 
-// Strays returns how many frames had a time that was not believed, for it was minutes away from those around.
+// Strays returns how many frames had a time minutes away from those around, which was replaced.
 func (q *sequence) Strays() uint64 { return q.stray.Load() }
 
-// given is what has been given of the frames of a face, in the order of time.
-type given struct {
+// decoded is what was decoded of the frames of a face, in the order of time.
+type decoded struct {
 	last   time.Time // of the last frame
-	missed uint64    // what no packet has told of
-	since  time.Time
+	missed uint64    // frames lost before it that no packet has carried
+	since  time.Time // when those were not lost yet
 }
 
-// pass notes that r is decoded.
-func (g *given) pass(r *record) {
+// pass notes that r is decoded, and the frames lost before it.
+func (g *decoded) pass(r *record) {
 	if r.missed > 0 {
 		since := r.since
 		if since.IsZero() || !g.last.IsZero() && g.last.Before(since) {

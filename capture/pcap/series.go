@@ -14,7 +14,7 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// ErrIdle says that a Series has nothing to give before more is added to it.
+// ErrIdle is returned by a Series that has no packet until more files are added to it.
 var ErrIdle = errors.New("pcap: no file that may be read has more")
 
 // A Series reads the files of one folder as one Source: one after the other by the times of their first frames, those
@@ -22,9 +22,9 @@ var ErrIdle = errors.New("pcap: no file that may be read has more")
 //
 // # Restart
 //
-// Cut says of each file how far it was given. After a restart, Resume has the files read again that end after a time,
-// so that what a decoder and those behind it know of what came before is known again: Again reports of what Next
-// returns whether it was given before the Cut. A bare Packet follows the last of it.
+// Cut returns how far each file was given. After a restart, Resume reads those files again that end after some time, so
+// that the decoder and its callers rebuild their state. Again reports whether the packet that Next returned was given
+// before the Cut. A bare Packet follows the last of them.
 //
 // A Series is used by one goroutine; Drops, Undated and Close may be called from any.
 type Series struct {
@@ -33,17 +33,17 @@ type Series struct {
 	counts  capture.Counters
 	undated atomic.Uint64
 	closed  atomic.Bool
-	ending  bool // what is added is all
+	ending  bool // no more files are added
 
 	coming  []*File // not opened yet, in order
 	parts   []*part // being read
 	touched map[*File]bool
-	until   time.Time // what is later waits; the zero Time for nothing
+	until   time.Time // later frames wait; zero for no wait
 
-	again bool      // what was given before the restart is read
-	since time.Time // what is earlier is not read again
+	again bool      // frames from before the restart are being read
+	since time.Time // earlier frames are not read again
 	limit map[*File]int64
-	held  []record // that waited for their turn at the restart
+	held  []record // that waited in the reorder buffer at the restart
 
 	latest time.Time
 }
@@ -55,8 +55,8 @@ func NewSeries(cfg Config) *Series {
 	return s
 }
 
-// Add adds files, each to be read from its Offset on. One that is read already, or waits for it, is left out. What is
-// later than until waits, for files whose frames may belong before it; the zero Time has nothing wait.
+// Add adds files, each to be read from its Offset on. One that is being read or waits for it is left out. Frames later
+// than until wait for files that may hold earlier ones; with the zero Time nothing waits.
 func (s *Series) Add(until time.Time, files ...*File) {
 	s.until = until
 	for _, f := range files {
@@ -67,8 +67,8 @@ func (s *Series) Add(until time.Time, files ...*File) {
 	inOrder(s.coming)
 }
 
-// Resume has files, which were read before a restart as far as their marks say, read again from the time since on. It
-// is called before Next.
+// Resume reads files again, from the time since on, as far as their marks were before a restart. It is called before
+// Next.
 func (s *Series) Resume(since time.Time, files ...*File) {
 	s.since, s.again = since, len(files) > 0
 	for _, f := range files {
@@ -78,7 +78,7 @@ func (s *Series) Resume(since time.Time, files ...*File) {
 	s.Add(time.Time{}, files...)
 }
 
-// Again reports whether what Next returned last was given before the restart.
+// Again reports whether the packet that Next returned last was given before the restart.
 func (s *Series) Again() bool { return s.again }
 
 // Latest returns the latest time of the frames that were given.
@@ -102,16 +102,16 @@ func (s *Series) Next() (p capture.Packet, err error) {
 	return p, nil
 }
 
-// step decodes one frame. It reports whether the last of what was given before the restart has been given.
+// step decodes one frame. It reports whether that was the last from before the restart.
 func (s *Series) step() (caughtUp bool, err error) {
 	if s.sequence.step() {
-		s.given()
+		s.noteFrame()
 		return false, nil
 	}
 	if !s.again && len(s.held) > 0 {
 		s.judge(&s.held[0])
 		s.held = s.held[1:]
-		s.given()
+		s.noteFrame()
 		return false, nil
 	}
 	p, err := s.earliest()
@@ -128,22 +128,22 @@ func (s *Series) step() (caughtUp bool, err error) {
 		if !s.finish() {
 			return false, io.EOF
 		}
-	case !s.rest(s.waitsFor()):
+	case !s.rest(s.limitOfOrder()):
 		return false, ErrIdle
 	}
 	return false, nil
 }
 
-// waitsFor returns what is later than the files at hand say for sure, Unix nanoseconds.
-func (s *Series) waitsFor() int64 {
+// limitOfOrder returns the time, in Unix nanoseconds, up to which no file that is still written can hold a frame.
+func (s *Series) limitOfOrder() int64 {
 	if s.until.IsZero() {
 		return math.MaxInt64
 	}
 	return nanos(s.until)
 }
 
-// given notes the frame at hand.
-func (s *Series) given() {
+// noteFrame notes the file and the time of the frame at hand.
+func (s *Series) noteFrame() {
 	r := &s.record
 	if r.file != nil {
 		s.touched[r.file] = true
@@ -153,7 +153,7 @@ func (s *Series) given() {
 	}
 }
 
-// earliest returns the part with the earliest frame, nil if none has one that may be given.
+// earliest returns the part with the earliest frame, nil if no frame may be given.
 func (s *Series) earliest() (first *part, err error) {
 	for {
 		if first, err = s.earliestOpen(); err != nil {
@@ -179,7 +179,7 @@ func (s *Series) isAgain(f *File) bool {
 	return ok
 }
 
-// open opens the i-th file that is coming.
+// open opens the i-th file of coming.
 func (s *Series) open(i int) error {
 	f := s.coming[i]
 	s.coming = slices.Delete(s.coming, i, i+1)
@@ -200,8 +200,8 @@ func (s *Series) open(i int) error {
 	return nil
 }
 
-// earliestOpen returns the part with the earliest frame. Parts that have none are closed; of an error the others are
-// not lost.
+// earliestOpen returns the open part with the earliest frame, and closes parts that have no more. An error is of one
+// part: the others can be read on.
 func (s *Series) earliestOpen() (first *part, err error) {
 	for i := 0; i < len(s.parts); i++ {
 		p := s.parts[i]
@@ -226,14 +226,14 @@ func (s *Series) earliestOpen() (first *part, err error) {
 	return first, nil
 }
 
-// close takes note that p has no more.
+// close closes p, which has no more frames.
 func (s *Series) close(p *part) {
 	p.Offset = p.begun
 	_ = p.s.Close()
 	s.end(p.File, p.ended)
 }
 
-// end takes note of what ended f.
+// end notes what ended f.
 func (s *Series) end(f *File, err error) {
 	s.touched[f] = true
 	if e := (&FileError{f, err}); !e.Passing() {
@@ -241,7 +241,7 @@ func (s *Series) end(f *File, err error) {
 	}
 }
 
-// take puts the frame of p in order.
+// take takes the frame of p.
 func (s *Series) take(p *part) {
 	r := &p.s.coming
 	switch {
@@ -251,7 +251,7 @@ func (s *Series) take(p *part) {
 	case !s.again && p.begun < p.limit && !p.heldBefore():
 	default:
 		s.judge(r)
-		s.given()
+		s.noteFrame()
 	}
 	if lost := p.s.counts.Kernel.Swap(0); !s.again {
 		s.counts.Kernel.Add(lost)
@@ -281,6 +281,7 @@ func (s *Series) catchUp() {
 	s.limit = map[*File]int64{}
 }
 
+// closeParts closes every file.
 func (s *Series) closeParts() {
 	for _, p := range s.parts {
 		_ = p.s.Close()
@@ -288,8 +289,8 @@ func (s *Series) closeParts() {
 	s.parts = nil
 }
 
-// Cut returns the files of which something was read since it was called last, with how far that has been given, and
-// false while something of a frame is still to be had from Next.
+// Cut returns the files that were read since it was called last, each with how far it has been given. It is false while
+// Next has more packets of the last frame.
 func (s *Series) Cut() (files []*File, ok bool) {
 	if s.again || len(s.held) > 0 || !s.decoder.Given() {
 		return nil, false
@@ -323,24 +324,26 @@ func (s *Series) Drops() capture.Drops { return s.counts.Drops() }
 // Undated returns how many frames had no time of their own, as Source.Undated does.
 func (s *Series) Undated() uint64 { return s.undated.Load() }
 
-// Close makes Next return io.EOF.
+// Close makes Next return io.EOF. It may be called from any goroutine.
 func (s *Series) Close() error {
 	s.closed.Store(true)
 	return nil
 }
 
-// A FileError says what kept a file of a Series from being read, or from being read to its end.
+// A FileError is the error that kept a file of a Series from being read to its end.
 type FileError struct {
 	File *File
 	Err  error
 }
 
+// Error implements error.
 func (e *FileError) Error() string { return e.Err.Error() }
 
+// Unwrap returns Err.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// Passing reports whether the error is the system's, which may give later what it refuses now: the file is read on from
-// where it was when it is added again. Any other error says what the file is, or that it is gone.
+// Passing reports whether the error may pass because the operating system returned it (EIO, ESTALE …): the file is read
+// on from where it was when it is added again. Any other error is of the file, or the file is gone.
 func (e *FileError) Passing() bool {
 	var refused syscall.Errno
 	return errors.As(e.Err, &refused) && !errors.Is(e.Err, fs.ErrNotExist)

@@ -115,13 +115,25 @@ func newSeries(files ...*File) *Series {
 // TestACutLosesAndRepeatsNothing restarts at every packet, and between any two frames, of a rotation: what was given
 // before it and what is given after it are what one run gives.
 func TestACutLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	frames := talk(t)
 	want := drain(t, newSeries(rotation(t, frames, 1)...), everything)
 	r := rand.New(rand.NewPCG(3, 8))
+	written := map[int][]*File{} // rotations by their number of files, as they are before they are read
+	rotated := func(n int) (files []*File) {
+		if written[n] == nil {
+			written[n] = rotation(t, frames, n)
+		}
+		for _, f := range written[n] {
+			unread := *f
+			files = append(files, &unread)
+		}
+		return files
+	}
 	for i := range len(want) + len(frames) {
-		files, most, some := rotation(t, frames, 1+r.IntN(8)), i, everything
+		files, most, some := rotated(1+r.IntN(8)), i, everything
 		if i >= len(want) { // at the end of what may be read so far, which is within a message
-			files, most, some = rotation(t, frames, len(frames)), everything, i-len(want)
+			files, most, some = rotated(len(frames)), everything, i-len(want)
 		}
 		s := newSeries(files[:min(some, len(files))]...)
 		got := drain(t, s, most)
@@ -160,6 +172,7 @@ func mixed(frames []capturetest.Frame, r *rand.Rand) []capturetest.Frame {
 // TestWhatWaitedIsReadWithoutTheRestOfItsFile goes on from a cut with nothing read again, as when a folder was away at
 // the start: datagrams need nothing of what came before.
 func TestWhatWaitedIsReadWithoutTheRestOfItsFile(t *testing.T) {
+	t.Parallel()
 	frames := capturetest.Corpus(10, 2)
 	want := drain(t, newSeries(rotation(t, frames, 1)...), everything)
 	r := rand.New(rand.NewPCG(6, 8))
@@ -192,6 +205,7 @@ func TestWhatWaitedIsReadWithoutTheRestOfItsFile(t *testing.T) {
 // TestACutOfFramesOutOfOrderLosesAndRepeatsNothing is the same with frames that lie within a second of their places, as
 // dumpcap writes those of several interfaces.
 func TestACutOfFramesOutOfOrderLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	frames := talk(t)
 	want := drain(t, newSeries(rotation(t, frames, 1)...), everything)
 	r := rand.New(rand.NewPCG(5, 8))

@@ -84,7 +84,7 @@ func New(name string, r io.Reader, cfg Config) (*Source, error) {
 	return s, nil
 }
 
-// Next returns the next packet, as capture.Source says. A file that ends in the middle of a frame gives
+// Next returns the next packet, by the contract of capture.Source. A file that ends in the middle of a frame gives
 // ErrTruncated after the packets before it.
 //
 // Frames are put in the order of their times before they are decoded, those of one time in that of the file, as far as
@@ -108,7 +108,7 @@ func (s *Source) Next() (p capture.Packet, err error) {
 	return p, nil
 }
 
-// fetch reads a frame.
+// fetch reads the next frame.
 func (s *Source) fetch() {
 	if s.pipe != nil {
 		if err := s.pipe.fetch(&s.sequence); err != nil {
@@ -136,7 +136,7 @@ func (s *Source) readFrame(r *record) error {
 		r.Time = s.latest
 	}
 	s.latest = r.Time
-	r.missed, r.since = r.face.losses.tell(r.Time)
+	r.missed, r.since = r.face.losses.report(r.Time)
 	return nil
 }
 
@@ -148,11 +148,11 @@ func (s *Source) end(err error) {
 	}
 }
 
-// Drops returns what has been counted so far. Kernel is what the file itself says was lost.
+// Drops returns what has been counted so far. Kernel is what the file itself counts as lost.
 func (s *Source) Drops() capture.Drops { return s.counts.Drops() }
 
-// Undated returns how many frames had no time of their own, or one that is not believed: a fraction of a second
-// or more, before 1970 or after 9999. They bear the time of the frame before them, 1970 begins with none.
+// Undated returns how many frames had no valid time: none at all, a fraction of a second or more, before 1970 or after
+// 9999. They bear the time of the frame before them; the first frame the beginning of 1970.
 func (s *Source) Undated() uint64 { return s.undated.Load() }
 
 // Progress returns how many bytes of the file have been read, compressed as they lie, and how many it had when it

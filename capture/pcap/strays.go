@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// Limits by which a time is believed.
+// Limits by which a time is accepted.
 const (
-	strayTime   = 4 * time.Minute // how far from the file's clock a frame's time is believed at once
+	strayTime   = 4 * time.Minute // how far from the file's clock a frame's time may be to be accepted at once
 	strayFrames = 16              // how many frames in a row move the clock further than that
-	fewFrames   = 4               // by fewer the clock says nothing of one that is alone
+	fewFrames   = 4               // with fewer frames, the clock decides nothing about a single frame
 	longSilence = 4 * time.Hour   // no call is silent for longer
 )
 
-// strays parks frames whose time is far from the clock of the file, ahead of it or behind, until it is known whether
-// the clock or they are wrong. Sixteen in a row are right; a frame near the clock says that they are wrong, and so does
-// one that is far behind them. A wrong time is replaced by the clock's.
+// strays parks frames whose time is far from the clock of the file, ahead of it or behind, until it is clear whether
+// the clock or they are wrong. Sixteen in a row are right. A frame near the clock, or far behind the parked ones, shows
+// that they are wrong. A wrong time is replaced by the clock's.
 //
-// What the end of the file finds parked is right, for a call can be silent for long, and a file may be made of pieces of
-// others. It is wrong if the silence is longer than any call's and than every one before, and the frame is alone, or
-// ahead of a clock that sixteen frames bear out. So is the first frame of a file that is alone and as far behind sixteen
-// that agree.
+// Frames still parked at the end of the file are right, because a call can be silent for long, and a file may be made of
+// pieces of others. They are wrong if the silence is longer than any call's (4 h) and than every one before, and if the
+// frame is alone, or ahead of a clock that sixteen frames confirm. The first frame of a file is wrong likewise if it is
+// alone and that far before sixteen frames that agree.
 type strays struct {
-	clock   int64 // the latest time that is believed
-	n       int   // frames by which it is, since it was moved; 0 before the first
-	longest int64 // the longest silence that was believed
+	clock   int64 // the latest time that was accepted
+	n       int   // frames that confirm it since it was moved; 0 before the first
+	longest int64 // the longest silence that was accepted
 	parked  []parked
 	count   uint64 // frames whose time was replaced
 }
@@ -36,12 +36,12 @@ type parked struct {
 	wrong bool
 }
 
-// near reports whether times t and u are so close that one believes the other.
+// near reports whether times t and u are so close that one confirms the other.
 func near(t, u int64) bool { return t-u <= int64(strayTime) && u-t <= int64(strayTime) }
 
-// admit reports whether r is believed at once. Else r is parked, and what is known now of those that were is appended
-// to ready: if r says it, r is the last of them.
-func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
+// admit reports whether the time of r is accepted at once. Else r is parked, or settles those that were parked: they are
+// appended to ready, and r behind them.
+func (s *strays) admit(r *record, ready []record) (_ []record, accepted bool) {
 	t := nanos(r.Time)
 	switch {
 	case len(s.parked) == 0 && s.n > 0 && near(t, s.clock):
@@ -65,8 +65,8 @@ func (s *strays) admit(r *record, ready []record) (_ []record, believed bool) {
 	return ready, false
 }
 
-// row returns how many frames in a row are parked. The first frame of a file that is alone is none of them: it is what
-// they are far from.
+// row returns how many frames in a row are parked. The first frame of a file that is alone does not count: it is the one
+// that they are far from.
 func (s *strays) row() int {
 	if s.alone() {
 		return len(s.parked) - 1
@@ -74,7 +74,7 @@ func (s *strays) row() int {
 	return len(s.parked)
 }
 
-// pass moves the clock to t, which it believes.
+// pass accepts t and moves the clock to it.
 func (s *strays) pass(t int64) {
 	s.clock = max(s.clock, t)
 	s.n++
@@ -86,8 +86,7 @@ func (s *strays) surrounds(t int64) bool {
 	return s.n == 0 && last > 0 && near(t, s.parked[0].nanos()) && !near(t, s.parked[last].nanos())
 }
 
-// begun reports whether a file's clock is known, for the last two frames agree, and none before them may be wrong that
-// is not known to be.
+// begun reports whether a file's clock is settled: the last two frames agree, and no frame before them is in doubt.
 func (s *strays) begun() bool {
 	last := len(s.parked) - 1
 	return s.n == 0 && last > 0 && near(s.parked[last].nanos(), s.parked[last-1].nanos()) && !s.alone()
@@ -121,7 +120,7 @@ func copied(r *record) record {
 	return c
 }
 
-// mark notes that the times of parked frames after t are wrong.
+// mark marks the parked frames with times after t as wrong.
 func (s *strays) mark(t int64) {
 	for i := range s.parked {
 		s.parked[i].wrong = s.parked[i].wrong || s.parked[i].nanos() > t
