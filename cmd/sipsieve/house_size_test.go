@@ -39,7 +39,6 @@ var roomLimits = map[string]roomLimit{
 	"cmd/sipsieve/checkpoint":    {lines: 3500, file: 400, away: 30},
 	"cmd/sipsieve/pipeline":      {lines: 3500, file: 400, away: 25},
 	"sip/scrub":                  {lines: 3500, file: 400, away: 72},
-	"store/policy":               {lines: 3500, file: 400, away: 52},
 	"store/sqlite":               {lines: 3500, file: 400, away: 52},
 	"sip/facts":                  {lines: 3500, file: 400, away: 60},
 	"sip/legs":                   {lines: 3500, file: 400, away: 60},

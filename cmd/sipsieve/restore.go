@@ -107,7 +107,7 @@ func (c *collector) freeze(ev *track.Event) (body []byte) {
 		return nil
 	}
 	for _, p := range c.d.Purposes {
-		c.frozen = p.Freeze(c.frozen[:0], &r)
+		c.frozen = p.Snapshot(c.frozen[:0], &r)
 		if len(c.frozen) > 0 {
 			body = checkpoint.AppendFrozen(body, p.Name, c.frozen)
 		}

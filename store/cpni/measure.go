@@ -1,7 +1,6 @@
 package cpni
 
 import (
-	"fmt"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -209,26 +208,6 @@ func (m *measure) has(in *inside, s string) bool {
 		return m.shape(s)
 	}
 	return m.words[s] || m.own != nil && m.own(in, s)
-}
-
-// checkMark checks that e says what its values are, and that text is not to be kept.
-func (e *Entry) checkMark() error {
-	switch mark := e.Mark(); {
-	case mark == Unmarked:
-		return fmt.Errorf("cpni: register: %s: value: want closed, shape or text", e.Name)
-	case (mark == Shaped) != (e.Pattern != ""):
-		return fmt.Errorf("cpni: register: %s: pattern: want one for a shape, none otherwise", e.Name)
-	case (mark == Closed) != ((len(e.Words) > 0) != (e.List != "")):
-		return fmt.Errorf("cpni: register: %s: words, list: want one of them for a closed value, none otherwise", e.Name)
-	case mark != Text:
-		return nil
-	}
-	for _, t := range e.Transforms {
-		if keeping[t] {
-			return fmt.Errorf("cpni: register: %s: %s of text", e.Name, t)
-		}
-	}
-	return nil
 }
 
 // keeping are the transforms that leave the value, or a part of it, as it is.

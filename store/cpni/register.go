@@ -142,6 +142,26 @@ func (e *Entry) Mark() Mark { return Mark(max(0, slices.Index(markWords[:], e.Va
 // Entry returns what the register says of f.
 func (f Field) Entry() *Entry { return &theRegister.Field[f] }
 
+// checkMark checks that e says what its values are, and that text is not to be kept.
+func (e *Entry) checkMark() error {
+	switch mark := e.Mark(); {
+	case mark == Unmarked:
+		return fmt.Errorf("cpni: register: %s: value: want closed, shape or text", e.Name)
+	case (mark == Shaped) != (e.Pattern != ""):
+		return fmt.Errorf("cpni: register: %s: pattern: want one for a shape, none otherwise", e.Name)
+	case (mark == Closed) != ((len(e.Words) > 0) != (e.List != "")):
+		return fmt.Errorf("cpni: register: %s: words, list: want one of them for a closed value, none otherwise", e.Name)
+	case mark != Text:
+		return nil
+	}
+	for _, t := range e.Transforms {
+		if keeping[t] {
+			return fmt.Errorf("cpni: register: %s: %s of text", e.Name, t)
+		}
+	}
+	return nil
+}
+
 // String returns the name of f, which is its JSON key and its column.
 func (f Field) String() string { return theRegister.Field[f].Name }
 
@@ -150,6 +170,10 @@ func (f Field) In(k Kind) bool {
 	has := k.row().has
 	return int(f) < len(has) && has[f]
 }
+
+// Remembered reports whether f is how a call went: when, how long, how often, with which end. The Tracker of a restored call
+// has it, and goes on with it. Every other Field is read of texts and addresses, or of other calls, that are gone then.
+func (f Field) Remembered() bool { return remembered[f] }
 
 // Purposes returns the names that a purpose may have.
 func Purposes() []string { return theRegister.Purposes }

@@ -60,7 +60,7 @@ func (b *body) remove(keys ...string) {
 	}
 }
 
-// take sets all forms of a field to those of o, null where o has none.
+// take sets all keys of a field to the values of o, null where o has none.
 func (b *body) take(field string, o *body) {
 	for _, name := range append([]string{""}, actionNames[:]...) {
 		key := field
@@ -109,7 +109,7 @@ func (b *body) bytes() []byte {
 
 // A moment is a time as it was published; exact if nothing was cut off.
 type moment struct {
-	at    time.Time
+	time  time.Time
 	exact bool
 }
 

@@ -41,7 +41,7 @@ func FuzzShortest(f *testing.F) {
 	f.Add(uint8(0), uint8(1), uint16(0), uint16(31))
 	f.Add(uint8(0), uint8(18), uint16(0), uint16(700))
 	f.Fuzz(func(t *testing.T, years, months uint8, days, start uint16) {
-		s := Span{Years: int(years % 50), Months: int(months), Days: int(days)}
+		s := Retention{Years: int(years % 50), Months: int(months), Days: int(days)}
 		from := time.Date(2023, time.January, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(start))
 		if got := s.After(from).Sub(from); got < s.Shortest() {
 			t.Errorf("%+v from %s: %s, Shortest = %s", s, from, got, s.Shortest())

@@ -1,206 +1,147 @@
 package policy
 
 import (
-	"bytes"
 	"math/bits"
 	"strconv"
 	"time"
 
 	"sipsieve/sip/track"
-	"sipsieve/store/cpni"
 )
 
 // timer64T1 is how long a BYE may be sent again without a response (RFC 3261 section 17.1.2.2, timer F).
 const timer64T1 = 32 * time.Second
 
-// Ended reports whether x tells of a call whose BYE was seen.
-func (x Excerpt) Ended() bool {
-	return x.Dialog != "" && (x.Stage == "stop" || x.Stage == "correction") && x.Missing&track.NoBye == 0
+// A completion puts whole and rest together: see Purpose.Complete.
+type completion struct {
+	purpose     *Purpose // nil: durations are kept as they are
+	whole, rest Excerpt
+	w, r        *body // of whole, which becomes the result, and of rest
 }
 
-// Follows reports whether the end that x tells may be that of the call that whole tells: not if it is before the
-// answer. It is true where a purpose keeps one of the times only.
-func (x Excerpt) Follows(whole Excerpt) bool {
-	w, r := readBody(whole.body), readBody(x.body)
-	if us, known := readHalf(w).until(readHalf(r)); known {
-		return us >= 0
-	}
-	end, ended := readMoment(r.get("end_time"))
-	answer, answered := readMoment(w.get("answer_time"))
-	return !ended || !answered || x.Policy != whole.Policy || !end.at.Before(answer.at)
-}
-
-// SameEnd reports whether x and y end at one time, as far as their purpose keeps it; false if one shows no end.
-func (x Excerpt) SameEnd(y Excerpt) bool {
-	one, other := readBody(x.body).get("end_time"), readBody(y.body).get("end_time")
-	_, known := readMoment(one)
-	return known && bytes.Equal(one, other)
-}
-
-// Complete returns whole with the end that rest saw of the same dialog; both are excerpts of u. It reports false if
-// whole shows its end itself, or rest shows none, or one before the answer. Nothing is in the result that was in
-// neither, but what follows from both: what is missing, completeness, billable, the duration, and who hung up.
-//
-// A BYE that got no response in whole is that of rest if it was repeated there within 32 s; then it is the end.
-//
-// The duration has the form in which u keeps durations. A purpose that keeps them as they are has it exactly, from
-// blind_clock (see half). In others it is the difference of the times as u keeps them: times that are cut to seconds
-// make it up to one second too long, never too short, just what a reader of both times finds. Times that are cut
-// further, or under another policy than u's, leave it null; so do times that u does not keep. u may be nil: then
-// durations are kept as they are.
-//
-// Who hung up follows from blind_side. Without it, it is not known of a BYE alone, and of another dialog whose INVITE
-// was not seen only if both have one id: else it is not certain that both take the same side for the caller's.
-func (u *Purpose) Complete(whole, rest Excerpt) (Excerpt, bool) {
-	if whole.Dialog == "" || whole.Dialog != rest.Dialog || !rest.Ended() || !rest.Follows(whole) {
-		return whole, false
-	}
-	w, r := readBody(whole.body), readBody(rest.body)
-	const seen = track.NoBye | track.NoByeResponse | track.OneDirection
-	missing := whole.Missing&^seen | rest.Missing&(track.NoByeResponse|track.StreamGap|track.CutShort|track.LossWindow|
-		track.RestartGap|track.ClockStep) | whole.Missing&rest.Missing&track.OneDirection
+func (c *completion) result() (Excerpt, bool) {
+	whole, rest := c.whole, c.rest
 	switch {
 	case !whole.Ended():
-		u.end(w, r, whole, rest)
+		c.takeEnd()
 	case whole.Missing&track.NoByeResponse == 0 || rest.Missing&track.NoByeResponse != 0:
 		return whole, false
-	case otherBye(w, r, whole.Policy == rest.Policy):
-		u.end(w, r, whole, rest)
+	case c.otherBye():
+		c.takeEnd()
 	}
 	const needed = track.NoInvite | track.NoFinal | track.NoAck | track.NoBye | track.NoByeResponse
 	x := whole
-	x.Missing, x.Status = missing, "partial"
-	if missing == 0 {
+	x.Missing, x.Status = c.missing(), "partial"
+	if x.Missing == 0 {
 		x.Status = "complete"
 	}
-	x.Completeness = 100 * (5 - bits.OnesCount16(uint16(missing&needed))) / 5
+	x.Completeness = 100 * (5 - bits.OnesCount16(uint16(x.Missing&needed))) / 5
 	if x.Stage != "correction" {
 		x.Stage = "stop"
 	}
-	w.set("stage", appendText(nil, x.Stage))
-	w.set("status", appendText(nil, x.Status))
-	w.set("missing", appendMissing(nil, missing))
-	w.set("completeness", strconv.AppendInt(nil, int64(x.Completeness), 10))
-	w.set("billable", strconv.AppendBool(nil, missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0))
-	w.remove(keyClock, keySide)
-	x.body = w.bytes()
+	c.w.set("stage", appendText(nil, x.Stage))
+	c.w.set("status", appendText(nil, x.Status))
+	c.w.set("missing", appendMissing(nil, x.Missing))
+	c.w.set("completeness", strconv.AppendInt(nil, int64(x.Completeness), 10))
+	c.w.set("billable", strconv.AppendBool(nil, x.Missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0))
+	c.w.remove(keyClock, keySide)
+	x.body = c.w.bytes()
 	return x, true
 }
 
-// otherBye reports whether the BYE of r is another than that of w, which got no response: an earlier one, or one so
-// much later that it is no repeat.
-func otherBye(w, r *body, onePolicy bool) bool {
-	first, ok := readMoment(w.get("end_time"))
-	second, ok2 := readMoment(r.get("end_time"))
-	return ok && ok2 && onePolicy && (second.at.Before(first.at) || second.at.After(first.at.Add(timer64T1)))
+// missing returns what neither has seen.
+func (c *completion) missing() track.Missing {
+	const end = track.NoBye | track.NoByeResponse | track.OneDirection
+	const ofRest = track.NoByeResponse | track.StreamGap | track.CutShort | track.LossWindow | track.RestartGap |
+		track.ClockStep
+	whole, rest := c.whole.Missing, c.rest.Missing
+	return whole&^end | rest&ofRest | whole&rest&track.OneDirection
 }
 
-// end gives w the end of r.
-func (u *Purpose) end(w, r *body, whole, rest Excerpt) {
+// otherBye reports whether the BYE of rest is another than that of whole, which got no response: an earlier one, or
+// one so much later that it is no repeat.
+func (c *completion) otherBye() bool {
+	first, ok := readMoment(c.w.get("end_time"))
+	second, ok2 := readMoment(c.r.get("end_time"))
+	return ok && ok2 && c.whole.Policy == c.rest.Policy &&
+		(second.time.Before(first.time) || second.time.After(first.time.Add(timer64T1)))
+}
+
+// takeEnd gives whole the end of rest.
+func (c *completion) takeEnd() {
+	w := c.w
 	for _, name := range []string{"end_time", "end_cause", "q850_cause", "disconnect_by"} {
-		w.take(name, r)
+		w.take(name, c.r)
 	}
-	w.set("disconnect_by", appendText(nil, hungUp(w, r, whole.ID == rest.ID)))
+	w.set("disconnect_by", appendText(nil, c.hungUp()))
 	if handedOn := string(w.get("transfer")); handedOn == `"blind"` || handedOn == `"attended"` {
 		if string(w.get("end_cause")) == `"normal"` {
 			w.set("end_cause", []byte(`"transfer"`))
 		}
 	}
 	w.set("end_time_source", []byte(`"observed"`))
-	w.flag("cause_derived", r)
-	for _, key := range u.forms("duration_ms") {
-		if whole.Missing&track.NoInvite == 0 {
-			w.set(key.name, u.duration(key.form, w, r))
+	w.flag("cause_derived", c.r)
+	for _, t := range c.purpose.transformsOf("duration_ms") {
+		if c.whole.Missing&track.NoInvite == 0 {
+			w.set(t.key, c.duration(t.transform))
 		} else {
-			w.set(key.name, []byte("null"))
+			w.set(t.key, []byte("null"))
 		}
 	}
 }
 
-// hungUp returns who sent the BYE of r: caller, callee, network or unknown.
-func hungUp(w, r *body, oneID bool) string {
+// hungUp returns who sent the BYE of rest: caller, callee, network or unknown.
+func (c *completion) hungUp() string {
 	other := map[string]string{"caller": "callee", "callee": "caller"}
-	by, hw, hr := r.text("disconnect_by"), readHalf(w), readHalf(r)
+	who, hw, hr := c.r.text("disconnect_by"), readHalf(c.w), readHalf(c.r)
 	switch sides := hw.side && hr.side; {
-	case by == "unknown" && sides && hw.first == hr.first: // of a BYE alone the side is its sender's
+	case who == "unknown" && sides && hw.first == hr.first: // of a BYE alone the side is its sender's
 		return "caller"
-	case by == "unknown" && sides:
+	case who == "unknown" && sides:
 		return "callee"
-	case other[by] == "" || oneID || sides && hw.first == hr.first:
-		return by
+	case other[who] == "" || c.whole.ID == c.rest.ID || sides && hw.first == hr.first:
+		return who
 	case sides:
-		return other[by]
+		return other[who]
 	}
 	return "unknown"
 }
 
-// duration returns what u keeps of the time from the answer of w to the end of r, null if it is not known.
-func (u *Purpose) duration(f form, w, r *body) []byte {
-	us, known := readHalf(w).until(readHalf(r))
+// duration returns what the purpose keeps of the time from the answer of whole to the end of rest, in milliseconds,
+// null if it is not known.
+func (c *completion) duration(t transform) []byte {
+	us, known := readHalf(c.w).until(readHalf(c.r))
 	if !known {
-		answer, answered := readMoment(w.get("answer_time"))
-		end, ended := readMoment(r.get("end_time"))
-		policy := w.text("policy")
-		inSeconds := u != nil && policy == r.text("policy") && u.hash == policy && u.inSeconds()
-		if !answered || !ended || !inSeconds && (!answer.exact || !end.exact) {
+		answer, answered := readMoment(c.w.get("answer_time"))
+		end, ended := readMoment(c.r.get("end_time"))
+		if !answered || !ended || !c.inSeconds() && (!answer.exact || !end.exact) {
 			return []byte("null")
 		}
-		us = end.at.Sub(answer.at).Microseconds()
+		us = end.time.Sub(answer.time).Microseconds()
 	}
 	ms := max(0, us/1000)
-	switch f.action {
+	switch t.action {
 	case Keep:
 	case Truncate, Bucket:
-		ms -= ms % f.width
+		ms -= ms % t.width
 	default:
 		return []byte("null")
 	}
 	return strconv.AppendInt(nil, ms, 10)
 }
 
-// inSeconds reports whether u keeps the times of an answer and of an end to the second, or exactly.
-func (u *Purpose) inSeconds() bool {
+// inSeconds reports whether the purpose keeps the times of an answer and of an end to the second, or exactly, and made
+// both excerpts itself.
+func (c *completion) inSeconds() bool {
+	policy := c.w.text("policy")
+	if c.purpose == nil || policy != c.r.text("policy") || c.purpose.hash != policy {
+		return false
+	}
 	for _, name := range []string{"answer_time", "end_time"} {
-		for _, key := range u.forms(name) {
-			if key.name == name && key.form.action == Truncate && key.form.unit != "second" {
+		for _, t := range c.purpose.transformsOf(name) {
+			if t.key == name && t.action == Truncate && t.unit != "second" {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// A formKey is the form in which a purpose keeps a field, and the key that it stands under.
-type formKey struct {
-	name string
-	form form
-}
-
-// forms returns the forms in which u keeps a field; the nil Purpose keeps all as it is.
-func (u *Purpose) forms(field string) (keys []formKey) {
-	if u == nil {
-		return []formKey{{field, form{action: Keep}}}
-	}
-	for _, r := range u.rules {
-		if r.field.String() == field {
-			for i, f := range r.forms {
-				keys = append(keys, formKey{r.keys[i], f})
-			}
-		}
-	}
-	return keys
-}
-
-// DaysApart returns how many days may lie between the expiries of two excerpts of u whose calls began within a day:
-// one, unless months of different lengths, or a time that is cut to the month, are in between. The nil Purpose has 1.
-func (u *Purpose) DaysApart() int {
-	switch {
-	case u == nil:
-		return 1
-	case u.units[cpni.CallKind] == "month":
-		return 31
-	case u.Retain.Months != 0 || u.Retain.Years != 0:
-		return 4 // from 28 February and 1 March on
-	}
-	return 1
 }

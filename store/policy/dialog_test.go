@@ -63,10 +63,10 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	calling.Facts.Append(facts.CallIDText, []byte("id"))
 	calling.Facts.Append(facts.CallerTag, []byte("a"))
 	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
-	frozen := u.Freeze(nil, &r)
+	frozen := u.Snapshot(nil, &r)
 	answered := func(frozen []byte) *cpni.Record {
 		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap, Restored: true}
-		cpni.AppendFrozen(&c.Facts, "billing", frozen)
+		cpni.AppendSnapshot(&c.Facts, "billing", frozen)
 		for f, v := range names {
 			c.Facts.Append(f, []byte(v))
 		}
@@ -74,7 +74,7 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 		return &r
 	}
 	x, _ := u.Minimise(nil, answered(frozen))
-	again := u.Freeze(nil, answered(frozen))
+	again := u.Snapshot(nil, answered(frozen))
 	y, _ := u.Minimise(nil, restored("billing", again, 0))
 	for i, got := range []Excerpt{x, y} {
 		if got.ID != want.ID || got.Dialog != want.Dialog || got.Dialog == "" {

@@ -1,13 +1,13 @@
-// Package policy decides what may leave: for each purpose the fields that the policy names, in the form it names.
-//
-// Whatever is not written in the policy is dropped. The zero value of everything here keeps nothing.
 package policy
 
 import (
+	"bytes"
 	"cmp"
+	"strconv"
 	"time"
 
 	"sipsieve/sip/track"
+	"sipsieve/store/cpni"
 )
 
 // An Envelope is what every Excerpt says of itself; nothing in it is personal.
@@ -50,6 +50,52 @@ func (x Excerpt) Body() []byte { return x.body }
 
 // Expired reports whether x may not be kept on day, nor put anywhere: the day of its expiry has come.
 func (x Excerpt) Expired(day Date) bool { return x.Expires.Compare(day) <= 0 }
+
+// Ended reports whether x is of a call whose BYE was seen.
+func (x Excerpt) Ended() bool {
+	return x.Dialog != "" && (x.Stage == "stop" || x.Stage == "correction") && x.Missing&track.NoBye == 0
+}
+
+// Follows reports whether the end of x may be that of the call of whole: not if it is before the answer. It is true
+// where a purpose keeps one of the times only.
+func (x Excerpt) Follows(whole Excerpt) bool {
+	w, r := readBody(whole.body), readBody(x.body)
+	if us, known := readHalf(w).until(readHalf(r)); known {
+		return us >= 0
+	}
+	end, ended := readMoment(r.get("end_time"))
+	answer, answered := readMoment(w.get("answer_time"))
+	return !ended || !answered || x.Policy != whole.Policy || !end.time.Before(answer.time)
+}
+
+// SameEnd reports whether x and y end at one time, as far as their purpose keeps it; false if one shows no end.
+func (x Excerpt) SameEnd(y Excerpt) bool {
+	one, other := readBody(x.body).get("end_time"), readBody(y.body).get("end_time")
+	_, known := readMoment(one)
+	return known && bytes.Equal(one, other)
+}
+
+// append writes the envelope's keys, without the brace before them.
+func (x *Excerpt) append(b []byte) []byte {
+	b = appendText(append(b, `"schema":`...), x.Schema)
+	b = appendText(append(b, `,"kind":`...), x.Kind)
+	b = appendText(append(b, `,"stage":`...), x.Stage)
+	b = appendText(append(b, `,"id":`...), x.ID)
+	if x.Kind == cpni.CallKind.String() {
+		b = appendOrNull(append(b, `,"dialog":`...), x.Dialog)
+	}
+	b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
+	b = appendText(append(b, `,"status":`...), x.Status)
+	b = appendMissing(append(b, `,"missing":`...), x.Missing)
+	b = strconv.AppendInt(append(b, `,"completeness":`...), int64(x.Completeness), 10)
+	b = appendText(append(b, `,"purpose":`...), x.Purpose)
+	b = appendText(append(b, `,"policy":`...), x.Policy)
+	b = appendText(append(b, `,"class":`...), x.Class)
+	b = append(x.Expires.append(append(b, `,"expires":"`...)), '"')
+	b = appendText(append(b, `,"site":`...), x.Site)
+	b = appendText(append(b, `,"sensor":`...), x.Sensor)
+	return appendText(append(b, `,"source":`...), x.Source)
+}
 
 // Keys makes pseudonyms. The vault has them; epoch names the key that was used, for the time of the record.
 type Keys interface {

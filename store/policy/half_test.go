@@ -15,7 +15,7 @@ const keepsBoth = "answer_time = { form = \"truncate:second\", because = \"t\" }
 	"duration_ms = { form = \"keep\", because = \"t\" }\ndisconnect_by = { form = \"keep\", because = \"t\" }\n"
 
 // half of a call: tags in the order caller or sender of the BYE, other; and what is missing.
-func halfOf(call, from, to string, missing track.Missing, frozen []byte) *cpni.Record {
+func aPart(call, from, to string, missing track.Missing, frozen []byte) *cpni.Record {
 	c := &track.Call{FirstSeen: newYear, Disposition: track.Answered, Status: track.Partial, Missing: missing}
 	if missing&track.NoInvite == 0 {
 		c.Setup, c.Answer = newYear, aCallAnswer
@@ -29,7 +29,7 @@ func halfOf(call, from, to string, missing track.Missing, frozen []byte) *cpni.R
 		}
 	} else {
 		c.Missing, c.Restored = c.Missing|track.RestartGap, true
-		cpni.AppendFrozen(&c.Facts, "fraud", frozen)
+		cpni.AppendSnapshot(&c.Facts, "fraud", frozen)
 	}
 	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
@@ -46,10 +46,10 @@ func TestTwoHalvesGiveTheDurationAndWhoHungUp(t *testing.T) {
 		"callee ": {"b", "a", "a"}} {
 		caller, callee, sender := tags[0], tags[1], tags[2]
 		other := map[string]string{caller: callee, callee: caller}[sender]
-		rest, _ := u.Minimise(nil, halfOf("id", sender, other, lone, nil))
-		begun := halfOf("id", caller, callee, track.NoBye, nil)
+		rest, _ := u.Minimise(nil, aPart("id", sender, other, lone, nil))
+		begun := aPart("id", caller, callee, track.NoBye, nil)
 		for name, r := range map[string]*cpni.Record{"at once": begun,
-			"restarted": halfOf("id", "", "", track.NoBye, u.Freeze(nil, begun))} {
+			"restarted": aPart("id", "", "", track.NoBye, u.Snapshot(nil, begun))} {
 			whole, _ := u.Minimise(nil, r)
 			x, ok := u.Complete(whole, rest)
 			b := readBody(x.Body())
@@ -69,8 +69,8 @@ func TestTwoHalvesGiveTheDurationAndWhoHungUp(t *testing.T) {
 // TestAMidCallStartThatTookTheCalleeForTheCallerIsTurnedRound: a re-INVITE of the callee was the first that was seen.
 func TestAMidCallStartThatTookTheCalleeForTheCallerIsTurnedRound(t *testing.T) {
 	u := boundPurpose(t, written("fraud", keepsBoth))
-	whole, _ := u.Minimise(nil, halfOf("id", "a", "b", track.NoBye, nil))
-	mid, _ := u.Minimise(nil, halfOf("id", "b", "a", track.NoInvite, nil))
+	whole, _ := u.Minimise(nil, aPart("id", "a", "b", track.NoBye, nil))
+	mid, _ := u.Minimise(nil, aPart("id", "b", "a", track.NoInvite, nil))
 	mid = published(t, strings.Replace(string(mid.Body()), `"disconnect_by":"unknown"`, `"disconnect_by":"caller"`, 1), "")
 	x, _ := u.Complete(whole, mid)
 	if got := readBody(x.Body()).text("disconnect_by"); got != "callee" {
@@ -85,13 +85,13 @@ func TestAHalfSaysNothingByItself(t *testing.T) {
 	var high, first int
 	clocks := map[uint64]bool{}
 	for n := range 400 {
-		x, _ := u.Minimise(nil, halfOf(time.Duration(n).String(), "a", "b", track.NoBye, nil))
+		x, _ := u.Minimise(nil, aPart(time.Duration(n).String(), "a", "b", track.NoBye, nil))
 		h := readHalf(readBody(x.Body()))
 		if !h.clock || !h.side {
 			t.Fatalf("no halves in %s", x.Body())
 		}
-		clocks[h.at] = true
-		if h.at > clockMask/2 {
+		clocks[h.time] = true
+		if h.time > clockMask/2 {
 			high++
 		}
 		if h.first {
@@ -111,7 +111,7 @@ func TestOnlyWhoKeepsItGetsAHalfAndOnlyOfAPart(t *testing.T) {
 		"duration_ms = { form = \"keep\", because = \"t\" }\n": keyClock,
 	} {
 		u := boundPurpose(t, written("fraud", lines))
-		for _, r := range []*cpni.Record{halfOf("id", "a", "b", track.NoBye, nil), halfOf("id", "a", "b", lone, nil)} {
+		for _, r := range []*cpni.Record{aPart("id", "a", "b", track.NoBye, nil), aPart("id", "a", "b", lone, nil)} {
 			x, _ := u.Minimise(nil, r)
 			for _, key := range []string{keyClock, keySide} {
 				if got := readBody(x.Body()).get(key) != nil; got != (key == want) {
@@ -122,7 +122,7 @@ func TestOnlyWhoKeepsItGetsAHalfAndOnlyOfAPart(t *testing.T) {
 	}
 	u := boundPurpose(t, written("fraud", keepsBoth))
 	for _, missing := range []track.Missing{0, track.NoAck, track.NoInvite | track.NoBye} {
-		if x, _ := u.Minimise(nil, halfOf("id", "a", "b", missing, nil)); strings.Contains(string(x.Body()), "blind") {
+		if x, _ := u.Minimise(nil, aPart("id", "a", "b", missing, nil)); strings.Contains(string(x.Body()), "blind") {
 			t.Errorf("missing %b: %s", missing, x.Body())
 		}
 	}

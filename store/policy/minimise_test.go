@@ -226,7 +226,7 @@ func TestExpiryGivesNoTimeAwayThatThePolicyCutOff(t *testing.T) {
 		{time.Date(2026, time.January, 31, 12, 0, 0, 0, time.UTC), "second", "1 month", "2026-03-01"},
 		{time.Date(2024, time.February, 28, 12, 0, 0, 0, time.UTC), "hour", "1 year", "2025-03-01"},
 	} {
-		s, err := ParseSpan(c.span)
+		s, err := ParseRetention(c.span)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 		values["first_seen"] != `"2025-12-01T00:00:00Z"` || values["expires"] != `"2026-02-01"` {
 		t.Errorf("values = %v", values)
 	}
-	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r, new(frozen)) {
+	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r, new(snapshot)) {
 		t.Error("a kind that was not asked for is kept")
 	}
 }

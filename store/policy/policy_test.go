@@ -210,9 +210,9 @@ func TestNoFormAboveTheCeilingIsAccepted(t *testing.T) {
 	for f := range cpni.Field(cpni.Fields()) {
 		e := f.Entry()
 		for _, name := range actionNames {
-			form, err := parseForm(name + arguments[name])
+			form, err := parseTransform(name + arguments[name])
 			if name == "bucket" && e.Type != "duration" {
-				form, err = parseForm("bucket:1000")
+				form, err = parseTransform("bucket:1000")
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -1,208 +1,154 @@
 package policy
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/base32"
-	"net/netip"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
-	"sipsieve/sip"
 	"sipsieve/store/cpni"
 )
 
-// lower is base32 of RFC 4648 in lower case, 26 characters for a pseudonym's 128 bits.
-var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+// An Action is what becomes of a field. Drop is the zero Action: what a policy does not name, no purpose keeps.
+type Action uint8
 
-// appendValue writes v in the form f, null when it is unknown.
-func (u *Purpose) appendValue(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
-	switch {
-	case f.action == Presence:
-		return strconv.AppendBool(b, v.Known())
-	case !v.Known():
-		return append(b, "null"...)
-	case f.action == Category && v.Category() != "":
-		return appendText(b, v.Category())
-	case keeps[f.action] && !v.Keepable(): // no text of a message, whatever the policy says
-		return append(b, "null"...)
-	case r.many:
-		return u.appendList(b, r, f, v, at)
-	case f.action == Keep || f.action == E164:
-		return appendKept(b, r.typ, v)
-	case f.action == Truncate && r.typ == "time":
-		return appendTime(b, time.UnixMicro(v.Number()), f.unit)
-	case f.action == Truncate || f.action == Bucket:
-		return strconv.AppendInt(b, v.Number()-v.Number()%f.width, 10)
+// Actions, in the order of what they reveal, as far as there is one.
+const (
+	Drop Action = iota
+	Presence
+	Count
+	Category
+	Country
+	Known
+	Family
+	OUI
+	Bucket
+	Truncate
+	IPPrefix
+	Area
+	Pseudonym
+	Seal
+	E164
+	Keep
+	actions
+)
+
+var actionNames = [actions]string{"drop", "presence", "count", "category", "country", "known", "family", "oui",
+	"bucket", "truncate", "ip_prefix", "area", "pseudonym", "seal", "e164", "keep"}
+
+// reveals ranks what an Action leaves of the value: 0 nothing, 9 all.
+var reveals = [actions]int{0, 1, 1, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 8, 9}
+
+// String returns the transform's name in the register.
+func (a Action) String() string {
+	if a < actions {
+		return actionNames[a]
 	}
-	if v.Word() != "" {
-		return u.appendForm(b, r, f, v.Word(), at)
-	}
-	if r.typ == "int" {
-		return u.appendForm(b, r, f, strconv.FormatInt(v.Number(), 10), at)
-	}
-	return u.appendForm(b, r, f, cpni.Reveal(v.Text()), at)
+	return "unknown"
 }
 
-// keeps are the Actions that leave a value, or a part of it, as it is.
-var keeps = [actions]bool{Keep: true, E164: true, Area: true, Truncate: true, Bucket: true}
-
-func appendKept(b []byte, kind string, v cpni.Value) []byte {
-	switch kind {
-	case "time":
-		return appendTime(b, time.UnixMicro(v.Number()), "")
-	case "int", "duration":
-		return strconv.AppendInt(b, v.Number(), 10)
-	case "bool":
-		return strconv.AppendBool(b, v.Number() != 0)
-	case "enum", "country":
-		return appendText(b, cmp.Or(v.Word(), "other")) // never text of a message
-	}
-	return appendText(b, cpni.Reveal(v.Text()))
+// A transform is an Action with its argument.
+type transform struct {
+	action Action
+	text   string // as the policy writes it
+	unit   string // of truncate
+	width  int64  // of truncate and of bucket: milliseconds; of bucket without a unit: a number
+	timed  bool   // width is milliseconds
+	v4, v6 int    // of ip_prefix
 }
 
-// appendForm writes one text in a form that replaces it.
-func (u *Purpose) appendForm(b []byte, r *rule, f form, text string, at time.Time) []byte {
-	switch f.action {
-	case Pseudonym, Area, Country:
-		return u.appendOfNumber(b, r, f, text, at)
-	case Known:
-		return appendText(b, cmp.Or(r.list.find(text), "other"))
-	case Category:
-		return appendText(b, u.numbers.Category(text, text))
-	case Family:
-		u.text = append(u.text[:0], text...)
-		return appendText(b, sip.ReadDevice(u.text).Family)
-	case OUI:
-		return appendOUI(b, text)
-	case IPPrefix:
-		return appendPrefix(b, f, text)
-	}
-	return append(b, "null"...)
-}
+// String returns t as a policy writes it.
+func (t transform) String() string { return t.text }
 
-// appendOfNumber writes what stands for a number, or for another identifier. The literals of hidden and odd numbers
-// name nobody and stay: one pseudonym for all of them would make them look like one caller.
-func (u *Purpose) appendOfNumber(b []byte, r *rule, f form, text string, at time.Time) []byte {
-	switch {
-	case text == sip.Anonymous || text == sip.NonE164:
-		return appendText(b, text)
-	case f.action == Area:
-		return appendOrNull(b, u.numbers.Area(text))
-	case f.action == Country:
-		return appendOrNull(b, u.numbers.Country(text))
+// parseForm reads a transform as the register and a policy write it: name, or name:argument.
+func parseTransform(text string) (t transform, err error) {
+	name, arg, has := strings.Cut(text, ":")
+	i := slices.Index(actionNames[:], name)
+	if i < 0 {
+		return t, fmt.Errorf("no such transform; the register has %s", strings.Join(actionNames[:], ", "))
 	}
-	return u.appendPseudonym(b, r, text, at)
-}
-
-// appendPseudonym writes epoch, a colon and 26 characters: a consumer can tell which epoch a pseudonym is of.
-func (u *Purpose) appendPseudonym(b []byte, r *rule, text string, at time.Time) []byte {
-	u.text = append(u.text[:0], text...)
-	mac, epoch, err := u.keys.MAC(u.Name, r.typ, at, u.text)
-	if err != nil {
-		return append(b, "null"...)
-	}
-	b = append(append(append(b, '"'), epoch...), ':')
-	return append(lower.AppendEncode(b, mac[:]), '"')
-}
-
-func appendOrNull(b []byte, text string) []byte {
-	if text == "" {
-		return append(b, "null"...)
-	}
-	return appendText(b, text)
-}
-
-// appendOUI writes the first three octets of twelve hexadecimal digits; a locally administered address is private.
-func appendOUI(b []byte, mac string) []byte {
-	first, err := strconv.ParseUint(mac[:min(2, len(mac))], 16, 8)
-	switch {
-	case err != nil || len(mac) != 12:
-		return append(b, "null"...)
-	case first&2 != 0:
-		return append(b, `"private"`...)
-	}
-	return appendText(b, mac[:2]+":"+mac[2:4]+":"+mac[4:6])
-}
-
-func appendPrefix(b []byte, f form, text string) []byte {
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return append(b, "null"...)
-	}
-	a, bits := a.Unmap().WithZone(""), f.v4
-	if a.Is6() {
-		bits = f.v6
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return append(b, "null"...)
-	}
-	return append(p.AppendTo(append(b, '"')), '"')
-}
-
-// appendList writes a list, each element in the form f, without those that it does not fit. Known sorts, so that the
-// order is no fingerprint.
-func (u *Purpose) appendList(b []byte, r *rule, f form, v cpni.Value, at time.Time) []byte {
-	var items [][]byte
-	for _, w := range v.Words() {
-		items = append(items, u.appendItem(r, f, w, at))
-	}
-	for _, h := range v.Texts() {
-		items = append(items, u.appendItem(r, f, cpni.Reveal(h), at))
-	}
-	items = slices.DeleteFunc(items, func(item []byte) bool { return string(item) == "null" })
-	if f.action == Known {
-		slices.SortFunc(items, bytes.Compare)
-		items = slices.CompactFunc(items, bytes.Equal)
-	}
-	return append(append(append(b, '['), bytes.Join(items, []byte{','})...), ']')
-}
-
-func (u *Purpose) appendItem(r *rule, f form, text string, at time.Time) []byte {
-	if f.action == Keep || f.action == E164 {
-		return appendText(nil, text)
-	}
-	return u.appendForm(nil, r, f, text, at)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendRune writes r, escaped if it does not show or turns the direction of text: a terminal must not act on it.
-func appendRune(b []byte, r rune) []byte {
-	if unicode.IsPrint(r) {
-		return utf8.AppendRune(b, r)
-	}
-	for _, unit := range utf16.Encode([]rune{r}) {
-		b = append(b, '\\', 'u', hexDigits[unit>>12], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
-	}
-	return b
-}
-
-// appendText writes s as a JSON string (RFC 8259 section 7) without a character that does not show; bytes that are not
-// UTF-8 become U+FFFD.
-func appendText(b []byte, s string) []byte {
-	b = append(b, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < 0x20 || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		case c < utf8.RuneSelf:
-			b = append(b, c)
-		default:
-			r, n := utf8.DecodeRuneInString(s[i:])
-			b = appendRune(b, r)
-			i += n
-			continue
+	t.action, t.text = Action(i), text
+	switch t.action {
+	case Truncate:
+		i := slices.Index(units, arg)
+		if i < 0 {
+			return t, fmt.Errorf("truncate: want truncate:UNIT with one of %s", strings.Join(units, ", "))
 		}
-		i++
+		t.unit, t.width, t.timed = arg, unitMillis[i], true
+	case Bucket:
+		return t, t.parseWidth(arg)
+	case IPPrefix:
+		return t, t.parsePrefix(arg)
+	default:
+		if has {
+			return t, fmt.Errorf("%s takes no argument", name)
+		}
 	}
-	return append(b, '"')
+	return t, nil
+}
+
+func (t *transform) parseWidth(arg string) error {
+	if n, err := strconv.ParseInt(arg, 10, 64); err == nil && n > 0 {
+		t.width = n
+		return nil
+	}
+	if d, err := time.ParseDuration(arg); err == nil && d >= time.Millisecond {
+		t.width, t.timed = d.Milliseconds(), true
+		return nil
+	}
+	return fmt.Errorf("bucket: want bucket:WIDTH, such as bucket:100 or bucket:6s")
+}
+
+func (t *transform) parsePrefix(arg string) error {
+	v4, v6, _ := strings.Cut(arg, ",")
+	var err4, err6 error
+	t.v4, err4 = strconv.Atoi(v4)
+	t.v6, err6 = strconv.Atoi(v6)
+	if err4 != nil || err6 != nil || t.v4 < 0 || t.v6 < 0 || t.v4 > 24 || t.v6 > 48 {
+		return fmt.Errorf("ip_prefix: want ip_prefix:V4,V6 of at most 24,48 bits")
+	}
+	return nil
+}
+
+// more reports whether t reveals more than o, the register's suggestion.
+func (t transform) more(o transform) bool {
+	if a, b := reveals[t.action], reveals[o.action]; a != b {
+		return a > b
+	}
+	if t.width > 0 && o.width > 0 { // a duration may be cut by either
+		return t.width < o.width
+	}
+	return t.action == IPPrefix && o.action == IPPrefix && (t.v4 > o.v4 || t.v6 > o.v6)
+}
+
+// allowed returns why t may not be applied to a field, by the register's own words.
+func (t transform) allowed(e *cpni.Entry) error {
+	switch {
+	case e.Never:
+		return fmt.Errorf("the register says never: no policy can switch this field on")
+	case e.Mark() == cpni.Text && (t.action == Keep || t.action == E164):
+		return fmt.Errorf("%s is not allowed: the value is text of a message, which is kept by no policy; use %s",
+			t.action, insteadOfKeep(e))
+	case !slices.Contains(e.Transforms, t.action.String()):
+		return fmt.Errorf("%s is not allowed: the register allows %s", t.action, strings.Join(e.Transforms, ", "))
+	case t.action == Bucket && t.timed != (e.Type == "duration"):
+		return fmt.Errorf("bucket: want a width with a unit for a duration, such as bucket:6s, without one for a number")
+	}
+	return nil
+}
+
+// insteadOfKeep returns the transforms after which text may leave.
+func insteadOfKeep(e *cpni.Entry) string {
+	var names []string
+	for _, name := range e.Transforms {
+		switch name {
+		case Drop.String(), Count.String():
+		case Known.String():
+			names = append(names, "known with a list of the values that may be shown")
+		default:
+			names = append(names, name)
+		}
+	}
+	return strings.Join(append(names, Drop.String()), ", ")
 }

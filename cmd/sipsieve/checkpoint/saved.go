@@ -73,7 +73,7 @@ func keep(calls map[track.Key]savedCall, e *Entry) {
 
 func (c *savedCall) restorable(name track.Key) Restorable {
 	one := Restorable{Saved: track.Saved{Name: name, State: c.state}}
-	eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendFrozen(&one.Facts, purpose, frozen) })
+	eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendSnapshot(&one.Facts, purpose, frozen) })
 	return one
 }
 

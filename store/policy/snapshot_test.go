@@ -17,7 +17,7 @@ func restored(purpose string, frozen []byte, missing track.Missing) *cpni.Record
 	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: track.Answered,
 		Code: 200, Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Partial, Completeness: 100,
 		Vias: 2, Missing: missing | track.RestartGap, Restored: true}
-	cpni.AppendFrozen(&c.Facts, purpose, frozen)
+	cpni.AppendSnapshot(&c.Facts, purpose, frozen)
 	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
 		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
@@ -44,19 +44,19 @@ func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
 			}
 		}
 		_, want := minimised(t, u, aCall(texts))
-		frozen := u.Freeze(nil, aCall(texts))
+		frozen := u.Snapshot(nil, aCall(texts))
 		_, got := minimised(t, u, restored(purpose, frozen, 0))
 		want["status"], want["missing"] = `"partial"`, `["restart_gap"]`
-		if len(frozen) < mostFrozen-len(text) && !maps.Equal(got, want) {
+		if len(frozen) < mostSnapshot-len(text) && !maps.Equal(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		if again := u.Freeze(nil, restored(purpose, frozen, 0)); string(again) != string(frozen) {
+		if again := u.Snapshot(nil, restored(purpose, frozen, 0)); string(again) != string(frozen) {
 			t.Error("frozen again, it is something else")
 		}
 		other := boundPurpose(t, written(purpose, lines+"# reviewed\n"))
 		_, got = minimised(t, other, restored(purpose, frozen, 0))
 		for field := range cpni.Field(cpni.Fields()) {
-			if v, named := got[field.String()]; named && !field.Told() && v != "null" {
+			if v, named := got[field.String()]; named && !field.Remembered() && v != "null" {
 				t.Errorf("%s: %s is told under a policy that it was not frozen under", field, v)
 			}
 		}
@@ -78,7 +78,7 @@ func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
 		return &r
 	}
-	frozen := u.Freeze(nil, taken(track.NoInvite))
+	frozen := u.Snapshot(nil, taken(track.NoInvite))
 	for _, missing := range []track.Missing{track.NoInvite, lone} {
 		x, _ := u.Minimise(nil, taken(missing))
 		y, _ := u.Minimise(nil, restored("billing", frozen, missing))
@@ -93,7 +93,7 @@ func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
 	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "b", facts.CallerNumber: "+13035550142"}
 	src := written("fraud", "caller_number = { form = \"e164\", because = \"x\" }\n"+
 		"duration_ms = { form = \"keep\", because = \"x\" }\n")
-	frozen := boundPurpose(t, src).Freeze(nil, aCall(texts))
+	frozen := boundPurpose(t, src).Snapshot(nil, aCall(texts))
 	narrow := boundPurpose(t, strings.Replace(src, "kinds =", "when = \"emergency\"\nkinds =", 1))
 	if _, ok := narrow.Minimise(nil, restored("fraud", frozen, 0)); ok {
 		t.Error("a call that is none of an emergency is told to a purpose of emergencies")
@@ -120,9 +120,9 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 	for fact := facts.CallerTag; fact < facts.Frozen; fact++ {
 		texts[fact] = long
 	}
-	frozen := u.Freeze(nil, aCall(texts))
-	if len(frozen) > mostFrozen {
-		t.Errorf("frozen = %d bytes, want %d at most", len(frozen), mostFrozen)
+	frozen := u.Snapshot(nil, aCall(texts))
+	if len(frozen) > mostSnapshot {
+		t.Errorf("frozen = %d bytes, want %d at most", len(frozen), mostSnapshot)
 	}
 	if _, got := minimised(t, u, restored("billing", frozen, 0)); !strings.Contains(fmt.Sprint(got), "xxx") {
 		t.Error("nothing was kept")
@@ -137,12 +137,12 @@ func TestWhatWasFrozenUnderAnotherRegisterIsNotTold(t *testing.T) {
 	e := f.Entry()
 	was := *e
 	e.Pattern = "^.*$"
-	frozen := boundPurpose(t, src).Freeze(nil, aCall(texts))
+	frozen := boundPurpose(t, src).Snapshot(nil, aCall(texts))
 	*e = was
 	for _, c := range []struct {
 		frozen []byte
 		want   string
-	}{{frozen, "null"}, {boundPurpose(t, src).Freeze(nil, aCall(texts)), `"+13035550142"`}} {
+	}{{frozen, "null"}, {boundPurpose(t, src).Snapshot(nil, aCall(texts)), `"+13035550142"`}} {
 		if _, got := minimised(t, boundPurpose(t, src), restored("billing", c.frozen, 0)); got["called_number"] != c.want {
 			t.Errorf("called_number = %s, want %s", got["called_number"], c.want)
 		}

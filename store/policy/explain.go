@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"sipsieve/store/cpni"
+)
+
+// fixedRules hold whatever a policy says.
+const fixedRules = `
+Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.
+Beside its fields every record says what it is (schema, kind, stage, purpose, policy, class), which one (id, dialog,
+revision: keyed, and other ones in every purpose), how whole it is (status, missing, completeness), when it is forgotten
+(expires, so that the day or month of the call follows from it) and who saw it (site, sensor, source).
+No policy can switch on message bodies, media, secrets or free text. That a call carried a location (Geolocation,
+P-Access-Network-Info) is said of emergency calls only, the location itself never. The number of a caller who asked
+for privacy (RFC 3323, RFC 3325) leaves only as a pseudonym or as "there was one", but for billing, legal and emergency.
+`
+
+// An explainer writes a policy in plain words until the first error of w.
+type explainer struct {
+	w   io.Writer
+	err error
+}
+
+func (e *explainer) policy(p *Policy) {
+	e.write("Policy %q (%s), owned by the %s, last reviewed %s.\n",
+		p.Name, p.hash, p.Owner, p.Reviewed.Format(time.DateOnly))
+	e.write(fixedRules)
+	for _, u := range p.purposes {
+		e.purpose(u)
+	}
+}
+
+func (e *explainer) write(format string, args ...any) {
+	if e.err == nil {
+		_, e.err = fmt.Fprintf(e.w, format, args...)
+	}
+}
+
+func (e *explainer) purpose(u *Purpose) {
+	e.write("\n%s", strings.ToUpper(u.Name))
+	if !u.Enabled {
+		e.write(" (disabled: collects nothing)\n  Meant to: %s\n", u.Why)
+		return
+	}
+	e.write("\n  Why: %s\n  Permitted by: %s", u.Why, u.Basis)
+	if u.GDPR != "" {
+		e.write("; GDPR %s", u.GDPR)
+	}
+	e.write("\n  Seen by: %s, and nobody else\n  Kept: %s after %s (%s)", strings.Join(u.Audience, ", "), u.Retain,
+		since[u.FromReceipt], u.RetainWhy)
+	if u.Erase != "" {
+		e.write("; erased: %s", u.Erase)
+	}
+	e.write("\n  On the bus: %s", u.BusRetain)
+	if slices.ContainsFunc(u.rules, func(r rule) bool { return r.pseudonymous() }) {
+		e.write("\n  Pseudonyms: new ones every %s, and other ones than those of any other purpose", daysOf(u.Epoch))
+	}
+	e.write("\n")
+	if u.When != "" {
+		e.write("  Only for: %s calls\n", u.When)
+	}
+	e.write("  Records: %s, told at %s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "))
+	if slices.ContainsFunc(u.rules, func(r rule) bool { return joinFields[r.field] }) {
+		e.write("  Legs of one call: joined where it is at least %d of 100 sure\n", u.MinCorrelation)
+	}
+	e.halves(u)
+	for i := range u.rules {
+		e.rule(u, &u.rules[i])
+	}
+}
+
+// halves says what a part of a call has beside its fields.
+func (e *explainer) halves(u *Purpose) {
+	if !slices.Contains(u.Kinds, cpni.CallKind.String()) || u.halves == (halves{}) {
+		return
+	}
+	e.write("  Of an answered call of which one host saw the beginning and another the end:\n")
+	if u.halves.clock {
+		e.write("    %s, by itself a random number; those of both parts give the duration, to the microsecond\n", keyClock)
+	}
+	if u.halves.side {
+		e.write("    %s, by itself a random bit; those of both parts give disconnect_by\n", keySide)
+	}
+}
+
+func (e *explainer) rule(u *Purpose, r *rule) {
+	f := r.field.Entry()
+	class, _ := cpni.ClassOf(f.Class)
+	e.write("\n  %s (line %d)\n    Read: %s.\n    Holds: %s.\n    In law: %s, %s.\n", f.Name, r.line, f.Source, holds(f),
+		strings.ReplaceAll(f.Class, "_", " "), class.Basis)
+	for _, t := range r.transforms {
+		x, _ := cpni.TransformOf(t.action.String())
+		residual := x.Residual
+		if residual == "same" {
+			residual = f.Identifiability
+		}
+		e.write("    Leaves: %s, %s.\n    Could still be learned: %s.\n", t, x.Meaning, learned[residual])
+	}
+	if len(r.list) > 0 {
+		e.write("    The closed list: %s.\n", strings.Join(r.list.written(), ", "))
+	}
+	if r.because != "" {
+		e.write("    More than the register suggests (%s), because %s.\n", suggestion(r.field, u.Name), r.because)
+	}
+}
+
+// holds says what the value of a field is.
+func holds(e *cpni.Entry) string {
+	switch {
+	case e.Mark() == cpni.Text:
+		return "text of a message, which never leaves as it is"
+	case e.Mark() == cpni.Shaped:
+		return "what has the shape " + e.Pattern
+	case e.List != "":
+		return "one of a closed list: " + e.List
+	}
+	return "one of a closed list: " + strings.Join(e.Words, ", ")
+}
+
+// daysOf returns d in days if it is whole ones, else in hours.
+func daysOf(d time.Duration) Retention {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return Retention{Days: int(d / day)}
+	}
+	return Retention{Hours: int(d / time.Hour)}
+}
+
+// learned says what an identifiability means to the person concerned.
+var learned = map[string]string{
+	"none":     "nothing of a person; it tells nobody from anybody else",
+	"indirect": "together with other facts it can single a person out",
+	"direct":   "who it was; it names a person or a line",
+}
+
+// since says what retention counts from, by whether a purpose counts from receipt.
+var since = map[bool]string{false: "the call or event", true: "its receipt"}
