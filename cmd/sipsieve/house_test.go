@@ -38,7 +38,7 @@ var house = map[string]room{
 	"sip": {imports: []string{"capture", "sip/mem", "sip/syntax"},
 		others: []string{"github.com/emiago/sipgo/sip", "github.com/nyaruka/phonenumbers"}},
 	"sip/mem":      {},
-	"sip/facts":    {imports: []string{"sip", "sip/mem"}}, // facts: of one message, no call is remembered
+	"sip/facts":    {imports: []string{"sip", "sip/mem", "sip/syntax"}}, // of one message: no call is remembered
 	"sip/track":    {imports: []string{"sip/facts"}, others: []string{"github.com/dchest/siphash"}},
 	"store/cpni":   {imports: []string{"sip/track"}, others: []string{"github.com/BurntSushi/toml"}},
 	"store/policy": {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},

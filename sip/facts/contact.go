@@ -25,7 +25,9 @@ func ReadContact(a []byte) (c Contact) {
 	if string(a) == "*" {
 		return Contact{Star: true}
 	}
-	c.User, c.Host, c.Port = contactURI(uriOf(a))
+	if u, ok := callableURI(a); ok {
+		c.User, c.Host, c.Port = u.User, u.Host, u.Port
+	}
 	if id, ok := syntax.Param(a, "+sip.instance"); ok {
 		c.Instance = bytes.Trim(id, "<>")
 	}
@@ -34,28 +36,6 @@ func ReadContact(a []byte) (c Contact) {
 		c.Expires, c.HasExpires = Expiry(p), true
 	}
 	return c
-}
-
-// contactURI returns the parts of a URI.
-func contactURI(uri []byte) (user, host, port []byte) {
-	_, uri, _ = bytes.Cut(uri, []byte{':'})
-	if i := bytes.IndexAny(uri, "> ,"); i >= 0 {
-		uri = uri[:i]
-	}
-	if i := bytes.IndexByte(uri, '@'); i >= 0 {
-		user, uri = uri[:i], uri[i+1:]
-	}
-	if i := bytes.IndexAny(uri, ";?"); i >= 0 {
-		uri = uri[:i]
-	}
-	end := bytes.IndexByte(uri, ':')
-	if len(uri) > 0 && uri[0] == '[' {
-		end = bytes.IndexByte(uri, ']') + 1
-	}
-	if end < 0 || end > len(uri) {
-		return user, uri, nil
-	}
-	return user, uri[:end], bytes.TrimPrefix(uri[end:], []byte{':'})
 }
 
 // addTo adds c to the Facts under way, as Facts that Facts.Contacts reads again.

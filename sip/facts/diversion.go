@@ -79,9 +79,9 @@ func readHistory(g *Gather, m *sip.Message) {
 
 // withheldEntry reports whether the URI of a History-Info entry embeds a Privacy header that covers the entry.
 func withheldEntry(a []byte) bool {
-	for h := range bytes.SplitSeq(uriHeaders(a), []byte("&")) {
-		name, value, _ := bytes.Cut(h, []byte("="))
-		if !bytes.EqualFold(name, []byte("Privacy")) {
+	u := syntax.ReadURI(a)
+	for name, value := range u.Headers {
+		if !syntax.EqualFold("Privacy", name) {
 			continue
 		}
 		value = bytes.ToLower(unescape(value))

@@ -196,7 +196,7 @@ func (g *Gather) NoTransfer(old Facts) Facts {
 func (g *Gather) Register(m *sip.Message) (fs Facts, contacts int, all bool) {
 	g.Start(Facts{})
 	g.facts.Append(CallIDText, m.Value(sip.CallID))
-	user, host := readable(m.Value(sip.To))
+	user, host := userHost(m.Value(sip.To))
 	g.Add(RegisteredNumber, Dialled(user))
 	g.Add(RegisteredHost, host)
 	for _, s := range m.Spans[:m.N] {

@@ -120,7 +120,7 @@ func readVia(g *Gather, v []byte) {
 // readRoute adds the hosts of Record-Route and its like.
 func readRoute(g *Gather, v []byte) {
 	syntax.Values(v, func(a []byte) {
-		_, host := readable(a)
+		_, host := userHost(a)
 		g.Add(RouteHost, host)
 	})
 }

@@ -58,7 +58,7 @@ func decoded(text []byte, out any) bool {
 // uuid reports whether id has the form of RFC 9562 section 4, as RFC 8588 section 5 wants of an origid.
 func uuid(id string) bool {
 	for i := range len(id) {
-		c := lower(id[i])
+		c := syntax.Lower(id[i])
 		switch {
 		case i == 8 || i == 13 || i == 18 || i == 23:
 			if c != '-' {
@@ -81,7 +81,7 @@ func readCertificate(g *Gather, x5u string) {
 // hostName reports whether name can be that of a host (RFC 1123 section 2.1).
 func hostName(name string) bool {
 	for i := range len(name) {
-		if c := lower(name[i]); c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+		if c := syntax.Lower(name[i]); c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
 			return false
 		}
 	}

@@ -27,7 +27,7 @@ func readParty(g *Gather, v []byte, number, host Fact) {
 	}
 	a := readAddress(g, v, sip.ParseAddress)
 	user := Dialled([]byte(a.User))
-	if number == CallerNumber && equalFold([]byte(a.Host), anonymousHost) {
+	if number == CallerNumber && syntax.EqualFold(anonymousHost, []byte(a.Host)) {
 		user = []byte(sip.Anonymous)
 	}
 	g.Add(number, user)
@@ -44,8 +44,8 @@ func readAddress(g *Gather, v []byte, read func([]byte) (sip.Address, error)) si
 		return a
 	}
 	g.opaque++
-	user, host := readable(v)
-	if user == nil && isTel(v) {
+	user, host := userHost(v)
+	if u := syntax.ReadURI(v); user == nil && u.Is("tel") {
 		user, host = host, nil
 	}
 	return sip.Address{User: string(user), Host: string(host)}
@@ -128,9 +128,9 @@ func readReferTo(g *Gather, v []byte) {
 
 // Replaced returns the Call-ID of the Replaces that a Refer-To URI embeds (RFC 3891 section 4), nil without one.
 func Replaced(referTo []byte) []byte {
-	for h := range bytes.SplitSeq(uriHeaders(referTo), []byte("&")) {
-		name, value, _ := bytes.Cut(h, []byte("="))
-		if !bytes.EqualFold(name, []byte("Replaces")) {
+	u := syntax.ReadURI(referTo)
+	for name, value := range u.Headers {
+		if !syntax.EqualFold("Replaces", name) {
 			continue
 		}
 		value, _, _ = bytes.Cut(value, []byte(";"))

@@ -24,7 +24,7 @@ func Cause(m *sip.Message) uint8 {
 func causeIn(v []byte) uint8 {
 	for one := range bytes.SplitSeq(v, []byte(",")) {
 		one = bytes.TrimSpace(one)
-		if len(one) < len("q.850") || !equalFold(one[:len("q.850")], "q.850") {
+		if !syntax.HasPrefixFold(one, "q.850") {
 			continue
 		}
 		c, ok := syntax.Param(one, "cause")

@@ -202,7 +202,7 @@ func (l *Linking) session(e *Evidence, v []byte) {
 func sessionUUID(room *[32]byte, v []byte) bool {
 	n, null := 0, true
 	for _, c := range v {
-		c = lower(c)
+		c = syntax.Lower(c)
 		switch {
 		case c == '-':
 			continue

@@ -8,7 +8,7 @@ import (
 	"github.com/dchest/siphash"
 
 	"sipsieve/sip"
-	"sipsieve/sip/facts"
+	"sipsieve/sip/syntax"
 )
 
 // A Key stands for a text about a call: its Call-ID or a tag, hashed under a key of this fleet.
@@ -113,21 +113,14 @@ func (k Keyer) key(text []byte) (key Key) {
 // (RFC 3261 section 10.3). What is longer than 256 bytes counts by its beginning.
 func (k Keyer) record(to []byte) Key {
 	var text [256]byte
-	user, host := facts.UserHost(to)
-	n := copy(text[:], user)
+	u := syntax.ReadURI(to)
+	n := copy(text[:], u.User)
 	n += copy(text[n:], "@")
-	for _, c := range host {
+	for _, c := range u.Host {
 		if n < len(text) {
-			text[n] = lower(c)
+			text[n] = syntax.Lower(c)
 			n++
 		}
 	}
 	return k.key(text[:n])
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
 }

@@ -1,6 +1,10 @@
 package track
 
-import "github.com/dchest/siphash"
+import (
+	"github.com/dchest/siphash"
+
+	"sipsieve/sip/syntax"
+)
 
 // A mark tells texts about one address-of-record apart, 0 for no text.
 func markOf(record Key, parts ...[]byte) uint64 {
@@ -13,7 +17,7 @@ func markOf(record Key, parts ...[]byte) uint64 {
 		return 0
 	}
 	for i, c := range text {
-		text[i] = lower(c)
+		text[i] = syntax.Lower(c)
 	}
 	k := record.short()
 	return siphash.Hash(k, ^k, text) | 1
