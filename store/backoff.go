@@ -9,6 +9,9 @@ type Backoff struct {
 	next        time.Duration // 0 is First
 }
 
+// NewBackoff returns the Backoff of what is tried again while the daemon runs: from 100 ms to 5 s.
+func NewBackoff() *Backoff { return &Backoff{First: 100 * time.Millisecond, Last: 5 * time.Second} }
+
 // Next returns the time to wait now.
 func (b *Backoff) Next() time.Duration {
 	wait := max(b.next, b.First)

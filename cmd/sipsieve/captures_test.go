@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +51,7 @@ func eachCapture(t *testing.T, test func(t *testing.T, name, path string)) {
 func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *ledger.Ledger {
 	t.Helper()
 	s := demoSetup(t, "")
-	source, err := openFiles([]string{path}, feedIn{})
+	source, err := source.OpenFiles([]string{path}, source.HEP{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

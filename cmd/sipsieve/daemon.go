@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
-	"slices"
+	"sipsieve/cmd/sipsieve/source"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,40 +141,66 @@ func openStore(s *config.Setup) (store.Store, error) {
 
 func today() policy.Date { return policy.DateOf(time.Now()) }
 
-// openSources opens every source; all live ones are one domain, each file is one.
+// openSources opens every source; all live ones are one domain, each file and each folder is one.
 func (d *daemon) openSources() error {
-	var live []capture.Source
-	var keys []string // of live
 	if err := d.Overlaps(); err != nil {
 		return d.Wrong("source", "%w", err)
 	}
+	var keys []string // of the rings and feeds, in the order of d.live
 	for i := range d.Source {
-		src, key := &d.Source[i], config.SourceKey(i)
-		if src.Type == "directory" {
-			f, err := d.openFolder(i)
-			if err != nil {
-				return err
-			}
-			d.feeds = append(d.feeds, f)
-			continue
+		var f *feed
+		var err error
+		switch d.Source[i].Type {
+		case "directory":
+			f, err = d.openFolder(i)
+		case "file":
+			f, err = d.openFile(i)
+		default:
+			keys, err = d.openLive(i, keys)
 		}
-		s, err := openLasting(src, uint64(i)<<56)
 		if err != nil {
-			return d.notOpened(i, err)
+			return err
 		}
-		if src.Type == "file" {
-			plan := d.Plan(d.Shards, false)
-			plan.Eager = src.Speed > 0 || piped(s[0])
-			d.feeds = append(d.feeds, feedOf(key, d.Trunks, pipeline.New(s, plan).Named(key)))
-			continue
-		}
-		live, keys = append(live, s...), append(keys, slices.Repeat([]string{key}, len(s))...)
-		for _, one := range s {
-			d.live = append(d.live, liveSource{key, one})
+		if f != nil {
+			d.feeds = append(d.feeds, f)
 		}
 	}
-	if len(live) == 0 {
+	if len(d.live) == 0 {
 		return nil
+	}
+	return d.followLive(keys)
+}
+
+// openFile returns the feed of a file. A file that cannot be opened is a key that cannot be used: it is input.
+func (d *daemon) openFile(i int) (*feed, error) {
+	src, key := &d.Source[i], config.SourceKey(i)
+	s, err := source.OpenFile(src, src.Path, uint64(i)<<56)
+	if err != nil {
+		return nil, d.Wrong(key, "%w", err)
+	}
+	plan := d.Plan(d.Shards, false)
+	plan.Eager = src.Speed > 0 || s.Piped()
+	return feedOf(key, d.Trunks, pipeline.New([]capture.Source{s}, plan).Named(key)), nil
+}
+
+// openLive opens the rings of an interface, or a HEP feed, and appends its key for each of them.
+func (d *daemon) openLive(i int, keys []string) ([]string, error) {
+	key := config.SourceKey(i)
+	opened, err := source.OpenLasting(&d.Source[i], uint64(i)<<56)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	for _, s := range opened {
+		d.live, keys = append(d.live, liveSource{key, s}), append(keys, key)
+	}
+	return keys, nil
+}
+
+// followLive makes the domain of all live sources, which takes up the calls of the last run.
+func (d *daemon) followLive(keys []string) error {
+	var live []capture.Source
+	for _, s := range d.live {
+		live = append(live, s.source)
 	}
 	plan := d.Plan(d.Shards, true)
 	plan.Saves = d.liveLog != nil
@@ -190,14 +216,6 @@ func (d *daemon) openSources() error {
 		}
 	}
 	return afpacket.DropCapabilities()
-}
-
-// notOpened says why a source cannot be opened: a file that is named is input, what a wire lacks may come.
-func (d *daemon) notOpened(i int, err error) error {
-	if d.Source[i].Type == "file" {
-		return d.Wrong(config.SourceKey(i), "%w", err)
-	}
-	return fmt.Errorf("%s: %w", config.SourceKey(i), err)
 }
 
 // run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
@@ -314,7 +332,7 @@ func (d *daemon) ledger() *ledger.Ledger {
 	d.collector.counters.AddTo(l)
 	d.addStore(l)
 	l.Values.Misfits = d.Records.Misfits()
-	l.Host = hostClock().ledger()
+	l.Host = source.HostClock().Ledger()
 	l.Numbers.NoRegion = d.Records.NoRegion()
 	return l
 }

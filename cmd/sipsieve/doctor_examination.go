@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ type examination struct {
 	took    time.Duration
 	sources []*examined
 	overlap error // interfaces that show the same frames
-	clock   clockState
+	clock   source.ClockState
 
 	mu    sync.Mutex
 	whole *ledger.Ledger // of all sources together; under mu
@@ -56,7 +57,7 @@ type stamps struct{ skewed, unstamped, freezes uint64 }
 // examine listens to every source until ctx ends or all of them have ended, and calls listening once it does. It
 // returns an error if none can be opened.
 func examine(ctx context.Context, s *config.Setup, listening func()) (*examination, error) {
-	e := &examination{Setup: s, began: time.Now(), overlap: s.Overlaps(), clock: hostClock(), whole: ledger.New()}
+	e := &examination{Setup: s, began: time.Now(), overlap: s.Overlaps(), clock: source.HostClock(), whole: ledger.New()}
 	if len(s.Source) == 0 {
 		return nil, s.Wrong("source", "want [[source]]: there is nothing to listen to")
 	}
@@ -131,7 +132,7 @@ func (e *examination) readFiles(ctx context.Context, x *examined) {
 		if ctx.Err() != nil {
 			return
 		}
-		s, err := openFile(wide, path, uint64(x.number)<<56)
+		s, err := source.OpenFile(wide, path, uint64(x.number)<<56)
 		if err != nil {
 			x.broken = append(x.broken, err)
 			continue
@@ -149,7 +150,7 @@ func sourceFiles(s *config.Source) ([]string, error) {
 	}
 	all := *s
 	all.Settle = "1ns"
-	dir, err := openDir(&all, "") // nothing is remembered
+	dir, err := source.OpenDir(&all, "") // nothing is remembered
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (x *examined) configuredPorts() []string { return slices.Clone(x.PortNames(
 
 // openLive opens an interface or a feed.
 func (x *examined) openLive() (list []*witness) {
-	all, err := openSource(x.wide(), uint64(x.number)<<56)
+	all, err := source.Open(x.wide(), uint64(x.number)<<56)
 	if err != nil {
 		x.broken = append(x.broken, err)
 	}
@@ -214,7 +215,7 @@ func (x *examined) add(w *witness) {
 		x.stamps.skewed += st.Skewed
 		x.stamps.freezes += st.Freezes
 		x.downs = max(x.downs, st.Downs) // each ring of an interface counts them
-		x.unreached = cmp.Or(x.unreached, interfaceObstacle(s.Name(), s.State()))
+		x.unreached = cmp.Or(x.unreached, source.Obstacle(s))
 	case *hep.Source:
 		st := s.Stats()
 		x.stamps.skewed += st.Skewed

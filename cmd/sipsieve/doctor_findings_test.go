@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ var ill = map[string]struct {
 	"unreached": {func(_ *examination, x *examined) { *x = empty(x); x.unreached = "interface eth0 is down" },
 		[]string{"interface eth0 is down"}},
 	"interrupted": {func(_ *examination, x *examined) { x.downs = 21 }, []string{"removed 21 times"}},
-	"clock": {func(e *examination, _ *examined) { e.clock = clockState{known: true, unsynced: true} },
+	"clock": {func(e *examination, _ *examined) { e.clock = source.ClockState{Known: true, Unsynced: true} },
 		[]string{"nothing sets the clock", "not synchronised"}},
 	"silent": {func(_ *examination, x *examined) { *x = empty(x) }, []string{"5160-5161", "promiscuous = true"}},
 	"no_sip": {func(_ *examination, x *examined) { x.seen = newSight() },

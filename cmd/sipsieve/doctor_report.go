@@ -15,7 +15,7 @@ import (
 var wholeFindings = []finding[*examination]{
 	{"overlap", func(e *examination) bool { return e.overlap != nil },
 		func(e *examination) string { return "run refuses this: " + e.overlap.Error() }, nil},
-	{"clock", func(e *examination) bool { return e.clock.unsynced && e.anyLive() }, func(*examination) string {
+	{"clock", func(e *examination) bool { return e.clock.Unsynced && e.anyLive() }, func(*examination) string {
 		return "nothing sets the clock of this host (chrony, NTP, PTP): the times of calls are as wrong as it is, and legs " +
 			"that two hosts see cannot be put in order"
 	}, nil},

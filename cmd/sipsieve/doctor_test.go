@@ -16,6 +16,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
+	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/sip"
 )
 
@@ -153,7 +154,7 @@ func TestDoctorSeesAFeedWhoseClockIsWrong(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip(err)
 	}
-	file, err := openFiles([]string{path}, feedIn{})
+	file, err := source.OpenFiles([]string{path}, source.HEP{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

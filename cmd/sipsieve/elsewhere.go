@@ -22,7 +22,7 @@ func remote(b *config.Bus) bus.Remote { return bus.Remote{URL: b.URL, Credential
 // host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
 func (d *daemon) connect(ctx context.Context) (err error) {
 	said := false
-	for wait := (backoff{}); ; {
+	for wait := store.NewBackoff(); ; {
 		d.bus, err = bus.Connect(remote(d.Bus))
 		if !errors.Is(err, store.ErrUnavailable) {
 			break
@@ -32,7 +32,7 @@ func (d *daemon) connect(ctx context.Context) (err error) {
 			said = true
 		}
 		select {
-		case <-time.After(wait.next()):
+		case <-time.After(wait.Next()):
 		case <-ctx.Done():
 			return err
 		}

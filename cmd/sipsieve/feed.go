@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/store"
 	"strings"
 	"sync"
 	"time"
@@ -155,7 +156,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 // openNext opens the next domain of f, as often as it takes. It returns io.EOF when there is none, or ctx has ended.
 func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, done func(error) error, err error) {
 	said := ""
-	for wait := (backoff{}); ; {
+	for wait := store.NewBackoff(); ; {
 		dom, done, err = f.open(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
@@ -170,7 +171,7 @@ func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, d
 			d.trouble(f.name, "not read, tried again", err)
 		}
 		select {
-		case <-time.After(wait.next()):
+		case <-time.After(wait.Next()):
 		case <-ctx.Done():
 			return nil, nil, io.EOF
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -72,7 +73,7 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 			return nil, d.Wrong(name, "the same files as %s", config.SourceKey(j))
 		}
 	}
-	dir, err := openDir(&d.Source[i], filepath.Join(d.State, name+".read"))
+	dir, err := source.OpenDir(&d.Source[i], filepath.Join(d.State, name+".read"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

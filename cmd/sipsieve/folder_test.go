@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	s.Source = []config.Source{{Type: "directory", Path: path, Settle: "1m"}}
 	said := new(bytes.Buffer)
 	d := &daemon{Setup: s, log: slog.New(slog.NewTextHandler(said, nil)), troubles: map[string]string{}}
-	dir, err := openDir(&s.Source[0], "")
+	dir, err := source.OpenDir(&s.Source[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,9 @@ var house = map[string]room{
 	"cmd/sipsieve/ledger": {imports: []string{"cmd/sipsieve/pipeline", "capture/afpacket", "capture/hep", "store/cpni"},
 		liberties: []string{"lock"}, bans: map[string]string{"store": "it counts excerpts and sees none",
 			"cmd/sipsieve/config": "it is given names and numbers, never settings"}},
+	"cmd/sipsieve/source": {imports: []string{"cmd/sipsieve/config", "cmd/sipsieve/ledger"}, // the wait between attempts
+		others: []string{"golang.org/x/sys/unix"}, liberties: []string{"clock", "lock"},
+		bans: map[string]string{"store/bus": "what is read is not put anywhere here"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sipsieve/store"
 	"sync"
 	"time"
 )
@@ -58,11 +59,11 @@ func (d *daemon) openWindows(ctx context.Context) (*windows, error) {
 
 // keepListening tries until it listens or ctx ends.
 func (w *windows) keepListening(ctx context.Context) {
-	for wait := (backoff{}); ; {
+	for wait := store.NewBackoff(); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait.next()):
+		case <-time.After(wait.Next()):
 		}
 		if w.listen() == nil {
 			w.d.recovered("http.listen", "listening")

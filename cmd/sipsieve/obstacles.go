@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/source"
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/capture/afpacket"
 )
 
 // watchEvery is how often the daemon looks whether its live sources are up.
@@ -19,35 +18,13 @@ type liveSource struct {
 	source capture.Source
 }
 
-// obstacle returns why nothing can come from s now, "" while something can. The source has not ended: it goes on by
-// itself.
-func obstacle(s capture.Source) string {
-	switch s := s.(type) {
-	case *afpacket.Source:
-		return interfaceObstacle(s.Name(), s.State())
-	case *reopened:
-		if err := s.Trouble(); err != nil {
-			return fmt.Sprintf("not listening: %v", err)
-		}
-	}
-	return ""
-}
-
-// interfaceObstacle says why an interface in that state shows nothing, "" for one that is up.
-func interfaceObstacle(name string, state afpacket.State) string {
-	if state == afpacket.Up {
-		return ""
-	}
-	return fmt.Sprintf("interface %s is %s", name, state)
-}
-
 // obstacle returns why nothing can come from the live source of that key now, "" while something can.
 func (d *daemon) obstacle(key string) string {
 	for _, s := range d.live {
 		if s.key != key {
 			continue
 		}
-		if why := obstacle(s.source); why != "" {
+		if why := source.Obstacle(s.source); why != "" {
 			return why
 		}
 	}

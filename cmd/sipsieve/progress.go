@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"sipsieve/cmd/sipsieve/source"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -14,7 +15,7 @@ const barEvery = 100 * time.Millisecond
 
 // showProgress draws how far c has been read on stderr until stop is called, which takes it away again. Nothing is
 // drawn unless stderr is a terminal, nor where records would come between, on the same terminal.
-func showProgress(stderr, stdout io.Writer, c *captureFiles) (stop func()) {
+func showProgress(stderr, stdout io.Writer, c *source.Files) (stop func()) {
 	stderr, stdout = bare(stderr), bare(stdout)
 	if !isTerminal(stderr) || isTerminal(stdout) {
 		return func() {}
@@ -36,7 +37,7 @@ func showProgress(stderr, stdout io.Writer, c *captureFiles) (stop func()) {
 }
 
 // draw moves bar on until ended is closed.
-func draw(bar *progressbar.ProgressBar, c *captureFiles, ended <-chan struct{}) {
+func draw(bar *progressbar.ProgressBar, c *source.Files, ended <-chan struct{}) {
 	ticker := time.NewTicker(barEvery)
 	defer ticker.Stop()
 	for {

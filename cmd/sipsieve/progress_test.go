@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sipsieve/capture/pcap"
+	"sipsieve/cmd/sipsieve/source"
 )
 
 // terminal returns a pseudo-terminal of 80 columns, and what is written to it in the end.
@@ -71,43 +71,16 @@ func TestProgressIsShownOnATerminalOnly(t *testing.T) {
 	}
 }
 
-// TestProgressGoesFromNothingToTheWholeOfAllFiles asks before and after, of several files, and of one without a size.
-func TestProgressGoesFromNothingToTheWholeOfAllFiles(t *testing.T) {
-	s := newSite(t, 20)
-	c, err := openFiles([]string{s.capture, s.capture, s.capture}, feedIn{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := os.Stat(s.capture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, err = c.Next(); err == nil; {
-		_, err = c.Next()
-	}
-	if read, size := c.Progress(); read != 3*st.Size() || size != read {
-		t.Errorf("progress = %d of %d, want %d of it", read, size, 3*st.Size())
-	}
-	piped, err := pcap.New("standard input", bytes.NewReader(corpus(t, 1)), pcap.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.each = append(c.each, piped)
-	if _, size := c.Progress(); size != -1 {
-		t.Errorf("size with one that has none = %d, want -1", size)
-	}
-}
-
 func TestTooManyFilesAreRefusedAtOnce(t *testing.T) {
 	args := []string{"replay"}
-	for range mostFiles + 1 {
+	for range source.MostFiles + 1 {
 		args = append(args, filepath.Join(t.TempDir(), "none.pcap"))
 	}
 	var stdout, stderr bytes.Buffer
 	if code := execute(t.Context(), args, &stdout, &stderr); code != exitUsage {
 		t.Errorf("exit code = %d, want %d", code, exitUsage)
 	}
-	if want := fmt.Sprintf("%d files are to be merged", mostFiles+1); !strings.Contains(stderr.String(), want) {
+	if want := fmt.Sprintf("%d files are to be merged", source.MostFiles+1); !strings.Contains(stderr.String(), want) {
 		t.Errorf("standard error = %q, want %q in it", stderr.String(), want)
 	}
 }

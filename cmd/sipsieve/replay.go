@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,7 @@ type replayFlags struct {
 	strict, demo                                  bool
 	speed                                         float64
 	shards                                        int
-	feed                                          feedIn
+	feed                                          source.HEP
 }
 
 func replayCommand() *cobra.Command {
@@ -65,8 +66,8 @@ requires what this version does not offer.`,
 	fl.StringVar(&f.ledger, "ledger", "", "write the ledger, how every packet and message was counted, to this `file`")
 	fl.BoolVar(&f.strict, "strict", false, "exit with 1 if a file is cut or a message was refused")
 	fl.Float64Var(&f.speed, "speed", 0, "pace: 1 as captured, 10 ten times as fast (default: as fast as possible)")
-	fl.BoolVar(&f.feed.hep, "hep", false, "decode HEP packets in the files, recognised by their content")
-	fl.Uint16Var(&f.feed.port, "hep-port", 0, "decode HEP packets from and to this `port`, of all versions")
+	fl.BoolVar(&f.feed.Read, "hep", false, "decode HEP packets in the files, recognised by their content")
+	fl.Uint16Var(&f.feed.Port, "hep-port", 0, "decode HEP packets from and to this `port`, of all versions")
 	fl.IntVar(&f.shards, "shards", f.shards, "number of shards, one tracker each; the output does not depend on it")
 	return cmd
 }
@@ -76,23 +77,20 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	f.feed.hep = f.feed.hep || f.feed.port != 0
-	source, err := openFiles(files, f.feed)
+	f.feed.Read = f.feed.Read || f.feed.Port != 0
+	src, err := source.OpenFiles(files, f.feed, f.speed)
 	if err != nil {
 		return refused(err)
-	}
-	if f.speed > 0 {
-		source.Source = paced(source.Source, f.speed)
 	}
 	out, err := newPrinter(f.format, bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}
 	plan := setup.Plan(f.shards, false)
-	plan.Eager = f.speed > 0 || source.Piped()
-	d := pipeline.New([]capture.Source{source}, plan)
+	plan.Eager = f.speed > 0 || src.Piped()
+	d := pipeline.New([]capture.Source{src}, plan)
 	counters := ledger.NewCounters(setup.PurposeNames())
-	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), source)
+	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), src)
 	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
 		r, ok := setup.Records.Record(ev)
 		if !ok {

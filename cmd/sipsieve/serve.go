@@ -14,6 +14,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
@@ -49,7 +50,7 @@ type details struct {
 
 func (d *daemon) details(l *ledger.Ledger) details {
 	return details{TLSShare: tlsShare(l), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
-		Clock: hostClock().String()}
+		Clock: source.HostClock().String()}
 }
 
 // tlsShare returns which part of the payloads that were given is TLS or DTLS.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func reasons(t *testing.T, d *daemon) []string {
 func (d *daemon) listening(t *testing.T) *daemon {
 	t.Helper()
 	one := config.Source{Type: "hep", Name: "proxy-a", Insecure: true, Listen: []string{"udp://127.0.0.1:0"}}
-	live, err := openSource(&one, 0)
+	live, err := source.Open(&one, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

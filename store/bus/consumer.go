@@ -69,7 +69,7 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 			return fmt.Errorf("bus: consumer: %w", err)
 		}
 	}
-	backoff := newBackoff()
+	backoff := store.NewBackoff()
 	for ctx.Err() == nil {
 		err := c.follow(ctx, into, backoff)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
@@ -172,7 +172,7 @@ func published(h nats.Header) policy.Sequence {
 
 // keep puts d, as often as it takes, and acknowledges it. When ctx ends first it gives d back.
 func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error {
-	backoff := newBackoff()
+	backoff := store.NewBackoff()
 	for {
 		err := c.try(ctx, d, into)
 		var refused store.Refused
@@ -245,11 +245,6 @@ func (d *delivery) giveBack() {
 	for _, m := range d.messages {
 		_ = m.Nak()
 	}
-}
-
-// newBackoff returns the waiting time of a Consumer between two attempts.
-func newBackoff() *store.Backoff {
-	return &store.Backoff{First: 100 * time.Millisecond, Last: 5 * time.Second}
 }
 
 // wait waits before the next attempt and reports true, or false when ctx ended.

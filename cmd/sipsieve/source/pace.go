@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"sync"
@@ -7,11 +7,16 @@ import (
 	"sipsieve/capture"
 )
 
-// paced gives the packets of a file no sooner than they came when it was captured, speed times as fast.
+// paced returns a source of the packets of s, no sooner than they came when they were captured, speed times as fast;
+// s itself for 0.
 func paced(s capture.Source, speed float64) capture.Source {
+	if speed <= 0 {
+		return s
+	}
 	return &pace{Source: s, speed: speed, closed: make(chan struct{})}
 }
 
+// A pace is a file that is read no faster than it was captured.
 type pace struct {
 	capture.Source
 	speed   float64
@@ -21,6 +26,7 @@ type pace struct {
 	once    sync.Once
 }
 
+// Next implements capture.Source.
 func (p *pace) Next() (capture.Packet, error) {
 	packet, err := p.Source.Next()
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"errors"
@@ -11,8 +11,21 @@ import (
 	"sipsieve/capture/hep"
 )
 
+// patience is how long a test waits for what must come.
+const patience = 60 * time.Second
+
+// until waits until done reports true.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%s: does not come", what)
+		}
+	}
+}
+
 // awaitSeen calls Next until s has seen n packets.
-func awaitSeen(t *testing.T, s *reopened, n uint64) {
+func awaitSeen(t *testing.T, s *feed, n uint64) {
 	t.Helper()
 	for limit := time.Now().Add(patience); s.Drops().Seen < n; {
 		if p, err := s.Next(); err != nil || !p.Bare() {
@@ -32,7 +45,7 @@ func TestAFeedThatIsOpenedAgainKeepsItsCounts(t *testing.T) {
 	}
 	c := hep.DefaultConfig()
 	c.Insecure, c.Listen = true, []string{"udp://" + first.LocalAddr().String()}
-	s := reopen(c)
+	s := newFeed(c)
 	t.Cleanup(func() { _ = s.Close() })
 	if p, err := s.Next(); err != nil || !p.Bare() || s.Trouble() == nil {
 		t.Errorf("bare %v, %v, trouble %v, want a bare packet and that the port is taken", p.Bare(), err, s.Trouble())

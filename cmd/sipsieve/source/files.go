@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"errors"
@@ -11,40 +11,41 @@ import (
 	"sipsieve/capture/pcap"
 )
 
-// mostFiles is how many capture files are read at once: each has a buffer of its own, a compressed one of some MiB.
-const mostFiles = 256
+// MostFiles is how many capture files are read at once: each has a buffer of its own, a compressed one of some MiB.
+const MostFiles = 256
 
-// captureFiles are capture files that are read as one Source.
-type captureFiles struct {
+// Files are capture files that are read as one Source.
+type Files struct {
 	capture.Source
 	each  []*pcap.Source
 	feeds []*hep.File
 }
 
-// A feedIn says how a HEP feed is looked for in capture files.
-type feedIn struct {
-	hep  bool   // it is
-	port uint16 // all that is from or to this port is HEP; 0: what begins as a packet of version 3 does
+// HEP says whether the packets of a HEP feed in capture files are read as what they carry.
+type HEP struct {
+	Read bool
+	Port uint16 // all that is from or to this port is HEP; 0: what begins as a packet of version 3 does
 }
 
 // unwrap returns s, read as a feed if that is looked for.
-func (c *captureFiles) unwrap(s *pcap.Source, in feedIn) capture.Source {
+func (c *Files) unwrap(s *pcap.Source, in HEP) capture.Source {
 	c.each = append(c.each, s)
-	if !in.hep {
+	if !in.Read {
 		return s
 	}
-	f := hep.Unwrapped(s, in.port)
+	f := hep.Unwrapped(s, in.Port)
 	c.feeds = append(c.feeds, f)
 	return f
 }
 
-// openFiles opens all files as one source in the order of packet time.
-func openFiles(paths []string, in feedIn) (*captureFiles, error) {
-	if n := len(paths); n > mostFiles {
+// OpenFiles opens all files as one source in the order of packet time, paced speed times as fast as they were captured;
+// 0 as fast as can be.
+func OpenFiles(paths []string, in HEP, speed float64) (*Files, error) {
+	if n := len(paths); n > MostFiles {
 		return nil, fmt.Errorf("replay: %d files are to be merged, %d can be at once: replay them in turns, "+
-			"or have run read the folder", n, mostFiles)
+			"or have run read the folder", n, MostFiles)
 	}
-	c := new(captureFiles)
+	c := new(Files)
 	var sources []capture.Source
 	for i, path := range paths {
 		cfg := pcap.DefaultConfig()
@@ -61,11 +62,12 @@ func openFiles(paths []string, in feedIn) (*captureFiles, error) {
 	if c.Source = sources[0]; len(sources) > 1 {
 		c.Source = capture.Merge(sources...)
 	}
+	c.Source = paced(c.Source, speed)
 	return c, nil
 }
 
-// openFile opens one capture file, as s says.
-func openFile(s *config.Source, path string, base uint64) (*captureFiles, error) {
+// OpenFile opens one capture file with the settings of s; base keeps its stream numbers apart from those of others.
+func OpenFile(s *config.Source, path string, base uint64) (*Files, error) {
 	c, err := s.Files(base)
 	if err != nil {
 		return nil, err
@@ -74,13 +76,14 @@ func openFile(s *config.Source, path string, base uint64) (*captureFiles, error)
 	if err != nil {
 		return nil, err
 	}
-	files := new(captureFiles)
-	files.Source = files.unwrap(one, feedIn{s.HEP, s.HEPPort})
+	files := new(Files)
+	files.Source = files.unwrap(one, HEP{s.HEP, s.HEPPort})
+	files.Source = paced(files.Source, s.Speed)
 	return files, nil
 }
 
 // Feeds returns what was found of HEP feeds in the files.
-func (c *captureFiles) Feeds() (list []hep.Stats) {
+func (c *Files) Feeds() (list []hep.Stats) {
 	for _, f := range c.feeds {
 		list = append(list, f.Stats())
 	}
@@ -88,7 +91,7 @@ func (c *captureFiles) Feeds() (list []hep.Stats) {
 }
 
 // Undated returns how many frames had no time of their own, or one that is not believed.
-func (c *captureFiles) Undated() (n uint64) {
+func (c *Files) Undated() (n uint64) {
 	for _, s := range c.each {
 		n += s.Undated()
 	}
@@ -96,7 +99,7 @@ func (c *captureFiles) Undated() (n uint64) {
 }
 
 // Late returns how many frames stood more than a second behind a later one.
-func (c *captureFiles) Late() (n uint64) {
+func (c *Files) Late() (n uint64) {
 	for _, s := range c.each {
 		n += s.Late()
 	}
@@ -104,7 +107,7 @@ func (c *captureFiles) Late() (n uint64) {
 }
 
 // Strays returns how many frames had a time that was not believed, for it was far from those around.
-func (c *captureFiles) Strays() (n uint64) {
+func (c *Files) Strays() (n uint64) {
 	for _, s := range c.each {
 		n += s.Strays()
 	}
@@ -112,21 +115,15 @@ func (c *captureFiles) Strays() (n uint64) {
 }
 
 // Piped reports whether one of the files comes as somebody writes it.
-func (c *captureFiles) Piped() bool { return slices.ContainsFunc(c.each, (*pcap.Source).Piped) }
-
-// piped reports whether s is a capture file that comes as somebody writes it.
-func piped(s capture.Source) bool {
-	c, ok := s.(*captureFiles)
-	return ok && c.Piped()
-}
+func (c *Files) Piped() bool { return slices.ContainsFunc(c.each, (*pcap.Source).Piped) }
 
 // Ready reports whether Next returns without a wait.
-func (c *captureFiles) Ready() bool {
+func (c *Files) Ready() bool {
 	return !slices.ContainsFunc(c.each, func(s *pcap.Source) bool { return !s.Ready() })
 }
 
 // Progress returns how many bytes have been read and how many there are; size is -1 if that is not known.
-func (c *captureFiles) Progress() (read, size int64) {
+func (c *Files) Progress() (read, size int64) {
 	for _, s := range c.each {
 		r, n := s.Progress()
 		if read += r; n < 0 || size < 0 {
