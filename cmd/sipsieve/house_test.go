@@ -30,11 +30,12 @@ var house = map[string]room{
 		others: []string{"golang.org/x/sys/unix", "golang.org/x/net/bpf"}},
 	"capture/pcap": {imports: []string{"capture/decode"}, liberties: []string{"go", "clock"}, // a pipe may wait
 		others: []string{"github.com/klauspost/compress/zstd"}},
-	"sip/scrub":                  {imports: []string{"sip", "capture/decode"}, others: []string{"github.com/google/gopacket"}},
-	"capture/hep":                {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},
-	"capture/capturetest":        {imports: []string{"capture"}},
-	"capture/capturetest/oracle": {imports: []string{"capture/capturetest"}},
-	"sip/syntax":                 {}, // the pieces of the language: no packet, no message, no meaning
+	"sip/scrub":                      {imports: []string{"sip", "capture/decode"}, others: []string{"github.com/google/gopacket"}},
+	"capture/hep":                    {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},
+	"capture/capturetest":            {imports: []string{"capture"}},
+	"capture/capturetest/oracle":     {imports: []string{"capture/capturetest"}},
+	"capture/capturetest/randomcall": {imports: []string{"capture/capturetest/oracle"}},
+	"sip/syntax":                     {}, // the pieces of the language: no packet, no message, no meaning
 	"sip": {imports: []string{"capture", "sip/mem", "sip/syntax"},
 		others: []string{"github.com/emiago/sipgo/sip", "github.com/nyaruka/phonenumbers"}},
 	"sip/mem":      {},

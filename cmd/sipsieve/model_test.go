@@ -15,6 +15,7 @@ import (
 
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/capturetest/oracle"
+	"sipsieve/capture/capturetest/randomcall"
 )
 
 // modelPolicy keeps whole what the oracle says of a call.
@@ -214,7 +215,7 @@ func TestModelFramesInAnyOrder(t *testing.T) {
 func modelFile(calls uint64) (frames []capturetest.Frame, want []oracle.Record) {
 	var all oracle.Call
 	for seed := range calls {
-		c := oracle.Random(seed+1, modelKinds)
+		c := randomcall.Random(seed+1, modelKinds)
 		shift := time.Duration(seed) * time.Hour / time.Duration(calls)
 		for _, m := range c.Messages {
 			m.Time += shift
@@ -232,7 +233,7 @@ func modelFile(calls uint64) (frames []capturetest.Frame, want []oracle.Record) 
 }
 
 // modelKinds are the kinds in which tracker and oracle agree.
-const modelKinds = oracle.AllKinds &^ (1 << oracle.MidCall)
+const modelKinds = randomcall.AllKinds &^ (1 << randomcall.MidCall)
 
 // outOfOrder returns frames in another order: each is moved by less than a second, those of one time keep theirs.
 func outOfOrder(frames []capturetest.Frame, r *rand.Rand) []capturetest.Frame {

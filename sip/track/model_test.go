@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sipsieve/capture/capturetest/oracle"
+	"sipsieve/capture/capturetest/randomcall"
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
@@ -176,9 +177,9 @@ func fields(difference string) string {
 }
 
 // minimal takes messages out of c as long as the two differ in the same fields.
-func (p *replayer) minimal(c oracle.Call) oracle.Call {
+func (p *replayer) minimal(c randomcall.Call) randomcall.Call {
 	p.fresh()
-	first := fields(p.differs(&c))
+	first := fields(p.differs(&c.Call))
 	if first == "" {
 		return c // the calls before make the difference
 	}
@@ -187,7 +188,7 @@ func (p *replayer) minimal(c oracle.Call) oracle.Call {
 		for i := len(c.Messages) - 1; i >= 0; i-- {
 			less := c
 			less.Messages = slices.Delete(slices.Clone(c.Messages), i, i+1)
-			if p.fresh(); fields(p.differs(&less)) == first {
+			if p.fresh(); fields(p.differs(&less.Call)) == first {
 				c, again = less, true
 			}
 		}
@@ -205,14 +206,14 @@ func setting(name string, standard uint64) uint64 {
 // differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
 // a lost message or an UPDATE before the answer can leave the dialog behind unknown. The caller of a call from its middle
 // may be taken from a re-INVITE that was refused.
-var differing = []oracle.Kinds{
-	oracle.KindsOf(oracle.Hiding, oracle.Loss), oracle.KindsOf(oracle.Hiding, oracle.EarlyUpdate),
-	oracle.KindsOf(oracle.MidCall, oracle.Reinvite),
+var differing = []randomcall.Kinds{
+	randomcall.KindsOf(randomcall.Hiding, randomcall.Loss), randomcall.KindsOf(randomcall.Hiding, randomcall.EarlyUpdate),
+	randomcall.KindsOf(randomcall.MidCall, randomcall.Reinvite),
 }
 
 // settled reports whether no difference is known for calls of kinds k.
-func settled(k oracle.Kinds) bool {
-	return !slices.ContainsFunc(differing, func(both oracle.Kinds) bool { return k&both == both })
+func settled(k randomcall.Kinds) bool {
+	return !slices.ContainsFunc(differing, func(both randomcall.Kinds) bool { return k&both == both })
 }
 
 // TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL
@@ -220,9 +221,9 @@ func settled(k oracle.Kinds) bool {
 // names, or all, those included that can still differ.
 func TestModelCallsAreTracked(t *testing.T) {
 	t.Parallel()
-	kinds, every := oracle.AllKinds, os.Getenv("SIPSIEVE_KINDS")
+	kinds, every := randomcall.AllKinds, os.Getenv("SIPSIEVE_KINDS")
 	if every != "" && every != "all" {
-		kinds = oracle.ParseKinds(every)
+		kinds = randomcall.ParseKinds(every)
 	}
 	p := newReplayer()
 	standard := uint64(5000)
@@ -230,15 +231,15 @@ func TestModelCallsAreTracked(t *testing.T) {
 		standard = 1_000_000
 	}
 	calls, first := setting("SIPSIEVE_CALLS", standard), setting("SIPSIEVE_SEED", 1)
-	wrong := map[string][]oracle.Call{} // by the fields that differ
+	wrong := map[string][]randomcall.Call{} // by the fields that differ
 	n := 0
 	for seed, compared := first, uint64(0); compared < calls; seed++ {
-		c := oracle.Random(seed, kinds)
+		c := randomcall.Random(seed, kinds)
 		if every == "" && !settled(c.Kinds) {
 			continue
 		}
 		compared++
-		if d := p.differs(&c); d != "" {
+		if d := p.differs(&c.Call); d != "" {
 			key := fields(d)
 			wrong[key] = append(wrong[key], c)
 			n++
@@ -253,11 +254,11 @@ func TestModelCallsAreTracked(t *testing.T) {
 }
 
 // shown writes the shortest of calls, what differs, and the least of it that differs alike.
-func (p *replayer) shown(calls []oracle.Call) string {
+func (p *replayer) shown(calls []randomcall.Call) string {
 	p.fresh()
-	c := slices.MinFunc(calls, func(a, b oracle.Call) int { return len(a.Messages) - len(b.Messages) })
+	c := slices.MinFunc(calls, func(a, b randomcall.Call) int { return len(a.Messages) - len(b.Messages) })
 	small := p.minimal(c)
-	return fmt.Sprintf("%s%s\nand, in short,\n%s%s", c.String(), p.differs(&c), small.String(), p.differs(&small))
+	return fmt.Sprintf("%s%s\nand, in short,\n%s%s", c.String(), p.differs(&c.Call), small.String(), p.differs(&small.Call))
 }
 
 // TestModelStoriesAreTracked plays what once went wrong, and what is known from elsewhere.

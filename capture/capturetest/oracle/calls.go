@@ -1,279 +1,269 @@
 package oracle
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
 
-// A hop is an unordered pair of addresses.
-type hop struct{ low, high Host }
-
-func (m *Message) hop() hop { return hop{min(m.Src, m.Dst), max(m.Src, m.Dst)} }
-
-func (h hop) has(a Host) bool { return h.low == a || h.high == a }
-
-// A trace is what was seen of one Call-ID, copies left out and repeats set apart.
-type trace struct {
-	ms      []*Message // each once, in the order of time
-	repeats map[*Message][]time.Duration
-	until   time.Duration
-}
-
-// A kind names what a message says in its transaction: a second message of that kind is a repeat.
-type kind struct {
-	src, dst       Host
-	method, branch string
-	status, seq    int
-	from, to       string
-}
-
-// A packet is what two taps' copies have alike.
-type packet struct {
-	src, dst Host
-	id       uint16
-	call     string
-}
-
-// Records returns what must be told of ms, the domain's clock standing at until when the capture ends, in the order
-// of the first time that each has.
+// Records returns the records expected of ms when the capture ends at until, in the order of Sort.
 func Records(ms []Message, until time.Duration) (rs []Record) {
 	for _, c := range traces(ms, until) {
 		calls := c.calls()
 		for _, call := range calls {
 			rs = append(rs, call.records()...)
 		}
-		rs = append(rs, c.midCalls(calls)...)
+		rs = append(rs, midCalls(c, calls)...)
 	}
 	Sort(rs)
 	return rs
 }
 
-// Sort puts rs in an order that depends on what they say only.
-func Sort(rs []Record) {
-	slices.SortStableFunc(rs, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Setup, b.Setup), cmp.Compare(a.Answer, b.Answer), cmp.Compare(a.End, b.End),
-			cmp.Compare(a.Disposition, b.Disposition))
-	})
-}
-
-// traces returns the messages by Call-ID.
-func traces(ms []Message, until time.Duration) (cs []*trace) {
-	ms = slices.Clone(ms)
-	inOrder(ms)
-	byID := map[string]*trace{}
-	last := map[packet]time.Duration{}
-	first := map[string]map[kind]*Message{}
-	for i := range ms {
-		m := &ms[i]
-		p := packet{m.Src, m.Dst, m.ID, m.CallID}
-		if t, ok := last[p]; ok && m.Time-t <= copyDistance {
-			continue // the first of all copies is the message
-		}
-		last[p] = m.Time
-		c := byID[m.CallID]
-		if c == nil {
-			c = &trace{repeats: map[*Message][]time.Duration{}, until: until}
-			byID[m.CallID], first[m.CallID] = c, map[kind]*Message{}
-			cs = append(cs, c)
-		}
-		k := kind{m.Src, m.Dst, m.Method, m.branch(), m.Status, m.Seq, m.From, m.To}
-		if original := first[m.CallID][k]; original != nil {
-			c.repeats[original] = append(c.repeats[original], m.Time)
-			continue
-		}
-		first[m.CallID][k] = m
-		c.ms = append(c.ms, m)
-	}
-	return cs
-}
-
-// An attempt is the INVITEs without To tag of one caller's tag and CSeq, and what belongs to their transactions.
-type attempt struct {
-	seq     int
-	first   time.Duration
-	invites []*Message
-	ms      []*Message // INVITEs, responses, CANCELs and ACKs
-	mine    hop        // the caller's
-}
-
-// A call is attempts that belong together, and the requests inside its dialogs.
+// A call is the attempts that belong together, and the requests inside its dialogs.
 type call struct {
-	*trace
-	tag      string // the caller's
-	attempts []*attempt
-	start    time.Duration
-	next     time.Duration // start of the next call of that tag
-	tags     map[hop]map[string]time.Duration
-	answers  []answer
-	txns     []*txn
-	mineToo  []*Message // requests in its dialogs and their responses
-	orphans  []*Message // others with its tag
+	dialogs
+	txns    []*txn
+	mineToo []*Message // requests in its dialogs and their responses
+	orphans []*Message // others with its tag
 }
 
-// calls returns the calls whose INVITE was seen.
-func (c *trace) calls() (calls []*call) {
-	byTag := map[string][]*attempt{}
-	var order []string
+// seeDialogs finds the forks, the answers and the requests inside dialogs.
+func (c *call) seeDialogs() {
+	c.seeTags()
+	c.findAnswers()
+	c.findTransactions()
+	c.answerUnseen()
+}
+
+// answerUnseen takes an accepted re-INVITE or UPDATE for the proof of an answer of which neither the 2xx nor the ACK
+// was seen, when nothing else decides.
+func (c *call) answerUnseen() {
+	last := c.last()
+	if len(c.answers) > 0 || last.final() != nil || last.cancel() != nil {
+		return
+	}
+	for _, t := range c.txns {
+		if (t.method == "INVITE" || t.method == "UPDATE") && t.accepted != Never && t.fork != other {
+			c.addAnswer(answer{tag: t.fork, at: Never, unseen: true})
+			if c.tags[t.on] == nil { // Not settled: from then on the dialog has been seen there
+				c.tags[t.on] = map[string]time.Duration{t.fork: t.accepted}
+			}
+			c.txns, c.mineToo, c.orphans = nil, nil, nil
+			c.findTransactions()
+			return
+		}
+	}
+}
+
+// findTransactions gathers the requests inside c's dialogs.
+func (c *call) findTransactions() {
+	raws := map[transaction]*raw{}
+	var order []transaction
 	for _, m := range c.ms {
-		if m.Method != "INVITE" || !m.request() || m.To != "" {
+		if m.Time < c.start || m.Time >= c.next || m.From != c.tag && m.To != c.tag && !c.hasTagOf(m) || c.attempt(m) != nil {
 			continue
 		}
-		as := byTag[m.From]
-		i := slices.IndexFunc(as, func(a *attempt) bool { return a.seq == m.Seq })
-		if i < 0 {
-			if as == nil {
-				order = append(order, m.From)
+		k := transaction{m.hop(), m.branch(), m.Method, m.Seq}
+		r := raws[k]
+		if r == nil {
+			r = &raw{}
+			raws[k] = r
+			order = append(order, k)
+		}
+		if m.request() {
+			r.request = m
+		} else {
+			r.replies = append(r.replies, m)
+		}
+	}
+	var left []*raw
+	for _, k := range order {
+		if !c.addRaw(raws[k]) {
+			left = append(left, raws[k])
+		}
+	}
+	for _, r := range left {
+		c.addCopy(r)
+	}
+}
+
+// addRaw adds what one hop shows of a request, unless it is in none of c's dialogs. A refusal of a BYE that was not
+// seen is left out: the time of the BYE is unknown.
+func (c *call) addRaw(r *raw) bool {
+	accepted := slices.ContainsFunc(r.replies, (*Message).accepts)
+	m := r.request
+	if m == nil {
+		m = r.replies[max(slices.IndexFunc(r.replies, (*Message).accepts), 0)]
+	}
+	fork := c.resolve(m, accepted)
+	if fork == "" {
+		return false
+	}
+	c.add(r, m, fork)
+	return true
+}
+
+// addCopy adds what one hop, on which no tag was seen, shows of a request that is in a dialog on another hop.
+//
+// Not settled: such a request is recognised by its method, CSeq and sender, within a second.
+func (c *call) addCopy(r *raw) {
+	m := r.request
+	if m != nil && !c.anyTagBefore(m.hop(), m.Time) && c.tookPart(m.hop(), m.Time) {
+		side := c.side(m)
+		for _, t := range c.txns {
+			if t.method == m.Method && t.seq == m.Seq && t.side == side && (t.at-m.Time).Abs() < time.Second {
+				c.add(r, m, t.fork)
+				return
 			}
-			i = len(as)
-			as = append(as, &attempt{seq: m.Seq, first: m.Time})
-			byTag[m.From] = as
 		}
-		as[i].invites = append(as[i].invites, m)
 	}
-	for _, tag := range order {
-		byTag[tag] = c.unseenTries(tag, byTag[tag])
-		for _, m := range c.ms {
-			if a := attemptOf(byTag[tag], tag, m); a != nil && m.Time >= byTag[tag][0].first { // before, nothing was open
-				a.ms = append(a.ms, m)
-			}
-		}
-		calls = append(calls, c.group(tag, byTag[tag])...)
+	if m != nil {
+		c.orphans = append(c.orphans, m)
 	}
-	for _, call := range calls {
-		call.seeDialogs()
-	}
-	return calls
+	c.orphans = append(c.orphans, r.replies...)
 }
 
-// unseenTries adds to as the tries whose INVITE was lost: responses to an INVITE of a higher CSeq that was seen neither
-// without a To tag nor with one, while nothing was answered.
-func (c *trace) unseenTries(tag string, as []*attempt) []*attempt {
-	inside, answered := map[int]bool{}, false
-	for _, m := range c.ms {
-		if m.Method != "INVITE" || m.From != tag {
-			continue
-		}
-		inside[m.Seq] = inside[m.Seq] || m.request() && m.To != ""
-		if a := attemptOf(as, tag, m); a == nil && !m.request() && !inside[m.Seq] && !answered && m.Seq > as[0].seq &&
-			m.Time > as[0].first {
-			as = append(as, &attempt{seq: m.Seq, first: m.Time})
-		}
-		answered = answered || m.accepts()
+// add adds what one hop shows of a request in the dialog of fork.
+func (c *call) add(r *raw, m *Message, fork string) {
+	if r.request != nil {
+		c.mineToo = append(c.mineToo, r.request)
 	}
-	slices.SortStableFunc(as, func(a, b *attempt) int { return cmp.Compare(a.first, b.first) })
-	return as
+	c.mineToo = append(c.mineToo, r.replies...)
+	if r.request != nil || m.accepts() || m.Method != "BYE" {
+		c.merge(r, m, fork)
+	}
 }
 
-// attemptOf returns the attempt whose transactions m belongs to, nil for none.
-func attemptOf(as []*attempt, tag string, m *Message) *attempt {
-	if m.From != tag || m.Method != "INVITE" && m.Method != "ACK" && m.Method != "CANCEL" {
-		return nil
-	}
-	for _, a := range as {
-		if a.seq == m.Seq {
-			return a
-		}
-	}
-	return nil
-}
-
-// group joins attempts to calls.
-func (c *trace) group(tag string, as []*attempt) (calls []*call) {
-	for _, a := range as {
-		if len(a.invites) > 0 {
-			a.mine = callersHop(a.invites)
-		}
-		if len(calls) > 0 {
-			last := calls[len(calls)-1]
-			before := last.attempts[len(last.attempts)-1]
-			if joins(before, a) {
-				if a.shows(before.mine) && !a.invitedOn(before.mine) {
-					a.mine = before.mine // its own INVITE was lost there
-				}
-				last.attempts = append(last.attempts, a)
-				continue
-			}
-			last.next = a.first
-		}
-		if len(a.invites) > 0 {
-			calls = append(calls, &call{trace: c, tag: tag, attempts: []*attempt{a}, start: a.first, next: 1 << 62})
-		}
-	}
-	return calls
-}
-
-func (a *attempt) invitedOn(h hop) bool {
-	return slices.ContainsFunc(a.invites, func(m *Message) bool { return m.hop() == h })
-}
-
-// shows reports whether something of a was seen on h.
-func (a *attempt) shows(h hop) bool {
-	return slices.ContainsFunc(a.ms, func(m *Message) bool { return m.hop() == h })
-}
-
-// joins reports whether next is a further try of a's call.
-func joins(a, next *attempt) bool {
-	final := a.final()
-	switch {
-	case final == nil:
-		// Not settled: the final response was lost, and which it was is not known. 401 and 407 are by far the most that
-		// are followed by a new INVITE, so its wait is theirs, `Ring`.
-		return !a.answered() && next.first-a.lastSign() <= ringWait
-	case final.Status/100 == 3 || final.Status == 401 || final.Status == 407:
-		return next.first-final.Time <= ringWait
-	}
-	since := final.Time
-	if ack := a.refusalAck(); ack != nil {
-		since = ack.Time
-	}
-	return next.first-since <= retryWait
-}
-
-// lastSign is the INVITE or the last provisional response other than 100.
-func (a *attempt) lastSign() time.Duration {
-	t := a.first
-	for _, m := range a.ms {
-		if m.provisional() {
-			t = m.Time
-		}
-	}
-	return t
-}
-
-func (m *Message) provisional() bool { return m.Method == "INVITE" && m.Status > 100 && m.Status < 200 }
-
-func (m *Message) accepts() bool { return m.Status/100 == 2 }
-
-func (a *attempt) answered() bool {
-	return slices.ContainsFunc(a.ms, func(m *Message) bool { return m.Method == "INVITE" && m.accepts() })
-}
-
-// callersHop is the hop on which the call came in: the one that follows no other; of several the one whose top Via
-// stands in the others' lists; else the first in time.
-func callersHop(invites []*Message) hop {
-	var firsts []*Message
-	for _, m := range invites {
-		if !slices.ContainsFunc(firsts, func(f *Message) bool { return f.hop() == m.hop() }) {
-			firsts = append(firsts, m)
-		}
-	}
-	left := without(firsts, func(x, y *Message) bool { return x.Dst == y.Src })
-	left = without(left, func(x, y *Message) bool {
-		return slices.ContainsFunc(y.Vias, func(v Via) bool { return v.Branch == x.branch() })
+// merge joins what one hop shows of a request with what the others show: the same sender, method, CSeq and dialog.
+func (c *call) merge(r *raw, m *Message, fork string) {
+	side := c.side(m)
+	i := slices.IndexFunc(c.txns, func(t *txn) bool {
+		return t.fork == fork && t.method == m.Method && t.side == side && t.seq == m.Seq
 	})
-	return left[0].hop()
-}
-
-// without returns ms without those that come behind another; all of them if none would be left.
-func without(ms []*Message, before func(x, y *Message) bool) (left []*Message) {
-	for _, y := range ms {
-		if !slices.ContainsFunc(ms, func(x *Message) bool { return x != y && before(x, y) }) {
-			left = append(left, y)
+	if i < 0 {
+		i = len(c.txns)
+		c.txns = append(c.txns, &txn{method: m.Method, on: m.hop(), side: side, fork: fork, seq: m.Seq, at: m.Time,
+			accepted: Never, refused: Never})
+	}
+	t := c.txns[i]
+	if r.request != nil && (t.request == nil || r.request.Time < t.request.Time) {
+		t.request, t.at, t.sdp = r.request, r.request.Time, r.request.SDP
+	}
+	for _, reply := range r.replies {
+		switch {
+		case reply.Status < 200:
+		case reply.accepts():
+			if t.accepted == Never || reply.Time < t.accepted {
+				t.accepted, t.expires, t.reply = reply.Time, reply.Expires, reply.SDP
+			}
+		case t.refusal == nil || reply.Time < t.refusal.Time:
+			t.refusal, t.refused = reply, reply.Time
 		}
 	}
-	if len(left) == 0 {
-		return ms
+}
+
+// records returns a record of each answered fork, or one of the last attempt if none was answered.
+func (c *call) records() (rs []Record) {
+	r := c.begin()
+	if len(c.answers) == 0 {
+		unansweredRecord(c, &r)
+		return append(rs, r)
 	}
-	return left
+	for i := range c.answers {
+		r := c.begin()
+		r.Disposition = answered
+		if i > 0 {
+			c.secondFork(&r, &c.answers[i])
+		}
+		t := talk{call: c, answer: &c.answers[i], second: i > 0}
+		t.fill(&r)
+		rs = append(rs, r)
+	}
+	return rs
+}
+
+// begin returns what all records of c have alike.
+func (c *call) begin() Record {
+	r := unseen()
+	r.Setup, r.Forks, r.Challenges, r.Redirects = c.start, c.forks(), c.challenges(), c.redirects()
+	until := time.Duration(1 << 62)
+	if len(c.answers) > 0 {
+		until = c.answers[0].at // a provisional response after the answer sets nothing
+		if c.answers[0].unseen {
+			until = 1 << 62
+		}
+	}
+	c.provisionals(&r, func(m *Message) bool { return m.Time <= until })
+	return r
+}
+
+// secondFork sets what a second answered fork has of its own: the provisional responses.
+func (c *call) secondFork(r *Record, a *answer) {
+	early := r.Early // not its own: the rules name the times only
+	r.Progress, r.Ring = Never, Never
+	c.provisionals(r, func(m *Message) bool { return m.To == a.tag && m.Time <= a.at })
+	r.Early = early
+	r.Flags = append(r.Flags, "second_fork")
+}
+
+// provisionals sets the first provisional responses, whichever hop shows them first.
+func (c *call) provisionals(r *Record, of func(*Message) bool) {
+	for _, m := range c.messages() {
+		if !m.provisional() || !of(m) {
+			continue
+		}
+		if r.Progress == Never || m.Time < r.Progress {
+			r.Progress = m.Time
+		}
+		if (m.Status == 180 || m.Status == 183) && (r.Ring == Never || m.Time < r.Ring) {
+			r.Ring = m.Time
+		}
+		r.Early = r.Early || m.SDP != ""
+	}
+}
+
+// finish sets what follows from the rest.
+func (c *call) finish(r *Record) {
+	if c.oneWay() {
+		r.Missing = append(r.Missing, "one_direction")
+	}
+	r.finish()
+}
+
+// oneWay reports whether no response, or no request, of c was seen at all.
+//
+// An orphan is not of the call, whatever it shows of the capture.
+func (c *call) oneWay() bool {
+	requests, responses := false, false
+	see := func(m *Message) {
+		requests = requests || m.request()
+		responses = responses || !m.request()
+	}
+	for _, m := range c.messages() {
+		see(m)
+	}
+	for _, m := range c.mineToo {
+		see(m)
+	}
+	return !requests || !responses
+}
+
+// count counts the repeats of c's messages: those before made, the earliest time of the record, and all.
+func (c *call) count(r *Record, made time.Duration, of func(*Message) bool) {
+	add := func(m *Message) {
+		for _, t := range c.repeats[m] {
+			r.MostRepeats++
+			if t < made && of(m) {
+				r.Repeats++
+			}
+		}
+	}
+	for _, m := range c.messages() {
+		add(m)
+	}
+	for _, m := range c.mineToo {
+		add(m)
+	}
+	for _, m := range c.orphans { // they are not of the call, but it is only a counter
+		r.MostRepeats += len(c.repeats[m])
+	}
 }

@@ -1,17 +1,31 @@
 package oracle
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"slices"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+
+	"sipsieve/capture"
+	"sipsieve/capture/capturetest"
 )
 
 // A Host is the last byte of an address in 192.0.2.0/24.
 type Host uint8
+
+func (h Host) address() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(h)}), 5060)
+}
+
+func appendHost(b []byte, h Host) []byte {
+	return strconv.AppendInt(append(b, "192.0.2."...), int64(h), 10)
+}
+
+// A hop is an unordered pair of addresses.
+type hop struct{ low, high Host }
+
+func (h hop) has(a Host) bool { return h.low == a || h.high == a }
 
 // A Via is one value of Via: who sent the request, and the branch.
 type Via struct {
@@ -35,14 +49,6 @@ type Message struct {
 	Expires  int    // Session-Expires in seconds; 0 without it
 }
 
-// A Call is a capture of one random call, sometimes of several with one Call-ID.
-type Call struct {
-	Seed     uint64
-	Kinds    Kinds
-	Messages []Message     // in the order of their times
-	Until    time.Duration // where the domain's clock stands when the capture ends
-}
-
 func (m *Message) request() bool { return m.Status == 0 }
 
 func (m *Message) branch() string {
@@ -52,21 +58,11 @@ func (m *Message) branch() string {
 	return m.Vias[0].Branch
 }
 
-// inOrder sorts ms by time; messages of one time keep their order.
-func inOrder(ms []Message) {
-	slices.SortStableFunc(ms, func(a, b Message) int { return cmp.Compare(a.Time, b.Time) })
-}
+func (m *Message) hop() hop { return hop{min(m.Src, m.Dst), max(m.Src, m.Dst)} }
 
-// String writes c as Parse reads it.
-func (c *Call) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# seed %d: %s\n", c.Seed, c.Kinds)
-	for i := range c.Messages {
-		b.WriteString(c.Messages[i].String() + "\n")
-	}
-	fmt.Fprintf(&b, "until %s\n", seconds(c.Until))
-	return b.String()
-}
+func (m *Message) provisional() bool { return m.Method == "INVITE" && m.Status > 100 && m.Status < 200 }
+
+func (m *Message) accepts() bool { return m.Status/100 == 2 }
 
 // String writes m in one line.
 func (m *Message) String() string {
@@ -92,111 +88,61 @@ func (m *Message) String() string {
 	return s
 }
 
-func seconds(d time.Duration) string {
-	if d == Never {
-		return "never"
-	}
-	return strconv.FormatFloat(d.Seconds(), 'f', 6, 64)
+// Packet returns m as a file's packet whose payload lies behind what is in b already, and b with the payload.
+func (m *Message) Packet(b []byte) (capture.Packet, []byte) {
+	n := len(b)
+	b = m.AppendText(b)
+	return capture.Packet{Time: Start.Add(m.Time), Origin: capture.File, Point: "file", ID: uint32(m.ID), Payload: b[n:],
+		Flow: capture.Flow{Src: m.Src.address(), Dst: m.Dst.address(), Transport: capture.UDP}}, b
 }
 
-// Parse reads what String has written. Lines that begin with # and empty ones say nothing, and those that begin with
-// want are returned apart. Without via= a request gets a branch of its own, r and the number of its line, and a
-// response the Vias of the last such request that went the other way; without id= and call= each message is a packet
-// of its own, all of one Call-ID.
-func Parse(text string) (c Call, want []string, err error) {
-	for i, line := range strings.Split(text, "\n") {
-		fields := strings.Fields(line)
-		switch {
-		case len(fields) == 0 || fields[0][0] == '#':
-			continue
-		case fields[0] == "want":
-			want = append(want, strings.Join(fields[1:], " "))
-		case fields[0] == "until" && len(fields) == 2:
-			c.Until, err = parseSeconds(fields[1])
-		default:
-			err = c.parse(fields, i)
-		}
-		if err != nil {
-			return c, want, fmt.Errorf("oracle: line %d: %w", i+1, err)
-		}
-	}
-	inOrder(c.Messages)
-	return c, want, nil
+func (m *Message) frame() capturetest.Frame {
+	return capturetest.Datagram(Start.Add(m.Time), capturetest.Ends{Src: m.Src.address(), Dst: m.Dst.address(), ID: m.ID},
+		m.AppendText(nil))
 }
 
-func parseSeconds(text string) (time.Duration, error) {
-	whole, rest, _ := strings.Cut(text, ".")
-	micros, err := strconv.ParseInt(whole+(rest + "000000")[:6], 10, 64)
-	return time.Duration(micros) * time.Microsecond, err
+// AppendText appends m as it stands on the wire.
+func (m *Message) AppendText(b []byte) []byte {
+	if m.request() {
+		b = append(append(b, m.Method...), " sip:+13035550111@"...)
+		b = append(appendHost(b, m.Dst), " SIP/2.0\r\n"...)
+	} else {
+		b = append(strconv.AppendInt(append(b, "SIP/2.0 "...), int64(m.Status), 10), " Reason\r\n"...)
+	}
+	for _, v := range m.Vias {
+		b = appendHost(append(b, "Via: SIP/2.0/UDP "...), v.By)
+		b = append(append(append(b, ":5060;branch=z9hG4bK"...), v.Branch...), "\r\n"...)
+	}
+	b = append(append(b, "From: <sip:+13035550110@192.0.2.10>;tag="...), m.From...)
+	b = append(b, "\r\nTo: <sip:+13035550111@192.0.2.20>"...)
+	if m.To != "" {
+		b = append(append(b, ";tag="...), m.To...)
+	}
+	b = append(append(b, "\r\nCall-ID: "...), m.CallID...)
+	b = strconv.AppendInt(append(b, "\r\nCSeq: "...), int64(m.Seq), 10)
+	b = append(append(append(b, ' '), m.Method...), "\r\n"...)
+	if m.Method == "REFER" && m.request() {
+		b = append(b, "Refer-To: <sip:+13035550199@192.0.2.99>\r\n"...)
+	}
+	if m.Cause != 0 {
+		b = strconv.AppendInt(append(b, "Reason: Q.850;cause="...), int64(m.Cause), 10)
+		b = append(b, "\r\n"...)
+	}
+	if m.Expires != 0 {
+		b = strconv.AppendInt(append(b, "Session-Expires: "...), int64(m.Expires), 10)
+		b = append(b, "\r\n"...)
+	}
+	return m.appendBody(b)
 }
 
-// parse reads one message.
-func (c *Call) parse(f []string, line int) (err error) {
-	m := Message{CallID: "c", ID: uint16(len(c.Messages) + 1)}
-	if len(f) < 5 || f[2] != "->" {
-		return errors.New("want a time, a host, ->, a host, a message")
+func (m *Message) appendBody(b []byte) []byte {
+	if m.SDP == "" {
+		return append(b, "Content-Length: 0\r\n\r\n"...)
 	}
-	if m.Time, err = parseSeconds(f[0]); err != nil {
-		return err
-	}
-	m.Src, m.Dst = Host(number(f[1])), Host(number(f[3]))
-	m.Method = f[4]
-	if status, method, ok := strings.Cut(f[4], "-"); ok {
-		m.Status, m.Method = number(status), method
-	}
-	for _, word := range f[5:] {
-		key, value, _ := strings.Cut(word, "=")
-		switch key {
-		case "seq":
-			m.Seq = number(value)
-		case "from":
-			m.From = value
-		case "to":
-			m.To = value
-		case "via":
-			m.Vias = parseVias(value)
-		case "id":
-			m.ID = uint16(number(value))
-		case "call":
-			m.CallID = value
-		case "cause":
-			m.Cause = number(value)
-		case "sdp":
-			m.SDP = value
-		case "expires":
-			m.Expires = number(value)
-		default:
-			return fmt.Errorf("unknown word %q", key)
-		}
-	}
-	if m.Vias == nil {
-		m.Vias = c.vias(&m, line)
-	}
-	c.Messages = append(c.Messages, m)
-	return nil
-}
-
-// vias returns the Vias of a message that has none in the text.
-func (c *Call) vias(m *Message, line int) []Via {
-	for i := len(c.Messages) - 1; i >= 0 && !m.request(); i-- {
-		q := &c.Messages[i]
-		if q.request() && q.Method == m.Method && q.Seq == m.Seq && q.Src == m.Dst && q.Dst == m.Src {
-			return q.Vias
-		}
-	}
-	return []Via{{m.Src, "r" + strconv.Itoa(line)}}
-}
-
-func parseVias(text string) (vias []Via) {
-	for _, v := range strings.Split(text, ",") {
-		host, branch, _ := strings.Cut(v, ".")
-		vias = append(vias, Via{Host(number(host)), branch})
-	}
-	return vias
-}
-
-// number returns the number in text, 0 for none.
-func number(text string) int {
-	n, _ := strconv.Atoi(text)
-	return n
+	var room [256]byte
+	body := appendHost(append(room[:0], "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 "...), m.Src)
+	body = append(append(body, "\r\nt=0 0\r\nm=audio 16384 RTP/AVP 0\r\na="...), m.SDP...)
+	body = append(body, "\r\n"...)
+	b = strconv.AppendInt(append(b, "Content-Type: application/sdp\r\nContent-Length: "...), int64(len(body)), 10)
+	return append(append(b, "\r\n\r\n"...), body...)
 }

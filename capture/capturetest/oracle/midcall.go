@@ -5,27 +5,35 @@ import (
 	"time"
 )
 
-// midCalls returns what must be told of dialogs whose INVITE was not seen.
-func (c *trace) midCalls(calls []*call) (rs []Record) {
+// A midCall is a dialog whose INVITE was not seen.
+type midCall struct {
+	call
+	dialog []*Message // all that was seen of it
+	open   *Message   // the first 2xx to an INVITE; nil without one
+	first  bool       // open answers the INVITE that began the call, not a re-INVITE
+}
+
+// midCalls returns the records of dialogs of t that are in none of calls.
+func midCalls(t *trace, calls []*call) (rs []Record) {
 	var left []*Message
-	for _, m := range c.ms {
-		if !slices.ContainsFunc(calls, func(call *call) bool {
-			return (m.From == call.tag || m.To == call.tag) && m.Time >= call.start
+	for _, m := range t.ms {
+		if !slices.ContainsFunc(calls, func(c *call) bool {
+			return (m.From == c.tag || m.To == c.tag) && m.Time >= c.start
 		}) {
 			left = append(left, m)
 		}
 	}
 	for len(left) > 0 {
-		var dialog []*Message
+		mid := midCall{}
 		pair := left[0]
 		same := func(m *Message) bool { return m.To != "" && samePair(m, pair) }
 		for _, m := range left {
 			if same(m) {
-				dialog = append(dialog, m)
+				mid.dialog = append(mid.dialog, m)
 			}
 		}
 		left = slices.DeleteFunc(left, func(m *Message) bool { return same(m) || m == pair })
-		if r, ok := c.midCall(dialog); ok {
+		if r, ok := mid.record(t); ok {
 			rs = append(rs, r)
 		}
 	}
@@ -36,109 +44,107 @@ func samePair(a, b *Message) bool {
 	return a.From == b.From && a.To == b.To || a.From == b.To && a.To == b.From
 }
 
-// midCall returns what must be told of the messages of one dialog: a 2xx to an INVITE opens a record, or a BYE and
-// its 2xx alone make one.
-func (c *trace) midCall(ms []*Message) (r Record, ok bool) {
-	i := slices.IndexFunc(ms, func(m *Message) bool { return m.Method == "INVITE" && m.accepts() })
+// record returns the record of the dialog, whose messages stand in t, and whether there is one: a 2xx to an INVITE
+// opens it, or a BYE and its 2xx alone make it.
+func (c *midCall) record(t *trace) (r Record, ok bool) {
+	i := slices.IndexFunc(c.dialog, func(m *Message) bool { return m.Method == "INVITE" && m.accepts() })
 	if i < 0 {
-		return c.byeAlone(ms)
+		return c.byeAlone()
 	}
-	open := ms[i]
-	own := &trace{repeats: c.repeats, until: c.until}
-	mid := &call{trace: own, tag: open.From, start: ms[0].Time, next: 1 << 62}
-	for _, m := range c.ms {
-		if m.From == open.From && m.To == "" { // repeats of it may be counted
-			mid.orphans = append(mid.orphans, m)
-		}
-	}
-	mid.answers = []answer{{tag: open.To, at: open.Time, code: open.Status, expires: open.Expires}}
-	mid.tags = map[hop]map[string]time.Duration{}
-	first := !slices.ContainsFunc(ms[:i], func(m *Message) bool {
+	c.open = c.dialog[i]
+	c.first = !slices.ContainsFunc(c.dialog[:i], func(m *Message) bool {
 		return m.Method != "CANCEL" && (m.request() || m.Status >= 200)
 	})
-	for _, m := range ms {
-		if m.Time < open.Time && (m.Method != "INVITE" || m.Seq != open.Seq || m.From != open.From) {
-			mid.orphans = append(mid.orphans, m)
+	own := &trace{repeats: t.repeats, until: t.until}
+	c.tries = tries{trace: own, tag: c.open.From, start: c.dialog[0].Time, next: 1 << 62}
+	for _, m := range t.ms {
+		if m.From == c.open.From && m.To == "" { // repeats of it may be counted
+			c.orphans = append(c.orphans, m)
+		}
+	}
+	for _, m := range c.dialog {
+		if m.Time < c.open.Time && (m.Method != "INVITE" || m.Seq != c.open.Seq || m.From != c.open.From) {
+			c.orphans = append(c.orphans, m)
 			continue
 		}
 		own.ms = append(own.ms, m)
 	}
-	for _, m := range own.ms {
-		mid.sawDialog(m, open.To)
-	}
-	if first {
-		mid.attempts = []*attempt{{seq: open.Seq, mine: open.hop()}}
-		for _, m := range own.ms {
-			if attemptOf(mid.attempts, mid.tag, m) != nil {
-				mid.attempts[0].ms = append(mid.attempts[0].ms, m)
-			}
+	c.seeAnswer()
+	c.findTransactions()
+	return c.fill(), true
+}
+
+// seeAnswer takes c.open for the answer, and the one dialog as seen on every hop that shows it.
+func (c *midCall) seeAnswer() {
+	c.answers = []answer{{tag: c.open.To, at: c.open.Time, code: c.open.Status, expires: c.open.Expires}}
+	c.tags = map[hop]map[string]time.Duration{}
+	for _, m := range c.ms {
+		if c.tags[m.hop()] == nil {
+			c.tags[m.hop()] = map[string]time.Duration{c.open.To: m.Time}
 		}
-	} else {
-		mid.answers[0].at = Never // the answer was before
 	}
-	mid.findTransactions()
-	return mid.midRecord(first, open.Time), true
+	if !c.first {
+		c.answers[0].at = Never // the answer was before
+		return
+	}
+	c.attempts = []*attempt{{seq: c.open.Seq, mine: c.open.hop()}}
+	for _, m := range c.ms {
+		if attemptOf(c.attempts, c.tag, m) != nil {
+			c.attempts[0].ms = append(c.attempts[0].ms, m)
+		}
+	}
 }
 
-// sawDialog takes note that the one dialog of a mid-call start is seen on m's hop.
-func (c *call) sawDialog(m *Message, tag string) {
-	if c.tags[m.hop()] == nil {
-		c.tags[m.hop()] = map[string]time.Duration{tag: m.Time}
-	}
-}
-
-// midRecord tells a call from its first 2xx on.
-func (c *call) midRecord(first bool, open time.Duration) Record {
+// fill returns the record of a call from its first 2xx on.
+func (c *midCall) fill() Record {
 	r := unseen()
 	r.Disposition = answered
-	t := talk{call: c, answer: &c.answers[0]}
-	t.tell(&r)
+	t := talk{call: &c.call, answer: &c.answers[0]}
+	t.fill(&r)
 	r.Repeats, r.MostRepeats = 0, 0
-	c.count(&r, t.told, func(m *Message) bool { return m.Time >= open }) // what came before may be counted or not
-	return c.midSeen(r, first)
+	c.count(&r, t.made, func(m *Message) bool { return m.Time >= c.open.Time }) // what came before may be counted or not
+	c.seen(&r)
+	return r
 }
 
-// midSeen sets what is known of a call from the middle.
+// seen sets completeness and what is missing.
 //
 // Not settled: final_response of a call that a re-INVITE opened. The table of states names invite only: a final
 // response was seen. Not settled: no_ack. The 2xx may be that of a re-INVITE, and the wait for the ACK begins with an
 // answer whose INVITE was seen.
-func (c *call) midSeen(r Record, first bool) Record {
-	r.Missing = slices.DeleteFunc(r.Missing, func(w string) bool { return !first && w == noAck })
+func (c *midCall) seen(r *Record) {
+	r.Missing = slices.DeleteFunc(r.Missing, func(w string) bool { return !c.first && w == noAck })
 	r.Missing = append(r.Missing, noInvite)
-	seen := 0
-	if first {
-		seen++
+	seen := 1
+	if c.first {
 		r.Forks = 1
-		if !has(r.Missing, noAck) {
+		if !slices.Contains(r.Missing, noAck) {
 			seen++
 		}
 	} else {
 		r.Answer, r.Code = Never, 0
 		r.Missing = append(r.Missing, noAck)
-		seen++ // the 2xx to the re-INVITE
 	}
 	r.Flags = slices.DeleteFunc(r.Flags, func(w string) bool { return w == "no_ack" || w == "answer_by_ack" })
-	if !has(r.Missing, noBye) {
+	if !slices.Contains(r.Missing, noBye) {
 		seen++
 	}
-	if r.EndSource == observed && r.EndCause != "dialog_lost" && !has(r.Missing, noByeAnswer) {
+	if r.EndSource == observed && r.EndCause != "dialog_lost" && !slices.Contains(r.Missing, noByeAnswer) {
 		seen++
 	}
 	r.Completeness = 100 * seen / 5
-	c.finish(&r)
+	c.finish(r)
 	r.Missing = slices.Compact(r.Missing)
-	return r
 }
 
-// byeAlone returns what must be told of a BYE and its 2xx of an unknown call.
-func (c *trace) byeAlone(ms []*Message) (r Record, ok bool) {
+// byeAlone returns the record of a BYE and its 2xx, and whether there is one.
+func (c *midCall) byeAlone() (r Record, ok bool) {
 	var bye *Message
-	for _, m := range ms {
+	for _, m := range c.dialog {
 		if m.Method != "BYE" || !m.request() || bye != nil {
 			continue
 		}
-		if slices.ContainsFunc(ms, func(o *Message) bool { return o.accepts() && o.branch() == m.branch() }) {
+		if slices.ContainsFunc(c.dialog, func(o *Message) bool { return o.accepts() && o.branch() == m.branch() }) {
 			bye = m
 		}
 	}
@@ -149,7 +155,7 @@ func (c *trace) byeAlone(ms []*Message) (r Record, ok bool) {
 	r.Disposition, r.Status, r.End, r.Completeness = answered, "partial", bye.Time, 40
 	r.EndCause, r.EndSource, r.DisconnectBy = "normal", observed, unknown
 	r.Missing = []string{noInvite, noFinal, noAck}
-	r.MostRepeats = len(ms) * 8 // what came before the 2xx may be counted or not
-	(*call)(nil).cause(&r, bye.Cause, 16)
+	r.MostRepeats = len(c.dialog) * 8 // what came before the 2xx may be counted or not
+	r.setCause(bye.Cause, 16)
 	return r, true
 }

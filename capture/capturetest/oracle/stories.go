@@ -11,8 +11,8 @@ import (
 //go:embed stories/*.txt
 var files embed.FS
 
-// A Story is a call with what is known of its records from elsewhere: what a public report of the situation says, or
-// what was settled when a tracker and the oracle differed.
+// A Story is a call with an expectation from elsewhere: from a public report of the situation, or one that
+// was settled when a tracker and the oracle differed.
 type Story struct {
 	Name string
 	Call Call
@@ -39,7 +39,7 @@ func Stories() (all []Story, err error) {
 	return all, nil
 }
 
-// Differs says in what rs is not what s wants, "" for nothing.
+// Differs returns one line for each field in which rs is not what s expects, "" without a difference.
 func (s *Story) Differs(rs []Record) string {
 	if len(rs) != len(s.Want) {
 		return fmt.Sprintf("records: got %d, want %d", len(rs), len(s.Want))
@@ -71,7 +71,7 @@ func show(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// Difference says in which fields got is not what is wanted, "" when it is.
+// Difference returns one line for each field in which got is not as expected, "" without a difference.
 func Difference(got, want []Record) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("records: got %d, want %d", len(got), len(want))

@@ -1,13 +1,16 @@
 package oracle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A talk is one answered fork from its answer on.
 type talk struct {
 	*call
 	answer *answer
 	second bool
-	told   time.Duration // the earliest time at which its record can have been made
+	made   time.Duration // the earliest time at which its record can have been made
 }
 
 // An ending is how a talk came to its end.
@@ -17,10 +20,10 @@ type ending struct {
 	side string
 }
 
-// tell sets what r says of t.
-func (t *talk) tell(r *Record) {
+// fill fills in r from the answer on.
+func (t *talk) fill(r *Record) {
 	r.Answer, r.Code = t.answer.at, t.answer.code
-	t.told = t.until
+	t.made = t.until
 	t.holdAndRefresh(r)
 	t.end(r)
 	t.close(r)
@@ -31,11 +34,11 @@ func (t *talk) close(r *Record) {
 	t.race(r)
 	t.seen(r)
 	t.finish(r)
-	t.count(r, t.told, t.surely)
+	t.count(r, t.made, t.surely)
 }
 
-// surely reports whether a repeat of m is t's whatever the rules leave open: which record counts what was said of a
-// second fork before it answered, and whether the first counts what is the second's,
+// surely reports whether a repeat of m is t's whatever the rules leave open: which record counts the repeats of a
+// second fork from before its answer, and whether the first counts what is the second's,
 // or a dialog's behind a hop that hides it.
 func (t *talk) surely(m *Message) bool {
 	if t.second {
@@ -53,15 +56,15 @@ func (t *talk) surely(m *Message) bool {
 // of returns t's transactions of some methods.
 func (t *talk) of(methods ...string) (txns []*txn) {
 	for _, x := range t.txns {
-		if x.fork == t.answer.tag && has(methods, x.method) {
+		if x.fork == t.answer.tag && slices.Contains(methods, x.method) {
 			txns = append(txns, x)
 		}
 	}
 	return txns
 }
 
-// lastLife is the last accepted re-INVITE or UPDATE, Never without one.
-func (t *talk) lastLife() time.Duration {
+// lastAccepted is the last accepted re-INVITE or UPDATE, Never without one.
+func (t *talk) lastAccepted() time.Duration {
 	last := Never
 	for _, x := range t.of("INVITE", "UPDATE") {
 		if x.accepted > t.answer.at {
@@ -73,11 +76,11 @@ func (t *talk) lastLife() time.Duration {
 
 // end finds the end.
 //
-// Not settled: a BYE that was accepted before a last sign of life, which can only be one that crossed it on the wire.
+// Not settled: a BYE that was accepted before the last accepted re-INVITE or UPDATE, which it must have crossed on the wire.
 // It is the end all the same: a dialog does not outlive an accepted BYE.
 func (t *talk) end(r *Record) {
 	byes := byes(t.after())
-	life := t.lastLife()
+	life := t.lastAccepted()
 	var accepted, refused *ending
 	for i := range byes {
 		b := &byes[i]
@@ -98,7 +101,7 @@ func (t *talk) end(r *Record) {
 	case lost != Never:
 		r.End, r.EndCause, r.EndSource, r.DisconnectBy = lost, "dialog_lost", observed, byNetwork
 		r.Missing = append(r.Missing, noBye)
-		t.told = lost + byeWait
+		t.made = lost + byeWait
 	default:
 		t.noEnd(r)
 	}
@@ -138,16 +141,7 @@ func byes(txns []*txn) (es []ending) {
 	return es
 }
 
-// behind returns t with the request of the one that was challenged, if its own was not seen.
-func (t *txn) behind(challenged *txn) *txn {
-	both := *t
-	if both.request == nil {
-		both.request = challenged.request
-	}
-	return &both
-}
-
-// lost is the first 481 or 408 to a re-INVITE or UPDATE after the last sign of life, Never without one.
+// lost is the first 481 or 408 to a re-INVITE or UPDATE after the last accepted one, Never without one.
 func (t *talk) lost(life time.Duration) time.Duration {
 	first := Never
 	for _, x := range t.of("INVITE", "UPDATE") {
@@ -161,7 +155,7 @@ func (t *talk) lost(life time.Duration) time.Duration {
 	return first
 }
 
-// byBye tells an end by a BYE.
+// byBye fills in an end by a BYE.
 //
 // Not settled: a BYE of which only the 2xx was seen. It proves the end: end_time is the 2xx, bye is missing, so it is
 // not billable, and the cause is unknown, for a Reason may have stood in the BYE.
@@ -170,9 +164,9 @@ func (t *talk) byBye(r *Record, e *ending) {
 	if t.referred(e.at) {
 		r.EndCause = "transfer"
 	}
-	t.told = e.at + byeWait
+	t.made = e.at + byeWait
 	if e.bye.accepted != Never {
-		t.told = e.bye.accepted
+		t.made = e.bye.accepted
 	}
 	if e.bye.request == nil {
 		r.Missing = append(r.Missing, noBye)
@@ -181,7 +175,7 @@ func (t *talk) byBye(r *Record, e *ending) {
 	if e.bye.answeredAt() == Never {
 		r.Missing = append(r.Missing, noByeAnswer)
 	}
-	t.cause(r, e.bye.request.Cause, 16)
+	r.setCause(e.bye.request.Cause, 16)
 }
 
 func (t *talk) referred(before time.Duration) bool {
@@ -193,7 +187,7 @@ func (t *talk) referred(before time.Duration) bool {
 	return false
 }
 
-// noEnd tells a talk whose end was not seen.
+// noEnd fills in the end of a talk of which none was seen.
 func (t *talk) noEnd(r *Record) {
 	r.DisconnectBy = unknown
 	r.Missing = append(r.Missing, noBye)
@@ -307,10 +301,10 @@ func (t *talk) seen(r *Record) {
 			r.Flags = append(r.Flags, "no_ack")
 		}
 	}
-	if !has(r.Missing, noBye) {
+	if !slices.Contains(r.Missing, noBye) {
 		seen++
 	}
-	if r.EndSource == observed && r.EndCause != "dialog_lost" && !has(r.Missing, noByeAnswer) {
+	if r.EndSource == observed && r.EndCause != "dialog_lost" && !slices.Contains(r.Missing, noByeAnswer) {
 		seen++
 	}
 	r.Completeness = 100 * seen / 5
@@ -321,7 +315,7 @@ func (t *talk) closed(r *Record) time.Duration {
 	if r.EndSource != observed {
 		return t.until
 	}
-	closed := t.told
+	closed := t.made
 	for _, x := range t.after() {
 		if x.request == nil || x.at >= r.End {
 			continue
@@ -337,11 +331,9 @@ func (t *talk) closed(r *Record) time.Duration {
 
 // acknowledged reports whether the ACK of t's answer was seen, on whichever hop.
 func (t *talk) acknowledged() bool {
-	for _, a := range t.attempts {
-		for _, m := range a.ms {
-			if a.acknowledgesAnswer(m) && t.resolve(m, false) == t.answer.tag {
-				return true
-			}
+	for a, m := range t.messages() {
+		if a.acknowledgesAnswer(m) && t.resolve(m, false) == t.answer.tag {
+			return true
 		}
 	}
 	return false

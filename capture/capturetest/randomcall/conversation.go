@@ -1,9 +1,12 @@
-package oracle
+package randomcall
 
 import "time"
 
-// talk plays an answered call from its ACK to its end.
-func (s *script) talk() {
+// A conversation is the part of a script from the answer to the end.
+type conversation struct{ *script }
+
+// play plays an answered call from its ACK to its end.
+func (s *conversation) play() {
 	s.t += s.between(200*time.Millisecond, 20*time.Second)
 	if s.kinds.Has(SecondFork) {
 		s.endSecond()
@@ -31,9 +34,8 @@ func (s *script) talk() {
 	s.t += time.Second
 }
 
-// pause lets some time go by, less than half of the session's interval, and not so that the 32 s after the answer
-// are near.
-func (s *script) pause() {
+// pause moves the time on by 100 ms to 10 min, or to an eighth of the session interval.
+func (s *conversation) pause() {
 	longest := 600 * time.Second
 	if s.expires > 0 {
 		longest = time.Duration(s.expires) * time.Second / 8
@@ -42,7 +44,7 @@ func (s *script) pause() {
 }
 
 // endSecond has the caller end the second fork, or leaves it to talk on.
-func (s *script) endSecond() {
+func (s *conversation) endSecond() {
 	if s.chance(4) {
 		return
 	}
@@ -51,27 +53,19 @@ func (s *script) endSecond() {
 }
 
 // noise is a request that changes nothing.
-func (s *script) noise() {
+func (s *conversation) noise() {
 	method := []string{"INFO", "OPTIONS", "NOTIFY"}[s.r.IntN(3)]
 	q := s.either(method, letter{})
 	s.t = s.respond(q, reply{200, s.tags[0], letter{}}, q.at)
 }
 
-// either sends a request of one side or the other.
-func (s *script) either(method string, l letter) *request {
-	if s.chance(2) {
-		return s.fromCaller(method, 0, l)
-	}
-	return s.fromCallee(method, 0, l)
-}
-
 // agree sends a re-INVITE or UPDATE that is accepted.
-func (s *script) agree(method, sdp string) {
+func (s *conversation) agree(method, sdp string) {
 	s.accept(s.either(method, letter{sdp: sdp, expires: s.expires}), sdp)
 }
 
 // accept sends the 200 to a re-INVITE or UPDATE, and the ACK.
-func (s *script) accept(q *request, sdp string) {
+func (s *conversation) accept(q *request, sdp string) {
 	agreed := map[string]string{"sendonly": "recvonly", "inactive": "inactive"}[sdp]
 	if agreed == "" {
 		agreed = sdp
@@ -85,7 +79,7 @@ func (s *script) accept(q *request, sdp string) {
 	}
 }
 
-func (s *script) reinvite() {
+func (s *conversation) reinvite() {
 	for range 1 + s.r.IntN(3) {
 		if s.chance(4) {
 			s.challenged()
@@ -96,13 +90,13 @@ func (s *script) reinvite() {
 }
 
 // challenged is a re-INVITE that gets 407.
-func (s *script) challenged() {
+func (s *conversation) challenged() {
 	q := s.either("INVITE", letter{sdp: "sendrecv", expires: s.expires})
 	s.t = s.refuse(q, reply{407, s.tags[0], letter{}}, q.at) + time.Millisecond
 }
 
 // hold is one side holding the other, again and again, and sometimes until the end.
-func (s *script) hold() {
+func (s *conversation) hold() {
 	side := s.fromCaller
 	if s.chance(2) {
 		side = s.fromCallee
@@ -110,7 +104,7 @@ func (s *script) hold() {
 	for i := range 1 + s.r.IntN(4) {
 		sdp := "sendonly"
 		if !s.kinds.Has(Loss, OneWay) && s.chance(2) {
-			sdp = "inactive" // its 2xx says the same, which would tell of the hold without the request
+			sdp = "inactive" // its 2xx has the same direction, which would show the hold without the request
 		}
 		if i%2 == 1 {
 			sdp = "sendrecv"
@@ -121,7 +115,7 @@ func (s *script) hold() {
 }
 
 // refusedReinvite is a re-INVITE that is refused, or cancelled.
-func (s *script) refusedReinvite() {
+func (s *conversation) refusedReinvite() {
 	q := s.either("INVITE", letter{sdp: "sendonly", expires: s.expires})
 	status := []int{488, 491, 500, 487}[s.r.IntN(4)]
 	if status == 487 {
@@ -137,21 +131,21 @@ func (s *script) refusedReinvite() {
 }
 
 // refreshes keep the session alive.
-func (s *script) refreshes() {
+func (s *conversation) refreshes() {
 	for range s.r.IntN(4) {
 		s.t += time.Duration(s.expires) * time.Second / 4
 		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "")
 	}
 }
 
-func (s *script) refer() {
+func (s *conversation) refer() {
 	q := s.either("REFER", letter{})
 	s.t = s.respond(q, reply{[]int{202, 202, 603}[s.r.IntN(3)], s.tags[0], letter{}}, q.at)
 }
 
-// foreign sends a request that is in none of the call's dialogs: a To tag that nobody has, none at all, or an
+// foreign sends a request that is in none of the call's dialogs: an unknown To tag, none at all, or an
 // address that has nothing to do with the call.
-func (s *script) foreign() {
+func (s *conversation) foreign() {
 	for range 1 + s.r.IntN(2) {
 		method := []string{"BYE", "BYE", "UPDATE", "INVITE", "REFER"}[s.r.IntN(5)]
 		q := request{method: method, seq: 500 + s.r.IntN(1000), to: "!nobody"}
@@ -169,15 +163,15 @@ func (s *script) foreign() {
 	}
 }
 
-// fromOutside sends q from an address of nobody to the callee.
-func (s *script) fromOutside(q *request) {
+// fromOutside sends q to the callee from an address that is not part of the call.
+func (s *conversation) fromOutside(q *request) {
 	q.legs = []leg{{link: -1, src: foreigner, dst: calleeHost}}
 	s.travel(q, 0, s.t, letter{})
 	s.replyForeign(q)
 }
 
 // replyForeign refuses q mostly; that it is accepted makes no difference.
-func (s *script) replyForeign(q *request) {
+func (s *conversation) replyForeign(q *request) {
 	t := q.at + time.Millisecond
 	switch {
 	case q.method == "INVITE":
@@ -190,9 +184,9 @@ func (s *script) replyForeign(q *request) {
 	s.t += 100 * time.Millisecond
 }
 
-// refusedBye is a BYE that is not accepted, after which the call shows that it lives: by an accepted re-INVITE, or by
+// refusedBye is a BYE that is not accepted, after which the call goes on: shown by an accepted re-INVITE, or by
 // the BYE that ends it.
-func (s *script) refusedBye() {
+func (s *conversation) refusedBye() {
 	q := s.either("BYE", letter{})
 	if status := []int{481, 500, 403, 408, 0}[s.r.IntN(5)]; status != 0 {
 		s.respond(q, reply{status, s.tags[0], letter{}}, q.at)
@@ -200,12 +194,12 @@ func (s *script) refusedBye() {
 	s.t = q.at + time.Second
 	if s.chance(2) {
 		s.pause()
-		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "") // it says nothing of a hold
+		s.agree([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], "") // without a direction, so no hold
 	}
 }
 
 // end ends the talk.
-func (s *script) end() {
+func (s *conversation) end() {
 	l := letter{}
 	if s.chance(4) {
 		l.cause = []int{16, 31, 41}[s.r.IntN(3)]
@@ -243,8 +237,8 @@ func (s *script) end() {
 	}
 }
 
-// lost is a re-INVITE or UPDATE to a side that knows nothing of the call any more.
-func (s *script) lost() *request {
+// lost is a re-INVITE or UPDATE to a side that has lost the dialog.
+func (s *conversation) lost() *request {
 	q := s.either([]string{"INVITE", "UPDATE"}[s.r.IntN(2)], letter{expires: s.expires})
 	status := []int{481, 408}[s.r.IntN(2)]
 	if q.method == "INVITE" {
@@ -256,7 +250,7 @@ func (s *script) lost() *request {
 }
 
 // lostAndBye is a 481 or 408 to a re-INVITE with the BYE beside it: just after, crossing it, or much later.
-func (s *script) lostAndBye(l letter) {
+func (s *conversation) lostAndBye(l letter) {
 	status := []int{200, 200, 200, 481, 0}[s.r.IntN(5)]
 	wait := s.between(time.Millisecond, 20*time.Second)
 	if status == 200 && s.chance(3) {
@@ -282,7 +276,7 @@ func (s *script) lostAndBye(l letter) {
 }
 
 // byeInReinvite is one side hanging up before its own re-INVITE is answered; both are accepted.
-func (s *script) byeInReinvite(l letter) {
+func (s *conversation) byeInReinvite(l letter) {
 	send := s.fromCaller
 	if s.chance(2) {
 		send = s.fromCallee
@@ -296,7 +290,7 @@ func (s *script) byeInReinvite(l letter) {
 }
 
 // glare is a BYE of both sides.
-func (s *script) glare(l letter) {
+func (s *conversation) glare(l letter) {
 	first, second := s.fromCaller, s.fromCallee
 	if s.chance(2) {
 		first, second = second, first

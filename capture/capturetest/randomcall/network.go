@@ -1,14 +1,16 @@
-package oracle
+package randomcall
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
+
+	"sipsieve/capture/capturetest/oracle"
 )
 
 // A link is the path between two neighbours: the address that requests of the caller leave from, and where they go.
-type link struct{ left, right Host }
+type link struct{ left, right oracle.Host }
 
 // A network is the way between the caller and the callees, and what was sent on it.
 type network struct {
@@ -19,7 +21,7 @@ type network struct {
 	shown    []bool // by link
 	callID   string
 	tag      string // the caller's
-	sent     []Message
+	sent     []oracle.Message
 	ids      uint16
 	count    int // branches
 	answered int // CSeq of the INVITE that was answered; 0 without one
@@ -27,9 +29,9 @@ type network struct {
 
 // Addresses of the parties.
 const (
-	callerHost Host = 10
-	calleeHost Host = 20 // the first callee; others follow
-	foreigner  Host = 99
+	callerHost oracle.Host = 10
+	calleeHost oracle.Host = 20 // the first callee; others follow
+	foreigner  oracle.Host = 99
 )
 
 func newNetwork(r *rand.Rand, kinds Kinds) *network {
@@ -43,7 +45,7 @@ func newNetwork(r *rand.Rand, kinds Kinds) *network {
 	}
 	left := callerHost
 	for i := range between {
-		in := Host(30 + 2*i)
+		in := oracle.Host(30 + 2*i)
 		out := in
 		if kinds.Has(TwoAddresses) && i == 0 {
 			out++
@@ -72,7 +74,7 @@ func (n *network) between(a, b time.Duration) time.Duration {
 func (n *network) chance(k int) bool { return n.r.IntN(k) == 0 }
 
 // show adds m to what was captured, unless its hop is not.
-func (n *network) show(link int, m Message) {
+func (n *network) show(link int, m oracle.Message) {
 	n.ids++
 	m.ID, m.CallID = n.ids, n.callID
 	if link < 0 || n.shown[link] {
@@ -83,8 +85,8 @@ func (n *network) show(link int, m Message) {
 // A leg is one hop that a request took.
 type leg struct {
 	link     int // -1 for the direct way
-	src, dst Host
-	vias     []Via
+	src, dst oracle.Host
+	vias     []oracle.Via
 	at       time.Duration
 }
 
@@ -98,14 +100,14 @@ type request struct {
 	at     time.Duration // when it arrived
 }
 
-// A letter is what a message says besides who and where.
+// A letter is what a message carries besides addresses, tags and Vias.
 type letter struct {
 	sdp     string
 	cause   int
 	expires int
 }
 
-// A reply is a response: its status, the To tag of the fork that sends it, and what else it says.
+// A reply is a response: its status, the To tag of the fork that sends it, and what else it carries.
 type reply struct {
 	status int
 	tag    string
@@ -120,9 +122,9 @@ func (n *network) tagOn(link int, tag string) string {
 	return fmt.Sprintf("%s.%d", tag, link)
 }
 
-func (n *network) newVia(host Host) Via {
+func (n *network) newVia(host oracle.Host) oracle.Via {
 	n.count++
-	return Via{host, "b" + strconv.Itoa(n.count)}
+	return oracle.Via{By: host, Branch: "b" + strconv.Itoa(n.count)}
 }
 
 // route returns the hops of a request: all of them, in the order in which the sender's side sees them.
@@ -149,11 +151,11 @@ func (n *network) route(q *request, fork int) (legs []leg) {
 }
 
 // offset is how far a fork's address is from the first callee's: behind one link all are one address.
-func (n *network) offset(fork int) Host {
+func (n *network) offset(fork int) oracle.Host {
 	if len(n.links) == 1 {
 		return 0
 	}
-	return Host(fork)
+	return oracle.Host(fork)
 }
 
 // send sends q at t to or by the callee of fork, and returns it with its hops.
@@ -165,7 +167,7 @@ func (n *network) send(q request, fork int, t time.Duration, l letter) *request 
 
 // travel moves q over its hops from the first-th on.
 func (n *network) travel(q *request, first int, t time.Duration, l letter) {
-	var vias []Via
+	var vias []oracle.Via
 	if first > 0 {
 		vias = q.legs[first-1].vias
 	}
@@ -174,7 +176,7 @@ func (n *network) travel(q *request, first int, t time.Duration, l letter) {
 		if n.hides {
 			vias = nil
 		}
-		vias = append([]Via{n.newVia(g.src)}, vias...)
+		vias = append([]oracle.Via{n.newVia(g.src)}, vias...)
 		g.vias, g.at = vias, t
 		n.show(g.link, n.message(q, g, l))
 		t += n.latency()
@@ -183,8 +185,8 @@ func (n *network) travel(q *request, first int, t time.Duration, l letter) {
 }
 
 // message writes q as one hop shows it.
-func (n *network) message(q *request, g *leg, l letter) Message {
-	m := Message{Time: g.at, Src: g.src, Dst: g.dst, Method: q.method, Seq: q.seq, Vias: g.vias, SDP: l.sdp,
+func (n *network) message(q *request, g *leg, l letter) oracle.Message {
+	m := oracle.Message{Time: g.at, Src: g.src, Dst: g.dst, Method: q.method, Seq: q.seq, Vias: g.vias, SDP: l.sdp,
 		Cause: l.cause, Expires: l.expires, From: n.tag, To: n.tagOn(g.link, q.to)}
 	if q.from != "" {
 		m.From, m.To = n.tagOn(g.link, q.from), n.tag
@@ -200,12 +202,12 @@ func (n *network) message(q *request, g *leg, l letter) Message {
 
 // respond answers q at t, and returns when the response has arrived.
 func (n *network) respond(q *request, r reply, t time.Duration) time.Duration {
-	m := Message{Time: t, Status: r.status, To: r.tag, SDP: r.sdp, Cause: r.cause, Expires: r.expires}
+	m := oracle.Message{Time: t, Status: r.status, To: r.tag, SDP: r.sdp, Cause: r.cause, Expires: r.expires}
 	return n.back(q, len(q.legs)-1, m)
 }
 
 // back moves a response from the end of the last-th hop of q to its sender.
-func (n *network) back(q *request, last int, m Message) time.Duration {
+func (n *network) back(q *request, last int, m oracle.Message) time.Duration {
 	tag := m.To
 	for i := last; i >= 0; i-- {
 		g := &q.legs[i]
@@ -219,4 +221,28 @@ func (n *network) back(q *request, last int, m Message) time.Duration {
 		m.Time += n.latency()
 	}
 	return m.Time
+}
+
+// secondLeg adds the other side of a B2BUA that keeps the Call-ID: other addresses, tags and branches.
+func (n *network) secondLeg() {
+	for _, m := range n.sent {
+		m.Time += n.between(500*time.Microsecond, 600*time.Microsecond)
+		m.Src, m.Dst = m.Src+20, m.Dst+20
+		m.From, m.To = otherTag(m.From), otherTag(m.To)
+		vias := make([]oracle.Via, len(m.Vias))
+		for i, v := range m.Vias {
+			vias[i] = oracle.Via{By: v.By + 20, Branch: v.Branch + "o"}
+		}
+		m.Vias = vias
+		n.ids++
+		m.ID = n.ids
+		n.sent = append(n.sent, m)
+	}
+}
+
+func otherTag(tag string) string {
+	if tag == "" {
+		return ""
+	}
+	return tag + "o"
 }

@@ -1,4 +1,4 @@
-package oracle
+package randomcall
 
 import "strings"
 
@@ -135,7 +135,7 @@ var excluded = []struct{ one, others Kinds }{
 	{KindsOf(Hiding), KindsOf(Direct, SecondFork, EarlyByeFork, MidCall, FarOnly)},
 	// Behind a proxy that forks, each of its hops could be the caller's.
 	{KindsOf(FarOnly), KindsOf(Forks, SecondFork, EarlyByeFork, Direct)},
-	// One thing that is missing at a time: two together leave open what nobody can know.
+	// One thing that is missing at a time: what two together leave open cannot be decided.
 	{KindsOf(Loss), KindsOf(Reuse, Repeats, OneWay, MidCall, Cut, SecondFork, CancelCross, FarOnly, Foreign, NoBye)},
 	{KindsOf(OneWay), KindsOf(MidCall, Cut, SecondFork, Timer, NoBye, Challenge, Redirect, Retry, LateRetry, Foreign,
 		Forks, LostThenBye, Reuse, Proxy, Chain, TwoAddresses, Hiding, EarlyBye, EarlyByeRefused, EarlyByeFork, RefusedBye,

@@ -1,62 +1,12 @@
-package oracle
+package randomcall
 
 import (
-	"math/rand/v2"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
+
+	"sipsieve/capture/capturetest/oracle"
 )
-
-// Random returns the call of a seed, of some of the kinds allowed.
-func Random(seed uint64, allowed Kinds) Call {
-	r := rand.New(rand.NewPCG(seed, 0x5eed))
-	var kinds Kinds
-	for range [...]int{0, 1, 1, 2, 2, 3, 3, 4, 6, 9}[r.IntN(10)] {
-		kinds |= 1 << r.IntN(int(KindCount))
-	}
-	kinds = (kinds & allowed).settle()
-	n := newNetwork(r, kinds)
-	n.callID = "c" + strconv.FormatUint(seed, 10)
-	s := script{network: n, t: n.between(0, time.Second)}
-	s.play()
-	if kinds.Has(Reuse) {
-		s.t += 300 * time.Second
-		if n.chance(2) {
-			n.tag = "a2"
-		}
-		s.round = 1
-		s.play()
-	}
-	if kinds.Has(TwoLegs) {
-		n.secondLeg()
-	}
-	c := Call{Seed: seed, Kinds: kinds, Messages: n.sent}
-	n.mangle(&c)
-	return c
-}
-
-// secondLeg adds the other side of a B2BUA that keeps the Call-ID: other addresses, tags and branches.
-func (n *network) secondLeg() {
-	for _, m := range n.sent {
-		m.Time += n.between(500*time.Microsecond, 600*time.Microsecond)
-		m.Src, m.Dst = m.Src+20, m.Dst+20
-		m.From, m.To = otherTag(m.From), otherTag(m.To)
-		vias := make([]Via, len(m.Vias))
-		for i, v := range m.Vias {
-			vias[i] = Via{v.By + 20, v.Branch + "o"}
-		}
-		m.Vias = vias
-		n.ids++
-		m.ID = n.ids
-		n.sent = append(n.sent, m)
-	}
-}
-
-func otherTag(tag string) string {
-	if tag == "" {
-		return ""
-	}
-	return tag + "o"
-}
 
 // A script is how one call goes on, from one message to the next.
 type script struct {
@@ -75,56 +25,26 @@ func (s *script) play() {
 	if s.kinds.Has(Timer) {
 		s.expires = 90 * (1 + s.r.IntN(20))
 	}
-	s.tries()
-	if !s.outcome() {
-		return
+	begin := setup{s}
+	begin.tries()
+	if begin.outcome() {
+		talk := conversation{s}
+		talk.play()
 	}
-	s.talk()
-}
-
-// tries are the INVITEs that are refused and followed by another.
-func (s *script) tries() {
-	if s.kinds.Has(Challenge) {
-		for range 1 + s.r.IntN(2) {
-			status := []int{401, 407}[s.r.IntN(2)]
-			gap := s.between(time.Millisecond, 1200*time.Millisecond)
-			if s.chance(4) && !s.kinds.Has(Loss) {
-				gap = s.between(time.Second, 200*time.Second)
-			}
-			s.refusedTry(status, gap)
-		}
-	}
-	if s.kinds.Has(Redirect) {
-		s.refusedTry([]int{300, 301, 302}[s.r.IntN(3)], s.between(time.Millisecond, 1200*time.Millisecond))
-	}
-	if s.kinds.Has(Retry) {
-		s.refusedTry([]int{422, 503, 500, 480, 486, 404}[s.r.IntN(6)], s.between(time.Millisecond, 1200*time.Millisecond))
-	}
-	if s.kinds.Has(LateRetry) {
-		if s.chance(2) {
-			s.refusedTry([]int{503, 486, 404, 603}[s.r.IntN(4)], s.between(5*time.Second, 100*time.Second))
-		} else {
-			s.refusedTry([]int{401, 407, 302}[s.r.IntN(3)], s.between(250*time.Second, 400*time.Second))
-		}
-	}
-}
-
-// refusedTry is one INVITE that is refused, by the first neighbour or by the callee; the next comes after gap.
-func (s *script) refusedTry(status int, gap time.Duration) {
-	s.invite(1)
-	if len(s.links) > 1 && !s.kinds.Has(NextCarrier) && s.chance(2) {
-		s.forget(1)
-	} else if s.chance(3) && status >= 400 {
-		s.provisional(0, 180+3*s.r.IntN(2), s.t)
-	}
-	s.t += s.between(time.Millisecond, time.Second)
-	s.t = s.refuse(s.invites[0], reply{status, s.newTag(), letter{}}, s.t) + gap
 }
 
 // newTag returns a To tag that no fork has.
 func (s *script) newTag() string {
 	s.count++
 	return "t" + string(rune('a'+s.count%26)) + string(rune('a'+s.count/26%26))
+}
+
+// toTag returns the tag of a fork, a new one if it has none.
+func (s *script) toTag(fork int) string {
+	for len(s.tags) <= fork {
+		s.tags = append(s.tags, s.newTag())
+	}
+	return s.tags[fork]
 }
 
 // invite sends an INVITE to n callees, and the 100 of each hop. What the others of one link share is sent once.
@@ -148,7 +68,7 @@ func (s *script) invite(n int) {
 		if last > 0 {
 			fork := q
 			fork.legs = append([]leg(nil), q.legs...)
-			fork.legs[last].dst = calleeHost + Host(i)
+			fork.legs[last].dst = calleeHost + oracle.Host(i)
 			s.travel(&fork, last, q.at+s.latency(), l)
 			other = &fork
 		}
@@ -176,7 +96,7 @@ func (s *script) nextCarrier(q *request, l letter) leg {
 	}
 	s.t += s.between(time.Millisecond, 5*time.Second)
 	status := []int{503, 500, 404, 486}[s.r.IntN(4)]
-	s.t = s.refuseHop(&first, len(first.legs)-1, Message{Time: s.t, Status: status, To: tag})
+	s.t = s.refuseHop(&first, len(first.legs)-1, oracle.Message{Time: s.t, Status: status, To: tag})
 	s.t += time.Millisecond
 	return leg{link: len(s.links) - 1, src: end.left, dst: end.right}
 }
@@ -188,7 +108,7 @@ func (s *script) forget(k int) {
 	for _, m := range s.sent {
 		past := false
 		for _, g := range q.legs[k:] {
-			past = past || m.Seq == q.seq && m.From == s.tag && m.Method == "INVITE" && m.branch() == g.vias[0].Branch
+			past = past || m.Seq == q.seq && m.From == s.tag && m.Method == "INVITE" && m.Vias[0].Branch == g.vias[0].Branch
 		}
 		if !past {
 			kept = append(kept, m)
@@ -216,16 +136,23 @@ func (s *script) provisional(fork, status int, t time.Duration) {
 	s.respond(s.invites[fork], reply{status, s.tags[fork], l}, t)
 }
 
+// rung reports whether a provisional response with that tag was sent.
+func (s *script) rung(tag string) bool {
+	return slices.ContainsFunc(s.sent, func(m oracle.Message) bool {
+		return m.Method == "INVITE" && m.Status > 100 && m.Status < 200 && strings.HasPrefix(m.To, tag)
+	})
+}
+
 // refuse sends a refusal back over the hops of q, each acknowledged, and returns when the caller has acknowledged it.
 func (s *script) refuse(q *request, r reply, t time.Duration) time.Duration {
 	for i := len(q.legs) - 1; i >= 0; i-- {
-		t = s.refuseHop(q, i, Message{Time: t, Status: r.status, To: r.tag, Cause: r.cause})
+		t = s.refuseHop(q, i, oracle.Message{Time: t, Status: r.status, To: r.tag, Cause: r.cause})
 	}
 	return t
 }
 
 // refuseHop sends a refusal over the i-th hop of q, and its ACK; it returns when the refusal has arrived.
-func (s *script) refuseHop(q *request, i int, m Message) time.Duration {
+func (s *script) refuseHop(q *request, i int, m oracle.Message) time.Duration {
 	one := request{method: q.method, seq: q.seq, from: q.from, to: q.to, legs: q.legs[i : i+1]}
 	t := s.back(&one, 0, m)
 	g := q.legs[i]
@@ -236,4 +163,24 @@ func (s *script) refuseHop(q *request, i int, m Message) time.Duration {
 	}
 	s.show(g.link, ack)
 	return t + 100*time.Microsecond
+}
+
+// fromCaller sends a request of the caller inside the dialog of a fork at s.t.
+func (s *script) fromCaller(method string, fork int, l letter) *request {
+	s.seq++
+	return s.send(request{method: method, seq: s.seq, to: s.tags[fork]}, fork, s.t, l)
+}
+
+// fromCallee sends a request of the callee of a fork at s.t.
+func (s *script) fromCallee(method string, fork int, l letter) *request {
+	s.calleeSeq++
+	return s.send(request{method: method, seq: s.calleeSeq, from: s.tags[fork]}, fork, s.t, l)
+}
+
+// either sends a request of one side or the other.
+func (s *script) either(method string, l letter) *request {
+	if s.chance(2) {
+		return s.fromCaller(method, 0, l)
+	}
+	return s.fromCallee(method, 0, l)
 }

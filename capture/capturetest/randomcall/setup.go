@@ -1,12 +1,53 @@
-package oracle
+package randomcall
 
-import (
-	"strings"
-	"time"
-)
+import "sipsieve/capture/capturetest/oracle"
+
+import "time"
+
+// A setup is the part of a script before an answer: tries, ringing, and what becomes of the last try.
+type setup struct{ *script }
+
+// tries are the INVITEs that are refused and followed by another.
+func (s *setup) tries() {
+	if s.kinds.Has(Challenge) {
+		for range 1 + s.r.IntN(2) {
+			status := []int{401, 407}[s.r.IntN(2)]
+			gap := s.between(time.Millisecond, 1200*time.Millisecond)
+			if s.chance(4) && !s.kinds.Has(Loss) {
+				gap = s.between(time.Second, 200*time.Second)
+			}
+			s.refusedTry(status, gap)
+		}
+	}
+	if s.kinds.Has(Redirect) {
+		s.refusedTry([]int{300, 301, 302}[s.r.IntN(3)], s.between(time.Millisecond, 1200*time.Millisecond))
+	}
+	if s.kinds.Has(Retry) {
+		s.refusedTry([]int{422, 503, 500, 480, 486, 404}[s.r.IntN(6)], s.between(time.Millisecond, 1200*time.Millisecond))
+	}
+	if s.kinds.Has(LateRetry) {
+		if s.chance(2) {
+			s.refusedTry([]int{503, 486, 404, 603}[s.r.IntN(4)], s.between(5*time.Second, 100*time.Second))
+		} else {
+			s.refusedTry([]int{401, 407, 302}[s.r.IntN(3)], s.between(250*time.Second, 400*time.Second))
+		}
+	}
+}
+
+// refusedTry is one INVITE that is refused, by the first neighbour or by the callee; the next comes after gap.
+func (s *setup) refusedTry(status int, gap time.Duration) {
+	s.invite(1)
+	if len(s.links) > 1 && !s.kinds.Has(NextCarrier) && s.chance(2) {
+		s.forget(1)
+	} else if s.chance(3) && status >= 400 {
+		s.provisional(0, 180+3*s.r.IntN(2), s.t)
+	}
+	s.t += s.between(time.Millisecond, time.Second)
+	s.t = s.refuse(s.invites[0], reply{status, s.newTag(), letter{}}, s.t) + gap
+}
 
 // outcome plays the last attempt until it is answered or over, and reports whether it was answered.
-func (s *script) outcome() bool {
+func (s *setup) outcome() bool {
 	forks := 1
 	if s.kinds.Has(Forks) {
 		forks = 2 + s.r.IntN(3)
@@ -38,7 +79,7 @@ func (s *script) outcome() bool {
 }
 
 // ringing sends the provisional responses of every fork, and what happens in the early dialogs.
-func (s *script) ringing(forks int) {
+func (s *setup) ringing(forks int) {
 	rang := false
 	for i := range forks {
 		if s.needsTag(i) || !s.chance(6) {
@@ -61,7 +102,8 @@ func (s *script) ringing(forks int) {
 		}
 	}
 	if s.kinds.Has(Foreign) && rang && s.chance(3) {
-		s.foreign()
+		talk := conversation{s.script}
+		talk.foreign()
 	}
 	if s.kinds.Has(EarlyUpdate) && rang {
 		s.earlyUpdate()
@@ -82,7 +124,7 @@ func (s *script) ringing(forks int) {
 }
 
 // earlyUpdate sends PRACK and UPDATE in the early dialog of the first fork.
-func (s *script) earlyUpdate() {
+func (s *setup) earlyUpdate() {
 	if !s.rung(s.tags[0]) {
 		return
 	}
@@ -92,41 +134,19 @@ func (s *script) earlyUpdate() {
 	s.t = s.respond(q, reply{200, s.tags[0], letter{sdp: "sendrecv"}}, q.at)
 }
 
-// rung reports whether a provisional response with that tag was sent.
-func (s *script) rung(tag string) bool {
-	for i := range s.sent {
-		if s.sent[i].provisional() && strings.HasPrefix(s.sent[i].To, tag) {
-			return true
-		}
-	}
-	return false
-}
-
 // needsTag reports whether what follows happens in the early dialog of fork i.
-func (s *script) needsTag(i int) bool {
+func (s *setup) needsTag(i int) bool {
 	forks := s.kinds.Has(Forks) && len(s.links) > 1
 	again := s.kinds.Has(NoAnswer) && s.kinds.Has(Challenge, Redirect, Retry)
 	return forks || again || s.kinds.Has(EarlyBye, EarlyByeRefused, EarlyByeFork)
-}
-
-// fromCaller sends a request of the caller inside the dialog of a fork at s.t.
-func (s *script) fromCaller(method string, fork int, l letter) *request {
-	s.seq++
-	return s.send(request{method: method, seq: s.seq, to: s.tags[fork]}, fork, s.t, l)
-}
-
-// fromCallee sends a request of the callee of a fork at s.t.
-func (s *script) fromCallee(method string, fork int, l letter) *request {
-	s.calleeSeq++
-	return s.send(request{method: method, seq: s.calleeSeq, from: s.tags[fork]}, fork, s.t, l)
 }
 
 // refusals are the codes that end a call, some more often than others.
 var refusals = []int{486, 486, 404, 408, 480, 480, 487, 403, 603, 600, 503, 500, 488, 484, 410, 401, 407, 302, 604, 607,
 	608, 606, 699, 415, 502, 504, 420, 433}
 
-// refused has every callee refuse, and the caller told once.
-func (s *script) refused() {
+// refused has every callee refuse, and one refusal sent to the caller.
+func (s *setup) refused() {
 	status := refusals[s.r.IntN(len(refusals))]
 	l := letter{}
 	if s.chance(4) {
@@ -137,30 +157,22 @@ func (s *script) refused() {
 }
 
 // refuseAll refuses every fork's INVITE on its own last hop, and the caller's once.
-func (s *script) refuseAll(status int, l letter) {
+func (s *setup) refuseAll(status int, l letter) {
 	last := len(s.links) - 1
 	if last == 0 {
 		s.t = s.refuse(s.invites[0], reply{status, s.toTag(0), l}, s.t)
 		return
 	}
 	for i, q := range s.invites {
-		s.t = s.refuseHop(q, last, Message{Time: s.t, Status: status, To: s.toTag(i), Cause: l.cause}) + time.Millisecond
+		s.t = s.refuseHop(q, last, oracle.Message{Time: s.t, Status: status, To: s.toTag(i), Cause: l.cause}) + time.Millisecond
 	}
 	front := *s.invites[len(s.invites)-1]
 	front.legs = front.legs[:last]
 	s.t = s.refuse(&front, reply{status, s.toTag(len(s.invites) - 1), l}, s.t)
 }
 
-// toTag returns the tag of a fork, a new one if it has none.
-func (s *script) toTag(fork int) string {
-	for len(s.tags) <= fork {
-		s.tags = append(s.tags, s.newTag())
-	}
-	return s.tags[fork]
-}
-
 // cancelled has the caller give up, and reports whether an answer was faster.
-func (s *script) cancelled() bool {
+func (s *setup) cancelled() bool {
 	l := letter{}
 	if s.chance(4) {
 		l.cause = 26
@@ -189,7 +201,7 @@ func (s *script) cancelled() bool {
 }
 
 // cancel sends a CANCEL over every hop at t, each with its 200.
-func (s *script) cancel(l letter, t time.Duration) {
+func (s *setup) cancel(l letter, t time.Duration) {
 	for n, q := range s.invites {
 		for i := range q.legs {
 			if n > 0 && (i < len(q.legs)-1 || len(q.legs) == 1) {
@@ -206,7 +218,7 @@ func (s *script) cancel(l letter, t time.Duration) {
 }
 
 // endEarly has one side end the early dialog by BYE; the 487 and its ACK may not follow.
-func (s *script) endEarly() {
+func (s *setup) endEarly() {
 	s.t += time.Second
 	l := letter{}
 	if s.chance(4) {
@@ -226,7 +238,7 @@ func (s *script) endEarly() {
 }
 
 // answer has the first fork answer, or the first two, and the others cancelled by the last proxy.
-func (s *script) answer() {
+func (s *setup) answer() {
 	s.answerFork(0)
 	s.acknowledge(0)
 	if s.kinds.Has(KilledFork) {
@@ -249,7 +261,7 @@ func (s *script) answer() {
 
 // killFork has a second callee answer what stands between, which acknowledges and ends it by itself: on a hop of its
 // own or on that of the first.
-func (s *script) killFork() {
+func (s *setup) killFork() {
 	q := *s.invites[0]
 	last := len(q.legs) - 1
 	q.legs = append([]leg(nil), q.legs[last:]...)
@@ -269,25 +281,25 @@ func (s *script) killFork() {
 }
 
 // answerFork sends the 200 of a fork.
-func (s *script) answerFork(fork int) {
+func (s *setup) answerFork(fork int) {
 	s.answered = s.seq
 	s.t = s.respond(s.invites[fork], reply{200, s.toTag(fork), letter{sdp: "sendrecv", expires: s.expires}}, s.t)
 }
 
-func (s *script) acknowledge(fork int) {
+func (s *setup) acknowledge(fork int) {
 	s.t += s.between(100*time.Microsecond, 50*time.Millisecond)
 	q := s.send(request{method: "ACK", seq: s.invites[fork].seq, to: s.tags[fork]}, fork, s.t, letter{})
 	s.t = q.at
 }
 
 // cancelFork has the last proxy end a fork that did not answer.
-func (s *script) cancelFork(fork, last int) {
+func (s *setup) cancelFork(fork, last int) {
 	q := s.invites[fork]
 	g := q.legs[last]
 	g.vias, g.at = g.vias[:1], s.t
 	one := request{method: "CANCEL", seq: q.seq, to: "-", legs: []leg{g}}
 	s.show(last, s.message(&one, &g, letter{}))
 	s.respond(&one, reply{200, s.toTag(fork), letter{}}, s.t+s.latency())
-	s.refuseHop(q, last, Message{Time: s.t + 5*time.Millisecond, Status: 487, To: s.toTag(fork)})
+	s.refuseHop(q, last, oracle.Message{Time: s.t + 5*time.Millisecond, Status: 487, To: s.toTag(fork)})
 	s.t += 10 * time.Millisecond
 }
