@@ -61,6 +61,10 @@ type Flow struct {
 // Reverse returns the Flow of the answers.
 func (f Flow) Reverse() Flow { return Flow{Src: f.Dst, Dst: f.Src, Transport: f.Transport} }
 
+// CopyWindow is the longest time between two captured copies of one packet, as two taps, a mirror port or both sides of a
+// bridge show it. A retransmission comes later: T1 is 500 ms, RFC 3261 section 17.1.1.1.
+const CopyWindow = 200 * time.Millisecond
+
 // A Packet is one transport payload as the wire showed it. A live Source that has lost frames and then sees nothing
 // that could carry the news returns a Packet that is Bare, and so does one to which nothing comes for IdleEvery.
 type Packet struct {

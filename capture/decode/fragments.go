@@ -17,9 +17,9 @@ const (
 	maxDatagram  = 65535
 )
 
-// afterlife is how long a datagram that was completed or refused is remembered, so that what else comes of it opens
-// no new one: not longer than two copies of one packet are apart, for a host may use an identification again.
-const afterlife = 200 * time.Millisecond
+// afterlife is how long a datagram that was completed or refused is remembered, so that copies of its fragments open no
+// new one. It is no longer, because a host may use an identification again.
+const afterlife = capture.CopyWindow
 
 // A datagramKey is what all fragments of one datagram have alike: RFC 791 section 3.2, RFC 8200 section 4.5, and the
 // tunnel in which they came.

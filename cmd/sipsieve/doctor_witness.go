@@ -287,7 +287,7 @@ func heaviest(weight map[uint16]uint64) (port uint16) {
 
 // twinWait is how far apart two copies of a packet are at most, and twinRoom how many messages are remembered.
 const (
-	twinWait = 200 * time.Millisecond
+	twinWait = capture.CopyWindow
 	twinRoom = 8192
 )
 

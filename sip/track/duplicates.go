@@ -3,12 +3,13 @@ package track
 import (
 	"time"
 
+	"sipsieve/capture"
 	"sipsieve/sip"
 )
 
 // A copy of a packet comes within copyWindow; a retransmission comes T1 = 500 ms later, RFC 3261 section 17.1.1.1.
 const (
-	copyWindow = 200 * time.Millisecond
+	copyWindow = capture.CopyWindow
 	copies     = 1 << 16
 )
 
