@@ -44,6 +44,7 @@ func logOf(t *testing.T, s *site) (lines []string) {
 
 // TestEveryReadingIsLoggedBeforeAndAfter reads through a daemon, by tail and by query, and without it.
 func TestEveryReadingIsLoggedBeforeAndAfter(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 20)
 	s.configure(t, 0)
 	p := s.start(t)
@@ -104,6 +105,7 @@ func jsonOf(n int) string { text, _ := json.Marshal(n); return string(text) }
 
 // TestWithoutALogThereAreNoRecords has something in the place of the log that cannot be written to.
 func TestWithoutALogThereAreNoRecords(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 5)
 	s.configure(t, 0)
 	p := s.start(t)
@@ -132,6 +134,7 @@ func TestWithoutALogThereAreNoRecords(t *testing.T) {
 
 // TestAQueryKeepsNoDaemonFromStarting has a reader that pages stop in the middle of its answer.
 func TestAQueryKeepsNoDaemonFromStarting(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 300) // more than a pipe takes
 	s.configure(t, 0)
 	p := s.start(t)

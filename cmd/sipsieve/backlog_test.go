@@ -14,6 +14,7 @@ import (
 // TestFilesWaitForTheBusAndWhatIsLiveDoesNot has a bus that takes nothing for long: live domains are followed on, and
 // of live records alone some are shed; what is of a file is all there once the bus takes it.
 func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
+	t.Parallel()
 	s := demoSetup(t, "../../configs/quickstart-policy.toml")
 	var ofFile, ofWire []track.Event
 	follow(t, written(t, corpus(t, 60)), 1, func(ev *track.Event) {

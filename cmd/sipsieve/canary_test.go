@@ -158,6 +158,7 @@ func TestCanariesAreFoundWhereAListNamesThem(t *testing.T) {
 // TestNoCanaryLeaves puts markers in every place of many messages and looks for them in all that leaves: excerpts in
 // every format, ledger, standard error, the log at debug level, metrics, status, bus and store on disk.
 func TestNoCanaryLeaves(t *testing.T) {
+	t.Parallel()
 	c := &coop{r: rand.New(rand.NewPCG(222, 64)), birds: map[string]string{}}
 	path := c.capture(t, 20)
 	dir := t.TempDir()

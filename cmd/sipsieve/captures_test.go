@@ -81,6 +81,7 @@ func demoSetup(t testing.TB, policyFile string) *config.Setup {
 
 // TestMessagesOfEveryCaptureAreCountedAsTsharkDoes compares methods and statuses, and has every ledger balance.
 func TestMessagesOfEveryCaptureAreCountedAsTsharkDoes(t *testing.T) {
+	t.Parallel()
 	eachCapture(t, func(t *testing.T, name, path string) {
 		l := follow(t, path, 2, func(*track.Event) {})
 		if name == "ndpi-fuzz-2594" {
@@ -129,6 +130,7 @@ func compareCounts(t *testing.T, what string, got, want map[string]uint64) {
 
 // TestOutputIsTheSameForAnyNumberOfShards replays every capture, and a generated one, with 1, 2 and 16 shards.
 func TestOutputIsTheSameForAnyNumberOfShards(t *testing.T) {
+	t.Parallel()
 	generated := written(t, corpus(t, 200))
 	test := func(t *testing.T, path string) {
 		want := replayOutput(t, path, 1)

@@ -19,7 +19,7 @@ import (
 // TestAFullCheckpointLogIsRestoredInLittleMemory starts a daemon whose log has as many calls as it may follow, and looks
 // at how much memory it needed at most: what the calls take, and a part of the log on top.
 func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "1400MiB") // as the unit has it
+	t.Parallel()
 	n := 40_000
 	if os.Getenv("SIPSIEVE_FULL") == "1" {
 		n = 400_000
@@ -50,7 +50,8 @@ func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
 	}
 	binary(t)
 	began := time.Now()
-	p := f.begin(t)
+	p := f.launch(t, "env", "GOMEMLIMIT=1400MiB", binary(t), "run", "--config", f.config) // as the unit has it
+	f.up(t)
 	took, r := time.Since(began), f.status(t)
 	peak := highWater(t, p.Process.Pid)
 	p.stop(t, syscall.SIGKILL)

@@ -29,7 +29,7 @@ func ask(ctx context.Context, c config.Config, path string, values url.Values) (
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", c.SocketPath())
 	}
-	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}} // one request
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sipsieve"+path+"?"+values.Encode(), nil)
 	if err != nil {
 		return nil, err

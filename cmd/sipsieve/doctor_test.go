@@ -150,6 +150,7 @@ func wantFindings(t *testing.T, report string, want ...string) {
 
 // TestDoctorSeesAFeedWhoseClockIsWrong sends it a feed of a year ago.
 func TestDoctorSeesAFeedWhoseClockIsWrong(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(captures, "generated", "g25-hep3-core.pcap")
 	if _, err := os.Stat(path); err != nil {
 		t.Skip(err)
@@ -158,12 +159,7 @@ func TestDoctorSeesAFeedWhoseClockIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s := newSite(t, 1)
 	text := fmt.Sprintf("[[source]]\ntype = \"hep\"\nname = \"core\"\ninsecure = true\nlisten = [\"tcp://%s\"]\n", address)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
@@ -198,6 +194,7 @@ func TestDoctorSeesAFeedWhoseClockIsWrong(t *testing.T) {
 
 // TestDoctorSeesWhatAnInterfaceIsNotAskedFor sends calls on another port, in a tunnel, beside a daemon that runs.
 func TestDoctorSeesWhatAnInterfaceIsNotAskedFor(t *testing.T) {
+	t.Parallel()
 	namespace := wire(t)
 	s := newSite(t, 20)
 	s.listenOn(t, "")

@@ -165,6 +165,7 @@ func stripped(t *testing.T, body []byte, without ...string) string {
 // TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll splits calls between two hosts, within a day and over
 // midnight, and puts what they tell into one store in every order, some of it twice.
 func TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	for name, ladder := range splitCalls {
 		for _, start := range []time.Duration{0, 24*time.Hour - 30*time.Second} {

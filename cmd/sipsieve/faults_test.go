@@ -35,7 +35,7 @@ func (s *site) listensAt(t *testing.T, state, feed, address string) {
 // taken takes a TCP port of loopback until give is called.
 func taken(t *testing.T) (address string, give func()) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freePort(t))) // no other socket gets it after give
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +75,7 @@ func (p *process) ended(t *testing.T) int {
 
 // TestTakenPortsAreWaitedFor has the ports of a feed and of the pages be another's at the start.
 func TestTakenPortsAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 1)
 	feed, giveFeed := taken(t)
 	pages, givePages := taken(t)
@@ -117,6 +118,7 @@ func reachable(t *testing.T, page string, inside ...string) {
 
 // TestAddressesThatAreNotThereYetAreWaitedFor gives a host its address after the daemon has started.
 func TestAddressesThatAreNotThereYetAreWaitedFor(t *testing.T) {
+	t.Parallel()
 	need(t, "curl")
 	namespace := wire(t)
 	s := newSite(t, 1)
@@ -154,6 +156,7 @@ var faults = []fault{
 
 // TestOnlyRefusedInputEndsWithTwo starts a daemon under faults that pass, and under some that do not.
 func TestOnlyRefusedInputEndsWithTwo(t *testing.T) {
+	t.Parallel()
 	need(t, "mount", "umount")
 	for _, c := range faults {
 		t.Run(c.name, func(t *testing.T) {
@@ -252,6 +255,7 @@ func readOnly(t *testing.T, s *site) (mend func()) {
 
 // TestHangupDoesNotEndTheDaemon sends SIGHUP, and then stops it: the stop drains.
 func TestHangupDoesNotEndTheDaemon(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 100)
 	s.configure(t, 0)
 	want := s.replayed(t)
@@ -273,6 +277,7 @@ func TestHangupDoesNotEndTheDaemon(t *testing.T) {
 
 // TestIdleConnectionsStopNothing opens more idle connections to both windows than the daemon may have descriptors.
 func TestIdleConnectionsStopNothing(t *testing.T) {
+	t.Parallel()
 	need(t, "curl")
 	s := newSite(t, 1)
 	pages, give := taken(t)

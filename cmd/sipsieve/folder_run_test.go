@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
 	"slices"
@@ -141,9 +140,8 @@ func (r *rotation) finished(t *testing.T) {
 	t.Helper()
 	steady, last := 0, ""
 	for limit := time.Now().Add(patience); steady < 10; time.Sleep(100 * time.Millisecond) {
-		var report statusReport
-		out, err := exec.Command(binary(t), "status", "--config", r.config).Output()
-		if err != nil || json.Unmarshal(out, &report) != nil {
+		report, err := r.reported(t.Context())
+		if err != nil {
 			continue
 		}
 		now := fmt.Sprint(report.Records, report.Ledger.Packets.Seen, report.Journal)
@@ -179,6 +177,7 @@ func (r *rotation) everyRecord(t *testing.T) map[string]string {
 // TestAFolderReadsLikeOneCapture compares the billing records of a rotated folder with those of the whole capture: no
 // call is cut at a rotation.
 func TestAFolderReadsLikeOneCapture(t *testing.T) {
+	t.Parallel()
 	r := newRotation(t, rotated(t, 60))
 	r.grow(t, len(r.files))
 	paths, err := filepath.Glob(filepath.Join(r.folder, "*.pcap"))

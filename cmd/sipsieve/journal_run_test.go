@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,15 +62,31 @@ func (s *site) awaitsFeed(t *testing.T, port int) {
 	}
 }
 
+// freePort returns a port of loopback that is free for UDP and TCP.
+// It is below those that the system gives to sockets, and no other test of this process has it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := int(ports.Add(1))
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		datagrams, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		_ = datagrams.Close()
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
+
+// ports counts from a number that differs between processes of tests.
+var ports atomic.Uint32
+
+func init() { ports.Store(20000 + uint32(os.Getpid())%10000) }
 
 // feed sends packets, and waits until they are seen.
 func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
@@ -96,6 +113,7 @@ func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
 
 // TestCallsOfAFeedGoOnAfterAStop stops the daemon while all calls are up: each is told once, as answered.
 func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
+	t.Parallel()
 	packets := packetsOf(t, corpus(t, 60))
 	s, port := newSite(t, 1), freePort(t)
 	s.awaitsFeed(t, port)
@@ -130,6 +148,7 @@ func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 
 // TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
 func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
+	t.Parallel()
 	f := newFeeder(t, threeCalls, "shards = 16\n")
 	p := f.begin(t)
 	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {

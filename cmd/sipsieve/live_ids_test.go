@@ -112,6 +112,7 @@ func TestBothSidesOfAProxyGiveTheSameIDs(t *testing.T) {
 // TestARepeatedReplayGivesTheSameRecords replays every capture twice: what a consumer has already put, it gets again
 // under the same ids.
 func TestARepeatedReplayGivesTheSameRecords(t *testing.T) {
+	t.Parallel()
 	eachCapture(t, func(t *testing.T, _, path string) {
 		first, second := replayed(t, livePolicy, "", path), replayed(t, livePolicy, "", path)
 		if !reflect.DeepEqual(first, second) {

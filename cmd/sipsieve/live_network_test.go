@@ -21,7 +21,7 @@ type network struct{ caller, proxy, callee string }
 func newNetwork(t *testing.T) *network {
 	t.Helper()
 	need(t, "ip", "ss", "timeout", "kamailio", "sipp")
-	name := fmt.Sprintf("sipsieve-%d-", os.Getpid())
+	name := namespaceName() + "-"
 	n := &network{caller: name + "caller", proxy: name + "proxy", callee: name + "callee"}
 	for _, namespace := range []string{n.caller, n.proxy, n.callee} {
 		command(t, "ip", "netns", "add", namespace)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,9 +10,12 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"sipsieve/cmd/sipsieve/config"
 )
 
 // need skips the test if a command is missing, and fails it where everything must be there.
@@ -37,11 +41,17 @@ func command(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// namespaces numbers the network namespaces of this process.
+var namespaces atomic.Uint32
+
+// namespaceName returns a name that no other network namespace of the host has.
+func namespaceName() string { return fmt.Sprintf("sipsieve-%d-%d", os.Getpid(), namespaces.Add(1)) }
+
 // wire is a network of its own: two interfaces, near and far, joined by a cable.
 func wire(t *testing.T) (namespace string) {
 	t.Helper()
 	need(t, "ip", "tcpreplay")
-	namespace = fmt.Sprintf("sipsieve-%d", os.Getpid())
+	namespace = namespaceName()
 	command(t, "ip", "netns", "add", namespace)
 	t.Cleanup(func() { command(t, "ip", "netns", "del", namespace) })
 	inside := []string{"ip", "netns", "exec", namespace}
@@ -81,17 +91,24 @@ func (s *site) replayedOnto(t *testing.T, namespace string, flags ...string) (se
 	return 0
 }
 
-// status asks the running daemon.
-func (s *site) status(t *testing.T) (report statusReport) {
+// status returns the report of the running daemon.
+func (s *site) status(t *testing.T) statusReport {
 	t.Helper()
-	out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
-	if err == nil {
-		err = json.Unmarshal(out, &report)
-	}
+	report, err := s.reported(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report
+}
+
+// reported reads the report of the daemon over its socket, as the verb status does, without a process.
+func (s *site) reported(ctx context.Context) (report statusReport, err error) {
+	body, err := ask(ctx, config.Config{State: filepath.Join(s.dir, "state")}, "/status", nil)
+	if err != nil {
+		return report, err
+	}
+	defer body.Close()
+	return report, json.NewDecoder(body).Decode(&report)
 }
 
 // accounted waits until the daemon knows what became of n packets, and returns its ledger.
@@ -115,7 +132,7 @@ func (s *site) accounted(t *testing.T, n uint64) *ledger.Ledger {
 func (s *site) up(t *testing.T) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		if exec.Command(binary(t), "status", "--config", s.config).Run() == nil {
+		if _, err := s.reported(t.Context()); err == nil {
 			return
 		}
 		if time.Now().After(limit) {
@@ -209,6 +226,7 @@ func (s *site) awaits(t *testing.T, want string) {
 // TestInterfacesMayBeRemovedAndNotThereYet starts a daemon before one of its two interfaces is there, removes and makes
 // anew the one and the other, and sends a capture each time. What is sent on the other goes on.
 func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
+	t.Parallel()
 	namespace := wire(t)
 	link := func(args ...string) {
 		t.Helper()
@@ -273,6 +291,7 @@ func logs(t *testing.T, p *process, want map[string]int) {
 
 // TestAFanoutThatLostItsInterfaceTwiceIsBegunAnew removes an interface once more than its rings have spare sockets.
 func TestAFanoutThatLostItsInterfaceTwiceIsBegunAnew(t *testing.T) {
+	t.Parallel()
 	namespace := wire(t)
 	s := newSite(t, 20)
 	s.listenOn(t, "fanout = 2\n")

@@ -90,6 +90,7 @@ func (s *site) busAt(t *testing.T, url string) {
 
 // TestABusElsewhereIsPutToAndKeptFrom has a NATS server beside the daemon.
 func TestABusElsewhereIsPutToAndKeptFrom(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 100)
 	s.configure(t, 0)
 	want := s.replayed(t)
@@ -177,6 +178,7 @@ func TestAStateFolderHasOneDaemon(t *testing.T) {
 
 // TestStreamsThatAServerWantsAreNamed checks a server that nobody has arranged, and asks a daemon that puts there.
 func TestStreamsThatAServerWantsAreNamed(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 10)
 	s.configure(t, 0)
 	_, url := natsServer(t)
@@ -210,6 +212,7 @@ func TestStreamsThatAServerWantsAreNamed(t *testing.T) {
 
 // TestADaemonWaitsForABusThatComesUpLater starts it before its NATS server.
 func TestADaemonWaitsForABusThatComesUpLater(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 10)
 	s.configure(t, 0)
 	want := s.replayed(t)

@@ -41,12 +41,7 @@ func newFeeder(t *testing.T, ladder, extra string) *feeder {
 	if err := capturetest.WritePcap(&file, frames); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := conn.LocalAddr().(*net.UDPAddr).Port
-	_ = conn.Close()
+	port := freePort(t)
 	dir := t.TempDir()
 	s := &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap")}
 	f := &feeder{site: s, port: port, packets: packetsOf(t, file.Bytes())}
@@ -281,6 +276,7 @@ const fewer = 1 << 32
 
 // TestAJournalThatCannotBeReadStopsNobody damages the journal in every way.
 func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
+	t.Parallel()
 	f := newFeeder(t, threeCalls, "")
 	p := f.begin(t)
 	f.send(t, f.packets[:untilRestart])
@@ -335,6 +331,7 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 // TestNothingOfACallIsInTheJournal looks for markers and numbers in the journal as it lies there, and opened for what
 // the policy does not let out.
 func TestNothingOfACallIsInTheJournal(t *testing.T) {
+	t.Parallel()
 	c := &coop{r: rand.New(rand.NewPCG(222, 67)), birds: map[string]string{}}
 	f := newFeeder(t, threeCalls, "")
 	from, to := f.packets[0].Flow.Src, f.packets[0].Flow.Dst
@@ -376,6 +373,7 @@ func TestNothingOfACallIsInTheJournal(t *testing.T) {
 
 // TestASwitchedOffJournalIsGone turns the journal off: open calls are told as partial at the stop, as before.
 func TestASwitchedOffJournalIsGone(t *testing.T) {
+	t.Parallel()
 	f := newFeeder(t, threeCalls, "")
 	p := f.begin(t)
 	f.send(t, f.packets[:untilRestart])

@@ -189,6 +189,7 @@ func same(t *testing.T, got, want map[string]string) {
 
 // TestTermDrainsAndLosesNothing stops the daemon while the last excerpts are under way.
 func TestTermDrainsAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		s := newSite(t, 300)
 		s.configure(t, 0)
@@ -237,9 +238,8 @@ func (s *site) replayed0(t *testing.T) map[string]string {
 func (s *site) awaitStored(t *testing.T, n int) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; {
-		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
-		var report statusReport
-		if err == nil && json.Unmarshal(out, &report) == nil && report.Records["billing"] >= n && report.Reading == 0 {
+		report, err := s.reported(t.Context())
+		if err == nil && report.Records["billing"] >= n && report.Reading == 0 {
 			if report.Balance != "balanced" {
 				t.Errorf("balance = %s", report.Balance)
 			}
@@ -265,6 +265,7 @@ func (s *site) follows(t *testing.T, folder string) {
 
 // TestEachFileOfAFolderIsReadOnce puts files into a folder that is watched, restarts, puts in another.
 func TestEachFileOfAFolderIsReadOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 40)
 	folder := filepath.Join(s.dir, "captures")
 	if err := os.Mkdir(folder, 0o700); err != nil {
@@ -308,9 +309,8 @@ func (s *site) awaitPackets(t *testing.T, calls ...int) {
 		want += len(packetsOf(t, corpus(t, n)))
 	}
 	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		var report statusReport
-		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
-		if err == nil && json.Unmarshal(out, &report) == nil && report.Ledger.Packets.Seen >= uint64(want) {
+		report, err := s.reported(t.Context())
+		if err == nil && report.Ledger.Packets.Seen >= uint64(want) {
 			if report.Ledger.Packets.Seen > uint64(want) {
 				t.Errorf("packets = %d, want %d", report.Ledger.Packets.Seen, want)
 			}

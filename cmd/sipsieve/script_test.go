@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // most tests wait for processes
 	testscript.Main(m, map[string]func(){
 		"sipsieve": func() { os.Exit(commandLine()) },
 		"ladder":   ladder,
@@ -57,11 +60,13 @@ func drawn(change func([]capturetest.Frame) ([]capturetest.Frame, error)) {
 
 // TestVerbs runs the manual of every verb: testdata/script/VERB.txt.
 func TestVerbs(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, scripts("testdata/script"))
 }
 
 // TestStories runs the stories of testdata/story: traffic, and what replay makes of it.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, scripts("testdata/story"))
 }
 

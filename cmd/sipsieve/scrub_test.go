@@ -84,6 +84,7 @@ func plain(of any) (list []string) {
 // TestAScrubbedCaptureSaysTheSame compares the records of captures with those of what scrub makes of them, and what
 // was counted of messages and calls.
 func TestAScrubbedCaptureSaysTheSame(t *testing.T) {
+	t.Parallel()
 	eachCapture(t, func(t *testing.T, name, path string) {
 		if strings.Contains(name, "websocket-access") || strings.Contains(path, "/public/") {
 			t.Skip("WebSocket is blanked; other people's captures hold what no two runs need read alike")
@@ -144,6 +145,7 @@ func tshark(t *testing.T, path string) (n dissected) {
 
 // TestTsharkFindsNothingWrongWithAScrubbedCapture has it check ledger.Sums, and compares what it reads and calls malformed.
 func TestTsharkFindsNothingWrongWithAScrubbedCapture(t *testing.T) {
+	t.Parallel()
 	need(t, "tshark")
 	for _, name := range []string{"g10-hold-resume-core.pcap", "g14-register-401-access.pcap", "g16-tcp-access.pcap",
 		"g18-ipv6-udp-core.pcap", "g20-ipv4-fragments-core.pcap", "g26-any-sll2-any.pcap", "g31-torture-access.pcap",
@@ -152,15 +154,17 @@ func TestTsharkFindsNothingWrongWithAScrubbedCapture(t *testing.T) {
 		if _, err := os.Stat(path); err != nil {
 			t.Skip(err)
 		}
-		got, want := tshark(t, scrubbed(t, path)), tshark(t, path)
-		if got.badSums > 0 || got.malformed > want.malformed {
-			t.Errorf("%s: wrong checksums = %d, malformed = %d, want none and %d", name, got.badSums, got.malformed,
-				want.malformed)
-		}
-		if got.messages != want.messages || got.descriptions != want.descriptions || want.messages == 0 {
-			t.Errorf("%s: messages = %d, descriptions = %d, want %d and %d", name, got.messages, got.descriptions,
-				want.messages, want.descriptions)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, want := tshark(t, scrubbed(t, path)), tshark(t, path)
+			if got.badSums > 0 || got.malformed > want.malformed {
+				t.Errorf("wrong checksums = %d, malformed = %d, want none and %d", got.badSums, got.malformed, want.malformed)
+			}
+			if got.messages != want.messages || got.descriptions != want.descriptions || want.messages == 0 {
+				t.Errorf("messages = %d, descriptions = %d, want %d and %d", got.messages, got.descriptions, want.messages,
+					want.descriptions)
+			}
+		})
 	}
 }
 

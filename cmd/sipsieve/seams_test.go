@@ -39,6 +39,7 @@ func (s *stillTap) Close() error { close(s.closed); return nil }
 
 // TestACallIsToldThoughOtherShardsHaveHeardNothing has far more shards than calls on a wire.
 func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
+	t.Parallel()
 	packets := packetsOf(t, corpus(t, 1))
 	s := demoSetup(t, "")
 	synctest.Test(t, func(t *testing.T) {

@@ -173,6 +173,7 @@ func replayAll(t *testing.T, shards int, files ...[]byte) (out, ledger string) {
 // TestFramesOfOneSecondMayLieInAnyOrder shuffles the frames of every capture, those of one time aside: excerpts and
 // ledger are the same to the byte.
 func TestFramesOfOneSecondMayLieInAnyOrder(t *testing.T) {
+	t.Parallel()
 	var b bytes.Buffer
 	if err := capturetest.WritePcap(&b, capturetest.Corpus(100, 3)); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 // TestAFullDiskIsNamedOnceAndWaitedFor fills the disk of the state folder of a daemon that runs.
 func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
+	t.Parallel()
 	need(t, "mount", "umount")
 	s := newSite(t, 200)
 	s.configure(t, 30)

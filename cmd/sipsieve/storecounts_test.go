@@ -2,14 +2,15 @@ package main
 
 import (
 	"encoding/json"
-	"os/exec"
-	"sipsieve/cmd/sipsieve/ledger"
 	"strings"
 	"syscall"
 	"testing"
+
+	"sipsieve/cmd/sipsieve/ledger"
 )
 
 func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, 20)
 	s.configure(t, 0)
 	n := uint64(len(s.replayed(t)))
@@ -18,8 +19,9 @@ func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
 	s.awaitStored(t, int(n))
 	var report statusReport
 	until(t, "the store", func() bool {
-		out, err := exec.Command(binary(t), "status", "--config", s.config).Output()
-		return err == nil && json.Unmarshal(out, &report) == nil && report.Ledger.Store["billing"].Kept == n
+		var err error
+		report, err = s.reported(t.Context())
+		return err == nil && report.Ledger.Store["billing"].Kept == n
 	})
 	if got, want := report.Ledger.Store["billing"], (ledger.Store{Received: n, Kept: n}); got != want {
 		t.Errorf("store = %+v, want %+v", got, want)

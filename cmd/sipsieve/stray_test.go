@@ -43,6 +43,7 @@ func callsOf(t *testing.T, frames []capturetest.Frame) map[string]strayCall {
 // TestOneStrayTimeMakesNoCallWrong dates one packet of a file of a hundred calls wrong, at every kind of place and by
 // every kind of error: each call is as if it had come when the packet before it did.
 func TestOneStrayTimeMakesNoCallWrong(t *testing.T) {
+	t.Parallel()
 	frames := capturetest.Corpus(100, 9)
 	want := callsOf(t, frames)
 	if len(want) != 100 {

@@ -39,6 +39,7 @@ func awaitSeen(t *testing.T, s *feed, n uint64) {
 
 // TestAFeedThatIsOpenedAgainKeepsItsCounts has a feed begin while its port is taken, and fail once.
 func TestAFeedThatIsOpenedAgainKeepsItsCounts(t *testing.T) {
+	t.Parallel()
 	first, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
