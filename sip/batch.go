@@ -2,8 +2,10 @@ package sip
 
 import (
 	"bytes"
-	"sipsieve/sip/syntax"
 	"unsafe"
+
+	"sipsieve/sip/sdp"
+	"sipsieve/sip/syntax"
 )
 
 // A Batch owns Messages: it has copied the values that their spans point to, and unfolded them.
@@ -35,7 +37,7 @@ func (b *Batch) addCarried(c *Message, from int) {
 		return
 	}
 	off := len(b.text)
-	b.text = appendMedia(b.text, c.carried.media)
+	b.text = sdp.Reduce(b.text, c.carried.media)
 	b.addSpan(c, Media, syntax.Range{From: from, To: off})
 	off = len(b.text)
 	b.text = append(b.text, c.carried.correlation...)

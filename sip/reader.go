@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/sdp"
 	"sipsieve/sip/syntax"
 )
 
@@ -183,7 +184,7 @@ func (r *Reader) finish(p *capture.Packet, c *piece, b []byte) {
 	m.Mark, m.Mirrored, m.Arrived = mark(p, m.Body), p.Mirrored, p.Arrived
 	m.carried, r.carried = &r.carried, carried{}
 	if r.want[Media] && r.pass.body > 0 {
-		r.carried.media = sdpPart(m.Value(ContentType), r.body(b))
+		r.carried.media = sdp.Find(m.Value(ContentType), r.body(b))
 	}
 	if r.want[Correlation] {
 		r.carried.correlation = p.Correlation

@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"encoding/binary"
+
 	"sipsieve/sip/syntax"
 )
 

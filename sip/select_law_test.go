@@ -10,7 +10,15 @@ import (
 	"sipsieve/capture"
 )
 
-// samples are the messages that speed is told by: of the length and with the headers that an SBC sees.
+// offer is a session description of a browser, with lines that are kept and lines that are not.
+const offer = "v=0\r\no=alice 2890844526 2890844527 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.11\r\nt=0 0\r\n" +
+	"a=ice-pwd:CANARY\r\na=ice-ufrag:CANARY\r\na=fingerprint:sha-256 CANARY\r\n" +
+	"m=audio 16384 UDP/TLS/RTP/SAVPF 111 0 8 101\r\na=rtpmap:111 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n" +
+	"a=fmtp:111 CANARY\r\na=ptime:20\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:CANARY\r\na=candidate:CANARY\r\n" +
+	"a=sendonly\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=inactive\r\nm=video 16386 RTP/AVP 97\r\n" +
+	"c=IN IP6 2001:db8::9\r\na=rtpmap:97 VP8/90000\r\n"
+
+// samples are the messages on which speed is measured: of the length and with the headers that an SBC sees.
 var samples = map[string]string{
 	"INVITE": bodied(message("INVITE sip:+13035550142@sbc.example.net;user=phone SIP/2.0", "INVITE", "f81d4fae-7dec-11d0",
 		"Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK-7b1d-1-0;received=192.0.2.7;rport=5060",
@@ -28,7 +36,7 @@ var samples = map[string]string{
 		"Diversion: <sip:+13035550111@example.net>;reason=unconditional;counter=1",
 		"Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=00000000000000000000000000000000",
 		"Identity: "+strings.Repeat("eyJhbGciOiJFUzI1NiIsInBwdCI6InNoYWtlbiI", 10),
-		"Content-Type: application/sdp"), offered),
+		"Content-Type: application/sdp"), offer),
 	"200": bodied(message("SIP/2.0 200 OK", "INVITE", "f81d4fae-7dec-11d0-a765",
 		"Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;received=192.0.2.10",
 		"Record-Route: <sip:192.0.2.1;lr;ftag=af81d4;did=a21.5f5>",

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+
 	"sipsieve/sip/syntax"
 )
 

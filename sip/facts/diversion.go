@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sipsieve/sip"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/syntax"
 )
 
@@ -61,7 +62,7 @@ func readHistory(g *Gather, m *sip.Message) {
 			}
 			e := historyEntry{number: Dialled([]byte(readAddress(g, a, sip.ParseAddress).User))}
 			if withheldEntry(a) {
-				e.number = []byte(sip.Anonymous)
+				e.number = []byte(phone.Anonymous)
 			}
 			e.index, _ = syntax.Param(a, "index")
 			entries = append(entries, e)

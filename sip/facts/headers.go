@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sipsieve/sip"
+	"sipsieve/sip/sdp"
 	"sipsieve/sip/syntax"
 )
 
@@ -138,7 +139,7 @@ func readMedia(g *Gather, v []byte) {
 	if len(v) == 0 {
 		return
 	}
-	s := sip.ReadSession(v)
+	s := sdp.Read(v)
 	for _, w := range s.Types[:s.NTypes] {
 		g.Add(MediaType, []byte(w))
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"sipsieve/sip"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/syntax"
 )
 
@@ -27,7 +28,7 @@ func Dialled(user []byte) []byte {
 		context[0] != '+' || !IsDialString(context) {
 		return number
 	}
-	return append(append(bytes.Clone(number), sip.PhoneContext...), context...)
+	return append(append(bytes.Clone(number), phone.PhoneContext...), context...)
 }
 
 // maxContext bounds a phone-context, in bytes: 15 digits with separators.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"sipsieve/sip"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/syntax"
 )
 
@@ -28,7 +29,7 @@ func readParty(g *Gather, v []byte, number, host Fact) {
 	a := readAddress(g, v, sip.ParseAddress)
 	user := Dialled([]byte(a.User))
 	if number == CallerNumber && syntax.EqualFold(anonymousHost, []byte(a.Host)) {
-		user = []byte(sip.Anonymous)
+		user = []byte(phone.Anonymous)
 	}
 	g.Add(number, user)
 	g.Add(host, []byte(a.Host))

@@ -16,6 +16,11 @@
 // No function is slower than linear in its text, whatever stands in it: all of it may come from an attacker.
 package syntax
 
+import (
+	"bytes"
+	"net/netip"
+)
+
 // A Range is a part of a text: text[From:To].
 type Range struct{ From, To int }
 
@@ -114,3 +119,18 @@ var tokenBytes = func() (set [256]bool) {
 	}
 	return set
 }()
+
+// IPv4 returns the address that text is in dotted decimal form; zeros may stand before each number. It is not valid for
+// any other text.
+func IPv4(text []byte) netip.Addr {
+	var quad [4]byte
+	for i := range quad {
+		part, rest, more := bytes.Cut(text, []byte{'.'})
+		n, ok := Decimal(part, 255)
+		if !ok || more != (i < len(quad)-1) {
+			return netip.Addr{}
+		}
+		quad[i], text = byte(n), rest
+	}
+	return netip.AddrFrom4(quad)
+}

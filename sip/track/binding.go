@@ -3,8 +3,8 @@ package track
 import (
 	"time"
 
-	"sipsieve/sip"
 	"sipsieve/sip/mem"
+	"sipsieve/sip/useragent"
 )
 
 // A binding is one contact of an address-of-record at one registrar, or the failure to make one. It holds no pointer.
@@ -52,7 +52,7 @@ func (b *binding) changed(s *series, id identity, family uint64) RegistrationSta
 
 // familyOf marks vendor and model of a User-Agent: another firmware makes no other device.
 func familyOf(record Key, agent []byte) uint64 {
-	d := sip.ReadDevice(agent)
+	d := useragent.Read(agent)
 	return markOf(record, []byte(d.Vendor), []byte(d.Model))
 }
 

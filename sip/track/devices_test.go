@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/useragent"
 )
 
 var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", "plain_digest_md5"}
@@ -15,7 +15,7 @@ var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", 
 // sayDevice writes what is told of a device in one line, its time in seconds since the ladder's start.
 func sayDevice(e *Event) string {
 	d := e.Device
-	text := sip.ReadDevice(d.Facts.First(facts.UserAgentText))
+	text := useragent.Read(d.Facts.First(facts.UserAgentText))
 	s := fmt.Sprintf("%gs #%d %s %s %s", d.At.Sub(ladderStart).Seconds(), e.Revision, text.Vendor, text.Model, text.Firmware)
 	for i, name := range deviceFlagNames {
 		if d.Flags&(1<<i) != 0 {

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/sdp"
+)
 
 // A change is a re-INVITE or an UPDATE under way.
 type change struct {
@@ -30,7 +33,7 @@ func offer(m *sip.Message) uint8 {
 	if len(v) == 0 {
 		return holdUnknown
 	}
-	s := sip.ReadSession(v)
+	s := sdp.Read(v)
 	switch {
 	case s.Hold():
 		return holdOn

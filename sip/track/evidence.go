@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/sdp"
 	"sipsieve/sip/syntax"
 )
 
@@ -218,7 +219,7 @@ func sessionUUID(room *[32]byte, v []byte) bool {
 
 // media returns the hash of the session id and of where media is awaited, 0 without them.
 func (l *Linking) media(v []byte) uint64 {
-	s := sip.ReadSession(v)
+	s := sdp.Read(v)
 	if len(s.OriginID) == 0 || !s.Addr.IsValid() || s.Addr.IsUnspecified() || s.Port == 0 {
 		return 0
 	}

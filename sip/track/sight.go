@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/useragent"
 )
 
 // A sight is one message of a device.
@@ -17,16 +17,16 @@ type sight struct {
 	facts  facts.Facts
 	aor    []byte // what it registers; nil for a call
 	agent  uint64 // mark of the User-Agent
-	device sip.Device
+	device useragent.Device
 	hop    hop
 }
 
 // sight reads what the message in facts says of its device.
 func (ds *Devices) sight(at time.Time, f facts.Facts, h hop) sight {
-	s := sight{at: at.UnixNano(), facts: f, hop: h, device: sip.Device{Vendor: "other", Kind: "unknown"}}
+	s := sight{at: at.UnixNano(), facts: f, hop: h, device: useragent.Device{Vendor: "other", Kind: "unknown"}}
 	if agent := f.First(facts.UserAgentText); agent != nil {
 		s.agent = ds.keyer.key(agent).short() | 1
-		s.device = sip.ReadDevice(agent)
+		s.device = useragent.Read(agent)
 	}
 	return s
 }
@@ -63,10 +63,10 @@ func (s *sight) name() (text []byte, how int) {
 }
 
 func (s *sight) mac() (mac [6]byte, ok bool) {
-	if mac, ok = sip.MACOf(s.facts.First(facts.UserAgentText)); ok {
+	if mac, ok = useragent.MAC(s.facts.First(facts.UserAgentText)); ok {
 		return mac, true
 	}
-	return sip.MACOfInstance(s.facts.First(facts.InstanceID))
+	return useragent.InstanceMAC(s.facts.First(facts.InstanceID))
 }
 
 // binding returns the Key of an address-of-record and a Contact, its port left out: behind NAT it changes.

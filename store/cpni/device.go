@@ -5,6 +5,7 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/useragent"
 )
 
 // deviceFields are the device as it claims to be.
@@ -32,11 +33,11 @@ func agent(in *inside) []byte {
 }
 
 // claimed reads the device once for a Record.
-func claimed(in *inside) *sip.Device {
+func claimed(in *inside) *useragent.Device {
 	if in.device == nil {
-		in.device = new(sip.Device)
+		in.device = new(useragent.Device)
 		if b := agent(in); b != nil {
-			*in.device = sip.ReadDevice(b)
+			*in.device = useragent.Read(b)
 		}
 	}
 	return in.device
@@ -48,9 +49,9 @@ func contactAddress(in *inside) Value {
 }
 
 func deviceMAC(in *inside) Value {
-	mac, ok := sip.MACOf(agent(in))
+	mac, ok := useragent.MAC(agent(in))
 	if !ok {
-		mac, ok = sip.MACOfInstance(in.first(facts.InstanceID))
+		mac, ok = useragent.InstanceMAC(in.first(facts.InstanceID))
 	}
 	if !ok {
 		return Value{}

@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/track"
 )
 
@@ -118,7 +119,7 @@ func telOf(in *inside, user []byte) Value {
 		return Value{}
 	}
 	n, ok := in.numbers.E164(string(user), in.region)
-	if !ok && in.region == "" && sip.NeedsRegion(string(user)) {
+	if !ok && in.region == "" && phone.NeedsRegion(string(user)) {
 		in.reader.unplaced.Add(1)
 	}
 	return shaped(n)

@@ -6,7 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"sipsieve/sip"
+	"sipsieve/sip/phone"
+	"sipsieve/sip/useragent"
 )
 
 // A measure is what the values of one Field must be.
@@ -87,13 +88,13 @@ var shapes = map[string]func(string) bool{
 	},
 	`^[0-9a-f]{12}$`: func(s string) bool { return within(s, &hexadecimals, 12, 12) },
 	`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`: isUUID,
-	`^[a-z2-7]{26}$`:    isID,
-	sip.FirmwarePattern: sip.IsFirmware[string],
+	`^[a-z2-7]{26}$`:          isID,
+	useragent.FirmwarePattern: useragent.IsFirmware[string],
 }
 
 func isNumber(s string) bool {
 	rest, plus := strings.CutPrefix(s, "+")
-	return plus && within(rest, &decimals, 7, 15) || s == sip.Anonymous || s == sip.NonE164
+	return plus && within(rest, &decimals, 7, 15) || s == phone.Anonymous || s == phone.NonE164
 }
 
 func isUUID(s string) bool {
@@ -149,7 +150,7 @@ func within(s string, a *alphabet, least, most int) bool {
 
 // listed returns the words of the product behind e, or what finds those of the operator.
 func listed(e *Entry) (words map[string]bool, own func(*inside, string) bool) {
-	vendors, models, kinds := sip.DeviceWords()
+	vendors, models, kinds := useragent.Words()
 	switch e.Name {
 	case "device_vendor":
 		return set(vendors), nil

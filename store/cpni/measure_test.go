@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
+	"sipsieve/sip/useragent"
 )
 
 func TestEveryWordThatAnExtractorKnowsStandsInTheRegister(t *testing.T) {
@@ -150,7 +150,7 @@ func checkValue(t *testing.T, e *Entry, v *Value) {
 	if v.mark != e.Mark() {
 		t.Errorf("%s: a value is %s, the register says %s", e.Name, v.mark, e.Value)
 	}
-	vendors, models, kinds := sip.DeviceWords()
+	vendors, models, kinds := useragent.Words()
 	own := slices.Concat(vendors, models, kinds, []string{"file", "eth0", "upstream-a", "upstream-b", "acme-pbx", "homes", "globex",
 		"acme"})
 	for _, s := range v.strings() {

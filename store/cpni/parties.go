@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/phone"
 )
 
 // Closed sets of RFC 5806 section 6, of the cpc parameter, of ANI II and of RFC 3323 section 4.2.
@@ -81,9 +82,9 @@ var partyFields = map[string]extractor{
 func dialed(in *inside) Value {
 	v := Value{}
 	if in.first(facts.DialedService) != nil {
-		v = shaped(sip.NonE164)
+		v = shaped(phone.NonE164)
 	} else if user := in.first(facts.DialedNumber); emergencyNumber(in, user) {
-		v = shaped(sip.ShortCode(string(user))) // a short code of everybody's, not a subscriber's number
+		v = shaped(phone.ShortCode(string(user))) // a short code of everybody's, not a subscriber's number
 	} else {
 		v = telOf(in, user)
 	}
@@ -97,18 +98,18 @@ func dialed(in *inside) Value {
 // dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
 func emergency(in *inside) bool {
 	return dialledEmergency(in) || in.first(facts.PriorityEmergency) != nil ||
-		sip.EmergencyService(string(in.first(facts.CalledService))) || emergencyNumber(in, in.first(facts.CalledNumber))
+		phone.IsEmergencyService(string(in.first(facts.CalledService))) || emergencyNumber(in, in.first(facts.CalledNumber))
 }
 
 // dialledEmergency is whether the Request-URI is that of an emergency service or number.
 func dialledEmergency(in *inside) bool {
-	return sip.EmergencyService(string(in.first(facts.DialedService))) ||
+	return phone.IsEmergencyService(string(in.first(facts.DialedService))) ||
 		emergencyNumber(in, in.first(facts.DialedNumber))
 }
 
 // emergencyNumber reports whether user is 911, 112, 933 or on the operator's list.
 func emergencyNumber(in *inside, user []byte) bool {
-	code := sip.ShortCode(string(user))
+	code := phone.ShortCode(string(user))
 	return code != "" && (in.numbers.Category(code, "") == "emergency" || slices.Contains(in.own, code))
 }
 

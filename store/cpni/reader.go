@@ -3,13 +3,13 @@ package cpni
 import (
 	"sync/atomic"
 
-	"sipsieve/sip"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/track"
 )
 
 // A Reader makes Records of events. Its memory is used again for each: it belongs to one goroutine.
 type Reader struct {
-	numbers   sip.Numbers
+	numbers   phone.Numbers
 	region    string
 	trunks    *Trunks
 	points    map[string]bool

@@ -10,9 +10,10 @@ import (
 	"log/slog"
 	"time"
 
-	"sipsieve/sip"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/phone"
 	"sipsieve/sip/track"
+	"sipsieve/sip/useragent"
 )
 
 // A Loss is excerpts that a purpose did not get: how many, between when and when, and why.
@@ -39,14 +40,14 @@ type inside struct {
 	loss    *Loss // nil if it is of an event
 	places  facts.Places
 	reader  *Reader // that read it
-	numbers *sip.Numbers
+	numbers *phone.Numbers
 	region  string
 	own     []string // the operator's emergency numbers
 	from    *Trunk   // that the signalling came from; nil for none
 	to      *Trunk
 	mapped  bool // there is a map of trunks
 	privacy withholding
-	device  *sip.Device
+	device  *useragent.Device
 	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes ask for one field
 	values  []Value
 }

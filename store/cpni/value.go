@@ -50,7 +50,7 @@ func (v *Value) Text() Hidden { return v.text }
 // Texts returns a list of such.
 func (v *Value) Texts() []Hidden { return v.texts }
 
-// Category returns that of a number, "" if nothing is known but what the number tells: sip.Numbers knows no operator's
+// Category returns that of a number, "" if nothing is known but what the number tells: phone.Numbers has no operator's
 // short codes.
 func (v *Value) Category() string { return v.category }
 

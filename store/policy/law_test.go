@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
+	"sipsieve/sip/useragent"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
 )
@@ -160,7 +160,7 @@ var keptShapes = func() map[string]*regexp.Regexp {
 		case e.Mark() == cpni.Closed && len(e.Words) > 0:
 			pattern = `^"?(` + quoted(e.Words) + `)"?$`
 		case e.Mark() == cpni.Closed && strings.HasPrefix(e.Name, "device_"):
-			vendors, models, kinds := sip.DeviceWords()
+			vendors, models, kinds := useragent.Words()
 			pattern = `^"(` + quoted(slices.Concat(vendors, models, kinds)) + `)"$`
 		case e.Mark() == cpni.Closed:
 			pattern = `^"(file|other)"$`

@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"sipsieve/sip"
+	"sipsieve/sip/phone"
+	"sipsieve/sip/useragent"
 	"sipsieve/store/cpni"
 )
 
@@ -25,7 +26,7 @@ type cell struct {
 type transformer struct {
 	purpose string
 	keys    Keys
-	numbers sip.Numbers
+	numbers phone.Numbers
 	text    []byte // of one value
 }
 
@@ -94,7 +95,7 @@ func (t *transformer) appendText(b []byte, c cell, text string) []byte {
 		return appendText(b, t.numbers.Category(text, text))
 	case Family:
 		t.text = append(t.text[:0], text...)
-		return appendText(b, sip.ReadDevice(t.text).Family)
+		return appendText(b, useragent.Read(t.text).Family)
 	case OUI:
 		return appendOUI(b, text)
 	case IPPrefix:
@@ -107,7 +108,7 @@ func (t *transformer) appendText(b []byte, c cell, text string) []byte {
 // name nobody and stay: one pseudonym for all of them would make them look like one caller.
 func (t *transformer) appendOfNumber(b []byte, c cell, text string) []byte {
 	switch {
-	case text == sip.Anonymous || text == sip.NonE164:
+	case text == phone.Anonymous || text == phone.NonE164:
 		return appendText(b, text)
 	case c.action == Area:
 		return appendOrNull(b, t.numbers.Area(text))

@@ -1,4 +1,4 @@
-package sip
+package useragent
 
 import (
 	"bytes"
@@ -67,7 +67,7 @@ func firmwareIn(text []byte, trusted bool, layout string) (found string) {
 		}
 		sure := trusted && i <= behindModel || i > 0 && syntax.Lower(text[i-1]) == 'v'
 		parts := bytes.Count(version, []byte{'.'}) + 1
-		if parts > 1 && IsFirmware(version) && !partOfMore(text, i, end) && (sure || !ipv4(version).IsValid()) &&
+		if parts > 1 && IsFirmware(version) && !partOfMore(text, i, end) && (sure || !syntax.IPv4(version).IsValid()) &&
 			(found == "" || parts > 2) {
 			found = string(version)
 			if parts > 2 {

@@ -1,4 +1,4 @@
-package sip
+package useragent
 
 import (
 	"bytes"
@@ -143,7 +143,7 @@ var more = map[string]string{
 
 func TestDevicesOfTheFieldAreNamedByTheirText(t *testing.T) {
 	for text, want := range more {
-		d := ReadDevice([]byte(text))
+		d := Read([]byte(text))
 		if got := strings.Join([]string{d.Vendor, d.Model, d.Firmware, d.Kind}, "|"); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
@@ -153,11 +153,7 @@ func TestDevicesOfTheFieldAreNamedByTheirText(t *testing.T) {
 func TestTheTableOfDevicesIsWellFormed(t *testing.T) {
 	kinds := []string{"phone", "softphone", "ata", "pbx", "gateway", "sbc", "scanner"}
 	seen := map[string]bool{}
-	for line := range strings.Lines(deviceTable) {
-		line = strings.TrimRight(line, "\n")
-		if line == "" || line[0] == '#' {
-			continue
-		}
+	for line := range lines(devicesText) {
 		f := strings.Split(line, "\t")
 		if len(f) < 4 || len(f) > 5 || f[0] != strings.ToLower(f[0]) || f[1] == "" || f[2] == "" || !slices.Contains(kinds, f[3]) {
 			t.Errorf("%q: want a beginning in lower case, a vendor, a model and a kind", line)
@@ -168,6 +164,13 @@ func TestTheTableOfDevicesIsWellFormed(t *testing.T) {
 		}
 		seen[f[0]] = true
 	}
+	for vendor, list := range models.of {
+		for model := range list {
+			if got, _ := modelIn(vendor, []byte(model)); got != model {
+				t.Errorf("%s %s is read as %q", vendor, model, got)
+			}
+		}
+	}
 }
 
 func TestInstancesMayNameAHardwareAddress(t *testing.T) {
@@ -177,7 +180,7 @@ func TestInstancesMayNameAHardwareAddress(t *testing.T) {
 		"urn:uuid:f81d4fae-7dec-11d0-a765-01a0c91e6bf6": "", "urn:uuid:00000000-0000-0000-0000-000000000000": "",
 		"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bfx": "", "urn:gsma:imei:90420156-025763-0": "", "": "",
 	} {
-		mac, ok := MACOfInstance([]byte(id))
+		mac, ok := InstanceMAC([]byte(id))
 		if got := fmt.Sprintf("%x", mac[:]); ok != (want != "") || ok && got != want {
 			t.Errorf("%s: got = %s, %t, want %s", id, got, ok, want)
 		}
@@ -186,7 +189,7 @@ func TestInstancesMayNameAHardwareAddress(t *testing.T) {
 
 func TestDevicesAreNamedByTheirText(t *testing.T) {
 	for text, want := range agents {
-		d := ReadDevice([]byte(text))
+		d := Read([]byte(text))
 		if got := strings.Join([]string{d.Vendor, d.Model, d.Firmware, d.Kind}, "|"); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
@@ -197,7 +200,7 @@ func TestDevicesAreNamedByTheirText(t *testing.T) {
 }
 
 func TestFamilyStopsAtTheMajorVersion(t *testing.T) {
-	if got, want := ReadDevice([]byte("Yealink SIP-T46S 66.85.0.5")).Family, "yealink T46S 66"; got != want {
+	if got, want := Read([]byte("Yealink SIP-T46S 66.85.0.5")).Family, "yealink T46S 66"; got != want {
 		t.Errorf("family = %q, want %q", got, want)
 	}
 }
@@ -209,11 +212,11 @@ func TestHardwareAddressesAreFound(t *testing.T) {
 		"anonymous": false, "130355501420": false, "805ec0aabbccd": false, "80:5e:c0:aa:bb": false, "805ec0aabb:cc": false,
 		"80:5e-c0:aa:bb:cc": false, "1303 5550142": false,
 	} {
-		if _, got := MACOf([]byte(text)); got != want {
+		if _, got := MAC([]byte(text)); got != want {
 			t.Errorf("%s: found = %t, want %t", text, got, want)
 		}
 	}
-	if mac, _ := MACOf([]byte("805ec0aabbcc")); mac != [6]byte{0x80, 0x5e, 0xc0, 0xaa, 0xbb, 0xcc} {
+	if mac, _ := MAC([]byte("805ec0aabbcc")); mac != [6]byte{0x80, 0x5e, 0xc0, 0xaa, 0xbb, 0xcc} {
 		t.Errorf("address = %x", mac)
 	}
 }
@@ -228,13 +231,13 @@ var people = []string{"Yealink SIP-AnyName9", "Yealink SIP-T46S 415.555.0177", "
 
 func TestPeopleAreNoDevices(t *testing.T) {
 	for _, text := range people {
-		if d := ReadDevice([]byte(text)); d.Firmware != "" {
+		if d := Read([]byte(text)); d.Firmware != "" {
 			t.Errorf("%s: firmware = %q", text, d.Firmware)
 		}
 	}
-	for text, want := range map[string]string{"Yealink SIP-AnyName9": OtherDevice, "Gigaset ALICE2 1.2": OtherDevice,
-		"Yealink": "", "Yealink SIP-": "", "snom": "", "snom 3705": OtherDevice, "snom 370": "370"} {
-		if got := ReadDevice([]byte(text)).Model; got != want {
+	for text, want := range map[string]string{"Yealink SIP-AnyName9": Other, "Gigaset ALICE2 1.2": Other,
+		"Yealink": "", "Yealink SIP-": "", "snom": "", "snom 3705": Other, "snom 370": "370"} {
+		if got := Read([]byte(text)).Model; got != want {
 			t.Errorf("%s: model = %q, want %q", text, got, want)
 		}
 	}
@@ -252,10 +255,10 @@ func FuzzDevice(f *testing.F) {
 	for _, text := range people {
 		f.Add([]byte(text))
 	}
-	vendors, models, kinds := DeviceWords()
+	vendors, models, kinds := Words()
 	shape := regexp.MustCompile(FirmwarePattern)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		d := ReadDevice(text)
+		d := Read(text)
 		if !slices.Contains(vendors, d.Vendor) || !slices.Contains(kinds, d.Kind) ||
 			d.Model != "" && !slices.Contains(models, d.Model) {
 			t.Errorf("not on the list: %+v", d)
@@ -264,7 +267,7 @@ func FuzzDevice(f *testing.F) {
 			t.Errorf("firmware = %q", d.Firmware)
 		}
 		major, _, _ := strings.Cut(d.Firmware, ".")
-		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, OtherDevice)+" "+major), " "); d.Family != want {
+		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, Other)+" "+major), " "); d.Family != want {
 			t.Errorf("family = %q, want %q", d.Family, want)
 		}
 	})
@@ -319,9 +322,9 @@ func TestNoTelephoneNumberIsAFirmware(t *testing.T) {
 	}
 }
 
-func BenchmarkReadDevice(b *testing.B) {
+func BenchmarkRead(b *testing.B) {
 	text := []byte("Yealink SIP-T46S 66.85.0.5")
 	for b.Loop() {
-		ReadDevice(text)
+		Read(text)
 	}
 }

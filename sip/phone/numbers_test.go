@@ -1,4 +1,4 @@
-package sip
+package phone
 
 import (
 	"fmt"
@@ -271,13 +271,13 @@ func TestCategoriesAndTypesOfCalls(t *testing.T) {
 	}
 }
 
-func TestNumbersForgetAtTheirLimit(t *testing.T) {
+func TestAnswersAreDroppedAtTheirLimit(t *testing.T) {
 	var n Numbers
-	for i := range 2*MaxNumbers + 1 {
+	for i := range 2*maxAnswers + 1 {
 		n.E164(fmt.Sprintf("303%07d", 5550000+i), "US")
 	}
-	if len(n.national) > MaxNumbers || n.Forgot != 2 {
-		t.Errorf("remembered = %d, forgot = %d, want at most %d and 2", len(n.national), n.Forgot, MaxNumbers)
+	if len(n.national) > maxAnswers || n.drops != 2 {
+		t.Errorf("kept = %d, dropped = %d, want at most %d and 2", len(n.national), n.drops, maxAnswers)
 	}
 }
 

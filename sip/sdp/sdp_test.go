@@ -1,4 +1,4 @@
-package sip
+package sdp
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ const offered = "v=0\r\no=alice smith 2890844526 2890844527 IN IP4 192.0.2.10\r\
 	"m=video 16386 RTP/AVP 97\r\nc=IN IP6 2001:db8::9\r\na=rtpmap:97 VP8/90000\r\n"
 
 func TestMediaLinesOfTheRegisterAloneAreCopied(t *testing.T) {
-	got := string(appendMedia([]byte("before"), []byte(offered)))
+	got := string(Reduce([]byte("before"), []byte(offered)))
 	want := "beforeo=- 2890844526 2890844527 IN IP4 192.0.2.10\nc=IN IP4 192.0.2.11\na=fingerprint\n" +
 		"m=audio 16384 UDP/TLS/RTP/SAVPF 111 0 8 101 99\na=rtpmap:111 OPUS/48000/2\na=rtpmap:101 telephone-event/8000\n" +
 		"a=rtpmap:99 CANARYcodec/8000\na=ptime:20\na=crypto\na=candidate\na=sendonly\nm=video 0 RTP/AVP 96\n" +
@@ -27,8 +27,8 @@ func TestMediaLinesOfTheRegisterAloneAreCopied(t *testing.T) {
 	}
 }
 
-func TestSessionTellsItsMedia(t *testing.T) {
-	s := ReadSession(appendMedia(nil, []byte(offered)))
+func TestSessionHasItsMedia(t *testing.T) {
+	s := Read(Reduce(nil, []byte(offered)))
 	got := fmt.Sprintln(s.Types[:s.NTypes], s.Codecs[:s.NCodecs], s.Addr, s.Port, s.Profile, s.Direction, s.Crypto, s.Candidate,
 		s.Hold(), string(s.OriginID), string(s.OriginAt))
 	want := "[audio video] [opus PCMU PCMA telephone-event other VP8] 192.0.2.11 16384 UDP/TLS/RTP/SAVPF 1 dtls true true " +
@@ -51,13 +51,13 @@ func TestHoldIsSeenInEveryForm(t *testing.T) {
 		"c=IN IP4 0.0.0.0\n": false,
 		"m=audio 0 RTP/AVP 0\na=sendonly\nm=audio 4000 RTP/AVP 0\na=recvonly": false,
 	} {
-		if s := ReadSession([]byte(lines)); s.Hold() != want {
+		if s := Read([]byte(lines)); s.Hold() != want {
 			t.Errorf("%q: hold = %t, want %t", lines, s.Hold(), want)
 		}
 	}
 }
 
-func TestKeysAreToldByKindOnly(t *testing.T) {
+func TestKeysAreNamedByKindOnly(t *testing.T) {
 	for lines, want := range map[string]string{
 		"m=audio 4000 RTP/AVP 0\n":                       "none",
 		"m=audio 4000 RTP/AVP 0\na=zrtp-hash\n":          "zrtp",
@@ -66,7 +66,7 @@ func TestKeysAreToldByKindOnly(t *testing.T) {
 		"m=audio 4000 RTP/SAVPF 0\na=fingerprint\n":      "dtls",
 		"m=audio 4000 UDP/TLS/RTP/SAVPF 0\na=crypto:1\n": "sdes",
 	} {
-		if s := ReadSession([]byte(lines)); s.Crypto.String() != want {
+		if s := Read([]byte(lines)); s.Crypto.String() != want {
 			t.Errorf("%q: crypto = %s, want %s", lines, s.Crypto, want)
 		}
 	}
@@ -87,17 +87,17 @@ func TestSessionDescriptionIsFoundInMultipart(t *testing.T) {
 		"cut short": {"multipart/mixed;boundary=a", "--a\r\nContent-Type: application/sdp\r\n\r\n" + sdp, sdp},
 		"boundless": {"multipart/mixed", "--\r\n" + part("application/sdp", sdp), ""},
 	} {
-		if got := string(sdpPart([]byte(c.kind), []byte(c.body))); got != c.want {
+		if got := string(Find([]byte(c.kind), []byte(c.body))); got != c.want {
 			t.Errorf("%s: got = %q, want %q", name, got, c.want)
 		}
 	}
 }
 
 func TestSessionReadingAllocatesNothing(t *testing.T) {
-	text := appendMedia(nil, []byte(offered))
+	text := Reduce(nil, []byte(offered))
 	text = bytes.ReplaceAll(text, []byte("c=IN IP6 2001:db8::9\n"), nil)
-	buf := make([]byte, 0, MaxMediaText+MaxMediaLine)
-	if n := testing.AllocsPerRun(100, func() { ReadSession(text); appendMedia(buf, []byte(offered)) }); n > 1 {
+	buf := make([]byte, 0, maxText+maxLine)
+	if n := testing.AllocsPerRun(100, func() { Read(text); Reduce(buf, []byte(offered)) }); n > 1 {
 		t.Errorf("allocations = %v, want none but the test's own", n)
 	}
 }
@@ -109,8 +109,8 @@ func FuzzMediaLines(f *testing.F) {
 	listed := []string{"c=", "m=", "o=- ", "a=rtpmap:", "a=ptime:"}
 	whole := []string{"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive", "a=crypto", "a=fingerprint", "a=zrtp-hash", "a=candidate"}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		out := appendMedia(nil, body)
-		if len(out) > MaxMediaText {
+		out := Reduce(nil, body)
+		if len(out) > maxText {
 			t.Errorf("length = %d", len(out))
 		}
 		for line := range strings.Lines(string(out)) {
@@ -119,17 +119,17 @@ func FuzzMediaLines(f *testing.F) {
 				t.Errorf("line = %q", line)
 			}
 		}
-		if again := appendMedia(nil, out); !bytes.Equal(again, out) {
+		if again := Reduce(nil, out); !bytes.Equal(again, out) {
 			t.Errorf("copied again = %q, want %q", again, out)
 		}
-		ReadSession(out)
+		Read(out)
 	})
 }
 
-func BenchmarkReadSession(b *testing.B) {
-	text := appendMedia(nil, []byte(offered))
+func BenchmarkRead(b *testing.B) {
+	text := Reduce(nil, []byte(offered))
 	b.ReportAllocs()
 	for b.Loop() {
-		ReadSession(text)
+		Read(text)
 	}
 }

@@ -1,4 +1,4 @@
-package sip
+package phone
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// TestAreaCodeTellsCountryAndCategory holds what Numbers says of North American numbers, asked by their area code,
-// against the library's word for each number.
-func TestAreaCodeTellsCountryAndCategory(t *testing.T) {
+// TestAreaCodeGivesCountryAndCategory compares country and category of North American numbers, which Numbers takes
+// from their area codes, with the library's answer for each number.
+func TestAreaCodeGivesCountryAndCategory(t *testing.T) {
 	var n Numbers
 	for area := 200; area < 1000; area++ {
 		for _, local := range []string{"2345678", "5550142", "9876543"} {

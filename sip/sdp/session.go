@@ -1,105 +1,30 @@
-package sip
+// Package sdp reads session descriptions (RFC 8866): what media is agreed on, without what names a person.
+//
+// # What is kept
+//
+// Reduce copies the lines that the field register lists and nothing else: no user, no subject, no key, no address of
+// ICE. Read gives words of closed lists for media, codecs and profile, "other" for the rest, so none of them can carry
+// text.
+//
+// # Limits
+//
+// What does not fit into maxLines, maxTypes and their like is left out; the message is used all the same. Multipart bodies
+// are looked through for at most 8 parts, in at most 2 levels.
+package sdp
 
 import (
 	"bytes"
 	"net/netip"
+
 	"sipsieve/sip/syntax"
 )
 
-// Limits of one session description. What does not fit is left out; the message is used all the same.
+// Limits of a Session.
 const (
-	MaxMediaLines = 96  // lines that are copied
-	MaxMediaLine  = 512 // bytes of a line
-	MaxMediaText  = 4096
-	MaxMedia      = 8  // media of a Session
-	MaxCodecs     = 16 // codecs of a Session
-	maxFormats    = 32 // formats of one m= line
+	maxTypes   = 8
+	maxCodecs  = 16
+	maxFormats = 32 // of one m= line
 )
-
-// appendMedia appends to dst the lines of body that the field register lists, each ended by LF: o= (its user
-// replaced by -), c=, m=, a=rtpmap, a=ptime and the directions. A line that holds a key or an address of ICE leaves
-// its bare name (a=crypto, a=fingerprint, a=zrtp-hash, a=candidate), once. No other byte of body is copied. RFC 8866.
-func appendMedia(dst, body []byte) []byte {
-	start, seen := len(dst), 0
-	for lines := 0; len(body) > 0 && lines < MaxMediaLines; {
-		var line []byte
-		line, body = cutLine(body)
-		if len(line) < 3 || len(line) > MaxMediaLine && line[0] != 'a' || line[1] != '=' {
-			continue
-		}
-		end := len(dst)
-		dst = appendMediaLine(dst, line, &seen)
-		switch {
-		case len(dst)-start > MaxMediaText:
-			return dst[:end]
-		case len(dst) > end:
-			lines++
-		}
-	}
-	return dst
-}
-
-// cutLine returns the first line of text without its CRLF or LF, and what follows it.
-func cutLine(text []byte) (line, rest []byte) {
-	line, rest, _ = bytes.Cut(text, []byte{'\n'})
-	return bytes.TrimRight(line, "\r \t"), rest
-}
-
-func appendMediaLine(dst, line []byte, seen *int) []byte {
-	switch line[0] {
-	case 'c', 'm':
-		return append(append(dst, line...), '\n')
-	case 'o':
-		return appendOrigin(dst, line[2:])
-	case 'a':
-		return appendAttribute(dst, line, seen)
-	}
-	return dst
-}
-
-// appendOrigin appends an o= line without its user. A user with spaces in it is against RFC 8866 and is seen, so the
-// fields are counted from the end; session id and version must be digits, else the line is left out.
-func appendOrigin(dst, line []byte) []byte {
-	var fields [5][]byte
-	for i := len(fields) - 1; i >= 0; i-- {
-		at := bytes.LastIndexByte(line, ' ')
-		if at < 0 {
-			return dst
-		}
-		fields[i], line = line[at+1:], bytes.TrimRight(line[:at], " ")
-	}
-	if !syntax.AllDigits(fields[0]) || !syntax.AllDigits(fields[1]) {
-		return dst
-	}
-	dst = append(dst, 'o', '=', '-')
-	for _, f := range fields {
-		dst = append(append(dst, ' '), f...)
-	}
-	return append(dst, '\n')
-}
-
-// markers are the attributes of which the name alone is kept.
-var markers = [...]string{"crypto", "fingerprint", "zrtp-hash", "candidate"}
-
-func appendAttribute(dst, line []byte, seen *int) []byte {
-	name, _, valued := bytes.Cut(line[2:], []byte{':'})
-	switch string(name) {
-	case "rtpmap", "ptime":
-		if !valued || len(line) > MaxMediaLine {
-			return dst
-		}
-		return append(append(dst, line...), '\n')
-	case "sendrecv", "sendonly", "recvonly", "inactive":
-		return append(append(append(dst, "a="...), name...), '\n')
-	}
-	for i, m := range markers {
-		if string(name) == m && *seen&(1<<i) == 0 {
-			*seen |= 1 << i
-			return append(append(append(dst, "a="...), m...), '\n')
-		}
-	}
-	return dst
-}
 
 // A Direction is which way media flows, RFC 8866 section 6.7. The zero Direction is the default, both ways.
 type Direction uint8
@@ -131,9 +56,9 @@ func (c Crypto) String() string { return cryptoNames[c&3] }
 // A Session is what a session description says of its media. Media types, codecs and the profile are words of closed
 // lists, "other" for the rest, so none of them can carry text. The zero Session has no media.
 type Session struct {
-	Types     [MaxMedia]string // audio, video, text, image, application, message, other; each once, as they come
+	Types     [maxTypes]string // audio, video, text, image, application, message, other; each once, as they come
 	NTypes    int
-	Codecs    [MaxCodecs]string // of all media in their order, each once
+	Codecs    [maxCodecs]string // of all media in their order, each once
 	NCodecs   int
 	Addr      netip.Addr // of the first medium that is not refused; not valid for a host name
 	Port      uint16
@@ -150,9 +75,9 @@ func (s *Session) Hold() bool {
 	return s.NTypes > 0 && (s.Direction == SendOnly || s.Direction == Inactive || s.Addr == netip.IPv4Unspecified())
 }
 
-// ReadSession reads what appendMedia wrote (header Media of a Message). It allocates nothing, but for an IPv6 address.
+// Read reads what Reduce appended. It allocates nothing, but for an IPv6 address.
 // A medium with port 0 is refused and counts for nothing (RFC 3264 section 6).
-func ReadSession(value []byte) Session {
+func Read(value []byte) Session {
 	var s Session
 	r := sessionReader{s: &s}
 	for len(value) > 0 {
@@ -327,24 +252,11 @@ func connection(value []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	if string(family) == "IP4" {
-		return ipv4(text)
+		return syntax.IPv4(text)
 	}
 	addr, err := netip.ParseAddr(string(text))
 	if err != nil {
 		return netip.Addr{}
 	}
 	return addr.WithZone("")
-}
-
-func ipv4(text []byte) netip.Addr {
-	var quad [4]byte
-	for i := range quad {
-		part, rest, more := bytes.Cut(text, []byte{'.'})
-		n, ok := syntax.Decimal(part, 255)
-		if !ok || more != (i < len(quad)-1) {
-			return netip.Addr{}
-		}
-		quad[i], text = byte(n), rest
-	}
-	return netip.AddrFrom4(quad)
 }

@@ -1,4 +1,4 @@
-package sip
+package phone
 
 // callingCodes are the country codes of ITU-T E.164 and whose they are, ISO 3166 alpha-2; "" where several
 // countries share one. A test derives it from the library and compares.
