@@ -46,17 +46,14 @@ const (
 	Refusals
 )
 
-// counters are the Counts of a running Reader.
+// counters are the Counts of a running Reader, but for what its Framer counts.
 type counters struct {
-	requests                           [Methods]atomic.Uint64
-	statuses                           [700]atomic.Uint64
-	refused                            [Refusals]atomic.Uint64
-	odd                                [16]atomic.Uint64
-	notSIP, keepalive, opaque, skipped atomic.Uint64
-	tlsStreams, dtls                   atomic.Uint64
-	upgrades, trailing                 atomic.Uint64
-	inflated, deflated                 atomic.Uint64
-	evicted, leftOut, oversize         atomic.Uint64
+	requests                    [Methods]atomic.Uint64
+	statuses                    [700]atomic.Uint64
+	refused                     [Refusals]atomic.Uint64
+	odd                         [16]atomic.Uint64
+	notSIP, keepalive, dtls     atomic.Uint64
+	trailing, leftOut, oversize atomic.Uint64
 }
 
 // oddities counts each bit of f.
@@ -70,12 +67,12 @@ func (c *counters) oddities(f Flags) {
 
 // Counts returns what has been counted so far.
 func (r *Reader) Counts() Counts {
-	c := &r.counts
-	n := Counts{NotSIP: c.notSIP.Load(), Keepalive: c.keepalive.Load(), Opaque: c.opaque.Load(),
-		TLSStreams: c.tlsStreams.Load(), DTLS: c.dtls.Load(), Upgrades: c.upgrades.Load(),
-		Inflated: c.inflated.Load(), Deflated: c.deflated.Load(),
-		Skipped: c.skipped.Load(), Trailing: c.trailing.Load(),
-		Evicted: c.evicted.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
+	c, streams := &r.counts, r.framer.Counts()
+	n := Counts{NotSIP: c.notSIP.Load() + streams.NotSIP, Keepalive: c.keepalive.Load() + streams.Keepalive,
+		Opaque: c.dtls.Load() + streams.Opaque, DTLS: c.dtls.Load(), TLSStreams: streams.TLSStreams,
+		Upgrades: streams.Upgrades, Inflated: streams.Inflated, Deflated: streams.Deflated,
+		Skipped: streams.Skipped, Evicted: streams.Evicted,
+		Trailing: c.trailing.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
 	load(n.Requests[:], c.requests[:])
 	load(n.Statuses[:], c.statuses[:])
 	load(n.Refused[:], c.refused[:])

@@ -2,9 +2,9 @@ package sip
 
 import (
 	"hash/maphash"
-	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/framing"
 	"sipsieve/sip/sdp"
 	"sipsieve/sip/syntax"
 )
@@ -30,23 +30,24 @@ func DefaultLimits() Limits {
 
 // A Reader makes Messages of Packets. It is used by one goroutine; its Counts may be read from any.
 type Reader struct {
-	want     Selection
-	allVias  bool
-	limits   Limits
-	links    []string
-	pass     pass
-	m        Message
-	carried  carried
-	streams  streams
-	inflater inflater
-	counts   counters
+	want    Selection
+	allVias bool
+	limits  Limits
+	links   []string
+	pass    pass
+	m       Message
+	carried carried
+	framer  *framing.Framer
+	counts  counters
 }
 
 // NewReader returns a Reader that looks at the headers of s only. What a Limit of l above 65535 bytes would allow
 // is refused all the same: a Span reaches no further.
 func NewReader(s Selection, l Limits) *Reader {
-	l.Message, l.StartLine = min(l.Message, 65535), min(l.StartLine, maxHead)
+	l.Message, l.StartLine = min(l.Message, 65535), min(l.StartLine, framing.MaxHead)
 	r := &Reader{want: s, allVias: s[Via], limits: l}
+	r.framer = framing.New(framing.Limits{Message: l.Message, StartLine: l.StartLine, Headers: l.Headers},
+		func(name []byte) bool { return find(name) != nil })
 	for _, h := range always {
 		r.want[h] = true
 	}
@@ -61,24 +62,23 @@ func (r *Reader) Links(names ...string) { r.links = names }
 // Reader's own buffer, until take returns.
 func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 	if p.Stream != 0 {
-		r.stream(p, take)
+		r.framer.Read(p, func(c framing.Piece) { r.piece(p, &c, take) })
 		return
 	}
-	b := skipEmpty(p.Payload)
+	b := syntax.SkipEmpty(p.Payload)
 	if len(b) == 0 {
 		r.counts.keepalive.Add(1)
 		return
 	}
 	s, ok := syntax.ReadStartLine(b)
 	switch {
-	case !ok && isDTLS(b):
-		r.counts.opaque.Add(1)
+	case !ok && framing.IsDTLS(b):
 		r.counts.dtls.Add(1)
 	case !ok:
 		r.counts.notSIP.Add(1)
 	}
 	for ok { // several messages in one datagram: so segmentation offload shows them to us
-		n := r.message(p, piece{b: b, start: s, at: p.Time, cut: p.Cut || p.Mirrored && isShort(b)}, take)
+		n := r.message(p, &framing.Piece{Text: b, Start: s, Time: p.Time, Cut: p.Cut || p.Mirrored && isShort(b)}, take)
 		b = b[n:]
 		s, ok = syntax.ReadStartLine(b)
 	}
@@ -93,36 +93,27 @@ func isShort(b []byte) bool {
 	return syntax.BodyLength(b) != 0
 }
 
-// skipEmpty leaves out the line breaks that may stand before a message (RFC 3261 section 7.5) and the zero bytes
-// that some devices send to keep a binding open.
-func skipEmpty(b []byte) []byte {
-	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n' || b[0] == 0) {
-		b = b[1:]
+// piece reads what the framer found in a stream.
+func (r *Reader) piece(p *capture.Packet, c *framing.Piece, take func(*Message)) {
+	if c.TooLong {
+		r.begin(&c.Start)
+		r.counts.refused[TooLong].Add(1)
+		return
 	}
-	return b
-}
-
-// A piece is where a message begins, and what is known of its length.
-type piece struct {
-	b     []byte
-	start syntax.StartLine
-	at    time.Time // of the packet that brought its last byte
-	exact bool      // b ends where the message ends
-	cut   bool      // there was more of it
-	wire  int       // how many bytes of WebSocket frames brought it; 0 without them
+	r.message(p, c, take)
 }
 
 // message reads the message at the beginning of c.b and returns how many bytes it took: all of them, unless
 // another start line stands right where its Content-Length says that it ends: a line break between them is no sign of
 // offload, but of a sender whose rest RFC 3261 section 18.3 throws away.
-func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
-	r.begin(&c.start)
-	why, ok := r.read(&c)
-	if !ok && !c.exact { // the next message of the datagram does not suffer for it
-		r.pass.body = syntax.HeadLength(c.b)
-		r.pass.length = syntax.BodyLength(c.b[:r.pass.body])
+func (r *Reader) message(p *capture.Packet, c *framing.Piece, take func(*Message)) int {
+	r.begin(&c.Start)
+	why, ok := r.read(c)
+	if !ok && !c.Exact { // the next message of the datagram does not suffer for it
+		r.pass.body = syntax.HeadLength(c.Text)
+		r.pass.length = syntax.BodyLength(c.Text[:r.pass.body])
 	}
-	end := r.end(&c)
+	end := r.end(c)
 	if ok && end > r.limits.Message {
 		why, ok = TooLong, false
 	}
@@ -130,7 +121,7 @@ func (r *Reader) message(p *capture.Packet, c piece, take func(*Message)) int {
 		r.counts.refused[why].Add(1)
 		return end
 	}
-	r.finish(p, &c, c.b[:end])
+	r.finish(p, c, c.Text[:end])
 	r.counts.oddities(r.m.Flags)
 	take(&r.m)
 	return end
@@ -154,29 +145,29 @@ func (r *Reader) begin(s *syntax.StartLine) {
 }
 
 // end returns where the message ends, and takes note of what is missing.
-func (r *Reader) end(c *piece) int {
+func (r *Reader) end(c *framing.Piece) int {
 	n := r.pass.body + r.pass.length
 	framed := r.pass.body > 0 && r.pass.length >= 0
 	switch {
-	case c.cut && (!framed || n > len(c.b)):
+	case c.Cut && (!framed || n > len(c.Text)):
 		r.m.Flags |= Truncated
-	case framed && n > len(c.b):
+	case framed && n > len(c.Text):
 		r.m.Flags |= BodyShort
-	case framed && !c.exact:
-		if _, more := syntax.ReadStartLine(c.b[n:]); more {
+	case framed && !c.Exact:
+		if _, more := syntax.ReadStartLine(c.Text[n:]); more {
 			return n
 		}
-		r.counts.trailing.Add(uint64(len(c.b) - n))
+		r.counts.trailing.Add(uint64(len(c.Text) - n))
 	}
-	return len(c.b)
+	return len(c.Text)
 }
 
 // finish sets what the Message has from its packet, and its fingerprints.
-func (r *Reader) finish(p *capture.Packet, c *piece, b []byte) {
+func (r *Reader) finish(p *capture.Packet, c *framing.Piece, b []byte) {
 	m := &r.m
-	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point, m.Origin = c.at, p.Flow, p.ID, p.VLAN, p.Link, p.Point, p.Origin
+	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point, m.Origin = c.Time, p.Flow, p.ID, p.VLAN, p.Link, p.Point, p.Origin
 	m.Stream = p.Stream
-	if c.wire > 0 {
+	if c.Wire > 0 {
 		m.Flow.Transport = capture.WebSocket
 	}
 	m.Text = b

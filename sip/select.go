@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 
+	"sipsieve/sip/framing"
 	"sipsieve/sip/syntax"
 )
 
@@ -15,9 +16,9 @@ type pass struct {
 	token  []byte // a request's method as sent
 }
 
-// read walks over the headers of the message at the beginning of c.b. It says why it cannot be used, if not ok.
-func (r *Reader) read(c *piece) (why Refusal, ok bool) {
-	b, s := c.b, &c.start
+// read walks over the headers of the message at the beginning of c. It says why it cannot be used, if not ok.
+func (r *Reader) read(c *framing.Piece) (why Refusal, ok bool) {
+	b, s := c.Text, &c.Start
 	if s.Next > r.limits.StartLine || r.paramBomb(b[s.URI.From:s.URI.To]) {
 		return TooLong, false
 	}
@@ -30,7 +31,7 @@ func (r *Reader) read(c *piece) (why Refusal, ok bool) {
 			break
 		}
 		l := syntax.LineAt(b, at)
-		if l.Open && c.cut {
+		if l.Open && c.Cut {
 			break // its end is not known
 		}
 		if why, ok = r.header(b, l); !ok {

@@ -121,3 +121,12 @@ func ContentType(head []byte) []byte {
 	value, _ := Header(head, "content-type", "c")
 	return value
 }
+
+// SkipEmpty returns text without the line breaks that may stand before a message (RFC 3261 section 7.5) and the zero
+// bytes that some devices send to keep a binding open.
+func SkipEmpty(text []byte) []byte {
+	for len(text) > 0 && (text[0] == '\r' || text[0] == '\n' || text[0] == 0) {
+		text = text[1:]
+	}
+	return text
+}

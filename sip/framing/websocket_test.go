@@ -1,18 +1,14 @@
-package sip
+package framing
 
 import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
-	"encoding/json"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"sipsieve/capture"
-	"sipsieve/capture/pcap"
 )
 
 const (
@@ -123,7 +119,7 @@ func TestCompressedMessagesAreCounted(t *testing.T) {
 	for name, want := range map[string][2]uint64{"websocket, deflate": {1, 0}, "websocket, split": {2, 0},
 		"websocket, takeover": {1, 1}, "websocket, bomb": {0, 1}, "websocket, squeeze": {0, 1}} {
 		w := newWire(t).pieces([]byte(streamsOfEveryKind()[name]))
-		if c := w.r.Counts(); c.Inflated != want[0] || c.Deflated != want[1] {
+		if c := w.f.Counts(); c.Inflated != want[0] || c.Deflated != want[1] {
 			t.Errorf("%s: inflated = %d, passed over = %d, want %v", name, c.Inflated, c.Deflated, want)
 		}
 	}
@@ -135,7 +131,7 @@ func TestGapInACompressedMessageGivesNothing(t *testing.T) {
 	one := packed(invite, 0, mask)
 	w.feed(capture.Packet{Payload: []byte(upgradeRequest + one[:len(one)-10])})
 	w.feed(capture.Packet{Lost: true, Payload: []byte("\x12\x00\x8f" + frameOf(true, 1, mask, bye))})
-	if c := w.r.Counts(); len(w.got) != 1 || !strings.HasSuffix(w.got[0], bye) || c.Deflated != 1 {
+	if c := w.f.Counts(); len(w.got) != 1 || !strings.HasSuffix(w.got[0], bye) || c.Deflated != 1 {
 		t.Errorf("got = %q, passed over = %d, want the message behind the gap, 1", w.got, c.Deflated)
 	}
 }
@@ -154,7 +150,7 @@ func TestWhatComesInFramesAndIsNoMessageIsCounted(t *testing.T) {
 		frameOf(true, 1, mask, "hello"), "\xc1\x85" + "abcdefghi", frameOf(true, 8, mask, "")} {
 		w.feed(capture.Packet{Payload: []byte(payload)})
 	}
-	if c := w.r.Counts(); c.Upgrades != 1 || c.Keepalive != 3 || c.NotSIP != 2 || c.Deflated != 1 || len(w.got) != 0 {
+	if c := w.f.Counts(); c.Upgrades != 1 || c.Keepalive != 3 || c.NotSIP != 2 || c.Deflated != 1 || len(w.got) != 0 {
 		t.Errorf("upgrades = %d, keep-alives = %d, not SIP = %d, compressed = %d, want 1, 3, 2, 1",
 			c.Upgrades, c.Keepalive, c.NotSIP, c.Deflated)
 	}
@@ -168,7 +164,7 @@ func TestHTTPThatIsNoUpgradeToSIPIsNotSIP(t *testing.T) {
 		w := newWire(t)
 		w.feed(capture.Packet{Payload: []byte(head)})
 		w.feed(capture.Packet{Payload: []byte(frameOf(true, 1, nil, "hello"))})
-		if c := w.r.Counts(); c.Upgrades != 0 || c.NotSIP == 0 {
+		if c := w.f.Counts(); c.Upgrades != 0 || c.NotSIP == 0 {
 			t.Errorf("%.20q: upgrades = %d, not SIP = %d, want none and some", head, c.Upgrades, c.NotSIP)
 		}
 	}
@@ -184,7 +180,7 @@ func TestFramesOverTheLimitArePassedOver(t *testing.T) {
 		for _, b := range cuttings([]byte(upgradeRequest+stream+frameOf(true, 1, mask, bye)), 4) {
 			w.feed(capture.Packet{Payload: b})
 		}
-		if c := w.r.Counts(); len(w.got) != 1 || c.Skipped < 1<<16 || !strings.HasSuffix(w.got[0], bye) {
+		if c := w.f.Counts(); len(w.got) != 1 || c.Skipped < 1<<16 || !strings.HasSuffix(w.got[0], bye) {
 			t.Errorf("%s: messages = %d, skipped = %d, want the one behind it", name, len(w.got), c.Skipped)
 		}
 	}
@@ -217,68 +213,5 @@ func TestGapInFramesGivesWhatHasItsHeaders(t *testing.T) {
 	want := []string{"ws truncated none\n" + invite[:len(invite)-18], "ws none none\n" + bye}
 	if !slices.Equal(w.got, want) {
 		t.Errorf("got = %q, want %q", w.got, want)
-	}
-}
-
-// A truthFile is what tshark makes of a capture.
-type truthFile struct{ Requests, Statuses map[string]uint64 }
-
-func TestWebSocketCaptureIsCountedAsTsharkDoes(t *testing.T) {
-	const name = "../../shared/captures/generated/g32-websocket-access"
-	text, err := os.ReadFile(name + ".truth.json")
-	if err != nil {
-		absent(t, err)
-	}
-	var truth truthFile
-	if err := json.Unmarshal(text, &truth); err != nil {
-		t.Fatal(err)
-	}
-	r := NewReader(everything(), DefaultLimits())
-	eachPacket(t, name+".pcap", func(p *capture.Packet) {
-		r.Read(p, func(m *Message) {
-			if m.Flow.Transport != capture.WebSocket {
-				t.Errorf("transport = %s, want ws", m.Flow.Transport)
-			}
-		})
-	})
-	c := r.Counts()
-	for m, n := range c.Requests {
-		if want := truth.Requests[Method(m).String()]; n != want {
-			t.Errorf("%s = %d, want %d", Method(m), n, want)
-		}
-	}
-	for status, n := range c.Statuses {
-		if want := truth.Statuses[strconv.Itoa(status)]; n != want {
-			t.Errorf("%d = %d, want %d", status, n, want)
-		}
-	}
-	if c.Upgrades != 6 || c.Skipped != 0 || c.NotSIP != 0 {
-		t.Errorf("upgrades = %d, skipped = %d, not SIP = %d, want 6, 0, 0", c.Upgrades, c.Skipped, c.NotSIP)
-	}
-}
-
-// absent skips a test whose captures are not beside this checkout; where they must be, it fails.
-func absent(t testing.TB, err error) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skip("no captures beside this checkout")
-}
-
-// eachPacket calls take with every packet of a capture file; the end of a cut file is its end.
-func eachPacket(t testing.TB, path string, take func(*capture.Packet)) {
-	t.Helper()
-	source, err := pcap.Open(path, pcap.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
-	for {
-		p, err := source.Next()
-		if err != nil {
-			return
-		}
-		take(&p)
 	}
 }

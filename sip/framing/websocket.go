@@ -1,4 +1,4 @@
-package sip
+package framing
 
 import (
 	"bytes"
@@ -76,94 +76,6 @@ func (f *frame) legal(first bool) bool {
 	return f.opcode <= binaryFrame && (first || f.opcode == continuation && f.reserved == 0)
 }
 
-// frame looks for the end of the message whose frames begin b. A message longer than a buffer, and one whose beginning
-// was not seen, are passed over.
-func (r *Reader) frame(s *stream, b []byte) int {
-	for {
-		f, ok := readFrame(b[s.line:])
-		switch {
-		case !ok && len(b) < bufferSize:
-			return 0
-		case !ok: // there is no room for more: what follows goes on with a message whose beginning was not seen
-			n := int(s.line)
-			s.restart(frames)
-			return r.skip(n)
-		}
-		first := s.line == 0
-		end := int64(s.line) + int64(f.head) + f.payload
-		switch {
-		case !f.legal(first):
-			return r.outOfFrame(s)
-		case f.control() && first && int64(len(b)) >= end:
-			r.streams.idle += int(end)
-			return int(end)
-		case f.control() && end <= bufferSize:
-		case first && f.opcode == continuation, end > bufferSize:
-			return r.passFrame(s, &f, b)
-		}
-		if int64(len(b)) < end {
-			return 0
-		}
-		s.line = int32(end)
-		if f.final && !f.control() {
-			s.need = s.line
-			return int(s.need)
-		}
-	}
-}
-
-// outOfFrame gives up the frames: their border is lost.
-func (r *Reader) outOfFrame(s *stream) int {
-	n := int(s.line) + 1
-	s.restart(torn)
-	return r.skip(n)
-}
-
-// passFrame passes over f and what stands before it. The rest of its message follows, as its beginning was not seen.
-func (r *Reader) passFrame(s *stream, f *frame, b []byte) int {
-	if f.reserved != 0 {
-		r.counts.deflated.Add(1)
-	}
-	left := int64(s.line) + int64(f.head) + f.payload
-	s.restart(frames)
-	s.left = left
-	return r.step(s, b)
-}
-
-// joined returns the payload of the data frames in b, as much as there is of it, unmasked and inflated. What is masked,
-// compressed or in several frames is copied to the Reader's own buffer: b is not ours to write to. A compressed message
-// that is cut, or cannot be inflated by itself, is counted and not ok.
-func (r *Reader) joined(b []byte, cut bool) (text []byte, ok bool) {
-	r.streams.joined = r.streams.joined[:0]
-	compressed := false
-	for {
-		f, ok := readFrame(b)
-		if !ok {
-			break
-		}
-		end := min(int64(len(b)), int64(f.head)+f.payload)
-		payload := b[f.head:end]
-		switch {
-		case f.control():
-		case f.final && !f.masked && f.reserved == 0 && len(r.streams.joined) == 0 && !compressed:
-			return payload, true
-		default:
-			compressed = compressed || f.reserved&deflated != 0
-			r.streams.joined = f.unmask(r.streams.joined, payload)
-		}
-		b = b[end:]
-	}
-	if !compressed {
-		return r.streams.joined, true
-	}
-	if text, ok = r.inflate(r.streams.joined); cut || !ok {
-		r.counts.deflated.Add(1)
-		return nil, false
-	}
-	r.counts.inflated.Add(1)
-	return text, true
-}
-
 // unmask appends payload to dst, unmasked (RFC 6455 section 5.3).
 func (f *frame) unmask(dst, payload []byte) []byte {
 	from := len(dst)
@@ -194,7 +106,7 @@ func isFrame(b []byte) (kind mode, sure bool) {
 	case b[1]&127 == 126 && f.payload < 126:
 		return 0, true
 	}
-	var begins [len(longestStart)]byte
+	var begins [maxWord]byte
 	n := copy(begins[:], b[f.head:min(int64(len(b)), int64(f.head)+f.payload)])
 	if f.masked {
 		for i := range begins[:n] {
@@ -208,11 +120,11 @@ func isFrame(b []byte) (kind mode, sure bool) {
 	return frames, whole
 }
 
-// shortestMessage is less than any start line with the headers that it must have, and longestStart what a message
-// may begin with.
+// shortestMessage is less than any start line with the headers that it must have, in bytes, and maxWord more than the
+// longest of startWords.
 const (
 	shortestMessage = 32
-	longestStart    = "SUBSCRIBE "
+	maxWord         = 16
 )
 
 // isHTTP reports whether line is the first of what may be an upgrade to WebSocket: a GET, or a 101.
@@ -223,20 +135,8 @@ func isHTTP(line []byte) bool {
 		bytes.HasPrefix(line, []byte(protocol+" 101"))
 }
 
-// upgrade looks whether the HTTP head goes over to SIP by WebSocket (RFC 7118 section 4): frames follow then. Each
-// direction speaks for itself, for either may be all that was seen.
-func (r *Reader) upgrade(s *stream, head []byte) int {
-	if !asks(head, "upgrade", "websocket") || !asks(head, "sec-websocket-protocol", "sip") {
-		s.restart(lost)
-		return r.skip(len(head))
-	}
-	r.counts.upgrades.Add(1)
-	s.restart(frames)
-	return len(head)
-}
-
-// asks reports whether a header of that name has word among its values.
-func asks(head []byte, name, word string) bool {
+// lists reports whether a header of that name has word among its values.
+func lists(head []byte, name, word string) bool {
 	for len(head) > 0 {
 		var line []byte
 		line, head, _ = bytes.Cut(head, []byte{'\n'})
