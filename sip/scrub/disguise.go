@@ -1,13 +1,16 @@
 package scrub
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"sipsieve/sip/syntax"
 )
 
-// A disguise is what stands for what in one run. It keeps lengths: of texts with the kind of each character, of
+// A disguise holds what stands for what in one run. Lengths stay: of texts with the kind of each character, of
 // addresses with the digits of each part, of ports with their digits. Two texts never have one disguise while there
 // are enough of that shape.
 type disguise struct {
@@ -32,10 +35,10 @@ type drawn[T comparable] struct {
 
 func newDrawn[T comparable]() drawn[T] { return drawn[T]{of: map[T]T{}, taken: map[T]bool{}} }
 
-// tries is how often another value is drawn when one is taken.
+// tries bounds how often another value is drawn when one is in use.
 const tries = 100
 
-// get returns what stands for v. It is never v, nor another's, unless there is next to nothing else.
+// get returns what stands for v, drawn if v is new. It is not v nor in use, unless 100 draws find nothing else.
 func (d *drawn[T]) get(v T, draw func() T) T {
 	if w, ok := d.of[v]; ok {
 		return w
@@ -48,7 +51,7 @@ func (d *drawn[T]) get(v T, draw func() T) T {
 	return w
 }
 
-// meanings are numbers and words that mean something to a network, and that no draw may make.
+// meanings are numbers and words with a meaning in every network. They stay, and no draw makes them.
 var meanings = map[string]bool{"911": true, "112": true, "933": true, "sos": true}
 
 // text puts the disguise of in into out, which is as long.
@@ -78,11 +81,11 @@ func (d *disguise) draw(in []byte) string {
 	out := slices.Clone(in)
 	for i, c := range in {
 		switch {
-		case isDigit(c) && i == 0 && c != '0':
+		case syntax.IsDigit(c) && i == 0 && c != '0':
 			out[i] = byte('1' + d.random.IntN(9))
-		case isDigit(c):
+		case syntax.IsDigit(c):
 			out[i] = byte('0' + d.random.IntN(10))
-		case isLetter(c):
+		case syntax.IsLetter(c):
 			out[i] = byte('a' + d.random.IntN(letters))
 		case c >= 0x80:
 			out[i] = byte('a' + d.random.IntN(26))
@@ -95,16 +98,13 @@ func (d *disguise) draw(in []byte) string {
 func isHex(in []byte) bool {
 	digits := false
 	for _, c := range in {
-		if isLetter(c) && c > 'f' || c >= 0x80 {
+		if syntax.IsLetter(c) && c > 'f' || c >= 0x80 {
 			return false
 		}
-		digits = digits || isDigit(c)
+		digits = digits || syntax.IsDigit(c)
 	}
 	return digits
 }
-
-func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
-func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 func lower(in []byte) []byte {
 	out := slices.Clone(in)
@@ -184,13 +184,13 @@ func (d *disguise) link(v [6]byte) [6]byte {
 		for i := range w {
 			w[i] = byte(d.random.IntN(256))
 		}
-		w[0] = w[0]&^1 | v[0]&1 | 2 // administered locally: no maker's
+		w[0] = w[0]&^1 | v[0]&1 | 2 // administered locally
 		return w
 	})
 }
 
-// Ports that mean a protocol stay: those that only a system may open, the usual ones of SIP, STUN, WebSocket and HEP,
-// and those of tunnels.
+// meansProtocol reports whether p stays, because it names a protocol: a system port, one of the usual ports of
+// SIP, STUN, WebSocket and HEP, or one of a tunnel.
 func meansProtocol(p uint16) bool {
 	return p < 1024 || 5060 <= p && p < 5100 ||
 		slices.Contains([]uint16{2152, 3478, 4789, 5160, 5161, 6081, 8080, 8088, 8089, 8472, 9060}, p)
@@ -222,4 +222,11 @@ func (d *disguise) portText(out, in []byte) bool {
 	}
 	copy(out, strconv.Itoa(int(d.port(uint16(n)))))
 	return true
+}
+
+// portPair writes the disguises of the two ports at the beginning of in, source and destination.
+func (d *disguise) portPair(out, in []byte) {
+	for _, i := range []int{0, 2} {
+		binary.BigEndian.PutUint16(out[i:], d.port(binary.BigEndian.Uint16(in[i:])))
+	}
 }

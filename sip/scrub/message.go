@@ -2,156 +2,113 @@ package scrub
 
 import (
 	"bytes"
-	"encoding/base64"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+
+	"sipsieve/sip/syntax"
 )
 
-// A head is what the headers of a message say of its body.
-type head struct {
-	end    int // where the body begins; -1 if the headers do not end
-	length int // Content-Length; -1 without one
-	kind   string
-}
-
-// startsSIP reports whether in begins with the start line of a message.
-func startsSIP(in []byte) bool {
-	line, _, _ := bytes.Cut(in, []byte("\n"))
-	line = bytes.TrimRight(line, "\r")
-	if statusLine(line) {
-		return len(line) >= 11 && isNumber(line[8:11])
-	}
-	space := bytes.IndexByte(line, ' ')
-	return space > 0 && bytes.IndexFunc(line[:space], notToken) < 0 && bytes.HasSuffix(lower(line), []byte(" sip/2.0")) &&
-		bytes.IndexByte(line[space:], ':') > 0
-}
-
-// statusLine reports whether line begins as that of a response, the version in any case (RFC 3261 section 7.1).
-func statusLine(line []byte) bool {
-	const version = "SIP/2.0 "
-	return len(line) >= len(version) && bytes.EqualFold(line[:len(version)], []byte(version))
-}
-
-// notToken reports whether r may not stand in a token, RFC 3261 section 25.1.
-func notToken(r rune) bool {
-	return r >= 0x80 || !isLetter(byte(r)) && !isDigit(byte(r)) && !strings.ContainsRune("-.!%*_+`'~", r)
-}
-
-// blank fills out with what says nothing; line breaks stay.
-func blank(out, in []byte) {
-	for i, c := range in {
-		if out[i] = 'x'; c == '\r' || c == '\n' {
-			out[i] = c
-		}
-	}
-}
-
-// readHead reads what the headers say of the body, wherever they end.
-func readHead(in []byte) head {
-	h := head{end: -1, length: -1}
-	for i := 0; i < len(in); {
-		n := lineEnd(in, i)
-		if len(bytes.TrimRight(in[i:n], "\r\n")) == 0 {
-			h.end = n
-			return h
-		}
-		name, value, _ := bytes.Cut(in[i:n], []byte(":"))
-		value = bytes.Trim(value, " \t\r\n")
-		switch string(lower(bytes.TrimRight(name, " \t"))) {
-		case "content-length", "l":
-			if v, err := strconv.ParseUint(string(value), 10, 31); err == nil {
-				h.length = int(v)
-			}
-		case "content-type", "c":
-			kind, _, _ := bytes.Cut(lower(value), []byte(";"))
-			h.kind = string(bytes.Trim(kind, " \t\r\n"))
-		}
-		i = n
-	}
-	return h
-}
-
-// lineEnd returns the place behind the line that begins at i, those that continue it included.
-func lineEnd(in []byte, i int) int {
-	for {
-		n := bytes.IndexByte(in[i:], '\n')
-		if n < 0 {
-			return len(in)
-		}
-		blankLine := n == 0 || n == 1 && in[i] == '\r'
-		if i += n + 1; blankLine || i == len(in) || in[i] != ' ' && in[i] != '\t' {
-			return i
-		}
-	}
-}
+// messages scrubs SIP messages: start line, headers and body.
+type messages struct{ values }
 
 // message scrubs the message at the beginning of in and returns how long it is: by its Content-Length, else all.
-func (d *disguise) message(out, in []byte) int {
-	h := readHead(in)
-	if h.end < 0 {
-		d.lines(out, in)
+func (m messages) message(out, in []byte) int {
+	head := syntax.HeadLength(in)
+	if head == 0 {
+		m.lines(out, in)
 		return len(in)
 	}
-	d.lines(out[:h.end], in[:h.end])
+	m.lines(out[:head], in[:head])
 	end := len(in)
-	if h.length >= 0 {
-		end = min(end, h.end+h.length)
+	if n := syntax.BodyLength(in[:head]); n >= 0 {
+		end = min(end, head+n)
 	}
-	d.body(out[h.end:end], in[h.end:end], h.kind)
+	m.body(out[head:end], in[head:end], contentType(in[:head]))
 	return end
 }
 
+// contentType returns the media type that head gives for the body, in lower case and without parameters.
+func contentType(head []byte) string {
+	kind, _, _ := bytes.Cut(syntax.ContentType(head), []byte{';'})
+	return string(lower(bytes.TrimSpace(kind)))
+}
+
+// isStartLine reports whether in begins with a start line, or with one that its white space, its status or its URI make
+// unreadable (syntax.IsStartLine is stricter): a capture with such a line is scrubbed to show that line.
+func isStartLine(in []byte) bool {
+	line := bytes.TrimRight(in[:syntax.LineLength(in)], "\r\n")
+	if isStatusLine(line) {
+		return len(line) >= statusEnd && isNumber(line[statusEnd-3:statusEnd])
+	}
+	method, rest, _ := bytes.Cut(line, []byte{' '})
+	return syntax.IsToken(method) && bytes.IndexByte(rest, ':') >= 0 && syntax.EndsInVersion(rest) &&
+		rest[len(rest)-len(syntax.Version)-1] == ' '
+}
+
+// statusEnd is where the status code of a status line ends.
+const statusEnd = len(syntax.Version) + len(" 200")
+
+func isStatusLine(line []byte) bool { return syntax.HasPrefixFold(line, syntax.Version+" ") }
+
 // lines scrubs a start line, if there is one, and headers.
-func (d *disguise) lines(out, in []byte) {
-	for i := 0; i < len(in); {
-		n := lineEnd(in, i)
-		switch line := in[i:n]; {
-		case startsSIP(line):
-			d.startLine(out[i:n], line)
-		default:
-			d.header(out[i:n], line)
+func (m messages) lines(out, in []byte) {
+	for len(in) > 0 {
+		n := syntax.LineBreak(in)
+		if n > 0 {
+			copy(out, in[:n])
+		} else {
+			n = syntax.LineAt(in, 0).Next
+			m.line(out[:n], in[:n])
 		}
-		i = n
+		out, in = out[n:], in[n:]
 	}
 }
 
-func (d *disguise) startLine(out, in []byte) {
-	if statusLine(in) {
-		copy(out, in[:11])
-		d.stretch(out[11:], in[11:], spoken)
+func (m messages) line(out, in []byte) {
+	if isStartLine(in) {
+		m.startLine(out, in)
+		return
+	}
+	m.header(out, in)
+}
+
+func (m messages) startLine(out, in []byte) {
+	if isStatusLine(in) {
+		copy(out, in[:statusEnd])
+		m.stretch(out[statusEnd:], in[statusEnd:], protocolWords)
 		return
 	}
 	space, tail := bytes.IndexByte(in, ' '), bytes.LastIndexByte(in, ' ')
-	d.method(out[:space], in[:space])
+	m.method(out[:space], in[:space])
 	copy(out[tail:], in[tail:])
 	out[space] = ' '
 	if space < tail {
-		d.requestURI(out[space+1:tail], in[space+1:tail])
+		m.requestURI(out[space+1:tail], in[space+1:tail])
 	}
 }
 
-func (d *disguise) method(out, in []byte) {
-	if methods[string(lower(in))] {
+func (m messages) method(out, in []byte) {
+	if slices.Contains(syntax.Methods[:], strings.ToUpper(string(in))) {
 		copy(out, in)
 		return
 	}
-	d.stretch(out, in, foreign)
+	m.stretch(out, in, nothing)
 }
 
-func (d *disguise) requestURI(out, in []byte) {
+func (m messages) requestURI(out, in []byte) {
 	if uriEnd(in, 0) > 0 {
-		d.uri(out, in)
+		m.uri(out, in)
 		return
 	}
-	d.value(out, in, foreign)
+	m.value(out, in, nothing)
 }
 
 // header scrubs one header with its line break.
-func (d *disguise) header(out, in []byte) {
+func (m messages) header(out, in []byte) {
 	colon := bytes.IndexByte(in, ':')
 	if colon < 0 || !isName(bytes.TrimRight(in[:colon], " \t")) {
-		d.stretch(out, in, foreign)
+		m.stretch(out, in, nothing)
 		if colon >= 0 && isName(bytes.TrimRight(out[:colon], " \t")) {
 			out[0] = '0' // what was no name is none
 		}
@@ -162,17 +119,17 @@ func (d *disguise) header(out, in []byte) {
 	out, in = out[colon+1:], in[colon+1:]
 	switch name {
 	case "via", "v":
-		d.via(out, in)
+		m.via(out, in)
 	case "date":
 		if _, err := time.Parse(time.RFC1123, string(bytes.TrimSpace(in))); err == nil {
 			copy(out, in)
 			return
 		}
-		d.value(out, in, foreign)
+		m.value(out, in, nothing)
 	case "identity", "y":
-		d.identity(out, in)
+		passports{m.values}.scrub(out, in)
 	default:
-		d.value(out, in, headers[name])
+		m.value(out, in, headers[name])
 	}
 }
 
@@ -181,9 +138,9 @@ func isName(in []byte) bool {
 	digits := 0
 	for i, c := range in {
 		switch {
-		case isDigit(c) && i > 0 && digits < 2:
+		case syntax.IsDigit(c) && i > 0 && digits < 2:
 			digits++
-		case isLetter(c), c == '-' && i > 0, c == '_' && i > 0:
+		case syntax.IsLetter(c), c == '-' && i > 0, c == '_' && i > 0:
 			digits = 0
 		default:
 			return false
@@ -192,52 +149,71 @@ func isName(in []byte) bool {
 	return len(in) > 0
 }
 
-// identity scrubs a PASSporT (RFC 8225): its two JSON parts inside their encoding, so that the attestation stays, the
-// signature as text.
-func (d *disguise) identity(out, in []byte) {
-	i := len(in) - len(bytes.TrimLeft(in, " \t"))
-	copy(out, in[:i])
-	end := len(in)
-	if n := bytes.IndexAny(in[i:], "; \t\r\n"); n >= 0 {
-		end = i + n
+// body scrubs a body. Of what is no session description, nor parts, nor a piece of SIP, only the length is left.
+func (m messages) body(out, in []byte, kind string) {
+	switch {
+	case kind == "application/sdp":
+		descriptions{m.values}.scrub(out, in)
+	case kind == "message/sipfrag":
+		m.lines(out, in)
+	case strings.HasPrefix(kind, "multipart/"):
+		m.parts(out, in)
+	default:
+		blank(out, in)
 	}
-	parts := bytes.Split(in[i:end], []byte("."))
-	for n, p := range parts {
-		if len(parts) != 3 || n == 2 || !d.encoded(out[i:i+len(p)], p) {
-			d.stretch(out[i:i+len(p)], p, foreign)
-		}
-		if i += len(p); n < len(parts)-1 {
-			out[i] = '.'
-			i++
-		}
-	}
-	d.value(out[end:], in[end:], foreign)
 }
 
-// claims are the words of a PASSporT's JSON that stay.
-var claims = setOf(`attest a b c dest tn uri orig origid iat alg es256 ppt shaken typ passport x5u div opt rph rcd nam`)
-
-// encoded scrubs a part of JSON in base64url, and reports whether in was one.
-func (d *disguise) encoded(out, in []byte) bool {
-	plain, err := base64.RawURLEncoding.DecodeString(string(in))
-	if err != nil || len(plain) == 0 || plain[0] != '{' {
-		return false
-	}
-	changed := bytes.Clone(plain)
-	for i := 0; i < len(plain); {
-		j := i
-		for j < len(plain) && isUnit(plain[j]) {
-			j++
-		}
-		switch {
-		case j == i:
-			i++
+// parts scrubs a body of several parts, RFC 2046 section 5.1: what begins with two hyphens is taken for a boundary.
+func (m messages) parts(out, in []byte) {
+	scrub := blank // what stands before the first one is no part
+	for len(in) > 0 {
+		if bytes.HasPrefix(in, []byte("--")) {
+			n := syntax.LineLength(in)
+			m.boundary(out[:n], in[:n])
+			out, in, scrub = out[n:], in[n:], m.part
 			continue
-		case !claims[string(lower(plain[i:j]))]:
-			d.text(changed[i:j], plain[i:j])
 		}
-		i = j
+		end := bytes.Index(in, []byte("\n--")) + 1
+		if end == 0 {
+			end = len(in)
+		}
+		scrub(out[:end], in[:end])
+		out, in = out[end:], in[end:]
 	}
-	base64.RawURLEncoding.Encode(out, changed)
-	return true
+}
+
+// boundary scrubs a boundary as the parameter of that name is scrubbed.
+func (m messages) boundary(out, in []byte) {
+	text := bytes.TrimRight(in, "\r\n")
+	copy(out[len(text):], in[len(text):])
+	begin := 0
+	if bytes.HasPrefix(text, []byte("--")) {
+		begin = copy(out, "--")
+	}
+	end := len(text)
+	if begin < end-2 && bytes.HasSuffix(text, []byte("--")) {
+		end -= 2
+		copy(out[end:], "--")
+	}
+	m.stretch(out[begin:end], text[begin:end], nothing)
+}
+
+// part scrubs what stands between two boundaries.
+func (m messages) part(out, in []byte) {
+	head := syntax.HeadLength(in)
+	if head == 0 {
+		blank(out, in)
+		return
+	}
+	m.lines(out[:head], in[:head])
+	m.body(out[head:], in[head:], contentType(in[:head]))
+}
+
+// blank fills out with the letter x; line breaks stay.
+func blank(out, in []byte) {
+	for i, c := range in {
+		if out[i] = 'x'; c == '\r' || c == '\n' {
+			out[i] = c
+		}
+	}
 }

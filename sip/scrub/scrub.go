@@ -34,19 +34,21 @@ type Summary struct {
 
 // A Scrubber takes the frames of one run.
 type Scrubber struct {
-	disguise  *disguise
-	sheets    []*sheet
-	room      int
-	streams   streams
-	fragments fragments
-	sum       Summary
+	frames []*frame
+	room   int // bytes that may still be added
+	walker walker
+	sum    Summary
 }
 
 // New returns a Scrubber whose draws follow from key. Whoever has the key, and the capture, can draw again: use
 // 32 random bytes and forget them.
 func New(key [32]byte) *Scrubber {
-	return &Scrubber{disguise: newDisguise(key), room: Limit, streams: streams{},
-		fragments: fragments{last: map[fragmentKey]*datagram{}}, sum: Summary{Dropped: map[string]uint64{}}}
+	s := &Scrubber{room: Limit, sum: Summary{Dropped: map[string]uint64{}}}
+	d := newDisguise(key)
+	p := payloads{messages: messages{values{words{d}}}, sum: &s.sum}
+	s.walker = walker{disguise: d, payloads: p, streams: streams{of: map[streamKey][][]segment{}, payloads: p},
+		fragments: fragments{last: map[fragmentKey]*datagram{}, disguise: d, payloads: p}}
+	return s
 }
 
 // Add takes the next frame. It returns ErrTooLarge when there is no room for it.
@@ -55,34 +57,34 @@ func (s *Scrubber) Add(f *decode.Frame) error {
 		return ErrTooLarge
 	}
 	s.sum.Read++
-	sh := newSheet(f)
-	if why := s.walk(sh); why != "" {
+	fr := newFrame(f)
+	if why := s.walker.walk(fr); why != "" {
 		s.sum.Dropped[why]++
 		return nil
 	}
-	s.sheets = append(s.sheets, sh)
+	s.frames = append(s.frames, fr)
 	return nil
 }
 
 // Write writes all frames as a pcapng file. No frame is added afterwards.
 func (s *Scrubber) Write(w io.Writer) (Summary, error) {
-	s.finishStreams()
-	s.finishFragments()
+	s.walker.streams.finish()
+	s.walker.fragments.finish()
 	links, file := map[decode.LinkType]int{}, (*pcapgo.NgWriter)(nil)
-	for _, sh := range s.sheets {
-		sh.sum()
-		number, known := links[sh.link]
+	for _, fr := range s.frames {
+		fr.sum()
+		number, known := links[fr.link]
 		var err error
-		switch face := faceOf(sh.link); {
+		switch face := faceOf(fr.link); {
 		case file == nil:
 			file, err = pcapgo.NewNgWriterInterface(w, face, section)
 		case !known:
 			number, err = file.AddInterface(face)
 		}
-		links[sh.link] = number
+		links[fr.link] = number
 		if err == nil {
-			err = file.WritePacket(gopacket.CaptureInfo{Timestamp: sh.time, CaptureLength: len(sh.out),
-				Length: max(sh.length, len(sh.out)), InterfaceIndex: number}, sh.out)
+			err = file.WritePacket(gopacket.CaptureInfo{Timestamp: fr.time, CaptureLength: len(fr.out),
+				Length: max(fr.length, len(fr.out)), InterfaceIndex: number}, fr.out)
 		}
 		if err != nil {
 			return s.sum, fmt.Errorf("scrub: %w", err)

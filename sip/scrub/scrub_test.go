@@ -14,6 +14,7 @@ import (
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/decode"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/syntax"
 )
 
 // scrubbed returns the packets of what is left of frames, and what was counted.
@@ -146,8 +147,8 @@ func TestStreamsAreReadAcrossSegments(t *testing.T) {
 	}
 }
 
-// TestFragmentsThatMissOneSayNothing leaves a fragment out.
-func TestFragmentsThatMissOneSayNothing(t *testing.T) {
+// TestFragmentsThatMissOneShowNothing leaves a fragment out.
+func TestFragmentsThatMissOneShowNothing(t *testing.T) {
 	frames := ladder(t, "mtu 576\n00:00.000  alice -> bob   INVITE\n")
 	s := New([32]byte{1})
 	for _, f := range frames[1:] {
@@ -166,23 +167,22 @@ func TestFragmentsThatMissOneSayNothing(t *testing.T) {
 // text scrubs one text.
 func text(t *testing.T, in string) string {
 	t.Helper()
-	d := newDisguise([32]byte{7})
 	out := make([]byte, len(in))
-	d.message(out, []byte(in))
+	messages{values{words{newDisguise([32]byte{7})}}}.message(out, []byte(in))
 	return string(out)
 }
 
-// TestOfEachHeaderTheProtocolsPartStays looks at the words, and at what must not be there.
 // TestVersionIsKnownInAnyCase: a start line that is not known would keep its number.
 func TestVersionIsKnownInAnyCase(t *testing.T) {
 	for _, start := range []string{"INVITE sip:+13035550142@example.net sip/2.0", "SiP/2.0 404 no +13035550142 here"} {
 		got := text(t, start+"\r\nTo: <sip:+13035550142@example.net>\r\n\r\n")
-		if strings.Contains(got, "3035550142") || !startsSIP([]byte(got)) {
+		if strings.Contains(got, "3035550142") || !isStartLine([]byte(got)) {
 			t.Errorf("%q: got = %q, want a start line without the number", start, got)
 		}
 	}
 }
 
+// TestOfEachHeaderTheProtocolsPartStays looks at the words, and at what must not be there.
 func TestOfEachHeaderTheProtocolsPartStays(t *testing.T) {
 	for _, one := range []struct{ in, want string }{
 		{"CSeq: 102 INVITE", "CSeq: 102 INVITE"},
@@ -303,7 +303,7 @@ func TestAddressesKeepTheirLengths(t *testing.T) {
 			}
 			seen[w] = true
 			out := make([]byte, len(a.String()))
-			if d.stretch(out, []byte(a.String()), foreign); string(out) != w.String() {
+			if (words{d}).stretch(out, []byte(a.String()), nothing); string(out) != w.String() {
 				t.Fatalf("the text of %s = %s, want %s", a, out, w)
 			}
 		}
@@ -318,19 +318,19 @@ func FuzzStructureStays(f *testing.F) {
 		"--b1\r\nContent-Type: application/sdp\r\n\r\nm=audio 9 RTP/AVP 0\r\n--b1--"))
 	f.Add([]byte("SIP/2.0 200 OK\r\nIdentity: a.b.c;x\r\nContact: \"a\\\"\" <sip:%41@::1?a=b&c=d>;q=1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		d := newDisguise([32]byte{9})
 		out := make([]byte, len(in))
-		d.lines(out, in)
+		messages{values{words{newDisguise([32]byte{9})}}}.lines(out, in)
 		for i, c := range in {
 			if (c == '\n' || c == '\r') && out[i] != c {
 				t.Fatalf("byte %d = %q, want %q", i, out[i], c)
 			}
-			if isDigit(c) && !isDigit(out[i]) && !isLetter(out[i]) {
+			if syntax.IsDigit(c) && !syntax.IsDigit(out[i]) && !syntax.IsLetter(out[i]) {
 				t.Fatalf("byte %d: a digit became %q", i, out[i])
 			}
 		}
-		if a, b := readHead(in), readHead(out); a.end != b.end || a.length != b.length {
-			t.Errorf("head = %+v, want %+v", b, a)
+		a, b := syntax.HeadLength(in), syntax.HeadLength(out)
+		if n, m := syntax.BodyLength(in[:a]), syntax.BodyLength(out[:b]); a != b || n != m {
+			t.Errorf("head of %d bytes, body of %d, want %d, %d", b, m, a, n)
 		}
 	})
 }

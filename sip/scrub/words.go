@@ -1,84 +1,189 @@
 package scrub
 
-import "strings"
+import (
+	"bytes"
+	"net/netip"
 
-// methods are the request methods that stay.
-var methods = setOf(`invite ack bye cancel register options prack subscribe notify publish info refer message update`)
-
-// vocabulary is the words of SIP, SDP and what they carry that stay where a header speaks the protocol's language:
-// methods, option tags, event packages, parameters, types, reason phrases, codecs. No word of it names anybody.
-var vocabulary = setOf(`
-invite ack bye cancel register options prack subscribe notify publish info refer message update sip sips tel urn http
-https udp tcp tls sctp ws wss 2.0 1.0 1.1 q.850 uuid service sos police fire ambulance 100rel 199 answermode
-early-session eventlist explicitsub from-change geolocation-http geolocation-sip gin gruu histinfo ice join
-multiple-refer norefersub nosub outbound path policy precondition pref privacy recipient-list-invite
-recipient-list-message recipient-list-subscribe replaces resource-priority sdp-anat sec-agree siprec tdialog timer
-trickle-ice uui conference dialog message-summary presence reg refer-event ua-profile winfo kpml as-feature-event
-line-seize call-completion application sdp text plain xml html json multipart mixed alternative related sipfrag
-simple-message-summary dialog-info conference-info pidf isup dtmf-relay dtmf media_control pkcs7-mime identity
-encoding utf-8 binary base64 gzip deflate compress session render early icon alert by-reference required optional
-handling charset boundary en active pending terminated deactivated probation rejected timeout giveup noresource
-invariant id user header none critical history full name uri off emergency urgent normal non-urgent digest basic
-username realm nonce response opaque stale algorithm qop cnonce nc auth auth-int md5 md5-sess sha-256 sha-256-sess
-sha-512-256 aka akav1-md5 true false tag branch received rport ttl maddr transport lr ob phone ip method expires q
-index cause reason refresher uas uac purpose reg-id to-tag from-tag early-only call-id counter limit screen party
-privacy yes no calling called unknown unconditional user-busy no-answer unavailable time-of-day do-not-disturb
-deflection follow-me out-of-service away isub npdi rn cpc oli phone-context context ordinary payphone trunk-context
-tgrp otg dtg sip.instance sip.ice sip.rendering g.3gpp.icsi-ref g.3gpp.smsip g.3gpp.nw-init-ussi gr pub-gruu temp-gruu
-audio video methods events automata isfocus mobility fixed mobile duplex class personal business alg ppt info
-icid-value icid-generated-at orig-ioi term-ioi transit-ioi network-provided cgi-3gpp utran-cell-id-3gpp shaken es256
-passport keep comp sigcomp trying ringing call is being forwarded queued progress ok accepted no notification multiple
-choices moved permanently temporarily use proxy alternative bad request unauthorized payment forbidden not found
-allowed acceptable authentication conditional gone entity too large long unsupported media type scheme extension
-interval brief subscription does exist transaction leg loop detected many hops address incomplete ambiguous busy here
-event internal server error implemented gateway version timed out everywhere decline declined anywhere unwanted
-clearing cleared completed elsewhere networks network of out order normal_clearing original_cancel giving in ip4 ip6
-rtp avp savp avpf savpf rtp/avp udptl t38 image sendrecv sendonly recvonly inactive rtpmap fmtp ptime maxptime
-framerate rtcp rtcp-mux rtcp-fb crypto inline setup active passive actpass holdconn candidate host srflx prflx relay
-typ raddr ice-ufrag ice-pwd fingerprint mid group bundle ssrc cname msid extmap end-of-candidates nack pli ccm fir as
-tias ct rr rs aes_cm_128_hmac_sha1_80 aes_cm_128_hmac_sha1_32 f8_128_hmac_sha1_80 aead_aes_128_gcm aead_aes_256_gcm
-pcmu pcma g722 g723 g726-16 g726-24 g726-32 g726-40 g728 g729 g729a gsm gsm-efr ilbc speex opus amr amr-wb evs silk
-l16 cn telephone-event red vp8 vp9 h261 h263 h263-1998 h264 av1 mp4v-es annexb mode mode-set octet-align useinbandfec
-minptime stereo cbr usedtx maxplaybackrate packetization-mode t38faxversion t38maxbitrate t38faxratemanagement
-t38faxudpec t38udpredundancy t38udpfec transferredtcf localtcf
-`)
-
-// numbered are the parameters whose numbers stay.
-var numbered = setOf(`expires q index cause ttl counter limit ordinal`)
-
-// setOf returns the set of the words of list.
-func setOf(list string) map[string]bool {
-	set := map[string]bool{}
-	for _, word := range strings.Fields(list) {
-		set[word] = true
-	}
-	return set
-}
-
-// A language says what of a stretch of text stays as it is.
-type language struct {
-	words   bool // the vocabulary
-	numbers bool // numbers of ten digits at most
-}
-
-var (
-	foreign  = language{} // nothing: names, users, hosts, texts of people
-	spoken   = language{words: true}
-	counting = language{words: true, numbers: true}
+	"sipsieve/sip/syntax"
 )
 
-// headers are those that are not foreign, by name and compact form.
-var headers = func() map[string]language {
-	all := map[string]language{}
-	for name := range setOf(`cseq content-length l max-forwards expires min-expires session-expires x min-se rseq rack
-retry-after timestamp mime-version`) {
-		all[name] = counting
+// words scrubs texts word by word: addresses, and units between punctuation, which stays.
+type words struct{ *disguise }
+
+// stretch scrubs a text without structure.
+func (w words) stretch(out, in []byte, k kept) {
+	for i := 0; i < len(in); {
+		i = w.step(out, in, i, k)
 	}
-	for name := range setOf(`allow allow-events u supported k require proxy-require unsupported accept accept-encoding
-accept-language content-type c content-disposition content-encoding e event o subscription-state privacy priority reason
-authorization proxy-authorization www-authenticate proxy-authenticate authentication-info security-client
-security-server security-verify request-disposition d`) {
-		all[name] = spoken
+}
+
+// step scrubs what begins at in[i], an address, a unit or one byte, and returns where the next begins.
+func (w words) step(out, in []byte, i int, k kept) int {
+	switch c := in[i]; {
+	case c == '%' && i+2 < len(in) && syntax.HexDigit(in[i+1]) < 16 && syntax.HexDigit(in[i+2]) < 16:
+		copy(out[i:], escaped(in[i:i+3]))
+		return i + 3
+	case isUnit(c) || c == ':':
+		if j := longAddress(in, i); j > 0 {
+			w.longAddress(out[i:j], in[i:j])
+			return j
+		}
+		if c == ':' {
+			out[i] = c
+			return i + 1
+		}
+		j := i
+		for j < len(in) && isUnit(in[j]) {
+			j++
+		}
+		w.unit(out[i:j], in[i:j], k)
+		return j
+	case c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f:
+		out[i] = 'x'
+	default:
+		out[i] = c
 	}
-	return all
-}()
+	return i + 1
+}
+
+// isUnit reports whether c is a byte of a unit, which gets one disguise as a whole.
+func isUnit(c byte) bool {
+	return syntax.IsLetter(c) || syntax.IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~' || c >= 0x80
+}
+
+// escaped returns the escape e; that of an x instead if it stands for a letter, a digit or a byte that is not ASCII.
+func escaped(e []byte) []byte {
+	c := syntax.HexDigit(e[1])<<4 | syntax.HexDigit(e[2])
+	if syntax.IsLetter(c) || syntax.IsDigit(c) || c >= 0x80 {
+		return []byte("%78")
+	}
+	return e
+}
+
+// longAddress returns where the IPv6 or link-layer address that begins at in[i] ends, 0 if none does.
+func longAddress(in []byte, i int) int {
+	if i > 0 && (isUnit(in[i-1]) || in[i-1] == ':') {
+		return 0
+	}
+	j, colons := i, 0
+	for ; j < len(in) && (in[j] == ':' || in[j] == '.' || syntax.HexDigit(in[j]) < 16); j++ {
+		if in[j] == ':' {
+			colons++
+		}
+	}
+	if colons < 2 || j < len(in) && isUnit(in[j]) {
+		return 0
+	}
+	if _, err := netip.ParseAddr(string(in[i:j])); err == nil || isLink(in[i:j]) {
+		return j
+	}
+	return 0
+}
+
+// isLink reports whether in is a link-layer address, six pairs of hexadecimal digits.
+func isLink(in []byte) bool {
+	for i, c := range in {
+		if (i%3 == 2) != (c == ':') || i%3 != 2 && syntax.HexDigit(c) > 15 {
+			return false
+		}
+	}
+	return len(in) == 17
+}
+
+// longAddress puts the disguise of an IPv6 or link-layer address into out, group by group.
+func (w words) longAddress(out, in []byte) {
+	if isLink(in) {
+		var v [6]byte
+		for i := range v {
+			v[i] = syntax.HexDigit(in[3*i])<<4 | syntax.HexDigit(in[3*i+1])
+		}
+		for i, c := range w.link(v) {
+			hexadecimal(out[3*i:3*i+2], in[3*i:3*i+2], int(c))
+		}
+		for i := 2; i < len(in); i += 3 {
+			out[i] = ':'
+		}
+		return
+	}
+	if bytes.IndexByte(in, '.') >= 0 { // ends in four octets, which may be an address of their own
+		copy(out, in)
+		last := bytes.LastIndexByte(in, ':') + 1
+		w.unit(out[last:], in[last:], nothing)
+		return
+	}
+	a, _ := netip.ParseAddr(string(in))
+	b := w.address(a).As16()
+	parts := bytes.Split(in, []byte(":"))
+	begin, group := 0, 0
+	for i, p := range parts {
+		if len(p) > 0 {
+			hexadecimal(out[begin:begin+len(p)], p, int(b[2*group])<<8|int(b[2*group+1]))
+		}
+		switch {
+		case len(p) > 0:
+			group++
+		case i > 0 && i < len(parts)-1: // the groups that :: leaves out
+			group += 8 - filled(parts)
+		}
+		if begin += len(p); begin < len(in) {
+			out[begin] = ':'
+			begin++
+		}
+	}
+}
+
+// filled counts the parts that are not empty.
+func filled(parts [][]byte) (n int) {
+	for _, p := range parts {
+		if len(p) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// hexadecimal writes n with as many digits as in has, in its case.
+func hexadecimal(out, in []byte, n int) {
+	small := bytes.Equal(in, lower(in))
+	for i := len(out) - 1; i >= 0; i-- {
+		out[i] = "0123456789abcdef"[n&15]
+		if !small && syntax.IsLetter(out[i]) {
+			out[i] -= 'a' - 'A'
+		}
+		n >>= 4
+	}
+}
+
+// cookie begins every branch of RFC 3261 (section 8.1.1.7).
+var cookie = []byte("z9hG4bK")
+
+// unit scrubs one unit.
+func (w words) unit(out, in []byte, k kept) {
+	word := string(lower(in))
+	a, err := netip.ParseAddr(word)
+	switch {
+	case err == nil && a.Is4():
+		copy(out, w.address(a).String())
+	case meanings[word], word == "anonymous", word == "anonymous.invalid", k.words && vocabulary[word],
+		k.numbers && isNumber(in):
+		copy(out, in)
+	case bytes.HasPrefix(in, cookie):
+		copy(out, cookie)
+		w.text(out[len(cookie):], in[len(cookie):])
+	default:
+		w.text(out, in)
+	}
+}
+
+// isNumber reports whether in is a number that fits 32 bits, more or less, one with a fraction, or a range.
+func isNumber(in []byte) bool {
+	marks := 0
+	for _, c := range in {
+		if c == '.' || c == '-' {
+			marks++
+		} else if !syntax.IsDigit(c) {
+			return false
+		}
+	}
+	return len(in) <= 10 && marks <= 1
+}
