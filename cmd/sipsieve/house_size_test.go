@@ -38,7 +38,6 @@ var roomLimits = map[string]roomLimit{
 	"cmd/sipsieve/checkpoint": {lines: 3500, file: 400, away: 30},
 	"cmd/sipsieve/pipeline":   {lines: 3500, file: 400, away: 25},
 	"sip/scrub":               {lines: 3500, file: 400, away: 72},
-	"store/sqlite":            {lines: 3500, file: 400, away: 52},
 	"sip/facts":               {lines: 3500, file: 400, away: 60},
 	"sip/legs":                {lines: 3500, file: 400, away: 60},
 	"sip/devices":             {lines: 3500, file: 400, away: 60},

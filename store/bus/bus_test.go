@@ -141,6 +141,7 @@ func await(t testing.TB, s *memory, what string, holds func() bool) {
 }
 
 func TestPutIsInTheStreamWithItsHeaders(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	x := call(t, "billing", "s1", 7)
 	if err := b.Publisher().Put(t.Context(), []policy.Excerpt{x}); err != nil {
@@ -171,6 +172,7 @@ func sum(x policy.Excerpt) string {
 }
 
 func TestABetterBodyOfOneRevisionIsNoRepeat(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	first, better := call(t, "billing", "s1", 7), sized(t, "billing", "s1", 7, 1)
 	for _, x := range []policy.Excerpt{first, better, first, better} {
@@ -185,9 +187,10 @@ func TestABetterBodyOfOneRevisionIsNoRepeat(t *testing.T) {
 }
 
 func TestPurposesGoToTheirOwnStreamsInOrder(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing", "fraud")
 	var xs []policy.Excerpt
-	for n := range 2500 {
+	for n := range batchLimit + 100 { // more than one batch of each
 		xs = append(xs, call(t, "billing", "s1", n), call(t, "fraud", "s1", n))
 	}
 	p := b.Publisher()
@@ -196,8 +199,8 @@ func TestPurposesGoToTheirOwnStreamsInOrder(t *testing.T) {
 	}
 	for _, purpose := range []string{"billing", "fraud"} {
 		got := stored(t, b, purpose)
-		if len(got) != 2500 {
-			t.Fatalf("%s: messages = %d, want 2500", purpose, len(got))
+		if len(got) != batchLimit+100 {
+			t.Fatalf("%s: messages = %d, want %d", purpose, len(got), batchLimit+100)
 		}
 		for n, m := range got {
 			if string(m.Data) != string(call(t, purpose, "s1", n).Body()) {
@@ -205,12 +208,13 @@ func TestPurposesGoToTheirOwnStreamsInOrder(t *testing.T) {
 			}
 		}
 	}
-	if n := b.Traffic(); n.Published != 5000 || n.OneByOne != 0 {
-		t.Errorf("published = %d, one by one %d, want 5000, 0", n.Published, n.OneByOne)
+	if n := b.Traffic(); n.Published != 2*(batchLimit+100) || n.OneByOne != 0 {
+		t.Errorf("published = %d, one by one %d, want %d, 0", n.Published, n.OneByOne, 2*(batchLimit+100))
 	}
 }
 
 func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	p := b.Publisher()
 	xs := calls(t, "billing", 0, 40)
@@ -230,6 +234,7 @@ func TestRepeatedPutsStoreNothingTwice(t *testing.T) {
 // A batch with one message that is there already holds more new ones than may be in flight: the window waits for the
 // disk, however long it takes.
 func TestALongBatchPassesOneByOne(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	p := b.Publisher()
 	xs := calls(t, "billing", 0, batchLimit)
@@ -247,6 +252,7 @@ func TestALongBatchPassesOneByOne(t *testing.T) {
 }
 
 func TestPutsOutliveTheServer(t *testing.T) {
+	t.Parallel()
 	c := config(t.TempDir(), 0, "billing")
 	b, err := Embedded(t.Context(), c)
 	if err != nil {
@@ -272,7 +278,8 @@ func TestPutsOutliveTheServer(t *testing.T) {
 }
 
 func TestAFullStreamRefusesCountsAndRecovers(t *testing.T) {
-	b := embedded(t, 1<<20, "billing", "fraud")
+	t.Parallel()
+	b := embedded(t, 1<<17, "billing", "fraud")
 	p := b.Publisher()
 	var refused store.Refused
 	put := 0
@@ -309,18 +316,20 @@ func TestAFullStreamRefusesCountsAndRecovers(t *testing.T) {
 }
 
 func TestAFullStreamKeepsTheBatchesBeforeTheOneThatDoesNotFit(t *testing.T) {
-	b := embedded(t, 3<<20, "billing")
-	err := b.Publisher().Put(t.Context(), calls(t, "billing", 0, 5000))
+	t.Parallel()
+	b := embedded(t, 3<<19, "billing")
+	err := b.Publisher().Put(t.Context(), calls(t, "billing", 0, 2500))
 	var refused store.Refused
 	if !errors.As(err, &refused) || !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error = %v, want ErrFull", err)
 	}
-	if got := len(stored(t, b, "billing")); got+refused[0].Count != 5000 || got == 0 || got%1000 != 0 {
-		t.Errorf("stored %d and refused %d, want whole batches and together 5000", got, refused[0].Count)
+	if got := len(stored(t, b, "billing")); got+refused[0].Count != 2500 || got == 0 || got%1000 != 0 {
+		t.Errorf("stored %d and refused %d, want whole batches and together 2500", got, refused[0].Count)
 	}
 }
 
 func TestWhatCannotBePublishedIsRefusedAlone(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	odd := call(t, "billing", "s1", 1)
 	odd.Site = "a.b"
@@ -342,6 +351,7 @@ func TestWhatCannotBePublishedIsRefusedAlone(t *testing.T) {
 }
 
 func TestTheLargestExcerptsStillGoInABatch(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	room := int(b.conn.MaxPayload()) - batchHeaders - 1000
 	xs := []policy.Excerpt{sized(t, "billing", "s1", 1, room), sized(t, "billing", "s1", 2, room)}
@@ -351,6 +361,7 @@ func TestTheLargestExcerptsStillGoInABatch(t *testing.T) {
 }
 
 func TestAnUnknownPurposeIsUnavailable(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	err := b.Publisher().Put(t.Context(), calls(t, "fraud", 0, 1))
 	if !errors.Is(err, store.ErrUnavailable) {

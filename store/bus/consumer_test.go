@@ -54,21 +54,23 @@ func confirmed(t testing.TB, b *Bus, name string) bool {
 }
 
 func TestEveryExcerptIsPutAndConfirmed(t *testing.T) {
+	t.Parallel()
+	const all = 2*fetchLimit + 200
 	b := embedded(t, 0, "billing")
-	publish(t, b, 0, 3000)
+	publish(t, b, 0, all)
 	into, c := newMemory(), b.Consumer("billing", "store")
 	stop := running(t, c, into)
-	await(t, into, "3000 puts", func() bool { return into.len() == 3000 })
-	publish(t, b, 3000, 3010)
-	await(t, into, "3010 puts and acks", func() bool { return into.len() == 3010 && confirmed(t, b, "store") })
+	await(t, into, "all puts", func() bool { return into.len() == all })
+	publish(t, b, all, all+10)
+	await(t, into, "ten more and their acks", func() bool { return into.len() == all+10 && confirmed(t, b, "store") })
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	want := Counts{Received: 3010, Put: 3010}
+	want := Counts{Received: all + 10, Put: all + 10}
 	if got := c.Counts(); got != want {
 		t.Errorf("counts = %+v, want %+v", got, want)
 	}
-	for n, x := range calls(t, "billing", 0, 3010) {
+	for n, x := range calls(t, "billing", 0, all+10) {
 		if into.bodies[x.ID] != string(x.Body()) {
 			t.Fatalf("call %d is not as it was published", n)
 		}
@@ -81,6 +83,7 @@ func TestEveryExcerptIsPutAndConfirmed(t *testing.T) {
 }
 
 func TestARestartedConsumerGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	into := newMemory()
 	for part := range 3 {
@@ -115,8 +118,9 @@ func (s crashing) Put(ctx context.Context, xs []policy.Excerpt) error {
 }
 
 func TestACrashBetweenCommitAndAcknowledgementRepeatsWithoutDuplicates(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
-	publish(t, b, 0, 1200)
+	publish(t, b, 0, fetchLimit+100)
 	kept, err := sqlite.Open(sqlite.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -143,8 +147,8 @@ func TestACrashBetweenCommitAndAcknowledgementRepeatsWithoutDuplicates(t *testin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts["billing"] != 1200 {
-		t.Errorf("rows = %d, want 1200", counts["billing"])
+	if counts["billing"] != fetchLimit+100 {
+		t.Errorf("rows = %d, want %d", counts["billing"], fetchLimit+100)
 	}
 	if n := c.Counts().Redelivered; n == 0 {
 		t.Error("redelivered = 0, want those of the crash")
@@ -159,6 +163,7 @@ func (s both) Put(ctx context.Context, xs []policy.Excerpt) error {
 }
 
 func TestForeignPayloadsAreTerminatedAndHinderNobody(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 1)
 	elsewhere := string(call(t, "billing", "s1", 7).Body())
@@ -186,6 +191,7 @@ func TestForeignPayloadsAreTerminatedAndHinderNobody(t *testing.T) {
 }
 
 func TestAnAbsentSinkIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 700)
 	away := fmt.Errorf("away: %w", store.ErrUnavailable)
@@ -207,6 +213,7 @@ func TestAnAbsentSinkIsWaitedFor(t *testing.T) {
 }
 
 func TestWhatTheSinkRefusesForGoodIsCountedAndConfirmed(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 10)
 	into := newMemory(store.Refused{{Purpose: "billing", Count: 3, Err: store.ErrTooLarge}})
@@ -222,6 +229,7 @@ func TestWhatTheSinkRefusesForGoodIsCountedAndConfirmed(t *testing.T) {
 }
 
 func TestASinkThatEndsForGoodEndsTheRunAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 10)
 	final := errors.New("final")
@@ -237,6 +245,7 @@ func TestASinkThatEndsForGoodEndsTheRunAndLosesNothing(t *testing.T) {
 }
 
 func TestAMissingStreamIsWaitedForAndSaidSo(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "fraud")
 	into, c := newMemory(), b.Consumer("billing", "store")
 	stop := running(t, c, into)
@@ -256,12 +265,13 @@ func TestAMissingStreamIsWaitedForAndSaidSo(t *testing.T) {
 
 // TestTheHubKnowsWhereAnExcerptStoodAtTheEdge: an edge's consumer feeds the hub's publisher, and a hub's another's.
 func TestTheHubKnowsWhereAnExcerptStoodAtTheEdge(t *testing.T) {
+	t.Parallel()
 	edge, hub, archive := embedded(t, 0, "billing"), embedded(t, 0, "billing"), embedded(t, 0, "billing")
 	publish(t, hub, 5000, 5003) // so that the hub's own sequence is another
-	publish(t, edge, 0, 1500)
+	publish(t, edge, 0, fetchLimit+100)
 	running(t, edge.Consumer("billing", "hub"), hub.Publisher())
 	running(t, hub.Consumer("billing", "archive"), archive.Publisher())
-	await(t, newMemory(), "1503 in the archive", func() bool { return messages(t, archive) == 1503 })
+	await(t, newMemory(), "all in the archive", func() bool { return messages(t, archive) == 3+fetchLimit+100 })
 	s, err := edge.stream.Stream(t.Context(), "CPNI_BILLING")
 	if err != nil {
 		t.Fatal(err)
@@ -288,6 +298,7 @@ func messages(t testing.TB, b *Bus) int {
 }
 
 func TestAServerThatGoesAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	c := config(t.TempDir(), 0, "billing")
 	c.Listen = "127.0.0.1:0"
 	edge := embedded(t, 0, "billing")
@@ -311,6 +322,7 @@ func TestAServerThatGoesAwayIsWaitedFor(t *testing.T) {
 }
 
 func TestLagTellsHowFarEachIsBehind(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 10<<20, "billing")
 	publish(t, b, 0, 40)
 	lag, err := b.Lag(t.Context(), "billing")

@@ -47,6 +47,7 @@ func listening(t *testing.T, c Config, as ...Remote) (*Bus, Remote, string) {
 }
 
 func TestNothingListensUnlessAsked(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	if addr := b.server.Addr(); addr != nil {
 		t.Errorf("listens on %v, want nowhere", addr)
@@ -57,6 +58,7 @@ func TestNothingListensUnlessAsked(t *testing.T) {
 }
 
 func TestListenIsOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
 	for _, listen := range []string{"0.0.0.0:0", ":4222", "localhost:0", "192.0.2.1:4222", "127.0.0.1", "127.0.0.1:x",
 		"127.0.0.1:70000"} {
 		c := config(t.TempDir(), 0, "billing")
@@ -69,6 +71,7 @@ func TestListenIsOnLoopbackOnly(t *testing.T) {
 }
 
 func TestOneServerOwnsTheDirectory(t *testing.T) {
+	t.Parallel()
 	c := config(t.TempDir(), 0, "billing")
 	b, err := Embedded(t.Context(), c)
 	if err != nil {
@@ -89,6 +92,7 @@ func TestOneServerOwnsTheDirectory(t *testing.T) {
 }
 
 func TestStreamsAreAsThePlanSays(t *testing.T) {
+	t.Parallel()
 	b, err := Embedded(t.Context(), Config{Dir: t.TempDir(), Plan: Plan{DiskLimit: 64 << 20, Streams: []StreamConfig{
 		{Purpose: "billing", Priority: 1, Retain: 48 * time.Hour}, {Purpose: "fraud", Priority: 5},
 		{Purpose: "ops-x", Priority: 5},
@@ -128,6 +132,7 @@ func TestStreamsAreAsThePlanSays(t *testing.T) {
 }
 
 func TestArrangingAgainKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	c := config(t.TempDir(), 32<<20, "billing")
 	b, err := Embedded(t.Context(), c)
 	if err != nil {
@@ -154,6 +159,7 @@ func TestArrangingAgainKeepsWhatIsThere(t *testing.T) {
 }
 
 func TestAPlanWithMistakesIsRefusedWhole(t *testing.T) {
+	t.Parallel()
 	p := Plan{DiskLimit: -1, Streams: []StreamConfig{
 		{Purpose: "a"}, {Purpose: "a"}, {Purpose: "A.b"}, {Purpose: "c", Priority: -1},
 	}}
@@ -195,6 +201,7 @@ func read(t *testing.T) (b, reader *Bus) {
 }
 
 func TestTailSeesOnePurposeOnly(t *testing.T) {
+	t.Parallel()
 	_, reader := read(t)
 	n := 0
 	for x, err := range reader.Tail(t.Context(), "billing", true) {
@@ -224,6 +231,7 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 }
 
 func TestAReaderPublishesAndDeletesNothing(t *testing.T) {
+	t.Parallel()
 	b, reader := read(t)
 	denied, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -242,6 +250,7 @@ func TestAReaderPublishesAndDeletesNothing(t *testing.T) {
 }
 
 func TestAccessDoesNotShow(t *testing.T) {
+	t.Parallel()
 	access := Access{URL: "nats://127.0.0.1:4222", User: "tail_billing", Password: "opensesame"}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
 		if out := fmt.Sprintf(verb, access); strings.Contains(out, access.Password) {
@@ -251,6 +260,7 @@ func TestAccessDoesNotShow(t *testing.T) {
 }
 
 func TestStrangersAreNotLetIn(t *testing.T) {
+	t.Parallel()
 	c := config(t.TempDir(), 0, "billing")
 	c.Listen = "127.0.0.1:0"
 	b, _, port := listening(t, c)
@@ -267,6 +277,7 @@ func TestStrangersAreNotLetIn(t *testing.T) {
 }
 
 func TestTailFollowsFromNow(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 10)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -311,6 +322,7 @@ func ephemerals(t *testing.T, b *Bus) (n int) {
 }
 
 func TestTailTellsForeignPayloadsAndGoesOn(t *testing.T) {
+	t.Parallel()
 	b := embedded(t, 0, "billing")
 	if _, err := b.stream.Publish(t.Context(), "cpni.v1.billing.call.x", []byte("not ours")); err != nil {
 		t.Fatal(err)

@@ -21,10 +21,42 @@ type change struct {
 	out   map[place][]string
 }
 
+// settle puts the best of one id where no other id has to do with it. Of all that is there only one stays.
+func (c *change) settle(p place, g *group) {
+	best, rows := g.xs[0], g.rows
+	for _, x := range g.xs[1:] {
+		if store.Replaces(x, best) {
+			best = x
+		}
+	}
+	if len(rows) == 0 {
+		c.write[p] = append(c.write[p], store.Row{Excerpt: best})
+		return
+	}
+	kept := rows[0]
+	for _, row := range rows[1:] {
+		loser := row
+		if store.Replaces(row.Excerpt, kept.Excerpt) {
+			loser, kept = kept, row
+		}
+		c.out[loser.in] = append(c.out[loser.in], loser.ID)
+	}
+	if !store.Replaces(best, kept.Excerpt) {
+		return
+	}
+	c.write[p] = append(c.write[p], store.Row{Excerpt: best})
+	if kept.in != p {
+		c.out[kept.in] = append(c.out[kept.in], kept.ID)
+	}
+}
+
+// A writer makes changes to partitions.
+type writer struct{ open *handles }
+
 // apply makes the change c. Over several files it is atomic, but for a crash of the host between two commits: then rows
 // are there twice, until the Put is repeated. Over more files than one transaction takes, all are written first.
-func (s *Store) apply(ctx context.Context, c change) error {
-	early := func(a, b place) int { return a.day().Compare(b.day()) }
+func (w *writer) apply(ctx context.Context, c change) error {
+	early := func(a, b place) int { return a.expires.Compare(b.expires) }
 	places := slices.SortedFunc(maps.Keys(c.write), early)
 	for _, q := range slices.SortedFunc(maps.Keys(c.out), early) {
 		if c.write[q] == nil {
@@ -32,12 +64,12 @@ func (s *Store) apply(ctx context.Context, c change) error {
 		}
 	}
 	for _, q := range places {
-		if _, err := s.partition(ctx, q); err != nil { // makes the file, if there is none
+		if _, err := w.open.partition(ctx, q); err != nil { // makes the file, if there is none
 			return err
 		}
 	}
 	for part := range slices.Chunk(places, 1+attachLimit) {
-		if err := s.commit(ctx, part[0], part[1:], c); err != nil {
+		if err := w.commit(ctx, part[0], part[1:], c); err != nil {
 			return err
 		}
 	}
@@ -45,8 +77,8 @@ func (s *Store) apply(ctx context.Context, c change) error {
 }
 
 // commit is one transaction: what c writes to p and to others, and what it takes out of them.
-func (s *Store) commit(ctx context.Context, p place, others []place, c change) error {
-	db, err := s.partition(ctx, p)
+func (w *writer) commit(ctx context.Context, p place, others []place, c change) error {
+	db, err := w.open.partition(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -54,7 +86,7 @@ func (s *Store) commit(ctx context.Context, p place, others []place, c change) e
 	if err != nil {
 		return wrap("commit", err)
 	}
-	err = s.attach(ctx, conn, others)
+	err = w.attach(ctx, conn, others)
 	if err == nil {
 		err = transact(ctx, conn, func(tx *sql.Tx) error {
 			for i, q := range others {
@@ -69,20 +101,23 @@ func (s *Store) commit(ctx context.Context, p place, others []place, c change) e
 		return wrap("commit", errors.Join(err, conn.Close()))
 	}
 	// What is attached goes with the connection.
-	return wrap("commit", errors.Join(err, conn.Close(), s.open.close(p)))
+	return wrap("commit", errors.Join(err, conn.Close(), w.open.close(p)))
 }
 
+// alias returns the name that the i-th other partition has in a transaction.
 func alias(i int) string { return fmt.Sprintf("beside%d", i) }
 
-func (s *Store) attach(ctx context.Context, conn *sql.Conn, others []place) error {
+// attach opens others in the transaction of conn.
+func (w *writer) attach(ctx context.Context, conn *sql.Conn, others []place) error {
 	for i, q := range others {
-		if _, err := conn.ExecContext(ctx, "ATTACH ? AS "+alias(i), s.path(q)); err != nil {
+		if _, err := conn.ExecContext(ctx, "ATTACH ? AS "+alias(i), w.open.dir.path(q)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// transact does one transaction.
 func transact(ctx context.Context, conn *sql.Conn, do func(*sql.Tx) error) error {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {

@@ -40,9 +40,9 @@ func rows(t testing.TB, s *Store, purpose string) int {
 // files returns the names of the files under a store's directory, the lock aside.
 func files(t *testing.T, s *Store) (names []string) {
 	t.Helper()
-	err := filepath.WalkDir(s.config.Dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(string(s.dir), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && d.Name() != "lock" {
-			name, _ := filepath.Rel(s.config.Dir, path)
+			name, _ := filepath.Rel(string(s.dir), path)
 			names = append(names, name)
 		}
 		return err
@@ -54,9 +54,10 @@ func files(t *testing.T, s *Store) (names []string) {
 }
 
 func TestNobodyElseMayReadTheFiles(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
-	err := filepath.WalkDir(s.config.Dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(string(s.dir), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -75,17 +76,19 @@ func TestNobodyElseMayReadTheFiles(t *testing.T) {
 }
 
 func TestOneProcessOwnsTheDirectory(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
-	if _, err := Open(Config{Dir: s.config.Dir}); !errors.Is(err, store.ErrOwned) {
+	if _, err := Open(Config{Dir: string(s.dir)}); !errors.Is(err, store.ErrOwned) {
 		t.Errorf("error = %v, want ErrOwned", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	opened(t, Config{Dir: s.config.Dir})
+	opened(t, Config{Dir: string(s.dir)})
 }
 
 func TestSweepLeavesNoByteOfADay(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	gone, stays := storetest.Call("gone"), storetest.Call("stays").On(1)
 	gone.Text, stays.Text = "markedgone", "markedstays"
@@ -94,7 +97,7 @@ func TestSweepLeavesNoByteOfADay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range files(t, s) {
-		content, err := os.ReadFile(filepath.Join(s.config.Dir, name))
+		content, err := os.ReadFile(filepath.Join(string(s.dir), name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,9 +108,10 @@ func TestSweepLeavesNoByteOfADay(t *testing.T) {
 }
 
 func TestSweepFindsWhatACrashLeft(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a").On(1))
-	orphan := filepath.Join(s.config.Dir, "billing", "2026-11-20.db-wal")
+	orphan := filepath.Join(string(s.dir), "billing", "2026-11-20.db-wal")
 	if err := os.WriteFile(orphan, []byte("rows"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -121,12 +125,13 @@ func TestSweepFindsWhatACrashLeft(t *testing.T) {
 }
 
 func TestSweepForgetsWhatItCannotRead(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"), storetest.Call("b").On(1))
 	if err := s.open.closeAll(); err != nil {
 		t.Fatal(err)
 	}
-	path := s.path(place{"billing", storetest.Expires})
+	path := s.dir.path(place{"billing", storetest.Expires})
 	if err := os.WriteFile(path, bytes.Repeat([]byte("damaged."), 1024), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +144,10 @@ func TestSweepForgetsWhatItCannotRead(t *testing.T) {
 }
 
 func TestAPartitionThatWasOnlyBegunIsEmpty(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
-	begun := s.path(place{"billing", storetest.Expires}.next(1))
+	begun := s.dir.path(place{"billing", storetest.Expires}.next(1))
 	if err := os.WriteFile(begun, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +161,7 @@ func TestAPartitionThatWasOnlyBegunIsEmpty(t *testing.T) {
 }
 
 func TestExpiredExcerptsAreSuppressedAndCounted(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{Today: func() policy.Date { return storetest.Expires }})
 	put(t, s, storetest.Call("late"), storetest.Call("later").On(-9), storetest.Call("fresh").On(1))
 	if n, gone := rows(t, s, "billing"), s.Suppressed()["billing"]; n != 1 || gone != 2 {
@@ -163,6 +170,7 @@ func TestExpiredExcerptsAreSuppressedAndCounted(t *testing.T) {
 }
 
 func TestExpiryFromReceiptJoinsOverAllDays(t *testing.T) {
+	t.Parallel()
 	text := bytes.Replace(configs.Policy, []byte("[purpose.billing]\n"), []byte("[purpose.billing]\nfrom = \"receipt\"\n"), 1)
 	rules, err := policy.Parse("policy.toml", text)
 	if err != nil {
@@ -202,12 +210,13 @@ func TestExpiryFromReceiptJoinsOverAllDays(t *testing.T) {
 
 // TestARepeatedPutMendsACrashBetweenTwoFiles: SQLite commits one file after the other.
 func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	old, fresh := storetest.Call("a"), storetest.Call("a").On(1)
 	fresh.Revision = 2
 	put(t, s, fresh)
 	// Put the old row beside it, as if the crash had come before it was taken out.
-	db, err := s.partition(t.Context(), place{"billing", storetest.Expires})
+	db, err := s.open.partition(t.Context(), place{"billing", storetest.Expires})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +237,7 @@ func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
 }
 
 func TestOpenFilesAreBounded(t *testing.T) {
+	t.Parallel()
 	s := opening(t, Config{}, 3)
 	for day := range 40 {
 		put(t, s, storetest.Call(fmt.Sprint(day)).On(2*day))
@@ -241,10 +251,11 @@ func TestOpenFilesAreBounded(t *testing.T) {
 }
 
 func TestKeysOfTheEnvelopeAreColumns(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	d := storetest.Call("a")
 	put(t, s, d)
-	db, err := sql.Open("sqlite", dataSource(s.path(place{"billing", storetest.Expires}), true))
+	db, err := sql.Open("sqlite", dataSource(s.dir.path(place{"billing", storetest.Expires}), true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,6 +271,7 @@ func TestKeysOfTheEnvelopeAreColumns(t *testing.T) {
 }
 
 func TestWritesAreSynchronousAndErasing(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
@@ -275,6 +287,7 @@ func TestWritesAreSynchronousAndErasing(t *testing.T) {
 
 // TestAJoinOverTwoDaysIsSynchronousInBoth looks at the transaction's other file: a pragma is of one file only.
 func TestAJoinOverTwoDaysIsSynchronousInBoth(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"), storetest.Call("b").On(1))
 	p := place{"billing", storetest.Expires}
@@ -283,7 +296,7 @@ func TestAJoinOverTwoDaysIsSynchronousInBoth(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := s.attach(t.Context(), conn, []place{p.next(1)}); err != nil {
+	if err := (&writer{&s.open}).attach(t.Context(), conn, []place{p.next(1)}); err != nil {
 		t.Fatal(err)
 	}
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
@@ -298,9 +311,10 @@ func TestAJoinOverTwoDaysIsSynchronousInBoth(t *testing.T) {
 }
 
 func TestErrorsNameNoContent(t *testing.T) {
+	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
-	path := s.path(place{"billing", storetest.Expires})
+	path := s.dir.path(place{"billing", storetest.Expires})
 	if err := s.open.closeAll(); err != nil {
 		t.Fatal(err)
 	}

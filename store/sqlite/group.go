@@ -1,12 +1,9 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
 
 	"sipsieve/sip/track"
-	"sipsieve/store"
 	"sipsieve/store/policy"
 )
 
@@ -120,54 +117,4 @@ func (g *groups) keys() (ids, dialogs string) {
 		return string(text)
 	}
 	return list(g.ids), list(g.dialogs)
-}
-
-// selectFound finds rows by their ids and by their dialogs, those with both once.
-const selectFound = `SELECT id, sensor, stage, revision, status, completeness, coalesce(dialog, ''),
-	coalesce(unseen, 0), coalesce(spool, 0), coalesce(seq, 0), parts IS NOT NULL FROM excerpt WHERE rowid IN (
-		SELECT e.rowid FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.id = wanted.value
-		UNION SELECT e.rowid FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.dialog = wanted.value)`
-
-// lookUp returns the rows of q that have to do with g.
-func (s *Store) lookUp(ctx context.Context, q place, g *groups) (rows []found, err error) {
-	db, err := s.partition(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	ids, dialogs := g.keys()
-	result, err := db.QueryContext(ctx, selectFound, ids, dialogs)
-	if err != nil {
-		return nil, wrap("look up", err)
-	}
-	defer func() { _ = result.Close() }()
-	for result.Next() {
-		f := found{in: q}
-		err := result.Scan(&f.ID, &f.Sensor, &f.Stage, &f.Revision, &f.Status, &f.Completeness, &f.Dialog, &f.Missing,
-			&f.Published.Stream, &f.Published.Number, &f.joined)
-		if err != nil {
-			return nil, wrap("look up", err)
-		}
-		rows = append(rows, f)
-	}
-	return rows, wrap("look up", result.Err())
-}
-
-// load reads the body of a row, and returns what it was made of.
-func (s *Store) load(ctx context.Context, f *found) (parts []policy.Excerpt, err error) {
-	db, err := s.partition(ctx, f.in)
-	if err != nil {
-		return nil, err
-	}
-	var text sql.Null[[]byte]
-	err = db.QueryRowContext(ctx, "SELECT body, parts FROM excerpt WHERE id = ?", f.ID).Scan(&f.body, &text)
-	if err != nil {
-		return nil, wrap("look up", err)
-	}
-	f.parts = text.V
-	if f.parts != nil {
-		parts, err = store.ReadParts(f.parts)
-		return parts, wrap("look up", err)
-	}
-	x, err := store.Kept(f.body, f.Published)
-	return []policy.Excerpt{x}, wrap("look up", err)
 }

@@ -45,6 +45,7 @@ var createTable = func() string {
 
 // handles are the partitions that are open for writing, the one used last at the end. Store.writing guards them.
 type handles struct {
+	dir   directory
 	limit int
 	order []place
 	by    map[place]*sql.DB
@@ -68,6 +69,7 @@ func (h *handles) add(p place, db *sql.DB) {
 	h.by[p], h.order = db, append(h.order, p)
 }
 
+// remove forgets the handle of p without closing it.
 func (h *handles) remove(p place) {
 	delete(h.by, p)
 	for i, q := range h.order {
@@ -97,6 +99,7 @@ func (h *handles) trim() error {
 	return errors.Join(errs...)
 }
 
+// closeAll closes all of them.
 func (h *handles) closeAll() error {
 	var errs []error
 	for len(h.order) > 0 {
@@ -106,14 +109,14 @@ func (h *handles) closeAll() error {
 }
 
 // partition returns the handle of p, and makes its file if there is none.
-func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
-	if db, ok := s.open.use(p); ok {
+func (h *handles) partition(ctx context.Context, p place) (*sql.DB, error) {
+	if db, ok := h.use(p); ok {
 		return db, nil
 	}
-	if err := s.open.trim(); err != nil {
+	if err := h.trim(); err != nil {
 		return nil, wrap("open", err)
 	}
-	path := s.path(p)
+	path := h.dir.path(p)
 	if err := create(path); err != nil {
 		return nil, wrap("make partition", err)
 	}
@@ -126,7 +129,7 @@ func (s *Store) partition(ctx context.Context, p place) (*sql.DB, error) {
 		_ = db.Close()
 		return nil, wrap("make partition", err)
 	}
-	s.open.add(p, db)
+	h.add(p, db)
 	return db, nil
 }
 

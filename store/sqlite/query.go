@@ -3,9 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 	"iter"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +13,24 @@ import (
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
+
+// A Reader reads the directory of a Store, whether a process keeps it or none. It takes nothing that a Store needs to
+// open, to put or to sweep, however long it reads: SQLite's log lets one writer and any number of readers work at once.
+type Reader struct{ dir directory }
+
+// Read returns a Reader of dir. One that is not there has no rows.
+func Read(dir string) (*Reader, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return &Reader{directory(dir)}, nil
+}
+
+// Query is as a Store's. What is swept meanwhile may be left out.
+func (r *Reader) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+	return r.dir.query(ctx, q, func() ([]place, error) { return r.dir.places(q.Purpose, ending) })
+}
 
 // selectBodies has the bodies of one partition in the order of their ids, by the first time of their kind that is not
 // null: cpni.Kind.Times.
@@ -35,60 +53,29 @@ func milliseconds() string {
 	return "CAST(round(1000 * unixepoch(coalesce(" + strings.Join(keys, ", ") + "), 'subsec')) AS INTEGER)"
 }
 
-// Query opens one partition after the other, so what a Put adds meanwhile may be seen or not, but never half.
-func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		err := s.query(ctx, q, func(body []byte) bool { return yield(body, nil) })
-		if err != nil {
-			yield(nil, err)
-		}
-	}
+// A scan is one Query under way.
+type scan struct {
+	dir   directory
+	query store.Query
+	left  int // rows to yield, negative for all
+	yield func([]byte) bool
 }
 
-func (s *Store) query(ctx context.Context, q store.Query, yield func([]byte) bool) error {
-	if store.CheckName(q.Purpose) != nil {
-		return store.ErrNoPurpose
-	}
-	places, err := s.readable(q.Purpose)
-	if err != nil {
-		return err
-	}
-	bounded := q.Limit > 0
+// run yields from one partition after the other.
+func (s *scan) run(ctx context.Context, places []place) error {
 	for _, p := range places {
-		n, more, err := s.read(ctx, p, q, yield)
-		if err != nil || !more {
+		if more, err := s.partition(ctx, p); err != nil || !more || s.left == 0 {
 			return err
-		}
-		if !bounded {
-			continue
-		}
-		if q.Limit -= n; q.Limit == 0 {
-			return nil
 		}
 	}
 	return nil
 }
 
-// readable returns the partitions of a purpose, if the store is open.
-func (s *Store) readable(purpose string) ([]place, error) {
-	if err := s.take(); err != nil {
-		return nil, err
-	}
-	defer s.writing.Unlock()
-	return s.places(purpose)
-}
-
-// read yields what q names of one partition, and returns how many, and whether more are wanted.
-func (s *Store) read(
-	ctx context.Context, p place, q store.Query, yield func([]byte) bool,
-) (n int, more bool, err error) {
+// partition yields what the Query names of one partition, and reports whether the caller wants more.
+func (s *scan) partition(ctx context.Context, p place) (more bool, err error) {
 	more = true
-	limit := q.Limit
-	if limit <= 0 {
-		limit = -1
-	}
-	err = s.look(ctx, p, func(db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, selectBodies, q.Kind, bound(q.From), bound(q.To), limit)
+	err = s.dir.read(ctx, p, func(db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, selectBodies, s.query.Kind, bound(s.query.From), bound(s.query.To), s.left)
 		if err != nil {
 			return err
 		}
@@ -98,12 +85,14 @@ func (s *Store) read(
 			if err := rows.Scan(&body); err != nil {
 				return err
 			}
-			n++
-			more = yield(body)
+			if s.left > 0 {
+				s.left--
+			}
+			more = s.yield(body)
 		}
 		return rows.Err()
 	})
-	return n, more, err
+	return more, err
 }
 
 // bound returns t as selectBodies compares it: to the millisecond, nil for none.
@@ -112,58 +101,4 @@ func bound(t time.Time) any {
 		return nil
 	}
 	return t.Round(time.Millisecond).UnixMilli()
-}
-
-// look opens a partition for reading alone. One that is swept meanwhile is empty.
-func (s *Store) look(ctx context.Context, p place, do func(*sql.DB) error) error {
-	db, err := sql.Open("sqlite", dataSource(s.path(p), true))
-	if err != nil {
-		return wrap("read", err)
-	}
-	db.SetMaxOpenConns(1)
-	var tables int // none if the host crashed just after the file was made
-	err = db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'excerpt'").Scan(&tables)
-	if err == nil && tables > 0 {
-		err = do(db)
-	}
-	err = errors.Join(err, db.Close())
-	if _, gone := os.Stat(s.path(p)); errors.Is(gone, os.ErrNotExist) && ctx.Err() == nil {
-		return nil
-	}
-	return wrap("read", err)
-}
-
-// Count reads every partition.
-func (s *Store) Count(ctx context.Context) (map[string]int, error) {
-	if err := s.take(); err != nil {
-		return nil, err
-	}
-	defer s.writing.Unlock()
-	purposes, err := s.purposes()
-	if err != nil {
-		return nil, err
-	}
-	counts := map[string]int{}
-	for _, purpose := range purposes {
-		places, err := s.places(purpose)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range places {
-			n, err := s.rows(ctx, p)
-			if err != nil {
-				return nil, err
-			}
-			counts[purpose] += n
-		}
-	}
-	return counts, nil
-}
-
-// rows returns how many rows a partition has.
-func (s *Store) rows(ctx context.Context, p place) (n int, err error) {
-	err = s.look(ctx, p, func(db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT count(*) FROM excerpt").Scan(&n)
-	})
-	return n, err
 }

@@ -13,6 +13,7 @@ import (
 // TestAReaderKeepsNoStoreFromOpening stops a query in the middle of a partition, and has a Store open, put, join and
 // sweep meanwhile.
 func TestAReaderKeepsNoStoreFromOpening(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := opened(t, Config{Dir: dir})
 	var drafts []storetest.Draft
@@ -56,6 +57,7 @@ func TestAReaderKeepsNoStoreFromOpening(t *testing.T) {
 
 // TestAReaderOfNothingMakesNothing reads where no store was ever.
 func TestAReaderOfNothingMakesNothing(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "store")
 	r, err := Read(dir)
 	if err != nil {

@@ -1,4 +1,15 @@
 // Package sqlite keeps excerpts of one site in files, one a purpose and day of expiry, and forgets by unlinking them.
+//
+// # Durability
+//
+// When Put returns nil, the rows are in a committed transaction that outlives a crash of the host
+// (journal_mode=WAL, synchronous=FULL). A join over two files is atomic but for a crash of the host between the two
+// commits; then a row is there twice until the Put is repeated.
+//
+// # Errors
+//
+// Every error of a file or of the database wraps store.ErrUnavailable: what is wrong with it may be mended. None holds
+// text of a row.
 package sqlite
 
 import (
@@ -6,9 +17,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,9 +45,10 @@ type Config struct {
 
 // A Store is a directory of partitions. It may be used by several goroutines; Puts come one after the other.
 type Store struct {
-	config Config
-	expiry *store.Expiry
-	own    func() error
+	dir     directory
+	policy  *policy.Policy
+	expiry  *store.Expiry
+	release func() error // gives the directory back
 
 	writing sync.Mutex // around all that writes or forgets
 	open    handles
@@ -48,14 +61,102 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	own, err := store.Own(dir)
+	release, err := store.Own(dir)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	c.Dir = dir
-	s := &Store{config: c, expiry: store.NewExpiry(c.Today), own: own}
-	s.open.limit = openLimit
+	s := &Store{dir: directory(dir), policy: c.Policy, expiry: store.NewExpiry(c.Today), release: release}
+	s.open.dir, s.open.limit = s.dir, openLimit
 	return s, nil
+}
+
+// Put joins xs with what is there. Excerpts of one partition are in one transaction, up to 1,000 of them.
+// An error wraps store.ErrUnavailable, and then a part of xs may be kept already, which a repeated Put finds;
+// or it is store.Refused, of excerpts whose purpose is no name.
+func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.writing.Unlock()
+	alive, expired := s.expiry.Alive(xs)
+	places, byPlace, refused := sortOut(alive)
+	for _, p := range places {
+		j := joiner{open: &s.open, dir: s.dir, purpose: s.purpose(p.purpose), place: p}
+		for part := range slices.Chunk(byPlace[p], commitLimit) {
+			if err := j.join(ctx, part); err != nil {
+				return err
+			}
+		}
+	}
+	s.expiry.Count(expired)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// sortOut returns the partitions of xs in the order of their first excerpt, and refuses purposes that are no names.
+func sortOut(xs []policy.Excerpt) (order []place, byPlace map[place][]policy.Excerpt, refused store.Refused) {
+	byPlace = map[place][]policy.Excerpt{}
+	for _, x := range xs {
+		if err := store.CheckName(x.Purpose); err != nil {
+			refused = append(refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err})
+			continue
+		}
+		p := place{x.Purpose, x.Expires}
+		if byPlace[p] == nil {
+			order = append(order, p)
+		}
+		byPlace[p] = append(byPlace[p], x)
+	}
+	return order, byPlace, refused
+}
+
+// purpose returns the purpose of that name in the store's policy, nil if there is none.
+func (s *Store) purpose(name string) *policy.Purpose {
+	if s.policy == nil {
+		return nil
+	}
+	u, _ := s.policy.Purpose(name)
+	return u
+}
+
+// Query opens one partition after the other, so what a Put adds meanwhile may be seen or not, but never half.
+func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+	return s.dir.query(ctx, q, func() ([]place, error) {
+		if err := s.lock(); err != nil {
+			return nil, err
+		}
+		defer s.writing.Unlock()
+		return s.dir.places(q.Purpose, ending)
+	})
+}
+
+// Sweep unlinks whole files. A partition that cannot be read goes too, and its rows are not in gone; one that cannot
+// be unlinked keeps none of the others from going.
+func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error) {
+	if err := s.lock(); err != nil {
+		return 0, err
+	}
+	defer s.writing.Unlock()
+	purposes, err := s.dir.purposes()
+	if err != nil {
+		return 0, err
+	}
+	w := sweeper{open: &s.open, dir: s.dir, day: day}
+	for _, purpose := range purposes {
+		w.sweep(ctx, purpose)
+	}
+	return w.gone, wrap("sweep", errors.Join(w.errs...))
+}
+
+// Count reads every partition.
+func (s *Store) Count(ctx context.Context) (map[string]int, error) {
+	if err := s.lock(); err != nil {
+		return nil, err
+	}
+	defer s.writing.Unlock()
+	return s.dir.count(ctx)
 }
 
 // Suppressed returns how many excerpts of each purpose had expired when they came.
@@ -69,11 +170,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	return errors.Join(wrap("close", s.open.closeAll()), s.own())
+	return errors.Join(wrap("close", s.open.closeAll()), s.release())
 }
 
-// take waits for the writer's turn. The caller unlocks s.writing unless there is an error.
-func (s *Store) take() error {
+// lock waits for the writer's turn. The caller unlocks s.writing unless there is an error.
+func (s *Store) lock() error {
 	s.writing.Lock()
 	if s.closed {
 		s.writing.Unlock()
@@ -85,73 +186,7 @@ func (s *Store) take() error {
 // errClosed is final for this Store, but not for what is put: another may take it.
 var errClosed = fmt.Errorf("sqlite: closed: %w", store.ErrUnavailable)
 
-// A place is a partition: a purpose and the day all of it expires.
-type place struct {
-	purpose string
-	expires policy.Date
-}
-
-func (p place) day() time.Time {
-	return time.Date(p.expires.Year, p.expires.Month, p.expires.Day, 0, 0, 0, 0, time.UTC)
-}
-
-// next returns the place so many days later.
-func (p place) next(days int) place { return placeOn(p.purpose, p.day().AddDate(0, 0, days)) }
-
-func placeOn(purpose string, day time.Time) place {
-	return place{purpose, policy.Date{Year: day.Year(), Month: day.Month(), Day: day.Day()}}
-}
-
-func (s *Store) path(p place) string {
-	return filepath.Join(s.config.Dir, p.purpose, p.day().Format(time.DateOnly)+".db")
-}
-
-// exists reports whether the partition has a file.
-func (s *Store) exists(p place) bool {
-	_, err := os.Stat(s.path(p))
-	return err == nil
-}
-
-// purposes returns the purposes that have a directory.
-func (s *Store) purposes() ([]string, error) {
-	entries, err := os.ReadDir(s.config.Dir)
-	if err != nil {
-		return nil, wrap("list", err)
-	}
-	var names []string
-	for _, e := range entries {
-		if e.IsDir() && store.CheckName(e.Name()) == nil {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
-// places returns the partitions of a purpose by day of expiry, the earliest first.
-func (s *Store) places(purpose string) ([]place, error) {
-	return s.remains(purpose, ".db")
-}
-
-// remains returns the days of which a file with that ending is there, the earliest first.
-func (s *Store) remains(purpose, ending string) ([]place, error) {
-	entries, err := os.ReadDir(filepath.Join(s.config.Dir, purpose))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, wrap("list", err)
-	}
-	var places []place
-	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ending)
-		if day, err := time.Parse(time.DateOnly, name); ok && err == nil {
-			places = append(places, placeOn(purpose, day))
-		}
-	}
-	return places, nil
-}
-
-// wrap says what was done when err came. Whatever ails a file may be mended, so it is always store.ErrUnavailable.
+// wrap says what was done when err came. What is wrong with a file may be mended, so it is always store.ErrUnavailable.
 // The database's own words are left out: they may quote a row.
 func wrap(doing string, err error) error {
 	var theirs *driver.Error

@@ -5,68 +5,51 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
 )
 
-// endings are those of the files of one partition. The first is the partition; the others may outlive it in a crash.
-var endings = []string{".db", ".db-wal", ".db-shm", ".db-journal"}
+// A sweeper unlinks the partitions whose day of expiry is day or earlier.
+type sweeper struct {
+	open *handles
+	dir  directory
+	day  policy.Date
 
-// Sweep unlinks whole files. A partition that cannot be read goes too, and its rows are not in gone; one that cannot
-// be unlinked keeps none of the others from going.
-func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error) {
-	if err := s.take(); err != nil {
-		return 0, err
-	}
-	defer s.writing.Unlock()
-	purposes, err := s.purposes()
-	if err != nil {
-		return 0, err
-	}
-	var errs []error
-	for _, purpose := range purposes {
-		n, err := s.sweepPurpose(ctx, purpose, day)
-		gone += n
-		errs = append(errs, err)
-	}
-	return gone, wrap("sweep", errors.Join(errs...))
+	gone int // rows
+	errs []error
 }
 
-func (s *Store) sweepPurpose(ctx context.Context, purpose string, day policy.Date) (gone int, err error) {
-	var errs []error
+// sweep unlinks those of one purpose, and what a crash left of them.
+func (w *sweeper) sweep(ctx context.Context, purpose string) {
 	swept := false
 	for _, ending := range endings {
-		places, err := s.remains(purpose, ending)
-		errs = append(errs, err)
+		places, err := w.dir.places(purpose, ending)
+		w.errs = append(w.errs, err)
 		for _, p := range places {
-			if p.expires.Compare(day) > 0 {
-				continue
+			if p.expires.Compare(w.day) <= 0 {
+				swept = true
+				w.forget(ctx, p)
 			}
-			swept = true
-			n, err := s.forget(ctx, p)
-			gone += n
-			errs = append(errs, err)
 		}
 	}
 	if swept {
-		errs = append(errs, store.SyncDir(filepath.Join(s.config.Dir, purpose)))
+		w.errs = append(w.errs, store.SyncDir(filepath.Join(string(w.dir), purpose)))
 	}
-	return gone, errors.Join(errs...)
 }
 
-// forget unlinks what there is of a partition, and returns how many rows it had.
-func (s *Store) forget(ctx context.Context, p place) (gone int, err error) {
-	if s.exists(p) {
-		gone, _ = s.rows(ctx, p) // of a file that is damaged nobody knows
+// forget unlinks what there is of a partition.
+func (w *sweeper) forget(ctx context.Context, p place) {
+	if w.dir.exists(p) {
+		n, _ := w.dir.rows(ctx, p) // of a file that is damaged it is not known
+		w.gone += n
 	}
-	errs := []error{s.open.close(p)}
-	path := s.path(p)
-	path = path[:len(path)-len(endings[0])]
+	w.errs = append(w.errs, w.open.close(p))
+	base := strings.TrimSuffix(w.dir.path(p), ending)
 	for _, ending := range endings {
-		if err := os.Remove(path + ending); !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
+		if err := os.Remove(base + ending); !errors.Is(err, os.ErrNotExist) {
+			w.errs = append(w.errs, err)
 		}
 	}
-	return gone, errors.Join(errs...)
 }

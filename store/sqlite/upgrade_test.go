@@ -56,6 +56,7 @@ func bodies(t *testing.T, s *Store) (all []string) {
 // TestAFileOfTheFirstVersionIsReadAndJoined: its rows are read as they are, replaced and swept like others, and new
 // ones beside them are joined by their dialog.
 func TestAFileOfTheFirstVersionIsReadAndJoined(t *testing.T) {
+	t.Parallel()
 	old := storetest.Call("old")
 	s := opened(t, Config{Dir: firstVersion(t, old)})
 	if got := bodies(t, s); len(got) != 1 || got[0] != string(old.Excerpt(t).Body()) {

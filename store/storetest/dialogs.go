@@ -148,7 +148,7 @@ func aByeThatTwoSourcesOfASensorSawIsOneRow(t *testing.T, s store.Store) {
 // has the rows that all of it makes together.
 func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {
 	random := rand.New(rand.NewPCG(3, 5))
-	for round := range 60 {
+	for round := range 25 {
 		dialog := fmt.Sprintf("d%04d", round)
 		drafts := pieces(random, dialog)
 		var xs []policy.Excerpt

@@ -127,7 +127,7 @@ func sweptDaysCanBeFilledAgain(t *testing.T, s store.Store) {
 // is put meanwhile.
 func readersAndWritersDoNotMeet(t *testing.T, s store.Store) {
 	var drafts []Draft
-	for n := range 200 {
+	for n := range 100 {
 		drafts = append(drafts, Call(fmt.Sprintf("call%03d", n)))
 	}
 	put(t, s, drafts...)
@@ -148,16 +148,16 @@ func readersAndWritersDoNotMeet(t *testing.T, s store.Store) {
 			}
 		}
 	}()
-	for range 20 {
-		if got := len(answer(t, s, store.Query{Purpose: "billing"})); got != 200 {
-			t.Errorf("rows = %d, want 200", got)
+	for range 10 {
+		if got := len(answer(t, s, store.Query{Purpose: "billing"})); got != 100 {
+			t.Errorf("rows = %d, want 100", got)
 		}
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	count(t, s, "billing", 200)
+	count(t, s, "billing", 100)
 }
 
 // sweepLeavesReadersAlone: a reader in the middle of what is swept ends with what it had or could still read.
