@@ -1,7 +1,21 @@
-// Package capture is what reaches us from the wire: packets, where each was seen, and what was lost on the way.
+// Package capture is what comes from the wire: packets, where each was seen, and what was lost on the way.
 //
-// A Source is an interface, a capture file or a feed. Whatever it cannot read it counts, with the reason;
-// it never returns a packet twice and never invents one.
+// A Source is an interface, a capture file or a feed. What it cannot read it counts, with the reason. It never returns
+// a packet twice and never invents one. README.md has the contract in full.
+//
+// # Clock
+//
+// A Packet bears the time of the wire: the kernel's stamp, the file's, or that of a feed's sender. A Watermarked Source
+// reports up to which packet time it has returned everything.
+//
+// # Order
+//
+// The packets of one Source come in the order of the wire as far as the Source can restore it; Merge puts several in
+// the order of packet time.
+//
+// # Counts
+//
+// Every frame is counted in Drops with one fate, as it is read.
 package capture
 
 import (
@@ -61,14 +75,14 @@ type Flow struct {
 // Reverse returns the Flow of the answers.
 func (f Flow) Reverse() Flow { return Flow{Src: f.Dst, Dst: f.Src, Transport: f.Transport} }
 
-// CopyWindow is the longest time between two captured copies of one packet, as two taps, a mirror port or both sides of a
-// bridge show it. A retransmission comes later: T1 is 500 ms, RFC 3261 section 17.1.1.1.
+// CopyWindow is the longest time between two captured copies of one packet, as two taps, a mirror port or both sides of
+// a bridge show it. A retransmission comes later: T1 is 500 ms, RFC 3261 section 17.1.1.1.
 const CopyWindow = 200 * time.Millisecond
 
-// A Packet is one transport payload as the wire showed it. A live Source that has lost frames and then sees nothing
-// that could carry the news returns a Packet that is Bare, and so does one to which nothing comes for IdleEvery.
+// A Packet is one transport payload as it was on the wire. A live Source returns a Packet that is Bare when nothing
+// came for IdleEvery, and when it has lost frames and no Packet follows that could carry the loss.
 type Packet struct {
-	Time    time.Time // when it was seen, never when we looked
+	Time    time.Time // when it was captured, not when it was read
 	Flow    Flow
 	Stream  uint64 // which TCP byte stream (one direction of one connection) this continues; 0 for a datagram
 	Lost    bool   // bytes of that stream are missing just before Payload
@@ -77,30 +91,31 @@ type Packet struct {
 	ID      uint32 // IPv4 identification of the datagram; 0 for IPv6 and for a stream
 	VLAN    uint16 // outermost 802.1Q identifier; 0 without one
 	Link    [6]byte
-	Point   string // where it was captured: an interface's name, "file", a feed's name
+	Point   string // where it was captured: name of the interface, "file", or name of the feed
 	Origin  Origin
 	Payload []byte // borrowed: valid until the next call of Next
 
-	Mirrored bool      // a switch or proxy sent it as a copy (HEP): it has no ID, and Time is what the sender says
-	Arrived  time.Time // of one that is Mirrored: when the copy came
+	Mirrored bool      // a switch or proxy sent it as a copy (HEP): it has no ID, and Time is the sender's
+	Arrived  time.Time // when the copy arrived; only of one that is Mirrored
 
-	Correlation []byte    // what a feed says that legs of one call have alike; borrowed like Payload, nil without it
-	Missed      uint64    // frames lost at Point, each told by one Packet: later than MissedSince, not later than Time
-	MissedSince time.Time // the last frame before them; with Missed 0 since when Point showed nothing, for it was down
+	Correlation []byte    // the feed's identifier that the legs of one call share; borrowed like Payload, nil without it
+	Missed      uint64    // frames lost at Point after MissedSince and not after Time; each in one Packet only
+	MissedSince time.Time // time of the last frame before the loss; with Missed 0, since when Point was down
 
-	Step time.Duration // by which the wall clock was set since the Packet before, by more than a second; live only
+	Step time.Duration // by which the wall clock was set since the Packet before, more than a second; live only
 }
 
-// Bare reports whether p carries nothing of the wire: there is no message in it, only what was Missed or a Step, or
-// that nothing came.
+// Bare reports whether p has no message: it carries a loss, a Step, or only the time.
 func (p *Packet) Bare() bool { return p.Flow.Transport == 0 && len(p.Payload) == 0 }
 
-// A Source yields packets. Next returns io.EOF at the end of a file and after Close;
-// any other error ends the Source for good: what was readable before it has been returned.
-// A frame that cannot be decoded is counted in Drops and skipped, never returned as an error.
-// Close and Drops may be called from any goroutine, Next from one.
+// A Source yields packets. A frame that cannot be decoded is counted in Drops and skipped, never returned as an error.
 type Source interface {
+	// Next returns the next Packet, whose slices are valid until the next call. It returns io.EOF at the end of a file
+	// and after Close; any other error ends the Source for good, and what was readable before it has been returned.
+	// It is called from one goroutine.
 	Next() (Packet, error)
+	// Drops returns what has been counted so far. It may be called from any goroutine.
 	Drops() Drops
+	// Close ends a Next that waits, and may be called from any goroutine.
 	Close() error
 }

@@ -2,11 +2,11 @@ package capture
 
 import "sync/atomic"
 
-// A Reason says why a frame or a part of it went no further. The set is closed: it is a metric's label.
+// A Reason is why a frame or a part of it went no further. The set is closed: it is a metric's label.
 type Reason uint8
 
-// Reasons, in the order of the layers that give them. All but the last five are a frame's own: those are of
-// what is remembered, and of payloads.
+// Reasons, in the order of the layers. All but the last five are of a frame; those are of streams that are remembered,
+// and of payloads.
 const (
 	LinkType         Reason = iota // a link layer that is not read (802.11 and others)
 	NotIP                          // ARP, LLDP and the rest
@@ -17,21 +17,21 @@ const (
 	OtherPort                      // not one of the configured ports
 	Empty                          // no payload: ACK, SYN, a keepalive probe
 	FragmentHeld                   // a fragment that waits for the rest of its datagram
-	FragmentRepeat                 // a fragment that had been seen already
-	FragmentEvicted                // the fragment table was full; the oldest datagram went
+	FragmentRepeat                 // a fragment that came before
+	FragmentEvicted                // the fragment table was full; the oldest datagram was evicted
 	FragmentExpired                // its other parts did not come in time
 	FragmentOverlap                // overlapping fragments, RFC 5722
 	FragmentInvalid                // too many, too small or too long
-	MessagePart                    // a part of an SCTP message that came in several: they are not put together
-	StreamRetransmit               // bytes of a TCP stream that had been seen already, or come after they were given up
+	MessagePart                    // a part of an SCTP message in several chunks, which are not put together
+	StreamRetransmit               // bytes of a TCP stream that came before, or that come after they were given up
 	StreamHeld                     // a segment that waits for an earlier one
 	HEPSource                      // a HEP packet from an address that is not allowed
 	HEPKey                         // a HEP packet without the key, or with another
 	HEPType                        // a HEP packet that carries something else than SIP
 	HEPCompressed                  // a compressed HEP payload that is broken or too long
-	QueueFull                      // a live source's queue was full; the newest went
-	StreamGap                      // bytes of a TCP stream that did not come in time; what follows them is given
-	StreamEvicted                  // a TCP connection, or what it held, had to make room
+	QueueFull                      // a live source's queue was full; the newest was dropped
+	StreamGap                      // bytes of a TCP stream that did not come in time; the bytes after them are given
+	StreamEvicted                  // a TCP connection, or a wait of one, was evicted
 	NotSIP                         // a payload without a readable start line
 	Keepalive                      // CRLF, RFC 5626 section 3.5.1, and other empty payloads
 	Opaque                         // TLS: seen and not readable
@@ -53,28 +53,28 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// OfFrame reports whether r is a frame's own fate: one that Drops.Refused counts.
+// OfFrame reports whether r is a fate of a frame, which Drops.Refused counts.
 func (r Reason) OfFrame() bool { return r < StreamGap }
 
-// Drops is what a Source saw and what became of it.
+// Drops is the count of the frames of a Source by their fate.
 //
-// Every frame has one fate, settled as it is read: it passes, because its payload or the end of a stream that it
-// tells is given at once, or it is refused for one reason, waiting for others (FragmentHeld, StreamHeld) being one
-// of these. So at any time, Flush or not,
+// Every frame has one fate, settled as it is read: it passes, because its payload, or the end of a stream, is given at
+// once; or it is refused for one reason. To wait for other frames (FragmentHeld, StreamHeld) is such a reason. So at
+// any time
 //
 //	Seen = Passed + the sum of Refused
 //
-// What comes to nothing after it was counted so is told again in Lost, which is no part of that sum: fragments that
-// were held and not given, under the reason for that; holes in streams that were given up (StreamGap); connections,
-// and waits for a missing segment, that had to make room (StreamEvicted). What a stream held is given all the same,
-// but for segments behind its end (Malformed).
+// What comes to nothing later is counted again in Lost, which is not part of that sum: fragments that were held and
+// never given, by reason; gaps in streams that were given up (StreamGap); connections, and waits for a segment, that
+// were evicted (StreamEvicted). The segments that a stream held are given all the same, except those behind its end
+// (Malformed).
 type Drops struct {
 	Seen    uint64 // frames read
-	Kernel  uint64 // frames that the kernel had no room for; they were never seen
+	Kernel  uint64 // frames that the kernel dropped; they are not in Seen
 	Passed  uint64 // frames whose payload was given
 	Refused [Reasons]uint64
 	Lost    [Reasons]uint64
-	Carried [Encapsulations]uint64 // frames by the encapsulations that were stepped into, each kind once a frame
+	Carried [Encapsulations]uint64 // frames by the encapsulations that were entered, each kind once a frame
 }
 
 // Add adds o to d.
@@ -93,7 +93,7 @@ func (d *Drops) Add(o Drops) {
 	}
 }
 
-// Sub takes o, which was counted before, from d.
+// Sub subtracts o, which was counted before, from d.
 func (d *Drops) Sub(o Drops) {
 	d.Seen -= o.Seen
 	d.Kernel -= o.Kernel
@@ -124,13 +124,13 @@ func (c *Counters) Pass() { c.passed.Add(1) }
 // Refuse counts one frame that goes no further.
 func (c *Counters) Refuse(r Reason) { c.refused[r].Add(1) }
 
-// Lose counts n of what r is about, known to have come to nothing only after their frames were counted.
+// Lose counts n frames, gaps or connections that came to nothing after their frames were counted.
 func (c *Counters) Lose(r Reason, n int) { c.lost[r].Add(uint64(n)) }
 
 // Carry counts one frame that came in e.
 func (c *Counters) Carry(e Encapsulation) { c.carried[e].Add(1) }
 
-// Drops returns what has been counted so far. While the Source runs, fates may be behind Seen, never ahead of it.
+// Drops returns what has been counted so far. While the Source runs, the sum of fates may be behind Seen, never ahead.
 func (c *Counters) Drops() (d Drops) {
 	d.Passed = c.passed.Load()
 	for i := range c.refused {

@@ -1,6 +1,6 @@
 package capture
 
-// An Encapsulation is a header around what a host meant to send: of the link, or of a mirror on its way to us.
+// An Encapsulation is a header around the packet of a host: of the link, of a tunnel or of a mirror.
 type Encapsulation uint8
 
 // Encapsulations that are read. Those from MPLS on are Tunnels: they are stepped into where that is configured.
@@ -41,10 +41,10 @@ func (e Encapsulation) String() string {
 // Tunnels are the Encapsulations that a Source steps into. The zero Tunnels are none.
 type Tunnels uint32
 
-// EveryTunnel is all of them.
+// EveryTunnel is all Tunnels.
 const EveryTunnel Tunnels = 1<<Encapsulations - 1<<MPLS
 
-// TunnelsOf returns the set of those.
+// TunnelsOf returns the set of the tunnels in list.
 func TunnelsOf(list ...Encapsulation) (t Tunnels) {
 	for _, e := range list {
 		t |= 1 << e & EveryTunnel

@@ -5,12 +5,13 @@ import (
 	"io"
 )
 
-// Merge returns the packets of several Sources in the order of their times, those of one time in the order
-// of srcs. What ended a Source early is returned when all have ended.
+// Merge returns the packets of several Sources in the order of their times, those of one time in the order of srcs. An
+// error that ended a Source early is returned when all have ended.
 func Merge(srcs ...Source) Source {
 	return &merged{srcs: srcs}
 }
 
+// A merged is the Source that Merge returns.
 type merged struct {
 	srcs  []Source
 	heads []*head // a heap: the earliest first
@@ -33,6 +34,7 @@ func (h *head) before(o *head) bool {
 	return h.order < o.order
 }
 
+// Next implements Source.
 func (m *merged) Next() (Packet, error) {
 	switch {
 	case !m.begun:
@@ -76,7 +78,7 @@ func (m *merged) advance(h *head) bool {
 	return err == nil
 }
 
-// sink moves a head down until none below it comes before it.
+// sink moves the head at i down the heap until none below it comes before it.
 func (m *merged) sink(i int) {
 	for {
 		first := i
@@ -93,6 +95,7 @@ func (m *merged) sink(i int) {
 	}
 }
 
+// Drops returns the sum over all Sources.
 func (m *merged) Drops() (d Drops) {
 	for _, s := range m.srcs {
 		d.Add(s.Drops())
@@ -100,6 +103,7 @@ func (m *merged) Drops() (d Drops) {
 	return d
 }
 
+// Close closes all Sources.
 func (m *merged) Close() (err error) {
 	for _, s := range m.srcs {
 		err = errors.Join(err, s.Close())

@@ -1,16 +1,16 @@
 package capture
 
-// A Sorter holds what comes nearly in order and gives it back in order: by time, of one time by rank, of one rank as it
-// came. What comes in order costs no comparison but one; what does not costs O(log n). It keeps its memory, and the
-// zero Sorter is empty.
+// A Sorter sorts values that come nearly in order: by time, of one time by rank, of one rank as they came. A value that
+// comes in order costs one comparison, another one O(log n). It keeps its memory, and the zero Sorter is empty.
 type Sorter[T any] struct {
-	run   []sorted[T] // what came in order: a ring of a power of two
-	first int         // of run
-	n     int         // in run
-	heap  []sorted[T] // what did not
-	count uint64      // of all that ever came
+	run   []sorted[T] // values that came in order: a ring of a power of two
+	first int         // index in run of the first
+	n     int         // values in run
+	heap  []sorted[T] // values that did not come in order
+	count uint64      // values so far
 }
 
+// A sorted is a value with its place in the order.
 type sorted[T any] struct {
 	time  int64
 	rank  uint64
@@ -28,7 +28,7 @@ func (a *sorted[T]) before(b *sorted[T]) bool {
 	return a.count < b.count
 }
 
-// Len is how many s holds.
+// Len returns how many values s holds.
 func (s *Sorter[T]) Len() int { return s.n + len(s.heap) }
 
 // Put adds value with its time, in any unit, and its rank.
@@ -47,7 +47,7 @@ func (s *Sorter[T]) Put(time int64, rank uint64, value T) {
 	*s.at(s.n - 1) = one
 }
 
-// First returns the time of what Take would return; false if s is empty.
+// First returns the time of the value that Take would return; false if s is empty.
 func (s *Sorter[T]) First() (time int64, ok bool) {
 	switch {
 	case s.Len() == 0:
@@ -58,7 +58,7 @@ func (s *Sorter[T]) First() (time int64, ok bool) {
 	return s.at(0).time, true
 }
 
-// Take removes and returns the first. s must not be empty.
+// Take removes and returns the first value. s must not be empty.
 func (s *Sorter[T]) Take() (value T) {
 	var none sorted[T]
 	if s.heapFirst() {
@@ -76,7 +76,7 @@ func (s *Sorter[T]) Take() (value T) {
 	return value
 }
 
-// heapFirst reports whether the first of all stands in the heap. s must not be empty.
+// heapFirst reports whether the first value is in the heap. s must not be empty.
 func (s *Sorter[T]) heapFirst() bool {
 	return s.n == 0 || len(s.heap) > 0 && s.heap[0].before(s.at(0))
 }

@@ -2,16 +2,16 @@ package capture
 
 import "time"
 
-// IdleEvery is the longest that Next of a live Source waits. When nothing came in that time it returns a Packet that
-// is Bare, so that its reader sees the Watermark move on a silent wire.
+// IdleEvery is the longest wait of Next of a live Source. If nothing came in that time, Next returns a Packet that is
+// Bare, so that the Watermark is read again on a silent wire.
 const IdleEvery = 50 * time.Millisecond
 
-// A Watermarked Source says up to which packet time it has handed everything over. Live Sources are Watermarked.
+// A Watermarked Source reports up to which packet time it has returned everything. Live Sources are Watermarked.
 type Watermarked interface {
 	Source
-	// Watermark returns t if no Packet with a Time before t follows from this Source. What follows all the same is late
-	// and the reader's to count. T goes back only when the host's clock is set back. With ok false the Source is down,
-	// absent or ended, and nobody waits for it: the clock of the others holds.
-	// Only the goroutine that calls Next may call it, after Next has returned.
+	// Watermark returns a time t such that no Packet with an earlier Time follows. A Packet that follows all the same is
+	// late, and its reader counts it. t goes back only when the clock of the host is set back. With ok false the Source is
+	// down, absent or ended, and other Sources must not wait for it.
+	// It is called by the goroutine that calls Next, after Next has returned.
 	Watermark() (t time.Time, ok bool)
 }

@@ -15,8 +15,8 @@
 //
 // # Limits
 //
-// The rings are all the memory for frames: Fanout rings of Blocks times BlockSize bytes. What does not fit is counted in
-// Drops.Kernel and returned as Packet.Missed. README.md has the table.
+// The rings are all the memory for frames: Fanout rings of Blocks times BlockSize bytes. What does not fit is counted
+// in Drops.Kernel and returned as Packet.Missed. README.md has the table.
 //
 // # Order
 //

@@ -124,7 +124,8 @@ func (f *follower) bindTo(index int) error {
 	return f.start(f.next, index)
 }
 
-// start binds s to the interface and lets frames in. An interface that was removed meanwhile is no error: it may return.
+// start binds s to the interface and lets frames in. An interface that was removed meanwhile is no error: it may
+// return.
 func (f *follower) start(s *socket, index int) error {
 	if err := f.bindMember(s, index); err != nil || s.bound() == 0 {
 		return err

@@ -21,9 +21,9 @@ func (n *notice) add(o notice) {
 // A loss is the frames that the kernel dropped and that no packet has reported yet.
 //
 // The kernel drops frames only while all blocks are full. Its counter holds how many since the counter was read last,
-// not where: it marks each block that it closes after the first drop, until the counter is read. So the frames were lost
-// after the last frame before a marked block, or before the first block that was not written yet at the first reading;
-// and before the first block that was not written yet at the last reading.
+// not where: it marks each block that it closes after the first drop, until the counter is read. So the frames were
+// lost after the last frame before a marked block, or before the first block that was not written yet at the first
+// reading; and before the first block that was not written yet at the last reading.
 type loss struct {
 	frames      uint64
 	since       time.Time // of the last frame before them; zero while it is not known
@@ -49,7 +49,8 @@ func (l *loss) add(n, blocks uint64) {
 	}
 }
 
-// over reports whether block number n comes after everything that was lost. previous is the time of the frame before it.
+// over reports whether block number n comes after everything that was lost. previous is the time of the frame before
+// it.
 func (l *loss) over(n uint64, previous time.Time) bool {
 	if l.frames == 0 {
 		return false

@@ -21,8 +21,8 @@ const (
 	fragmentBits                   = 0x3fff // more fragments, or an offset: RFC 791 section 3.1
 )
 
-// tags are the EtherTypes of tags that are stepped over, by the bytes from one EtherType to the next. IEEE 802.1ah has a
-// frame of its own behind the tag, with two addresses.
+// tags are the EtherTypes of tags that are stepped over, by the bytes from one EtherType to the next. IEEE 802.1ah has
+// a frame of its own behind the tag, with two addresses.
 var tags = []struct {
 	size  uint32
 	types []uint32

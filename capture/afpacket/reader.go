@@ -107,9 +107,9 @@ func (r *reader) advance(t time.Time) {
 	}
 }
 
-// read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an
-// error that wraps ErrGone when the interface was removed, no socket is left to bind and the last frames have been read.
-// If no frame comes for capture.IdleEvery it sets f to one without bytes. Such a frame, or the one set with the error,
+// read waits for the next frame, which is valid until read is called again. It returns io.EOF after close, and an error
+// that wraps ErrGone when the interface was removed, no socket is left to bind and the last frames have been read. If
+// no frame comes for capture.IdleEvery it sets f to one without bytes. Such a frame, or the one set with the error,
 // carries the notice of a loss that no frame follows.
 func (r *reader) read(f *frame) error {
 	if r.over != nil {

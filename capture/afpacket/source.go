@@ -54,9 +54,9 @@ func newSource(c Config, member uint64) *Source {
 }
 
 // Next waits for the next packet. It returns io.EOF after Close. It waits for an interface that is down, was removed or
-// does not exist yet; the error wraps ErrGone if no socket is left to bind to it. What a TCP stream still held is returned
-// before the error, and so is the report of a loss. A bare packet is returned when nothing came for capture.IdleEvery,
-// and after Ready returned true if no packet comes of the frames at hand.
+// does not exist yet; the error wraps ErrGone if no socket is left to bind to it. What a TCP stream still held is
+// returned before the error, and so is the report of a loss. A bare packet is returned when nothing came for
+// capture.IdleEvery, and after Ready returned true if no packet comes of the frames at hand.
 func (s *Source) Next() (p capture.Packet, err error) {
 	promised := s.promised
 	s.promised = false

@@ -12,8 +12,8 @@ import (
 // of another one, whose beginning was not seen.
 const window = 1 << 20
 
-// A connKey is the ends of a TCP connection, in an order that does not depend on which of them sent, and the hash of the
-// tunnel that it came in.
+// A connKey is the ends of a TCP connection, in an order that does not depend on which of them sent, and the hash of
+// the tunnel that it came in.
 type connKey [44]byte
 
 // connKeyOf returns the key of the connection of f in a tunnel, and which side sent.
@@ -73,7 +73,7 @@ func (x *conn) excludes(a *arrival) bool {
 // A half is one direction: the sequence number that comes next, and what waits for it.
 type half struct {
 	next  uint32
-	first uint32 // of the first byte, as its SYN said
+	first uint32 // of the first byte, by its SYN
 	hold  uint16 // 1 + index of its hold; 0 without one
 	syn   bool   // its SYN was seen
 	known bool   // next is

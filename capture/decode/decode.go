@@ -1,15 +1,15 @@
 // Package decode takes frames apart: link layer, VLAN tags, tunnels, IP, fragments, and what UDP, SCTP and TCP carry.
 //
-// What it gives is what the two hosts meant each other to read, in order.
+// Packets are what two hosts sent each other, in order, as if there were no tunnel and no fragment.
 //
 // # Clock
 //
-// Every wait (a fragment, a missing segment) ends by the time of the frames, never by the clock of the host.
+// Every wait (for a fragment, for a missing segment) ends by the time of the frames, never by the clock of the host.
 //
 // # Limits
 //
 // Every memory has a limit in Config. What is evicted or waits for too long is counted in capture.Drops.Lost; a frame
-// that gives nothing is counted in Refused with its reason. ../README.md has the table.
+// that gives nothing is counted in Refused with its reason. README.md has the table.
 //
 // # Order
 //
@@ -35,13 +35,13 @@ type Frame struct {
 // A PortRange is the ports from First to Last, both included.
 type PortRange struct{ First, Last uint16 }
 
-// Config says what to look for and how much to remember. Each limit is 1 or more.
+// Config is what is read, and how much is remembered. Each limit is 1 or more.
 type Config struct {
 	Ports        []PortRange     // source or destination, of the innermost packet; empty for every port
 	Tunnels      capture.Tunnels // encapsulations that are stepped into
 	Origin       capture.Origin  // of every packet
-	StreamBase   uint64          // added to every stream number, so that two Decoders never give the same
-	Connections  int             // TCP connections remembered; the one silent for longest goes
+	StreamBase   uint64          // added to every stream number, so that no two Decoders give the same one
+	Connections  int             // TCP connections remembered; the one silent for longest is evicted
 	Holds        int             // TCP directions that may wait for a missing segment
 	HoldRoom     int             // bytes that wait in all of them
 	Gap          time.Duration   // longest wait for a missing segment, in packet time
@@ -66,7 +66,7 @@ type Decoder struct {
 	count *capture.Counters
 }
 
-// A sighting is what all packets of one frame have alike.
+// A sighting is what all packets of one frame share: when and where it was captured.
 type sighting struct {
 	time  time.Time
 	point string

@@ -39,14 +39,14 @@ func keyOf(p *ipPayload, way uint64) datagramKey {
 	return key
 }
 
-// A datagram is being put together, or was.
+// A datagram is one that came in fragments: in flight, or over.
 type datagram struct {
 	key          datagramKey
 	older, newer *datagram
 	since        time.Time      // of its first fragment; of its end, when it is over
 	parts        []part         // sorted by offset, not overlapping
 	buf          []byte         // in the order of arrival
-	proto        byte           // as the first fragment says
+	proto        byte           // by the first fragment
 	total        int            // 0 until the last part came
 	over         bool           // it was completed or given up
 	why          capture.Reason // for which what else comes of one that is over is refused
@@ -63,7 +63,7 @@ func (g *datagram) link(head *datagram) {
 
 func (g *datagram) unlink() { g.older.newer, g.newer.older = g.newer, g.older }
 
-// put copies data into g as the part p of it, or returns the reason why not.
+// put copies data into g as its part p, or returns the reason why not.
 func (g *datagram) put(data []byte, p part, more bool) (capture.Reason, bool) {
 	last := 0
 	if n := len(g.parts); n > 0 {

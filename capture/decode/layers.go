@@ -13,7 +13,7 @@ type layers struct {
 	seen      sighting
 	missing   int // bytes of the frame that the capture cut off
 	nest      nesting
-	sifting   bool // for Decoder.Sift: nothing is kept, and nothing that may be SIP is given
+	sifting   bool // called by Decoder.Sift: no frame is kept, and no payload that may be SIP is given
 	postponed bool // the frame has something that Sift leaves to Frame
 	out       output
 	streams   streams
@@ -41,7 +41,7 @@ func (l *layers) postpone() (capture.Reason, bool) {
 	return capture.NotIP, refuse
 }
 
-// configured reports whether one of f's ports is.
+// configured reports whether one of the two ports of f is configured.
 func (l *layers) configured(f capture.Flow) bool {
 	if len(l.ports) == 0 {
 		return true
@@ -54,6 +54,7 @@ func (l *layers) configured(f capture.Flow) bool {
 	return false
 }
 
+// link reads the link layer.
 func (l *layers) link(t LinkType, b []byte) (capture.Reason, bool) {
 	switch t {
 	case Ethernet:
@@ -95,6 +96,7 @@ func (l *layers) cooked(b []byte, n, proto, address int) (capture.Reason, bool) 
 	return l.etherType(binary.BigEndian.Uint16(b[proto:]), b[n:])
 }
 
+// etherType reads what follows the EtherType t.
 func (l *layers) etherType(t uint16, b []byte) (capture.Reason, bool) {
 	if t != etherIPv4 && t != etherIPv6 {
 		var why capture.Reason
@@ -141,6 +143,7 @@ func (l *layers) enter(t *tunnel, why capture.Reason, ok bool) (capture.Reason, 
 	return l.etherType(t.inner, t.data)
 }
 
+// ip reads an IP packet of either version.
 func (l *layers) ip(b []byte) (why capture.Reason, ok bool) {
 	if len(b) == 0 {
 		return capture.Short, refuse
@@ -221,7 +224,7 @@ func (l *layers) fragment(p *ipPayload, offset int, more bool) (capture.Reason, 
 	return why, ok
 }
 
-// readable refuses a fragment if nothing that is read can come of its datagram. Ports stand in the first one only.
+// readable refuses a fragment if its datagram holds nothing that is read. Only the first fragment has ports.
 func (l *layers) readable(p *ipPayload, first bool) (capture.Reason, bool) {
 	switch p.proto {
 	case protoUDP, protoTCP, protoSCTP:
@@ -241,6 +244,7 @@ func (l *layers) readable(p *ipPayload, first bool) (capture.Reason, bool) {
 	return capture.NotTransport, p.src.Is6() && (!first || extension(p.proto) || p.proto == protoFragment)
 }
 
+// transport reads the packet of the transport layer, or of a tunnel over IP.
 func (l *layers) transport(p *ipPayload) (capture.Reason, bool) {
 	var tun tunnel
 	switch p.proto {
@@ -262,6 +266,7 @@ func (l *layers) transport(p *ipPayload) (capture.Reason, bool) {
 	return capture.NotTransport, refuse
 }
 
+// udp reads a datagram, or the tunnel in it.
 func (l *layers) udp(p *ipPayload) (capture.Reason, bool) {
 	b := p.data
 	if len(b) < 8 {
@@ -300,7 +305,8 @@ func (l *layers) udp(p *ipPayload) (capture.Reason, bool) {
 }
 
 // mayBegin reports whether a datagram may begin a SIP message or be a packet of a HEP feed: by its first byte behind
-// line breaks and zero bytes, which is printable or, for HEP versions 1 and 2, the version. RTP begins with 128 or more.
+// line breaks and zero bytes, which is printable or, for HEP versions 1 and 2, the version. RTP begins with 128 or
+// more.
 func mayBegin(b []byte) bool {
 	for _, c := range b {
 		switch c {
@@ -312,6 +318,7 @@ func mayBegin(b []byte) bool {
 	return false
 }
 
+// tcp reads a segment and hands it to the streams.
 func (l *layers) tcp(p *ipPayload) (capture.Reason, bool) {
 	if len(p.data) < 20 {
 		return capture.Short, refuse
@@ -332,6 +339,7 @@ func (l *layers) tcp(p *ipPayload) (capture.Reason, bool) {
 	return l.streams.arrive(&a)
 }
 
+// sctp gives the messages of a packet that came in one chunk each.
 func (l *layers) sctp(p *ipPayload) (capture.Reason, bool) {
 	if len(p.data) < sctpHeader {
 		return capture.Short, refuse

@@ -3,17 +3,15 @@ package decode
 // A LinkType is a link layer by its number in capture files (the LINKTYPE registry of tcpdump.org).
 type LinkType uint16
 
-// Link layers that are read, and the two of 802.11 that are counted and not read.
+// Link layers that are read.
 const (
 	Null      LinkType = 0
 	Ethernet  LinkType = 1
 	RawBSD    LinkType = 12
 	RawOpen   LinkType = 14
 	Raw       LinkType = 101
-	WLAN      LinkType = 105
 	Loop      LinkType = 108
 	LinuxSLL  LinkType = 113
-	Radiotap  LinkType = 127
 	IPv4Only  LinkType = 228
 	IPv6Only  LinkType = 229
 	LinuxSLL2 LinkType = 276

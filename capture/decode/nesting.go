@@ -28,7 +28,7 @@ type nesting struct {
 	both    uint64          // the same for both directions where their identifiers are the same
 }
 
-// reset begins the next frame.
+// reset forgets the frame before.
 func (n *nesting) reset() { *n = nesting{tunnels: n.tunnels} }
 
 // mix adds the identifier of an encapsulation of that kind to the hashes.

@@ -36,7 +36,7 @@ const (
 	flagACK = 16
 )
 
-// An arrival is a segment and what its header says of the connection.
+// An arrival is a segment and its connection.
 type arrival struct {
 	segment
 	key   connKey

@@ -6,8 +6,8 @@ import (
 	"sipsieve/capture"
 )
 
-// streams puts the segments of TCP connections in order. Bytes that are missing for longer than Config.Gap, or for which
-// there is no room, are given up, and the stream goes on behind them.
+// streams puts the segments of TCP connections in order. Bytes that are missing for longer than Config.Gap, or for
+// which there is no room, are given up, and the stream goes on behind them.
 type streams struct {
 	connTable
 	cfg   Config

@@ -108,8 +108,8 @@ func (d *Dir) Remember(marks []Mark) {
 	}
 }
 
-// Poll reads the folder; now is the wall clock. The error is of the folder, or joins those of files that cannot be opened:
-// each is reported once, by its inode, and the Look is valid.
+// Poll reads the folder; now is the wall clock. The error is of the folder, or joins those of files that cannot be
+// opened: each is reported once, by its inode, and the Look is valid.
 func (d *Dir) Poll(now time.Time) (l Look, err error) {
 	all, err := d.list()
 	if err != nil {
@@ -337,7 +337,8 @@ func (d *Dir) grows(m *Mark, l *Look) {
 }
 
 // finished reports whether a file is not written any more. The newest must not have changed for Settle, by its own time
-// or by the polls. The capturer has left the others, but a compressor may be at work: they must not have changed for 10 s.
+// or by the polls. The capturer has left the others, but a compressor may be at work: they must not have changed for 10
+// s.
 func (d *Dir) finished(p *Mark, newest bool) bool {
 	written := time.Unix(0, p.Mod)
 	if !newest {

@@ -4,7 +4,8 @@
 // # Clock
 //
 // Packets bear the stamps of the file. A stamp that is minutes away from those around it is replaced (Source.Strays),
-// and so is one that cannot be a time (Source.Undated). The wall clock is read only for a pipe, whose frames come slowly.
+// and so is one that cannot be a time (Source.Undated). The wall clock is read only for a pipe, whose frames come
+// slowly.
 //
 // # Order
 //

@@ -12,8 +12,8 @@ const pipeWait = 800 * time.Millisecond
 // markEvery is the resolution of the times at which frames came.
 const markEvery = 50 * time.Millisecond
 
-// A pipe reads the frames of a file that may come slowly, in a goroutine of its own, so that frames that wait for earlier
-// ones are released although no frame follows.
+// A pipe reads the frames of a file that may come slowly, in a goroutine of its own, so that frames that wait for
+// earlier ones are released although no frame follows.
 type pipe struct {
 	frames chan *record
 	spare  chan *record

@@ -76,7 +76,8 @@ func (q *sequence) step() bool {
 	return true
 }
 
-// accept puts the first of ready in order. If the clock was set back before it, all frames that wait are released first.
+// accept puts the first of ready in order. If the clock was set back before it, all frames that wait are released
+// first.
 func (q *sequence) accept() {
 	r := q.ready[0]
 	if r.back && q.reorder.len() > 0 {
@@ -130,7 +131,8 @@ func (q *sequence) rest(until int64) bool {
 	return true
 }
 
-// finish releases every frame at the end of the file, and at last flushes the decoder. It is false when nothing is left.
+// finish releases every frame at the end of the file, and at last flushes the decoder. It is false when nothing is
+// left.
 func (q *sequence) finish() bool {
 	if q.rest(math.MaxInt64) {
 		return true

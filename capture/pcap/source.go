@@ -88,8 +88,8 @@ func New(name string, r io.Reader, cfg Config) (*Source, error) {
 // ErrTruncated after the packets before it.
 //
 // Frames are put in the order of their times before they are decoded, those of one time in that of the file, as far as
-// they lie within a second and 64 MiB: those of TCP and SCTP, fragments, and datagrams that may begin a message. Packets
-// of others bear a time that is not later than those. A bare packet ends a file whose last frames were such.
+// they lie within a second and 64 MiB: those of TCP and SCTP, fragments, and datagrams that may begin a message.
+// Packets of others bear a time that is not later than those. A bare packet ends a file whose last frames were such.
 func (s *Source) Next() (p capture.Packet, err error) {
 	for !s.sequence.next(&p) {
 		switch {

@@ -18,10 +18,10 @@ const (
 // the clock or they are wrong. Sixteen in a row are right. A frame near the clock, or far behind the parked ones, shows
 // that they are wrong. A wrong time is replaced by the clock's.
 //
-// Frames still parked at the end of the file are right, because a call can be silent for long, and a file may be made of
-// pieces of others. They are wrong if the silence is longer than any call's (4 h) and than every one before, and if the
-// frame is alone, or ahead of a clock that sixteen frames confirm. The first frame of a file is wrong likewise if it is
-// alone and that far before sixteen frames that agree.
+// Frames still parked at the end of the file are right, because a call can be silent for long, and a file may be made
+// of pieces of others. They are wrong if the silence is longer than any call's (4 h) and than every one before, and if
+// the frame is alone, or ahead of a clock that sixteen frames confirm. The first frame of a file is wrong likewise if
+// it is alone and that far before sixteen frames that agree.
 type strays struct {
 	clock   int64 // the latest time that was accepted
 	n       int   // frames that confirm it since it was moved; 0 before the first
@@ -39,8 +39,8 @@ type parked struct {
 // near reports whether times t and u are so close that one confirms the other.
 func near(t, u int64) bool { return t-u <= int64(strayTime) && u-t <= int64(strayTime) }
 
-// admit reports whether the time of r is accepted at once. Else r is parked, or settles those that were parked: they are
-// appended to ready, and r behind them.
+// admit reports whether the time of r is accepted at once. Else r is parked, or settles those that were parked: they
+// are appended to ready, and r behind them.
 func (s *strays) admit(r *record, ready []record) (_ []record, accepted bool) {
 	t := nanos(r.Time)
 	switch {
@@ -65,8 +65,8 @@ func (s *strays) admit(r *record, ready []record) (_ []record, accepted bool) {
 	return ready, false
 }
 
-// row returns how many frames in a row are parked. The first frame of a file that is alone does not count: it is the one
-// that they are far from.
+// row returns how many frames in a row are parked. The first frame of a file that is alone does not count: it is the
+// one that they are far from.
 func (s *strays) row() int {
 	if s.alone() {
 		return len(s.parked) - 1
