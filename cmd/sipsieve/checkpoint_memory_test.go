@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/store/vault"
 )
 
@@ -36,14 +37,14 @@ func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	go l.Run()
-	col := &collector{d: &daemon{Setup: s}}
+	encoder := collector.NewEncoder(s.Records, s.Purposes)
 	for i := 0; i < n; i += 1000 {
 		opened, _ := openCalls(t, s, i, 1000)
+		var entries []checkpoint.Entry
 		for j := range opened {
-			col.keep(&opened[j])
+			entries = encoder.Append(entries, &opened[j])
 		}
-		l.Put(col.saved)
-		col.saved = nil
+		l.Put(entries)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/source"
@@ -40,7 +41,7 @@ type daemon struct {
 	out       io.Writer
 	feeds     []*feed
 	live      []liveSource
-	collector *collector
+	collector *collector.Collector
 	bus       *bus.Bus
 	store     store.Store
 	consumers []*bus.Consumer
@@ -79,8 +80,43 @@ func newDaemon(ctx context.Context, s *config.Setup, log *slog.Logger, out io.Wr
 	if err := d.openLogs(); err != nil {
 		return d, err
 	}
-	d.collector = newCollector(d)
+	d.collector = d.newCollector(d.bus.Publisher())
 	return d, d.openSources()
+}
+
+// newCollector returns the collector of all feeds, which puts excerpts on sink.
+func (d *daemon) newCollector(sink store.Sink) *collector.Collector {
+	c := collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records, Sink: sink, Log: d.log,
+		Show: d.show, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls, Cut: d.saveCut}
+	if d.Bus != nil && d.Bus.URL == "" {
+		c.Disk = d.diskError
+	}
+	return collector.New(c)
+}
+
+// diskError returns why the state folder, where the embedded bus is, cannot be written, nil if it can.
+func (d *daemon) diskError() error {
+	if err := writable(d.State); err != nil {
+		return fmt.Errorf("state folder %s: %w", d.State, err)
+	}
+	return nil
+}
+
+// saveCut returns what writes a cut of a folder's feed to the folder's checkpoint log.
+func (d *daemon) saveCut(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error {
+	if f := d.feeds[feed].folder; f != nil {
+		return f.save(cut, entries)
+	}
+	return nil
+}
+
+// show prints the excerpts of the purpose that the configuration names.
+func (d *daemon) show(xs []policy.Excerpt) {
+	for i := range xs {
+		if xs[i].Purpose == d.Show {
+			fmt.Fprintf(d.out, "%s\n", xs[i].Body())
+		}
+	}
 }
 
 // probeSize is how many bytes a state folder must have room for.
@@ -245,11 +281,11 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
-	go func() { collected <- d.collector.run(drain) }()
+	go func() { collected <- d.collector.Run(drain) }()
 	_ = readers.Wait()
 	<-ctx.Done()
 	d.ready.Store(false)
-	d.collector.close()
+	d.collector.Close()
 	err := <-collected
 	for _, l := range d.logs {
 		err = errors.Join(err, l.Close())
@@ -329,7 +365,7 @@ func (d *daemon) ledger() *ledger.Ledger {
 	for _, f := range d.feeds {
 		f.addTo(l)
 	}
-	d.collector.counters.AddTo(l)
+	d.collector.AddTo(l)
 	d.addStore(l)
 	l.Values.Misfits = d.Records.Misfits()
 	l.Host = source.HostClock().Ledger()

@@ -140,15 +140,12 @@ func (d *daemon) follow(ctx context.Context, number int) {
 			}
 		}
 		f.begin(dom)
-		last := tagged{feed: number, domain: dom, ended: true}
 		err = d.followOne(ctx, number, dom)
+		var durable func() error
 		if done != nil && ctx.Err() == nil { // else it was not read to its end
-			last.done = func() error { return done(err) }
+			durable = func() error { return done(err) }
 		}
-		taken := make(chan struct{})
-		last.taken = taken
-		d.collector.of(dom) <- last
-		<-taken // legs and devices are counted by the collector
+		d.collector.End(number, dom, durable)
 		f.end()
 	}
 }
@@ -183,7 +180,7 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 	ended := make(chan error, 1)
 	go func() { ended <- dom.Run(ctx) }()
 	for f := range dom.Flows() {
-		d.collector.of(dom) <- tagged{feed: number, domain: dom, flow: f}
+		d.collector.Send(number, dom, f)
 	}
 	return <-ended
 }

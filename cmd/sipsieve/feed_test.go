@@ -36,7 +36,7 @@ func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 		})}
 		began := time.Now()
 		d.follow(t.Context(), 0)
-		const apart = retryFirst * (1 + 2 + 4 + 8)
+		const apart = 100 * time.Millisecond * (1 + 2 + 4 + 8)
 		if took, n := time.Since(began), strings.Count(log.String(), "input/output error"); took != apart || n != 1 {
 			t.Errorf("4 attempts took %v and were reported %d times, want %v and once", took, n, apart)
 		}

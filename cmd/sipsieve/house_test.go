@@ -75,6 +75,10 @@ var house = map[string]room{
 	"cmd/sipsieve/source": {imports: []string{"cmd/sipsieve/config", "cmd/sipsieve/ledger"}, // the wait between attempts
 		others: []string{"golang.org/x/sys/unix"}, liberties: []string{"clock", "lock"},
 		bans: map[string]string{"store/bus": "what is read is not put anywhere here"}},
+	"cmd/sipsieve/collector": {imports: []string{"cmd/sipsieve/pipeline", "cmd/sipsieve/ledger", "cmd/sipsieve/checkpoint",
+		"store"}, liberties: []string{"go", "clock"}, // the loop and the publisher; ages of batches and losses
+		bans: map[string]string{"store/bus": "it puts on a Sink, whatever that is",
+			"cmd/sipsieve/config": "it is given what it works on"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 }

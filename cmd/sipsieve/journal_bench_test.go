@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sipsieve/capture/capturetest"
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/sip"
 	"sipsieve/sip/track"
@@ -69,7 +70,7 @@ func BenchmarkJournal(b *testing.B) {
 	const n = 100_000
 	s := benchSetup(b, "")
 	opened, changed := openCalls(b, s, 0, n)
-	c := &collector{d: &daemon{Setup: s}}
+	encoder := collector.NewEncoder(s.Records, s.Purposes)
 	path := filepath.Join(b.TempDir(), "calls.journal")
 	open := func() *checkpoint.Log {
 		j, err := checkpoint.Open(logAt(path))
@@ -81,11 +82,11 @@ func BenchmarkJournal(b *testing.B) {
 	j := open()
 	go j.Run()
 	put := func(all []track.Saved) {
+		var entries []checkpoint.Entry
 		for i := range all {
-			c.keep(&all[i])
+			entries = encoder.Append(entries, &all[i])
 		}
-		j.Put(c.saved)
-		c.saved = nil
+		j.Put(entries)
 	}
 	for some := range slices.Chunk(opened, 1000) {
 		put(some)

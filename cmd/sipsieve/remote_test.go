@@ -223,7 +223,7 @@ func TestADaemonWaitsForABusThatComesUpLater(t *testing.T) {
 	dir := first.StoreDir()
 	first.Shutdown()
 	first.WaitForShutdown()
-	early, stop := context.WithTimeout(t.Context(), 4*retryFirst) // several attempts
+	early, stop := context.WithTimeout(t.Context(), 400*time.Millisecond) // several attempts
 	defer stop()
 	var log bytes.Buffer
 	if err := run(early, s.config, io.Discard, &log); err != nil {

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"sipsieve/capture"
-	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/track"
+	"sipsieve/store/policy"
 )
 
 // A still tap is silent after its packets, until it is closed.
@@ -62,56 +62,24 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 	})
 }
 
-// TestTheJournalDoesNotMakeTheWireWait has a bus that takes nothing while calls change.
-func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
-	s := demoSetup(t, "../../configs/quickstart-policy.toml")
-	s.Limits.Calls = 1000
-	c := newCollector(&daemon{Setup: s, liveLog: new(checkpoint.Log)})
-	for range waitLimit {
-		c.out <- parcel{}
-	}
-	saved := make(chan struct{})
-	go func() {
-		defer close(saved)
-		for i := range 20_000 {
-			name := track.Key{byte(i), byte(i >> 8)}
-			c.keep(&track.Saved{Name: name, State: []byte{1}})
-			c.keep(&track.Saved{Name: name, State: []byte{2}})
-			if i >= 100 {
-				c.keep(&track.Saved{Name: name, Gone: true})
-			}
-			c.save()
-		}
-	}()
-	select {
-	case <-saved:
-	case <-time.After(patience):
-		t.Fatal("the collector waits for the bus")
-	}
-	if n, most := len(c.saved), 3*s.Limits.Calls; n > most || checkpoint.Reported(c.d.liveLog).Failed == 0 {
-		t.Errorf("saved = %d, failed = %d, want %d at most, and counted", n, checkpoint.Reported(c.d.liveLog).Failed, most)
-	}
-	<-c.out
-	c.save()
-	if len(c.saved) != 0 {
-		t.Errorf("saved = %d with room again, want 0", len(c.saved))
-	}
-}
-
 // TestAFeedCountsWhatTheCollectorStillHas ends a file before anything of it has been collected.
 func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 	s := demoSetup(t, "")
 	source := openCorpus(t, corpus(t, 30))
 	synctest.Test(t, func(t *testing.T) {
 		d := &daemon{Setup: s, log: slog.New(slog.DiscardHandler)}
-		d.collector = newCollector(d)
-		c := d.collector
-		c.mergers = make([]*pipeline.Merger, 1)
+		d.collector = d.newCollector(discard{})
 		dom := pipeline.New([]capture.Source{source}, s.Plan(1, false)).Named("source.0")
 		d.feeds = []*feed{feedOf("source.0", s.Trunks, dom)}
-		go d.follow(t.Context(), 0)
-		for synctest.Wait(); len(c.files) > 0; synctest.Wait() {
-			c.take(<-c.files)
+		followed := make(chan struct{})
+		go func() { d.follow(t.Context(), 0); close(followed) }()
+		synctest.Wait() // the file has been read, and nothing of it is collected
+		ended := make(chan error, 1)
+		go func() { ended <- d.collector.Run(t.Context()) }()
+		<-followed
+		d.collector.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 		want := ledger.New()
 		counts := dom.Counts()
@@ -124,3 +92,8 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 		}
 	})
 }
+
+// A discard is a Sink that takes everything.
+type discard struct{}
+
+func (discard) Put(context.Context, []policy.Excerpt) error { return nil }

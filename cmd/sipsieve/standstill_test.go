@@ -28,7 +28,7 @@ func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
 		!strings.Contains(got, why) {
 		t.Errorf("why = %q, want that the bus takes nothing, and %q", got, why)
 	}
-	time.Sleep(3 * retryFirst)
+	time.Sleep(300 * time.Millisecond)
 	mend()
 	p.await(t, len(want))
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {

@@ -149,7 +149,7 @@ func (d *daemon) unready(l *ledger.Ledger) (why []string) {
 		why = append(why, "not running")
 	}
 	why = append(why, d.deadSources()...)
-	if s := d.collector.stuck.Load(); s != nil {
+	if s := d.collector.Standstill(); s != nil {
 		why = append(why, s.String())
 	}
 	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {

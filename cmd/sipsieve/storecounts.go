@@ -25,8 +25,8 @@ func (d *daemon) storeTroubles(troubles map[string]string) {
 	if err := d.bus.Trouble(); err != nil {
 		troubles["bus.complaint"] = err.Error()
 	}
-	if s := d.collector.stuck.Load(); s != nil {
-		troubles["bus"] = s.err.Error()
+	if s := d.collector.Standstill(); s != nil {
+		troubles["bus"] = s.Err.Error()
 	}
 	for _, c := range d.consumers {
 		if err := c.Trouble(); err != nil {

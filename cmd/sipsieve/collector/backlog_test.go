@@ -1,4 +1,4 @@
-package main
+package collector
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ import (
 // of live records alone some are shed; what is of a file is all there once the bus takes it.
 func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 	t.Parallel()
-	s := demoSetup(t, "../../configs/quickstart-policy.toml")
+	s := demoSetup(t, "../../../configs/quickstart-policy.toml")
 	var ofFile, ofWire []track.Event
-	follow(t, written(t, corpus(t, 60)), 1, func(ev *track.Event) {
+	follow(t, 60, func(ev *track.Event) {
 		e := *ev
 		if ofFile = append(ofFile, e); ev.Call != nil {
 			c := *ev.Call
@@ -26,10 +26,10 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 		}
 	})
 	const flows = 320 // more than are on their way at once
-	one := newCollector(&daemon{Setup: s})
+	one := New(configOf(s))
 	one.waits = true
 	for i := range ofFile {
-		one.tell(&ofFile[i])
+		one.emit(&ofFile[i])
 	}
 	one.backlog.flush()
 	want := 0
@@ -38,19 +38,19 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 	}
 	domain := func(live bool) *pipeline.Domain { return pipeline.New(nil, s.Plan(1, live)) }
 	file, wire := domain(false), domain(true)
-	c := newCollector(&daemon{Setup: s, feeds: make([]*feed, 2)})
+	c := New(configOf(s))
 	collected := make(chan bool)
 	go func() { c.collect(); close(collected) }()
 	files := make(chan int)
 	go func() {
 		for range flows {
-			c.of(file) <- tagged{domain: file, flow: pipeline.Flow{Events: ofFile, Clock: pipeline.EndOfTime}}
+			c.Send(0, file, pipeline.Flow{Events: ofFile, Clock: pipeline.EndOfTime})
 		}
 		close(files)
 	}()
 	for range flows {
 		select {
-		case c.of(wire) <- tagged{feed: 1, domain: wire, flow: pipeline.Flow{Events: ofWire, Clock: pipeline.EndOfTime}}:
+		case c.channel(wire) <- item{feed: 1, domain: wire, flow: pipeline.Flow{Events: ofWire, Clock: pipeline.EndOfTime}}:
 		case <-time.After(patience):
 			t.Fatal("what is live waits for the bus")
 		}
@@ -61,15 +61,15 @@ func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 	default:
 	}
 	got := map[bool]int{} // excerpts, of the file or not
-	go func() { <-files; c.close() }()
-	for p, open := c.next(); open; p, open = c.next() {
+	go func() { <-files; c.Close() }()
+	for p, open := c.put.next(); open; p, open = c.put.next() {
 		for i := range p.excerpts {
 			got[bytes.Contains(p.excerpts[i].Body(), []byte(`"source":"file"`))]++
 		}
 	}
 	<-collected
 	l := ledger.New()
-	c.counters.AddTo(l)
+	c.AddTo(l)
 	shed := uint64(0)
 	for _, e := range l.Excerpts {
 		shed += e.Suppressed["overflow"]

@@ -1,4 +1,4 @@
-package main
+package collector
 
 import (
 	"testing"
@@ -9,31 +9,31 @@ import (
 
 // TestWhatIsLiveShedsTheLeastImportantAndCountsIt fills a bus that takes nothing.
 func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
-	s := demoSetup(t, "../../configs/quickstart-policy.toml")
-	c := newCollector(&daemon{Setup: s})
+	s := demoSetup(t, "../../../configs/quickstart-policy.toml")
+	c := New(configOf(s))
 	for i := range s.Purposes { // billing is the most important, the others are alike
 		if s.Purposes[i].Name == "billing" && s.Purposes[i].Priority >= s.Purposes[(i+1)%len(s.Purposes)].Priority {
 			t.Fatal("the shipped policy shows nothing here")
 		}
 	}
 	var events []*track.Event
-	follow(t, written(t, corpus(t, 300)), 1, func(ev *track.Event) { e := *ev; events = append(events, &e) })
+	follow(t, 300, func(ev *track.Event) { e := *ev; events = append(events, &e) })
 	tellAll := func(made uint64) {
-		for l := ledger.New(); l.Excerpts["billing"].Made < made; c.counters.AddTo(l) {
+		for l := ledger.New(); l.Excerpts["billing"].Made < made; c.AddTo(l) {
 			for _, ev := range events {
-				c.tell(ev)
+				c.emit(ev)
 			}
 		}
 	}
 	tellAll(shedLimit)
 	l := ledger.New()
-	c.counters.AddTo(l)
+	c.AddTo(l)
 	if got := l.Excerpts["billing"].Suppressed.Total(); got != 0 {
 		t.Errorf("billing: %d are gone, want none while others can go", got)
 	}
 	tellAll(10 * shedLimit)
 	l = ledger.New()
-	c.counters.AddTo(l)
+	c.AddTo(l)
 	if l.Excerpts["billing"].Suppressed["overflow"] == 0 {
 		t.Error("billing: none is gone, and memory has a limit")
 	}
@@ -42,13 +42,13 @@ func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
 		gone += x.Suppressed["overflow"]
 	}
 	announced := uint64(0)
-	for _, loss := range c.losses {
+	for _, loss := range c.losses.pending {
 		if loss != nil {
 			announced += loss.Count
 		}
 	}
-	if gone == 0 || announced != gone || len(c.pending) >= shedLimit+putLimit || len(c.out) != waitLimit {
-		t.Errorf("gone = %d, announced = %d, waiting = %d beside %d batches", gone, announced, len(c.pending), len(c.out))
+	if gone == 0 || announced != gone || len(c.live.pending) >= shedLimit+putLimit || len(c.live.out) != queueLimit {
+		t.Errorf("gone = %d, announced = %d, waiting = %d beside %d batches", gone, announced, len(c.live.pending), len(c.live.out))
 	}
 	if err := l.Balance(false); err != nil {
 		t.Error(err)
