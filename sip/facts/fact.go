@@ -4,7 +4,7 @@ package facts
 type Fact uint8
 
 // Facts. A number is the user part of a URI (or a tel URI's digits) as sent, without post-dial digits; a host is a URI's
-// host. A Fact that says only that something was there has the value 1.
+// host. A Fact of which only the presence matters has the value 1.
 const (
 	CallIDText Fact = iota + 1
 	CallerTag
@@ -20,12 +20,12 @@ const (
 	CalledService // likewise of To: a proxy may have retargeted the Request-URI
 	AssertedNumber
 	ClaimedNumber  // of Remote-Party-ID, then P-Preferred-Identity; may repeat
-	ClaimedPrivate // Remote-Party-ID asks that the number be withheld
+	ClaimedPrivate // Remote-Party-ID withholds the number
 	ChargeNumber
 	DivertedNumber // topmost Diversion
 	DivertedReason
 	DivertedCount   // of all Diversion headers together
-	DivertedPrivate // the topmost Diversion asks that its number be withheld
+	DivertedPrivate // the topmost Diversion withholds its number
 	HistoryNumber   // of History-Info by its index, then P-Called-Party-ID; may repeat
 	ReferredByNumber
 	TransferTarget

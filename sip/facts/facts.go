@@ -36,11 +36,13 @@ func (fs *Facts) Append(f Fact, value []byte) {
 	fs.text = append(fs.text, value...)
 }
 
-// length returns how many bytes the entry at offset at has.
-func (fs Facts) length(at int) int { return header + (int(fs.text[at+1]) | int(fs.text[at+2])<<8) }
+// length returns how many bytes the entry at that offset has.
+func (fs Facts) length(offset int) int {
+	return header + (int(fs.text[offset+1]) | int(fs.text[offset+2])<<8)
+}
 
-// value returns the value of the entry at offset at.
-func (fs Facts) value(at int) []byte { return fs.text[at+header : at+fs.length(at)] }
+// value returns the value of the entry at that offset.
+func (fs Facts) value(offset int) []byte { return fs.text[offset+header : offset+fs.length(offset)] }
 
 // All yields the values of f, which belong to fs.
 func (fs Facts) All(f Fact) iter.Seq[[]byte] {
@@ -102,13 +104,13 @@ func (fs Facts) At(p *Places, f Fact) []byte {
 
 // Shared returns the Facts that all contacts of a REGISTER share, which are those before its first contact. They belong
 // to fs.
-func (fs Facts) Shared() Facts { return Facts{text: fs.text[:fs.contactAt(0)]} }
+func (fs Facts) Shared() Facts { return Facts{text: fs.text[:fs.nextContact(0)]} }
 
 // Contacts yields each contact of the Facts of a REGISTER, and the Facts of it alone. Both belong to fs.
 func (fs Facts) Contacts() iter.Seq2[Contact, Facts] {
 	return func(yield func(Contact, Facts) bool) {
-		for at := fs.contactAt(0); at < len(fs.text); {
-			end := fs.contactAt(at + fs.length(at))
+		for at := fs.nextContact(0); at < len(fs.text); {
+			end := fs.nextContact(at + fs.length(at))
 			one := Facts{text: fs.text[at:end]}
 			var c Contact
 			for i := 0; i < len(one.text); i += one.length(i) {
@@ -122,12 +124,13 @@ func (fs Facts) Contacts() iter.Seq2[Contact, Facts] {
 	}
 }
 
-// contactAt returns the offset at which the first contact from offset at on begins, the length of fs without one.
-func (fs Facts) contactAt(at int) int {
-	for len(fs.text)-at >= header && Fact(fs.text[at]) != contactMark {
-		at += fs.length(at)
+// nextContact returns the offset of the first contact from start on, the length of fs without one.
+func (fs Facts) nextContact(start int) int {
+	i := start
+	for len(fs.text)-i >= header && Fact(fs.text[i]) != contactMark {
+		i += fs.length(i)
 	}
-	return min(at, len(fs.text))
+	return min(i, len(fs.text))
 }
 
 // contactFacts are the Facts of a contact.

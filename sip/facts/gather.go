@@ -33,7 +33,7 @@ func (g *Gather) Add(f Fact, value []byte) {
 	}
 }
 
-// addFlag adds f as a Fact that says only that something was there.
+// addFlag adds f, of which only the presence matters.
 func (g *Gather) addFlag(f Fact) { g.Add(f, []byte("1")) }
 
 // addTag adds a tag of From or To, for which there is always room.

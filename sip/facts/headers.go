@@ -50,7 +50,7 @@ var readers = [sip.Headers]func(g *Gather, v []byte){
 // text reads a header whose whole value is f.
 func text(f Fact) func(*Gather, []byte) { return func(g *Gather, v []byte) { g.Add(f, v) } }
 
-// flag reads a header of which only that it was there is kept.
+// flag reads a header of which only the presence is kept.
 func flag(f Fact) func(*Gather, []byte) { return func(g *Gather, _ []byte) { g.addFlag(f) } }
 
 // beforeParameters reads a header of which only what stands before its parameters is kept.
@@ -134,7 +134,7 @@ func readChargingVector(g *Gather, v []byte) {
 	readParam(g, ChargingOperator, v, "term-ioi")
 }
 
-// readMedia adds what a session description says. The address, the candidates and the origin stay those of the first.
+// readMedia adds the Facts of a session description. The address, the candidates and the origin stay those of the first.
 func readMedia(g *Gather, v []byte) {
 	if len(v) == 0 {
 		return

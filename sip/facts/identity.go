@@ -55,7 +55,7 @@ func decoded(text []byte, out any) bool {
 	return err == nil && json.Unmarshal(plain, out) == nil
 }
 
-// uuid reports whether id has the form of RFC 9562 section 4, as RFC 8588 section 5 wants of an origid.
+// uuid reports whether id has the form of RFC 9562 section 4, as RFC 8588 section 5 requires of an origid.
 func uuid(id string) bool {
 	for i := range len(id) {
 		c := syntax.Lower(id[i])

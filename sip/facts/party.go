@@ -8,7 +8,7 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// readFrom adds what From says of the caller.
+// readFrom adds the Facts of From.
 func readFrom(g *Gather, v []byte) {
 	readParty(g, v, CallerNumber, CallerHost)
 	if hasDisplayName(v) {
@@ -52,7 +52,7 @@ func readAddress(g *Gather, v []byte, read func([]byte) (sip.Address, error)) si
 	return sip.Address{User: string(user), Host: string(host)}
 }
 
-// readCallerParams adds what a URI of the caller's says besides the number.
+// readCallerParams adds the parameters of the caller's URI.
 func readCallerParams(g *Gather, v []byte) {
 	readURIParam(g, CallerCategory, v, "cpc")
 	readURIParam(g, LineInfo, v, "isup-oli")
@@ -90,14 +90,14 @@ func readNumbers(g *Gather, f Fact, v []byte) {
 	})
 }
 
-// readAsserted adds what P-Asserted-Identity says of the caller.
+// readAsserted adds the Facts of P-Asserted-Identity.
 func readAsserted(g *Gather, v []byte) {
 	readNumbers(g, AssertedNumber, v)
 	readCallerParams(g, v)
 }
 
-// readRemoteParty adds the caller that Remote-Party-ID claims, and whether it asks that the number be withheld. One of
-// another party is not read.
+// readRemoteParty adds the caller that Remote-Party-ID claims, and whether it withholds the number. An entry of another
+// party is not read.
 func readRemoteParty(g *Gather, v []byte) {
 	syntax.Values(v, func(a []byte) {
 		if party, ok := syntax.Param(a, "party"); ok && !bytes.EqualFold(party, []byte("calling")) {

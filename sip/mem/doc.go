@@ -1,8 +1,8 @@
 // Package mem keeps many small values of a kind cheaply: by number instead of by pointer, so that the garbage collector
 // has nothing to follow.
 //
-// A Slab hands out the numbers, from 1; 0 stands for none. Deadlines, Lists and List know values by these numbers only,
-// and an Arena keeps texts likewise.
+// A Slab hands out the numbers, from 1; 0 stands for none. Deadlines, Lists and List refer to values by these
+// numbers, and an Arena keeps texts likewise.
 //
 // # Limits
 //
