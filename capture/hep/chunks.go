@@ -53,20 +53,20 @@ var sizes = [chunkTypes]int{chunkFamily: 1, chunkProtocol: 1,
 	chunkSrcIPv4: 4, chunkDstIPv4: 4, chunkSrcIPv6: 16, chunkDstIPv6: 16, chunkSrcPort: 2, chunkDstPort: 2,
 	chunkSeconds: 4, chunkMicros: 4, chunkKind: 1, chunkAgent: 4}
 
-// chunks are the values of one packet by type, nil for what it has not. They are borrowed from it.
+// chunks are the values of one packet by type, nil for those it lacks. They are borrowed from the packet.
 type chunks [chunkTypes][]byte
 
 // chunkHead is the length of what stands before a chunk's value: vendor, type and length, 2 bytes each.
 const chunkHead = 6
 
-// An extent is how the lengths in a packet compare with the bytes that there are.
+// An extent is how the lengths in a packet compare with its bytes.
 type extent struct {
-	trailing int  // bytes behind the packet's own length: they are not read
+	trailing int  // bytes behind the packet's own length, which are not read
 	cut      bool // the end of the payload is missing
 }
 
-// read sets c to the chunks of the HEP3 packet b. Those of other vendors and types are stepped over. Where the packet
-// ends too early, what stands before is used if the payload, or its beginning, is there.
+// read sets c to the chunks of the HEP3 packet b. Those of other vendors and types are stepped over. A packet that ends
+// too early is used if its payload, or the beginning of it, is there.
 func (c *chunks) read(b []byte) (x extent, why capture.Reason, ok bool) {
 	*c = chunks{}
 	if len(b) < header {
@@ -118,8 +118,8 @@ func (t chunk) carries() bool { return t == chunkPayload || t == chunkCompressed
 // carry reports whether c has a message.
 func (c *chunks) carry() bool { return c[chunkPayload] != nil || c[chunkCompressed] != nil }
 
-// set takes note of one chunk. It is false if the chunk has the wrong size or comes a second time: two collectors
-// would read two messages then.
+// set stores one chunk. It is false if the chunk has the wrong size or comes a second time: other collectors might read
+// the other one.
 func (c *chunks) set(t chunk, value []byte) bool {
 	if t >= chunkTypes {
 		return true

@@ -1,7 +1,22 @@
-// Package hep listens for what switches and proxies mirror of their signalling in the Homer Encapsulation Protocol.
+// Package hep receives the signalling that switches and proxies mirror in the Homer Encapsulation Protocol: a Source
+// live, a File from a capture.
 //
-// A feed is the only way to read what was encrypted on the wire, and anybody can send one: until a sender's address
-// and key are known good, nothing of it is used.
+// A feed is the only way to read what was encrypted on the wire. Anybody can send one, so nothing of a packet is used
+// before its sender's address and key have been checked.
+//
+// # Clock
+//
+// A message bears the stamp of its sender, unless that is further than Config.Skew from the arrival. Source.Watermark
+// is the arrival less 200 ms.
+//
+// # Limits
+//
+// Memory for messages is Config.Queue; connections, handshakes and waits have limits in Config. What is refused is
+// counted in Drops and Stats. README.md has the table.
+//
+// # Order
+//
+// Next returns messages in the order of their arrival, not of their stamps.
 package hep
 
 import (
@@ -17,28 +32,28 @@ import (
 	"time"
 )
 
-// Config says where feeds are awaited, from whom, and with how much memory.
+// Config is where feeds are received, from whom, and with how much memory.
 type Config struct {
-	Name        string         // what Packet.Point says; never an address
+	Name        string         // Packet.Point of its packets; never an address
 	Listen      []string       // udp://, tcp:// or tls://, an IP address and a port, such as udp://127.0.0.1:9060
 	Allow       []netip.Prefix // addresses that may send; none for all
-	KeyFile     string         // its first line is what chunk 14 must hold; only its owner may read it
-	Credential  bool           // KeyFile is one that the service manager passes: who may read it is not ours to say
-	Insecure    bool           // without a key: whoever can reach an address of Listen can forge calls
+	KeyFile     string         // its first line is the key that chunk 14 must hold; only its owner may read it
+	Credential  bool           // KeyFile was passed by the service manager, which decides who may read it
+	Insecure    bool           // no key: any sender that reaches an address of Listen can forge calls
 	Certificate string         // PEM file for tls://
 	PrivateKey  string         // PEM file for tls://
-	ClientCA    string         // PEM file of those who may sign a sender's certificate; "" asks for none
+	ClientCA    string         // PEM file of the authorities for senders' certificates; "" for no check
 	Skew        time.Duration  // a stamp further than this from the arrival is replaced by the arrival
 	Queue       int            // bytes of messages that may wait for Next, over all feeds
-	Buffer      int            // bytes asked of the kernel for a UDP socket; net.core.rmem_max bounds it
+	Buffer      int            // bytes of the receive buffer of a UDP socket; net.core.rmem_max bounds it
 	Connections int            // TCP and TLS connections at a time
 	Handshakes  int            // of them, how many may be in their TLS handshake
 	Timeout     time.Duration  // longest TLS handshake, and longest wait for the rest of a packet
 	Idle        time.Duration  // longest silence of a connection
 }
 
-// DefaultConfig returns the settings that suit the proxies of one host: UDP and TCP on loopback. They are not complete:
-// a key is missing, or the word that there is none.
+// DefaultConfig returns the settings that suit the proxies of one host: UDP and TCP on loopback. The caller adds
+// KeyFile or Insecure.
 func DefaultConfig() Config {
 	return Config{
 		Name:        "hep",
@@ -53,7 +68,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// smallestQueue holds the longest message twice, so that one is never refused by an empty queue.
+// smallestQueue holds the longest message several times, so that an empty queue never refuses one.
 const smallestQueue = 4 * maxPacket
 
 // Validate returns everything that is wrong with c, each under its key. It reads the files that c names.
@@ -73,9 +88,10 @@ type plan struct {
 // An endpoint is an address to listen on.
 type endpoint struct {
 	scheme string // udp, tcp, tls
-	at     netip.AddrPort
+	addr   netip.AddrPort
 }
 
+// resolve returns the plan for c, and everything that is wrong with c.
 func (c Config) resolve() (p plan, err error) {
 	p.Config = c
 	errs := c.limits()
@@ -122,6 +138,7 @@ func (c Config) limits() (errs []error) {
 	return errs
 }
 
+// parseEndpoint reads SCHEME://ADDRESS:PORT.
 func parseEndpoint(text string) (endpoint, error) {
 	scheme, address, _ := strings.Cut(text, "://")
 	at, err := netip.ParseAddrPort(address)
@@ -131,9 +148,9 @@ func parseEndpoint(text string) (endpoint, error) {
 	return endpoint{scheme, at}, nil
 }
 
-// closed says what is wrong with an endpoint that everybody could send to.
+// closed returns an error for an endpoint that everybody could send to.
 func (c Config) closed(e endpoint, text string) error {
-	local := e.at.Addr().Unmap().IsLoopback() || !e.at.IsValid()
+	local := e.addr.Addr().Unmap().IsLoopback() || !e.addr.IsValid()
 	if local || c.KeyFile != "" || len(c.Allow) > 0 || c.certified(e) {
 		return nil
 	}
@@ -141,12 +158,12 @@ func (c Config) closed(e endpoint, text string) error {
 		text)
 }
 
-// certified reports whether senders to e prove who they are with a certificate.
+// certified reports whether senders to e need a certificate.
 func (c Config) certified(e endpoint) bool { return e.scheme == "tls" && c.ClientCA != "" }
 
-// secret says that a key is missing. On loopback, too, any user of the host could send otherwise.
+// secret returns an error if a key is missing: even on loopback any user of the host could send without one.
 func (c Config) secret(ends []endpoint) error {
-	open := slices.ContainsFunc(ends, func(e endpoint) bool { return e.at.IsValid() && !c.certified(e) })
+	open := slices.ContainsFunc(ends, func(e endpoint) bool { return e.addr.IsValid() && !c.certified(e) })
 	switch {
 	case c.KeyFile != "" && c.Insecure:
 		return errors.New("insecure: there is a key_file: take out one of the two")
@@ -160,6 +177,7 @@ func (c Config) secret(ends []endpoint) error {
 // maxKey is the longest key that is read, in bytes.
 const maxKey = 512
 
+// readKey returns the key, nil without a KeyFile.
 func (c Config) readKey() ([]byte, error) {
 	if c.KeyFile == "" {
 		return nil, nil
@@ -185,7 +203,7 @@ func (c Config) readKey() ([]byte, error) {
 	return key, nil
 }
 
-// secure reads the certificates that a tls:// endpoint needs; nil without one.
+// secure reads the certificates that a tls:// endpoint needs; nil without such an endpoint.
 func (c Config) secure(ends []endpoint) (*tls.Config, error) {
 	wanted := false
 	for _, e := range ends {

@@ -2,14 +2,14 @@ package hep
 
 import "sipsieve/capture"
 
-// mostFeeds bounds the streams of a capture whose packets are put together; the one silent for longest goes.
+// mostFeeds bounds the streams of a capture whose packets are put together; the one silent for longest is evicted.
 const mostFeeds = 64
 
 // A feed is one stream of a capture that holds HEP.
 type feed struct {
 	number uint64
 	used   uint64 // when it was used last, counted in segments
-	buf    []byte // what came and is not returned, the packet that was returned last included
+	buf    []byte // bytes not returned yet, and the packet that was returned last
 	done   int    // bytes of buf that were returned
 	before []byte // a packet that lacks its end, to be returned before buf
 	ended  bool   // no bytes follow those in buf
@@ -22,11 +22,11 @@ type feeds struct {
 	evicted int // that were in the middle of a packet
 }
 
-// begin takes the segment p, and is false if its stream holds no HEP: a stream does that is known, or comes on the
-// port of the feed, or has a segment that begins with a packet.
-func (fs *feeds) begin(p *capture.Packet, on bool) bool {
+// begin takes the segment p, and is false if its stream is no feed. A stream is one if it was one before, if it is on
+// the port of the feed (onPort), or if a segment of it begins with a packet.
+func (fs *feeds) begin(p *capture.Packet, onPort bool) bool {
 	f := fs.find(p.Stream)
-	if f == nil && !on && !beginsPacket(p.Payload) {
+	if f == nil && !onPort && !beginsPacket(p.Payload) {
 		return false
 	}
 	if f == nil {
@@ -43,6 +43,7 @@ func (fs *feeds) begin(p *capture.Packet, on bool) bool {
 	return true
 }
 
+// find returns the feed of a stream, nil if there is none.
 func (fs *feeds) find(number uint64) *feed {
 	for i := range fs.all {
 		if fs.all[i].number == number {
@@ -52,6 +53,7 @@ func (fs *feeds) find(number uint64) *feed {
 	return nil
 }
 
+// open adds the feed of a stream, if need be in the place of the one silent for longest.
 func (fs *feeds) open(number uint64) *feed {
 	if len(fs.all) < mostFeeds {
 		fs.all = append(fs.all, feed{number: number})
@@ -71,13 +73,13 @@ func (fs *feeds) open(number uint64) *feed {
 }
 
 // next returns the next packet of f, valid until begin is called, nil if its end has not come. Bytes that begin no
-// packet are passed over. Where f ends, or lacks bytes, in the middle of a packet, what there is of it is returned.
+// packet are skipped. Of a packet in which f ends, or lacks bytes, the part that came is returned.
 func (f *feed) next() []byte {
 	if b := f.before; len(b) >= header {
 		f.before = nil
 		return b
 	}
-	f.done += border(f.buf[f.done:])
+	f.done += packetStart(f.buf[f.done:])
 	rest := f.buf[f.done:]
 	n := len(rest) + 1 // not known yet
 	if len(rest) >= header {
@@ -103,8 +105,8 @@ func (f *feed) more() bool {
 	return peeked.next() != nil
 }
 
-// border returns where in b the first packet begins, as far as b goes; len(b) for nowhere.
-func border(b []byte) int {
+// packetStart returns the offset in b of the first packet, or of bytes that may begin one; len(b) without one.
+func packetStart(b []byte) int {
 	for i := range b {
 		n := min(len(b)-i, len(magic))
 		if string(b[i:i+n]) == magic[:n] && (len(b)-i < header || packetLength(b[i:]) >= header) {
@@ -115,4 +117,4 @@ func border(b []byte) int {
 }
 
 // beginsPacket reports whether b begins with the head of a packet of version 3.
-func beginsPacket(b []byte) bool { return len(b) >= header && border(b) == 0 }
+func beginsPacket(b []byte) bool { return len(b) >= header && packetStart(b) == 0 }

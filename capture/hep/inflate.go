@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// An inflater undoes compression: zlib (RFC 1950), and gzip (RFC 1952) as OpenSIPS writes it. What it made is
-// overwritten by the next call.
+// An inflater decompresses zlib (RFC 1950), and gzip (RFC 1952) as OpenSIPS writes it. Its output is overwritten by the
+// next call.
 type inflater struct {
 	in   bytes.Reader
 	zlib io.ReadCloser
@@ -16,8 +16,8 @@ type inflater struct {
 	out  []byte
 }
 
-// inflate returns what b held, and false if b is broken or holds more than maxPayload. With cut, the end of b is
-// missing, and what its beginning held is returned.
+// inflate returns b decompressed, and false if b is broken or longer than maxPayload when decompressed. With cut, the
+// end of b is missing, and what its beginning gives is returned.
 func (f *inflater) inflate(b []byte, cut bool) ([]byte, bool) {
 	f.in.Reset(b)
 	from, err := f.open(b)
@@ -33,7 +33,7 @@ func (f *inflater) inflate(b []byte, cut bool) ([]byte, bool) {
 	return f.out[:n], n <= maxPayload && (err == io.EOF || cut && err == io.ErrUnexpectedEOF)
 }
 
-// open returns a reader of what b held, an old one if there is one.
+// open returns a reader of b decompressed. Readers are reused.
 func (f *inflater) open(b []byte) (from io.Reader, err error) {
 	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
 		if f.gzip == nil {

@@ -10,7 +10,7 @@ import (
 	"sipsieve/capture"
 )
 
-// Each step returns the reason for which it refuses, and whether the packet went on.
+// What a step of decoding returns behind its reason.
 const refuse, pass = false, true
 
 // HEP versions 1 and 2 have a header of fixed layout, as FreeSWITCH and old proxies send it: version, length of
@@ -29,20 +29,20 @@ func isOld(b []byte) bool {
 		(b[1] == oldIPv4 && b[2] == 2 || b[1] == oldIPv6 && b[2] != 2)
 }
 
-// A mirrored is what one HEP packet says of the message that it carries. Its slices are borrowed from the packet.
+// A mirrored is the message in one HEP packet with its metadata. Its slices are borrowed from the packet.
 type mirrored struct {
 	src, dst    netip.AddrPort
 	protocol    uint8 // of IP, see transports
 	kind        uint8 // of the payload, see kinds
 	agent       uint32
-	stamp       time.Time // zero if the sender gave none, or one that is not believed
-	misdated    bool      // it gave one with a million microseconds or more
+	stamp       time.Time // zero without one, or without a valid one
+	misdated    bool      // its stamp had a million microseconds or more
 	key         []byte
 	payload     []byte
 	compressed  []byte // instead of payload
 	correlation []byte
-	long        bool // there was a correlation id, longer than is kept
-	framed      bool // its lengths agree: where it ends, another may begin
+	long        bool // the correlation identifier was too long to keep
+	framed      bool // its lengths agree: another packet may begin behind it
 	extent
 }
 
@@ -52,7 +52,7 @@ type mirrored struct {
 var transports = [256]capture.Transport{6: capture.TCP, 17: capture.UDP, 132: capture.SCTP,
 	22: capture.TLS, 50: capture.WebSocket}
 
-// read sets m to what b says, HEP version 1, 2 or 3.
+// read sets m from b, HEP version 1, 2 or 3.
 func (m *mirrored) read(b []byte) (capture.Reason, bool) {
 	*m = mirrored{}
 	if isOld(b) {
@@ -79,7 +79,7 @@ func (m *mirrored) read(b []byte) (capture.Reason, bool) {
 	return 0, pass
 }
 
-// readOld sets m to what b says. Version 1 has no time, and neither has a key or another payload than SIP.
+// readOld sets m from b, version 1 or 2. Version 1 has no time, and neither has a key or another payload than SIP.
 func (m *mirrored) readOld(b []byte) (capture.Reason, bool) {
 	length := int(b[1])
 	rest := length
@@ -102,8 +102,8 @@ func (m *mirrored) readOld(b []byte) (capture.Reason, bool) {
 	return 0, pass
 }
 
-// date sets the stamp of m. Microseconds of a second or more are not believed, nor the second that they stand with:
-// some senders write nanoseconds.
+// date sets the stamp of m. A stamp with a million microseconds or more is invalid as a whole: some senders write
+// nanoseconds.
 func (m *mirrored) date(stamped bool, s, us uint32) {
 	switch {
 	case us >= 1e6:
@@ -113,23 +113,23 @@ func (m *mirrored) date(stamped bool, s, us uint32) {
 	}
 }
 
-// end returns an address as the wire would show it: one that is mapped to IPv6 is IPv4. It is invalid without an ip.
+// end returns an address as on the wire: an IPv4 address that is mapped to IPv6 is IPv4. It is invalid without an ip.
 func end(ip []byte, port uint32) netip.AddrPort {
 	a, _ := netip.AddrFromSlice(ip)
 	return netip.AddrPortFrom(a.Unmap(), uint16(port))
 }
 
-// sip is the kind of payload that is wanted.
+// sip is the kind of payload that is read.
 const sip = 1
 
 // A decoder reads HEP packets. It is used by one goroutine.
 type decoder struct {
-	key      []byte // that they must have; empty for any
+	key      []byte // that packets must have; empty for any
 	inflater inflater
 }
 
-// decode sets m to what b says, with its payload as it was before compression. A packet that has not the key is
-// refused before anything in it is looked at.
+// decode sets m from b, with the payload decompressed. A packet without the key is refused before its content is
+// checked or decompressed.
 func (d *decoder) decode(b []byte, m *mirrored) (capture.Reason, bool) {
 	why, ok := m.read(b)
 	switch {
@@ -154,18 +154,18 @@ func (d *decoder) decode(b []byte, m *mirrored) (capture.Reason, bool) {
 	return 0, pass
 }
 
-// flow returns between whom the message went.
+// flow returns the ends between which the message went.
 func (m *mirrored) flow() capture.Flow {
 	return capture.Flow{Src: m.src, Dst: m.dst, Transport: transports[m.protocol]}
 }
 
-// kinds are the names of what a payload can be. What is not in here is other.
+// kinds are the names of kinds of payload. All others are named other.
 var kinds = map[uint8]string{
 	sip: "sip", 2: "xmpp", 3: "sdp", 4: "rtp", 5: "rtcp", 6: "mgcp", 7: "megaco", 8: "m2ua", 9: "m3ua", 10: "iax",
 	11: "h322", 12: "h321", 13: "m2pa", 34: "mos_full", 35: "mos_short", 50: "sip_json", 53: "dns_json", 100: "log",
 }
 
-// kindName returns the name of what a payload is.
+// kindName returns the name of a kind of payload.
 func kindName(n uint8) string {
 	if name, ok := kinds[n]; ok {
 		return name

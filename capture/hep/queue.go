@@ -6,11 +6,11 @@ import (
 	"sipsieve/capture"
 )
 
-// A queue holds packets that wait for Next, and their bytes, in memory that is made once. It has no lock.
+// A queue holds packets that wait for Next, and their bytes, in memory that is allocated once. It has no lock.
 type queue struct {
 	slots      []slot
 	first, n   int    // slots in use, the one that was lent included
-	room       []byte // a ring; what a slot has is in one piece
+	room       []byte // a ring; the bytes of one slot are contiguous
 	head, tail int    // of the bytes in use
 	lent       bool   // the first slot's packet was taken
 }
@@ -22,7 +22,7 @@ type slot struct {
 	end    int
 }
 
-// perSlot is how many bytes of messages there are to one slot: a SIP message is seldom shorter.
+// perSlot is the bytes of room for each slot: a SIP message is seldom shorter.
 const perSlot = 512
 
 func newQueue(bytes int) queue {
@@ -48,7 +48,7 @@ func (q *queue) put(p *capture.Packet, came time.Time) bool {
 	return true
 }
 
-// place returns where size bytes fit. While anything is in use, a tail that has come round to the head means full.
+// place returns the offset at which size bytes fit. While a slot is in use, tail equal to head means full.
 func (q *queue) place(size int) (at int, ok bool) {
 	switch {
 	case q.n == 0:
@@ -62,7 +62,7 @@ func (q *queue) place(size int) (at int, ok bool) {
 	return 0, size <= q.head
 }
 
-// waiting is how many packets were not taken yet.
+// waiting returns how many packets were not taken yet.
 func (q *queue) waiting() int {
 	if q.lent {
 		return q.n - 1
@@ -76,7 +76,7 @@ func (q *queue) take() (p capture.Packet, came time.Time) {
 	return q.slots[q.first].packet, q.slots[q.first].came
 }
 
-// release takes back what was lent.
+// release ends the loan of the first packet and frees its slot.
 func (q *queue) release() {
 	if !q.lent {
 		return

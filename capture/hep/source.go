@@ -12,16 +12,16 @@ import (
 	"sipsieve/capture"
 )
 
-// A Source is the feeds that come to the addresses of one Config. It implements capture.Source; Stats and Addrs may
-// be called from any goroutine, and so may Drops and Close. It never makes a sender wait: what the queue has no room
-// for is refused. After Close, Next still returns what was queued.
+// A Source is the feeds that come to the addresses of one Config. It implements capture.Watermarked; Stats, Addrs,
+// Drops and Close may be called from any goroutine. It never makes a sender wait: what the queue has no room for is
+// refused. After Close, Next still returns what was queued.
 type Source struct {
 	plan
 	work sync.WaitGroup // every goroutine that reads a socket
 	stop chan struct{}  // closed with the sockets
 
 	mu      sync.Mutex // guards all below
-	ready   sync.Cond  // the queue is not empty any more, or over is set
+	ready   sync.Cond  // signalled when the queue is not empty, or over is set
 	queue   queue
 	counts  capture.Counters
 	stats   Stats
@@ -36,7 +36,7 @@ type Source struct {
 	handshakes int // connections that are in theirs
 }
 
-// Open listens as c says.
+// Open listens on the addresses of c.
 func Open(c Config) (*Source, error) {
 	p, err := c.resolve()
 	if err != nil {
@@ -55,20 +55,20 @@ func Open(c Config) (*Source, error) {
 	return s, nil
 }
 
-// listen opens e and reads it from now on.
+// listen opens e and starts to read it.
 func (s *Source) listen(e endpoint) error {
 	if e.scheme == "udp" {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(e.at))
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(e.addr))
 		if err != nil {
 			return err
 		}
 		s.keep(conn, conn.LocalAddr())
-		_ = conn.SetReadBuffer(s.Buffer) // the kernel's limit holds: what it lets overflow is counted
+		_ = conn.SetReadBuffer(s.Buffer) // the kernel may bound it; what overflows is counted
 		s.work.Add(1)
 		go newUDPSocket(s, conn).receive()
 		return nil
 	}
-	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(e.at))
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(e.addr))
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,7 @@ func (s *Source) listen(e endpoint) error {
 	return nil
 }
 
+// keep notes an open socket and its address.
 func (s *Source) keep(c io.Closer, at net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,10 +146,10 @@ func (s *Source) loseInKernel(n uint64, since time.Time) {
 	s.lost.add(n, since)
 }
 
-// Addrs returns where s listens, in the order of Config.Listen: for those who asked for port 0.
+// Addrs returns the addresses of s in the order of Config.Listen, with the ports that the kernel chose for port 0.
 func (s *Source) Addrs() []net.Addr { return s.addrs }
 
-// Next waits for the next packet. It returns io.EOF after Close, and what ended a socket that was not closed. If none
+// Next waits for the next packet. It returns io.EOF after Close, and the error of a socket that failed. If no packet
 // comes for capture.IdleEvery it returns a bare one.
 func (s *Source) Next() (p capture.Packet, err error) {
 	s.mu.Lock()
@@ -185,20 +186,20 @@ func (s *Source) wait(limit time.Duration) bool {
 	return true
 }
 
-// arrivalSlack is how much older than its arrival a packet may be without being late: what a sender and the network
-// take on the way.
+// arrivalSlack is how much older than its arrival a packet may be without being late: the delay of a sender and the
+// network.
 const arrivalSlack = 200 * time.Millisecond
 
-// Watermark implements capture.Watermarked: it is the arrival of the last packet, or the clock when none waited, less
-// 200 ms.
+// Watermark implements capture.Watermarked: it is the arrival of the last packet, or the wall clock when none waited,
+// less 200 ms.
 func (s *Source) Watermark() (t time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mark.Add(-arrivalSlack), s.over == nil
 }
 
-// returned counts a packet on its way out. A packet is seen when its fate is known, here or in refuse, so that what
-// was seen is what was returned and what was refused, whenever it is asked.
+// returned counts a packet that Next returns. A packet is counted as seen here or in refuse, when its fate is settled,
+// so that at any time those seen are those returned and those refused.
 func (s *Source) returned() {
 	s.counts.Seen.Add(1)
 	s.counts.Pass()
@@ -210,15 +211,15 @@ func (s *Source) refuse(why capture.Reason) {
 	s.counts.Refuse(why)
 }
 
-// take queues what d makes of b, a HEP packet that came at that time, or counts why not. It reports whether what
-// follows b in a stream can be relied on.
-func (s *Source) take(d *decoder, b []byte, at time.Time) (sound bool) {
+// take queues the message in b, a HEP packet that d decodes, or counts why not. It reports whether the length of b was
+// sound, so that the next packet of a stream begins behind it.
+func (s *Source) take(d *decoder, b []byte, arrival time.Time) (sound bool) {
 	var m mirrored
 	why, ok := d.decode(b, &m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ok {
-		why, ok = s.admit(&m, at)
+		why, ok = s.admit(&m, arrival)
 	}
 	switch {
 	case ok:
@@ -231,14 +232,14 @@ func (s *Source) take(d *decoder, b []byte, at time.Time) (sound bool) {
 	return m.framed
 }
 
-// admit queues what m carries.
-func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
+// admit queues the message of m.
+func (s *Source) admit(m *mirrored, arrival time.Time) (capture.Reason, bool) {
 	s.stats.agent(m.agent)
-	p := capture.Packet{Time: s.stamp(m, at), Arrived: at, Flow: m.flow(), Point: s.Name, Origin: capture.HEP,
+	p := capture.Packet{Time: s.stamp(m, arrival), Arrived: arrival, Flow: m.flow(), Point: s.Name, Origin: capture.HEP,
 		Mirrored: true, Cut: m.cut, Payload: m.payload, Correlation: m.correlation, Missed: s.lost.frames,
 		MissedSince: s.lost.since}
 	s.stats.odd(m)
-	if !s.queue.put(&p, at) {
+	if !s.queue.put(&p, arrival) {
 		s.lost.add(1, s.last)
 		return capture.QueueFull, refuse
 	}
@@ -246,14 +247,15 @@ func (s *Source) admit(m *mirrored, at time.Time) (capture.Reason, bool) {
 	return 0, pass
 }
 
-// stamp returns the packet time of m: the sender's, if it can be believed.
-func (s *Source) stamp(m *mirrored, at time.Time) time.Time {
+// stamp returns the packet time of m: the sender's stamp, or the arrival without one or for one that is too far from
+// it.
+func (s *Source) stamp(m *mirrored, arrival time.Time) time.Time {
 	switch {
 	case m.stamp.IsZero():
-		return at
-	case m.stamp.Sub(at).Abs() > s.Skew:
+		return arrival
+	case m.stamp.Sub(arrival).Abs() > s.Skew:
 		s.stats.Skewed++
-		return at
+		return arrival
 	}
 	return m.stamp
 }
@@ -265,14 +267,14 @@ func (s *Source) Drops() capture.Drops {
 	return s.counts.Drops()
 }
 
-// Stats returns what has been counted beside that.
+// Stats returns what has been counted beside the Drops.
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats.clone(s.queue.waiting())
 }
 
-// fail ends s for good, because of a socket that cannot be read any more.
+// fail ends s with the error of a socket.
 func (s *Source) fail(err error) {
 	s.shut()
 	s.mu.Lock()
@@ -283,7 +285,7 @@ func (s *Source) fail(err error) {
 	s.ready.Broadcast()
 }
 
-// shut closes every socket: whoever reads one ends.
+// shut closes every socket, which ends its goroutine.
 func (s *Source) shut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,8 +299,8 @@ func (s *Source) shut() {
 	clear(s.open)
 }
 
-// Close makes Next return io.EOF once it has returned what is queued, and may be called again. It returns when
-// nobody reads a socket any more.
+// Close makes Next return io.EOF once it has returned what is queued, and may be called again. It returns when every
+// goroutine that reads a socket has ended.
 func (s *Source) Close() error {
 	s.shut()
 	s.work.Wait()
@@ -311,11 +313,11 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// allowed reports whether a sender at from may send.
-func (s *Source) allowed(from netip.Addr) bool {
-	from = from.Unmap().WithZone("")
+// allowed reports whether a sender with that address may send.
+func (s *Source) allowed(sender netip.Addr) bool {
+	sender = sender.Unmap().WithZone("")
 	for _, p := range s.Allow {
-		if p.Contains(from) {
+		if p.Contains(sender) {
 			return true
 		}
 	}
@@ -325,5 +327,5 @@ func (s *Source) allowed(from netip.Addr) bool {
 // now is the time of the wall clock.
 func now() time.Time { return wall(time.Now()) }
 
-// wall returns t without what would make it differ from the same time of another clock.
+// wall returns t in UTC and without its monotonic reading.
 func wall(t time.Time) time.Time { return t.UTC().Round(0) }

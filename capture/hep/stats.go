@@ -5,22 +5,22 @@ import "maps"
 // Stats are what a Source counts beside its Drops.
 type Stats struct {
 	Skewed          uint64 // stamps replaced by the arrival, in a file by the frame's time
-	Unstamped       uint64 // packets without one: theirs is the arrival
-	LongCorrelation uint64 // correlation ids of more than 512 bytes, which are left out
-	Trailing        uint64 // bytes behind the length that a packet says: they are not read
-	Cut             uint64 // packets with SIP that end in the middle of it
+	Unstamped       uint64 // packets without a stamp: the arrival is used
+	LongCorrelation uint64 // correlation identifiers of more than 512 bytes, which are dropped
+	Trailing        uint64 // bytes behind the length field of a packet, which are not read
+	Cut             uint64 // packets that end within their message
 	Waiting         int    // packets that are queued
 
 	Connections int    // TCP and TLS connections now
 	TurnedAway  uint64 // connections beyond the limit of connections or of handshakes
 	Strangers   uint64 // connections from addresses that are not allowed
-	Unfinished  uint64 // TLS handshakes that were not completed, by whatever cause
-	Broken      uint64 // connections closed because what came was not HEP
-	Silent      uint64 // connections closed because nothing came, or the rest of a packet did not
+	Unfinished  uint64 // TLS handshakes that were not completed
+	Broken      uint64 // connections closed because the bytes were not HEP
+	Silent      uint64 // connections closed because no bytes, or not the rest of a packet, came in time
 	Unaccepted  uint64 // times that the system had no room for another connection
 
-	Kinds       map[string]uint64 // packets that carried something else than SIP, by its name
-	Agents      map[uint32]uint64 // packets with SIP that were believed, by the number that the sender gives itself
+	Kinds       map[string]uint64 // packets that carried another payload than SIP, by its name
+	Agents      map[uint32]uint64 // packets with SIP that were accepted, by the capture agent's number
 	OtherAgents uint64            // the same, of agents beyond the first 64
 }
 
@@ -28,6 +28,7 @@ const mostAgents = 64
 
 func (s *Stats) init() { s.Kinds, s.Agents = map[string]uint64{}, map[uint32]uint64{} }
 
+// agent counts a packet of that capture agent.
 func (s *Stats) agent(n uint32) {
 	if _, known := s.Agents[n]; !known && len(s.Agents) == mostAgents {
 		s.OtherAgents++
@@ -36,7 +37,7 @@ func (s *Stats) agent(n uint32) {
 	s.Agents[n]++
 }
 
-// odd counts what is odd about m, whose message is used.
+// odd counts the irregularities of m, whose message is used.
 func (s *Stats) odd(m *mirrored) {
 	switch {
 	case m.misdated:
@@ -53,7 +54,7 @@ func (s *Stats) odd(m *mirrored) {
 	s.Trailing += uint64(m.trailing)
 }
 
-// Since returns what s, of a File, has counted since it was before.
+// Since returns the counts of s, of a File, less those of before.
 func (s Stats) Since(before Stats) Stats {
 	s.Skewed, s.Unstamped, s.Trailing = s.Skewed-before.Skewed, s.Unstamped-before.Unstamped, s.Trailing-before.Trailing
 	s.Cut, s.LongCorrelation = s.Cut-before.Cut, s.LongCorrelation-before.LongCorrelation
@@ -94,7 +95,7 @@ func less[K comparable](a, b map[K]uint64) map[K]uint64 {
 	return rest
 }
 
-// clone returns s as it is now, with so many packets queued.
+// clone returns a copy of s with the number of packets that are queued.
 func (s *Stats) clone(waiting int) Stats {
 	c := *s
 	c.Waiting, c.Kinds, c.Agents = waiting, maps.Clone(s.Kinds), maps.Clone(s.Agents)

@@ -7,8 +7,7 @@ import (
 	"sipsieve/capture"
 )
 
-// A File is a capture of a feed, whose packets it returns as the messages that they carry. What is not HEP it returns
-// as it is.
+// A File is a capture of a feed. It returns the messages in the packets of HEP, and packets that are not HEP unchanged.
 type File struct {
 	capture.Source
 	port    uint16
@@ -16,16 +15,16 @@ type File struct {
 	feeds   feeds
 	segment capture.Packet   // of a stream, whose packets are being returned
 	counts  capture.Counters // of what is refused here
-	lost    lost             // frames lost before those that were refused here
+	lost    lost             // frames lost before packets that were refused here
 	mu      sync.Mutex       // guards stats
 	stats   Stats
 }
 
 // Unwrapped returns src read as a feed: each datagram that holds a packet of HEP version 3, and each such packet in a
-// TCP stream, replaced by its message. With a port, all datagrams from or to it are HEP, versions 1 and 2 among them,
-// and so are streams whose beginning was not seen; 0 is none. A message bears the time that its sender gave it, however
-// far from the frame's, and the frame's time if the sender gave none or one that is not believed; it keeps the frame's
-// Point and Origin. No key is asked for: whoever has the file has it too.
+// TCP stream, replaced by its message. With a port, all datagrams from or to it are HEP, versions 1 and 2 too, and so
+// are streams whose beginning was not seen; 0 is none. A message bears the stamp of its sender, however far from the
+// frame's time, and the frame's time without a valid stamp; it keeps the frame's Point and Origin. No key is needed: it
+// would be in the file anyway.
 func Unwrapped(src capture.Source, port uint16) *File {
 	f := &File{Source: src, port: port}
 	f.stats.init()
@@ -43,12 +42,12 @@ func (f *File) Next() (capture.Packet, error) {
 		case err != nil:
 			return p, err
 		case p.Stream != 0 && f.begin(&p):
-		case p.Stream == 0 && (hasMagic(p.Payload) || f.on(&p) && isOld(p.Payload)):
+		case p.Stream == 0 && (hasMagic(p.Payload) || f.onPort(&p) && isOld(p.Payload)):
 			if m, ok := f.datagram(&p); ok {
 				return m, nil
 			}
 		default:
-			return f.tell(p), nil
+			return f.annotate(p), nil
 		}
 	}
 }
@@ -58,10 +57,10 @@ func (f *File) Given() bool {
 	return f.segment.Stream == 0 || !f.feeds.find(f.segment.Stream).more()
 }
 
-// begin takes the segment p if it is of a stream that holds HEP.
+// begin takes the segment p if its stream is a feed.
 func (f *File) begin(p *capture.Packet) bool {
 	before := f.feeds.evicted
-	if !f.feeds.begin(p, f.on(p)) {
+	if !f.feeds.begin(p, f.onPort(p)) {
 		return false
 	}
 	f.segment = *p
@@ -71,8 +70,8 @@ func (f *File) begin(p *capture.Packet) bool {
 	return true
 }
 
-// on reports whether p is from or to the port of the feed.
-func (f *File) on(p *capture.Packet) bool {
+// onPort reports whether p is from or to the port of the feed.
+func (f *File) onPort(p *capture.Packet) bool {
 	return f.port != 0 && (p.Flow.Src.Port() == f.port || p.Flow.Dst.Port() == f.port)
 }
 
@@ -81,15 +80,15 @@ func (f *File) datagram(p *capture.Packet) (capture.Packet, bool) {
 	var m mirrored
 	why, ok := f.decode(p.Payload, &m)
 	if ok {
-		return f.tell(f.message(&m, p)), true
+		return f.annotate(f.message(&m, p)), true
 	}
 	f.counts.Refuse(why)
 	f.lost.add(p.Missed, p.MissedSince)
 	return capture.Packet{}, false
 }
 
-// streamed returns the next message in the segment at hand; of a stream that ends in the middle of a packet, or lacks
-// bytes, what there is of it.
+// streamed returns the next message in the segment at hand. Of a packet in which the stream ends, or lacks bytes, it
+// returns the part that came.
 func (f *File) streamed() (capture.Packet, bool) {
 	for f.segment.Stream != 0 {
 		b := f.feeds.find(f.segment.Stream).next()
@@ -101,14 +100,14 @@ func (f *File) streamed() (capture.Packet, bool) {
 		var m mirrored
 		why, ok := f.decode(b, &m)
 		if ok {
-			return f.tell(f.message(&m, &f.segment)), true
+			return f.annotate(f.message(&m, &f.segment)), true
 		}
 		f.counts.Lose(why, 1)
 	}
 	return capture.Packet{}, false
 }
 
-// decode reads b, and counts a payload of another kind.
+// decode decodes b, and counts a payload of another kind than SIP.
 func (f *File) decode(b []byte, m *mirrored) (why capture.Reason, ok bool) {
 	if why, ok = f.decoder.decode(b, m); why == capture.HEPType && !ok {
 		f.mu.Lock()
@@ -118,7 +117,7 @@ func (f *File) decode(b []byte, m *mirrored) (why capture.Reason, ok bool) {
 	return why, ok
 }
 
-// message returns m as a packet seen where p was.
+// message returns the message of m as a packet, captured where p was.
 func (f *File) message(m *mirrored, p *capture.Packet) capture.Packet {
 	f.mu.Lock()
 	f.stats.agent(m.agent)
@@ -134,8 +133,8 @@ func (f *File) message(m *mirrored, p *capture.Packet) capture.Packet {
 	return inner
 }
 
-// tell adds to p what was lost before those that were refused.
-func (f *File) tell(p capture.Packet) capture.Packet {
+// annotate adds to p what was lost before packets that were refused.
+func (f *File) annotate(p capture.Packet) capture.Packet {
 	f.lost.add(p.Missed, p.MissedSince)
 	p.Missed, p.MissedSince = f.lost.frames, f.lost.since
 	f.lost = lost{}
@@ -161,13 +160,13 @@ func (f *File) Drops() capture.Drops {
 	return d
 }
 
-// lost is what the next Packet tells of frames that did not become one.
+// lost is the frames lost before the next Packet.
 type lost struct {
 	frames uint64
 	since  time.Time // when they were not lost yet; the zero Time without any
 }
 
-// add takes note of n more, that were not lost yet at that time.
+// add adds n frames that were lost after a time.
 func (l *lost) add(n uint64, since time.Time) {
 	if n == 0 {
 		return
