@@ -19,61 +19,61 @@ type Batch struct {
 func (b *Batch) Add(m *Message) {
 	b.Messages = append(b.Messages, *m)
 	c := &b.Messages[len(b.Messages)-1]
-	from := len(b.text)
-	c.CallTag, c.PeerTag, c.BranchOf, c.SentBy = Span{}, Span{}, Span{}, Span{}
+	begin := len(b.text)
+	c.fromTag, c.toTag, c.branch, c.sentBy = Span{}, Span{}, Span{}, Span{}
 	for i, s := range m.Spans[:m.N] {
-		off := len(b.text) - from
+		off := len(b.text) - begin
 		b.text = appendValue(b.text, m.At(s), s.Folded)
-		c.Spans[i] = Span{Header: s.Header, Off: uint16(off), Len: uint16(len(b.text) - from - off)}
-		c.carry(m, i, b.text[from:])
+		c.Spans[i] = Span{Header: s.Header, Off: uint16(off), Len: uint16(len(b.text) - begin - off)}
+		carry(c, m, i, b.text[begin:])
 	}
-	b.addCarried(c, from)
-	c.Text, c.carried = b.text[from:len(b.text):len(b.text)], nil
+	b.addCarried(c, begin)
+	c.Text, c.carried = b.text[begin:len(b.text):len(b.text)], nil
 }
 
 // addCarried appends what m has besides its headers.
-func (b *Batch) addCarried(c *Message, from int) {
+func (b *Batch) addCarried(c *Message, begin int) {
 	if c.carried == nil {
 		return
 	}
 	off := len(b.text)
 	b.text = sdp.Reduce(b.text, c.carried.media)
-	b.addSpan(c, Media, syntax.Range{From: from, To: off})
+	b.addSpan(c, Media, syntax.Range{From: begin, To: off})
 	off = len(b.text)
 	b.text = append(b.text, c.carried.correlation...)
-	b.addSpan(c, Correlation, syntax.Range{From: from, To: off})
+	b.addSpan(c, Correlation, syntax.Range{From: begin, To: off})
 }
 
-// addSpan makes the text that was appended behind the span a value of c that begins where the span does. Text that is
+// addSpan makes the text that was appended to before a value of c, whose text begins where before does. Text that is
 // empty, or that no Span can reach, is removed again.
-func (b *Batch) addSpan(c *Message, h Header, at syntax.Range) {
-	n := len(b.text) - at.To
-	if n == 0 || c.N == MaxSpans || len(b.text)-at.From > 65535 {
-		b.text = b.text[:at.To]
+func (b *Batch) addSpan(c *Message, h Header, before syntax.Range) {
+	n := len(b.text) - before.To
+	if n == 0 || c.N == MaxSpans || len(b.text)-before.From > 65535 {
+		b.text = b.text[:before.To]
 		return
 	}
-	c.Spans[c.N] = Span{Header: h, Off: uint16(at.To - at.From), Len: uint16(n)}
+	c.Spans[c.N] = Span{Header: h, Off: uint16(before.To - before.From), Len: uint16(n)}
 	c.N++
 }
 
-// carry sets the Spans of c that lie in its i-th value, as they do in that of m.
-func (c *Message) carry(m *Message, i int, text []byte) {
+// carry sets the Spans of c, a copy of m with the given text, that lie in its i-th value: tags, branch and sent-by.
+func carry(c, m *Message, i int, text []byte) {
 	old, s := m.Spans[i], c.Spans[i]
 	value := syntax.Range{From: int(s.Off), To: int(s.Off) + int(s.Len)}
-	for _, in := range [...]struct {
+	for _, part := range [...]struct {
 		to   *Span
-		of   Span
-		name string
-	}{{&c.CallTag, m.CallTag, "tag"}, {&c.PeerTag, m.PeerTag, "tag"}, {&c.BranchOf, m.BranchOf, "branch"},
-		{&c.SentBy, m.SentBy, ""}} {
+		in   Span
+		name string // of a parameter; "" for sent-by
+	}{{&c.fromTag, m.fromTag, "tag"}, {&c.toTag, m.toTag, "tag"}, {&c.branch, m.branch, "branch"},
+		{&c.sentBy, m.sentBy, ""}} {
 		switch {
-		case in.of.Len == 0 || in.of.Off < old.Off || in.of.Off+in.of.Len > old.Off+old.Len:
+		case part.in.Len == 0 || part.in.Off < old.Off || part.in.Off+part.in.Len > old.Off+old.Len:
 		case !old.Folded:
-			*in.to = Span{Header: in.of.Header, Off: in.of.Off - old.Off + s.Off, Len: in.of.Len}
-		case in.name == "":
-			*in.to = sentBy(text, topmost(text, value))
+			*part.to = Span{Header: part.in.Header, Off: part.in.Off - old.Off + s.Off, Len: part.in.Len}
+		case part.name == "":
+			*part.to = sentBy(text, topmost(text, value))
 		default:
-			*in.to = paramSpan(in.of.Header, text, value, in.name)
+			*part.to = paramSpan(part.in.Header, text, value, part.name)
 		}
 	}
 }

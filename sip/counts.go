@@ -1,15 +1,8 @@
 package sip
 
 import (
-	"net/netip"
 	"sync/atomic"
 )
-
-// hopOf is what copies and retransmissions of a message on one hop have alike.
-type hopOf struct {
-	src, dst netip.AddrPort
-	body     uint64
-}
 
 // Counts is what a Reader has counted: messages by start line, whether they were used or refused.
 type Counts struct {
@@ -46,6 +39,16 @@ const (
 	Refusals
 )
 
+var refusalNames = [Refusals]string{"too_long", "no_call_id", "dup_single", "bad_cseq"}
+
+// String returns the word that the ledger and the metrics use.
+func (r Refusal) String() string {
+	if r < Refusals {
+		return refusalNames[r]
+	}
+	return "unknown"
+}
+
 // counters are the Counts of a running Reader, but for what its Framer counts.
 type counters struct {
 	requests                    [Methods]atomic.Uint64
@@ -63,21 +66,6 @@ func (c *counters) oddities(f Flags) {
 			c.odd[i].Add(1)
 		}
 	}
-}
-
-// Counts returns what has been counted so far.
-func (r *Reader) Counts() Counts {
-	c, streams := &r.counts, r.framer.Counts()
-	n := Counts{NotSIP: c.notSIP.Load() + streams.NotSIP, Keepalive: c.keepalive.Load() + streams.Keepalive,
-		Opaque: c.dtls.Load() + streams.Opaque, DTLS: c.dtls.Load(), TLSStreams: streams.TLSStreams,
-		Upgrades: streams.Upgrades, Inflated: streams.Inflated, Deflated: streams.Deflated,
-		Skipped: streams.Skipped, Evicted: streams.Evicted,
-		Trailing: c.trailing.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
-	load(n.Requests[:], c.requests[:])
-	load(n.Statuses[:], c.statuses[:])
-	load(n.Refused[:], c.refused[:])
-	load(n.Odd[:], c.odd[:])
-	return n
 }
 
 func load(dst []uint64, src []atomic.Uint64) {

@@ -5,6 +5,7 @@
 package sip
 
 import (
+	"math/bits"
 	"time"
 
 	"sipsieve/capture"
@@ -58,66 +59,6 @@ func methodOf(token []byte) Method {
 	return Other
 }
 
-// A Header is one of the headers that the field register lists. The zero Header is none.
-type Header uint8
-
-// Headers on the register's list, and the request's own URI, which is kept like one.
-const (
-	RequestURI Header = iota + 1
-	CallID
-	CSeq
-	From
-	To
-	Via
-	Contact
-	ContentType
-	ContentLength
-	Expires
-	UserAgent
-	Server
-	Reason
-	SessionExpires
-	PAssertedIdentity
-	PPreferredIdentity
-	RemotePartyID
-	PChargeInfo
-	PChargingVector
-	Diversion
-	HistoryInfo
-	PCalledPartyID
-	ReferredBy
-	ReferTo
-	Replaces
-	Privacy
-	Identity
-	SessionID
-	Geolocation
-	Priority
-	ResourcePriority
-	Authorization      // its username, realm and algorithm parameters only
-	ProxyAuthorization // likewise
-	WWWAuthenticate    // its realm, stale and algorithm parameters only
-	ProxyAuthenticate  // likewise
-	PAccessNetworkInfo
-	PVisitedNetworkID
-	PAssociatedURI
-	RecordRoute
-	Route
-	Path
-	ServiceRoute
-	Supported
-	Require
-	ProxyRequire
-	Allow
-	AllowEvents
-	Event
-	Media // the session description's c=, m=, a=rtpmap and direction lines, one value (RFC 8866)
-	Link  // the header that the configuration names for joining legs
-	// what a feed says that the legs of one call have alike: HEP's correlation identifier, chunk 17
-	Correlation
-	Headers // how many there are, the zero Header included
-)
-
 // Flags say what was odd about a Message that is used all the same.
 type Flags uint16
 
@@ -131,6 +72,16 @@ const (
 	Folded                         // a selected header went over several lines
 	Repeated                       // a header of one value stood again, with the same value
 )
+
+var flagNames = [...]string{"truncated", "cseq_mismatch", "bare_lf", "body_short", "uri_bad", "folded", "repeated"}
+
+// String returns the word of the lowest bit of f.
+func (f Flags) String() string {
+	if i := bits.TrailingZeros16(uint16(f)); i < len(flagNames) {
+		return flagNames[i]
+	}
+	return "none"
+}
 
 // A Span is one selected value: Text[Off:Off+Len] of its Message.
 type Span struct {
@@ -164,11 +115,11 @@ type Message struct {
 	Point    string
 	Text     []byte // what the spans point into; borrowed until a Batch has taken the Message
 	Spans    [MaxSpans]Span
-	N        int      // spans in use
-	CallTag  Span     // the From tag
-	PeerTag  Span     // the To tag; Len 0 without one
-	BranchOf Span     // branch of the topmost Via
-	SentBy   Span     // sent-by of the topmost Via
+	N        int  // spans in use
+	fromTag  Span // Len 0 without one, as of those that follow
+	toTag    Span
+	branch   Span     // of the topmost Via
+	sentBy   Span     // of the topmost Via
 	carried  *carried // borrowed; nil once a Batch has taken the Message
 }
 
@@ -194,14 +145,17 @@ func (m *Message) Value(h Header) []byte {
 // At returns the text of s.
 func (m *Message) At(s Span) []byte { return m.Text[s.Off : int(s.Off)+int(s.Len)] }
 
-// FromTag, ToTag and Branch return the tag of From, the tag of To and the branch of the topmost Via, nil without one.
-func (m *Message) FromTag() []byte { return m.at(m.CallTag) }
+// FromTag returns the tag of From, nil without one.
+func (m *Message) FromTag() []byte { return m.at(m.fromTag) }
 
 // ToTag returns the tag of To, nil without one.
-func (m *Message) ToTag() []byte { return m.at(m.PeerTag) }
+func (m *Message) ToTag() []byte { return m.at(m.toTag) }
 
 // Branch returns the branch of the topmost Via, nil without one.
-func (m *Message) Branch() []byte { return m.at(m.BranchOf) }
+func (m *Message) Branch() []byte { return m.at(m.branch) }
+
+// SentBy returns the sent-by of the topmost Via, nil without one.
+func (m *Message) SentBy() []byte { return m.at(m.sentBy) }
 
 func (m *Message) count(h Header) (n int) {
 	for i := range m.Spans[:m.N] {
@@ -229,13 +183,13 @@ func (m *Message) LowerVias(yield func(branch, sentBy []byte) bool) {
 		}
 		v := m.At(s)
 		o := syntax.Scan(v)
-		for from := 0; from < len(v); {
-			to := o.Next(from, ',', ',')
-			one := syntax.Range{From: from, To: to}
+		for begin := 0; begin < len(v); {
+			end := o.Next(begin, ',', ',')
+			one := syntax.Range{From: begin, To: end}
 			if !top && !yield(textOf(v, paramSpan(Via, v, one, "branch")), textOf(v, sentBy(v, one))) {
 				return
 			}
-			top, from = false, to+1
+			top, begin = false, end+1
 		}
 	}
 }

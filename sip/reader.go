@@ -2,6 +2,7 @@ package sip
 
 import (
 	"hash/maphash"
+	"net/netip"
 
 	"sipsieve/capture"
 	"sipsieve/sip/framing"
@@ -9,54 +10,38 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A Selection is the set of headers that may be looked at. What is not in it is stepped over, but for RequestURI,
-// CallID, CSeq, From, To, the topmost Via, ContentType and ContentLength: without them no message can be told
-// from another.
-type Selection [Headers]bool
-
-// always are the headers that every Selection has.
-var always = [...]Header{RequestURI, CallID, CSeq, From, To, ContentType, ContentLength}
-
 // Limits bound one message. The field names are RFC 3261's; sizes are bytes.
 type Limits struct {
 	Message, StartLine, Line, AddressLine int
 	Headers, Params                       int
 }
 
-// DefaultLimits returns the limits of section 6.3 of the capture notes.
+// DefaultLimits returns limits that no device in the field exceeds.
 func DefaultLimits() Limits {
 	return Limits{Message: 65535, StartLine: 2048, Line: 8192, AddressLine: 2048, Headers: 128, Params: 64}
 }
 
 // A Reader makes Messages of Packets. It is used by one goroutine; its Counts may be read from any.
 type Reader struct {
-	want    Selection
-	allVias bool
-	limits  Limits
-	links   []string
-	pass    pass
-	m       Message
+	sel     selector
 	carried carried
 	framer  *framing.Framer
 	counts  counters
 }
 
-// NewReader returns a Reader that looks at the headers of s only. What a Limit of l above 65535 bytes would allow
-// is refused all the same: a Span reaches no further.
+// NewReader returns a Reader that looks at the headers of s only. A limit of l above 65535 bytes counts as 65535: a Span
+// reaches no further.
 func NewReader(s Selection, l Limits) *Reader {
 	l.Message, l.StartLine = min(l.Message, 65535), min(l.StartLine, framing.MaxHead)
-	r := &Reader{want: s, allVias: s[Via], limits: l}
+	r := &Reader{}
+	r.sel = newSelector(s, l, &r.counts)
 	r.framer = framing.New(framing.Limits{Message: l.Message, StartLine: l.StartLine, Headers: l.Headers},
-		func(name []byte) bool { return find(name) != nil })
-	for _, h := range always {
-		r.want[h] = true
-	}
-	r.want[Via] = true
+		names.has)
 	return r
 }
 
 // Links names the headers, lower case, whose values become Link, if Link is selected. It is called before Read.
-func (r *Reader) Links(names ...string) { r.links = names }
+func (r *Reader) Links(names ...string) { r.sel.links = names }
 
 // Read calls take with every Message in p, in the order of the bytes. The Message borrows p's payload, or the
 // Reader's own buffer, until take returns.
@@ -77,7 +62,7 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 	case !ok:
 		r.counts.notSIP.Add(1)
 	}
-	for ok { // several messages in one datagram: so segmentation offload shows them to us
+	for ok { // segmentation offload gives several messages in one datagram
 		n := r.message(p, &framing.Piece{Text: b, Start: s, Time: p.Time, Cut: p.Cut || p.Mirrored && isShort(b)}, take)
 		b = b[n:]
 		s, ok = syntax.ReadStartLine(b)
@@ -103,18 +88,18 @@ func (r *Reader) piece(p *capture.Packet, c *framing.Piece, take func(*Message))
 	r.message(p, c, take)
 }
 
-// message reads the message at the beginning of c.b and returns how many bytes it took: all of them, unless
-// another start line stands right where its Content-Length says that it ends: a line break between them is no sign of
-// offload, but of a sender whose rest RFC 3261 section 18.3 throws away.
+// message reads the message that c begins with and returns how many bytes it took: all of them, unless another start
+// line stands where its Content-Length ends it, which is how segmentation offload looks. Behind a line break there, the
+// rest is dropped (RFC 3261 section 18.3).
 func (r *Reader) message(p *capture.Packet, c *framing.Piece, take func(*Message)) int {
 	r.begin(&c.Start)
-	why, ok := r.read(c)
-	if !ok && !c.Exact { // the next message of the datagram does not suffer for it
-		r.pass.body = syntax.HeadLength(c.Text)
-		r.pass.length = syntax.BodyLength(c.Text[:r.pass.body])
+	why, ok := r.sel.read(c)
+	if !ok && !c.Exact { // the next message of the datagram is read all the same
+		r.sel.body = syntax.HeadLength(c.Text)
+		r.sel.length = syntax.BodyLength(c.Text[:r.sel.body])
 	}
 	end := r.end(c)
-	if ok && end > r.limits.Message {
+	if ok && end > r.sel.limits.Message {
 		why, ok = TooLong, false
 	}
 	if !ok {
@@ -122,37 +107,30 @@ func (r *Reader) message(p *capture.Packet, c *framing.Piece, take func(*Message
 		return end
 	}
 	r.finish(p, c, c.Text[:end])
-	r.counts.oddities(r.m.Flags)
-	take(&r.m)
+	r.counts.oddities(r.sel.m.Flags)
+	take(&r.sel.m)
 	return end
 }
 
-// begin counts the message under its start line and forgets the one before.
+// begin counts the message under its start line, and clears the one before.
 func (r *Reader) begin(s *syntax.StartLine) {
-	m := &r.m
-	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = 0, s.Status, 0, 0, 0, 0
+	r.sel.begin(s)
 	if s.Status != 0 {
 		r.counts.statuses[s.Status].Add(1)
 	} else {
-		m.Method = methodOf(s.Method)
-		r.counts.requests[m.Method].Add(1)
+		r.counts.requests[r.sel.m.Method].Add(1)
 	}
-	m.CallTag, m.PeerTag, m.BranchOf, m.SentBy = Span{}, Span{}, Span{}, Span{}
-	if s.BareLF {
-		m.Flags = BareLF
-	}
-	r.pass = pass{length: -1, token: s.Method}
 }
 
-// end returns where the message ends, and takes note of what is missing.
+// end returns where the message ends, and flags what is missing.
 func (r *Reader) end(c *framing.Piece) int {
-	n := r.pass.body + r.pass.length
-	framed := r.pass.body > 0 && r.pass.length >= 0
+	n := r.sel.body + r.sel.length
+	framed := r.sel.body > 0 && r.sel.length >= 0
 	switch {
 	case c.Cut && (!framed || n > len(c.Text)):
-		r.m.Flags |= Truncated
+		r.sel.m.Flags |= Truncated
 	case framed && n > len(c.Text):
-		r.m.Flags |= BodyShort
+		r.sel.m.Flags |= BodyShort
 	case framed && !c.Exact:
 		if _, more := syntax.ReadStartLine(c.Text[n:]); more {
 			return n
@@ -164,7 +142,7 @@ func (r *Reader) end(c *framing.Piece) int {
 
 // finish sets what the Message has from its packet, and its fingerprints.
 func (r *Reader) finish(p *capture.Packet, c *framing.Piece, b []byte) {
-	m := &r.m
+	m := &r.sel.m
 	m.Time, m.Flow, m.ID, m.VLAN, m.Link, m.Point, m.Origin = c.Time, p.Flow, p.ID, p.VLAN, p.Link, p.Point, p.Origin
 	m.Stream = p.Stream
 	if c.Wire > 0 {
@@ -174,10 +152,10 @@ func (r *Reader) finish(p *capture.Packet, c *framing.Piece, b []byte) {
 	m.Body = maphash.Bytes(seed, b)
 	m.Mark, m.Mirrored, m.Arrived = mark(p, m.Body), p.Mirrored, p.Arrived
 	m.carried, r.carried = &r.carried, carried{}
-	if r.want[Media] && r.pass.body > 0 {
+	if r.sel.want[Media] && r.sel.body > 0 {
 		r.carried.media = sdp.Find(m.Value(ContentType), r.body(b))
 	}
-	if r.want[Correlation] {
+	if r.sel.want[Correlation] {
 		r.carried.correlation = p.Correlation
 	}
 }
@@ -185,10 +163,25 @@ func (r *Reader) finish(p *capture.Packet, c *framing.Piece, b []byte) {
 // body returns what follows the headers, as far as Content-Length goes.
 func (r *Reader) body(b []byte) []byte {
 	end := len(b)
-	if n := r.pass.body + r.pass.length; r.pass.length >= 0 && n < end {
+	if n := r.sel.body + r.sel.length; r.sel.length >= 0 && n < end {
 		end = n
 	}
-	return b[r.pass.body:end]
+	return b[r.sel.body:end]
+}
+
+// Counts returns what has been counted so far.
+func (r *Reader) Counts() Counts {
+	c, streams := &r.counts, r.framer.Counts()
+	n := Counts{NotSIP: c.notSIP.Load() + streams.NotSIP, Keepalive: c.keepalive.Load() + streams.Keepalive,
+		Opaque: c.dtls.Load() + streams.Opaque, DTLS: c.dtls.Load(), TLSStreams: streams.TLSStreams,
+		Upgrades: streams.Upgrades, Inflated: streams.Inflated, Deflated: streams.Deflated,
+		Skipped: streams.Skipped, Evicted: streams.Evicted,
+		Trailing: c.trailing.Load(), LeftOut: c.leftOut.Load(), Oversize: c.oversize.Load()}
+	load(n.Requests[:], c.requests[:])
+	load(n.Statuses[:], c.statuses[:])
+	load(n.Refused[:], c.refused[:])
+	load(n.Odd[:], c.odd[:])
+	return n
 }
 
 // seed makes fingerprints of one process comparable, whichever Reader made them, and those of two not.
@@ -197,4 +190,10 @@ var seed = maphash.MakeSeed()
 // mark is the fingerprint of a message of that body between the ends of p.
 func mark(p *capture.Packet, body uint64) uint64 {
 	return maphash.Comparable(seed, hopOf{p.Flow.Src, p.Flow.Dst, body})
+}
+
+// hopOf is what copies and retransmissions of a message on one hop have in common.
+type hopOf struct {
+	src, dst netip.AddrPort
+	body     uint64
 }

@@ -7,48 +7,84 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A pass is the state of one walk over the headers of a message.
-type pass struct {
-	seen   uint8  // bits of field.once that stood
-	lines  int    // header lines so far
-	length int    // Content-Length, -1 without one that can be read
-	body   int    // where the body begins, 0 if the headers do not end
-	token  []byte // a request's method as sent
+// A Selection is the set of headers that may be looked at. What is not in it is stepped over, but for RequestURI,
+// CallID, CSeq, From, To, the topmost Via, ContentType and ContentLength, which identify and frame every message.
+type Selection [Headers]bool
+
+// always are the headers that every Selection has.
+var always = [...]Header{RequestURI, CallID, CSeq, From, To, ContentType, ContentLength}
+
+// A selector walks over the headers of one message after another and takes the values that are selected.
+type selector struct {
+	want    Selection
+	allVias bool
+	limits  Limits
+	links   []string // names of headers whose values become Link, lower case
+	counts  *counters
+	m       Message
+	seen    uint8  // bits of headerRow.once that stood
+	lines   int    // header lines so far
+	length  int    // Content-Length, -1 without one that can be read
+	body    int    // where the body begins, 0 if the headers do not end
+	token   []byte // a request's method as it stands
 }
 
-// read walks over the headers of the message at the beginning of c. It says why it cannot be used, if not ok.
-func (r *Reader) read(c *framing.Piece) (why Refusal, ok bool) {
+func newSelector(s Selection, l Limits, c *counters) selector {
+	x := selector{want: s, allVias: s[Via], limits: l, counts: c}
+	for _, h := range always {
+		x.want[h] = true
+	}
+	x.want[Via] = true
+	return x
+}
+
+// begin clears the message before.
+func (x *selector) begin(s *syntax.StartLine) {
+	m := &x.m
+	m.Method, m.Status, m.CSeq, m.Vias, m.Flags, m.N = 0, s.Status, 0, 0, 0, 0
+	if s.Status == 0 {
+		m.Method = methodOf(s.Method)
+	}
+	m.fromTag, m.toTag, m.branch, m.sentBy = Span{}, Span{}, Span{}, Span{}
+	if s.BareLF {
+		m.Flags = BareLF
+	}
+	x.seen, x.lines, x.length, x.body, x.token = 0, 0, -1, 0, s.Method
+}
+
+// read walks over the headers of the message that c begins with. When ok is false, why is the reason not to use it.
+func (x *selector) read(c *framing.Piece) (why Refusal, ok bool) {
 	b, s := c.Text, &c.Start
-	if s.Next > r.limits.StartLine || r.paramBomb(b[s.URI.From:s.URI.To]) {
+	if s.Next > x.limits.StartLine || x.paramBomb(b[s.URI.From:s.URI.To]) {
 		return TooLong, false
 	}
 	if s.Status == 0 {
-		r.keep(RequestURI, b, s.URI)
+		x.keep(RequestURI, b, s.URI)
 	}
-	for at := s.Next; at < len(b); {
-		if n := syntax.LineBreak(b[at:]); n > 0 {
-			r.pass.body = at + n
+	for i := s.Next; i < len(b); {
+		if n := syntax.LineBreak(b[i:]); n > 0 {
+			x.body = i + n
 			break
 		}
-		l := syntax.LineAt(b, at)
+		l := syntax.LineAt(b, i)
 		if l.Open && c.Cut {
 			break // its end is not known
 		}
-		if why, ok = r.header(b, l); !ok {
+		if why, ok = x.header(b, l); !ok {
 			return why, false
 		}
-		at = l.Next
+		i = l.Next
 	}
-	return NoCallID, r.pass.seen&needed == needed
+	return NoCallID, x.seen&needed == needed
 }
 
-// header takes note of the line l of b. A line without a colon is stepped over.
-func (r *Reader) header(b []byte, l syntax.Line) (why Refusal, ok bool) {
-	if r.pass.lines++; r.pass.lines > r.limits.Headers {
+// header reads the line l of b. A line without a colon is stepped over.
+func (x *selector) header(b []byte, l syntax.Line) (why Refusal, ok bool) {
+	if x.lines++; x.lines > x.limits.Headers {
 		return TooLong, false
 	}
 	if l.BareLF {
-		r.m.Flags |= BareLF
+		x.m.Flags |= BareLF
 	}
 	colon := bytes.IndexByte(b[l.From:l.To], ':')
 	if colon < 0 {
@@ -59,27 +95,25 @@ func (r *Reader) header(b []byte, l syntax.Line) (why Refusal, ok bool) {
 		return 0, true
 	}
 	value := syntax.Trim(b, syntax.Range{From: l.From + colon + 1, To: l.To})
-	f := find(b[name.From:name.To])
-	if f == nil && r.want[Link] && r.isLink(b[name.From:name.To]) {
-		f = &linkField
+	entry := names.entry(b[name.From:name.To])
+	h := names.entries[entry].header
+	if entry == 0 && x.want[Link] && x.isLink(b[name.From:name.To]) {
+		h = Link
 	}
 	switch {
-	case f == nil || f.header == 0 || !r.want[f.header]: // what is not read refuses no message
+	case h == 0 || !x.want[h]: // what is not read refuses no message
 		return 0, true
-	case l.To-l.From <= r.limits.Line:
-		return r.field(f, b, value)
-	case f.header == Identity:
-		r.counts.oversize.Add(1)
+	case l.To-l.From <= x.limits.Line:
+		return x.value(h, b, value)
+	case h == Identity:
+		x.counts.oversize.Add(1)
 		return 0, true
 	}
 	return TooLong, false
 }
 
-// linkField is what the headers are that name other legs.
-var linkField = field{header: Link}
-
-func (r *Reader) isLink(name []byte) bool {
-	for _, l := range r.links {
+func (x *selector) isLink(name []byte) bool {
+	for _, l := range x.links {
 		if syntax.EqualFold(l, name) {
 			return true
 		}
@@ -87,52 +121,52 @@ func (r *Reader) isLink(name []byte) bool {
 	return false
 }
 
-// field takes note of a header that is read.
-func (r *Reader) field(f *field, b []byte, value syntax.Range) (why Refusal, ok bool) {
-	text := b[value.From:value.To]
-	if r.pass.seen&f.once != 0 {
-		r.m.Flags |= Repeated
-		return DupSingle, r.repeats(f.header, b, text)
+// value takes the value of a header that is read.
+func (x *selector) value(h Header, b []byte, value syntax.Range) (why Refusal, ok bool) {
+	row, text := &headers[h], b[value.From:value.To]
+	if x.seen&row.once != 0 {
+		x.m.Flags |= Repeated
+		return DupSingle, x.repeats(h, b, text)
 	}
-	r.pass.seen |= f.once
-	if f.address && (len(text) > r.limits.AddressLine || r.paramBomb(text)) {
+	x.seen |= row.once
+	if row.address && (len(text) > x.limits.AddressLine || x.paramBomb(text)) {
 		return TooLong, false
 	}
-	switch f.header {
+	switch h {
 	case CSeq:
-		if !r.cseq(text) {
+		if !x.cseq(text) {
 			return BadCSeq, false
 		}
 	case Via:
-		return r.via(b, value)
+		return x.via(b, value)
 	case ContentLength:
-		r.pass.length = syntax.ContentLength(text)
+		x.length = syntax.ContentLength(text)
 	case Authorization, ProxyAuthorization, WWWAuthenticate, ProxyAuthenticate:
-		r.credentials(f.header, b, value)
+		x.credentials(h, b, value)
 		return 0, true
 	}
-	r.keep(f.header, b, value)
-	switch f.header {
+	x.keep(h, b, value)
+	switch h {
 	case From:
-		r.m.CallTag = paramSpan(From, b, value, "tag")
+		x.m.fromTag = paramSpan(From, b, value, "tag")
 	case To:
-		r.m.PeerTag = paramSpan(To, b, value, "tag")
+		x.m.toTag = paramSpan(To, b, value, "tag")
 	}
 	return 0, true
 }
 
-// reserved is how many Spans are kept free for the headers without which a message is not used, and appended how
-// many for what a Batch adds: Media and Correlation.
+// Spans that are kept free: reserved for the headers without which a message is not used, appended for what a Batch
+// adds, Media and Correlation.
 const (
 	reserved = len(always) + 1
 	appended = 2
 )
 
 // keep adds a Span, if there is room.
-func (r *Reader) keep(h Header, b []byte, s syntax.Range) {
-	m := &r.m
-	if m.N >= MaxSpans-appended-reserved && !r.first(h) || s.To > r.limits.Message {
-		r.counts.leftOut.Add(1)
+func (x *selector) keep(h Header, b []byte, s syntax.Range) {
+	m := &x.m
+	if m.N >= MaxSpans-appended-reserved && !x.first(h) || s.To > x.limits.Message {
+		x.counts.leftOut.Add(1)
 		return
 	}
 	folded := bytes.IndexByte(b[s.From:s.To], '\n') >= 0
@@ -144,23 +178,124 @@ func (r *Reader) keep(h Header, b []byte, s syntax.Range) {
 }
 
 // first reports whether h is one of those with a Span of their own, and has not used it.
-func (r *Reader) first(h Header) bool {
+func (x *selector) first(h Header) bool {
 	switch h {
 	case RequestURI, CallID, CSeq, From, To, ContentLength:
 		return true // they stand once
 	case Via:
-		return r.m.Vias == 0
+		return x.m.Vias == 0
 	case ContentType:
-		return r.m.count(ContentType) == 0
+		return x.m.count(ContentType) == 0
 	}
 	return false
 }
 
-// paramSpan returns where the parameter of that name stands in value; the zero Span without one.
-func paramSpan(h Header, b []byte, value syntax.Range, name string) Span {
-	r, ok := syntax.ParamRange(b[value.From:value.To], name)
-	if !ok {
-		return Span{}
+// cseq reads a CSeq: below 2^31 (RFC 3261 section 8.1.1.5), a space, a method.
+func (x *selector) cseq(v []byte) bool {
+	n, i := 0, 0
+	for ; i < len(v) && '0' <= v[i] && v[i] <= '9'; i++ {
+		if n = n*10 + int(v[i]-'0'); n >= 1<<31 {
+			return false
+		}
 	}
-	return Span{Header: h, Off: uint16(value.From + r.From), Len: uint16(r.To - r.From)}
+	method := syntax.Trim(v, syntax.Range{From: i, To: len(v)})
+	token := v[method.From:method.To]
+	if i == 0 || method.From == i || !syntax.IsToken(token) {
+		return false
+	}
+	x.m.CSeq = uint32(n)
+	if x.m.Status != 0 {
+		x.m.Method = methodOf(token)
+	} else if !bytes.Equal(token, x.token) {
+		x.m.Flags |= CSeqMismatch
+	}
+	return true
+}
+
+// paramBomb reports whether one of the comma-separated values of v has more parameters than the limit, those of
+// its URI and the URI's own headers included.
+func (x *selector) paramBomb(v []byte) bool {
+	if bytes.Count(v, []byte{';'})+bytes.Count(v, []byte{'&'}) <= x.limits.Params {
+		return false
+	}
+	s := syntax.Scan(v)
+	for i := 0; i < len(v); {
+		end := s.Next(i, ',', ',')
+		if bytes.Count(v[i:end], []byte{';'})+bytes.Count(v[i:end], []byte{'&'}) > x.limits.Params {
+			return true
+		}
+		i = end + 1
+	}
+	return false
+}
+
+// lowerVias is how many Via values below the topmost an INVITE keeps at least: they show which hop follows which.
+const lowerVias = 4
+
+// via reads a Via line: how many values it has, and of the topmost its branch and sent-by.
+func (x *selector) via(b []byte, value syntax.Range) (why Refusal, ok bool) {
+	v := b[value.From:value.To]
+	if x.paramBomb(v) {
+		return TooLong, false
+	}
+	s := syntax.Scan(v)
+	top := s.Next(0, ',', ',')
+	all := x.allVias || x.m.Method == Invite && x.m.Request() && x.m.Vias <= lowerVias
+	if x.m.Vias == 0 {
+		one := syntax.Range{From: value.From, To: value.From + top}
+		if !all {
+			value = syntax.Trim(b, one)
+		}
+		x.keep(Via, b, value)
+		x.m.branch = paramSpan(Via, b, one, "branch")
+		x.m.sentBy = sentBy(b, one)
+	} else if all {
+		x.keep(Via, b, value)
+	}
+	for x.m.Vias < 255 {
+		x.m.Vias++
+		if top >= len(v) {
+			break
+		}
+		top = s.Next(top+1, ',', ',')
+	}
+	return 0, true
+}
+
+// credentials keeps a Span of each allowed parameter of a Digest value, name and all: username="alice". Other
+// schemes have none that could be told from a secret.
+func (x *selector) credentials(h Header, b []byte, value syntax.Range) {
+	const scheme = "digest"
+	v := b[value.From:value.To]
+	if len(v) <= len(scheme) || !syntax.HasPrefixFold(v, scheme) || !syntax.IsBlank(v[len(scheme)]) {
+		return
+	}
+	s := syntax.Scan(v)
+	for i := len(scheme); i < len(v); {
+		end := s.Next(i, ',', ',')
+		one := syntax.Trim(v, syntax.Range{From: i, To: end})
+		if mayKeep(h, v[one.From:one.To]) {
+			x.keep(h, b, syntax.Range{From: value.From + one.From, To: value.From + one.To})
+		}
+		i = end + 1
+	}
+}
+
+// repeats reports whether text is the value that b's message has of h, a header of one value. CSeq and Content-Length
+// are compared as numbers, the others byte for byte, with white space and line breaks taken for one space.
+func (x *selector) repeats(h Header, b, text []byte) bool {
+	var first []byte
+	for _, s := range x.m.Spans[:x.m.N] {
+		if s.Header == h {
+			first = b[s.Off : int(s.Off)+int(s.Len)]
+			break
+		}
+	}
+	switch n := syntax.ContentLength(first); {
+	case h == CSeq:
+		return sameCSeq(first, text)
+	case h == ContentLength && n >= 0:
+		return n == syntax.ContentLength(text)
+	}
+	return sameSpaced(first, text)
 }

@@ -72,19 +72,22 @@ func TestHeadersAreFoundHoweverTheyAreWritten(t *testing.T) {
 	}
 }
 
+// headerOf returns the header of that name.
+func headerOf(name string) Header { return names.entries[names.entry([]byte(name))].header }
+
 func TestCompactFormsAreThoseOfTheRegistry(t *testing.T) {
 	for short, h := range map[string]Header{"i": CallID, "f": From, "t": To, "v": Via, "m": Contact, "c": ContentType,
 		"l": ContentLength, "x": SessionExpires, "b": ReferredBy, "r": ReferTo, "y": Identity,
 		"k": Supported, "u": AllowEvents, "o": Event} {
 		for _, name := range []string{short, strings.ToUpper(short)} {
-			if f := find([]byte(name)); f == nil || f.header != h {
-				t.Errorf("%s: got = %v, want header %d", name, f, h)
+			if got := headerOf(name); got != h {
+				t.Errorf("%s: got = %d, want header %d", name, got, h)
 			}
 		}
 	}
 	for _, name := range []string{"s", "e", "a", "d", "j", "n", "", "subject", strings.Repeat("x", 40)} {
-		if f := find([]byte(name)); f != nil {
-			t.Errorf("%s: got = %v, want none", name, f)
+		if names.has([]byte(name)) {
+			t.Errorf("%s: got = %d, want none", name, headerOf(name))
 		}
 	}
 }
@@ -189,21 +192,33 @@ func TestEqualRepeatsAreReadOnce(t *testing.T) {
 	}
 }
 
-// TestLongestNameIsFound adds a header whose name is longer than all others.
-func TestLongestNameIsFound(t *testing.T) {
-	longer := strings.Repeat("p-long-name-", 9)
-	x := newNameIndex(append(slices.Clone(fields), field{name: longer, header: Event}))
-	if f := x.find([]byte(strings.ToUpper(longer))); f == nil || f.header != Event {
-		t.Errorf("a name of %d bytes: got = %v, want its field", len(longer), f)
-	}
-	for _, one := range fields {
-		if f := find([]byte(one.name)); f == nil || f.header != one.header {
-			t.Errorf("%s: got = %v, want header %d", one.name, f, one.header)
+// TestEveryHeaderHasItsRow fails for a header without a row in headers.
+func TestEveryHeaderHasItsRow(t *testing.T) {
+	noLine := []Header{0, RequestURI, Media, Link, Correlation}
+	for h, row := range headers {
+		h := Header(h)
+		if slices.Contains(noLine, h) != (row.name == "") || row.name != strings.ToLower(row.name) {
+			t.Errorf("header %d has the name %q", h, row.name)
+		}
+		for _, name := range []string{row.name, row.compact} {
+			if name != "" && headerOf(strings.ToUpper(name)) != h {
+				t.Errorf("%s: got = header %d, want header %d", name, headerOf(name), h)
+			}
 		}
 	}
 }
 
-// A header that nobody selected may be as long as a line may, and say what it likes.
+// TestLongestNameIsFound adds a header whose name is longer than all others.
+func TestLongestNameIsFound(t *testing.T) {
+	longer, rows := strings.Repeat("p-long-name-", 9), headers
+	rows[Event].name = longer
+	x := newNameIndex(&rows, known[:])
+	if got := x.entries[x.entry([]byte(strings.ToUpper(longer)))].header; got != Event {
+		t.Errorf("a name of %d bytes: got = %d, want its header", len(longer), got)
+	}
+}
+
+// A header that is not selected may be as long as a line may, whatever stands in it.
 func TestLimitsOfAddressesAreThoseOfSelectedHeaders(t *testing.T) {
 	text := minimal("Route: <sip:" + strings.Repeat("x", 4000) + strings.Repeat(";p", 100) + ">")
 	if m := readOne(t, NewReader(only(), DefaultLimits()), text); m == nil {

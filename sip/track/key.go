@@ -78,7 +78,7 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	}
 	if branch := m.Branch(); branch != nil {
 		keys.Branch = k.key(branch)
-		keys.Branch = keys.Branch.with(k.key(m.At(m.SentBy)))
+		keys.Branch = keys.Branch.with(k.key(m.SentBy()))
 	}
 	if m.Method == sip.Invite && m.Request() && m.Vias > 1 && len(m.ToTag()) == 0 {
 		keys.Vias = k.lowerVias(m)

@@ -101,7 +101,7 @@ func TestTopmostViaTellsBranchAndSentBy(t *testing.T) {
 		for _, s := range []Selection{everything(), only()} {
 			text := strings.Replace(minimal(), "SIP/2.0/UDP h;branch=z9hG4bKx", value, 1)
 			m := readOne(t, NewReader(s, DefaultLimits()), text)
-			if got := fmt.Sprint(string(m.Branch()), " ", string(m.at(m.SentBy)), " ", m.Vias); got != want {
+			if got := fmt.Sprint(string(m.Branch()), " ", string(m.SentBy()), " ", m.Vias); got != want {
 				t.Errorf("%q, all Vias %t: got = %q, want %q", value, s[Via], got, want)
 			}
 		}
@@ -121,7 +121,7 @@ func TestOfCredentialsTheAllowedParametersAloneAreSelected(t *testing.T) {
 			want = []string{`realm="a, b"`, `stale=TRUE`, `algorithm=MD5`}
 		}
 		m := readOne(t, NewReader(everything(), DefaultLimits()), minimal(name+": "+value))
-		if got := m.values(find([]byte(strings.ToLower(name))).header); !slices.Equal(got, want) {
+		if got := m.values(headerOf(name)); !slices.Equal(got, want) {
 			t.Errorf("%s: got = %q, want %q", name, got, want)
 		}
 	}
