@@ -53,7 +53,7 @@ func (b *binding) changed(s *series, id identity, family uint64) RegistrationSta
 // familyOf marks vendor and model of a User-Agent: another firmware makes no other device.
 func familyOf(record Key, agent []byte) uint64 {
 	d := useragent.Read(agent)
-	return markOf(record, []byte(d.Vendor), []byte(d.Model))
+	return record.mark([]byte(d.Vendor), []byte(d.Model))
 }
 
 // An identity is what bindings are known by, as marks; 0 is unknown.

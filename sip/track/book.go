@@ -53,7 +53,7 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 		}
 	}
 	b := t.slab.At(n)
-	agent := markOf(s.record, f.First(facts.UserAgentText))
+	agent := s.record.mark(f.First(facts.UserAgentText))
 	newAgent := agent != 0 && agent != b.agent
 	state := b.changed(s, id, b.family)
 	if newAgent {

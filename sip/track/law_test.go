@@ -74,20 +74,6 @@ func TestKeysOfOneRootAgree(t *testing.T) {
 	}
 }
 
-func TestRegisterIsShardedByAddressOfRecord(t *testing.T) {
-	for _, to := range []string{
-		`"A > B" <sip:+13035550110@Example.NET:5060;user=phone>;tag=1`, "<sip:+13035550110@example.net>",
-		"sip:+13035550110@example.net;tag=9", "sips:+13035550110@EXAMPLE.net",
-	} {
-		if got := testKeyer.record([]byte(to)); got != testKeyer.record([]byte("<sip:+13035550110@example.net>")) {
-			t.Errorf("%s has another shard", to)
-		}
-	}
-	if testKeyer.record([]byte("<sip:a@example.net>")) == testKeyer.record([]byte("<sip:b@example.net>")) {
-		t.Error("two users have one shard")
-	}
-}
-
 func TestDialogFitsItsBudget(t *testing.T) {
 	if n := unsafe.Sizeof(dialog{}); n > 512 {
 		t.Errorf("a dialog is %d bytes, want 512 at most", n)

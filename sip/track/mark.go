@@ -6,8 +6,8 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A mark tells texts about one address-of-record apart, 0 for no text.
-func markOf(record Key, parts ...[]byte) uint64 {
+// mark returns a number that tells the texts about what k stands for apart, 0 for no text. Case makes no difference.
+func (k Key) mark(parts ...[]byte) uint64 {
 	var room [256]byte
 	text := room[:0]
 	for _, p := range parts {
@@ -19,6 +19,6 @@ func markOf(record Key, parts ...[]byte) uint64 {
 	for i, c := range text {
 		text[i] = syntax.Lower(c)
 	}
-	k := record.short()
-	return siphash.Hash(k, ^k, text) | 1
+	n := k.short()
+	return siphash.Hash(n, ^n, text) | 1
 }

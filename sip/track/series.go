@@ -54,9 +54,9 @@ func (s *series) askedFor(c facts.Contact) uint32 {
 }
 
 func (s *series) identity(c facts.Contact) identity {
-	id := identity{contact: markOf(s.record, c.User, c.Host, c.Port), host: markOf(s.record, c.Host)}
+	id := identity{contact: s.record.mark(c.User, c.Host, c.Port), host: s.record.mark(c.Host)}
 	if len(c.Instance) > 0 {
-		id.instance, id.flow = markOf(s.record, c.Instance), markOf(s.record, c.RegID)
+		id.instance, id.flow = s.record.mark(c.Instance), s.record.mark(c.RegID)
 	} else if s.contacts <= 1 {
 		id.call = s.call
 	}

@@ -108,7 +108,7 @@ func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
 // update notes what s says of d.
 func (d *device) update(s *sight) {
 	if s.agent != 0 && s.agent != d.agent {
-		model := markOf(d.key, []byte(s.device.Vendor), []byte(s.device.Model), []byte(s.device.Kind))
+		model := d.key.mark([]byte(s.device.Vendor), []byte(s.device.Model), []byte(s.device.Kind))
 		firmware := versionOf(s.device.Firmware)
 		d.changed = d.agent != 0 && (model != d.model || firmware != d.firmware)
 		order := slices.Compare(firmware[:], d.firmware[:])
