@@ -77,6 +77,16 @@ func (e *Evidence) add(kind clueKind, value uint64) {
 	}
 }
 
+// first returns the first clue of that kind, 0 without one.
+func (e *Evidence) first(kind clueKind) uint64 {
+	for i, k := range e.kinds[:e.n] {
+		if k == kind {
+			return e.values[i]
+		}
+	}
+	return 0
+}
+
 // An IDRule is how a B2BUA makes one leg's Call-ID of the other's: text before it, text behind it, or both.
 type IDRule struct{ before, behind string }
 

@@ -22,7 +22,7 @@ const mostSeen = 64
 func (t *hopTable) saved(p *path, k Keyer) (s savedPath) {
 	for i := p.first; i != 0; i = t.At(i).next {
 		h := savedView{hopFacts: *t.At(i), origin: i == p.origin}
-		h.hop = k.veil(h.hop)
+		h.hop = h.hop.veiled(k)
 		if h.forking != 0 {
 			h.others = *t.forkings.At(h.forking)
 		}

@@ -46,21 +46,21 @@ func (l *Legs) advance(now int64) {
 				continue
 			}
 			g.step = windowShut
-			l.drop(n, clueKind.passing)
+			l.drop(n, ofTheWindow)
 			l.release(n)
 		}
 	}
 }
 
-// passing reports whether a clue holds for the window only.
-func (k clueKind) passing() bool {
+// ofTheWindow reports whether a clue holds for the window only.
+func ofTheWindow(k clueKind) bool {
 	return k == clueKind(CallIDRule) || k == clueKind(SDPCorrelation) || k == clueKind(TransferCorrelation) ||
 		k == referClue
 }
 
 // ofTheLiving reports whether a clue of a call that is over says nothing any more. Others are still to be joined by
 // what it handed on, and must not be taken for it.
-func (k clueKind) ofTheLiving() bool {
+func ofTheLiving(k clueKind) bool {
 	return k != arrivedClue && k != leftClue && k != clueKind(TransferCorrelation) && k != referClue
 }
 

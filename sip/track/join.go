@@ -13,7 +13,7 @@ func (l *Legs) joinOf(n uint32) (j Join) {
 	for by := j.by; ; {
 		n = l.first(n, by.Score())
 		g = l.legs.At(n)
-		j.ties = append(j.ties, tie{by, g.group})
+		j.ties = append(j.ties, tie{by: by, group: g.group})
 		if g.up == 0 {
 			return j
 		}
@@ -33,7 +33,7 @@ func (l *Legs) first(n uint32, min int) uint32 {
 // strongest evidence of one call names.
 func (l *Legs) joinOpened(n uint32, e *Evidence) {
 	l.transfer(n, e, Attended)
-	if p, ok := l.only(n, referClue, e.of(referredClue)); ok {
+	if p, ok := l.only(n, referClue, e.first(referredClue)); ok {
 		l.handOn(n, p, Blind)
 	}
 	for by := HeaderCorrelation; by > Inferred; by-- {
@@ -49,7 +49,7 @@ func (l *Legs) joinReferred(n uint32, e *Evidence) {
 	if e.n == 0 {
 		return
 	}
-	if v := e.of(referClue); v != 0 {
+	if v := e.first(referClue); v != 0 {
 		l.hold(n, referClue, v)
 	}
 	l.note(n, TransferCorrelation)
@@ -58,19 +58,9 @@ func (l *Legs) joinReferred(n uint32, e *Evidence) {
 	l.await(n)
 }
 
-// of returns the first clue of that kind, 0 without one.
-func (e *Evidence) of(kind clueKind) uint64 {
-	for i, k := range e.kinds[:e.n] {
-		if k == kind {
-			return e.values[i]
-		}
-	}
-	return 0
-}
-
 // transfer joins n with the call that Replaces in e names, and with those that name the same.
 func (l *Legs) transfer(n uint32, e *Evidence, how Transfer) {
-	v := e.of(clueKind(TransferCorrelation))
+	v := e.first(clueKind(TransferCorrelation))
 	if v == 0 {
 		return
 	}
@@ -105,11 +95,11 @@ func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
 	c := candidates{legs: l, of: n, by: by}
 	kind := clueKind(by)
 	for i, k := range e.kinds[:e.n] {
-		if by.names() && (k == kind || k == pointerClue && by == HeaderCorrelation) {
+		if namesCallID(by) && (k == kind || k == pointerClue && by == HeaderCorrelation) {
 			c.take(nameClue, e.values[i])
 		}
 	}
-	if by.names() {
+	if namesCallID(by) {
 		c.take(kind, l.legs.At(n).name)
 	}
 	named := c.n > 0
@@ -140,8 +130,8 @@ func (l *Legs) distrust(e *Evidence, kind clueKind) {
 	}
 }
 
-// names reports whether the mark of c may be the other leg's Call-ID.
-func (c Correlation) names() bool {
+// namesCallID reports whether the mark of c may be the other leg's Call-ID.
+func namesCallID(c Correlation) bool {
 	return c == HeaderCorrelation || c == HEPCorrelation || c == CallIDRule
 }
 

@@ -204,7 +204,7 @@ func (l *Legs) end(n uint32) {
 	if g.calls--; g.calls > 0 {
 		return
 	}
-	l.drop(n, clueKind.ofTheLiving)
+	l.drop(n, ofTheLiving)
 	l.release(n)
 }
 

@@ -240,7 +240,7 @@ func (t *hopTable) nextAttempt(p *path) {
 // unveil makes the ends of p's hops that are m's known again.
 func (t *hopTable) unveil(p *path, k Keyer, m *sip.Message) {
 	for n := p.first; n != 0; n = t.At(n).next {
-		k.unveil(&t.At(n).hop, m)
+		t.At(n).hop.unveil(k, m)
 	}
 }
 

@@ -51,7 +51,7 @@ func (r route) passings(t testing.TB, ladder string) (ps []passing) {
 			}
 			p.m.Time = p.m.Time.Add(time.Duration(behind) * time.Millisecond)
 			if r.hiding && hop > 0 {
-				p.k.hide(caller, byte(hop))
+				hide(&p.k, caller, byte(hop))
 			}
 			ps = append(ps, p)
 		}
@@ -67,7 +67,7 @@ func (r route) passings(t testing.TB, ladder string) (ps []passing) {
 }
 
 // hide gives k another tag of the callee's, as the host at a hop does that hides who is behind it.
-func (k *Keys) hide(caller Key, hop byte) {
+func hide(k *Keys, caller Key, hop byte) {
 	for _, tag := range []*Key{&k.From, &k.To} {
 		if *tag != (Key{}) && *tag != caller {
 			tag[0] ^= hop
