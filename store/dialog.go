@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/policy"
 )
 
@@ -84,12 +84,12 @@ func sortOut(xs []policy.Excerpt) (wholes, rests []policy.Excerpt) {
 }
 
 // isRest reports whether x is a part of a call whose INVITE its sensor did not see.
-func isRest(x policy.Excerpt) bool { return x.Dialog != "" && x.Missing&track.NoInvite != 0 }
+func isRest(x policy.Excerpt) bool { return x.Dialog != "" && x.Missing&event.NoInvite != 0 }
 
 // rank orders excerpts of several ids: those that show the answer first, then those without an end, which others can
 // complete, then those that show more, then by id.
 func rank(x, y policy.Excerpt) int {
-	answer := func(x policy.Excerpt) bool { return x.Missing&track.NoFinal == 0 }
+	answer := func(x policy.Excerpt) bool { return x.Missing&event.NoFinal == 0 }
 	return cmp.Or(first(answer(x), answer(y)), first(!x.Ended(), !y.Ended()), -quality(x, y),
 		strings.Compare(x.Sensor, y.Sensor), strings.Compare(x.ID, y.ID))
 }

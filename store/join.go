@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"strings"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
@@ -32,11 +32,11 @@ func quality(x, y policy.Excerpt) int {
 // wholeness ranks the words of a status: complete over partial over evicted over a word that is none.
 func wholeness(status string) int {
 	switch cpni.StatusOf(status) {
-	case track.Complete:
+	case event.Complete:
 		return 3
-	case track.Partial:
+	case event.Partial:
 		return 2
-	case track.Evicted:
+	case event.Evicted:
 		return 1
 	}
 	return 0

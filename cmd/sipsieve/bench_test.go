@@ -13,6 +13,7 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -74,7 +75,7 @@ func replayCorpus(b *testing.B, s *config.Setup, source capture.Source) uint64 {
 	d := pipeline.New([]capture.Source{source}, s.Plan(1, false))
 	var room []byte
 	excerpts := 0
-	err := d.Follow(b.Context(), func(ev *track.Event) {
+	err := d.Follow(b.Context(), func(ev *event.Event) {
 		r, _ := s.Records.Record(ev)
 		for _, p := range s.Purposes {
 			if x, ok := p.Minimise(room[:0], &r); ok {
@@ -111,7 +112,7 @@ func BenchmarkReadLoop(b *testing.B) {
 // BenchmarkTrackerStep is a Tracker's share of one message of the corpus.
 func BenchmarkTrackerStep(b *testing.B) {
 	file := corpus(b, 2000)
-	keyer := track.NewKeyer([16]byte{})
+	keyer := event.NewKeyer([16]byte{})
 	reader := sip.NewReader(cpni.Selection(nil), sip.DefaultLimits())
 	var batch sip.Batch
 	for s := openCorpus(b, file); ; {
@@ -125,7 +126,7 @@ func BenchmarkTrackerStep(b *testing.B) {
 	messages := 0
 	for b.Loop() {
 		t := track.New(track.DefaultLimits())
-		var events []track.Event
+		var events []event.Event
 		for i := range batch.Messages {
 			m := &batch.Messages[i]
 			events = t.Observe(events[:0], m, keyer.Of(m))

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"sipsieve/capture/capturetest"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // A coop makes canaries: markers that stand for what a person would not want to leave. Each is a number of its own.
@@ -239,13 +239,13 @@ func TestNothingOfAnEventShows(t *testing.T) {
 	c := &coop{r: rand.New(rand.NewPCG(222, 65)), birds: map[string]string{}}
 	s := demoSetup(t, "")
 	seen := 0
-	follow(t, c.capture(t, 2), 1, func(ev *track.Event) {
+	follow(t, c.capture(t, 2), 1, func(ev *event.Event) {
 		seen++
 		r, _ := s.Records.Record(ev)
 		var b bytes.Buffer
 		nested := struct {
-			Event *track.Event
-			event track.Event
+			Event *event.Event
+			event event.Event
 			r     any
 		}{ev, *ev, r}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {

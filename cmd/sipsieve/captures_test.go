@@ -18,7 +18,7 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 const captures = "../../../shared/captures"
@@ -48,7 +48,7 @@ func eachCapture(t *testing.T, test func(t *testing.T, name, path string)) {
 }
 
 // follow runs a capture through readers, shards and the merger.
-func follow(t *testing.T, path string, shards int, tell func(*track.Event)) *ledger.Ledger {
+func follow(t *testing.T, path string, shards int, tell func(*event.Event)) *ledger.Ledger {
 	t.Helper()
 	s := demoSetup(t, "")
 	source, err := source.OpenFiles([]string{path}, source.HEP{}, 0)
@@ -83,7 +83,7 @@ func demoSetup(t testing.TB, policyFile string) *config.Setup {
 func TestMessagesOfEveryCaptureAreCountedAsTsharkDoes(t *testing.T) {
 	t.Parallel()
 	eachCapture(t, func(t *testing.T, name, path string) {
-		l := follow(t, path, 2, func(*track.Event) {})
+		l := follow(t, path, 2, func(*event.Event) {})
 		if name == "ndpi-fuzz-2594" {
 			return // fuzzed bytes: they only must not break anything
 		}

@@ -16,7 +16,7 @@ import (
 	"sipsieve/capture/afpacket"
 	"sipsieve/capture/hep"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // usualPorts are the ports of SIP that an interface is looked at besides those that are configured: 5060 and what
@@ -113,7 +113,7 @@ func (e *examination) useless() error {
 
 // follow runs d until ctx ends. What its events say is nobody's concern here. What ended a source the witness knows.
 func (e *examination) follow(ctx context.Context, d *pipeline.Domain) {
-	_ = d.Follow(ctx, func(*track.Event) {})
+	_ = d.Follow(ctx, func(*event.Event) {})
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := d.Counts()

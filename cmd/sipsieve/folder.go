@@ -20,6 +20,7 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -57,7 +58,7 @@ type folder struct {
 type folderPosition struct {
 	marks     []pcap.Mark
 	forgotten []string
-	but       map[track.Key]bool // calls that the log has and that were restored from it
+	but       map[event.Key]bool // calls that the log has and that were restored from it
 }
 
 // A folderCut is what the last entry of a cut says.
@@ -154,7 +155,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 		return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
 	}
 	s.series.Resume(f.since, f.again...)
-	if s.again, s.but = s.series.Again(), map[track.Key]bool{}; !s.again {
+	if s.again, s.but = s.series.Again(), map[event.Key]bool{}; !s.again {
 		s.base.Store(new(folderCounts))
 	}
 	calls, err := f.saved(plan.Shards, s.but)
@@ -168,7 +169,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 }
 
 // saved returns the calls of the log that began before what is read again, by shard, and notes their names.
-func (f *folder) saved(shards int, names map[track.Key]bool) ([][]checkpoint.Restorable, error) {
+func (f *folder) saved(shards int, names map[event.Key]bool) ([][]checkpoint.Restorable, error) {
 	list := make([][]checkpoint.Restorable, shards)
 	if !f.d.Calls.Journal {
 		return list, nil
@@ -223,7 +224,7 @@ func (f *folder) save(cut *pipeline.Cut, entries []checkpoint.Entry) func() erro
 }
 
 // nameOf returns what the checkpoint log calls a file.
-func nameOf(file string) (k track.Key) {
+func nameOf(file string) (k event.Key) {
 	h := sha256.Sum256([]byte("file " + file))
 	copy(k[:], h[:])
 	return k

@@ -9,7 +9,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/hep"
 	"sipsieve/capture/pcap"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // A folderSource is the files of a folder as one Source, which ends when nothing has come for as long as a call may
@@ -22,7 +22,7 @@ type folderSource struct {
 	closing        atomic.Bool
 
 	again   bool // what was returned last was given before the restart
-	but     map[track.Key]bool
+	but     map[event.Key]bool
 	looked  bool
 	base    atomic.Pointer[folderCounts] // of what was given again; nil before all of that was
 	active  time.Time                    // when something had come last, by the wall clock

@@ -8,6 +8,7 @@ import (
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"slices"
 	"testing"
@@ -56,7 +57,7 @@ func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []t
 			m := &ms[i%len(ms)]
 			k := plan.Keyer.Of(m)
 			i = first + i/len(ms)
-			k.Call, m.Mark = track.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}, 0
+			k.Call, m.Mark = event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}, 0
 			tr.Observe(nil, m, k)
 		}
 		return tr.Changed(nil)

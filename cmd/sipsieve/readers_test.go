@@ -10,7 +10,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // A tap gives the packets of a capture as a ring does: in blocks, each handed over when it is full or when the timer
@@ -108,7 +108,7 @@ func liveExcerpts(t *testing.T, packets []capture.Packet, taps, shards int) (out
 			sources = append(sources, one)
 		}
 		d := pipeline.New(sources, s.Plan(shards, true))
-		err := d.Follow(t.Context(), func(ev *track.Event) {
+		err := d.Follow(t.Context(), func(ev *event.Event) {
 			rec, _ := s.Records.Record(ev)
 			rec.Site, rec.Sensor = s.Site, s.Sensor
 			for _, p := range s.Purposes {

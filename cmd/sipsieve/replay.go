@@ -15,7 +15,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // replayFlags are the settings of the verb replay.
@@ -91,7 +91,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	d := pipeline.New([]capture.Source{src}, plan)
 	counters := ledger.NewCounters(setup.PurposeNames())
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), src)
-	cut := d.Follow(cmd.Context(), func(ev *track.Event) {
+	cut := d.Follow(cmd.Context(), func(ev *event.Event) {
 		r, ok := setup.Records.Record(ev)
 		if !ok {
 			return

@@ -18,6 +18,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/vault"
 )
@@ -110,7 +111,7 @@ func (s *site) await(t *testing.T, what string, so func(*statusReport) bool) {
 func (s *site) journalPath() string { return filepath.Join(s.dir, "state", liveLogName) }
 
 // journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
-func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
+func (s *site) journalled(t *testing.T) (plain []byte, calls []*event.Call) {
 	t.Helper()
 	file, err := os.ReadFile(s.journalPath())
 	if err != nil {
@@ -132,7 +133,7 @@ func (s *site) journalled(t *testing.T) (plain []byte, calls []*track.Call) {
 		t.Fatal(err)
 	}
 	tr := track.New(track.DefaultLimits())
-	tr.Save(track.NewKeyer(vault.Demo().TrackRoot()))
+	tr.Save(event.NewKeyer(vault.Demo().TrackRoot()))
 	err = l.Calls(func(c checkpoint.Restorable) {
 		if err := tr.Restore(c.Saved, c.Facts); err != nil {
 			t.Error(err)
@@ -161,7 +162,7 @@ func (s *site) awaitJournalled(t *testing.T) {
 		_, calls := s.journalled(t)
 		answered, held := 0, 0
 		for _, c := range calls {
-			if c.Disposition == track.Answered && c.Missing&track.NoAck == 0 {
+			if c.Disposition == event.Answered && c.Missing&event.NoAck == 0 {
 				answered++
 			}
 			held += c.Holds

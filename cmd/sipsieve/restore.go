@@ -10,7 +10,7 @@ import (
 
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // liveLogName is the file of the live calls' checkpoint log in the state folder.
@@ -51,7 +51,7 @@ func (d *daemon) restore(dom *pipeline.Domain) error {
 		return nil
 	}
 	if clock := d.liveLog.Clock(); clock != nil && dom.RestoreClock(clock) != nil {
-		d.liveLog.Refuse(track.Key{})
+		d.liveLog.Refuse(event.Key{})
 	}
 	err := d.liveLog.Calls(func(c checkpoint.Restorable) {
 		if dom.Restore(c.Saved, c.Facts) != nil {

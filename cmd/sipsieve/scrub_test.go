@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"sipsieve/cmd/sipsieve/ledger"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // scrubbed returns the path of what scrub makes of a capture.
@@ -45,7 +45,7 @@ func TestNoCanaryIsLeftInAScrubbedCapture(t *testing.T) {
 // facts are the times, words and counts of the records of a capture, not who and where, sorted.
 func facts(t *testing.T, path string) (all []string, l *ledger.Ledger) {
 	t.Helper()
-	l = follow(t, path, 1, func(ev *track.Event) {
+	l = follow(t, path, 1, func(ev *event.Event) {
 		switch {
 		case ev.Call != nil:
 			all = append(all, fmt.Sprint("call ", ev.Stage, ev.Revision, plain(*ev.Call)))

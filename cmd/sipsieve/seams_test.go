@@ -12,7 +12,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/policy"
 )
 
@@ -50,7 +50,7 @@ func TestACallIsToldThoughOtherShardsHaveHeardNothing(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var told atomic.Int64
 		done := make(chan error, 1)
-		go func() { done <- d.Follow(ctx, func(*track.Event) { told.Add(1) }) }()
+		go func() { done <- d.Follow(ctx, func(*event.Event) { told.Add(1) }) }()
 		time.Sleep(10 * time.Minute)
 		if told.Load() == 0 {
 			t.Error("told = 0 after minutes of silence, want the calls that are over")

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+)
 
 // A Bound is why a limit kept a message out or made a call go.
 type Bound uint8
@@ -45,23 +48,23 @@ func (t *callTable) keepOut(b Bound) bool {
 }
 
 // open returns a new dialog for m, 0 if there is no room.
-func (t *callTable) open(m *sip.Message, k Keys) uint32 {
+func (t *callTable) open(m *sip.Message, k event.Keys) uint32 {
 	if !t.makeRoom() {
 		t.keepOut(CallsBound)
 		return 0
 	}
 	n := t.dialogs.New()
 	d := t.dialogs.At(n)
-	d.index, d.call, d.root = k.Call.with(k.From), k.Call, n
-	if m.Method == sip.Bye || m.Request() && k.To != (Key{}) {
-		d.index = d.index.with(k.To) // found by both tags, until it is known whose they are
+	d.index, d.call, d.root = k.Call.With(k.From), k.Call, n
+	if m.Method == sip.Bye || m.Request() && k.To != (event.Key{}) {
+		d.index = d.index.With(k.To) // found by both tags, until it is known whose they are
 	}
-	d.first, d.drift, d.steps = m.Time.UnixNano(), t.drift, t.steps
+	d.first, d.drift, d.steps = m.Time.UnixNano(), t.Drift, t.Steps
 	t.hops.passed(&d.path, m)
 	d.vias = m.Vias
 	d.reuse = t.uses.next(d)
 	t.index[d.index] = n
-	if any := d.call.anyTag(); k.To == (Key{}) || t.index[any] == 0 {
+	if any := d.call.AnyTag(); k.To == (event.Key{}) || t.index[any] == 0 {
 		t.index[any] = n
 	}
 	t.markDirty(n)
@@ -70,7 +73,7 @@ func (t *callTable) open(m *sip.Message, k Keys) uint32 {
 
 // makeRoom reports whether there is room for one more dialog, after one has gone if need be.
 func (t *callTable) makeRoom() bool {
-	if n := t.dialogs.Len(); n < t.limits.Calls && t.budget.take(n) {
+	if n := t.dialogs.Len(); n < t.limits.Calls && t.budget.Take(n) {
 		return true
 	}
 	n, why := t.mostIdle()
@@ -82,11 +85,11 @@ func (t *callTable) makeRoom() bool {
 		t.closeEvicted(n, d)
 	}
 	t.forget(n)
-	return t.budget.take(t.dialogs.Len())
+	return t.budget.Take(t.dialogs.Len())
 }
 
 // keepRoom undoes makeRoom: no dialog was opened.
-func (t *callTable) keepRoom() { t.budget.give(t.dialogs.Len()) }
+func (t *callTable) keepRoom() { t.budget.Give(t.dialogs.Len()) }
 
 // mostIdle returns the dialog that goes when there is no room, 0 without one: what is told goes first, then the
 // oldest of the fullest row, so that a flood makes room for itself. Of the calls that nobody took for one, those of
@@ -153,7 +156,7 @@ func (t *callTable) forget(n uint32) {
 	}
 	*d = dialog{}
 	t.dialogs.Free(n)
-	t.budget.give(t.dialogs.Len())
+	t.budget.Give(t.dialogs.Len())
 }
 
 // unlink takes n out of the forks of its INVITE; the next fork becomes the first if n was.
@@ -164,7 +167,7 @@ func (t *callTable) unlink(n uint32, d *dialog) {
 			return
 		}
 	}
-	for _, index := range [...]Key{d.index, d.call.anyTag()} {
+	for _, index := range [...]event.Key{d.index, d.call.AnyTag()} {
 		switch {
 		case t.index[index] != n: // another call has it by now
 		case d.next == 0:

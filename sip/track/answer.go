@@ -2,15 +2,16 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
 // acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
-func (t *callTable) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool {
+func (t *callTable) acceptedBy(n uint32, d *dialog, m *sip.Message, k event.Keys) bool {
 	at := m.Time.UnixNano()
 	if of := t.ofAnswer(n, k); t.dialogs.At(of).answered() {
 		x := t.dialogs.At(of)
-		if shortTag(x.callee) == shortTag(k.To.short()) {
+		if shortTag(x.callee) == shortTag(k.To.Short()) {
 			t.answerAgain(of, x, m, k)
 			return true
 		}
@@ -37,11 +38,11 @@ func (t *callTable) acceptedBy(n uint32, d *dialog, m *sip.Message, k Keys) bool
 
 // answerAgain takes note of a 2xx to the INVITE of d, which is taken for answered: by something else than its 2xx, or
 // by one that was seen first and sent later.
-func (t *callTable) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answerAgain(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	if !d.byAck && !d.downstream && d.answer != 0 && d.answer <= m.Time.UnixNano() {
 		return
 	}
-	d.byAck, d.downstream, d.flags = false, false, d.flags&^AnswerByAck
+	d.byAck, d.downstream, d.flags = false, false, d.flags&^event.AnswerByAck
 	over := d.phase == terminated
 	t.answer(n, d, m, k)
 	if over {
@@ -51,10 +52,10 @@ func (t *callTable) answerAgain(n uint32, d *dialog, m *sip.Message, k Keys) {
 }
 
 // answer takes m for the answer to d's INVITE.
-func (t *callTable) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answer(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	d.dropEarlyChanges()
-	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.short(), true
-	d.answerLeg = k.leg()
+	d.answer, d.code, d.callee, d.accepted = m.Time.UnixNano(), uint16(m.Status), k.To.Short(), true
+	d.answerLeg = k.ShortBranch()
 	d.races()
 	t.answerOn(d, m, k)
 	t.callersHop(d).final = finalOf(m, k)
@@ -65,7 +66,7 @@ func (t *callTable) answer(n uint32, d *dialog, m *sip.Message, k Keys) {
 
 // answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
 // not counted.
-func (t *callTable) answerOn(d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answerOn(d *dialog, m *sip.Message, k event.Keys) {
 	root := t.dialogs.At(d.root)
 	h, near := t.hops.passed(&root.path, m), t.hops.At(root.path.first)
 	add := t.hops.showFork
@@ -85,17 +86,17 @@ func (t *callTable) answeredNow(n uint32, d *dialog, at int64) {
 	if d.phase == terminating {
 		t.move(n, endedRow)
 		if d.ended.at != 0 {
-			t.close(n, t.now)
+			t.close(n, t.Now)
 		}
 		return
 	}
 	t.move(n, nowhere)
-	t.beginInterims(n, t.now)
-	t.tell(d, Answer, at)
+	t.beginInterims(n, t.Now)
+	t.tell(d, event.Answer, at)
 }
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
-func (t *callTable) downstreamFinal(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) downstreamFinal(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	h := t.hops.passed(&d.path, m)
 	if h == nil {
 		return
@@ -153,11 +154,11 @@ func (t *callTable) adoptDownstreamAnswer(n uint32, d *dialog) bool {
 	}
 	wait := int64(t.limits.Talk)
 	if d.expires != 0 {
-		wait = int64(d.expires)*1e9 + timer64T1
+		wait = int64(d.expires)*1e9 + event.Timer64T1
 	}
-	t.lapses.Set(n, t.now+wait)
+	t.lapses.Set(n, t.Now+wait)
 	t.reviewEnds(n, d)
-	t.answeredNow(n, d, t.now)
+	t.answeredNow(n, d, t.Now)
 	return true
 }
 

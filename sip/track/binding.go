@@ -3,13 +3,14 @@ package track
 import (
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 	"sipsieve/sip/useragent"
 )
 
 // A binding is one contact of an address-of-record at one registrar, or the failure to make one. It holds no pointer.
 type binding struct {
-	record    Key
+	record    event.Key
 	next      uint32 // of the same address-of-record
 	text      mem.Text
 	hop       hop
@@ -22,7 +23,7 @@ type binding struct {
 	cseq      uint32
 	refreshes uint32
 	vias      uint8
-	state     RegistrationState
+	state     event.RegistrationState
 	holds     bool
 	held      bool // it has been one
 }
@@ -35,25 +36,25 @@ func (b *binding) end() int64 { return b.since + int64(b.granted)*int64(time.Sec
 
 // changed says what an accepted REGISTER changes of b, 0 for nothing. A source port that changed, or that of the
 // Contact, is no move: a phone behind NAT may have another one for each refresh.
-func (b *binding) changed(s *series, id identity, family uint64) RegistrationState {
+func (b *binding) changed(s *series, id identity, family uint64) event.RegistrationState {
 	switch {
 	case !b.held:
-		return Registered
-	case !b.holds || b.state != Registered:
-		return Recovered
+		return event.Registered
+	case !b.holds || b.state != event.Registered:
+		return event.Recovered
 	case id.instance != b.instance && id.instance != 0 && b.instance != 0,
 		id.instance == 0 && b.instance == 0 && family != b.family && family != 0 && b.family != 0:
-		return ChangedDevice
+		return event.ChangedDevice
 	case id.host != b.host || s.hop.src != b.hop.src:
-		return Moved
+		return event.Moved
 	}
 	return 0
 }
 
 // familyOf marks vendor and model of a User-Agent: another firmware makes no other device.
-func familyOf(record Key, agent []byte) uint64 {
+func familyOf(record event.Key, agent []byte) uint64 {
 	d := useragent.Read(agent)
-	return record.mark([]byte(d.Vendor), []byte(d.Model))
+	return record.Mark([]byte(d.Vendor), []byte(d.Model))
 }
 
 // An identity is what bindings are known by, as marks; 0 is unknown.

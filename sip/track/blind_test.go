@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 const hungUp = answeredCall + `
@@ -20,11 +21,11 @@ func at(seconds float64) time.Time {
 }
 
 // missing shows ms, and says before the first Message that is not before to that frames were lost since from.
-func missing(t *testing.T, ms []sip.Message, from, to time.Time) []*Call {
+func missing(t *testing.T, ms []sip.Message, from, to time.Time) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(StagesOf(Correction))
-	var events []Event
+	tr.Tell(event.StagesOf(event.Correction))
+	var events []event.Event
 	said := false
 	for i := range ms {
 		if !said && !ms[i].Time.Before(to) {
@@ -55,10 +56,10 @@ func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
 		{"between the BYE and its answer", 64.91, 64.92, true},
 	} {
 		got := one(t, missing(t, play(t, hungUp), at(c.from), at(c.to)))
-		if marked := got.Missing&LossWindow != 0; marked != c.marked {
+		if marked := got.Missing&event.LossWindow != 0; marked != c.marked {
 			t.Errorf("%s: marked = %v, want %v", c.name, marked, c.marked)
 		}
-		if got.Completeness != 100 || got.Missing&^LossWindow != 0 || got.Status == Complete == c.marked {
+		if got.Completeness != 100 || got.Missing&^event.LossWindow != 0 || got.Status == event.Complete == c.marked {
 			t.Errorf("%s: %s", c.name, say(got))
 		}
 	}
@@ -66,10 +67,10 @@ func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
 
 func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
 	ms := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n")
-	if c := one(t, missing(t, ms, at(240), at(242))); c.Missing&LossWindow == 0 {
+	if c := one(t, missing(t, ms, at(240), at(242))); c.Missing&event.LossWindow == 0 {
 		t.Errorf("open in the window: %s", say(c))
 	}
-	if c := one(t, missing(t, ms, at(241.5), at(242))); c.Missing&LossWindow != 0 {
+	if c := one(t, missing(t, ms, at(241.5), at(242))); c.Missing&event.LossWindow != 0 {
 		t.Errorf("closed before the window: %s", say(c))
 	}
 }
@@ -99,11 +100,11 @@ func TestLossWindowsStayFewAndHoldEveryLoss(t *testing.T) {
 }
 
 // stepped observes ms as they are timed by a clock that jumps just before message n, and reports the jump.
-func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []Event {
+func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []event.Event {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(StagesOf(Start, Answer, Stop))
-	var events []Event
+	tr.Tell(event.StagesOf(event.Start, event.Answer, event.Stop))
+	var events []event.Event
 	for i, m := range ms {
 		if i >= n {
 			m.Time = m.Time.Add(by)
@@ -139,13 +140,13 @@ func TestSteppedClockChangesNoDuration(t *testing.T) {
 			}
 			for _, c := range cs {
 				across := n > 0 && !ms[n].Time.After(ladderStart.Add(64950*time.Millisecond))
-				if across != (c.Missing&ClockStep != 0) && c.Disposition == Answered {
+				if across != (c.Missing&event.ClockStep != 0) && c.Disposition == event.Answered {
 					t.Errorf("step of %v before message %d: %s", by, n, say(c))
 				}
-				if talk := c.End.Sub(c.Answer); c.Disposition == Answered && talk != time.Minute {
+				if talk := c.End.Sub(c.Answer); c.Disposition == event.Answered && talk != time.Minute {
 					t.Errorf("step of %v before message %d: %v long, want 1m", by, n, talk)
 				}
-				if wait := c.End.Sub(c.Setup); c.Disposition == Busy && wait > time.Second {
+				if wait := c.End.Sub(c.Setup); c.Disposition == event.Busy && wait > time.Second {
 					t.Errorf("step of %v before message %d: %v until the refusal", by, n, wait)
 				}
 			}
@@ -156,10 +157,10 @@ func TestSteppedClockChangesNoDuration(t *testing.T) {
 func TestTimesAfterAStepAreThoseOfTheNewClock(t *testing.T) {
 	ms := play(t, hungUp)
 	cs := calls(stepped(t, append(play(t, "00:00.000  carol -> dave  INVITE\n"), ms...), 1, -time.Hour))
-	if c := cs[0]; c.Disposition != Answered || !c.Setup.Equal(ladderStart.Add(-time.Hour)) || c.Missing != 0 {
+	if c := cs[0]; c.Disposition != event.Answered || !c.Setup.Equal(ladderStart.Add(-time.Hour)) || c.Missing != 0 {
 		t.Errorf("a call after the step: %s", say(c))
 	}
-	if c := cs[1]; !c.Setup.Equal(ladderStart) || c.Missing&ClockStep == 0 {
+	if c := cs[1]; !c.Setup.Equal(ladderStart) || c.Missing&event.ClockStep == 0 {
 		t.Errorf("a call across the step: %s", say(c))
 	}
 }

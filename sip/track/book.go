@@ -3,6 +3,7 @@ package track
 import (
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
@@ -10,9 +11,9 @@ import (
 // A book holds the bindings of many addresses-of-record.
 type book struct {
 	limits  bindingLimits
-	budget  *Budget // of bindings
+	budget  *mem.Budget // of bindings
 	slab    mem.Slab[binding]
-	records map[Key]record
+	records map[event.Key]record
 	lapses  mem.Deadlines
 	idle    mem.List // bindings that do not hold, the oldest first
 	texts   mem.Arena
@@ -20,7 +21,7 @@ type book struct {
 	gather  *facts.Gather
 	gaps    []gap
 	counts  bindingCounts
-	log     *eventLog
+	log     *event.Log
 }
 
 // A record is the bindings of one address-of-record.
@@ -53,7 +54,7 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 		}
 	}
 	b := t.slab.At(n)
-	agent := s.record.mark(f.First(facts.UserAgentText))
+	agent := s.record.Mark(f.First(facts.UserAgentText))
 	newAgent := agent != 0 && agent != b.agent
 	state := b.changed(s, id, b.family)
 	if newAgent {
@@ -66,7 +67,7 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 	b.text = t.texts.Put(b.text, f.Bytes())
 	b.since, b.granted, b.holds, b.held = l.at, l.seconds, true, true
 	t.idle.Remove(n)
-	t.lapses.Set(n, b.end()+timer64T1)
+	t.lapses.Set(n, b.end()+event.Timer64T1)
 	switch {
 	case state != 0:
 		b.state = state
@@ -77,7 +78,7 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 			t.sight(b, s, f)
 		}
 	}
-	b.state = Registered
+	b.state = event.Registered
 	return true
 }
 
@@ -102,7 +103,7 @@ func (t *book) openBinding(s *series) uint32 {
 	if r.held >= mostOfRecord && !t.dropIdle(t.idleOf(r)) {
 		return 0
 	}
-	for has := t.slab.Len(); has >= t.limits.Bindings || !t.budget.take(has); has = t.slab.Len() {
+	for has := t.slab.Len(); has >= t.limits.Bindings || !t.budget.Take(has); has = t.slab.Len() {
 		if !t.dropIdle(t.idle.First()) {
 			return 0
 		}
@@ -135,7 +136,7 @@ func (t *book) dropIdle(n uint32) bool {
 
 // refused takes note of a REGISTER that failed, and tells if the one before did not. It reports false if a limit kept
 // it out.
-func (t *book) refused(s *series, v *verdict, state RegistrationState) bool {
+func (t *book) refused(s *series, v *verdict, state event.RegistrationState) bool {
 	all := facts.FromBytes(t.texts.Get(s.text))
 	var c facts.Contact
 	var own facts.Facts
@@ -192,7 +193,7 @@ func (t *book) removeAll(s *series, shared facts.Facts, v *verdict) {
 // deregister forgets binding n, and tells if it held.
 func (t *book) deregister(n uint32, s *series, f facts.Facts, v *verdict) {
 	if b := t.slab.At(n); b.holds {
-		b.state, b.granted = Deregistered, 0
+		b.state, b.granted = event.Deregistered, 0
 		b.take(s)
 		t.tellBinding(b, telling{at: v.at, certain: v.certain, code: v.code, series: s}, f)
 	}
@@ -209,10 +210,10 @@ func (t *book) lapseBinding(n uint32, due int64) {
 	}
 	if end := t.unseen(b.since, due); end != 0 {
 		b.since = end
-		t.lapses.Set(n, b.end()+timer64T1)
+		t.lapses.Set(n, b.end()+event.Timer64T1)
 		return
 	}
-	b.state, b.holds = Expired, false
+	b.state, b.holds = event.Expired, false
 	t.tellBinding(b, telling{at: b.end(), certain: due}, facts.FromBytes(t.texts.Get(b.text)))
 	t.idle.Append(n)
 	t.lapses.Set(n, due+remembered)
@@ -227,7 +228,7 @@ func (t *book) forgetBinding(n uint32) {
 	t.texts.Free(b.text)
 	*b = binding{}
 	t.slab.Free(n)
-	t.budget.give(t.slab.Len())
+	t.budget.Give(t.slab.Len())
 }
 
 // unlink takes binding n out of its record.
@@ -261,33 +262,33 @@ func (t *book) tellBinding(b *binding, how telling, f facts.Facts) {
 	t.counts.Registrations[b.state]++
 	r := t.event(b, how, f)
 	b.refreshes = 0
-	t.appendRegistration(b, RegistrationKind, how.certain, r)
+	t.appendRegistration(b, event.RegistrationKind, how.certain, r)
 }
 
 // sight tells the devices, and nobody else, that b was refreshed.
 func (t *book) sight(b *binding, s *series, f facts.Facts) {
-	t.appendRegistration(b, SightingKind, b.since, t.event(b, telling{at: b.since, series: s}, f))
+	t.appendRegistration(b, event.SightingKind, b.since, t.event(b, telling{at: b.since, series: s}, f))
 }
 
 // event returns what b is after the change that how describes.
-func (t *book) event(b *binding, how telling, f facts.Facts) *Registration {
-	r := &Registration{At: when(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
-		Refreshes: int(b.refreshes), Status: Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
+func (t *book) event(b *binding, how telling, f facts.Facts) *event.Registration {
+	r := &event.Registration{At: event.When(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
+		Refreshes: int(b.refreshes), Status: event.Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
 		Flow: b.hop.flow(), VLAN: b.hop.vlan, Link: b.hop.link, Point: t.points[b.hop.point], Origin: b.hop.origin,
 		Facts: f.Clone()}
 	if s := how.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)
 	} else {
-		r.Status = Partial
+		r.Status = event.Partial
 	}
 	return r
 }
 
-func (t *book) appendRegistration(b *binding, kind Kind, certain int64, r *Registration) {
+func (t *book) appendRegistration(b *binding, kind event.Kind, certain int64, r *event.Registration) {
 	b.day = certain / day
 	rec := t.records[b.record]
 	rec.ordinal++
 	t.records[b.record] = rec
-	t.log.add(Event{Time: when(certain), Key: b.record, Ordinal: rec.ordinal, Kind: kind, Stage: Stop,
+	t.log.Add(event.Event{Time: event.When(certain), Key: b.record, Ordinal: rec.ordinal, Kind: kind, Stage: event.Stop,
 		Revision: 1, Registration: r})
 }

@@ -1,6 +1,8 @@
 package track
 
 import (
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
 	"testing"
 	"time"
 )
@@ -8,9 +10,9 @@ import (
 // TestABudgetIsNeverExceededAndNobodyIsLeftWithout has one member take all it can before the others come.
 func TestABudgetIsNeverExceededAndNobodyIsLeftWithout(t *testing.T) {
 	for _, c := range []struct{ total, members, greedy int }{{100, 1, 100}, {100, 2, 75}, {100, 4, 64}, {7, 3, 5}, {1, 1, 1}} {
-		b, has := NewBudget(c.total, c.members), make([]int, c.members)
+		b, has := mem.NewBudget(c.total, c.members), make([]int, c.members)
 		fill := func(i int) {
-			for b.take(has[i]) {
+			for b.Take(has[i]) {
 				has[i]++
 			}
 		}
@@ -29,10 +31,10 @@ func TestABudgetIsNeverExceededAndNobodyIsLeftWithout(t *testing.T) {
 			t.Errorf("%d for %d: together %d", c.total, c.members, sum)
 		}
 		for i := range has {
-			b.giveAll(has[i])
+			b.GiveAll(has[i])
 		}
-		if has[0] = 0; b.left.Load() != int64(c.total-b.each*c.members) {
-			t.Errorf("%d for %d: %d are left of the rest when all is given back", c.total, c.members, b.left.Load())
+		if has[0] = 0; b.Left.Load() != int64(c.total-b.Each*c.members) {
+			t.Errorf("%d for %d: %d are left of the rest when all is given back", c.total, c.members, b.Left.Load())
 		}
 	}
 }
@@ -46,8 +48,8 @@ func TestDevicesAndLegsShareTheHostsRoom(t *testing.T) {
 		ds.Share(b.Devices)
 		l.Share(b.Legs)
 		for i := range 100 {
-			ds.open(Key{byte(i), 1}, int64(i))
-			l.open(&Event{Time: time.Unix(int64(i), 0), Key: Key{byte(i)}, Evidence: &Evidence{leg: Key{byte(i)}}})
+			ds.open(event.Key{byte(i), 1}, int64(i))
+			l.open(&event.Event{Time: time.Unix(int64(i), 0), Key: event.Key{byte(i)}, Evidence: &event.Evidence{Leg: event.Key{byte(i)}}})
 		}
 		known += ds.Counts().Known
 		remembered += l.Counts().Remembered

@@ -2,6 +2,7 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -13,7 +14,7 @@ func (t *callTable) bye(p place, d *dialog, m *sip.Message) {
 		t.earlyBye(p, d, m)
 		return
 	}
-	b := &d.byes[p.side-Caller]
+	b := &d.byes[p.side-event.Caller]
 	switch {
 	case b.at != 0 && b.cseq == m.CSeq && b.unseen:
 		b.at, b.cause, b.unseen = at, facts.Cause(m), false
@@ -57,7 +58,7 @@ func (t *callTable) hangUp(n uint32, d *dialog, e ending) {
 	}
 	d.phase = terminating
 	t.move(n, endedRow)
-	t.lapses.Set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.Now+event.Timer64T1)
 }
 
 // earlyBye remembers a BYE to a fork that has not answered.
@@ -83,10 +84,10 @@ func (t *callTable) earlyBye(p place, d *dialog, m *sip.Message) {
 func (t *callTable) earlyEnding(p place, d *dialog) *ending {
 	h := t.hops.At(d.path.first)
 	if f := t.hops.fork(h, p.fork); f != nil {
-		return &t.hops.early.Ensure(&f.ends)[p.side-Caller]
+		return &t.hops.early.Ensure(&f.ends)[p.side-event.Caller]
 	}
 	if h.forks == 0 || h.first.past && h.forks == 1 {
-		return &t.hops.early.Ensure(&h.tagless)[p.side-Caller]
+		return &t.hops.early.Ensure(&h.tagless)[p.side-event.Caller]
 	}
 	return nil
 }
@@ -100,7 +101,7 @@ func (t *callTable) byeResponse(p place, d *dialog, m *sip.Message) {
 		t.earlyByeResponse(p, d, m)
 		return
 	}
-	b := &d.byes[p.side-Caller]
+	b := &d.byes[p.side-event.Caller]
 	seen := b.at != 0 && (b.cseq == m.CSeq || challenges(int(b.status)) && m.CSeq > b.cseq) && !b.unseen
 	if seen {
 		b.cseq, b.status = m.CSeq, uint16(m.Status)
@@ -109,7 +110,7 @@ func (t *callTable) byeResponse(p place, d *dialog, m *sip.Message) {
 	}
 	switch {
 	case m.Status >= 300 && d.phase == terminating && d.ended.at != 0: // the BYE that was waited for
-		t.close(p.n, t.now)
+		t.close(p.n, t.Now)
 	case challenges(m.Status):
 	case m.Status < 300:
 		e := ending{at: b.at, cseq: m.CSeq, cause: b.cause, side: p.side, answered: true}
@@ -131,18 +132,18 @@ func (t *callTable) byeAccepted(n uint32, d *dialog, e ending) {
 		return
 	}
 	d.ended = e
-	other := &d.byes[Callee-e.side]
+	other := &d.byes[event.Callee-e.side]
 	switch {
 	case d.phase == terminated:
 		t.reopen(n, d, terminating)
-		t.close(n, t.now)
+		t.close(n, t.Now)
 	case other.at != 0 && other.at >= d.answer && other.at < e.at && other.status == 0 && !other.unseen &&
-		t.now-other.at < timer64T1:
+		t.Now-other.at < event.Timer64T1:
 		d.phase = terminating
 		t.move(n, endedRow)
-		t.lapses.Set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.Now+event.Timer64T1)
 	default:
-		t.close(n, t.now)
+		t.close(n, t.Now)
 	}
 }
 
@@ -172,7 +173,7 @@ func (t *callTable) earlyByeResponse(p place, d *dialog, m *sip.Message) {
 	case d.phase == terminated && d.undecided():
 		t.reopen(p.n, d, calling)
 	case d.phase == calling:
-		t.lapses.Set(p.n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(p.n, t.Now+int64(t.limits.Ring))
 	}
 }
 
@@ -205,21 +206,21 @@ func (t *callTable) reviewEnds(n uint32, d *dialog) {
 		case !e.answered && (d.unended.at == 0 || e.at < d.unended.at):
 			d.unended = e
 		}
-		d.byes[e.side-Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
+		d.byes[e.side-event.Caller] = bye{at: e.at, cseq: e.cseq, cause: e.cause}
 	}
 	d.phase = confirmed
 	if d.ended.at != 0 || d.unended.at != 0 {
 		d.phase = terminating
-		t.lapses.Set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.Now+event.Timer64T1)
 	}
 }
 
 // guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
-func (t *callTable) guessFor(d *dialog, m *sip.Message, side Party) *guess {
+func (t *callTable) guessFor(d *dialog, m *sip.Message, side event.Party) *guess {
 	if d.guesses == 0 {
 		return nil
 	}
-	g := &t.guesses.At(d.guesses)[side-Caller]
+	g := &t.guesses.At(d.guesses)[side-event.Caller]
 	if m.Method == sip.Bye {
 		return &g[0]
 	}
@@ -227,7 +228,7 @@ func (t *callTable) guessFor(d *dialog, m *sip.Message, side Party) *guess {
 }
 
 // remember keeps a request of d's call whose dialog its 2xx must tell.
-func (t *callTable) remember(d *dialog, m *sip.Message, side Party) {
+func (t *callTable) remember(d *dialog, m *sip.Message, side event.Party) {
 	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
 		return
 	}
@@ -265,7 +266,7 @@ func (t *callTable) guessedResponse(p place, m *sip.Message) {
 	}
 	if m.Status >= 300 {
 		if m.Method != sip.Bye {
-			r.pending[p.side-Caller] = change{cseq: m.CSeq, method: m.Method}
+			r.pending[p.side-event.Caller] = change{cseq: m.CSeq, method: m.Method}
 		}
 		t.counts.Orphans++
 		return
@@ -296,9 +297,9 @@ func (t *callTable) guessedResponse(p place, m *sip.Message) {
 func (t *callTable) bring(p place, d *dialog, g guess) {
 	switch {
 	case g.method != sip.Bye:
-		d.pending[p.side-Caller] = change{at: g.at, cseq: g.cseq, hold: g.hold, method: g.method, open: true}
+		d.pending[p.side-event.Caller] = change{at: g.at, cseq: g.cseq, hold: g.hold, method: g.method, open: true}
 	case p.is == dialogue:
-		b := &d.byes[p.side-Caller]
+		b := &d.byes[p.side-event.Caller]
 		if b.at == 0 || b.cseq != g.cseq || g.at < b.at {
 			*b = bye{at: g.at, cseq: g.cseq, cause: g.cause}
 		}

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+)
 
 // callersHop returns what the caller's hop of d's call has shown.
 func (t *callTable) callersHop(d *dialog) *hopFacts {
@@ -11,7 +14,7 @@ func (t *callTable) callersHop(d *dialog) *hopFacts {
 func (t *callTable) toldHop(d *dialog) *hop { return &t.hops.At(t.dialogs.At(d.root).path.origin).hop }
 
 // invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
-func (t *callTable) invitedOn(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) invitedOn(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	h := t.hops.passed(&d.path, m)
 	if h == nil {
 		return
@@ -60,9 +63,9 @@ func (t *callTable) takeFinal(n uint32, d *dialog, h *hopFacts) {
 	case h.final.code >= 300:
 		d.code, d.refusedAt, d.finalCause, d.legsDone = h.final.code, h.final.at, h.final.cause, 1
 		d.phase = rejected
-		t.lapses.Set(n, t.now+timer64T1)
+		t.lapses.Set(n, t.Now+event.Timer64T1)
 	case d.phase == rejected || d.phase == awaitingRetry:
 		d.code, d.refusedAt, d.acked, d.phase = 0, 0, 0, calling
-		t.lapses.Set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	}
 }

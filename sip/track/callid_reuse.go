@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // callIDReuse remembers which Call-IDs and tags calls had lately, so that a call that has them again within the day
@@ -46,7 +47,7 @@ func (u *callIDReuse) next(d *dialog) uint16 {
 }
 
 // reuseCallID opens a call under a Call-ID and tag that a call had which is over. One of whose forks is up goes on.
-func (t *callTable) reuseCallID(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) reuseCallID(n uint32, m *sip.Message, k event.Keys) bool {
 	up := false
 	for x := n; x != 0; x = t.dialogs.At(x).next {
 		up = up || t.dialogs.At(x).phase != terminated

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // A canary is a word in every text of a call; each call's has its own number in its place.
@@ -93,8 +94,8 @@ func TestNoCallKnowsAnother(t *testing.T) {
 		l := DefaultLimits()
 		l.Calls, l.Interim, l.PerSource = room, 5*time.Second, 0
 		tr := New(l)
-		tr.Tell(StagesOf(Start, Answer, Interim, Stop, Correction))
-		var events []Event
+		tr.Tell(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
+		var events []event.Event
 		told := 0
 		for tick := ladderStart; tick.Before(ladderStart.Add(40 * time.Second)); tick = tick.Add(50 * time.Millisecond) {
 			for i := range n {
@@ -117,7 +118,7 @@ func TestNoCallKnowsAnother(t *testing.T) {
 }
 
 // checkCanaries checks that each of events knows the canary of one call only, and its own address.
-func checkCanaries(t *testing.T, events []Event) int {
+func checkCanaries(t *testing.T, events []event.Event) int {
 	t.Helper()
 	for _, e := range events {
 		c := e.Call
@@ -130,7 +131,7 @@ func checkCanaries(t *testing.T, events []Event) int {
 				t.Fatalf("one call knows another's text, at %v", e.Stage)
 			}
 		}
-		if e.Key != testKeyer.key([]byte(words[0])) {
+		if e.Key != testKeyer.Key([]byte(words[0])) {
 			t.Fatal("one call has another's Key")
 		}
 		var n int

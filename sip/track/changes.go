@@ -2,6 +2,7 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -10,7 +11,7 @@ func (t *callTable) changed(p place, d *dialog, m *sip.Message) {
 	if m.Status < 200 || challenges(m.Status) {
 		return
 	}
-	c := &d.pending[p.side-Caller]
+	c := &d.pending[p.side-event.Caller]
 	if c.cseq != m.CSeq || c.method != m.Method { // its request was not seen: the answer says what was agreed
 		*c = change{at: m.Time.UnixNano(), cseq: m.CSeq, method: m.Method, open: true, unseen: true,
 			hold: offer(m)}
@@ -36,7 +37,7 @@ func (t *callTable) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 		if f := t.hops.fork(t.hops.At(d.path.first), p.fork); f != nil {
 			d.callee = uint64(f.tag)
 		} else {
-			d.callee = p.tag.short()
+			d.callee = p.tag.Short()
 		}
 		if d.updated = max(d.updated, at); c.method == sip.Invite || d.phase == terminated && d.provenByUpdate() {
 			t.answeredUnseen(p, d)
@@ -48,7 +49,7 @@ func (t *callTable) refreshed(p place, d *dialog, m *sip.Message, c *change) {
 	}
 	d.hold(at, p.side, c.hold)
 	if c.hold == holdOff && offer(m) != holdUnknown { // what the other side answers (RFC 3264 section 6.1)
-		d.hold(at, Callee+Caller-p.side, offer(m))
+		d.hold(at, event.Callee+event.Caller-p.side, offer(m))
 	}
 	if !d.answered() {
 		return
@@ -73,7 +74,7 @@ func (t *callTable) goOn(n uint32, d *dialog, m *sip.Message) {
 	}
 	if d.phase == terminated {
 		t.reopen(n, d, confirmed)
-		t.beginInterims(n, t.now)
+		t.beginInterims(n, t.Now)
 	}
 	d.phase = confirmed
 	if t.rows.Of(n) != claimRow {
@@ -97,7 +98,7 @@ func (t *callTable) dialogLost(n uint32, d *dialog, at int64) {
 	}
 	d.phase = terminating
 	t.move(n, endedRow)
-	t.lapses.Set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.Now+event.Timer64T1)
 }
 
 // revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
@@ -108,7 +109,7 @@ func (t *callTable) revokeUpdate(n uint32, d *dialog) {
 	}
 	d.dropEarlyChanges()
 	h := t.hops.At(d.path.first)
-	p := place{n: n, tag: tagKey(d.callee)}
+	p := place{n: n, tag: event.TagKey(d.callee)}
 	p.fork, _ = t.hops.knownFork(h, p.tag)
 	if f := t.hops.fork(h, p.fork); f != nil {
 		f.answer, f.answered = 0, 0
@@ -126,7 +127,7 @@ func (t *callTable) revokeUpdate(n uint32, d *dialog) {
 	d.ended, d.unended, d.lost = ending{}, ending{}, 0
 	if d.phase != terminated {
 		d.phase = calling
-		t.lapses.Set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	}
 }
 
@@ -137,21 +138,21 @@ func (t *callTable) answeredUnseen(p place, d *dialog) {
 		t.reopen(p.n, d, confirmed)
 	}
 	h := t.hops.At(d.path.first)
-	if t.hops.fork(h, p.fork) == nil && p.tag != (Key{}) {
+	if t.hops.fork(h, p.fork) == nil && p.tag != (event.Key{}) {
 		p.fork = t.hops.proveFork(h, p.tag)
 	}
-	t.hops.answeredFork(h, p.fork, t.now)
+	t.hops.answeredFork(h, p.fork, t.Now)
 	d.accepted, d.code, d.phase = true, 0, confirmed
 	d.byUpdate = d.pending[0].method == sip.Update || d.pending[1].method == sip.Update
 	for _, c := range d.pending {
 		d.byUpdate = d.byUpdate && !(c.accepted && c.method == sip.Invite)
 	}
 	if d.refreshed = d.updated; d.refreshed == 0 {
-		d.refreshed = t.now
+		d.refreshed = t.Now
 	}
-	t.lapses.Set(p.n, t.now+int64(t.limits.Talk))
+	t.lapses.Set(p.n, t.Now+int64(t.limits.Talk))
 	t.reviewEnds(p.n, d)
-	t.answeredNow(p.n, d, t.now)
+	t.answeredNow(p.n, d, t.Now)
 }
 
 // refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
@@ -159,8 +160,8 @@ func (t *callTable) refresh(n uint32, d *dialog, m *sip.Message) {
 	d.refreshed = m.Time.UnixNano()
 	d.expires = facts.SessionExpires(m)
 	if d.expires == 0 {
-		t.lapses.Set(n, t.now+int64(t.limits.Talk))
+		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
 		return
 	}
-	t.lapses.Set(n, t.now+int64(d.expires)*1e9+timer64T1)
+	t.lapses.Set(n, t.Now+int64(d.expires)*1e9+event.Timer64T1)
 }

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
 // last returns the record of each call as it was told last.
-func last(events []Event) (cs []*Call) {
+func last(events []event.Event) (cs []*event.Call) {
 	at := map[string]int{}
 	for _, e := range events {
-		if e.Kind != CallKind || e.Stage != Stop && e.Stage != Correction {
+		if e.Kind != event.CallKind || e.Stage != event.Stop && e.Stage != event.Correction {
 			continue
 		}
 		key := fmt.Sprintf("%s %d %d", e.Call.Facts.First(facts.CallIDText), e.Ordinal>>16, e.Call.FirstSeen.UnixNano())
@@ -29,15 +30,15 @@ func last(events []Event) (cs []*Call) {
 }
 
 // outcomes shows ms to a Tracker that tells corrections, waits, and returns the records.
-func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*Call {
+func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(StagesOf(Stop, Correction))
+	tr.Tell(event.StagesOf(event.Stop, event.Correction))
 	return last(follow(t, tr, ms, wait))
 }
 
 // shown reports whether ms has a message of c's Call-ID that the function accepts.
-func shown(ms []sip.Message, c *Call, is func(*sip.Message) bool) bool {
+func shown(ms []sip.Message, c *event.Call, is func(*sip.Message) bool) bool {
 	return slices.ContainsFunc(ms, func(m sip.Message) bool {
 		return string(m.Value(sip.CallID)) == string(c.Facts.First(facts.CallIDText)) && is(&m)
 	})
@@ -55,16 +56,16 @@ func isRefusal(m *sip.Message) bool {
 
 // sound checks that c says of nothing that it was seen if it does not stand in ms.
 // In what order the messages came decides whether an ACK is one to a final response that was not seen.
-func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
+func sound(t *testing.T, what string, c *event.Call, ms []sip.Message, ordered bool) {
 	t.Helper()
-	byAckAlone := c.Disposition == NoAnswer && c.Missing&NoFinal != 0
+	byAckAlone := c.Disposition == event.NoAnswer && c.Missing&event.NoFinal != 0
 	seen := func(is func(*sip.Message) bool) bool { return shown(ms, c, is) }
 	at := func(when time.Time, kinds ...func(*sip.Message) bool) bool {
 		return seen(func(m *sip.Message) bool {
 			return m.Time.Equal(when) && slices.ContainsFunc(kinds, func(is func(*sip.Message) bool) bool { return is(m) })
 		})
 	}
-	answered := c.Disposition == Answered
+	answered := c.Disposition == event.Answered
 	for _, law := range []struct {
 		name string
 		when bool
@@ -72,18 +73,18 @@ func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
 	}{
 		{"the setup was seen", !c.Setup.IsZero(), at(c.Setup, isInvite)},
 		{"the answer was seen", !c.Answer.IsZero(), at(c.Answer, isAnswer, isAck)},
-		{"an observed end was seen", c.EndSource == Observed, at(c.End, isBye, isEnded, isCancel, isRefusal)},
-		{"only an observed end has end_time", !c.End.IsZero(), c.EndSource == Observed || c.EndSource == SessionTimer},
-		{"the INVITE was seen", c.Missing&NoInvite == 0, seen(isInvite)},
-		{"a final response was seen", c.Missing&NoFinal == 0, seen(isAnswer) || seen(isRefusal) ||
+		{"an observed end was seen", c.EndSource == event.Observed, at(c.End, isBye, isEnded, isCancel, isRefusal)},
+		{"only an observed end has end_time", !c.End.IsZero(), c.EndSource == event.Observed || c.EndSource == event.SessionTimer},
+		{"the INVITE was seen", c.Missing&event.NoInvite == 0, seen(isInvite)},
+		{"a final response was seen", c.Missing&event.NoFinal == 0, seen(isAnswer) || seen(isRefusal) ||
 			seen(func(m *sip.Message) bool { return m.Method == sip.Update && m.Status/100 == 2 })},
-		{"the BYE was seen", answered && c.Missing&NoBye == 0, seen(isBye)},
-		{"the response to BYE was seen", answered && c.Missing&(NoBye|NoByeResponse) == 0, seen(isEnded)},
-		{"the CANCEL was seen, or an early BYE", c.Disposition == Cancelled && c.Missing&NoCancel == 0,
+		{"the BYE was seen", answered && c.Missing&event.NoBye == 0, seen(isBye)},
+		{"the response to BYE was seen", answered && c.Missing&(event.NoBye|event.NoByeResponse) == 0, seen(isEnded)},
+		{"the CANCEL was seen, or an early BYE", c.Disposition == event.Cancelled && c.Missing&event.NoCancel == 0,
 			seen(isCancel) || seen(isEnded)},
 		{"a billed call was seen whole", billable(c), seen(isInvite) && seen(isAnswer) && seen(isBye)},
 		{"completeness is as defined", ordered || !byAckAlone, c.Completeness == defined(c, ms)},
-		{"what is complete misses nothing", c.Status == Complete, c.Missing == 0 && c.Completeness == 100},
+		{"what is complete misses nothing", c.Status == event.Complete, c.Missing == 0 && c.Completeness == 100},
 		{"no hold is longer than the call", c.Held != 0, 0 < c.Held && c.Held <= ms[len(ms)-1].Time.Sub(ms[0].Time)},
 	} {
 		if law.when && !law.then {
@@ -93,29 +94,29 @@ func sound(t *testing.T, what string, c *Call, ms []sip.Message, ordered bool) {
 }
 
 // billable is the rule of records: both answer and end were observed.
-func billable(c *Call) bool {
-	return c.Disposition == Answered && c.EndSource == Observed && !c.Answer.IsZero() && !c.End.IsZero() &&
-		c.Missing&(NoInvite|NoFinal|NoBye) == 0
+func billable(c *event.Call) bool {
+	return c.Disposition == event.Answered && c.EndSource == event.Observed && !c.Answer.IsZero() && !c.End.IsZero() &&
+		c.Missing&(event.NoInvite|event.NoFinal|event.NoBye) == 0
 }
 
 // defined is the completeness of c by its definition, from what it says is missing. An ACK to a final response that
 // was not seen is not missing, and counts if it was seen.
-func defined(c *Call, ms []sip.Message) int {
-	want := []Missing{NoInvite, NoFinal, NoAck}
+func defined(c *event.Call, ms []sip.Message) int {
+	want := []event.Missing{event.NoInvite, event.NoFinal, event.NoAck}
 	switch c.Disposition {
-	case Answered:
-		want = append(want, NoBye, NoByeResponse)
-	case Cancelled:
-		want = append(want, NoCancel)
+	case event.Answered:
+		want = append(want, event.NoBye, event.NoByeResponse)
+	case event.Cancelled:
+		want = append(want, event.NoCancel)
 	}
 	n := 0
 	for _, m := range want {
 		missing := c.Missing&m != 0
-		if m == NoAck && c.Disposition == NoAnswer && c.Missing&NoFinal != 0 {
+		if m == event.NoAck && c.Disposition == event.NoAnswer && c.Missing&event.NoFinal != 0 {
 			missing = !acknowledged(ms, c)
 		}
-		if m == NoByeResponse && c.Missing&NoBye != 0 {
-			missing = !shown(ms, c, isEnded) || c.EndSource != Observed || c.EndCause == EndDialogLost
+		if m == event.NoByeResponse && c.Missing&event.NoBye != 0 {
+			missing = !shown(ms, c, isEnded) || c.EndSource != event.Observed || c.EndCause == event.EndDialogLost
 		}
 		if !missing {
 			n++
@@ -125,10 +126,10 @@ func defined(c *Call, ms []sip.Message) int {
 }
 
 // acknowledged reports whether the last INVITE that is shown of c has its ACK. A re-INVITE is none.
-func acknowledged(ms []sip.Message, c *Call) bool {
+func acknowledged(ms []sip.Message, c *event.Call) bool {
 	last := uint32(0)
 	shown(ms, c, func(m *sip.Message) bool {
-		inside := c.Disposition == Answered && m.Time.After(c.Answer)
+		inside := c.Disposition == event.Answered && m.Time.After(c.Answer)
 		own := string(m.FromTag()) == string(c.Facts.First(facts.CallerTag))
 		if own && (isInvite(m) || m.Method == sip.Invite && !m.Request() && !inside) {
 			last = max(last, m.CSeq)
@@ -141,22 +142,22 @@ func acknowledged(ms []sip.Message, c *Call) bool {
 }
 
 // exact checks that c says of nothing that it was not seen if it stands in ms.
-func exact(t *testing.T, what string, c *Call, ms []sip.Message) {
+func exact(t *testing.T, what string, c *event.Call, ms []sip.Message) {
 	t.Helper()
 	seen := func(is func(*sip.Message) bool) bool { return shown(ms, c, is) }
 	for _, law := range []struct {
 		name  string
 		wrong bool
 	}{
-		{"the INVITE was seen", c.Missing&NoInvite != 0 && seen(isInvite)},
-		{"the answer was seen", c.Missing&NoFinal != 0 && seen(func(m *sip.Message) bool {
+		{"the INVITE was seen", c.Missing&event.NoInvite != 0 && seen(isInvite)},
+		{"the answer was seen", c.Missing&event.NoFinal != 0 && seen(func(m *sip.Message) bool {
 			return isAnswer(m) && seen(func(i *sip.Message) bool {
 				return isInvite(i) && i.CSeq == m.CSeq && string(i.FromTag()) == string(m.FromTag())
 			})
 		})},
-		{"the ACK was seen", c.Missing&NoAck != 0 && !c.Setup.IsZero() && c.EndCause != EndDialogLost && acknowledged(ms, c)},
-		{"the BYE was seen", c.Missing&NoBye != 0 && seen(isBye) && c.EndCause != EndDialogLost},
-		{"both sides were heard", c.Missing&OneDirection != 0 &&
+		{"the ACK was seen", c.Missing&event.NoAck != 0 && !c.Setup.IsZero() && c.EndCause != event.EndDialogLost && acknowledged(ms, c)},
+		{"the BYE was seen", c.Missing&event.NoBye != 0 && seen(isBye) && c.EndCause != event.EndDialogLost},
+		{"both sides were heard", c.Missing&event.OneDirection != 0 &&
 			seen((*sip.Message).Request) && seen(func(m *sip.Message) bool { return !m.Request() })},
 	} {
 		if law.wrong {

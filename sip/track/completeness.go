@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip/event"
+
 // finalSeen reports whether the final response to the INVITE was seen; of a call that was taken up inside its dialog
 // that to a later one does.
 func (d *dialog) finalSeen() bool {
@@ -10,27 +12,27 @@ func (d *dialog) finalSeen() bool {
 }
 
 // lacking returns which messages of a call that came out as outcome were not seen.
-func (d *dialog) lacking(outcome Disposition) (m Missing) {
+func (d *dialog) lacking(outcome event.Disposition) (m event.Missing) {
 	final, bye := d.finalSeen(), d.end()
 	if d.setup == 0 {
-		m |= NoInvite
+		m |= event.NoInvite
 	}
 	if !final {
-		m |= NoFinal
+		m |= event.NoFinal
 	}
-	if d.acked == 0 && (final || outcome == Answered || d.cancelled != 0 || d.early.at != 0) {
-		m |= NoAck
+	if d.acked == 0 && (final || outcome == event.Answered || d.cancelled != 0 || d.early.at != 0) {
+		m |= event.NoAck
 	}
 	switch {
-	case outcome == Cancelled && d.cancelled == 0 && d.early.at == 0:
-		m |= NoCancel
-	case outcome == Answered && (bye.at == 0 || bye.unseen):
-		m |= NoBye
-	case outcome == Answered && !bye.answered:
-		m |= NoByeResponse
+	case outcome == event.Cancelled && d.cancelled == 0 && d.early.at == 0:
+		m |= event.NoCancel
+	case outcome == event.Answered && (bye.at == 0 || bye.unseen):
+		m |= event.NoBye
+	case outcome == event.Answered && !bye.answered:
+		m |= event.NoByeResponse
 	}
 	if d.oneSided() {
-		m |= OneDirection
+		m |= event.OneDirection
 	}
 	return m
 }
@@ -39,15 +41,15 @@ func (d *dialog) lacking(outcome Disposition) (m Missing) {
 func (d *dialog) oneSided() bool { return d.heard != heardRequest|heardResponse }
 
 // completeness says how many of the messages that the outcome must show were seen, in percent.
-func (d *dialog) completeness(outcome Disposition) int {
+func (d *dialog) completeness(outcome event.Disposition) int {
 	bye := d.end()
 	want := [5]bool{d.setup != 0, d.finalSeen(), d.acked != 0}
 	n := 3
 	switch outcome {
-	case Answered:
+	case event.Answered:
 		want[3], want[4] = bye.at != 0 && !bye.unseen, bye.answered
 		n = 5
-	case Cancelled:
+	case event.Cancelled:
 		want[3] = d.cancelled != 0 || d.early.at != 0
 		n = 4
 	}
@@ -65,5 +67,5 @@ func (d *dialog) unacknowledged(now int64) bool {
 	if d.acked != 0 {
 		now = d.acked
 	}
-	return d.setup != 0 && d.answer != 0 && !d.byAck && d.heard&heardRequest != 0 && now-d.answer >= timer64T1
+	return d.setup != 0 && d.answer != 0 && !d.byAck && d.heard&heardRequest != 0 && now-d.answer >= event.Timer64T1
 }

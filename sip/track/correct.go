@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip/event"
+
 // What comes late for a call that was published as over proves another end in these cases; the call goes on as if it
 // had not been, and its end is published as a correction:
 //
@@ -18,5 +20,5 @@ package track
 func (t *callTable) reopen(n uint32, d *dialog, p phase) {
 	d.phase, d.cause, d.known, d.gone, d.inferred = p, 0, 0, 0, false
 	t.move(n, endedRow)
-	t.lapses.Set(n, t.now+timer64T1)
+	t.lapses.Set(n, t.Now+event.Timer64T1)
 }

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 func stagesOf(t *testing.T, ladder string, wait time.Duration, l Limits) (said []string) {
 	t.Helper()
 	tr := New(l)
-	tr.Tell(StagesOf(Start, Answer, Interim, Stop, Correction))
+	tr.Tell(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
 	for i, e := range follow(t, tr, play(t, ladder), wait) {
 		if e.Revision != i+1 {
 			t.Errorf("revision = %d, want %d", e.Revision, i+1)

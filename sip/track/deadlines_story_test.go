@@ -1,6 +1,7 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"slices"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func TestLossPutsOffTheExpiryOfBindings(t *testing.T) {
 		{"a loss after it was told", granted + 100, granted + 200, granted},
 	} {
 		tr := New(DefaultLimits())
-		var events []Event
+		var events []event.Event
 		for _, m := range play(t, first) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
@@ -31,8 +32,8 @@ func TestLossPutsOffTheExpiryOfBindings(t *testing.T) {
 			tr.Missed(at(c.from), at(c.to))
 		}
 		events = tr.Advance(events, ladderStart.Add(24*time.Hour))
-		i := slices.IndexFunc(events, func(e Event) bool {
-			return e.Kind == RegistrationKind && e.Registration.State == Expired
+		i := slices.IndexFunc(events, func(e event.Event) bool {
+			return e.Kind == event.RegistrationKind && e.Registration.State == event.Expired
 		})
 		if i < 0 {
 			t.Errorf("%s: never expired", c.name)

@@ -5,6 +5,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
@@ -19,12 +20,12 @@ type DeviceCounts struct {
 // the hardware address that its User-Agent or instance-id names, else by its binding; a tool that scans by where it
 // scans from. Events are given in the collector's order, so that what is told is the same for any number of shards.
 type Devices struct {
-	keyer    Keyer
+	keyer    event.Keyer
 	limit    int
-	budget   *Budget
+	budget   *mem.Budget
 	slab     mem.Slab[device]
-	index    map[Key]uint32 // by what a device is known by, and by its last binding
-	recent   mem.List       // the one that was seen longest ago first
+	index    map[event.Key]uint32 // by what a device is known by, and by its last binding
+	recent   mem.List             // the one that was seen longest ago first
 	texts    mem.Arena
 	points   []string
 	gathered facts.Gather
@@ -39,8 +40,8 @@ const (
 
 // A device holds no pointer; times are nanoseconds.
 type device struct {
-	key, binding     Key      // what it is known by; its last binding, zero without one
-	text             mem.Text // its Facts
+	key, binding     event.Key // what it is known by; its last binding, zero without one
+	text             mem.Text  // its Facts
 	hop              hop
 	first, last, day int64
 	agent, model     uint64 // marks of the User-Agent, and of what it says but for the firmware
@@ -48,13 +49,13 @@ type device struct {
 	aors             [manyAORs + 1]uint32 // marks of addresses-of-record that it has registered
 	naors            uint8
 	revision         uint8
-	flags, toldFlags DeviceFlags
+	flags, toldFlags event.DeviceFlags
 	changed          bool // vendor, model, kind or firmware
 }
 
 // NewDevices returns Devices that remember no more than limit, by Keys of k. With a limit of 0 they tell nothing.
-func NewDevices(limit int, k Keyer) *Devices {
-	return &Devices{keyer: k, limit: limit, index: make(map[Key]uint32)}
+func NewDevices(limit int, k event.Keyer) *Devices {
+	return &Devices{keyer: k, limit: limit, index: make(map[event.Key]uint32)}
 }
 
 // Counts returns what has been counted so far.
@@ -66,12 +67,12 @@ func (ds *Devices) Counts() DeviceCounts {
 
 // Observe takes note of the device in ev and appends to dst what there is to tell of it: at first sight, when its
 // vendor, model, firmware, kind or flags change, and once a day of UTC.
-func (ds *Devices) Observe(dst []Event, ev *Event) []Event {
+func (ds *Devices) Observe(dst []event.Event, ev *event.Event) []event.Event {
 	switch {
 	case ds.limit == 0:
 	case ev.Registration != nil:
 		return ds.registered(dst, ev)
-	case ev.Call != nil && ev.Stage == Stop:
+	case ev.Call != nil && ev.Stage == event.Stop:
 		return ds.called(dst, ev)
 	}
 	return dst
@@ -79,7 +80,7 @@ func (ds *Devices) Observe(dst []Event, ev *Event) []Event {
 
 // registered takes note of who registers. Who fails to, and is not known, is no device yet, but for one that tells
 // what it is by itself or that scans.
-func (ds *Devices) registered(dst []Event, ev *Event) []Event {
+func (ds *Devices) registered(dst []event.Event, ev *event.Event) []event.Event {
 	r := ev.Registration
 	s := ds.sight(r.At, r.Facts, ds.hop(r.Flow, r.VLAN, r.Point, r.Origin))
 	s.aor = slices.Concat(r.Facts.First(facts.RegisteredNumber), []byte{'@'}, r.Facts.First(facts.RegisteredHost))
@@ -87,14 +88,14 @@ func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 	name, how := ds.name(&s, binding)
 	n := ds.index[name]
 	switch {
-	case r.State == Expired || r.State == Deregistered:
+	case r.State == event.Expired || r.State == event.Deregistered:
 		if n != 0 {
 			ds.slab.At(n).forgetAOR(ds.short(s.aor))
 		}
-		if r.State == Expired {
+		if r.State == event.Expired {
 			return dst
 		}
-	case n == 0 && how == byBinding && (r.State == RegistrationAuthFailed || r.State == RegistrationRejected):
+	case n == 0 && how == byBinding && (r.State == event.RegistrationAuthFailed || r.State == event.RegistrationRejected):
 		return dst
 	}
 	if n == 0 {
@@ -104,14 +105,14 @@ func (ds *Devices) registered(dst []Event, ev *Event) []Event {
 	if how != byAddress {
 		ds.alias(n, d, binding)
 	}
-	if r.State != Deregistered {
+	if r.State != event.Deregistered {
 		d.addAOR(ds.short(s.aor))
 	}
 	return ds.see(dst, ev, n, &s)
 }
 
 // called takes note of who called: a device that is known by its binding, or that tells what it is by itself.
-func (ds *Devices) called(dst []Event, ev *Event) []Event {
+func (ds *Devices) called(dst []event.Event, ev *event.Event) []event.Event {
 	c := ev.Call
 	s := ds.sight(c.FirstSeen, c.Facts, ds.hop(c.Flow, c.VLAN, c.Point, c.Origin))
 	aor := slices.Concat(c.Facts.First(facts.CallerNumber), []byte{'@'}, c.Facts.First(facts.CallerHost))
@@ -130,7 +131,7 @@ func (ds *Devices) called(dst []Event, ev *Event) []Event {
 	return ds.see(dst, ev, n, &s)
 }
 
-func (ds *Devices) short(aor []byte) uint32 { return uint32(ds.keyer.key(aor).short()) | 1 }
+func (ds *Devices) short(aor []byte) uint32 { return uint32(ds.keyer.Key(aor).Short()) | 1 }
 
 func (ds *Devices) hop(f capture.Flow, vlan uint16, point string, origin capture.Origin) hop {
 	at := slices.Index(ds.points, point)
@@ -141,8 +142,8 @@ func (ds *Devices) hop(f capture.Flow, vlan uint16, point string, origin capture
 }
 
 // open returns a new device; when there is no room, the one that was seen longest ago goes.
-func (ds *Devices) open(name Key, at int64) uint32 {
-	for has := ds.slab.Len(); has >= ds.limit || !ds.budget.take(has); has = ds.slab.Len() {
+func (ds *Devices) open(name event.Key, at int64) uint32 {
+	for has := ds.slab.Len(); has >= ds.limit || !ds.budget.Take(has); has = ds.slab.Len() {
 		ds.counts.Forgotten++
 		ds.forget(ds.recent.First())
 	}
@@ -155,7 +156,7 @@ func (ds *Devices) open(name Key, at int64) uint32 {
 func (ds *Devices) forget(n uint32) {
 	d := ds.slab.At(n)
 	ds.recent.Remove(n)
-	for _, k := range []Key{d.key, d.binding} {
+	for _, k := range []event.Key{d.key, d.binding} {
 		if ds.index[k] == n {
 			delete(ds.index, k)
 		}
@@ -163,11 +164,11 @@ func (ds *Devices) forget(n uint32) {
 	ds.texts.Free(d.text)
 	*d = device{}
 	ds.slab.Free(n)
-	ds.budget.give(ds.slab.Len())
+	ds.budget.Give(ds.slab.Len())
 }
 
 // alias has d found by its last binding, too, unless that is another's name.
-func (ds *Devices) alias(n uint32, d *device, binding Key) {
+func (ds *Devices) alias(n uint32, d *device, binding event.Key) {
 	if d.binding != binding && d.binding != d.key && ds.index[d.binding] == n {
 		delete(ds.index, d.binding)
 	}
@@ -192,10 +193,10 @@ func (d *device) forgetAOR(mark uint32) {
 }
 
 // Share has ds remember devices out of b, and no more than its limit.
-func (ds *Devices) Share(b *Budget) { ds.budget = b }
+func (ds *Devices) Share(b *mem.Budget) { ds.budget = b }
 
 // Leave gives back what ds has of its Budget. Ds is not used afterwards.
 func (ds *Devices) Leave() {
-	ds.budget.giveAll(ds.slab.Len())
+	ds.budget.GiveAll(ds.slab.Len())
 	ds.budget = nil
 }

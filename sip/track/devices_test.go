@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/useragent"
 )
@@ -13,7 +14,7 @@ import (
 var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", "plain_digest_md5"}
 
 // sayDevice writes what is told of a device in one line, its time in seconds since the ladder's start.
-func sayDevice(e *Event) string {
+func sayDevice(e *event.Event) string {
 	d := e.Device
 	text := useragent.Read(d.Facts.First(facts.UserAgentText))
 	s := fmt.Sprintf("%gs #%d %s %s %s", d.At.Sub(ladderStart).Seconds(), e.Revision, text.Vendor, text.Model, text.Firmware)
@@ -26,7 +27,7 @@ func sayDevice(e *Event) string {
 }
 
 // observed gives events to ds and returns what is told of devices.
-func observed(ds *Devices, events []Event) (told []Event) {
+func observed(ds *Devices, events []event.Event) (told []event.Event) {
 	for i := range events {
 		told = ds.Observe(told, &events[i])
 	}
@@ -192,10 +193,10 @@ func FuzzDevices(f *testing.F) {
 	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
 		ds := NewDevices(int(limit%8)+1, testKeyer)
 		type dated struct {
-			key Key
+			key event.Key
 			day string
 		}
-		last := map[dated]*Event{}
+		last := map[dated]*event.Event{}
 		now := ladderStart
 		for _, b := range order {
 			ev := events[int(b)%len(events)]

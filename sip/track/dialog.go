@@ -3,6 +3,7 @@ package track
 import (
 	"math/bits"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 	"time"
 )
@@ -31,7 +32,7 @@ const (
 
 // A dialog is a call attempt, or one answered fork of it. It holds no pointer; times are nanoseconds, 0 unknown.
 type dialog struct {
-	index, call Key              // what it is found by; of its Call-ID
+	index, call event.Key        // what it is found by; of its Call-ID
 	callee      uint64           // the callee's tag, once answered; of a BYE alone the other tag
 	text        mem.Text         // its Facts
 	root, next  uint32           // the dialog of the INVITE; the next answered fork of it
@@ -58,16 +59,16 @@ type dialog struct {
 	repeats, revision               uint32
 	reinvites, holds, challenges    uint16
 	redirects, code, reuse          uint16
-	steps                           uint16  // of the clock when it opened
-	faults                          Missing // of what was seen; what was not seen is derived
-	flags                           CallFlags
+	steps                           uint16        // of the clock when it opened
+	faults                          event.Missing // of what was seen; what was not seen is derived
+	flags                           event.CallFlags
 	phase                           phase
-	cause                           EndCause
-	known                           EndSource // how its end is known
-	heard                           uint8     // of heardRequest, heardResponse
-	ordinal                         uint8     // counts the answered forks of one INVITE
-	transfer, offered               Transfer  // accepted; asked for by a REFER
-	cancelCause, finalCause         uint8     // Q.850, as Reason gives it
+	cause                           event.EndCause
+	known                           event.EndSource // how its end is known
+	heard                           uint8           // of heardRequest, heardResponse
+	ordinal                         uint8           // counts the answered forks of one INVITE
+	transfer, offered               event.Transfer  // accepted; asked for by a REFER
+	cancelCause, finalCause         uint8           // Q.850, as Reason gives it
 	nlegs, legsDone, holding, vias  uint8
 	answers                         uint8 // of the INVITE, by forks
 	owed                            uint8 // revisions that may have been published before a restart
@@ -139,13 +140,13 @@ func (d *dialog) followed(t int64) bool {
 
 // reused reports whether m begins another call under the Call-ID and tag of d, which is over: its CSeq is higher and
 // it does not follow a refusal at once, or it is a new INVITE that comes later than the calls of one attempt do.
-func (d *dialog) reused(m *sip.Message, k Keys, ring int64) bool {
+func (d *dialog) reused(m *sip.Message, k event.Keys, ring int64) bool {
 	at := m.Time.UnixNano()
 	if m.CSeq > d.cseq {
 		challenged := d.code == 401 || d.code == 407 || d.code/100 == 3
 		return d.answered() || challenged || !d.followed(at)
 	}
-	return d.knowsLeg(k.leg()) < 0 && at-d.first > ring
+	return d.knowsLeg(k.ShortBranch()) < 0 && at-d.first > ring
 }
 
 // lateFinal takes note of a response to an INVITE before d's last one, which is read late.
@@ -179,7 +180,7 @@ func (d *dialog) dropEarlyChanges() {
 // races takes note of it if the CANCEL and the 2xx to d's INVITE crossed.
 func (d *dialog) races() {
 	if d.cancelled != 0 && d.code != 0 && (d.downstream || d.answerLeg == d.cancelLeg) {
-		d.flags |= CancelRace
+		d.flags |= event.CancelRace
 	}
 }
 
@@ -193,10 +194,12 @@ func (root *dialog) follows(t *hopTable, h *hopFacts) bool {
 }
 
 // name tells d from other dialogs, from the other forks of its INVITE, and from other calls with its Call-ID.
-func (d *dialog) name() Key { return d.index.with(Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)}) }
+func (d *dialog) name() event.Key {
+	return d.index.With(event.Key{d.ordinal, byte(d.reuse), byte(d.reuse >> 8)})
+}
 
 // useMark is what d's record is named by: the Call-ID and the caller's tag; of a BYE alone the Call-ID, whatever its tags.
-func (d *dialog) useMark() uint64 { return d.index.short() }
+func (d *dialog) useMark() uint64 { return d.index.Short() }
 
 // turn puts the Events of one Call-ID in order: by its use, its fork and its telling.
 func (d *dialog) turn() uint32 {
@@ -216,9 +219,9 @@ func (d *dialog) saveable() bool {
 // never publishes one of them with another body. They are skipped when a message of d comes, which proves that its end
 // was not published. The end of a d of which none comes may have been; then its end has the revision of that one, and
 // changes nothing.
-func (d *dialog) reserveRevisions(told Stages) {
-	for _, stage := range [...]Stage{Answer, Interim} {
-		if told.Has(stage) && d.owed < 255 && (stage == Interim || !d.accepted) {
+func (d *dialog) reserveRevisions(told event.Stages) {
+	for _, stage := range [...]event.Stage{event.Answer, event.Interim} {
+		if told.Has(stage) && d.owed < 255 && (stage == event.Interim || !d.accepted) {
 			d.owed++
 		}
 	}

@@ -2,6 +2,7 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/sdp"
 )
 
@@ -47,8 +48,8 @@ func offer(m *sip.Message) uint8 {
 func lost(status int) bool { return status == 481 || status == 408 }
 
 // propose remembers a re-INVITE or an UPDATE until its final response comes.
-func (d *dialog) propose(m *sip.Message, side Party) {
-	c := &d.pending[side-Caller]
+func (d *dialog) propose(m *sip.Message, side event.Party) {
+	c := &d.pending[side-event.Caller]
 	if c.cseq == m.CSeq && c.method == m.Method { // on another hop, or its 2xx was read first
 		if c.unseen && c.accepted && offer(m) == holdOn {
 			d.hold(c.at, side, holdOn)
@@ -68,7 +69,7 @@ func (d *dialog) provenByUpdate() bool {
 }
 
 // hold starts or ends a hold by side at t.
-func (d *dialog) hold(t int64, side Party, what uint8) {
+func (d *dialog) hold(t int64, side event.Party, what uint8) {
 	before := d.holding
 	switch what {
 	case holdOn:

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/mem"
+)
 
 // guesses are, by side, a BYE and another request.
 type guesses [2][2]guess
@@ -21,10 +24,10 @@ func (g *guess) of(m *sip.Message) bool {
 }
 
 // code writes g, or reads it.
-func (g *guess) code(c *coder) {
-	c.instant(&g.at)
-	number(c, &g.cseq)
-	number(c, &g.method)
-	number(c, &g.cause)
-	number(c, &g.hold)
+func (g *guess) code(c *mem.Coder) {
+	c.Instant(&g.at)
+	mem.Number(c, &g.cseq)
+	mem.Number(c, &g.method)
+	mem.Number(c, &g.cause)
+	mem.Number(c, &g.hold)
 }

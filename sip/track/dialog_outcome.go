@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip/event"
+
 // end returns the BYE that is the end of d, which answered; the zero ending without one.
 func (d *dialog) end() ending {
 	if d.ended.at != 0 {
@@ -12,99 +14,99 @@ func (d *dialog) concludeAnswered() {
 	e := d.end()
 	switch {
 	case e.at != 0:
-		d.cause, d.known, d.gone, d.inferred = EndNormal, Observed, e.at, false
-		if d.transfer != NoTransfer && d.transferred <= e.at {
-			d.cause = EndTransfer
+		d.cause, d.known, d.gone, d.inferred = event.EndNormal, event.Observed, e.at, false
+		if d.transfer != event.NoTransfer && d.transferred <= e.at {
+			d.cause = event.EndTransfer
 		}
 	case d.lost != 0:
-		d.cause, d.known, d.gone, d.inferred = EndDialogLost, Observed, d.lost, false
+		d.cause, d.known, d.gone, d.inferred = event.EndDialogLost, event.Observed, d.lost, false
 	case d.expires != 0:
-		d.cause, d.known, d.gone = EndSessionTimer, SessionTimer, d.refreshed
+		d.cause, d.known, d.gone = event.EndSessionTimer, event.SessionTimer, d.refreshed
 	default:
-		d.cause, d.known, d.gone = EndTimeout, MaxDuration, 0
+		d.cause, d.known, d.gone = event.EndTimeout, event.MaxDuration, 0
 	}
 }
 
 // disposition says how d came out, by its final response; a CANCEL decides where there is none, and so does a BYE that
 // was accepted before any answer.
-func (d *dialog) disposition() Disposition {
+func (d *dialog) disposition() event.Disposition {
 	switch {
 	case d.answered():
-		return Answered
+		return event.Answered
 	case d.early.at != 0, d.refusedAt == 0 && d.cancelled != 0:
-		return Cancelled
+		return event.Cancelled
 	case d.refusedAt == 0:
-		return NoAnswer
+		return event.NoAnswer
 	}
 	return outcome(int(d.code), d.ring != 0)
 }
 
-func outcome(code int, rang bool) Disposition {
+func outcome(code int, rang bool) event.Disposition {
 	switch code {
 	case 487:
-		return Cancelled
+		return event.Cancelled
 	case 486, 600:
-		return Busy
+		return event.Busy
 	case 408:
-		return NoAnswer
+		return event.NoAnswer
 	case 480:
 		if rang {
-			return NoAnswer
+			return event.NoAnswer
 		}
-		return Unreachable
+		return event.Unreachable
 	case 403, 603, 607, 608:
-		return Rejected
+		return event.Rejected
 	case 404, 410, 484, 604:
-		return Unreachable
+		return event.Unreachable
 	case 401, 407:
-		return AuthFailed
+		return event.AuthFailed
 	}
 	if code < 400 {
-		return Redirected
+		return event.Redirected
 	}
-	return Failed
+	return event.Failed
 }
 
 // party says who ended d, which came out as outcome.
-func (d *dialog) party(outcome Disposition) Party {
+func (d *dialog) party(outcome event.Disposition) event.Party {
 	switch {
-	case d.cause == EndDialogLost:
-		return Network
+	case d.cause == event.EndDialogLost:
+		return event.Network
 	case d.alone:
-		return Unknown
-	case outcome == Answered && d.known != Observed:
-		return Unknown
-	case outcome == Answered:
+		return event.Unknown
+	case outcome == event.Answered && d.known != event.Observed:
+		return event.Unknown
+	case outcome == event.Answered:
 		return d.end().side
-	case d.cause == EndEvicted || d.cause == EndCapture:
-		return Unknown
+	case d.cause == event.EndEvicted || d.cause == event.EndCapture:
+		return event.Unknown
 	case d.early.at != 0:
 		return d.early.side
 	case d.code == 487 || d.cancelled != 0 && (d.refusedAt == 0 || d.cancelled <= d.refusedAt):
-		return Caller
+		return event.Caller
 	case d.refusedAt == 0:
-		return Unknown
+		return event.Unknown
 	case d.code == 408 || d.code/100 == 5 || d.code < 400 || d.code == 401 || d.code == 407:
-		return Network
+		return event.Network
 	}
-	return Callee
+	return event.Callee
 }
 
 // q850 returns d's Q.850 cause and whether it was derived (RFC 3326, RFC 3398 section 8.2.6.1), 0 without one.
-func (d *dialog) q850(outcome Disposition) (cause int, derived bool) {
+func (d *dialog) q850(outcome event.Disposition) (cause int, derived bool) {
 	bye := d.end()
 	switch {
-	case d.cause == EndDialogLost || d.known != Observed:
+	case d.cause == event.EndDialogLost || d.known != event.Observed:
 		return 0, false
-	case outcome == Answered && bye.cause != 0:
+	case outcome == event.Answered && bye.cause != 0:
 		return int(bye.cause), false
-	case outcome == Answered && !bye.unseen:
+	case outcome == event.Answered && !bye.unseen:
 		return 16, true
-	case outcome == Answered:
+	case outcome == event.Answered:
 		return 0, false
 	case d.early.at != 0:
 		return int(d.early.cause), false
-	case outcome == Cancelled && d.cancelCause != 0:
+	case outcome == event.Cancelled && d.cancelCause != 0:
 		return int(d.cancelCause), false
 	case d.finalCause != 0:
 		return int(d.finalCause), false

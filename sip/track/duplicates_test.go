@@ -13,6 +13,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // tap returns what sip.Reader makes of a capture file, as a tap shows it whose streams are numbered from base on and
@@ -77,7 +78,7 @@ func TestStreamSeenTwiceIsTakenOnce(t *testing.T) {
 	}
 }
 
-func sameCall(a, b *Call) bool {
+func sameCall(a, b *event.Call) bool {
 	return say(a) == say(b) && bytes.Equal(a.Facts.Bytes(), b.Facts.Bytes())
 }
 

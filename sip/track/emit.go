@@ -1,26 +1,27 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"time"
 )
 
 // tell appends the Event of d at stage, if that is asked for.
-func (t *callTable) tell(d *dialog, stage Stage, at int64) {
+func (t *callTable) tell(d *dialog, stage event.Stage, at int64) {
 	if t.stages.Has(stage) {
 		t.emit(d, stage, at, t.call(d, stage, at))
 	}
 }
 
 // emit appends the Event that says c of d.
-func (t *callTable) emit(d *dialog, stage Stage, at int64, c *Call) {
+func (t *callTable) emit(d *dialog, stage event.Stage, at int64, c *event.Call) {
 	d.revision++
-	t.log.add(Event{Time: when(at), Key: d.call, Kind: CallKind, Stage: stage, Ordinal: d.turn(),
+	t.log.Add(event.Event{Time: event.When(at), Key: d.call, Kind: event.CallKind, Stage: stage, Ordinal: d.turn(),
 		Revision: int(d.revision), Call: c})
 }
 
 // beginInterims schedules the first interim Event of dialog n, which is up now, if a policy takes that stage.
 func (t *callTable) beginInterims(n uint32, at int64) {
-	if t.limits.Interim > 0 && t.stages.Has(Interim) {
+	if t.limits.Interim > 0 && t.stages.Has(event.Interim) {
 		t.interims.Set(n, at+int64(t.limits.Interim))
 	}
 }
@@ -29,15 +30,15 @@ func (t *callTable) beginInterims(n uint32, at int64) {
 func (t *callTable) interim(n uint32, at int64) {
 	if d := t.dialogs.At(n); d.phase == confirmed {
 		t.markDirty(n)
-		t.tell(d, Interim, at)
+		t.tell(d, event.Interim, at)
 		t.beginInterims(n, at)
 	}
 }
 
 // call returns what is known of d at that time. It owns its memory.
-func (t *callTable) call(d *dialog, stage Stage, at int64) *Call {
+func (t *callTable) call(d *dialog, stage event.Stage, at int64) *event.Call {
 	caller, told := t.callersHop(d), t.toldHop(d)
-	c := &Call{
+	c := &event.Call{
 		FirstSeen: d.wall(d.first), Setup: d.wall(d.setup), Progress: d.wall(d.progress), Ring: d.wall(d.ring),
 		Answer: d.wall(d.answer), Code: int(d.code), Missing: d.faults, Flags: d.flags, Transfer: d.transfer,
 		Retransmissions: int(d.repeats), Challenges: int(d.challenges), Redirects: int(d.redirects),
@@ -46,7 +47,7 @@ func (t *callTable) call(d *dialog, stage Stage, at int64) *Call {
 		EarlyMedia: d.earlyMedia, SessionExpires: int(d.expires), Vias: int(d.vias), Reuse: int(d.reuse),
 		Flow: told.flow(), VLAN: told.vlan, Link: told.link,
 		Point: t.hops.points[told.point], Origin: told.origin, Restored: d.restored,
-		Facts: t.factsOf(d).Clone(), leg: d.index,
+		Facts: t.factsOf(d).Clone(), Leg: d.index,
 	}
 	if d.byAck {
 		c.Code = 0
@@ -58,12 +59,12 @@ func (t *callTable) call(d *dialog, stage Stage, at int64) *Call {
 		c.Onward, c.OnwardVLAN = out.hop.flow(), out.hop.vlan
 	}
 	if t.losses.meet(d.first, at) {
-		c.Missing |= LossWindow
+		c.Missing |= event.LossWindow
 	}
-	if d.steps != t.steps {
-		c.Missing |= ClockStep
+	if d.steps != t.Steps {
+		c.Missing |= event.ClockStep
 	}
-	if stage == Stop || stage == Correction {
+	if stage == event.Stop || stage == event.Correction {
 		d.ending(c, at)
 	} else {
 		d.underWay(c)

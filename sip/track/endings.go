@@ -1,11 +1,16 @@
 package track
 
+import (
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
+)
+
 // An ending is a BYE that may be the end of a dialog.
 type ending struct {
 	at       int64
 	cseq     uint32
 	cause    uint8
-	side     Party
+	side     event.Party
 	answered bool // a final response was seen
 	unseen   bool // only its 2xx was seen, at is that one's time
 
@@ -16,11 +21,11 @@ type ending struct {
 type endings [2]ending
 
 // of returns side's, nil if e is nil.
-func (e *endings) of(side Party) *ending {
+func (e *endings) of(side event.Party) *ending {
 	if e == nil {
 		return nil
 	}
-	return &e[side-Caller]
+	return &e[side-event.Caller]
 }
 
 // accepted returns the earliest of e that got a 2xx before the answer, nil without one.
@@ -82,21 +87,21 @@ func (t *hopTable) forgetEarlyByes(h *hopFacts) {
 }
 
 // code writes e, or reads it.
-func (e *endings) code(c *coder) {
+func (e *endings) code(c *mem.Coder) {
 	e[0].code(c)
 	e[1].code(c)
 }
 
 // code writes e, or reads it.
-func (e *ending) code(c *coder) {
-	c.instant(&e.at)
+func (e *ending) code(c *mem.Coder) {
+	c.Instant(&e.at)
 	if e.at == 0 {
 		*e = ending{}
 		return
 	}
-	number(c, &e.cseq)
-	number(c, &e.cause)
-	number(c, &e.side)
-	c.flags(&e.answered, &e.unseen, &e.refused, &e.challenged)
-	c.wrong = c.wrong || e.side > Network
+	mem.Number(c, &e.cseq)
+	mem.Number(c, &e.cause)
+	mem.Number(c, &e.side)
+	c.Flags(&e.answered, &e.unseen, &e.refused, &e.challenged)
+	c.Wrong = c.Wrong || e.side > event.Network
 }

@@ -9,26 +9,27 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // A stream is messages of many calls: the same texts under Keys and addresses of their own.
 type stream struct {
 	ms   []streamed
-	keys map[*sip.Message]Keys // of the ladders
+	keys map[*sip.Message]event.Keys // of the ladders
 	r    *rand.Rand
 }
 
 // A streamed message is a message of a ladder with what one call has of its own. It takes a tenth of a sip.Message.
 type streamed struct {
 	ladder *sip.Message
-	keys   Keys
+	keys   event.Keys
 	source netip.Addr
 	time   time.Time
 	mark   uint64
 }
 
 func newStream() *stream {
-	return &stream{keys: map[*sip.Message]Keys{}, r: rand.New(rand.NewPCG(7, 11))}
+	return &stream{keys: map[*sip.Message]event.Keys{}, r: rand.New(rand.NewPCG(7, 11))}
 }
 
 // add adds a ladder's messages as call number n of a source, from start on.
@@ -40,7 +41,7 @@ func (s *stream) add(ladder []sip.Message, n int, src netip.Addr, start time.Tim
 			k = testKeyer.Of(m)
 			s.keys[m] = k
 		}
-		k.Call = Key{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24), 1, 15: byte(n * 7)}
+		k.Call = event.Key{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24), 1, 15: byte(n * 7)}
 		s.ms = append(s.ms, streamed{m, k, src, start.Add(m.Time.Sub(ladderStart)), s.r.Uint64() | 1})
 	}
 }
@@ -69,10 +70,10 @@ func (s *stream) anyone() netip.Addr {
 }
 
 // show gives the messages to tr in the order of time and returns the calls that became records.
-func (s *stream) show(t *testing.T, tr *Tracker) []*Call {
+func (s *stream) show(t *testing.T, tr *Tracker) []*event.Call {
 	t.Helper()
 	slices.SortStableFunc(s.ms, func(a, b streamed) int { return a.time.Compare(b.time) })
-	var events []Event
+	var events []event.Event
 	for i := range s.ms {
 		m := s.ms[i].message()
 		events = tr.Observe(events, &m, s.ms[i].keys)
@@ -103,16 +104,16 @@ func (s *stream) withGoodCalls(t *testing.T) *stream {
 }
 
 // wantGood checks that the 100 good calls were told exactly.
-func wantGood(t *testing.T, cs []*Call) {
+func wantGood(t *testing.T, cs []*event.Call) {
 	t.Helper()
 	starts := map[time.Duration]bool{}
 	for _, c := range cs {
-		if c.Disposition != Answered || c.Setup.IsZero() {
+		if c.Disposition != event.Answered || c.Setup.IsZero() {
 			continue
 		}
 		start := c.Setup.Sub(ladderStart)
 		starts[start] = start%(500*time.Millisecond) == 0
-		if c.Status != Complete || c.End.Sub(c.Answer) != 10*time.Second || c.Challenges != 1 ||
+		if c.Status != event.Complete || c.End.Sub(c.Answer) != 10*time.Second || c.Challenges != 1 ||
 			c.Ring.Sub(c.Setup) != 200*time.Millisecond {
 			t.Fatalf("a good call is told as %s", say(c))
 		}
@@ -222,7 +223,7 @@ func TestForkBombFillsSixteenRecords(t *testing.T) {
 	s.add(m[:1], 1, aliceAddr, ladderStart)
 	for i := range 500 {
 		s.add(m[1:2], 1, aliceAddr, ladderStart)
-		s.last().keys.To = Key{byte(i), byte(i >> 8), 3, byte(i * 11), byte(i * 13), byte(i * 17), byte(i * 29), 1}
+		s.last().keys.To = event.Key{byte(i), byte(i >> 8), 3, byte(i * 11), byte(i * 13), byte(i * 17), byte(i * 29), 1}
 		s.add(m[2:], 1, aliceAddr, ladderStart)
 		s.last().keys.To = s.ms[len(s.ms)-2].keys.To
 	}
@@ -244,7 +245,7 @@ func TestForksAreCountedOnce(t *testing.T) {
 		for round := range 3 {
 			for i := range forks {
 				s.add(m[1:], 1, aliceAddr, ladderStart.Add(time.Duration(round)*time.Second))
-				k := testKeyer.key([]byte{byte(i), 9})
+				k := testKeyer.Key([]byte{byte(i), 9})
 				s.last().keys.To = k
 			}
 		}

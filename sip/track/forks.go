@@ -1,6 +1,10 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
+)
 
 // maxForks bounds the forks of one INVITE whose times are remembered, and that may answer.
 const maxForks = 16
@@ -30,9 +34,9 @@ func shortTag(tag uint64) uint32 { return uint32(tag) | 1 }
 
 // knownFork returns the number of tag among h's forks, -1 if it is none that is remembered with its times, and whether
 // it is one of h's.
-func (t *hopTable) knownFork(h *hopFacts, tag Key) (i int, known bool) {
-	short := shortTag(tag.short())
-	if h.forks == 0 || tag == (Key{}) {
+func (t *hopTable) knownFork(h *hopFacts, tag event.Key) (i int, known bool) {
+	short := shortTag(tag.Short())
+	if h.forks == 0 || tag == (event.Key{}) {
 		return -1, false
 	}
 	if h.forking == 0 {
@@ -50,18 +54,18 @@ func (t *hopTable) knownFork(h *hopFacts, tag Key) (i int, known bool) {
 			return i, true
 		}
 	}
-	return -1, f.n == len(f.tags) && f.has(tag.short())
+	return -1, f.n == len(f.tags) && f.has(tag.Short())
 }
 
 // addFork returns the number of tag among h's forks and remembers it, -1 if there is no room for its times.
-func (t *hopTable) addFork(h *hopFacts, tag Key) int {
-	if h == nil || tag == (Key{}) {
+func (t *hopTable) addFork(h *hopFacts, tag event.Key) int {
+	if h == nil || tag == (event.Key{}) {
 		return -1
 	}
 	if i, known := t.knownFork(h, tag); known {
 		return i
 	}
-	short := shortTag(tag.short())
+	short := shortTag(tag.Short())
 	h.forks++
 	if h.forks == 1 {
 		h.first = fork{tag: short}
@@ -74,7 +78,7 @@ func (t *hopTable) addFork(h *hopFacts, tag Key) int {
 	}
 	f := t.forkings.At(h.forking)
 	if f.n == len(f.tags) {
-		f.add(tag.short())
+		f.add(tag.Short())
 		return -1
 	}
 	i := f.n
@@ -142,7 +146,7 @@ func (f *forking) add(tag uint64) {
 }
 
 // proveFork is addFork for a tag that something else than a response to the INVITE shows: it is no fork that counts.
-func (t *hopTable) proveFork(h *hopFacts, tag Key) int {
+func (t *hopTable) proveFork(h *hopFacts, tag event.Key) int {
 	n := h.forks
 	i := t.addFork(h, tag)
 	if f := t.fork(h, i); f != nil && h.forks > n {
@@ -153,7 +157,7 @@ func (t *hopTable) proveFork(h *hopFacts, tag Key) int {
 }
 
 // showFork is addFork for a tag that a response to the INVITE shows.
-func (t *hopTable) showFork(h *hopFacts, tag Key) int {
+func (t *hopTable) showFork(h *hopFacts, tag event.Key) int {
 	i := t.addFork(h, tag)
 	if f := t.fork(h, i); f != nil && f.proof {
 		f.proof = false
@@ -163,14 +167,14 @@ func (t *hopTable) showFork(h *hopFacts, tag Key) int {
 }
 
 // code writes f and its BYEs before the answer, or reads them.
-func (f *fork) code(c *coder, e *endings) {
-	c.hash(&f.tag)
-	c.instant(&f.progress)
-	c.instant(&f.ring)
-	number(c, &f.answer)
-	number(c, &f.repeats)
-	c.instant(&f.answered)
-	c.flags(&f.past, &f.proof)
+func (f *fork) code(c *mem.Coder, e *endings) {
+	c.Hash(&f.tag)
+	c.Instant(&f.progress)
+	c.Instant(&f.ring)
+	mem.Number(c, &f.answer)
+	mem.Number(c, &f.repeats)
+	c.Instant(&f.answered)
+	c.Flags(&f.past, &f.proof)
 	e.code(c)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/mem"
 )
 
 // A hop is a capture.Flow without pointers, and where it was seen.
@@ -96,11 +97,11 @@ func (p *points) number(name string) uint8 {
 }
 
 // code writes h, whose ends are hidden, or reads it.
-func (h *hop) code(c *coder) {
-	c.fixed(h.src[:])
-	c.fixed(h.dst[:])
-	number(c, &h.sport)
-	number(c, &h.dport)
-	number(c, &h.origin)
-	c.flags(&h.valid)
+func (h *hop) code(c *mem.Coder) {
+	c.Fixed(h.src[:])
+	c.Fixed(h.dst[:])
+	mem.Number(c, &h.sport)
+	mem.Number(c, &h.dport)
+	mem.Number(c, &h.origin)
+	c.Flags(&h.valid)
 }

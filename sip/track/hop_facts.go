@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -12,12 +13,12 @@ const hopLegs = 4 // INVITEs on one hop that ACKs of refusals are known by
 // hopFacts is what one hop of a call, an unordered pair of addresses, has shown.
 type hopFacts struct {
 	next      uint32
-	hop       hop               // as its first INVITE went; without one as the first message went
-	invited   int64             // its first INVITE of the last CSeq, 0 without one
-	cseq      uint32            // of the last INVITE or response to one
-	invitedAs uint32            // of the last INVITE
-	legs      [hopLegs]uint32   // branches of the INVITEs with that CSeq
-	vias      [lowerVias]uint32 // the branches below them
+	hop       hop                     // as its first INVITE went; without one as the first message went
+	invited   int64                   // its first INVITE of the last CSeq, 0 without one
+	cseq      uint32                  // of the last INVITE or response to one
+	invitedAs uint32                  // of the last INVITE
+	legs      [hopLegs]uint32         // branches of the INVITEs with that CSeq
+	vias      [event.LowerVias]uint32 // the branches below them
 	final     finalResponse
 	open      uint8  // INVITEs with that CSeq that have no final response
 	forks     uint16 // To tags
@@ -36,8 +37,8 @@ type finalResponse struct {
 }
 
 // finalOf returns m as the final response of a hop.
-func finalOf(m *sip.Message, k Keys) finalResponse {
-	return finalResponse{at: m.Time.UnixNano(), tag: k.To.short(), code: uint16(m.Status), cause: facts.Cause(m)}
+func finalOf(m *sip.Message, k event.Keys) finalResponse {
+	return finalResponse{at: m.Time.UnixNano(), tag: k.To.Short(), code: uint16(m.Status), cause: facts.Cause(m)}
 }
 
 // below reports whether x's INVITE was sent on as y's: its branch stands in y's Vias below the topmost.
@@ -83,7 +84,7 @@ func (y *hopFacts) takes(x *hopFacts, callee uint64) bool {
 }
 
 // invite takes note of the INVITE m, which opens a dialog, on h.
-func (h *hopFacts) invite(m *sip.Message, k Keys) {
+func (h *hopFacts) invite(m *sip.Message, k event.Keys) {
 	at := m.Time.UnixNano()
 	switch {
 	case h.invited == 0:
@@ -92,7 +93,7 @@ func (h *hopFacts) invite(m *sip.Message, k Keys) {
 		h.invited = at
 	}
 	h.invitedAs = max(h.invitedAs, m.CSeq)
-	if h.addLeg(m.CSeq, k.leg()); m.CSeq == h.cseq {
+	if h.addLeg(m.CSeq, k.ShortBranch()); m.CSeq == h.cseq {
 		h.vias = k.Vias
 		h.open = min(h.open+1, 100)
 	}

@@ -1,5 +1,10 @@
 package track
 
+import (
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
+)
+
 // A savedPath is a path as it is saved, without addresses, and without numbers of a hopTable.
 type savedPath struct {
 	views  []savedView // the caller's hop first
@@ -19,7 +24,7 @@ type savedView struct {
 const mostSeen = 64
 
 // saved returns p as it is saved. Addresses are hidden by keys of k.
-func (t *hopTable) saved(p *path, k Keyer) (s savedPath) {
+func (t *hopTable) saved(p *path, k event.Keyer) (s savedPath) {
 	for i := p.first; i != 0; i = t.At(i).next {
 		h := savedView{hopFacts: *t.At(i), origin: i == p.origin}
 		h.hop = h.hop.veiled(k)
@@ -93,43 +98,43 @@ func (s *savedPath) sane() bool {
 }
 
 // code writes s, or reads it.
-func (s *savedPath) code(c *coder) {
-	n := c.length(len(s.views), mostHops)
-	if c.reading {
+func (s *savedPath) code(c *mem.Coder) {
+	n := c.Length(len(s.views), mostHops)
+	if c.Reading {
 		s.views = make([]savedView, n)
 	}
 	for i := range s.views {
 		s.views[i].code(c)
 	}
-	n = c.length(len(s.prints), 2*mostSeen)
-	if c.reading {
+	n = c.Length(len(s.prints), 2*mostSeen)
+	if c.Reading {
 		s.prints = make([]uint32, n)
 	}
 	for i := range s.prints {
-		c.hash(&s.prints[i])
+		c.Hash(&s.prints[i])
 	}
 }
 
-func (h *savedView) code(c *coder) {
+func (h *savedView) code(c *mem.Coder) {
 	h.hop.code(c)
-	c.instant(&h.invited)
-	number(c, &h.cseq)
-	number(c, &h.invitedAs)
-	c.flags(&h.origin)
+	c.Instant(&h.invited)
+	mem.Number(c, &h.cseq)
+	mem.Number(c, &h.invitedAs)
+	c.Flags(&h.origin)
 	for i := range h.legs {
-		number(c, &h.legs[i])
+		mem.Number(c, &h.legs[i])
 	}
 	for i := range h.vias {
-		number(c, &h.vias[i])
+		mem.Number(c, &h.vias[i])
 	}
-	c.instant(&h.final.at)
-	number(c, &h.final.tag)
-	number(c, &h.final.code)
-	number(c, &h.final.cause)
-	number(c, &h.open)
+	c.Instant(&h.final.at)
+	mem.Number(c, &h.final.tag)
+	mem.Number(c, &h.final.code)
+	mem.Number(c, &h.final.cause)
+	mem.Number(c, &h.open)
 	h.untagged.code(c)
-	number(c, &h.forks)
-	number(c, &h.proved)
+	mem.Number(c, &h.forks)
+	mem.Number(c, &h.proved)
 	if h.forks > 0 {
 		h.first.code(c, &h.ends[0])
 	}
@@ -138,18 +143,18 @@ func (h *savedView) code(c *coder) {
 	}
 }
 
-func (h *savedView) codeForks(c *coder) {
+func (h *savedView) codeForks(c *mem.Coder) {
 	f := &h.others
-	f.n = c.length(f.n, len(f.tags))
+	f.n = c.Length(f.n, len(f.tags))
 	for i := range f.n {
-		c.hash(&f.tags[i])
+		c.Hash(&f.tags[i])
 		if i > 0 && i < maxForks {
 			f.forks[i-1].code(c, &h.ends[i])
 		}
 	}
 	if f.n == len(f.tags) {
 		for i := range f.others {
-			number(c, &f.others[i])
+			mem.Number(c, &f.others[i])
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // A hopped is a message and on which hop it was seen.
@@ -39,10 +40,10 @@ func on(t *testing.T, hop byte, lag time.Duration, ladder string) (hs []hopped) 
 	return hs
 }
 
-func hopCalls(t *testing.T, hs []hopped) []*Call {
+func hopCalls(t *testing.T, hs []hopped) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	var events []Event
+	var events []event.Event
 	for i := range hs {
 		k := testKeyer.Of(&hs[i].m)
 		k.Branch[0] += 3 * hs[i].hop
@@ -53,7 +54,7 @@ func hopCalls(t *testing.T, hs []hopped) []*Call {
 	return calls(events)
 }
 
-func one(t *testing.T, cs []*Call) *Call {
+func one(t *testing.T, cs []*event.Call) *event.Call {
 	t.Helper()
 	if len(cs) != 1 {
 		t.Fatalf("%d calls, want 1", len(cs))
@@ -71,7 +72,7 @@ func TestCallersHopDecides(t *testing.T) {
 		"caller's last":  {near[0], far[0], far[1], far[2], near[1], near[2]},
 	} {
 		c := one(t, hopCalls(t, hs))
-		if c.Disposition != NoAnswer || c.Code != 408 || !c.End.Equal(near[1].m.Time) {
+		if c.Disposition != event.NoAnswer || c.Code != 408 || !c.End.Equal(near[1].m.Time) {
 			t.Errorf("%s: %s", name, say(c))
 		}
 	}
@@ -90,7 +91,7 @@ func TestLastFinalOfAnyHopDecidesWhereTheCallersHasNone(t *testing.T) {
 	near := on(t, 0, 0, invited)
 	far := on(t, 1, time.Millisecond, invited+"00:05.000  alice <- bob 486\n")
 	c := one(t, hopCalls(t, []hopped{near[0], far[0], far[1]}))
-	if c.Disposition != Busy || c.EndSource != Observed {
+	if c.Disposition != event.Busy || c.EndSource != event.Observed {
 		t.Error(say(c))
 	}
 }
@@ -98,11 +99,11 @@ func TestLastFinalOfAnyHopDecidesWhereTheCallersHasNone(t *testing.T) {
 func TestSpiralIsOneCall(t *testing.T) {
 	out, back := on(t, 0, 0, invited+"00:05.000  alice <- bob 486\n"), on(t, 2, time.Millisecond, invited)
 	c := one(t, hopCalls(t, []hopped{out[0], back[0], out[1]}))
-	if c.Flags&Spiral == 0 || c.Disposition != Busy {
+	if c.Flags&event.Spiral == 0 || c.Disposition != event.Busy {
 		t.Error(say(c))
 	}
 	through := on(t, 1, time.Millisecond, invited)
-	if c := one(t, hopCalls(t, []hopped{out[0], through[0], out[1]})); c.Flags&Spiral != 0 {
+	if c := one(t, hopCalls(t, []hopped{out[0], through[0], out[1]})); c.Flags&event.Spiral != 0 {
 		t.Error("a further hop is no spiral")
 	}
 }
@@ -115,7 +116,7 @@ func TestRefusalOfOneTargetIsNotTheCalls(t *testing.T) {
 		second[i].m.Mark += 99
 	}
 	c := one(t, hopCalls(t, append(first, second...)))
-	if c.Disposition != Answered || c.Code != 200 {
+	if c.Disposition != event.Answered || c.Code != 200 {
 		t.Error(say(c))
 	}
 }

@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip/event"
+
 // A step is what a leg's deadline is for.
 type step uint8
 
@@ -37,7 +39,7 @@ func (l *Legs) advance(now int64) {
 			l.await(n)
 		case inferred:
 			g.step = windowOpen
-			l.drop(n, func(k clueKind) bool { return k == arrivedClue || k == leftClue })
+			l.drop(n, func(k event.ClueKind) bool { return k == event.ArrivedClue || k == event.LeftClue })
 			l.await(n)
 			l.release(n)
 		case windowOpen:
@@ -53,15 +55,15 @@ func (l *Legs) advance(now int64) {
 }
 
 // ofTheWindow reports whether a clue holds for the window only.
-func ofTheWindow(k clueKind) bool {
-	return k == clueKind(CallIDRule) || k == clueKind(SDPCorrelation) || k == clueKind(TransferCorrelation) ||
-		k == referClue
+func ofTheWindow(k event.ClueKind) bool {
+	return k == event.ClueKind(event.CallIDRule) || k == event.ClueKind(event.SDPCorrelation) || k == event.ClueKind(event.TransferCorrelation) ||
+		k == event.ReferClue
 }
 
 // ofTheLiving reports whether a clue of a call that is over says nothing any more. Others are still to be joined by
 // what it handed on, and must not be taken for it.
-func ofTheLiving(k clueKind) bool {
-	return k != arrivedClue && k != leftClue && k != clueKind(TransferCorrelation) && k != referClue
+func ofTheLiving(k event.ClueKind) bool {
+	return k != event.ArrivedClue && k != event.LeftClue && k != event.ClueKind(event.TransferCorrelation) && k != event.ReferClue
 }
 
 // infer joins a with the one leg that left, within Near, the host that a came to, for the same number: if no other
@@ -69,14 +71,14 @@ func ofTheLiving(k clueKind) bool {
 func (l *Legs) infer(a uint32) {
 	g := l.legs.At(a)
 	value, ok := l.called(a)
-	if !ok || g.best != Uncorrelated || g.calls == 0 {
+	if !ok || g.best != event.Uncorrelated || g.calls == 0 {
 		return
 	}
-	b, n := l.sole(token(leftClue, value), g.at+1, g.at+int64(l.limits.Near))
+	b, n := l.sole(token(event.LeftClue, value), g.at+1, g.at+int64(l.limits.Near))
 	if n == 1 && b != a && l.legs.At(b).calls > 0 {
 		at := l.legs.At(b).at
-		if _, n = l.sole(token(arrivedClue, value), at-int64(l.limits.Near), at-1); n == 1 {
-			l.join(a, b, Inferred)
+		if _, n = l.sole(token(event.ArrivedClue, value), at-int64(l.limits.Near), at-1); n == 1 {
+			l.join(a, b, event.Inferred)
 			return
 		}
 	}
@@ -89,8 +91,8 @@ func (l *Legs) infer(a uint32) {
 func (l *Legs) called(n uint32) (value uint64, ok bool) {
 	g := l.legs.At(n)
 	for _, c := range g.clues[:g.n] {
-		if c.kind == arrivedClue {
-			return token(arrivedClue, c.token), true // the same operation undoes itself
+		if c.kind == event.ArrivedClue {
+			return token(event.ArrivedClue, c.token), true // the same operation undoes itself
 		}
 	}
 	return 0, false
@@ -104,7 +106,7 @@ func (l *Legs) sole(t uint64, from, to int64) (p uint32, n int) {
 		return 0, mostShared
 	}
 	for q := b.first; q != 0; q = l.after(q, t) {
-		if g := l.legs.At(q); g.best == Uncorrelated && g.at >= from && g.at <= to {
+		if g := l.legs.At(q); g.best == event.Uncorrelated && g.at >= from && g.at <= to {
 			p, n = q, n+1
 		}
 	}

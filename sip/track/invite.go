@@ -1,11 +1,14 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+)
 
 // openInvite opens a call with its first INVITE.
-func (t *callTable) openInvite(m *sip.Message, k Keys) bool {
+func (t *callTable) openInvite(m *sip.Message, k event.Keys) bool {
 	h := hopOf(m, 0)
-	if why, ok := t.sources.admit(&h, t.now, &t.limits); !ok {
+	if why, ok := t.sources.admit(&h, t.Now, &t.limits); !ok {
 		return t.keepOut(why)
 	}
 	n := t.open(m, k)
@@ -16,18 +19,18 @@ func (t *callTable) openInvite(m *sip.Message, k Keys) bool {
 	d.setup, d.cseq = d.first, m.CSeq
 	t.begin(d, m, k)
 	t.invitedOn(n, d, m, k)
-	d.addLeg(k.leg())
+	d.addLeg(k.ShortBranch())
 	t.count(d)
 	t.gatherInvite(d, m)
 	t.move(n, openRow)
-	t.lapses.Set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	t.showInvite(d, m)
-	t.tell(d, Start, d.first)
+	t.tell(d, event.Start, d.first)
 	return true
 }
 
 // begin takes note of the first message of d.
-func (t *callTable) begin(d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) begin(d *dialog, m *sip.Message, k event.Keys) {
 	t.hops.repeated(&d.path, m, k)
 	t.hops.passed(&d.path, m)
 	if d.heard = heardResponse; m.Request() {
@@ -46,7 +49,7 @@ func (t *callTable) count(d *dialog) {
 }
 
 // invite takes note of an INVITE without a To tag, of a known call.
-func (t *callTable) invite(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) invite(n uint32, m *sip.Message, k event.Keys) bool {
 	d, again := t.note(n, m, k, heardRequest)
 	at := m.Time.UnixNano()
 	if again {
@@ -66,7 +69,7 @@ func (t *callTable) invite(n uint32, m *sip.Message, k Keys) bool {
 		t.invitedOn(n, d, m, k)
 		t.retargetedInvite(n, d, m, k)
 	case t.isRejected(d) && !d.followed(at):
-		t.close(n, t.now)
+		t.close(n, t.Now)
 		return t.reuseCallID(n, m, k)
 	default:
 		t.nextAttempt(n, d, m, k)
@@ -84,17 +87,17 @@ func (t *callTable) isRejected(d *dialog) bool {
 }
 
 // nextAttempt takes m for the next INVITE of the same call.
-func (t *callTable) nextAttempt(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) nextAttempt(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	if d.phase == terminated {
 		t.reopen(n, d, calling)
 	}
 	t.beginAttempt(d, m.CSeq)
 	if t.callersHop(d).hop.carries(m) {
-		d.addLeg(k.leg())
+		d.addLeg(k.ShortBranch())
 	}
 	t.invitedOn(n, d, m, k)
 	t.move(n, openRow)
-	t.lapses.Set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	t.gatherCredentials(d, m)
 }
 
@@ -110,14 +113,14 @@ func (t *callTable) beginAttempt(d *dialog, cseq uint32) {
 }
 
 // retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
-func (t *callTable) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) retargetedInvite(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	h := &t.callersHop(d).hop
-	l := k.leg()
+	l := k.ShortBranch()
 	if d.knowsLeg(l) >= 0 {
 		return
 	}
 	if m.Vias > d.vias && h.returns(m) {
-		d.flags |= Spiral
+		d.flags |= event.Spiral
 		return
 	}
 	if !h.carries(m) {
@@ -134,5 +137,5 @@ func (t *callTable) retargetedInvite(n uint32, d *dialog, m *sip.Message, k Keys
 	}
 	d.cancelled = 0
 	t.move(n, openRow)
-	t.lapses.Set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 }

@@ -2,18 +2,19 @@ package track
 
 import (
 	"bytes"
+	"sipsieve/sip/event"
 )
 
 // joinOf returns what n is joined with.
-func (l *Legs) joinOf(n uint32) (j Join) {
+func (l *Legs) joinOf(n uint32) (j event.Join) {
 	g := l.legs.At(n)
-	if j.by = g.best; j.by == Uncorrelated {
+	if j.Best = g.best; j.Best == event.Uncorrelated {
 		return j
 	}
-	for by := j.by; ; {
+	for by := j.Best; ; {
 		n = l.first(n, by.Score())
 		g = l.legs.At(n)
-		j.ties = append(j.ties, tie{by: by, group: g.group})
+		j.Ties = append(j.Ties, event.Tie{By: by, Group: g.group})
 		if g.up == 0 {
 			return j
 		}
@@ -31,12 +32,12 @@ func (l *Legs) first(n uint32, min int) uint32 {
 
 // joinOpened joins n with the legs that its INVITE shows it to belong with: those of a transfer, and those that the
 // strongest evidence of one call names.
-func (l *Legs) joinOpened(n uint32, e *Evidence) {
-	l.transfer(n, e, Attended)
-	if p, ok := l.only(n, referClue, e.first(referredClue)); ok {
-		l.handOn(n, p, Blind)
+func (l *Legs) joinOpened(n uint32, e *event.Evidence) {
+	l.transfer(n, e, event.Attended)
+	if p, ok := l.only(n, event.ReferClue, e.First(event.ReferredClue)); ok {
+		l.handOn(n, p, event.Blind)
 	}
-	for by := HeaderCorrelation; by > Inferred; by-- {
+	for by := event.HeaderCorrelation; by > event.Inferred; by-- {
 		if l.joinBy(n, e, by) {
 			return
 		}
@@ -45,27 +46,27 @@ func (l *Legs) joinOpened(n uint32, e *Evidence) {
 
 // joinReferred takes note of an accepted REFER in n. The call that follows has the name of n's group, even if n is
 // told before it is seen.
-func (l *Legs) joinReferred(n uint32, e *Evidence) {
-	if e.n == 0 {
+func (l *Legs) joinReferred(n uint32, e *event.Evidence) {
+	if e.N == 0 {
 		return
 	}
-	if v := e.first(referClue); v != 0 {
-		l.hold(n, referClue, v)
+	if v := e.First(event.ReferClue); v != 0 {
+		l.hold(n, event.ReferClue, v)
 	}
-	l.note(n, TransferCorrelation)
-	l.transfer(n, e, Attended)
+	l.note(n, event.TransferCorrelation)
+	l.transfer(n, e, event.Attended)
 	l.legs.At(n).until = l.now + int64(l.limits.Window)
 	l.await(n)
 }
 
 // transfer joins n with the call that Replaces in e names, and with those that name the same.
-func (l *Legs) transfer(n uint32, e *Evidence, how Transfer) {
-	v := e.first(clueKind(TransferCorrelation))
+func (l *Legs) transfer(n uint32, e *event.Evidence, how event.Transfer) {
+	v := e.First(event.ClueKind(event.TransferCorrelation))
 	if v == 0 {
 		return
 	}
-	l.hold(n, clueKind(TransferCorrelation), v)
-	for _, t := range [...]uint64{token(nameClue, v), token(clueKind(TransferCorrelation), v)} {
+	l.hold(n, event.ClueKind(event.TransferCorrelation), v)
+	for _, t := range [...]uint64{token(event.NameClue, v), token(event.ClueKind(event.TransferCorrelation), v)} {
 		for p := l.index[t].first; p != 0; p = l.after(p, t) {
 			l.handOn(n, p, how)
 		}
@@ -73,14 +74,14 @@ func (l *Legs) transfer(n uint32, e *Evidence, how Transfer) {
 }
 
 // handOn joins two legs of a transfer.
-func (l *Legs) handOn(a, b uint32, how Transfer) {
-	if a != b && l.join(a, b, TransferCorrelation) {
+func (l *Legs) handOn(a, b uint32, how event.Transfer) {
+	if a != b && l.join(a, b, event.TransferCorrelation) {
 		l.legs.At(a).transfer, l.legs.At(b).transfer = how, how
 	}
 }
 
 // only returns the leg that has a clue, if all that have it are joined already.
-func (l *Legs) only(n uint32, kind clueKind, value uint64) (p uint32, ok bool) {
+func (l *Legs) only(n uint32, kind event.ClueKind, value uint64) (p uint32, ok bool) {
 	if value == 0 {
 		return 0, false
 	}
@@ -91,21 +92,21 @@ func (l *Legs) only(n uint32, kind clueKind, value uint64) (p uint32, ok bool) {
 
 // joinBy joins n with the legs of the one call that its clues for by name. It reports false if there is none, or
 // if there are several.
-func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
+func (l *Legs) joinBy(n uint32, e *event.Evidence, by event.Correlation) bool {
 	c := candidates{legs: l, of: n, by: by}
-	kind := clueKind(by)
-	for i, k := range e.kinds[:e.n] {
-		if namesCallID(by) && (k == kind || k == pointerClue && by == HeaderCorrelation) {
-			c.take(nameClue, e.values[i])
+	kind := event.ClueKind(by)
+	for i, k := range e.Kinds[:e.N] {
+		if namesCallID(by) && (k == kind || k == event.PointerClue && by == event.HeaderCorrelation) {
+			c.take(event.NameClue, e.Values[i])
 		}
 	}
 	if namesCallID(by) {
 		c.take(kind, l.legs.At(n).name)
 	}
 	named := c.n > 0
-	for i, k := range e.kinds[:e.n] {
+	for i, k := range e.Kinds[:e.N] {
 		if k == kind && !named { // who is named need not be guessed
-			c.take(kind, e.values[i])
+			c.take(kind, e.Values[i])
 		}
 	}
 	if _, ok := c.settle(); ok {
@@ -121,32 +122,32 @@ func (l *Legs) joinBy(n uint32, e *Evidence, by Correlation) bool {
 }
 
 // distrust takes the clues of that kind in e for such as several calls have, until all that have them are gone.
-func (l *Legs) distrust(e *Evidence, kind clueKind) {
-	for i, k := range e.kinds[:e.n] {
-		if b, ok := l.index[token(k, e.values[i])]; ok && k == kind {
+func (l *Legs) distrust(e *event.Evidence, kind event.ClueKind) {
+	for i, k := range e.Kinds[:e.N] {
+		if b, ok := l.index[token(k, e.Values[i])]; ok && k == kind {
 			b.common = true
-			l.index[token(k, e.values[i])] = b
+			l.index[token(k, e.Values[i])] = b
 		}
 	}
 }
 
 // namesCallID reports whether the mark of c may be the other leg's Call-ID.
-func namesCallID(c Correlation) bool {
-	return c == HeaderCorrelation || c == HEPCorrelation || c == CallIDRule
+func namesCallID(c event.Correlation) bool {
+	return c == event.HeaderCorrelation || c == event.HEPCorrelation || c == event.CallIDRule
 }
 
 // candidates are the legs that share a clue with a leg.
 type candidates struct {
 	legs   *Legs
 	of     uint32
-	by     Correlation
+	by     event.Correlation
 	n      int
 	found  [2 * mostShared]uint32
 	common bool
 }
 
 // take adds those with a clue that fit.
-func (c *candidates) take(kind clueKind, value uint64) {
+func (c *candidates) take(kind event.ClueKind, value uint64) {
 	t := token(kind, value)
 	b := c.legs.index[t]
 	c.common = c.common || b.common
@@ -178,12 +179,12 @@ func (c *candidates) settle() (uint32, bool) {
 // to it: proof that several calls have the mark. Equipment makes some marks by itself, and may have one for all its
 // calls. So they join no two legs that left one host; and one that left where the call came from, or came to where
 // the call came to, unless from a host that the call went to, is another call.
-func (l *Legs) fits(n, p uint32, by Correlation) (fits, foreign bool) {
+func (l *Legs) fits(n, p uint32, by event.Correlation) (fits, foreign bool) {
 	a, b := l.legs.At(n), l.legs.At(p)
-	if (by == CallIDRule || by == SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
+	if (by == event.CallIDRule || by == event.SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
 		return false, false
 	}
-	if by != SDPCorrelation && by != ICIDCorrelation && by != SessionIDCorrelation {
+	if by != event.SDPCorrelation && by != event.ICIDCorrelation && by != event.SessionIDCorrelation {
 		return true, false
 	}
 	first := l.legs.At(l.first(p, 0))
@@ -215,7 +216,7 @@ func (g *knownLeg) beside(o *knownLeg) bool {
 }
 
 // join joins two legs. It reports false if their groups together were too large.
-func (l *Legs) join(a, b uint32, by Correlation) bool {
+func (l *Legs) join(a, b uint32, by event.Correlation) bool {
 	if l.first(a, 0) != l.first(b, 0) {
 		if l.size(a)+l.size(b) > mostJoined {
 			l.counts.full.Add(1)
@@ -239,14 +240,14 @@ func (l *Legs) size(n uint32) int {
 	return count
 }
 
-func (l *Legs) note(n uint32, by Correlation) {
+func (l *Legs) note(n uint32, by event.Correlation) {
 	g := l.legs.At(n)
 	g.best = max(g.best, by)
 }
 
 // graft gives a and b one first leg at this score, and at all lower ones. A
 // join that this puts in the place of a weaker one of the same leg is grafted in its turn.
-func (l *Legs) graft(a, b uint32, by Correlation) {
+func (l *Legs) graft(a, b uint32, by event.Correlation) {
 	for {
 		a, b = l.first(a, by.Score()), l.first(b, by.Score())
 		if a == b {

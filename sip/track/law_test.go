@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
@@ -43,9 +44,9 @@ func runOrder(t *testing.T, all []sip.Message, order []byte, limit uint8) {
 		ms = append(ms, m)
 	}
 	tr := New(l)
-	tr.Tell(StagesOf(Start, Answer, Stop))
+	tr.Tell(event.StagesOf(event.Start, event.Answer, event.Stop))
 	for _, e := range follow(t, tr, ms, 0) {
-		if c := e.Call; c != nil && e.Stage == Stop && (c.Completeness > 100 || c.Held < 0 || c.Disposition == 0) {
+		if c := e.Call; c != nil && e.Stage == event.Stop && (c.Completeness > 100 || c.Held < 0 || c.Disposition == 0) {
 			t.Errorf("completeness %d, held %v, disposition %d", c.Completeness, c.Held, c.Disposition)
 		}
 	}
@@ -62,7 +63,7 @@ func FuzzCountsBalance(f *testing.F) {
 }
 
 func TestKeysOfOneRootAgree(t *testing.T) {
-	a, b, other := NewKeyer([16]byte{7}), NewKeyer([16]byte{7}), NewKeyer([16]byte{8})
+	a, b, other := event.NewKeyer([16]byte{7}), event.NewKeyer([16]byte{7}), event.NewKeyer([16]byte{8})
 	ms := play(t, answeredCall)
 	for i := range ms {
 		if a.Of(&ms[i]) != b.Of(&ms[i]) {
@@ -81,7 +82,7 @@ func TestDialogFitsItsBudget(t *testing.T) {
 }
 
 // inside returns a tracker with n answered calls, and for each a re-INVITE cycle of messages inside it.
-func inside(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
+func inside(t testing.TB, n int) (*Tracker, []sip.Message, []event.Keys) {
 	opening := play(t, answeredCall)
 	more := play(t, answeredCall+`
 00:10.000  alice -> bob   INVITE
@@ -89,9 +90,9 @@ func inside(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
 00:10.200  alice -> bob   ACK`)[len(opening):]
 	tr := New(Limits{Calls: n, Bindings: 1, Ring: time.Minute, Talk: time.Hour})
 	var ms []sip.Message
-	var ks []Keys
+	var ks []event.Keys
 	for i := range n {
-		id := Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 5: byte(i * 31)}
+		id := event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 5: byte(i * 31)}
 		for j := range opening {
 			k := testKeyer.Of(&opening[j])
 			k.Call = id
@@ -112,7 +113,7 @@ func inside(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
 
 func TestMessageInsideACallAllocatesNothing(t *testing.T) {
 	tr, ms, ks := inside(t, 8)
-	events := make([]Event, 0, 8)
+	events := make([]event.Event, 0, 8)
 	i := 0
 	tr.Observe(events, &ms[0], ks[0]) // the duplicates' memory is made by the first
 	if n := testing.AllocsPerRun(1000, func() {
@@ -126,7 +127,7 @@ func TestMessageInsideACallAllocatesNothing(t *testing.T) {
 
 func BenchmarkMessageInsideACall(b *testing.B) {
 	tr, ms, ks := inside(b, 10000)
-	events := make([]Event, 0, 8)
+	events := make([]event.Event, 0, 8)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
@@ -154,7 +155,7 @@ func BenchmarkLiveCalls(b *testing.B) {
 		for i := range n {
 			for j := range ms {
 				k := testKeyer.Of(&ms[j])
-				k.Call = Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 15: byte(i * 7)}
+				k.Call = event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1, 15: byte(i * 7)}
 				ms[j].Mark = 0
 				tr.Observe(nil, &ms[j], k)
 			}
@@ -183,13 +184,13 @@ func BenchmarkWholeCall(b *testing.B) {
 01:04.900  alice -> bob   BYE
 01:04.950  alice <- bob   200 BYE`)
 	tr := New(DefaultLimits())
-	var events []Event
+	var events []event.Event
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
 		for j := range ms {
 			k := testKeyer.Of(&ms[j])
-			k.Call = Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
+			k.Call = event.Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
 			m := &ms[j]
 			m.Time, m.Mark = m.Time.Add(10*time.Millisecond), m.Mark+1<<40
 			events = tr.Observe(events[:0], m, k)

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
@@ -13,7 +14,7 @@ import (
 // read from any.
 type Legs struct {
 	limits LegLimits
-	budget *Budget
+	budget *mem.Budget
 	now    int64
 	legs   mem.Slab[knownLeg]
 	index  map[uint64]bucket // by clue
@@ -37,17 +38,17 @@ func DefaultLegLimits(calls int) LegLimits {
 
 // LegCounts is what Legs have counted.
 type LegCounts struct {
-	Remembered uint64               // now
-	Joined     [Correlations]uint64 // by what joined a leg, or several, with others
-	Ambiguous  uint64               // evidence that fits several calls: no join
-	Shared     uint64               // clues that too many legs have, or that a leg has no room for
-	Full       uint64               // joins that would have made too large a group
-	Forgotten  uint64               // legs that made room
+	Remembered uint64                     // now
+	Joined     [event.Correlations]uint64 // by what joined a leg, or several, with others
+	Ambiguous  uint64                     // evidence that fits several calls: no join
+	Shared     uint64                     // clues that too many legs have, or that a leg has no room for
+	Full       uint64                     // joins that would have made too large a group
+	Forgotten  uint64                     // legs that made room
 }
 
 type legCounters struct {
 	remembered, ambiguous, shared, full, forgotten atomic.Uint64
-	joined                                         [Correlations]atomic.Uint64
+	joined                                         [event.Correlations]atomic.Uint64
 }
 
 // Limits of what peers choose: legs that have one clue, and legs of one call.
@@ -58,29 +59,29 @@ const (
 
 // A knownLeg is a call as Legs remember it. It holds no pointer; times are nanoseconds.
 type knownLeg struct {
-	key      Key    // Call-ID and caller tag
-	group    Key    // what the legs of its call are named by if it is the first of them
-	name     uint64 // of its Call-ID
-	at       int64  // its INVITE, or the first message seen
-	until    int64  // when clues of the window go
-	src, dst uint64 // hosts
+	key      event.Key // Call-ID and caller tag
+	group    event.Key // what the legs of its call are named by if it is the first of them
+	name     uint64    // of its Call-ID
+	at       int64     // its INVITE, or the first message seen
+	until    int64     // when clues of the window go
+	src, dst uint64    // hosts
 	port     uint16
 
 	up         uint32 // an earlier leg that it is joined with by upBy; 0 for the first
 	circle     uint32 // the next of those it is joined with by anything
 	calls      uint16 // it and its answered forks that are not over
-	upBy, best Correlation
-	transfer   Transfer
+	upBy, best event.Correlation
+	transfer   event.Transfer
 	step       step
 	n          uint8
-	clues      [maxClues + 2]clue
+	clues      [event.MaxClues + 2]clue
 }
 
 // A clue is a place in the row of the legs that have it.
 type clue struct {
 	token uint64
 	next  uint32
-	kind  clueKind
+	kind  event.ClueKind
 }
 
 // A bucket is the row of the legs that have one clue, the newest first.
@@ -106,16 +107,16 @@ func (l *Legs) Counts() (c LegCounts) {
 }
 
 // Observe learns what an Event of LinkKind shows. Events come in the order of their Time, Key and Ordinal.
-func (l *Legs) Observe(ev *Event) {
+func (l *Legs) Observe(ev *event.Event) {
 	l.advance(ev.Time.UnixNano())
 	e := ev.Evidence
-	n := l.find(ev.Key, e.leg)
+	n := l.find(ev.Key, e.Leg)
 	switch {
-	case n == 0 && e.opens:
+	case n == 0 && e.Opens:
 		if n = l.open(ev); n != 0 {
 			l.joinOpened(n, e)
 		}
-	case n != 0 && e.opens:
+	case n != 0 && e.Opens:
 		l.legs.At(n).calls++
 	case n != 0:
 		l.joinReferred(n, e)
@@ -124,62 +125,62 @@ func (l *Legs) Observe(ev *Event) {
 
 // Complete sets what the call of ev is joined with, as far as it is known at ev's place in the order. After Stop
 // the call can be joined with no further one.
-func (l *Legs) Complete(ev *Event) {
+func (l *Legs) Complete(ev *event.Event) {
 	l.advance(ev.Time.UnixNano())
 	if ev.Call == nil {
 		return
 	}
-	n := l.find(ev.Key, ev.Call.leg)
+	n := l.find(ev.Key, ev.Call.Leg)
 	if n == 0 {
 		return
 	}
 	ev.Call.Join = l.joinOf(n)
-	if g := l.legs.At(n); ev.Call.Transfer == NoTransfer {
+	if g := l.legs.At(n); ev.Call.Transfer == event.NoTransfer {
 		ev.Call.Transfer = g.transfer
 	}
-	if ev.Stage == Stop {
+	if ev.Stage == event.Stop {
 		l.end(n)
 	}
 }
 
 // open remembers the call that ev opens, 0 if there is no room for its Call-ID.
-func (l *Legs) open(ev *Event) uint32 {
-	for has := l.legs.Len(); has >= l.limits.Legs || !l.budget.take(has); has = l.legs.Len() {
+func (l *Legs) open(ev *event.Event) uint32 {
+	for has := l.legs.Len(); has >= l.limits.Legs || !l.budget.Take(has); has = l.legs.Len() {
 		l.forget(l.opened.First())
 	}
 	e, at := ev.Evidence, ev.Time.UnixNano()
 	n := l.legs.New()
 	g := l.legs.At(n)
-	*g = knownLeg{key: e.leg, name: ev.Key.short(), group: ev.Key.with(dayKey(at)), at: at, circle: n, calls: 1,
-		src: e.src, dst: e.dst, port: e.port, until: at + int64(l.limits.Window)}
+	*g = knownLeg{key: e.Leg, name: ev.Key.Short(), group: ev.Key.With(dayKey(at)), at: at, circle: n, calls: 1,
+		src: e.Src, dst: e.Dst, port: e.Port, until: at + int64(l.limits.Window)}
 	l.opened.Append(n)
 	l.counts.remembered.Add(1)
-	if !l.hold(n, nameClue, g.name) {
+	if !l.hold(n, event.NameClue, g.name) {
 		l.free(n)
 		return 0
 	}
-	for i := range e.n {
-		l.holdOpened(n, e.kinds[i], e.values[i])
+	for i := range e.N {
+		l.holdOpened(n, e.Kinds[i], e.Values[i])
 	}
 	l.await(n)
 	return n
 }
 
 // holdOpened makes n one of those that have a clue of its INVITE.
-func (l *Legs) holdOpened(n uint32, kind clueKind, value uint64) {
+func (l *Legs) holdOpened(n uint32, kind event.ClueKind, value uint64) {
 	g := l.legs.At(n)
 	switch {
-	case kind == pointerClue || kind == referredClue:
-	case kind != calledClue:
+	case kind == event.PointerClue || kind == event.ReferredClue:
+	case kind != event.CalledClue:
 		l.hold(n, kind, value)
 	case g.src != 0:
-		l.hold(n, arrivedClue, value^g.dst)
-		l.hold(n, leftClue, value^g.src)
+		l.hold(n, event.ArrivedClue, value^g.dst)
+		l.hold(n, event.LeftClue, value^g.src)
 	}
 }
 
 // dayKey returns a Key of the UTC day of at: a Call-ID may be used again on another one.
-func dayKey(at int64) (k Key) {
+func dayKey(at int64) (k event.Key) {
 	day := dayOf(at)
 	for i := range 4 {
 		k[i] = byte(day >> (8 * i))
@@ -188,8 +189,8 @@ func dayKey(at int64) (k Key) {
 }
 
 // find returns the leg with that Call-ID and caller tag, 0 without one.
-func (l *Legs) find(call, key Key) uint32 {
-	t := token(nameClue, call.short())
+func (l *Legs) find(call, key event.Key) uint32 {
+	t := token(event.NameClue, call.Short())
 	for n := l.index[t].first; n != 0; n = l.after(n, t) {
 		if l.legs.At(n).key == key {
 			return n
@@ -237,22 +238,22 @@ func (l *Legs) freeAll(n uint32) (count uint64) {
 }
 
 func (l *Legs) free(n uint32) {
-	l.drop(n, func(clueKind) bool { return true })
+	l.drop(n, func(event.ClueKind) bool { return true })
 	l.lapses.Stop(n)
 	l.opened.Remove(n)
 	*l.legs.At(n) = knownLeg{}
 	l.legs.Free(n)
-	l.budget.give(l.legs.Len())
+	l.budget.Give(l.legs.Len())
 	l.counts.remembered.Add(^uint64(0))
 }
 
 // token returns what a clue is found by.
-func token(kind clueKind, value uint64) uint64 {
+func token(kind event.ClueKind, value uint64) uint64 {
 	return value ^ uint64(kind)*0x9e3779b97f4a7c15
 }
 
 // hold makes n one of those that have a clue. It reports false if they are too many.
-func (l *Legs) hold(n uint32, kind clueKind, value uint64) bool {
+func (l *Legs) hold(n uint32, kind event.ClueKind, value uint64) bool {
 	g, t := l.legs.At(n), token(kind, value)
 	for _, c := range g.clues[:g.n] {
 		if c.token == t {
@@ -287,7 +288,7 @@ func (l *Legs) place(n uint32, t uint64) *clue {
 }
 
 // drop takes n out of the rows of its clues of those kinds.
-func (l *Legs) drop(n uint32, which func(clueKind) bool) {
+func (l *Legs) drop(n uint32, which func(event.ClueKind) bool) {
 	g := l.legs.At(n)
 	for i := 0; i < int(g.n); {
 		c := g.clues[i]
@@ -316,10 +317,10 @@ func (l *Legs) drop(n uint32, which func(clueKind) bool) {
 }
 
 // Share has l remember legs out of b, and no more than its limits.
-func (l *Legs) Share(b *Budget) { l.budget = b }
+func (l *Legs) Share(b *mem.Budget) { l.budget = b }
 
 // Leave gives back what l has of its Budget. L is not used afterwards.
 func (l *Legs) Leave() {
-	l.budget.giveAll(l.legs.Len())
+	l.budget.GiveAll(l.legs.Len())
 	l.budget = nil
 }

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ func BenchmarkEvidence(b *testing.B) {
 	l := testLinking(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		l.ofInvite(&Evidence{opens: true}, &ms[0])
+		l.AddInvite(&event.Evidence{Opens: true}, &ms[0])
 	}
 }
 
@@ -21,22 +22,22 @@ func BenchmarkEvidence(b *testing.B) {
 func BenchmarkLegs(b *testing.B) {
 	l := NewLegs(DefaultLegLimits(100_000))
 	const talk, every = 10 * time.Second, 5 * time.Millisecond
-	key := func(i int) Key { return Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24), 9} }
+	key := func(i int) event.Key { return event.Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24), 9} }
 	at, i := ladderStart, 0
 	b.ReportAllocs()
 	for b.Loop() {
 		at = at.Add(every)
 		k := key(i)
-		e := Evidence{leg: k, opens: true, src: uint64(1 + i%2), dst: uint64(2 + i%2)}
+		e := event.Evidence{Leg: k, Opens: true, Src: uint64(1 + i%2), Dst: uint64(2 + i%2)}
 		if i%2 == 1 {
-			e.add(clueKind(HeaderCorrelation), key(i-1).short())
+			e.Add(event.ClueKind(event.HeaderCorrelation), key(i-1).Short())
 		}
-		e.add(clueKind(SDPCorrelation), uint64(i)*0x9e3779b97f4a7c15)
-		e.add(calledClue, uint64(i%100)<<32|1)
-		l.Observe(&Event{Time: at, Key: k, Kind: LinkKind, Evidence: &e})
+		e.Add(event.ClueKind(event.SDPCorrelation), uint64(i)*0x9e3779b97f4a7c15)
+		e.Add(event.CalledClue, uint64(i%100)<<32|1)
+		l.Observe(&event.Event{Time: at, Key: k, Kind: event.LinkKind, Evidence: &e})
 		if old := i - int(talk/every); old >= 0 {
 			k := key(old)
-			l.Complete(&Event{Time: at, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+			l.Complete(&event.Event{Time: at, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 		}
 		i++
 	}

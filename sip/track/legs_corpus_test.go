@@ -3,6 +3,7 @@ package track
 import (
 	"fmt"
 	"math/rand/v2"
+	"sipsieve/sip/event"
 	"strings"
 	"testing"
 )
@@ -103,15 +104,15 @@ func (c *legCorpus) transfer(i int, legs [2]string, gw string, end float64) {
 
 // judge counts, among all pairs of calls that are told to belong together at min, the right ones, and the
 // conversations of each kind whose legs are all told so.
-func (c *legCorpus) judge(calls map[string]*Call, min int) (right, wrong int, whole map[string]int) {
-	groups, found := map[Key]map[int]int{}, map[int]int{}
+func (c *legCorpus) judge(calls map[string]*event.Call, min int) (right, wrong int, whole map[string]int) {
+	groups, found := map[event.Key]map[int]int{}, map[int]int{}
 	whole = map[string]int{}
 	size := map[int]int{}
 	for id, call := range calls {
 		i := c.session[id]
 		size[i]++
 		by, group := call.Join.By(min)
-		if by == Uncorrelated {
+		if by == event.Uncorrelated {
 			continue
 		}
 		if groups[group] == nil {
@@ -146,14 +147,14 @@ func TestJoinsOfABusyB2BUAAreRight(t *testing.T) {
 	var told string
 	for _, shards := range []int{1, 4} {
 		events := eventsOf(t, ms, shards)
-		l := Linking{Keyer: testKeyer}
-		marks := map[Key]string{}
+		l := event.Linking{Keyer: testKeyer}
+		marks := map[event.Key]string{}
 		for id, mark := range c.hep {
-			marks[testKeyer.key([]byte(id))] = mark
+			marks[testKeyer.Key([]byte(id))] = mark
 		}
 		for i := range events {
-			if mark := marks[events[i].Key]; mark != "" && events[i].Kind == LinkKind {
-				events[i].Evidence.add(clueKind(HEPCorrelation), l.name([]byte(mark)))
+			if mark := marks[events[i].Key]; mark != "" && events[i].Kind == event.LinkKind {
+				events[i].Evidence.Add(event.ClueKind(event.HEPCorrelation), l.Name([]byte(mark)))
 			}
 		}
 		legs := NewLegs(DefaultLegLimits(100_000))
@@ -171,7 +172,7 @@ func TestJoinsOfABusyB2BUAAreRight(t *testing.T) {
 }
 
 // report says and asserts how right and how complete the joins at min are.
-func (c *legCorpus) report(t *testing.T, calls map[string]*Call, min int) {
+func (c *legCorpus) report(t *testing.T, calls map[string]*event.Call, min int) {
 	t.Helper()
 	right, wrong, whole := c.judge(calls, min)
 	precision := 100 * float64(right) / float64(right+wrong)

@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // legsOf returns Legs with n calls that show nothing of each other, each a second after the one before.
 func legsOf(t testing.TB, n int) *Legs {
 	l := NewLegs(LegLimits{Legs: n, Window: time.Hour, Near: time.Second})
 	for i := range n {
-		k := Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
-		l.Observe(&Event{Time: ladderStart.Add(time.Duration(i) * time.Second), Key: k, Kind: LinkKind,
-			Evidence: &Evidence{leg: k, opens: true}})
+		k := event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
+		l.Observe(&event.Event{Time: ladderStart.Add(time.Duration(i) * time.Second), Key: k, Kind: event.LinkKind,
+			Evidence: &event.Evidence{Leg: k, Opens: true}})
 	}
 	if l.legs.Len() != n {
 		t.Fatalf("legs = %d, want %d", l.legs.Len(), n)
@@ -32,18 +33,18 @@ func TestGroupsHoldByTheJoinsThatAreSureEnough(t *testing.T) {
 	for range 200 {
 		const n = 24
 		l := legsOf(t, n)
-		var plain [Correlations][n + 1]int // the first leg by correlation and leg
+		var plain [event.Correlations][n + 1]int // the first leg by correlation and leg
 		for by := range plain {
 			for i := range plain[by] {
 				plain[by][i] = i
 			}
 		}
 		for range r.IntN(2 * n) {
-			a, b, by := 1+r.IntN(n), 1+r.IntN(n), Correlation(1+r.IntN(int(Correlations)-1))
+			a, b, by := 1+r.IntN(n), 1+r.IntN(n), event.Correlation(1+r.IntN(int(event.Correlations)-1))
 			if a == b || !l.join(uint32(a), uint32(b), by) {
 				continue
 			}
-			for weaker := Correlation(1); weaker < Correlations; weaker++ {
+			for weaker := event.Correlation(1); weaker < event.Correlations; weaker++ {
 				if weaker.Score() > by.Score() {
 					continue
 				}
@@ -55,7 +56,7 @@ func TestGroupsHoldByTheJoinsThatAreSureEnough(t *testing.T) {
 				}
 			}
 		}
-		for by := Correlation(1); by < Correlations; by++ {
+		for by := event.Correlation(1); by < event.Correlations; by++ {
 			compareGroups(t, l, by.Score(), plain[by][1:])
 		}
 	}
@@ -71,7 +72,7 @@ func compareGroups(t *testing.T, l *Legs, min int, want []int) {
 				alone++
 			}
 		}
-		if (alone == 1) != (got == Uncorrelated) || alone > 1 && group != l.legs.At(uint32(first)).group {
+		if (alone == 1) != (got == event.Uncorrelated) || alone > 1 && group != l.legs.At(uint32(first)).group {
 			t.Fatalf("min %d: leg %d: by %s, the group of leg %d: %t", min, i+1, correlations[got], first, alone > 1)
 		}
 	}
@@ -121,21 +122,21 @@ func FuzzLegsForget(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5}, uint8(40))
 	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
 		l := NewLegs(DefaultLegLimits(int(limit) + 1))
-		at, live := ladderStart, map[Key]int{}
+		at, live := ladderStart, map[event.Key]int{}
 		for i := 0; i+3 < len(order); i += 4 {
 			at = at.Add(time.Duration(order[i]&15) * 200 * time.Millisecond)
-			k := Key{order[i+1] & 31, 7}
-			ev := &Event{Time: at, Key: k, Kind: LinkKind, Evidence: &Evidence{leg: k, opens: order[i]&0x10 == 0,
-				src: uint64(order[i+2] & 3), dst: uint64(order[i+2] >> 6)}}
+			k := event.Key{order[i+1] & 31, 7}
+			ev := &event.Event{Time: at, Key: k, Kind: event.LinkKind, Evidence: &event.Evidence{Leg: k, Opens: order[i]&0x10 == 0,
+				Src: uint64(order[i+2] & 3), Dst: uint64(order[i+2] >> 6)}}
 			if order[i]&0xc0 == 0xc0 && live[k] > 0 {
 				live[k]--
-				l.Complete(&Event{Time: at, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+				l.Complete(&event.Event{Time: at, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 				continue
 			}
-			ev.Evidence.add(clueKind(order[i+2]>>2)%(leftClue+1), uint64(order[i+3]&7))
-			ev.Evidence.add(clueKind(order[i+3]>>3)%(leftClue+1), uint64(order[i+3]&3))
+			ev.Evidence.Add(event.ClueKind(order[i+2]>>2)%(event.LeftClue+1), uint64(order[i+3]&7))
+			ev.Evidence.Add(event.ClueKind(order[i+3]>>3)%(event.LeftClue+1), uint64(order[i+3]&3))
 			l.Observe(ev)
-			if ev.Evidence.opens {
+			if ev.Evidence.Opens {
 				live[k]++
 			}
 			if n := l.legs.Len(); n > int(limit)+1 || uint64(n) != l.Counts().Remembered {
@@ -144,7 +145,7 @@ func FuzzLegsForget(f *testing.F) {
 		}
 		for k, n := range live {
 			for range n {
-				l.Complete(&Event{Time: at, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+				l.Complete(&event.Event{Time: at, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 			}
 		}
 		l.advance(at.Add(time.Minute).UnixNano())
@@ -155,13 +156,13 @@ func FuzzLegsForget(f *testing.F) {
 }
 
 func TestALegOfManyCluesLeavesNone(t *testing.T) {
-	l, k := NewLegs(DefaultLegLimits(1)), Key{1}
+	l, k := NewLegs(DefaultLegLimits(1)), event.Key{1}
 	for i := range uint64(1000) {
-		ev := &Event{Time: ladderStart, Key: k, Kind: LinkKind, Evidence: &Evidence{leg: k, opens: i == 0}}
-		ev.Evidence.add(referClue, i+1)
+		ev := &event.Event{Time: ladderStart, Key: k, Kind: event.LinkKind, Evidence: &event.Evidence{Leg: k, Opens: i == 0}}
+		ev.Evidence.Add(event.ReferClue, i+1)
 		l.Observe(ev)
 	}
-	l.Complete(&Event{Time: ladderStart, Key: k, Kind: CallKind, Stage: Stop, Call: &Call{leg: k}})
+	l.Complete(&event.Event{Time: ladderStart, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 	l.advance(ladderStart.Add(time.Hour).UnixNano())
 	if l.legs.Len() != 0 || len(l.index) != 0 {
 		t.Errorf("after the end: legs %d, clues %d", l.legs.Len(), len(l.index))
@@ -175,8 +176,8 @@ func TestTheOldestLegsGoWithAllTheyAreJoinedWith(t *testing.T) {
 	if got, want := sayJoins(joined(l, eventsOf(t, ms, 1)), 0), "c-1:header d-1:header"; got != want {
 		t.Errorf("joined = %s, want %s", got, want)
 	}
-	if c := l.Counts(); c.Forgotten != 2 || c.Joined[HeaderCorrelation] != 2 {
-		t.Errorf("forgotten %d, joined %d, want 2, 2", c.Forgotten, c.Joined[HeaderCorrelation])
+	if c := l.Counts(); c.Forgotten != 2 || c.Joined[event.HeaderCorrelation] != 2 {
+		t.Errorf("forgotten %d, joined %d, want 2, 2", c.Forgotten, c.Joined[event.HeaderCorrelation])
 	}
 }
 
@@ -199,18 +200,18 @@ func TestAMarkOfEverybodysJoinsNobody(t *testing.T) {
 
 func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
 	for _, s := range legStories {
-		want := NoTransfer
+		want := event.NoTransfer
 		switch s.name {
 		case "REFER with Replaces, and the new call",
 			"REFER with Replaces, BYE, and then the new call, the replaced one not seen":
-			want = Attended
+			want = event.Attended
 		case "REFER without Replaces, and an INVITE that says who referred it":
-			want = Blind
+			want = event.Blind
 		default:
 			continue
 		}
 		for id, c := range joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, play(t, hosts+s.ladder), 1)) {
-			if by, _ := c.Join.By(100); by == TransferCorrelation && c.Transfer != want {
+			if by, _ := c.Join.By(100); by == event.TransferCorrelation && c.Transfer != want {
 				t.Errorf("%s: %s: transfer = %d, want %d", s.name, id, c.Transfer, want)
 			}
 		}

@@ -10,17 +10,18 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
-var correlations = [Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
+var correlations = [event.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
 	"header", "transfer"}
 
 // testLinking has the rules of the stories.
-func testLinking(t testing.TB) Linking {
-	l := Linking{Keyer: testKeyer}
+func testLinking(t testing.TB) event.Linking {
+	l := event.Linking{Keyer: testKeyer}
 	for _, text := range []string{"B2B_*", "*_b2b-1"} {
-		r, err := ParseIDRule(text)
+		r, err := event.ParseIDRule(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +31,7 @@ func testLinking(t testing.TB) Linking {
 }
 
 // events returns what as many Trackers tell of ms, in order.
-func eventsOf(t testing.TB, ms []sip.Message, shards int) (events []Event) {
+func eventsOf(t testing.TB, ms []sip.Message, shards int) (events []event.Event) {
 	t.Helper()
 	trackers := make([]*Tracker, shards)
 	for i := range trackers {
@@ -46,20 +47,20 @@ func eventsOf(t testing.TB, ms []sip.Message, shards int) (events []Event) {
 	for _, tr := range trackers {
 		events = tr.Finish(tr.Advance(events, last))
 	}
-	slices.SortStableFunc(events, func(a, b Event) int {
+	slices.SortStableFunc(events, func(a, b event.Event) int {
 		return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.Key[:], b.Key[:]), cmp.Compare(a.Ordinal, b.Ordinal))
 	})
 	return events
 }
 
 // joined gives events to l and returns the calls at Stop, by Call-ID.
-func joined(l *Legs, events []Event) map[string]*Call {
-	calls := map[string]*Call{}
+func joined(l *Legs, events []event.Event) map[string]*event.Call {
+	calls := map[string]*event.Call{}
 	for i := range events {
 		switch ev := &events[i]; ev.Kind {
-		case LinkKind:
+		case event.LinkKind:
 			l.Observe(ev)
-		case CallKind:
+		case event.CallKind:
 			l.Complete(ev)
 			calls[string(ev.Call.Facts.First(facts.CallIDText))] = ev.Call
 		}
@@ -68,12 +69,12 @@ func joined(l *Legs, events []Event) map[string]*Call {
 }
 
 // sayJoins writes the groups of calls that a purpose with that min_correlation is shown, in the order of Call-IDs.
-func sayJoins(calls map[string]*Call, min int) string {
-	groups := map[Key]string{}
-	var order []Key
+func sayJoins(calls map[string]*event.Call, min int) string {
+	groups := map[event.Key]string{}
+	var order []event.Key
 	for _, id := range slices.Sorted(mapKeys(calls)) {
 		by, group := calls[id].Join.By(min)
-		if by == Uncorrelated {
+		if by == event.Uncorrelated {
 			continue
 		}
 		if groups[group] == "" {

@@ -1,6 +1,9 @@
 package track
 
-import "time"
+import (
+	"sipsieve/sip/mem"
+	"time"
+)
 
 // Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. Trackers that share Budgets
 // remember no more than that together; below the limits it makes no difference how many they are.
@@ -30,13 +33,13 @@ func DefaultLimits() Limits {
 
 // Budgets are those of a host.
 type Budgets struct {
-	Calls, Bindings, Registers *Budget // of Trackers; Registers are REGISTER requests that wait for their responses
-	Legs, Devices              *Budget // of Domains
+	Calls, Bindings, Registers *mem.Budget // of Trackers; Registers are REGISTER requests that wait for their responses
+	Legs, Devices              *mem.Budget // of Domains
 }
 
 // NewBudgets returns those of a host with so many Domains of so many Trackers each; devices is how many are remembered.
 func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
 	all := domains * trackers
-	return Budgets{Calls: NewBudget(l.Calls, all), Bindings: NewBudget(l.Bindings, all),
-		Registers: NewBudget(l.Bindings, all), Legs: NewBudget(l.Calls, domains), Devices: NewBudget(devices, domains)}
+	return Budgets{Calls: mem.NewBudget(l.Calls, all), Bindings: mem.NewBudget(l.Bindings, all),
+		Registers: mem.NewBudget(l.Bindings, all), Legs: mem.NewBudget(l.Calls, domains), Devices: mem.NewBudget(devices, domains)}
 }

@@ -1,6 +1,8 @@
 package track
 
 import (
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
 	"slices"
 	"sort"
 )
@@ -17,7 +19,7 @@ type losses []window
 // missed takes note that frames were lost after from and not after to: what was published as over since then is published again.
 func (t *callTable) missed(from, to int64) {
 	w := window{from, to}
-	if t.stages.Has(Correction) {
+	if t.stages.Has(event.Correction) {
 		for n := t.rows.Last(overRow); n != 0; n = t.rows.Before(n) {
 			d := t.dialogs.At(n)
 			if d.closed < w.from {
@@ -67,14 +69,14 @@ func (l losses) meet(from, to int64) bool {
 }
 
 // code writes l, or reads it.
-func (l *losses) code(c *coder) {
+func (l *losses) code(c *mem.Coder) {
 	n := uint8(len(*l))
-	number(c, &n)
-	if c.reading && !c.wrong && n <= mostLosses {
+	mem.Number(c, &n)
+	if c.Reading && !c.Wrong && n <= mostLosses {
 		*l = make(losses, n)
 	}
 	for i := range *l {
-		c.signed(&(*l)[i].from)
-		c.signed(&(*l)[i].to)
+		c.Signed(&(*l)[i].from)
+		c.Signed(&(*l)[i].to)
 	}
 }

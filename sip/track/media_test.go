@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -14,7 +15,7 @@ const ended = `
 00:10.010  alice <- bob   200 BYE`
 
 // factsIn joins the values of f in c.
-func factsIn(c *Call, f facts.Fact) string {
+func factsIn(c *event.Call, f facts.Fact) string {
 	var all []string
 	for v := range c.Facts.All(f) {
 		all = append(all, string(v))
@@ -97,7 +98,7 @@ func TestOfTwoTransfersTheLastOneTells(t *testing.T) {
 00:11.100  alice <- bob   202 REFER
 01:00.000  alice -> bob   BYE
 01:00.100  alice <- bob   200 BYE`, 0))
-	if got := factsIn(c, facts.TransferTarget); got != "+13035550178" || c.Transfer != Blind {
+	if got := factsIn(c, facts.TransferTarget); got != "+13035550178" || c.Transfer != event.Blind {
 		t.Errorf("target = %s, transfer = %d", got, c.Transfer)
 	}
 }

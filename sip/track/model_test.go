@@ -13,6 +13,7 @@ import (
 	"sipsieve/capture/capturetest/oracle"
 	"sipsieve/capture/capturetest/randomcall"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 )
@@ -36,11 +37,11 @@ var (
 type replayer struct {
 	tracker *track.Tracker
 	base    time.Time // of the call under way
-	keyer   track.Keyer
+	keyer   event.Keyer
 	reader  *sip.Reader
 	batch   sip.Batch
 	payload []byte
-	events  []track.Event
+	events  []event.Event
 	wrong   string // with the order of the events of the call under way
 }
 
@@ -49,7 +50,7 @@ func newReplayer() *replayer {
 	for i := range all {
 		all[i] = true
 	}
-	p := &replayer{keyer: track.NewKeyer([16]byte{1}), reader: sip.NewReader(all, sip.DefaultLimits())}
+	p := &replayer{keyer: event.NewKeyer([16]byte{1}), reader: sip.NewReader(all, sip.DefaultLimits())}
 	p.fresh()
 	return p
 }
@@ -57,7 +58,7 @@ func newReplayer() *replayer {
 // fresh begins with a Tracker that has seen nothing.
 func (p *replayer) fresh() {
 	p.tracker, p.base = track.New(track.DefaultLimits()), oracle.Start
-	p.tracker.Tell(track.StagesOf(track.Stop, track.Correction))
+	p.tracker.Tell(event.StagesOf(event.Stop, event.Correction))
 }
 
 // records returns the last revision of every record that the Tracker makes of c.
@@ -86,19 +87,19 @@ func (p *replayer) records(c *oracle.Call) []oracle.Record {
 // next revision, and only if that says something else.
 func (p *replayer) lastRevisions() (rs []oracle.Record) {
 	var ids []string
-	var told []track.Event
+	var told []event.Event
 	p.wrong = ""
 	for _, e := range p.events {
-		if e.Kind != track.CallKind || e.Stage < track.Stop {
+		if e.Kind != event.CallKind || e.Stage < event.Stop {
 			continue
 		}
 		id, r := identity(e.Call), p.recordOf(e.Call)
 		i := slices.Index(ids, id)
 		switch {
-		case i < 0 && e.Stage == track.Stop:
+		case i < 0 && e.Stage == event.Stop:
 			ids, rs, told = append(ids, id), append(rs, r), append(told, e)
 			continue
-		case i < 0 || e.Stage == track.Stop || e.Revision != told[i].Revision+1:
+		case i < 0 || e.Stage == event.Stop || e.Revision != told[i].Revision+1:
 			p.wrong = "a call is told twice, or corrected before it is told, or a revision is missing"
 		case reflect.DeepEqual(told[i].Call, e.Call):
 			p.wrong = "a correction says nothing new"
@@ -112,20 +113,20 @@ func (p *replayer) lastRevisions() (rs []oracle.Record) {
 }
 
 // identity is what the id of a call is made from, the keys apart.
-func identity(c *track.Call) string {
+func identity(c *event.Call) string {
 	first := c.Setup
 	if first.IsZero() {
 		first = c.FirstSeen
 	}
 	id := fmt.Sprintf("%s %s %s %d", c.Facts.First(facts.CallIDText), c.Facts.First(facts.CallerTag),
 		first.UTC().Format(time.DateOnly), c.Reuse)
-	if c.Flags&track.SecondFork != 0 {
+	if c.Flags&event.SecondFork != 0 {
 		id += string(c.Facts.First(facts.CalleeTag))
 	}
 	return id
 }
 
-func (p *replayer) recordOf(c *track.Call) oracle.Record {
+func (p *replayer) recordOf(c *event.Call) oracle.Record {
 	r := oracle.Record{Setup: p.since(c.Setup), Progress: p.since(c.Progress), Ring: p.since(c.Ring),
 		Answer: p.since(c.Answer), End: p.since(c.End), Disposition: dispositionNames[c.Disposition],
 		EndCause: endCauseNames[c.EndCause], EndSource: endSourceNames[c.EndSource],
@@ -135,7 +136,7 @@ func (p *replayer) recordOf(c *track.Call) oracle.Record {
 		Reinvites: c.Reinvites, Holds: c.Holds, Held: c.Held, Early: c.EarlyMedia, Transfer: transferNames[c.Transfer],
 		Repeats: c.Retransmissions, MostRepeats: c.Retransmissions}
 	r.Billable = r.Disposition == "answered" && r.EndSource == "observed" && r.Answer != oracle.Never &&
-		r.End != oracle.Never && c.Missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0
+		r.End != oracle.Never && c.Missing&(event.NoInvite|event.NoFinal|event.NoBye) == 0
 	return r
 }
 

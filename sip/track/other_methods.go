@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // OtherMethods are those whose messages make no record. Of NOTIFY that holds outside a call only.
@@ -75,7 +76,7 @@ func newOthers(trunks int, of func(netip.Addr, uint16) int) *Others {
 }
 
 // note takes note of m, which is of a known call or not.
-func (o *Others) note(m *sip.Message, k Keys, call bool, now int64) {
+func (o *Others) note(m *sip.Message, k event.Keys, call bool, now int64) {
 	i := slices.Index(OtherMethods[:], m.Method)
 	if i < 0 || call && m.Method == sip.Notify {
 		return
@@ -85,10 +86,10 @@ func (o *Others) note(m *sip.Message, k Keys, call bool, now int64) {
 	if m.Method != sip.Options {
 		return
 	}
-	at, id := m.Time.UnixNano(), k.Branch.with(k.Call).short()
+	at, id := m.Time.UnixNano(), k.Branch.With(k.Call).Short()
 	switch a := o.find(id); {
 	case a == nil && m.Request():
-		o.ask(asked{id: id, at: at, until: now + timer64T1, trunk: int32(trunk)})
+		o.ask(asked{id: id, at: at, until: now + event.Timer64T1, trunk: int32(trunk)})
 	case a != nil && !a.done && m.Status >= 200:
 		a.done = true
 		o.rows[a.trunk].answer(max(at-a.at, 0) / 1000)

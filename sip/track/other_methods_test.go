@@ -14,6 +14,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // otherLadder is every message that makes no record, between phones, a proxy and two trunks.
@@ -138,7 +139,7 @@ func TestLatenciesFallBetweenTheirBounds(t *testing.T) {
 // A storm is requests of OPTIONS, each of a transaction of its own, at a steady rate.
 type storm struct {
 	m    sip.Message
-	keys Keys
+	keys event.Keys
 	step time.Duration
 	r    *rand.Rand
 }
@@ -181,7 +182,7 @@ func TestOtherMethodsAllocateNothing(t *testing.T) {
 	s := stormOf(t, 10_000)
 	tr := New(DefaultLimits())
 	tr.Trunks(2, trunkOf)
-	events := make([]Event, 0, 8)
+	events := make([]event.Event, 0, 8)
 	var answer sip.Message
 	asked := 0
 	ask := func() {
@@ -354,7 +355,7 @@ func latencyOf(rows []row) (n uint64, sum time.Duration) {
 // BenchmarkOptions is a request and its answer, counted by trunk.
 func BenchmarkOptions(b *testing.B) {
 	s := stormOf(b, 10_000)
-	ms, ks := make([]sip.Message, 1<<15), make([]Keys, 1<<15)
+	ms, ks := make([]sip.Message, 1<<15), make([]event.Keys, 1<<15)
 	for i := range ms {
 		s.next()
 		ms[i], ks[i] = s.m, s.keys
@@ -362,7 +363,7 @@ func BenchmarkOptions(b *testing.B) {
 	}
 	tr := New(DefaultLimits())
 	tr.Trunks(2, trunkOf)
-	events := make([]Event, 0, 8)
+	events := make([]event.Event, 0, 8)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		m, k := &ms[i%len(ms)], ks[i%len(ms)]

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
@@ -238,7 +239,7 @@ func (t *hopTable) nextAttempt(p *path) {
 }
 
 // unveil makes the ends of p's hops that are m's known again.
-func (t *hopTable) unveil(p *path, k Keyer, m *sip.Message) {
+func (t *hopTable) unveil(p *path, k event.Keyer, m *sip.Message) {
 	for n := p.first; n != 0; n = t.At(n).next {
 		t.At(n).hop.unveil(k, m)
 	}

@@ -2,6 +2,7 @@ package track
 
 import (
 	"fmt"
+	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
@@ -20,9 +21,9 @@ func atOneHop(s story) bool {
 
 // essence is what of c does not depend on which hop showed a message first. That an answer had no ACK for 32 s does:
 // it is a millisecond younger behind a proxy.
-func essence(c *Call) string {
+func essence(c *event.Call) string {
 	return fmt.Sprint(dispositions[c.Disposition], c.Status, c.Completeness, c.Code, c.Cause, c.EndCause, c.EndSource,
-		c.DisconnectBy, c.Flags&^NoAckFlag, c.Missing, c.Forks, c.Reinvites, c.Holds, c.Challenges, c.Redirects,
+		c.DisconnectBy, c.Flags&^event.NoAckFlag, c.Missing, c.Forks, c.Reinvites, c.Holds, c.Challenges, c.Redirects,
 		c.EarlyMedia,
 		c.Transfer, c.Setup.IsZero(), c.Answer.IsZero(), c.End.IsZero())
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
@@ -13,10 +14,10 @@ import (
 // A bindingTable follows the registrations of one shard: the REGISTERs under way, and the bindings that they made.
 type bindingTable struct {
 	book       book
-	budget     *Budget // of series
+	budget     *mem.Budget // of series
 	series     mem.Slab[series]
-	calls      map[Key]uint32 // series by address-of-record and Call-ID
-	recent     mem.List       // series, the one whose last message is the oldest first
+	calls      map[event.Key]uint32 // series by address-of-record and Call-ID
+	recent     mem.List             // series, the one whose last message is the oldest first
 	sources    map[[16]byte]uint32
 	downstream map[uint32]verdict // by series: the first final response on another hop than the REGISTER's
 }
@@ -30,13 +31,13 @@ type bindingLimits struct {
 // bindingCounts is what a bindingTable has counted.
 type bindingCounts struct {
 	Retransmissions uint64
-	Registrations   [RegistrationStates]uint64
+	Registrations   [event.RegistrationStates]uint64
 	Forgotten       uint64 // REGISTERs under way and bindings that did not hold, to make room
 }
 
 // newBindings returns a bindingTable that remembers no more than l. It appends its Events to log, and gathers Facts in
 // scratch, which a callTable may use in between.
-func newBindings(l bindingLimits, log *eventLog, gather *facts.Gather) *bindingTable {
+func newBindings(l bindingLimits, log *event.Log, gather *facts.Gather) *bindingTable {
 	t := &bindingTable{book: book{limits: l, log: log, gather: gather}}
 	t.clear()
 	return t
@@ -46,13 +47,13 @@ func newBindings(l bindingLimits, log *eventLog, gather *facts.Gather) *bindingT
 func (t *bindingTable) clear() {
 	b := &t.book
 	t.book = book{limits: b.limits, budget: b.budget, points: b.points, gather: b.gather, counts: b.counts, log: b.log,
-		records: make(map[Key]record)}
-	*t = bindingTable{book: t.book, budget: t.budget, calls: make(map[Key]uint32), sources: make(map[[16]byte]uint32),
+		records: make(map[event.Key]record)}
+	*t = bindingTable{book: t.book, budget: t.budget, calls: make(map[event.Key]uint32), sources: make(map[[16]byte]uint32),
 		downstream: make(map[uint32]verdict)}
 }
 
 // share makes t take its bindings and its REGISTERs out of these Budgets.
-func (t *bindingTable) share(bindings, registers *Budget) {
+func (t *bindingTable) share(bindings, registers *mem.Budget) {
 	t.book.budget, t.budget = bindings, registers
 }
 
@@ -64,13 +65,13 @@ func (t *bindingTable) counted() bindingCounts { return t.book.counts }
 
 // leave gives back what t has of its Budgets.
 func (t *bindingTable) leave() {
-	t.book.budget.giveAll(t.book.slab.Len())
-	t.budget.giveAll(t.series.Len())
+	t.book.budget.GiveAll(t.book.slab.Len())
+	t.budget.GiveAll(t.series.Len())
 }
 
 // observe takes note of a REGISTER or its response. It reports false if a limit kept m out.
-func (t *bindingTable) observe(m *sip.Message, k Keys) bool {
-	index := k.Shard.with(k.Call)
+func (t *bindingTable) observe(m *sip.Message, k event.Keys) bool {
+	index := k.Shard.With(k.Call)
 	n := t.calls[index]
 	if n == 0 {
 		if !m.Request() {
@@ -151,12 +152,12 @@ func (t *bindingTable) readFinal(s *series, m *sip.Message) verdict {
 
 // openSeries returns a new series, 0 if its source has too many that nobody answered. When there is no room, the
 // oldest goes.
-func (t *bindingTable) openSeries(m *sip.Message, k Keys, index Key) uint32 {
+func (t *bindingTable) openSeries(m *sip.Message, k event.Keys, index event.Key) uint32 {
 	source := m.Flow.Src.Addr().As16()
 	if int(t.sources[source]) > t.book.limits.Bindings/mostOfOne {
 		return 0
 	}
-	for has := t.series.Len(); has >= t.book.limits.Bindings || !t.budget.take(has); has = t.series.Len() {
+	for has := t.series.Len(); has >= t.book.limits.Bindings || !t.budget.Take(has); has = t.series.Len() {
 		t.book.counts.Forgotten++
 		t.forgetSeries(t.recent.First())
 	}
@@ -164,7 +165,7 @@ func (t *bindingTable) openSeries(m *sip.Message, k Keys, index Key) uint32 {
 	t.calls[index] = n
 	t.sources[source]++
 	s := t.series.At(n)
-	*s = series{index: index, record: k.Shard, call: k.Call.short(), open: true, hop: hopOf(m, t.book.points.number(m.Point))}
+	*s = series{index: index, record: k.Shard, call: k.Call.Short(), open: true, hop: hopOf(m, t.book.points.number(m.Point))}
 	return n
 }
 
@@ -177,7 +178,7 @@ func (t *bindingTable) forgetSeries(n uint32) {
 	t.book.texts.Free(s.text)
 	*s = series{}
 	t.series.Free(n)
-	t.budget.give(t.series.Len())
+	t.budget.Give(t.series.Len())
 }
 
 // settle makes s count for its source no longer.
@@ -221,7 +222,7 @@ func (t *bindingTable) registerFinal(s *series, v *verdict) bool {
 		again := s.challenged != 0 && v.at-s.challenged < int64(t.book.limits.Ring)
 		s.challenged = v.at
 		if s.credentials && again && !v.stale {
-			return t.book.refused(s, v, RegistrationAuthFailed)
+			return t.book.refused(s, v, event.RegistrationAuthFailed)
 		}
 	case v.code < 300:
 		t.settle(s)
@@ -229,7 +230,7 @@ func (t *bindingTable) registerFinal(s *series, v *verdict) bool {
 		s.challenged, s.challenges, s.repeats = 0, 0, 0
 		return kept
 	case v.code >= 400 && v.code != 423: // 423 asks for a longer time, and gets it (RFC 3261 section 10.3)
-		return t.book.refused(s, v, RegistrationRejected)
+		return t.book.refused(s, v, event.RegistrationRejected)
 	}
 	return true
 }

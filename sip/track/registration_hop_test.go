@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 var edge, registrar = netip.MustParseAddrPort("192.0.2.11:5060"), netip.MustParseAddrPort("192.0.2.99:5060")
@@ -62,7 +63,7 @@ func TestHopOfTheFirstRegisterDecides(t *testing.T) {
 			t.Errorf("%s, at the end of the file: told\n%s\nwant\n%s", name, got, c.want)
 		}
 		tr := New(DefaultLimits())
-		var events []Event
+		var events []event.Event
 		for i := range ms {
 			events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 		}

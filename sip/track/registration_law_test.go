@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -22,8 +23,8 @@ type handset struct {
 	holds    bool // as the model has it
 	lost     bool // it has expired
 	until    time.Time
-	got      []RegistrationState
-	want     []RegistrationState
+	got      []event.RegistrationState
+	want     []event.RegistrationState
 }
 
 // A switchboard plays handsets to a Tracker and says what the model expects to be told.
@@ -63,9 +64,9 @@ func (s *switchboard) send(h *handset, status, expires int, credentials bool) {
 	})
 }
 
-func (s *switchboard) take(events []Event) {
+func (s *switchboard) take(events []event.Event) {
 	for _, e := range events {
-		if e.Kind == RegistrationKind {
+		if e.Kind == event.RegistrationKind {
 			h := &s.handsets[e.Registration.Facts.First(facts.CallIDText)[1]-'0']
 			h.got = append(h.got, e.Registration.State)
 		}
@@ -92,7 +93,7 @@ func (s *switchboard) pass(d time.Duration) {
 		h := &s.handsets[i]
 		if h.holds && s.now.Sub(h.until) >= 32*time.Second {
 			h.holds, h.lost = false, true
-			h.want = append(h.want, Expired)
+			h.want = append(h.want, event.Expired)
 		}
 		if h.lost && s.now.Sub(h.until) >= 24*time.Hour+32*time.Second {
 			h.lost = false
@@ -114,7 +115,7 @@ func (s *switchboard) do(b byte) {
 	case 3:
 		s.register(h, 0, b > 100)
 		if h.holds {
-			h.want = append(h.want, Deregistered)
+			h.want = append(h.want, event.Deregistered)
 		}
 		if h.holds || h.lost {
 			h.holds, h.lost = false, false
@@ -124,17 +125,17 @@ func (s *switchboard) do(b byte) {
 	case 5:
 		h.host = 100 + h.host%100 + 3
 		s.register(h, 3600, false)
-		s.expect(h, Moved)
+		s.expect(h, event.Moved)
 	}
 }
 
 // expect says what an accepted REGISTER of h must tell, in refreshing if it is one that was not lost.
-func (s *switchboard) expect(h *handset, refreshing RegistrationState) {
+func (s *switchboard) expect(h *handset, refreshing event.RegistrationState) {
 	switch {
 	case h.lost:
-		h.want = append(h.want, Recovered)
+		h.want = append(h.want, event.Recovered)
 	case !h.holds:
-		h.want = append(h.want, Registered)
+		h.want = append(h.want, event.Registered)
 	case refreshing != 0:
 		h.want = append(h.want, refreshing)
 	}

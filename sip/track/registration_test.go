@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -13,7 +14,7 @@ var registrationStates = [...]string{"", "registered", "moved", "changed_device"
 	"auth_failed", "rejected", "recovered"}
 
 // sayRegistration writes what is told of r in one line, its time in seconds since the ladder's start.
-func sayRegistration(r *Registration) string {
+func sayRegistration(r *event.Registration) string {
 	s := fmt.Sprintf("%gs %s %d for %ds", r.At.Sub(ladderStart).Seconds(), registrationStates[r.State], r.Code, r.Expires)
 	if r.Refreshes > 0 {
 		s += fmt.Sprintf(" after %d refreshes", r.Refreshes)
@@ -25,10 +26,10 @@ func sayRegistration(r *Registration) string {
 }
 
 // registrations returns the changes of state among events, one a line.
-func registrations(events []Event) string {
+func registrations(events []event.Event) string {
 	var all []string
 	for _, e := range events {
-		if e.Kind == RegistrationKind {
+		if e.Kind == event.RegistrationKind {
 			all = append(all, sayRegistration(e.Registration))
 		}
 	}
@@ -237,7 +238,7 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 		"over the end":             {50 * time.Minute, 70 * time.Minute, "0.01s registered 200 for 3600s\n7800s expired 0 for 3600s"},
 	} {
 		tr := New(DefaultLimits())
-		var events []Event
+		var events []event.Event
 		for _, m := range play(t, first) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
@@ -297,7 +298,7 @@ func TestAFloodOfRegistersIsBoundedAndCostsNoGoodBinding(t *testing.T) {
 		if c := tr.Counts(); c.Forgotten+c.Dropped == 0 {
 			t.Errorf("answered %q: nothing is counted", answer)
 		}
-		if want == "rejected" && tr.Counts().Registrations[RegistrationRejected] == 0 {
+		if want == "rejected" && tr.Counts().Registrations[event.RegistrationRejected] == 0 {
 			t.Error("no failure is told")
 		}
 	}
@@ -318,7 +319,7 @@ func TestOneNumberHasItsLimitOfBindings(t *testing.T) {
 
 func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 	tr := New(DefaultLimits())
-	var events []Event
+	var events []event.Event
 	ms := play(t, first+flood(20, "403"))
 	for i := range ms {
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
@@ -335,7 +336,7 @@ func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 func BenchmarkRefresh(b *testing.B) {
 	ms := play(b, first+again)
 	tr := New(DefaultLimits())
-	var events []Event
+	var events []event.Event
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {

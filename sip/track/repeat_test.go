@@ -7,6 +7,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // What a byte of how makes of a message: bits 0 and 1 a copy of its datagram on another VLAN, that many times 50 ms
@@ -40,7 +41,7 @@ func repeated(ms []sip.Message, how []byte) (out []sip.Message, retransmitted in
 type rehearsed struct {
 	story
 	ms   []sip.Message
-	want []*Call
+	want []*event.Call
 }
 
 func rehearse(t testing.TB) (all []rehearsed) {

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+)
 
 // A printBlock holds some of the messages that were seen of a call, by print.
 type printBlock struct {
@@ -15,7 +18,7 @@ const (
 )
 
 // repeated reports whether m's kind of message was seen in m's transaction before, and remembers it in p.
-func (t *hopTable) repeated(p *path, m *sip.Message, k Keys) bool {
+func (t *hopTable) repeated(p *path, m *sip.Message, k event.Keys) bool {
 	x := print(m, k)
 	blocks := 0
 	for n := p.prints; n != 0; blocks++ {
@@ -62,10 +65,10 @@ func (t *hopTable) dropOldestBlock(p *path) {
 }
 
 // countRepeat counts a message that has k as sent again, for its fork if that is known.
-func (t *hopTable) countRepeat(p *path, k Keys) {
+func (t *hopTable) countRepeat(p *path, k event.Keys) {
 	for n := p.first; n != 0; n = t.At(n).next {
 		h := t.At(n)
-		for _, tag := range [...]Key{k.To, k.From} {
+		for _, tag := range [...]event.Key{k.To, k.From} {
 			if i, _ := t.knownFork(h, tag); i >= 0 {
 				t.fork(h, i).repeats++
 				return
@@ -87,14 +90,14 @@ func (t *hopTable) forgetPrints(p *path) {
 }
 
 // print returns a number that is equal for two messages of one kind in one transaction (RFC 3261 section 17.2.3).
-func print(m *sip.Message, k Keys) uint32 {
-	h := k.Branch.short()
-	if k.Branch == (Key{}) {
+func print(m *sip.Message, k event.Keys) uint32 {
+	h := k.Branch.Short()
+	if k.Branch == (event.Key{}) {
 		h = m.Body
 	}
 	h ^= uint64(m.Method)<<56 | uint64(m.Status)<<40 | uint64(m.CSeq)
 	if m.Status != 0 {
-		h += k.To.short()
+		h += k.To.Short()
 	}
 	if m.Status > 100 && m.Status < 200 {
 		h += m.Body // a provisional response may be followed by another of its status

@@ -3,11 +3,12 @@ package track
 import (
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
 // request takes note of a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
-func (t *callTable) request(root uint32, m *sip.Message, k Keys, side Party) bool {
+func (t *callTable) request(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.noDialog(m, k)
 	}
@@ -16,13 +17,13 @@ func (t *callTable) request(root uint32, m *sip.Message, k Keys, side Party) boo
 	switch {
 	case d.phase == unconfirmed:
 		t.requestUnconfirmed(root, m, k, side)
-	case m.Method == sip.Invite && k.To == (Key{}):
+	case m.Method == sip.Invite && k.To == (event.Key{}):
 		return t.invite(root, m, k)
 	case m.Method == sip.Cancel:
 		t.cancel(root, m, k, side)
-	case m.Method == sip.Ack && side == Caller && m.CSeq == d.cseq:
+	case m.Method == sip.Ack && side == event.Caller && m.CSeq == d.cseq:
 		t.ack(root, m, k)
-	case m.Method == sip.Ack && (k.To == (Key{}) || side == Caller && m.CSeq < d.cseq) || d.alone:
+	case m.Method == sip.Ack && (k.To == (event.Key{}) || side == event.Caller && m.CSeq < d.cseq) || d.alone:
 		t.note(root, m, k, heardRequest)
 	default:
 		t.requestInside(m, k, t.inside(root, m, k, side))
@@ -31,7 +32,7 @@ func (t *callTable) request(root uint32, m *sip.Message, k Keys, side Party) boo
 }
 
 // requestInside takes note of a request inside a dialog, which p says.
-func (t *callTable) requestInside(m *sip.Message, k Keys, p place) {
+func (t *callTable) requestInside(m *sip.Message, k event.Keys, p place) {
 	if p.is == foreign {
 		t.counts.Orphans++
 		return
@@ -64,7 +65,7 @@ func (t *callTable) requestInside(m *sip.Message, k Keys, p place) {
 }
 
 // note counts m as one of dialog n's messages, and reports whether it was seen before.
-func (t *callTable) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dialog, again bool) {
+func (t *callTable) note(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *dialog, again bool) {
 	d = t.dialogs.At(n)
 	d.revision, d.owed = d.revision+uint32(d.owed), 0
 	t.markDirty(n)
@@ -79,13 +80,13 @@ func (t *callTable) note(n uint32, m *sip.Message, k Keys, heard uint8) (d *dial
 		t.move(n, nowhere)
 	}
 	if d.phase == confirmed && d.expires == 0 {
-		t.lapses.Set(n, t.now+int64(t.limits.Talk))
+		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
 	}
 	return d, again
 }
 
 // countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
-func (t *callTable) countRepeat(d *dialog, k Keys) {
+func (t *callTable) countRepeat(d *dialog, k event.Keys) {
 	t.counts.Retransmissions++
 	d.repeats++
 	root := t.dialogs.At(d.root)
@@ -97,21 +98,21 @@ func (t *callTable) countRepeat(d *dialog, k Keys) {
 }
 
 // cutOf says what became of the rest of a truncated m.
-func cutOf(m *sip.Message) Missing {
+func cutOf(m *sip.Message) event.Missing {
 	switch m.Flow.Transport {
 	case capture.TCP, capture.TLS, capture.WebSocket, capture.SecureWebSocket:
-		return StreamGap
+		return event.StreamGap
 	}
-	return CutShort
+	return event.CutShort
 }
 
 // noDialog takes note of a request that no known call has.
-func (t *callTable) noDialog(m *sip.Message, k Keys) bool {
-	inside := k.From != (Key{}) && k.To != (Key{})
+func (t *callTable) noDialog(m *sip.Message, k event.Keys) bool {
+	inside := k.From != (event.Key{}) && k.To != (event.Key{})
 	switch {
-	case m.Method == sip.Invite && k.To == (Key{}):
+	case m.Method == sip.Invite && k.To == (event.Key{}):
 		return t.openInvite(m, k)
-	case inside && t.index[k.Call.anyTag()] != 0:
+	case inside && t.index[k.Call.AnyTag()] != 0:
 		p, known := t.byCallee(m, k)
 		if known {
 			t.requestInside(m, k, p)
@@ -129,14 +130,14 @@ func (t *callTable) noDialog(m *sip.Message, k Keys) bool {
 
 // ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
 // response that was not seen.
-func (t *callTable) ack(root uint32, m *sip.Message, k Keys) {
+func (t *callTable) ack(root uint32, m *sip.Message, k event.Keys) {
 	d := t.dialogs.At(root)
 	t.revokeUpdate(root, d)
 	known := t.hops.tookPart(&d.path, m)
 	h, near := t.hops.passed(&d.path, m), t.callersHop(d)
-	own := d.knowsLeg(k.leg()) >= 0 || h != nil && h.hasLeg(k.leg())
+	own := d.knowsLeg(k.ShortBranch()) >= 0 || h != nil && h.hasLeg(k.ShortBranch())
 	switch {
-	case !own && k.To == (Key{}):
+	case !own && k.To == (event.Key{}):
 		t.note(root, m, k, heardRequest)
 	case !own && d.answered():
 		t.ackOfAnswer(root, m, k)
@@ -173,7 +174,7 @@ func (t *callTable) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 		if d.acked == 0 {
 			d.acked = at
 			if d.phase == rejected && d.settled() {
-				t.lapses.Set(root, t.now+forkRetryWait)
+				t.lapses.Set(root, t.Now+forkRetryWait)
 			}
 		}
 	case d.refusedAt != 0:
@@ -184,11 +185,11 @@ func (t *callTable) ackOfRefusal(root uint32, d *dialog, m *sip.Message) {
 }
 
 // ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
-func (t *callTable) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
-	p := t.inside(root, m, k, Caller)
+func (t *callTable) ackOfAnswer(root uint32, m *sip.Message, k event.Keys) {
+	p := t.inside(root, m, k, event.Caller)
 	d := t.dialogs.At(root)
 	if near := t.hops.At(d.path.first); p.is == guessed && d.downstream && near.hop.carries(m) {
-		d.callee = k.To.short() // the caller's hop shows another tag of the same dialog
+		d.callee = k.To.Short() // the caller's hop shows another tag of the same dialog
 		t.answerOn(d, m, k)
 		p.is = dialogue
 	}
@@ -204,14 +205,14 @@ func (t *callTable) ackOfAnswer(root uint32, m *sip.Message, k Keys) {
 }
 
 // answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
-func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	at := m.Time.UnixNano()
 	if d.phase == terminated {
 		t.reopen(n, d, calling)
 	}
 	if t.adoptDownstreamAnswer(n, d) {
 		if d.acked = at; t.callersHop(d).hop.carries(m) {
-			d.callee = k.To.short()
+			d.callee = k.To.Short()
 			t.answerOn(d, m, k)
 		}
 		return
@@ -219,29 +220,29 @@ func (t *callTable) answeredByACK(n uint32, d *dialog, m *sip.Message, k Keys) {
 	t.answerOn(d, m, k)
 	d.dropEarlyChanges()
 	d.byAck = true
-	d.flags |= AnswerByAck
-	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.short()
+	d.flags |= event.AnswerByAck
+	d.answer, d.acked, d.refreshed, d.callee = at, at, at, k.To.Short()
 	d.phase, d.accepted = confirmed, true
 	t.gatherTag(d, facts.CalleeTag, m.ToTag())
-	t.lapses.Set(n, t.now+int64(t.limits.Talk))
+	t.lapses.Set(n, t.Now+int64(t.limits.Talk))
 	t.reviewEnds(n, d)
 	t.answeredNow(n, d, at)
 }
 
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
-func (t *callTable) cancel(n uint32, m *sip.Message, k Keys, side Party) {
+func (t *callTable) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party) {
 	d, again := t.note(n, m, k, heardRequest)
 	t.hops.passed(&d.path, m)
-	if !again && side == Caller && m.CSeq == d.cseq && t.callersHop(d).hop.carries(m) {
+	if !again && side == event.Caller && m.CSeq == d.cseq && t.callersHop(d).hop.carries(m) {
 		t.revokeUpdate(n, d)
 	}
 	at := m.Time.UnixNano()
 	switch {
-	case again || side != Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):
+	case again || side != event.Caller || m.CSeq != d.cseq || !t.callersHop(d).hop.carries(m):
 	case d.answered():
 		if d.cancelled == 0 {
-			d.cancelled, d.cancelLeg = at, k.leg()
-			if d.races(); d.flags&CancelRace != 0 {
+			d.cancelled, d.cancelLeg = at, k.ShortBranch()
+			if d.races(); d.flags&event.CancelRace != 0 {
 				t.amend(d)
 			}
 		}
@@ -251,7 +252,7 @@ func (t *callTable) cancel(n uint32, m *sip.Message, k Keys, side Party) {
 		if d.phase == terminated {
 			t.reopen(n, d, calling)
 		}
-		d.cancelled, d.cancelLeg = at, k.leg()
+		d.cancelled, d.cancelLeg = at, k.ShortBranch()
 		d.cancelCause = facts.Cause(m)
 	}
 }

@@ -2,11 +2,12 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
 // response takes note of a response to a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
-func (t *callTable) response(root uint32, m *sip.Message, k Keys, side Party) bool {
+func (t *callTable) response(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.strayResponse(m, k)
 	}
@@ -17,7 +18,7 @@ func (t *callTable) response(root uint32, m *sip.Message, k Keys, side Party) bo
 		t.responseUnconfirmed(root, m, k, side)
 	case d.alone || m.Method == sip.Cancel:
 		t.note(root, m, k, heardResponse)
-	case m.Method == sip.Invite && side == Caller && t.opens(d, m, k):
+	case m.Method == sip.Invite && side == event.Caller && t.opens(d, m, k):
 		return t.inviteResponse(root, m, k)
 	default:
 		t.responseInside(m, k, t.inside(root, m, k, side))
@@ -27,14 +28,14 @@ func (t *callTable) response(root uint32, m *sip.Message, k Keys, side Party) bo
 
 // opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
 // the CSeq of the first INVITE if its sender is broken.
-func (t *callTable) opens(d *dialog, m *sip.Message, k Keys) bool {
-	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(k.leg()) < 0 {
+func (t *callTable) opens(d *dialog, m *sip.Message, k event.Keys) bool {
+	if c := &d.pending[0]; c.cseq == m.CSeq && c.method == sip.Invite && d.knowsLeg(k.ShortBranch()) < 0 {
 		return false
 	}
 	switch {
 	case m.CSeq <= d.cseq:
 		return true
-	case d.answered() || t.guessFor(d, m, Caller).of(m):
+	case d.answered() || t.guessFor(d, m, event.Caller).of(m):
 		return false
 	}
 	return d.phase == awaitingRetry || d.phase == rejected || d.phase == terminated && !d.undecided() ||
@@ -42,7 +43,7 @@ func (t *callTable) opens(d *dialog, m *sip.Message, k Keys) bool {
 }
 
 // responseInside takes note of a response to a request inside a dialog, which p says.
-func (t *callTable) responseInside(m *sip.Message, k Keys, p place) {
+func (t *callTable) responseInside(m *sip.Message, k event.Keys, p place) {
 	switch p.is {
 	case foreign:
 		return
@@ -74,9 +75,9 @@ func (t *callTable) responseInside(m *sip.Message, k Keys, p place) {
 }
 
 // strayResponse takes note of a response that no known call has.
-func (t *callTable) strayResponse(m *sip.Message, k Keys) bool {
-	inside := k.From != (Key{}) && k.To != (Key{})
-	if inside && t.index[k.Call.anyTag()] != 0 && m.Method != sip.Cancel {
+func (t *callTable) strayResponse(m *sip.Message, k event.Keys) bool {
+	inside := k.From != (event.Key{}) && k.To != (event.Key{})
+	if inside && t.index[k.Call.AnyTag()] != 0 && m.Method != sip.Cancel {
 		if p, known := t.byCallee(m, k); known {
 			t.responseInside(m, k, p)
 			return true
@@ -95,7 +96,7 @@ func (t *callTable) strayResponse(m *sip.Message, k Keys) bool {
 }
 
 // inviteResponse takes note of a response to an INVITE that opens a dialog.
-func (t *callTable) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	to := n
 	if m.Status/100 == 2 {
 		to = t.ofAnswer(n, k)
@@ -114,7 +115,7 @@ func (t *callTable) inviteResponse(n uint32, m *sip.Message, k Keys) bool {
 		t.revokeUpdate(n, d)
 	}
 	if h := t.hops.passed(&d.path, m); h != nil && m.Status/100 != 2 {
-		h.addLeg(m.CSeq, k.leg())
+		h.addLeg(m.CSeq, k.ShortBranch())
 	}
 	switch {
 	case m.Status == 100:
@@ -141,14 +142,14 @@ func (t *callTable) unseenAttempt(n uint32, d *dialog, m *sip.Message) bool {
 	}
 	t.beginAttempt(d, m.CSeq)
 	t.move(n, openRow)
-	t.lapses.Set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	return true
 }
 
 // ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
-func (t *callTable) ofAnswer(root uint32, k Keys) uint32 {
+func (t *callTable) ofAnswer(root uint32, k event.Keys) uint32 {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
-		if shortTag(t.dialogs.At(d).callee) == shortTag(k.To.short()) {
+		if shortTag(t.dialogs.At(d).callee) == shortTag(k.To.Short()) {
 			return d
 		}
 	}
@@ -156,7 +157,7 @@ func (t *callTable) ofAnswer(root uint32, k Keys) uint32 {
 }
 
 // provisional takes note of a provisional response but 100, which may have been seen before.
-func (t *callTable) provisional(n uint32, m *sip.Message, k Keys) {
+func (t *callTable) provisional(n uint32, m *sip.Message, k event.Keys) {
 	d := t.dialogs.At(n)
 	at := m.Time.UnixNano()
 	near := t.callersHop(d)
@@ -174,7 +175,7 @@ func (t *callTable) provisional(n uint32, m *sip.Message, k Keys) {
 	}
 	t.ringing(n)
 	if d.provisioned = max(d.provisioned, at); d.phase == calling && t.hops.earlyEnd(&d.path) == nil {
-		t.lapses.Set(n, t.now+int64(t.limits.Ring))
+		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	}
 	x := d
 	if of := t.ofAnswer(n, k); of != n && t.dialogs.At(of).answered() {
@@ -201,14 +202,14 @@ func (t *callTable) rang(n uint32, d *dialog, m *sip.Message) {
 }
 
 // refusal takes note of a final response of 300 or more on the caller's hop.
-func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
+func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k event.Keys) {
 	if d.phase == terminated {
 		if !d.undecided() {
 			return
 		}
 		t.reopen(n, d, calling)
 	}
-	at, l := m.Time.UnixNano(), k.leg()
+	at, l := m.Time.UnixNano(), k.ShortBranch()
 	again := int(d.code) == m.Status
 	i := d.knowsLeg(l)
 	if i >= 0 {
@@ -235,11 +236,11 @@ func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 	case d.settled():
 		d.phase = rejected
 		t.move(n, endedRow)
-		wait := timer64T1
+		wait := event.Timer64T1
 		if d.acked != 0 {
 			wait = forkRetryWait
 		}
-		t.lapses.Set(n, t.now+wait)
+		t.lapses.Set(n, t.Now+wait)
 	}
 	d.refusedByAck = false
 }
@@ -248,5 +249,5 @@ func (t *callTable) refusal(n uint32, d *dialog, m *sip.Message, k Keys) {
 func (t *callTable) awaitRetry(n uint32, d *dialog) {
 	d.phase = awaitingRetry
 	t.move(n, endedRow)
-	t.lapses.Set(n, t.now+int64(t.limits.Ring))
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 }

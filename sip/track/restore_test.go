@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -30,7 +31,7 @@ const twoForks = `
 func TestForksSurviveARestart(t *testing.T) {
 	ms := play(t, twoForks)
 	want := outcomes(t, ms, time.Minute)
-	if len(want) != 2 || want[1].Forks != 3 || want[1].Flags&SecondFork == 0 {
+	if len(want) != 2 || want[1].Forks != 3 || want[1].Flags&event.SecondFork == 0 {
 		t.Fatalf("%d calls: the test shows nothing", len(want))
 	}
 	for cut := 7; cut <= len(ms); cut++ {
@@ -41,7 +42,7 @@ func TestForksSurviveARestart(t *testing.T) {
 			continue
 		}
 		for i := range got {
-			if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&RestartGap); a != b {
+			if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&event.RestartGap); a != b {
 				t.Errorf("cut at %d:\n got %s\nwant %s", cut, say(got[i]), say(want[i]))
 			}
 		}
@@ -53,7 +54,7 @@ func TestAForkThatAnswersAfterTheRestartIsKnownByItsBYEOnly(t *testing.T) {
 	ms := play(t, twoForks)
 	events, n := restarted(t, ms, 6, time.Minute)
 	got := last(events)
-	if len(got) != 2 || n.Orphans != 2 || got[0].Missing != RestartGap || got[1].Missing != NoInvite|NoFinal|NoAck {
+	if len(got) != 2 || n.Orphans != 2 || got[0].Missing != event.RestartGap || got[1].Missing != event.NoInvite|event.NoFinal|event.NoAck {
 		t.Errorf("calls = %v, orphans = %d, want one with the gap, one of a BYE alone, and 2", inWords(got), n.Orphans)
 	}
 }
@@ -64,11 +65,11 @@ func TestStepsAndLossesBeforeARestartAreKnownAfterIt(t *testing.T) {
 	for i := 5; i < len(ms); i++ {
 		ms[i].Time = ms[i].Time.Add(time.Hour)
 	}
-	outcome := func(restart bool) *Call {
+	outcome := func(restart bool) *event.Call {
 		tr := New(DefaultLimits())
 		tr.Save(testKeyer)
 		j := newJournal()
-		var events []Event
+		var events []event.Event
 		for i := range ms {
 			if i == 5 {
 				j.take(tr.Changed(nil))
@@ -76,7 +77,7 @@ func TestStepsAndLossesBeforeARestartAreKnownAfterIt(t *testing.T) {
 				tr.Missed(ms[i].Time.Add(-2*time.Second), ms[i].Time.Add(-time.Second))
 				j.take(tr.Changed(nil))
 				if restart {
-					tr = j.into(t, StagesOf(Stop))
+					tr = j.into(t, event.StagesOf(event.Stop))
 				}
 			}
 			events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
@@ -84,23 +85,23 @@ func TestStepsAndLossesBeforeARestartAreKnownAfterIt(t *testing.T) {
 		return calls(tr.Finish(events))[0]
 	}
 	got, want := outcome(true), outcome(false)
-	if want.Missing != ClockStep|LossWindow {
+	if want.Missing != event.ClockStep|event.LossWindow {
 		t.Fatalf("missing = %b: the test shows nothing", want.Missing)
 	}
-	if a, b := withGap(got, 0), withGap(want, RestartGap); a != b {
+	if a, b := withGap(got, 0), withGap(want, event.RestartGap); a != b {
 		t.Errorf("got  %s\nwant %s", a, b)
 	}
 }
 
 // revisions returns those of the calls that are told at stages when message cut comes after a restart from what was
 // saved before message saved.
-func revisions(t *testing.T, stages Stages, saved, cut int) (before, after []int) {
+func revisions(t *testing.T, stages event.Stages, saved, cut int) (before, after []int) {
 	ms := play(t, hungUp)
 	tr := New(DefaultLimits())
 	tr.Tell(stages)
 	tr.Save(testKeyer)
 	j := newJournal()
-	var events []Event
+	var events []event.Event
 	for i := range ms[:cut] {
 		if i == saved {
 			j.take(tr.Changed(nil))
@@ -124,7 +125,7 @@ func revisions(t *testing.T, stages Stages, saved, cut int) (before, after []int
 // TestNoRevisionIsToldTwiceAfterARestart: what was told and not saved any more has other revisions than what follows,
 // if the call goes on. A call whose end was told and that is never heard of again has no higher one.
 func TestNoRevisionIsToldTwiceAfterARestart(t *testing.T) {
-	stages := StagesOf(Start, Answer, Stop)
+	stages := event.StagesOf(event.Start, event.Answer, event.Stop)
 	before, after := revisions(t, stages, 3, 5) // saved while it rang, killed after the answer
 	if !slices.Equal(before, []int{1, 2}) || !slices.Equal(after, []int{3}) {
 		t.Errorf("revisions = %v, then %v; want [1 2], then [3]", before, after)
@@ -133,7 +134,7 @@ func TestNoRevisionIsToldTwiceAfterARestart(t *testing.T) {
 	if !slices.Equal(before, []int{1, 2, 3}) || !slices.Equal(after, []int{3}) {
 		t.Errorf("revisions = %v, then %v; want [1 2 3], then [3]", before, after)
 	}
-	before, after = revisions(t, StagesOf(Stop), 5, 5)
+	before, after = revisions(t, event.StagesOf(event.Stop), 5, 5)
 	if len(before) != 0 || !slices.Equal(after, []int{1}) {
 		t.Errorf("revisions = %v, then %v; want none, then [1]", before, after)
 	}
@@ -149,13 +150,13 @@ func TestRestoredCallsKeepTheirDeadlines(t *testing.T) {
 		tr.Observe(nil, &ms[i], testKeyer.Of(&ms[i]))
 	}
 	j.take(tr.Changed(nil))
-	tr = j.into(t, StagesOf(Stop))
+	tr = j.into(t, event.StagesOf(event.Stop))
 	end := ms[len(ms)-1].Time.Add(DefaultLimits().Talk)
 	if events := tr.Advance(nil, end.Add(-time.Millisecond)); len(events) != 0 {
 		t.Errorf("told %v early", events[0].Time)
 	}
 	events := tr.Advance(nil, end.Add(time.Hour))
-	if len(events) != 1 || !events[0].Time.Equal(end) || events[0].Call.Missing&RestartGap == 0 {
+	if len(events) != 1 || !events[0].Time.Equal(end) || events[0].Call.Missing&event.RestartGap == 0 {
 		t.Errorf("events = %d, want one, at the deadline, with the gap", len(events))
 	}
 }
@@ -195,7 +196,7 @@ func TestChangedSaysNothingTwice(t *testing.T) {
 }
 
 // upCalls returns a Tracker that saves n calls that are up, and of each a re-INVITE, its 2xx and its ACK.
-func upCalls(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
+func upCalls(t testing.TB, n int) (*Tracker, []sip.Message, []event.Keys) {
 	all := play(t, answeredCall+`
 00:10.000  alice -> bob   INVITE
 00:10.100  alice <- bob   200 INVITE
@@ -203,11 +204,11 @@ func upCalls(t testing.TB, n int) (*Tracker, []sip.Message, []Keys) {
 	tr := New(Limits{Calls: n, Bindings: 1, Ring: time.Minute, Talk: time.Hour})
 	tr.Save(testKeyer)
 	var ms []sip.Message
-	var ks []Keys
+	var ks []event.Keys
 	for i := range n {
 		for j := range all {
 			k := testKeyer.Of(&all[j])
-			k.Call = Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
+			k.Call = event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
 			if all[j].Mark = 0; j < 5 {
 				tr.Observe(nil, &all[j], k)
 			} else {
@@ -257,7 +258,7 @@ func TestAnAnswerAfterARestartNamesItsDialog(t *testing.T) {
 		f.Append(facts.Frozen, []byte("billing"))
 		j.facts[name] = f
 	}
-	got := last(follow(t, j.into(t, StagesOf(Stop)), ms[2:], time.Minute))
+	got := last(follow(t, j.into(t, event.StagesOf(event.Stop)), ms[2:], time.Minute))
 	want := outcomes(t, ms, time.Minute)
 	for _, f := range []facts.Fact{facts.CallIDText, facts.CallerTag, facts.CalleeTag} {
 		if text := got[0].Facts.First(f); string(text) != string(want[0].Facts.First(f)) || text == nil {

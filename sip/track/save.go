@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
@@ -15,10 +16,10 @@ import (
 // follow the call after a restart: numbers and keyed hashes, no text and no address. One without a Name is of the
 // Tracker's clock and of the losses that it was told of, and is the same for every Tracker of a domain.
 type Saved struct {
-	Name  Key    // what the call is found by among the saved ones
-	Gone  bool   // it is over: nothing of it is to be kept
-	State []byte // versioned; nil when gone
-	Event *Event // the call as it stands, at Interim; nil if its Facts are those of when it was saved last
+	Name  event.Key    // what the call is found by among the saved ones
+	Gone  bool         // it is over: nothing of it is to be kept
+	State []byte       // versioned; nil when gone
+	Event *event.Event // the call as it stands, at Interim; nil if its Facts are those of when it was saved last
 }
 
 // Format writes a mask for every verb and flag: an Event holds text about people.
@@ -28,8 +29,8 @@ func (s Saved) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 func (s Saved) LogValue() slog.Value { return slog.StringValue("***") }
 
 // Shard returns what the call's Messages are sharded by, of a State that Changed gave; zero of what is for all.
-func (s Saved) Shard() (k Key) {
-	if s.Name != (Key{}) && len(s.State) > len(k) {
+func (s Saved) Shard() (k event.Key) {
+	if s.Name != (event.Key{}) && len(s.State) > len(k) {
 		copy(k[:], s.State[1:])
 	}
 	return k
@@ -40,10 +41,10 @@ var ErrRoom = errors.New("track: no room for a saved call")
 
 // saving is what a Tracker remembers of what it has handed out.
 type saving struct {
-	keyer Keyer
+	keyer event.Keyer
 	marks []uint8  // by the number of a dialog
 	dirty []uint32 // dialogs that have changed, each once
-	gone  []Key
+	gone  []event.Key
 	clock []byte // the state of the clock as it was handed out last
 
 	seamless bool // nothing is missed between the save and the restore
@@ -56,7 +57,7 @@ const (
 )
 
 // save makes t remember which calls change, for changes. Addresses are hidden by keys of k.
-func (t *callTable) save(k Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
+func (t *callTable) save(k event.Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
 
 // markDirty takes note that dialog n changes.
 func (t *callTable) markDirty(n uint32) {
@@ -116,8 +117,8 @@ func (t *callTable) changes(dst []Saved) []Saved {
 func (t *callTable) saved(n uint32, d *dialog) Saved {
 	s := Saved{Name: d.name(), State: t.dialogState(n, d)}
 	if d.regathered && t.callersHop(d).hop.veil == 0 {
-		s.Event = &Event{Time: d.wall(d.first), Key: d.call, Kind: CallKind, Stage: Interim, Ordinal: d.turn(),
-			Revision: int(d.revision), Call: t.call(d, Interim, t.now)}
+		s.Event = &event.Event{Time: d.wall(d.first), Key: d.call, Kind: event.CallKind, Stage: event.Interim, Ordinal: d.turn(),
+			Revision: int(d.revision), Call: t.call(d, event.Interim, t.Now)}
 	}
 	d.regathered = false
 	return s
@@ -125,7 +126,7 @@ func (t *callTable) saved(n uint32, d *dialog) Saved {
 
 // restore makes t follow the call that s is of, whose Facts are f from then on.
 func (t *callTable) restore(s Saved, f facts.Facts) error {
-	if s.Name == (Key{}) {
+	if s.Name == (event.Key{}) {
 		return t.restoreClock(s.State)
 	}
 	r, err := readDialog(s.State)
@@ -147,7 +148,7 @@ func (t *callTable) restore(s Saved, f facts.Facts) error {
 	*d = r.dialog
 	d.restored = true
 	if !t.saving.seamless {
-		d.faults |= RestartGap
+		d.faults |= event.RestartGap
 		d.reserveRevisions(t.stages)
 	}
 	d.text = t.texts.Put(mem.Text{}, f.Bytes())
@@ -172,7 +173,7 @@ func (t *callTable) chain(n uint32, d *dialog, r *restored) {
 		t.dialogs.At(head).next = n
 		return
 	}
-	d.root, t.index[d.index], t.index[d.call.anyTag()] = n, n, n
+	d.root, t.index[d.index], t.index[d.call.AnyTag()] = n, n, n
 	t.restoreHead(d, r)
 }
 

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/mem"
 )
 
 // unsaved are the fields of a dialog that its state leaves out, and why.
@@ -86,26 +88,26 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	in := restored{hops: savedPath{views: make([]savedView, 2), prints: make([]uint32, 5)}}
 	fill(reflect.ValueOf(&in).Elem(), &n)
 	in.nlegs, in.row = branches, uint8(ringRow)
-	in.phase, in.cause, in.known = confirmed, EndTransfer, SessionTimer
-	in.transfer, in.offered = Blind, Attended
+	in.phase, in.cause, in.known = confirmed, event.EndTransfer, event.SessionTimer
+	in.transfer, in.offered = event.Blind, event.Attended
 	for _, e := range []*ending{&in.ended, &in.unended, &in.early} {
-		e.side = Callee
+		e.side = event.Callee
 	}
 	for i := range in.hops.views {
 		h := &in.hops.views[i]
 		h.forks, h.others.n = 200, len(h.others.tags)
 		for j := range h.ends {
-			h.ends[j][0].side, h.ends[j][1].side = Callee, Caller
+			h.ends[j][0].side, h.ends[j][1].side = event.Callee, event.Caller
 		}
-		h.untagged[0].side, h.untagged[1].side = Network, Callee
+		h.untagged[0].side, h.untagged[1].side = event.Network, event.Callee
 		for j := range h.others.forks {
 			h.others.forks[j].ends = 0 // saved by what it stands for
 		}
 		h.others.tags[0] = h.first.tag
 	}
-	c := coder{}
+	c := mem.Coder{}
 	in.code(&c)
-	out, err := readDialog(c.b)
+	out, err := readDialog(c.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,16 +145,16 @@ func checkLeftOut(t *testing.T, named map[string]string, otherwise []string) {
 
 // A journal keeps what Trackers hand out, as the collector does; Facts stand for what the store would freeze.
 type journal struct {
-	names []Key
-	saved map[Key]Saved
-	facts map[Key]facts.Facts
+	names []event.Key
+	saved map[event.Key]Saved
+	facts map[event.Key]facts.Facts
 	clock *Saved
 }
 
 func (j *journal) take(changed []Saved) {
 	for _, s := range changed {
 		switch {
-		case s.Name == Key{}:
+		case s.Name == event.Key{}:
 			j.clock = &s
 		case s.Gone:
 			delete(j.saved, s.Name)
@@ -165,10 +167,12 @@ func (j *journal) take(changed []Saved) {
 	}
 }
 
-func newJournal() *journal { return &journal{saved: map[Key]Saved{}, facts: map[Key]facts.Facts{}} }
+func newJournal() *journal {
+	return &journal{saved: map[event.Key]Saved{}, facts: map[event.Key]facts.Facts{}}
+}
 
 // into restores all of j in a new Tracker that tells stages.
-func (j *journal) into(t testing.TB, stages Stages) *Tracker {
+func (j *journal) into(t testing.TB, stages event.Stages) *Tracker {
 	t.Helper()
 	tr := New(DefaultLimits())
 	tr.Tell(stages)
@@ -194,9 +198,9 @@ func (j *journal) into(t testing.TB, stages Stages) *Tracker {
 }
 
 // restarted shows ms to a Tracker, another one from message cut on, waits, and returns the Events of both.
-func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (events []Event, n Counts) {
+func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (events []event.Event, n Counts) {
 	t.Helper()
-	stages := StagesOf(Stop, Correction)
+	stages := event.StagesOf(event.Stop, event.Correction)
 	j := newJournal()
 	before := New(DefaultLimits())
 	before.Tell(stages)
@@ -217,10 +221,10 @@ func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (eve
 }
 
 // withGap returns what is told of c if it has gap, RestartGap or nothing.
-func withGap(c *Call, gap Missing) string {
+func withGap(c *event.Call, gap event.Missing) string {
 	d := *c
-	if d.Missing |= gap; gap != 0 && d.Status == Complete {
-		d.Status = Partial
+	if d.Missing |= gap; gap != 0 && d.Status == event.Complete {
+		d.Status = event.Partial
 	}
 	return fmt.Sprint(say(&d), d.Facts.Bytes())
 }
@@ -256,7 +260,7 @@ func TestARestartChangesNothingButTheGap(t *testing.T) {
 				continue
 			}
 			for i := range got {
-				if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&RestartGap); a != b {
+				if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&event.RestartGap); a != b {
 					t.Errorf("%s, cut at %d:\n got %s\nwant %s", s.name, cut, say(got[i]), say(want[i]))
 				}
 			}

@@ -2,6 +2,7 @@ package track
 
 import (
 	"fmt"
+	"sipsieve/sip/event"
 	"strings"
 	"time"
 )
@@ -17,7 +18,7 @@ var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "c
 	"answer_by_ack", "privacy"}
 
 // say writes what is told of c in one line, times in seconds since the ladder's start.
-func say(c *Call) string {
+func say(c *event.Call) string {
 	s := clockOf(c.Setup)
 	if c.Setup.IsZero() || !c.FirstSeen.Equal(c.Setup) {
 		s += " first " + clockOf(c.FirstSeen)

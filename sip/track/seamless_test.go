@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -35,7 +36,7 @@ func TestASeamlessRestartChangesNoRecord(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			var events []Event
+			var events []event.Event
 			for i := cut; i < len(ms); i++ {
 				events = next.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 			}

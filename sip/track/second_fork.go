@@ -2,12 +2,13 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
 // secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
 // kept it out.
-func (t *callTable) secondFork(root uint32, m *sip.Message, k Keys) bool {
+func (t *callTable) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 	if t.dialogs.At(root).answers >= maxForks {
 		return t.keepOut(ForksBound)
 	}
@@ -32,7 +33,7 @@ func (t *callTable) secondFork(root uint32, m *sip.Message, k Keys) bool {
 	*d = dialog{index: r.index, call: r.call, vias: r.vias, first: r.first, setup: r.setup, drift: r.drift,
 		steps: r.steps, cseq: r.cseq, challenges: r.challenges, redirects: r.redirects, reuse: r.reuse, faults: r.faults,
 		heard: r.heard, earlyMedia: r.earlyMedia, root: root, next: r.next, ordinal: r.answers,
-		flags: r.flags&Spiral | SecondFork}
+		flags: r.flags&event.Spiral | event.SecondFork}
 	r.next = n
 	for n := r.path.first; n != 0; n = t.hops.At(n).next {
 		h := t.hops.At(n)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
@@ -12,7 +13,7 @@ import (
 // A series is the REGISTERs of one user agent for one address-of-record under one Call-ID (RFC 3261 section 10.2.4
 // wants one Call-ID of one device's registrations), as long as they are under way. It holds no pointer.
 type series struct {
-	index, record       Key
+	index, record       event.Key
 	text                mem.Text // Facts of the last REGISTER, those of its contacts last
 	hop                 hop
 	call                uint64 // mark of the Call-ID
@@ -31,7 +32,7 @@ type series struct {
 // Waits and limits of series: RFC 3261's 64*T1 twice, so that a slow answer to a challenge finds it, and the part of
 // all series that one source may have open.
 const (
-	seriesWait = 2 * timer64T1
+	seriesWait = 2 * event.Timer64T1
 	mostOfOne  = 2
 )
 
@@ -54,9 +55,9 @@ func (s *series) askedFor(c facts.Contact) uint32 {
 }
 
 func (s *series) identity(c facts.Contact) identity {
-	id := identity{contact: s.record.mark(c.User, c.Host, c.Port), host: s.record.mark(c.Host)}
+	id := identity{contact: s.record.Mark(c.User, c.Host, c.Port), host: s.record.Mark(c.Host)}
 	if len(c.Instance) > 0 {
-		id.instance, id.flow = s.record.mark(c.Instance), s.record.mark(c.RegID)
+		id.instance, id.flow = s.record.Mark(c.Instance), s.record.Mark(c.RegID)
 	} else if s.contacts <= 1 {
 		id.call = s.call
 	}

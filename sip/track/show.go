@@ -2,14 +2,15 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
 // showInvite tells what the INVITE m that opened d shows.
 func (t *callTable) showInvite(d *dialog, m *sip.Message) {
 	if t.linking != nil {
-		e := &Evidence{opens: true}
-		t.linking.ofInvite(e, m)
+		e := &event.Evidence{Opens: true}
+		t.linking.AddInvite(e, m)
 		t.show(d, e, d.first)
 	}
 }
@@ -18,7 +19,7 @@ func (t *callTable) showInvite(d *dialog, m *sip.Message) {
 // it is a further fork.
 func (t *callTable) showOpen(d *dialog, at int64) {
 	if t.linking != nil {
-		t.show(d, &Evidence{opens: true}, at)
+		t.show(d, &event.Evidence{Opens: true}, at)
 	}
 }
 
@@ -28,18 +29,18 @@ func (t *callTable) showTransfer(d *dialog, m *sip.Message) {
 		return
 	}
 	f := t.factsOf(d)
-	e := new(Evidence)
-	if d.transfer == Attended {
-		e.add(clueKind(TransferCorrelation), t.linking.name(f.Last(facts.ReplacedCall)))
+	e := new(event.Evidence)
+	if d.transfer == event.Attended {
+		e.Add(event.ClueKind(event.TransferCorrelation), t.linking.Name(f.Last(facts.ReplacedCall)))
 	} else {
-		e.add(referClue, t.linking.referral(f.Last(facts.TransferTarget), f.Last(facts.ReferredByNumber)))
+		e.Add(event.ReferClue, t.linking.Referral(f.Last(facts.TransferTarget), f.Last(facts.ReferredByNumber)))
 	}
 	t.show(d, e, m.Time.UnixNano())
 }
 
 // show appends the Event of e, before any other Event of d at that time.
-func (t *callTable) show(d *dialog, e *Evidence, at int64) {
-	e.leg = d.index
-	t.log.add(Event{Time: when(at), Key: d.call, Kind: LinkKind, Evidence: e,
+func (t *callTable) show(d *dialog, e *event.Evidence, at int64) {
+	e.Leg = d.index
+	t.log.Add(event.Event{Time: event.When(at), Key: d.call, Kind: event.LinkKind, Evidence: e,
 		Ordinal: d.turn()})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/useragent"
 )
@@ -25,7 +26,7 @@ type sight struct {
 func (ds *Devices) sight(at time.Time, f facts.Facts, h hop) sight {
 	s := sight{at: at.UnixNano(), facts: f, hop: h, device: useragent.Device{Vendor: "other", Kind: "unknown"}}
 	if agent := f.First(facts.UserAgentText); agent != nil {
-		s.agent = ds.keyer.key(agent).short() | 1
+		s.agent = ds.keyer.Key(agent).Short() | 1
 		s.device = useragent.Read(agent)
 	}
 	return s
@@ -40,12 +41,12 @@ const (
 )
 
 // name returns the Key of s's device.
-func (ds *Devices) name(s *sight, binding Key) (Key, int) {
+func (ds *Devices) name(s *sight, binding event.Key) (event.Key, int) {
 	text, how := s.name()
 	if how == byBinding {
 		return binding, how
 	}
-	return ds.keyer.key(text), how
+	return ds.keyer.Key(text), how
 }
 
 // name returns what s's device is known by, but for its binding.
@@ -70,8 +71,8 @@ func (s *sight) mac() (mac [6]byte, ok bool) {
 }
 
 // binding returns the Key of an address-of-record and a Contact, its port left out: behind NAT it changes.
-func (ds *Devices) binding(aor []byte, f facts.Facts) Key {
-	return ds.keyer.key(bindingText(aor, f))
+func (ds *Devices) binding(aor []byte, f facts.Facts) event.Key {
+	return ds.keyer.Key(bindingText(aor, f))
 }
 
 func bindingText(aor []byte, f facts.Facts) []byte {
@@ -81,7 +82,7 @@ func bindingText(aor []byte, f facts.Facts) []byte {
 
 // see takes note of s, of device n, and tells if there is anything to tell. What is older than what was seen last only
 // adds its codecs.
-func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
+func (ds *Devices) see(dst []event.Event, ev *event.Event, n uint32, s *sight) []event.Event {
 	d := ds.slab.At(n)
 	f := ds.gather(d, s)
 	if s.at < d.last {
@@ -108,26 +109,26 @@ func (ds *Devices) see(dst []Event, ev *Event, n uint32, s *sight) []Event {
 // update notes what s says of d.
 func (d *device) update(s *sight) {
 	if s.agent != 0 && s.agent != d.agent {
-		model := d.key.mark([]byte(s.device.Vendor), []byte(s.device.Model), []byte(s.device.Kind))
+		model := d.key.Mark([]byte(s.device.Vendor), []byte(s.device.Model), []byte(s.device.Kind))
 		firmware := versionOf(s.device.Firmware)
 		d.changed = d.agent != 0 && (model != d.model || firmware != d.firmware)
 		order := slices.Compare(firmware[:], d.firmware[:])
 		switch {
 		case d.agent == 0 || model != d.model || order > 0 || s.device.Firmware == "":
-			d.flags &^= FirmwareDowngrade
+			d.flags &^= event.FirmwareDowngrade
 		case order < 0:
-			d.flags |= FirmwareDowngrade
+			d.flags |= event.FirmwareDowngrade
 		}
 		d.agent, d.model, d.firmware = s.agent, model, firmware
 	}
-	d.set(ScannerFlag, s.device.Scanner || s.agent == 0 && d.flags&ScannerFlag != 0)
-	d.set(ManyAORs, int(d.naors) > manyAORs)
+	d.set(event.ScannerFlag, s.device.Scanner || s.agent == 0 && d.flags&event.ScannerFlag != 0)
+	d.set(event.ManyAORs, int(d.naors) > manyAORs)
 	if s.facts.First(facts.AuthUser) != nil || s.facts.First(facts.AuthRealm) != nil {
-		d.set(PlainDigestMD5, plainMD5(s.facts))
+		d.set(event.PlainDigestMD5, plainMD5(s.facts))
 	}
 }
 
-func (d *device) set(flag DeviceFlags, on bool) {
+func (d *device) set(flag event.DeviceFlags, on bool) {
 	d.flags &^= flag
 	if on {
 		d.flags |= flag
@@ -155,14 +156,14 @@ func versionOf(firmware string) (parts [mostParts]uint32) {
 }
 
 // tell returns the Event of d.
-func (ds *Devices) tell(ev *Event, d *device) Event {
+func (ds *Devices) tell(ev *event.Event, d *device) event.Event {
 	if today := 1 + d.last/day; d.day != today {
 		d.day, d.revision = today, 0
 	}
 	d.revision += 1 - d.revision/255
 	d.changed, d.toldFlags = false, d.flags
-	return Event{Time: ev.Time, Key: d.key, Kind: DeviceKind, Stage: Stop, Revision: int(d.revision),
-		Device: &Device{At: when(d.last), FirstSeen: when(d.first), LastSeen: when(d.last), Flags: d.flags,
+	return event.Event{Time: ev.Time, Key: d.key, Kind: event.DeviceKind, Stage: event.Stop, Revision: int(d.revision),
+		Device: &event.Device{At: event.When(d.last), FirstSeen: event.When(d.first), LastSeen: event.When(d.last), Flags: d.flags,
 			Flow: d.hop.flow(), VLAN: d.hop.vlan, Point: ds.points[d.hop.point], Origin: d.hop.origin,
 			Facts: facts.FromBytes(ds.texts.Get(d.text)).Clone()}}
 }

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"testing"
 	"time"
 )
@@ -22,7 +23,7 @@ func TestEachAnsweredForkHasItsOwnRecord(t *testing.T) {
 		t.Fatalf("%d records, want 2", len(cs))
 	}
 	second, first := cs[0], cs[1]
-	if second.Flags&SecondFork == 0 || first.Flags&SecondFork != 0 {
+	if second.Flags&event.SecondFork == 0 || first.Flags&event.SecondFork != 0 {
 		t.Error("the short one is the second fork")
 	}
 	if d := second.End.Sub(second.Answer); d != 100*time.Millisecond {
@@ -53,13 +54,13 @@ func TestOrphansOpenNothing(t *testing.T) {
 
 func TestStagesAreToldAsAskedFor(t *testing.T) {
 	tr := New(DefaultLimits())
-	tr.Tell(StagesOf(Start, Answer))
+	tr.Tell(event.StagesOf(event.Start, event.Answer))
 	events := follow(t, tr, play(t, answeredCall), 0)
 	if len(events) != 3 {
 		t.Fatalf("%d events, want 3", len(events))
 	}
 	for i, e := range events {
-		if want := []Stage{Start, Answer, Stop}[i]; e.Stage != want || e.Revision != i+1 {
+		if want := []event.Stage{event.Start, event.Answer, event.Stop}[i]; e.Stage != want || e.Revision != i+1 {
 			t.Errorf("event %d: stage %d revision %d", i, e.Stage, e.Revision)
 		}
 	}
@@ -78,9 +79,9 @@ func TestFloodEvictsUnansweredOnly(t *testing.T) {
 	var good, evicted int
 	for _, c := range calls(follow(t, tr, play(t, ladder), 0)) {
 		switch {
-		case c.Status == Complete && c.Disposition == Answered:
+		case c.Status == event.Complete && c.Disposition == event.Answered:
 			good++
-		case c.Status == Evicted && c.EndCause == EndEvicted:
+		case c.Status == event.Evicted && c.EndCause == event.EndEvicted:
 			evicted++
 		}
 	}
@@ -106,11 +107,11 @@ func TestRegistrationsTellChangesOnly(t *testing.T) {
     Expires: 0
 20:00.010  alice <- bob   200
     Expires: 0`), 2*time.Hour)
-	var got []RegistrationState
+	var got []event.RegistrationState
 	for _, e := range events {
 		got = append(got, e.Registration.State)
 	}
-	if len(got) != 2 || got[0] != Registered || got[1] != Deregistered {
+	if len(got) != 2 || got[0] != event.Registered || got[1] != event.Deregistered {
 		t.Errorf("states %v, want registered and deregistered", got)
 	}
 }

@@ -1,6 +1,10 @@
 package track
 
-import "fmt"
+import (
+	"fmt"
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
+)
 
 // dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
 func (t *callTable) dialogState(n uint32, d *dialog) []byte {
@@ -11,9 +15,9 @@ func (t *callTable) dialogState(n uint32, d *dialog) []byte {
 		r.asked = *t.guesses.At(root.guesses)
 	}
 	r.hops = t.hops.saved(&root.path, t.saving.keyer)
-	c := coder{b: make([]byte, 0, 480)}
+	c := mem.Coder{Bytes: make([]byte, 0, 480)}
 	r.code(&c)
-	return c.b
+	return c.Bytes
 }
 
 // restoreHead gives d, which is the head of its forks, what they share.
@@ -27,20 +31,20 @@ func (t *callTable) restoreHead(d *dialog, r *restored) {
 
 // clockState appends the clock and the losses of t as Restore reads them.
 func (t *callTable) clockState(b []byte) []byte {
-	c := coder{b: b}
-	codeClock(&c, &t.clock, &t.losses)
-	return c.b
+	c := mem.Coder{Bytes: b}
+	codeClock(&c, &t.Clock, &t.losses)
+	return c.Bytes
 }
 
 func (t *callTable) restoreClock(state []byte) error {
-	var saved clock
+	var saved event.Clock
 	var lost losses
-	c := coder{b: state, reading: true}
+	c := mem.Coder{Bytes: state, Reading: true}
 	codeClock(&c, &saved, &lost)
-	if c.wrong || len(c.b) != 0 {
+	if c.Wrong || len(c.Bytes) != 0 {
 		return fmt.Errorf("%w: of a clock", ErrState)
 	}
-	t.drift, t.steps = saved.drift, saved.steps
+	t.Drift, t.Steps = saved.Drift, saved.Steps
 	for _, w := range lost {
 		t.losses = t.losses.with(w)
 	}
@@ -48,8 +52,8 @@ func (t *callTable) restoreClock(state []byte) error {
 }
 
 // codeClock writes what of a clock and of losses a restart must keep, or reads it.
-func codeClock(b *coder, c *clock, l *losses) {
-	b.version(stateVersion)
-	c.code(b)
+func codeClock(b *mem.Coder, c *event.Clock, l *losses) {
+	b.Version(stateVersion)
+	c.Code(b)
 	l.code(b)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // A route is what stands between alice and bob of a ladder: one address for a host, two for one that receives and
@@ -27,7 +28,7 @@ var proxied = route{hosts: []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}}
 // A passing is a message on one hop, with the Keys that it has there.
 type passing struct {
 	m sip.Message
-	k Keys
+	k event.Keys
 	n string // hop:number
 }
 
@@ -67,9 +68,9 @@ func (r route) passings(t testing.TB, ladder string) (ps []passing) {
 }
 
 // hide gives k another tag of the callee's, as the host at a hop does that hides who is behind it.
-func hide(k *Keys, caller Key, hop byte) {
-	for _, tag := range []*Key{&k.From, &k.To} {
-		if *tag != (Key{}) && *tag != caller {
+func hide(k *event.Keys, caller event.Key, hop byte) {
+	for _, tag := range []*event.Key{&k.From, &k.To} {
+		if *tag != (event.Key{}) && *tag != caller {
 			tag[0] ^= hop
 			tag[1] ^= hop
 		}
@@ -93,8 +94,8 @@ func (r route) pass(m sip.Message, hop int, down bool) passing {
 	for before := range hop {
 		above := k
 		above.Branch[0] += 3 * byte(before)
-		if !r.hiding && before < lowerVias && m.Method == sip.Invite && m.Request() && k.To == (Key{}) {
-			k.Vias[before] = above.leg()
+		if !r.hiding && before < event.LowerVias && m.Method == sip.Invite && m.Request() && k.To == (event.Key{}) {
+			k.Vias[before] = above.ShortBranch()
 		}
 	}
 	k.Branch[0] += 3 * byte(hop)
@@ -102,11 +103,11 @@ func (r route) pass(m sip.Message, hop int, down bool) passing {
 }
 
 // records returns the last revision of each record of the passings, after a day.
-func records(t testing.TB, ps []passing) []*Call {
+func records(t testing.TB, ps []passing) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(StagesOf(Stop, Correction))
-	var events []Event
+	tr.Tell(event.StagesOf(event.Stop, event.Correction))
+	var events []event.Event
 	for i := range ps {
 		events = tr.Observe(events, &ps[i].m, ps[i].k)
 	}
@@ -118,20 +119,20 @@ func records(t testing.TB, ps []passing) []*Call {
 }
 
 // saysSomethingElse complains of a correction that equals what was published of its call before.
-func saysSomethingElse(t testing.TB, events []Event) {
+func saysSomethingElse(t testing.TB, events []event.Event) {
 	t.Helper()
 	type one struct {
-		key          Key
+		key          event.Key
 		reuse, forks uint32
 	}
-	published := map[one]*Call{}
+	published := map[one]*event.Call{}
 	for i := range events {
 		ev := &events[i]
-		if ev.Kind != CallKind {
+		if ev.Kind != event.CallKind {
 			continue
 		}
-		of := one{ev.Call.leg, ev.Ordinal >> 24, ev.Ordinal >> 16 & 0xff}
-		if ev.Stage == Correction && reflect.DeepEqual(published[of], ev.Call) {
+		of := one{ev.Call.Leg, ev.Ordinal >> 24, ev.Ordinal >> 16 & 0xff}
+		if ev.Stage == event.Correction && reflect.DeepEqual(published[of], ev.Call) {
 			t.Errorf("a correction says nothing new: %s", say(ev.Call))
 		}
 		published[of] = ev.Call
@@ -216,7 +217,7 @@ func TestEachLossOnOneHopOfAProxyIsMadeUpForByTheOther(t *testing.T) {
 			for _, n := range []string{inviteN, tryingN, ringN, answerN, ackN, byeN, byeAnswerN} {
 				r := route{hosts: proxied.hosts, hiding: hiding, lost: hop + n}
 				cs := records(t, r.passings(t, hungUpByBob))
-				if len(cs) != 1 || cs[0].Disposition != Answered || cs[0].Missing&(NoFinal|NoBye) != 0 {
+				if len(cs) != 1 || cs[0].Disposition != event.Answered || cs[0].Missing&(event.NoFinal|event.NoBye) != 0 {
 					t.Errorf("lost %s, hiding %t: %s", r.lost, hiding, strings.Join(inWords(cs), " "))
 					continue
 				}

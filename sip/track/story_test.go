@@ -1,6 +1,7 @@
 package track
 
 import (
+	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
@@ -299,7 +300,7 @@ func TestStoriesAreToldRight(t *testing.T) {
 }
 
 // inWords says all of cs, in the words of a story.
-func inWords(cs []*Call) (words []string) {
+func inWords(cs []*event.Call) (words []string) {
 	for _, c := range cs {
 		words = append(append(words, "-"), strings.Fields(say(c))...)
 	}

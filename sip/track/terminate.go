@@ -1,5 +1,7 @@
 package track
 
+import "sipsieve/sip/event"
+
 // onTimer does what is due for dialog n.
 func (t *callTable) onTimer(n uint32, at int64) {
 	d := t.dialogs.At(n)
@@ -11,7 +13,7 @@ func (t *callTable) onTimer(n uint32, at int64) {
 		for i := range d.byes {
 			if d.byes[i].status == 200 {
 				d.byes[1-i].at = 0
-				t.byeAlone(n, d, Caller+Party(i))
+				t.byeAlone(n, d, event.Caller+event.Party(i))
 				return
 			}
 		}
@@ -33,7 +35,7 @@ func (t *callTable) onTimer(n uint32, at int64) {
 // adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
 func (t *callTable) adoptUpdate(n uint32, d *dialog) bool {
 	h := t.hops.At(d.path.first)
-	p := place{n: n, tag: tagKey(d.callee)}
+	p := place{n: n, tag: event.TagKey(d.callee)}
 	p.fork, _ = t.hops.knownFork(h, p.tag)
 	ended := t.hops.earlyEnd(&d.path)
 	if f := t.hops.fork(h, p.fork); f != nil && ended == t.hops.earlyByes(f.ends).accepted() || h.forks == 0 {
@@ -49,8 +51,8 @@ func (t *callTable) adoptUpdate(n uint32, d *dialog) bool {
 // endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
 func (t *callTable) endLinger(n uint32) {
 	for x := t.dialogs.At(n).root; x != 0; x = t.dialogs.At(x).next {
-		if d := t.dialogs.At(x); x != n && (d.phase != terminated || t.lapses.When(x) > t.now) {
-			t.lapses.Set(n, max(t.now, t.lapses.When(x))+timer64T1)
+		if d := t.dialogs.At(x); x != n && (d.phase != terminated || t.lapses.When(x) > t.Now) {
+			t.lapses.Set(n, max(t.Now, t.lapses.When(x))+event.Timer64T1)
 			return
 		}
 	}
@@ -72,38 +74,38 @@ func (t *callTable) close(n uint32, at int64) {
 	d.phase = terminated
 	t.move(n, overRow)
 	t.interims.Stop(n)
-	t.lapses.Set(n, max(at, t.now)+t.linger(d))
+	t.lapses.Set(n, max(at, t.Now)+t.linger(d))
 }
 
 // linger returns how long d is kept after it was published as over: longer if something may prove another end.
 func (t *callTable) linger(d *dialog) int64 {
 	switch {
 	case d.inferred || d.answered() && d.ended.at == 0 && !d.alone:
-		return max(timer64T1, int64(t.limits.Talk))
+		return max(event.Timer64T1, int64(t.limits.Talk))
 	case d.undecided():
-		return max(timer64T1, d.first+int64(t.limits.Talk)-t.now)
+		return max(event.Timer64T1, d.first+int64(t.limits.Talk)-t.Now)
 	}
-	return timer64T1
+	return event.Timer64T1
 }
 
 // publishEnd counts and publishes d's end, as a correction if it has been published before and says something else now.
 func (t *callTable) publishEnd(d *dialog, at int64) {
 	if d.told {
-		c := t.call(d, Correction, at)
-		if digest := c.digest(); digest != d.published {
+		c := t.call(d, event.Correction, at)
+		if digest := c.Digest(); digest != d.published {
 			d.published = digest
 			t.counts.Corrected++
-			if t.stages.Has(Correction) {
-				t.emit(d, Correction, at, c)
+			if t.stages.Has(event.Correction) {
+				t.emit(d, event.Correction, at, c)
 			}
 		}
 		return
 	}
-	c := t.call(d, Stop, at)
-	d.told, d.published = true, c.digest()
+	c := t.call(d, event.Stop, at)
+	d.told, d.published = true, c.Digest()
 	t.counts.Ended[d.disposition()]++
 	t.counts.Live--
-	t.emit(d, Stop, at, c)
+	t.emit(d, event.Stop, at, c)
 }
 
 // amend publishes d again, which is over, because something of it turned out otherwise.
@@ -112,7 +114,7 @@ func (t *callTable) amend(d *dialog) {
 		return
 	}
 	t.conclude(d)
-	t.publishEnd(d, t.now)
+	t.publishEnd(d, t.Now)
 }
 
 // closeEvicted publishes a call that has to make room: as over if its end was seen, else as evicted. A BYE that waits
@@ -126,10 +128,10 @@ func (t *callTable) closeEvicted(n uint32, d *dialog) {
 		t.endOfFile(n, d)
 	default:
 		t.conclude(d)
-		d.cause, d.known, d.gone = EndEvicted, 0, 0
+		d.cause, d.known, d.gone = event.EndEvicted, 0, 0
 		t.counts.Evicted++
 		t.counts.Live--
-		t.tell(d, Stop, t.now)
+		t.tell(d, event.Stop, t.Now)
 	}
 }
 
@@ -150,9 +152,9 @@ func (t *callTable) endOfFile(n uint32, d *dialog) {
 	seen := t.endSeen(d)
 	t.conclude(d)
 	if !seen && (d.answered() || !d.told) {
-		d.cause, d.known, d.gone = EndCapture, CaptureEnd, 0
+		d.cause, d.known, d.gone = event.EndCapture, event.CaptureEnd, 0
 	}
-	t.publishEnd(d, t.now)
+	t.publishEnd(d, t.Now)
 }
 
 // endSeen reports whether d is over but for messages that may follow.
@@ -171,20 +173,20 @@ func (t *callTable) conclude(d *dialog) {
 	}
 	t.adoptDownstreamRefusal(d)
 	d.early = t.earlyEndOf(d)
-	d.known = Observed
+	d.known = event.Observed
 	switch {
 	case d.early.at != 0:
-		d.cause, d.gone = EndCancel, d.early.at
+		d.cause, d.gone = event.EndCancel, d.early.at
 	case d.refusedAt == 0 && d.cancelled != 0:
-		d.cause, d.gone = EndCancel, d.cancelled
+		d.cause, d.gone = event.EndCancel, d.cancelled
 	case d.refusedAt == 0:
-		d.cause, d.known, d.gone = EndTimeout, RingTimeout, 0
+		d.cause, d.known, d.gone = event.EndTimeout, event.RingTimeout, 0
 	case d.code == 487:
-		d.cause, d.gone = EndCancel, d.refusedAt
+		d.cause, d.gone = event.EndCancel, d.refusedAt
 	case d.code == 408:
-		d.cause, d.gone = EndTimeout, d.refusedAt
+		d.cause, d.gone = event.EndTimeout, d.refusedAt
 	default:
-		d.cause, d.gone = EndFailure, d.refusedAt
+		d.cause, d.gone = event.EndFailure, d.refusedAt
 	}
 }
 

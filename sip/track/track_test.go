@@ -12,6 +12,7 @@ import (
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // everything selects every header there is.
@@ -68,10 +69,10 @@ func written(t testing.TB, frames []capturetest.Frame) []sip.Message {
 	return messages(t, path)
 }
 
-var testKeyer = NewKeyer([16]byte{1, 2, 3})
+var testKeyer = event.NewKeyer([16]byte{1, 2, 3})
 
 // follow gives ms to tr, waits for a while, ends the capture, and returns the Events.
-func follow(t testing.TB, tr *Tracker, ms []sip.Message, wait time.Duration) (events []Event) {
+func follow(t testing.TB, tr *Tracker, ms []sip.Message, wait time.Duration) (events []event.Event) {
 	t.Helper()
 	for i := range ms {
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
@@ -106,10 +107,10 @@ func balance(t testing.TB, tr *Tracker, n int, ended bool) {
 }
 
 // calls returns the calls at Stop, in the order of their Events.
-func calls(events []Event) (cs []*Call) {
-	slices.SortStableFunc(events, func(a, b Event) int { return a.Time.Compare(b.Time) })
+func calls(events []event.Event) (cs []*event.Call) {
+	slices.SortStableFunc(events, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
 	for _, e := range events {
-		if e.Kind == CallKind && e.Stage == Stop {
+		if e.Kind == event.CallKind && e.Stage == event.Stop {
 			cs = append(cs, e.Call)
 		}
 	}
@@ -117,7 +118,7 @@ func calls(events []Event) (cs []*Call) {
 }
 
 // told plays a ladder, waits, and returns the calls.
-func told(t testing.TB, ladder string, wait time.Duration) []*Call {
+func told(t testing.TB, ladder string, wait time.Duration) []*event.Call {
 	t.Helper()
 	return calls(follow(t, New(DefaultLimits()), play(t, ladder), wait))
 }

@@ -1,3 +1,7 @@
+// Package track remembers what SIP messages add up to: transactions, calls and registrations.
+//
+// A Tracker follows one shard of the signalling. Its clock is the clock of the packets:
+// nothing in this package asks what time it is.
 package track
 
 import (
@@ -5,6 +9,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -16,7 +21,7 @@ type Tracker struct {
 	bindings *bindingTable
 	others   *Others
 	gather   facts.Gather // of calls and bindings, in turn
-	log      eventLog     // Events of the call of Observe, Advance or Finish that is under way
+	log      event.Log    // Events of the call of Observe, Advance or Finish that is under way
 }
 
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
@@ -35,10 +40,10 @@ func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = ne
 func (t *Tracker) Others() *Others { return t.others }
 
 // Tell sets at which stages calls are told. Stop always is.
-func (t *Tracker) Tell(s Stages) { t.calls.publishAt(s) }
+func (t *Tracker) Tell(s event.Stages) { t.calls.publishAt(s) }
 
 // ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
-func (t *Tracker) ShowLegs(l Linking) { t.calls.showLegs(l) }
+func (t *Tracker) ShowLegs(l event.Linking) { t.calls.showLegs(l) }
 
 // Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
 // Observe. A Tracker that is used no more gives what it has back by Leave.
@@ -55,10 +60,10 @@ func (t *Tracker) Leave() {
 }
 
 // Observe takes note of m and appends to dst what m brought to an end. It keeps nothing of m's own memory.
-func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
+func (t *Tracker) Observe(dst []event.Event, m *sip.Message, k event.Keys) []event.Event {
 	dst = t.Advance(dst, m.Time)
 	before := len(dst)
-	t.log.start(dst)
+	t.log.Start(dst)
 	if seen, until := t.copies.seen(m); seen {
 		if t.counts.Duplicates++; until != 0 {
 			t.calls.retime(m, k, until)
@@ -75,15 +80,15 @@ func (t *Tracker) Observe(dst []Event, m *sip.Message, k Keys) []Event {
 
 // dispatch gives m to what follows messages of its kind, with the time that the steady clock gives it. It reports false
 // if a limit kept m out.
-func (t *Tracker) dispatch(m *sip.Message, k Keys) (kept bool) {
+func (t *Tracker) dispatch(m *sip.Message, k event.Keys) (kept bool) {
 	wall := m.Time
-	if t.calls.drift != 0 {
-		m.Time = when(t.calls.steady(wall))
+	if t.calls.Drift != 0 {
+		m.Time = event.When(t.calls.Steady(wall))
 	}
 	if m.Method == sip.Register {
 		kept = t.bindings.observe(m, k)
 	} else {
-		t.others.note(m, k, m.Method == sip.Notify && t.calls.has(k), t.calls.now)
+		t.others.note(m, k, m.Method == sip.Notify && t.calls.has(k), t.calls.Now)
 		kept = t.calls.observe(m, k)
 	}
 	m.Time = wall
@@ -91,18 +96,18 @@ func (t *Tracker) dispatch(m *sip.Message, k Keys) (kept bool) {
 }
 
 // Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
-func (t *Tracker) Advance(dst []Event, now time.Time) []Event {
+func (t *Tracker) Advance(dst []event.Event, now time.Time) []event.Event {
 	before := len(dst)
-	t.log.start(dst)
-	t.calls.advance(t.calls.steady(now))
-	t.others.expire(t.calls.now)
-	t.bindings.advance(t.calls.now)
+	t.log.Start(dst)
+	t.calls.advance(t.calls.Steady(now))
+	t.others.expire(t.calls.Now)
+	t.bindings.advance(t.calls.Now)
 	return t.take(before)
 }
 
 // Stepped records a jump of the packets' clock by delta, just before now (on the new clock). Calls that are open then
 // get ClockStep, their durations as if there had been no jump; deadlines are kept.
-func (t *Tracker) Stepped(now time.Time, delta time.Duration) { t.calls.step(now, delta) }
+func (t *Tracker) Stepped(now time.Time, delta time.Duration) { t.calls.Step(now, delta) }
 
 // Missed says that frames were lost after from and not after to. Every call that was open at any moment between is
 // told with LossWindow. Say it before the Message or the time that follows the loss: a call that was told since from
@@ -111,26 +116,26 @@ func (t *Tracker) Missed(from, to time.Time) {
 	if to.Before(from) {
 		return
 	}
-	a, b := t.calls.steady(from), t.calls.steady(to)
+	a, b := t.calls.Steady(from), t.calls.Steady(to)
 	t.calls.missed(a, b)
 	t.bindings.missed(a, b)
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
 // The Events bear the Tracker's clock: shards of one domain are advanced to one time before.
-func (t *Tracker) Finish(dst []Event) []Event {
+func (t *Tracker) Finish(dst []event.Event) []event.Event {
 	before := len(dst)
-	t.log.start(dst)
+	t.log.Start(dst)
 	t.calls.finish()
-	t.bindings.finish(t.calls.now)
+	t.bindings.finish(t.calls.Now)
 	t.others.finish()
 	return t.take(before)
 }
 
 // take returns the Events that were gathered, those from the nth on the packets' clock.
-func (t *Tracker) take(n int) []Event {
-	events := t.log.take()
-	drift := time.Duration(t.calls.drift)
+func (t *Tracker) take(n int) []event.Event {
+	events := t.log.Take()
+	drift := time.Duration(t.calls.Drift)
 	if drift == 0 {
 		return events
 	}
@@ -154,7 +159,7 @@ func (t *Tracker) Counts() Counts {
 }
 
 // Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
-func (t *Tracker) Save(k Keyer) { t.calls.save(k) }
+func (t *Tracker) Save(k event.Keyer) { t.calls.save(k) }
 
 // Seamless makes Restore take calls of which nothing was missed between Save and Restore: their records bear no
 // RestartGap and no revision is skipped, so that what was reported after the save is reported again alike. What t knows

@@ -2,6 +2,7 @@ package track
 
 import (
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -10,8 +11,8 @@ func (t *callTable) refer(d *dialog, m *sip.Message) {
 	if !d.answered() || d.ended.at != 0 {
 		return
 	}
-	if d.offered = Blind; facts.Replaced(m.Value(sip.ReferTo)) != nil {
-		d.offered = Attended
+	if d.offered = event.Blind; facts.Replaced(m.Value(sip.ReferTo)) != nil {
+		d.offered = event.Attended
 	}
 	t.gatherTransfer(d, m)
 }
@@ -20,10 +21,10 @@ func (t *callTable) refer(d *dialog, m *sip.Message) {
 func (t *callTable) referred(d *dialog, m *sip.Message) {
 	switch {
 	case !final(m):
-	case d.offered == NoTransfer && m.Status < 300 && d.answered() && d.ended.at == 0: // the REFER was not seen
-		d.offered, d.transfer, d.transferred = Blind, Blind, m.Time.UnixNano()
+	case d.offered == event.NoTransfer && m.Status < 300 && d.answered() && d.ended.at == 0: // the REFER was not seen
+		d.offered, d.transfer, d.transferred = event.Blind, event.Blind, m.Time.UnixNano()
 		t.amend(d)
-	case d.offered == NoTransfer:
+	case d.offered == event.NoTransfer:
 	case m.Status < 300:
 		d.transfer = d.offered
 		if d.transferred == 0 {
@@ -31,8 +32,8 @@ func (t *callTable) referred(d *dialog, m *sip.Message) {
 		}
 		t.showTransfer(d, m)
 		t.amend(d)
-	case d.transfer == NoTransfer:
-		d.offered = NoTransfer
+	case d.transfer == event.NoTransfer:
+		d.offered = event.NoTransfer
 		t.keep(d, t.gather.NoTransfer(t.factsOf(d)))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
 
@@ -64,7 +65,7 @@ func compareTruth(t *testing.T, path, truthPath string) {
 	if len(ms) == 0 && len(file.Rows) > 0 {
 		t.Skip("what carries this capture is not read yet")
 	}
-	got := make(map[string]*Call)
+	got := make(map[string]*event.Call)
 	for _, c := range calls(follow(t, New(DefaultLimits()), ms, 0)) {
 		id := string(c.Facts.First(facts.CallIDText))
 		if got[id] != nil {
@@ -94,7 +95,7 @@ func compareTruth(t *testing.T, path, truthPath string) {
 }
 
 // agree compares times and who hung up.
-func agree(t *testing.T, want truth, c *Call) {
+func agree(t *testing.T, want truth, c *event.Call) {
 	t.Helper()
 	if strings.HasSuffix(want.State, "/mid-call-start") { // the truth takes the first message for the INVITE
 		want.Start, want.Ringing = 0, 0
@@ -103,8 +104,8 @@ func agree(t *testing.T, want truth, c *Call) {
 	near(t, want.CallID+" ring", c.Ring, want.Ringing)
 	near(t, want.CallID+" answer", c.Answer, want.Answer)
 	near(t, want.CallID+" end", c.End, want.End)
-	if by := map[string]Party{"caller": Caller,
-		"callee": Callee}[want.EndedBy]; by != Unknown && c.DisconnectBy != by {
+	if by := map[string]event.Party{"caller": event.Caller,
+		"callee": event.Callee}[want.EndedBy]; by != event.Unknown && c.DisconnectBy != by {
 		t.Errorf("%s: ended by %d, want %d", want.CallID, c.DisconnectBy, by)
 	}
 }
@@ -138,15 +139,15 @@ func onCallersHop(want truth, rows []row) truth {
 }
 
 // mapped is the disposition of a truth's state, by the final response where the state leaves it open.
-func mapped(want truth, c *Call) Disposition {
+func mapped(want truth, c *event.Call) event.Disposition {
 	state, _, _ := strings.Cut(want.State, "/")
 	switch state {
 	case "answered-ended", "answered-open", "fragment-no-invite":
-		return Answered
+		return event.Answered
 	case "cancelled-no-final":
-		return Cancelled
+		return event.Cancelled
 	case "no-final":
-		return NoAnswer
+		return event.NoAnswer
 	}
 	return outcome(want.FinalStatus, !c.Ring.IsZero())
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 )
 
 // What is veiled of a hop: an address by its keyed hash, a port by what follows from the address.
@@ -14,7 +15,7 @@ const (
 )
 
 // veiled returns h with hashes by k in the place of its addresses and ports.
-func (h hop) veiled(k Keyer) hop {
+func (h hop) veiled(k event.Keyer) hop {
 	if h.veil&srcVeiled == 0 {
 		h.src, h.sport = veilEnd(k, h.src, h.sport)
 	}
@@ -26,15 +27,15 @@ func (h hop) veiled(k Keyer) hop {
 }
 
 // veilEnd returns what stands for an address, and a port on it. With the address, it gives the port back.
-func veilEnd(k Keyer, addr [16]byte, port uint16) (Key, uint16) {
+func veilEnd(k event.Keyer, addr [16]byte, port uint16) (event.Key, uint16) {
 	text := append([]byte("address "), addr[:]...)
-	name := k.key(text)
-	pad := k.key(append(text, "port"...))
-	return name, port ^ uint16(pad.short())
+	name := k.Key(text)
+	pad := k.Key(append(text, "port"...))
+	return name, port ^ uint16(pad.Short())
 }
 
 // unveil gives those ends of h their addresses and ports back that are m's.
-func (h *hop) unveil(k Keyer, m *sip.Message) {
+func (h *hop) unveil(k event.Keyer, m *sip.Message) {
 	for _, one := range [...]netip.AddrPort{m.Flow.Src, m.Flow.Dst} {
 		if h.veil&(srcVeiled|dstVeiled) == 0 || !one.IsValid() {
 			continue

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip"
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/event"
+)
 
 // What a message inside a dialog is of. Tags decide on the hop that the message passed, for a proxy that hides its
 // topology shows other tags on each of its hops:
@@ -24,41 +27,41 @@ const (
 // A place is what a message inside a dialog is of.
 type place struct {
 	is   belonging
-	n    uint32 // the answered dialog, else the root
-	side Party  // whose request it is, or is the response to
-	fork int    // of the caller's hop, if it has not answered; -1 is not known
-	tag  Key    // of the callee
+	n    uint32      // the answered dialog, else the root
+	side event.Party // whose request it is, or is the response to
+	fork int         // of the caller's hop, if it has not answered; -1 is not known
+	tag  event.Key   // of the callee
 }
 
 // find returns the root of the call that m belongs to by its Call-ID and one tag, 0 without one, and which side's
 // requests m is of: the call's own index has the caller's tag.
-func (t *callTable) find(k Keys) (root uint32, side Party) {
-	if n := t.index[k.Call.with(k.From)]; n != 0 {
-		return n, Caller
+func (t *callTable) find(k event.Keys) (root uint32, side event.Party) {
+	if n := t.index[k.Call.With(k.From)]; n != 0 {
+		return n, event.Caller
 	}
-	if k.To == (Key{}) {
-		return 0, Unknown
+	if k.To == (event.Key{}) {
+		return 0, event.Unknown
 	}
-	if n := t.index[k.Call.with(k.To)]; n != 0 {
-		return n, Callee
+	if n := t.index[k.Call.With(k.To)]; n != 0 {
+		return n, event.Callee
 	}
-	if n := t.index[k.Call.with(k.From).with(k.To)]; n != 0 {
-		if t.dialogs.At(n).callee == k.To.short() {
-			return n, Caller
+	if n := t.index[k.Call.With(k.From).With(k.To)]; n != 0 {
+		if t.dialogs.At(n).callee == k.To.Short() {
+			return n, event.Caller
 		}
-		return n, Callee
+		return n, event.Callee
 	}
-	return 0, Unknown
+	return 0, event.Unknown
 }
 
 // inside returns what m, a request inside a dialog of root's call or the response to one, is of.
-func (t *callTable) inside(root uint32, m *sip.Message, k Keys, side Party) place {
+func (t *callTable) inside(root uint32, m *sip.Message, k event.Keys, side event.Party) place {
 	tag := k.To
-	if side == Callee {
+	if side == event.Callee {
 		tag = k.From
 	}
 	r := t.dialogs.At(root)
-	if tag == (Key{}) {
+	if tag == (event.Key{}) {
 		return place{}
 	}
 	if n := t.hops.find(&r.path, m); n != 0 && t.hops.At(n).forks > 0 {
@@ -67,7 +70,7 @@ func (t *callTable) inside(root uint32, m *sip.Message, k Keys, side Party) plac
 		}
 		return place{}
 	}
-	if r.setup == 0 && r.answered() && shortTag(r.callee) == shortTag(tag.short()) {
+	if r.setup == 0 && r.answered() && shortTag(r.callee) == shortTag(tag.Short()) {
 		return place{is: dialogue, n: root, side: side, tag: tag}
 	}
 	if !t.hops.tookPart(&r.path, m) {
@@ -84,7 +87,7 @@ func (t *callTable) inside(root uint32, m *sip.Message, k Keys, side Party) plac
 // ofTag returns p as what is of p's tag, fork number i of hop number n.
 func (t *callTable) ofTag(root, n uint32, i int, p place) place {
 	for d := root; d != 0; d = t.dialogs.At(d).next {
-		if x := t.dialogs.At(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.short()) {
+		if x := t.dialogs.At(d); x.answered() && shortTag(x.callee) == shortTag(p.tag.Short()) {
 			p.is, p.n = dialogue, d
 			return p
 		}
@@ -161,8 +164,8 @@ func (t *callTable) onlyAnswered(root uint32) (only uint32) {
 
 // byCallee returns what m, a message inside a dialog, is of if it has a known Call-ID but no known tag of a caller, and
 // whether anything is known of it: its hop, or the tag of a callee.
-func (t *callTable) byCallee(m *sip.Message, k Keys) (p place, known bool) {
-	root := t.index[k.Call.anyTag()]
+func (t *callTable) byCallee(m *sip.Message, k event.Keys) (p place, known bool) {
+	root := t.index[k.Call.AnyTag()]
 	if root == 0 {
 		return place{}, false
 	}
@@ -173,13 +176,13 @@ func (t *callTable) byCallee(m *sip.Message, k Keys) (p place, known bool) {
 	p = place{n: root, fork: -1}
 	for n := r.path.first; n != 0; n = t.hops.At(n).next {
 		if _, is := t.hops.knownFork(t.hops.At(n), k.To); is {
-			p.side, p.tag = Caller, k.To
+			p.side, p.tag = event.Caller, k.To
 		} else if _, is := t.hops.knownFork(t.hops.At(n), k.From); is {
-			p.side, p.tag = Callee, k.From
+			p.side, p.tag = event.Callee, k.From
 		}
 	}
-	if p.side != Unknown && t.hops.tookPart(&r.path, m) {
+	if p.side != event.Unknown && t.hops.tookPart(&r.path, m) {
 		p.is = guessed
 	}
-	return p, p.side != Unknown
+	return p, p.side != event.Unknown
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/phone"
-	"sipsieve/sip/track"
 )
 
 // An extractor reads one Field of a Record, and needs these headers to have been selected.
@@ -188,7 +188,7 @@ func allAmong(f facts.Fact, set []string, needs ...sip.Header) extractor {
 }
 
 // ofCall, ofRegistration and ofDevice read what only one kind has.
-func ofCall(read func(*track.Call) Value, needs ...sip.Header) extractor {
+func ofCall(read func(*event.Call) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.event.Call == nil {
 			return Value{}
@@ -197,7 +197,7 @@ func ofCall(read func(*track.Call) Value, needs ...sip.Header) extractor {
 	}, needs}
 }
 
-func ofRegistration(read func(*track.Registration) Value, needs ...sip.Header) extractor {
+func ofRegistration(read func(*event.Registration) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.event.Registration == nil {
 			return Value{}
@@ -206,7 +206,7 @@ func ofRegistration(read func(*track.Registration) Value, needs ...sip.Header) e
 	}, needs}
 }
 
-func ofDevice(read func(*track.Device) Value, needs ...sip.Header) extractor {
+func ofDevice(read func(*event.Device) Value, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.event.Device == nil {
 			return Value{}

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 )
 
 // tags returns both tags of a call in an order that does not say who called.
@@ -25,14 +25,14 @@ func callIdentity(r *Record, parts [][]byte) [][]byte {
 	in, c := r.in, r.in.event.Call
 	caller, callee := in.first(facts.CallerTag), in.first(facts.CalleeTag)
 	parts = append(parts, in.first(facts.CallIDText), caller, day(in.time))
-	if c.Flags&track.SecondFork != 0 {
+	if c.Flags&event.SecondFork != 0 {
 		parts = append(parts, callee)
 	}
 	return reused(parts, c)
 }
 
 // reused appends the ordinal of a call whose Call-ID and tag were used before within the day.
-func reused(parts [][]byte, c *track.Call) [][]byte {
+func reused(parts [][]byte, c *event.Call) [][]byte {
 	if c.Reuse > 0 {
 		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.Reuse)))
 	}

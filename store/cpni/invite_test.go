@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -19,7 +20,7 @@ type sent struct {
 }
 
 // eventOf returns the Event of the call that s opens, read from its text as on the wire.
-func eventOf(t *testing.T, s sent) *track.Event {
+func eventOf(t *testing.T, s sent) *event.Event {
 	t.Helper()
 	head := []string{"Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1", "From: <sip:+13035550101@example.net>;tag=a",
 		"To: <sip:+13035550102@example.net>", "Call-ID: 1@example.net", "CSeq: 1 INVITE"}
@@ -45,7 +46,7 @@ func eventOf(t *testing.T, s sent) *track.Event {
 	for f := range Field(Fields()) {
 		all = append(all, f)
 	}
-	tr, keyer := track.New(track.DefaultLimits()), track.NewKeyer([16]byte{1})
+	tr, keyer := track.New(track.DefaultLimits()), event.NewKeyer([16]byte{1})
 	sip.NewReader(Selection(all), sip.DefaultLimits()).Read(&p, func(m *sip.Message) {
 		var b sip.Batch
 		b.Add(m)

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // linkHeaders are what legs show of each other. None of them is copied into a Record for it.
@@ -25,18 +25,18 @@ func NeedsLegs(fields []Field) bool {
 	return slices.ContainsFunc(fields, func(f Field) bool { return slices.Contains(joined, f.String()) })
 }
 
-func ofJoin(c *track.Call, field string, min int) Value {
+func ofJoin(c *event.Call, field string, min int) Value {
 	by, group := c.Join.By(min)
 	switch {
 	case field == correlation:
 		return word(correlationWords[by])
 	case field == correlationScore:
 		return number(int64(by.Score()))
-	case by == track.Uncorrelated:
+	case by == event.Uncorrelated:
 		return Value{}
 	}
 	return hide(group[:])
 }
 
 // CorrelationWord returns the word of c.
-func CorrelationWord(c track.Correlation) string { return correlationWords[c] }
+func CorrelationWord(c event.Correlation) string { return correlationWords[c] }

@@ -4,13 +4,13 @@ import (
 	"slices"
 	"testing"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 func TestAnEventOfNoKindMakesNoRecord(t *testing.T) {
 	x := NewReader("US")
-	for _, ev := range []*track.Event{{}, {Kind: track.LinkKind}, {Kind: track.SightingKind, Registration: new(track.Registration)},
-		{Kind: 250, Call: new(track.Call)}, {Kind: track.CallKind}, {Kind: track.RegistrationKind}, {Kind: track.DeviceKind}} {
+	for _, ev := range []*event.Event{{}, {Kind: event.LinkKind}, {Kind: event.SightingKind, Registration: new(event.Registration)},
+		{Kind: 250, Call: new(event.Call)}, {Kind: event.CallKind}, {Kind: event.RegistrationKind}, {Kind: event.DeviceKind}} {
 		if r, ok := x.Record(ev); ok {
 			t.Errorf("event of kind %d: a record of kind %s", ev.Kind, r.Kind())
 		}
@@ -19,8 +19,8 @@ func TestAnEventOfNoKindMakesNoRecord(t *testing.T) {
 
 func TestEveryKindWithFieldsHasASourceAndASchema(t *testing.T) {
 	read := map[Kind]bool{}
-	for _, ev := range []*track.Event{{Kind: track.CallKind, Call: new(track.Call)},
-		{Kind: track.RegistrationKind, Registration: new(track.Registration)}, {Kind: track.DeviceKind, Device: new(track.Device)}} {
+	for _, ev := range []*event.Event{{Kind: event.CallKind, Call: new(event.Call)},
+		{Kind: event.RegistrationKind, Registration: new(event.Registration)}, {Kind: event.DeviceKind, Device: new(event.Device)}} {
 		if r, ok := NewReader("US").Record(ev); ok {
 			read[r.Kind()] = true
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/sip/useragent"
 )
 
@@ -82,16 +82,16 @@ func recordsOf(x *Reader, text func(facts.Fact) string, then func(*Record)) {
 	flow := capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("[2001:db8::9]:5060"),
 		Transport: capture.UDP}
 	point := text(facts.UserAgentText)
-	call := &track.Call{FirstSeen: now, Setup: now, Ring: now, Answer: now, End: now, Disposition: track.Answered, Code: 200,
-		Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Flow: flow, VLAN: 7, Vias: 2,
+	call := &event.Call{FirstSeen: now, Setup: now, Ring: now, Answer: now, End: now, Disposition: event.Answered, Code: 200,
+		Cause: 16, EndCause: event.EndNormal, EndSource: event.Observed, Status: event.Complete, Flow: flow, VLAN: 7, Vias: 2,
 		SessionExpires: 4155550177, Link: [6]byte{0, 0x15, 0x65, 1, 2, 3}, Facts: texts, Point: point, Origin: capture.Interface,
-		Flags: track.SecondFork | track.NoAckFlag}
-	reg := &track.Registration{At: now, State: track.Moved, Code: 200, Expires: 4155550177, Status: track.Complete, Facts: texts,
+		Flags: event.SecondFork | event.NoAckFlag}
+	reg := &event.Registration{At: now, State: event.Moved, Code: 200, Expires: 4155550177, Status: event.Complete, Facts: texts,
 		Flow: flow, Point: point, Origin: capture.File}
-	dev := &track.Device{At: now, FirstSeen: now, LastSeen: now, Flags: track.ScannerFlag, Facts: texts, Flow: flow,
+	dev := &event.Device{At: now, FirstSeen: now, LastSeen: now, Flags: event.ScannerFlag, Facts: texts, Flow: flow,
 		Point: point, Origin: capture.HEP}
-	for _, ev := range []*track.Event{{Time: now, Kind: track.CallKind, Stage: track.Stop, Call: call},
-		{Time: now, Kind: track.RegistrationKind, Registration: reg}, {Time: now, Kind: track.DeviceKind, Device: dev}} {
+	for _, ev := range []*event.Event{{Time: now, Kind: event.CallKind, Stage: event.Stop, Call: call},
+		{Time: now, Kind: event.RegistrationKind, Registration: reg}, {Time: now, Kind: event.DeviceKind, Device: dev}} {
 		r, _ := x.Record(ev)
 		then(&r)
 	}

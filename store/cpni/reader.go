@@ -3,8 +3,8 @@ package cpni
 import (
 	"sync/atomic"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/phone"
-	"sipsieve/sip/track"
 )
 
 // A Reader makes Records of events. Its memory is used again for each: it belongs to one goroutine.
@@ -45,7 +45,7 @@ func (x *Reader) NoRegion() uint64 { return x.unplaced.Load() }
 func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
 
 // Record returns the Record of ev, valid until the next call. It reports false of an event of which no record is made.
-func (x *Reader) Record(ev *track.Event) (Record, bool) {
+func (x *Reader) Record(ev *event.Event) (Record, bool) {
 	read := sources[ev.Kind]
 	clear(x.in.values)
 	x.in = inside{event: ev, numbers: &x.numbers, region: x.region, reader: x, own: x.emergency,

@@ -10,9 +10,9 @@ import (
 	"log/slog"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/phone"
-	"sipsieve/sip/track"
 	"sipsieve/sip/useragent"
 )
 
@@ -36,7 +36,7 @@ type Record struct {
 // inside is behind a pointer, so that fmt does not reach it.
 type inside struct {
 	subject
-	event   *track.Event
+	event   *event.Event
 	loss    *Loss // nil if it is of an event
 	places  facts.Places
 	reader  *Reader // that read it
@@ -57,7 +57,7 @@ func (in *inside) first(f facts.Fact) []byte { return in.facts.At(&in.places, f)
 
 // OfLoss returns the Record of l.
 func OfLoss(l Loss) Record {
-	return Record{in: &inside{subject: ofLoss(&l), event: new(track.Event), loss: &l}}
+	return Record{in: &inside{subject: ofLoss(&l), event: new(event.Event), loss: &l}}
 }
 
 // Format writes a mask for every verb and flag.
@@ -95,16 +95,16 @@ func (r *Record) Kind() Kind { return r.in.kind }
 func (r *Record) Loss() *Loss { return r.in.loss }
 
 // Stage returns the point in its life at which a call is reported; every other record is of stage stop.
-func (r *Record) Stage() track.Stage { return r.in.stage }
+func (r *Record) Stage() event.Stage { return r.in.stage }
 
 // Revision counts the records of one id, from 1.
 func (r *Record) Revision() int { return r.in.revision }
 
 // Status returns how much was seen.
-func (r *Record) Status() track.Status { return r.in.status }
+func (r *Record) Status() event.Status { return r.in.status }
 
 // Missing returns what should have been seen and was not.
-func (r *Record) Missing() track.Missing { return r.in.missing }
+func (r *Record) Missing() event.Missing { return r.in.missing }
 
 // Completeness returns the share of the messages that were to be seen and were, in percent, rounded down.
 func (r *Record) Completeness() int { return r.in.completeness }
@@ -152,7 +152,7 @@ func (r *Record) Identity(parts [][]byte) [][]byte { return r.in.identity(r, par
 
 // Lone reports whether r's id is that of a BYE alone: it may be so of a call whose INVITE was not seen.
 func (r *Record) Lone() bool {
-	const unseen = track.NoInvite | track.NoFinal | track.NoAck
+	const unseen = event.NoInvite | event.NoFinal | event.NoAck
 	return r.in.kind == CallKind && r.in.missing&unseen == unseen
 }
 
@@ -165,7 +165,7 @@ func (r *Record) LoneIdentity(parts [][]byte) [][]byte {
 // Dialog appends to parts what the dialog of an answered call is known by, from whichever of its messages: the Call-ID
 // and both tags (RFC 3261 section 12). It reports false of a call that was not answered, or whose texts are gone.
 func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
-	if r.in.event.Call == nil || r.in.event.Call.Disposition != track.Answered {
+	if r.in.event.Call == nil || r.in.event.Call.Disposition != event.Answered {
 		return parts, false
 	}
 	id := r.in.first(facts.CallIDText)
@@ -181,15 +181,15 @@ func (r *Record) Dialog(parts [][]byte) ([][]byte, bool) {
 // others.
 func (r *Record) Half() (at time.Time, ok bool) {
 	c := r.in.event.Call
-	if c == nil || c.Disposition != track.Answered {
+	if c == nil || c.Disposition != event.Answered {
 		return at, false
 	}
-	over := r.Stage() >= track.Stop
+	over := r.Stage() >= event.Stop
 	switch {
-	case c.Missing&track.NoInvite != 0:
-		at, ok = c.End, over && c.Missing&track.NoBye == 0
+	case c.Missing&event.NoInvite != 0:
+		at, ok = c.End, over && c.Missing&event.NoBye == 0
 	default:
-		at, ok = c.Answer, !over || c.Missing&(track.NoBye|track.NoByeResponse) != 0
+		at, ok = c.Answer, !over || c.Missing&(event.NoBye|event.NoByeResponse) != 0
 	}
 	return at, ok && !at.IsZero()
 }

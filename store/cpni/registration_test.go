@@ -5,17 +5,17 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 )
 
-func aRegistration(state track.RegistrationState, cseq uint32, texts map[facts.Fact]string) *track.Event {
-	reg := &track.Registration{At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), State: state, Code: 200, Expires: 3600,
-		CSeq: cseq, Status: track.Complete, Completeness: 100}
+func aRegistration(state event.RegistrationState, cseq uint32, texts map[facts.Fact]string) *event.Event {
+	reg := &event.Registration{At: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), State: state, Code: 200, Expires: 3600,
+		CSeq: cseq, Status: event.Complete, Completeness: 100}
 	for f := facts.Fact(1); f < facts.Count; f++ {
 		reg.Facts.Append(f, []byte(texts[f]))
 	}
-	return &track.Event{Time: reg.At, Kind: track.RegistrationKind, Stage: track.Stop, Revision: 1, Registration: reg}
+	return &event.Event{Time: reg.At, Kind: event.RegistrationKind, Stage: event.Stop, Revision: 1, Registration: reg}
 }
 
 func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
@@ -28,15 +28,15 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 		return texts
 	}
 	x, seen := NewReader("US"), map[string]int{}
-	for i, ev := range []*track.Event{
-		aRegistration(track.Registered, 1, with(nil)), aRegistration(track.Registered, 2, with(nil)),
-		aRegistration(track.Deregistered, 1, with(nil)),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.RegisteredNumber: "bob"})),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.ContactPort: "5062"})),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.CallIDText: "2@x"})),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "1"})),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "2"})),
-		aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:2", facts.RegID: "1"})),
+	for i, ev := range []*event.Event{
+		aRegistration(event.Registered, 1, with(nil)), aRegistration(event.Registered, 2, with(nil)),
+		aRegistration(event.Deregistered, 1, with(nil)),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.RegisteredNumber: "bob"})),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.ContactPort: "5062"})),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.CallIDText: "2@x"})),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "1"})),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1", facts.RegID: "2"})),
+		aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:2", facts.RegID: "1"})),
 	} {
 		r, _ := x.Record(ev)
 		id := string(bytes.Join(r.Identity(nil), []byte{0}))
@@ -45,7 +45,7 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 		}
 		seen[id] = i
 	}
-	moved, _ := x.Record(aRegistration(track.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1",
+	moved, _ := x.Record(aRegistration(event.Registered, 1, with(map[facts.Fact]string{facts.InstanceID: "urn:uuid:1",
 		facts.RegID: "1", facts.ContactHost: "10.9.9.9"})))
 	if _, same := seen[string(bytes.Join(moved.Identity(nil), []byte{0}))]; !same {
 		t.Error("the id of an instance depends on its address")
@@ -55,7 +55,7 @@ func TestEveryChangeOfEveryBindingHasAnIdOfItsOwn(t *testing.T) {
 func TestContactAddressIsAnAddress(t *testing.T) {
 	for host, want := range map[string]string{"10.0.0.7": "10.0.0.7", "[2001:db8::7]": "2001:db8::7",
 		"alices-phone.example.net": "", "": ""} {
-		r, _ := NewReader("US").Record(aRegistration(track.Registered, 1, map[facts.Fact]string{facts.ContactHost: host}))
+		r, _ := NewReader("US").Record(aRegistration(event.Registered, 1, map[facts.Fact]string{facts.ContactHost: host}))
 		if got := shown(t, &r, "contact_address"); got != want {
 			t.Errorf("%s: got = %q, want %q", host, got, want)
 		}
@@ -64,27 +64,27 @@ func TestContactAddressIsAnAddress(t *testing.T) {
 
 func TestADeviceRecordIsOfItsDayAndHasItsFields(t *testing.T) {
 	at := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
-	event := func(key string, at time.Time) *track.Event {
-		d := &track.Device{At: at, FirstSeen: at.Add(-time.Hour), LastSeen: at, Flags: track.ManyAORs | track.PlainDigestMD5,
+	seen := func(key string, at time.Time) *event.Event {
+		d := &event.Device{At: at, FirstSeen: at.Add(-time.Hour), LastSeen: at, Flags: event.ManyAORs | event.PlainDigestMD5,
 			Point: "eth0"}
 		for f, v := range map[facts.Fact]string{facts.DeviceKeyText: key, facts.MediaCodec: "PCMU", facts.RegisteredNumber: "alice",
 			facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5", facts.ContactUser: "alice",
 			facts.InstanceID: "urn:uuid:00000000-0000-1000-8000-001565aabbcc"} {
 			d.Facts.Append(f, []byte(v))
 		}
-		return &track.Event{Time: at, Kind: track.DeviceKind, Stage: track.Stop, Revision: 3, Device: d}
+		return &event.Event{Time: at, Kind: event.DeviceKind, Stage: event.Stop, Revision: 3, Device: d}
 	}
 	x := NewReader("US")
 	x.Points([]string{"eth0"})
 	id := func(key string, at time.Time) string {
-		r, _ := x.Record(event(key, at))
+		r, _ := x.Record(seen(key, at))
 		return string(bytes.Join(r.Identity(nil), []byte{0}))
 	}
 	if id("a", at) != id("a", at.Add(time.Hour)) || id("a", at) == id("a", at.Add(24*time.Hour)) || id("a", at) == id("b", at) {
 		t.Error("a device has one id a day of UTC, and another one than other devices")
 	}
-	r, _ := x.Record(event("a", at))
-	if r.Kind() != DeviceKind || r.Revision() != 3 || !r.Time().Equal(at) || r.Completeness() != 100 || r.Status() != track.Complete {
+	r, _ := x.Record(seen("a", at))
+	if r.Kind() != DeviceKind || r.Revision() != 3 || !r.Time().Equal(at) || r.Completeness() != 100 || r.Status() != event.Complete {
 		t.Errorf("kind %s, revision %d, at %v", r.Kind(), r.Revision(), r.Time())
 	}
 	for name, want := range map[string]string{"device_vendor": "yealink", "device_model": "T46S", "device_firmware": "66.85.0.5",

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 )
 
 // A subject is what every kind of Record has: read once from its event, or made for a loss.
@@ -13,10 +13,10 @@ type subject struct {
 	kind         Kind
 	identity     func(*Record, [][]byte) [][]byte // appends what the id is made from
 	time         time.Time                        // retention counts from it
-	stage        track.Stage
+	stage        event.Stage
 	revision     int // from 1
-	status       track.Status
-	missing      track.Missing
+	status       event.Status
+	missing      event.Missing
 	completeness int // percent
 
 	method                            string
@@ -31,16 +31,16 @@ type subject struct {
 }
 
 // A source reads the subject of one kind of Record. It reports false of an event that lacks what it reads.
-type source func(*track.Event, *subject) bool
+type source func(*event.Event, *subject) bool
 
 // sources has one source for each kind of event of which records are made.
-var sources = map[track.Kind]source{
-	track.CallKind:         readCall,
-	track.RegistrationKind: readRegistration,
-	track.DeviceKind:       readDevice,
+var sources = map[event.Kind]source{
+	event.CallKind:         readCall,
+	event.RegistrationKind: readRegistration,
+	event.DeviceKind:       readDevice,
 }
 
-func readCall(ev *track.Event, s *subject) bool {
+func readCall(ev *event.Event, s *subject) bool {
 	c := ev.Call
 	if c == nil {
 		return false
@@ -55,30 +55,30 @@ func readCall(ev *track.Event, s *subject) bool {
 	return true
 }
 
-func readRegistration(ev *track.Event, s *subject) bool {
+func readRegistration(ev *event.Event, s *subject) bool {
 	r := ev.Registration
 	if r == nil {
 		return false
 	}
-	*s = subject{kind: RegistrationKind, identity: registrationIdentity, time: r.At, stage: track.Stop, status: r.Status,
+	*s = subject{kind: RegistrationKind, identity: registrationIdentity, time: r.At, stage: event.Stop, status: r.Status,
 		missing: r.Missing, completeness: r.Completeness, method: "REGISTER", code: r.Code,
 		retransmissions: r.Retransmissions, challenges: r.Challenges, vias: r.Vias, flow: r.Flow, vlan: r.VLAN,
 		link: r.Link, origin: r.Origin, point: r.Point, facts: r.Facts}
 	return true
 }
 
-func readDevice(ev *track.Event, s *subject) bool {
+func readDevice(ev *event.Event, s *subject) bool {
 	d := ev.Device
 	if d == nil {
 		return false
 	}
-	*s = subject{kind: DeviceKind, identity: deviceIdentity, time: d.At, stage: track.Stop, status: track.Complete,
+	*s = subject{kind: DeviceKind, identity: deviceIdentity, time: d.At, stage: event.Stop, status: event.Complete,
 		completeness: 100, flow: d.Flow, vlan: d.VLAN, origin: d.Origin, point: d.Point, facts: d.Facts}
 	return true
 }
 
 // ofLoss returns the subject of l.
 func ofLoss(l *Loss) subject {
-	return subject{kind: LossKind, identity: lossIdentity, time: l.To, stage: track.Stop, revision: 1,
-		status: track.Complete, completeness: 100}
+	return subject{kind: LossKind, identity: lossIdentity, time: l.To, stage: event.Stop, revision: 1,
+		status: event.Complete, completeness: 100}
 }

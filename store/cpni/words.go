@@ -3,12 +3,12 @@ package cpni
 import (
 	"slices"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // The words of closed sets, as records and the register have them.
 var (
-	dispositionWords = [track.Dispositions]string{"", "answered", "busy", "no_answer", "cancelled", "redirected",
+	dispositionWords = [event.Dispositions]string{"", "answered", "busy", "no_answer", "cancelled", "redirected",
 		"auth_failed", "rejected", "unreachable", "failed"}
 	statusWords   = [...]string{"", "complete", "partial", "evicted"}
 	stageWords    = [...]string{"", "start", "answer", "interim", "stop", "correction"}
@@ -17,36 +17,36 @@ var (
 		"transfer", "evicted", "capture_end"}
 	endSourceWords    = [...]string{"", "observed", "session_timer", "max_duration", "ring_timeout", "capture_end"}
 	transferWords     = [...]string{"none", "blind", "attended"}
-	registrationWords = [track.RegistrationStates]string{"", "registered", "moved", "changed_device", "deregistered",
+	registrationWords = [event.RegistrationStates]string{"", "registered", "moved", "changed_device", "deregistered",
 		"expired", "auth_failed", "rejected", "recovered"}
 	missingWords = [...]string{"invite", "final_response", "ack", "cancel", "bye", "bye_response", "one_direction",
 		"stream_gap", "truncated", "loss_window", "restart_gap", "clock_step"}
 	deviceFlagWords = [...]string{"scanner", "many_aors", "firmware_downgrade", "plain_digest_md5"}
 	flagWords       = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived", "answer_by_ack",
 		"privacy_applied"}
-	correlationWords = [track.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
+	correlationWords = [event.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
 		"header", "transfer"}
 )
 
 // StatusWord returns the word of s.
-func StatusWord(s track.Status) string { return statusWords[s] }
+func StatusWord(s event.Status) string { return statusWords[s] }
 
 // StageWord returns the word of s.
-func StageWord(s track.Stage) string { return stageWords[s] }
+func StageWord(s event.Stage) string { return stageWords[s] }
 
 // StageWords returns the words of all stages in the order in which one call can have them.
 func StageWords() []string { return stageWords[1:] }
 
 // StageOf returns the stage of that word, 0 of a word that is none.
-func StageOf(word string) track.Stage { return track.Stage(max(0, slices.Index(stageWords[:], word))) }
+func StageOf(word string) event.Stage { return event.Stage(max(0, slices.Index(stageWords[:], word))) }
 
 // StatusOf returns the status of that word, 0 of a word that is none.
-func StatusOf(word string) track.Status {
-	return track.Status(max(0, slices.Index(statusWords[:], word)))
+func StatusOf(word string) event.Status {
+	return event.Status(max(0, slices.Index(statusWords[:], word)))
 }
 
 // MissingWords calls take with the word of everything in m, in the order in which records list it.
-func MissingWords(m track.Missing, take func(string)) {
+func MissingWords(m event.Missing, take func(string)) {
 	for i, word := range missingWords {
 		if m&(1<<i) != 0 {
 			take(word)
@@ -55,7 +55,7 @@ func MissingWords(m track.Missing, take func(string)) {
 }
 
 // MissingWord returns what word says is missing, 0 of a word that is none.
-func MissingWord(word string) track.Missing {
+func MissingWord(word string) event.Missing {
 	if i := slices.Index(missingWords[:], word); i >= 0 {
 		return 1 << i
 	}
@@ -75,7 +75,7 @@ func words(set uint16, all []string) (in []string) {
 }
 
 // DispositionWord returns the word of d.
-func DispositionWord(d track.Disposition) string { return dispositionWords[d] }
+func DispositionWord(d event.Disposition) string { return dispositionWords[d] }
 
 // RegistrationWord returns the word of s.
-func RegistrationWord(s track.RegistrationState) string { return registrationWords[s] }
+func RegistrationWord(s event.RegistrationState) string { return registrationWords[s] }

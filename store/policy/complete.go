@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // timer64T1 is how long a BYE may be sent again without a response (RFC 3261 section 17.1.2.2, timer F).
@@ -23,12 +23,12 @@ func (c *completion) result() (Excerpt, bool) {
 	switch {
 	case !whole.Ended():
 		c.takeEnd()
-	case whole.Missing&track.NoByeResponse == 0 || rest.Missing&track.NoByeResponse != 0:
+	case whole.Missing&event.NoByeResponse == 0 || rest.Missing&event.NoByeResponse != 0:
 		return whole, false
 	case c.otherBye():
 		c.takeEnd()
 	}
-	const needed = track.NoInvite | track.NoFinal | track.NoAck | track.NoBye | track.NoByeResponse
+	const needed = event.NoInvite | event.NoFinal | event.NoAck | event.NoBye | event.NoByeResponse
 	x := whole
 	x.Missing, x.Status = c.missing(), "partial"
 	if x.Missing == 0 {
@@ -42,19 +42,19 @@ func (c *completion) result() (Excerpt, bool) {
 	c.w.set("status", appendText(nil, x.Status))
 	c.w.set("missing", appendMissing(nil, x.Missing))
 	c.w.set("completeness", strconv.AppendInt(nil, int64(x.Completeness), 10))
-	c.w.set("billable", strconv.AppendBool(nil, x.Missing&(track.NoInvite|track.NoFinal|track.NoBye) == 0))
+	c.w.set("billable", strconv.AppendBool(nil, x.Missing&(event.NoInvite|event.NoFinal|event.NoBye) == 0))
 	c.w.remove(keyClock, keySide)
 	x.body = c.w.bytes()
 	return x, true
 }
 
 // missing returns what neither has seen.
-func (c *completion) missing() track.Missing {
-	const end = track.NoBye | track.NoByeResponse | track.OneDirection
-	const ofRest = track.NoByeResponse | track.StreamGap | track.CutShort | track.LossWindow | track.RestartGap |
-		track.ClockStep
+func (c *completion) missing() event.Missing {
+	const end = event.NoBye | event.NoByeResponse | event.OneDirection
+	const ofRest = event.NoByeResponse | event.StreamGap | event.CutShort | event.LossWindow | event.RestartGap |
+		event.ClockStep
 	whole, rest := c.whole.Missing, c.rest.Missing
-	return whole&^end | rest&ofRest | whole&rest&track.OneDirection
+	return whole&^end | rest&ofRest | whole&rest&event.OneDirection
 }
 
 // otherBye reports whether the BYE of rest is another than that of whole, which got no response: an earlier one, or
@@ -81,7 +81,7 @@ func (c *completion) takeEnd() {
 	w.set("end_time_source", []byte(`"observed"`))
 	w.flag("cause_derived", c.r)
 	for _, t := range c.purpose.transformsOf("duration_ms") {
-		if c.whole.Missing&track.NoInvite == 0 {
+		if c.whole.Missing&event.NoInvite == 0 {
 			w.set(t.key, c.duration(t.transform))
 		} else {
 			w.set(t.key, []byte("null"))

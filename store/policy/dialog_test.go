@@ -4,19 +4,19 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
 // dialogOf returns the dialog in what a purpose is told of a call with these tags, and the body.
-func dialogOf(t *testing.T, purpose, caller, callee string, missing track.Missing, d track.Disposition) (string, string) {
+func dialogOf(t *testing.T, purpose, caller, callee string, missing event.Missing, d event.Disposition) (string, string) {
 	t.Helper()
-	c := &track.Call{FirstSeen: newYear, Missing: missing, Disposition: d}
+	c := &event.Call{FirstSeen: newYear, Missing: missing, Disposition: d}
 	for f, v := range map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: caller, facts.CalleeTag: callee} {
 		c.Facts.Append(f, []byte(v))
 	}
-	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+	r, _ := cpni.NewReader("US").Record(&event.Event{Kind: event.CallKind, Stage: event.Stop, Call: c})
 	x, ok := boundPurpose(t, written(purpose, "")).Minimise(nil, &r)
 	if !ok {
 		t.Fatal("nothing is told")
@@ -25,31 +25,31 @@ func dialogOf(t *testing.T, purpose, caller, callee string, missing track.Missin
 }
 
 func TestADialogIsTheSameFromEverySideAndForOnePurposeAlone(t *testing.T) {
-	const byeAlone = track.NoInvite | track.NoFinal | track.NoAck
-	whole, body := dialogOf(t, "billing", "a", "b", 0, track.Answered)
+	const byeAlone = event.NoInvite | event.NoFinal | event.NoAck
+	whole, body := dialogOf(t, "billing", "a", "b", 0, event.Answered)
 	if len(whole) != 26 || !strings.Contains(body, `","dialog":"`+whole+`","revision":`) {
 		t.Errorf("dialog = %q in %s, want 26 characters behind the id", whole, body)
 	}
 	for _, tags := range [][2]string{{"a", "b"}, {"b", "a"}} {
-		if bye, _ := dialogOf(t, "billing", tags[0], tags[1], byeAlone, track.Answered); bye != whole {
+		if bye, _ := dialogOf(t, "billing", tags[0], tags[1], byeAlone, event.Answered); bye != whole {
 			t.Errorf("of a BYE alone of %v: dialog = %s, want %s", tags, bye, whole)
 		}
 	}
-	if fork, _ := dialogOf(t, "billing", "a", "c", 0, track.Answered); fork == whole || fork == "" {
+	if fork, _ := dialogOf(t, "billing", "a", "c", 0, event.Answered); fork == whole || fork == "" {
 		t.Errorf("another fork's dialog = %q", fork)
 	}
-	if other, _ := dialogOf(t, "fraud", "a", "b", 0, track.Answered); other == whole || other == "" {
+	if other, _ := dialogOf(t, "fraud", "a", "b", 0, event.Answered); other == whole || other == "" {
 		t.Errorf("another purpose's dialog = %q", other)
 	}
 }
 
 func TestThereIsNoDialogBeforeAnAnswer(t *testing.T) {
-	for _, d := range []track.Disposition{0, track.Busy, track.Cancelled} {
+	for _, d := range []event.Disposition{0, event.Busy, event.Cancelled} {
 		if dialog, body := dialogOf(t, "billing", "a", "b", 0, d); dialog != "" || !strings.Contains(body, `"dialog":null,`) {
 			t.Errorf("disposition %d: dialog = %q in %s, want null", d, dialog, body)
 		}
 	}
-	if dialog, _ := dialogOf(t, "billing", "a", "", 0, track.Answered); dialog != "" {
+	if dialog, _ := dialogOf(t, "billing", "a", "", 0, event.Answered); dialog != "" {
 		t.Errorf("with one tag: dialog = %q, want none", dialog)
 	}
 }
@@ -59,18 +59,18 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	u := boundPurpose(t, written("billing", ""))
 	names := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "a", facts.CalleeTag: "b"}
 	want, _ := u.Minimise(nil, aCall(names))
-	calling := &track.Call{FirstSeen: newYear, Setup: newYear}
+	calling := &event.Call{FirstSeen: newYear, Setup: newYear}
 	calling.Facts.Append(facts.CallIDText, []byte("id"))
 	calling.Facts.Append(facts.CallerTag, []byte("a"))
-	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Interim, Call: calling})
+	r, _ := cpni.NewReader("US").Record(&event.Event{Kind: event.CallKind, Stage: event.Interim, Call: calling})
 	frozen := u.Snapshot(nil, &r)
 	answered := func(frozen []byte) *cpni.Record {
-		c := &track.Call{FirstSeen: newYear, Setup: newYear, Disposition: track.Answered, Missing: track.RestartGap, Restored: true}
+		c := &event.Call{FirstSeen: newYear, Setup: newYear, Disposition: event.Answered, Missing: event.RestartGap, Restored: true}
 		cpni.AppendSnapshot(&c.Facts, "billing", frozen)
 		for f, v := range names {
 			c.Facts.Append(f, []byte(v))
 		}
-		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		r, _ := cpni.NewReader("US").Record(&event.Event{Kind: event.CallKind, Stage: event.Stop, Call: c})
 		return &r
 	}
 	x, _ := u.Minimise(nil, answered(frozen))

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -16,7 +16,7 @@ type Envelope struct {
 	Dialog                  string // of an answered call, the same for every sensor that saw a part of it; else ""
 	Revision                int
 	Status                  string
-	Missing                 track.Missing
+	Missing                 event.Missing
 	Completeness            int
 	Purpose, Policy, Class  string
 	Expires                 Date
@@ -53,7 +53,7 @@ func (x Excerpt) Expired(day Date) bool { return x.Expires.Compare(day) <= 0 }
 
 // Ended reports whether x is of a call whose BYE was seen.
 func (x Excerpt) Ended() bool {
-	return x.Dialog != "" && (x.Stage == "stop" || x.Stage == "correction") && x.Missing&track.NoBye == 0
+	return x.Dialog != "" && (x.Stage == "stop" || x.Stage == "correction") && x.Missing&event.NoBye == 0
 }
 
 // Follows reports whether the end of x may be that of the call of whole: not if it is before the answer. It is true

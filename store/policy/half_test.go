@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
@@ -15,28 +15,28 @@ const keepsBoth = "answer_time = { form = \"truncate:second\", because = \"t\" }
 	"duration_ms = { form = \"keep\", because = \"t\" }\ndisconnect_by = { form = \"keep\", because = \"t\" }\n"
 
 // half of a call: tags in the order caller or sender of the BYE, other; and what is missing.
-func aPart(call, from, to string, missing track.Missing, frozen []byte) *cpni.Record {
-	c := &track.Call{FirstSeen: newYear, Disposition: track.Answered, Status: track.Partial, Missing: missing}
-	if missing&track.NoInvite == 0 {
+func aPart(call, from, to string, missing event.Missing, frozen []byte) *cpni.Record {
+	c := &event.Call{FirstSeen: newYear, Disposition: event.Answered, Status: event.Partial, Missing: missing}
+	if missing&event.NoInvite == 0 {
 		c.Setup, c.Answer = newYear, aCallAnswer
 	}
-	if missing&track.NoBye == 0 {
-		c.End, c.EndCause, c.EndSource = aCallEnd, track.EndNormal, track.Observed
+	if missing&event.NoBye == 0 {
+		c.End, c.EndCause, c.EndSource = aCallEnd, event.EndNormal, event.Observed
 	}
 	if frozen == nil {
 		for f, v := range map[facts.Fact]string{facts.CallIDText: call, facts.CallerTag: from, facts.CalleeTag: to} {
 			c.Facts.Append(f, []byte(v))
 		}
 	} else {
-		c.Missing, c.Restored = c.Missing|track.RestartGap, true
+		c.Missing, c.Restored = c.Missing|event.RestartGap, true
 		cpni.AppendSnapshot(&c.Facts, "fraud", frozen)
 	}
-	r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+	r, _ := cpni.NewReader("US").Record(&event.Event{Kind: event.CallKind, Stage: event.Stop, Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
 }
 
-const lone = track.NoInvite | track.NoFinal | track.NoAck
+const lone = event.NoInvite | event.NoFinal | event.NoAck
 
 // TestTwoHalvesGiveTheDurationAndWhoHungUp: of tags in either order, of either side's BYE, and after a restart of
 // the host that saw the beginning.
@@ -47,9 +47,9 @@ func TestTwoHalvesGiveTheDurationAndWhoHungUp(t *testing.T) {
 		caller, callee, sender := tags[0], tags[1], tags[2]
 		other := map[string]string{caller: callee, callee: caller}[sender]
 		rest, _ := u.Minimise(nil, aPart("id", sender, other, lone, nil))
-		begun := aPart("id", caller, callee, track.NoBye, nil)
+		begun := aPart("id", caller, callee, event.NoBye, nil)
 		for name, r := range map[string]*cpni.Record{"at once": begun,
-			"restarted": aPart("id", "", "", track.NoBye, u.Snapshot(nil, begun))} {
+			"restarted": aPart("id", "", "", event.NoBye, u.Snapshot(nil, begun))} {
 			whole, _ := u.Minimise(nil, r)
 			x, ok := u.Complete(whole, rest)
 			b := readBody(x.Body())
@@ -69,8 +69,8 @@ func TestTwoHalvesGiveTheDurationAndWhoHungUp(t *testing.T) {
 // TestAMidCallStartThatTookTheCalleeForTheCallerIsTurnedRound: a re-INVITE of the callee was the first that was seen.
 func TestAMidCallStartThatTookTheCalleeForTheCallerIsTurnedRound(t *testing.T) {
 	u := boundPurpose(t, written("fraud", keepsBoth))
-	whole, _ := u.Minimise(nil, aPart("id", "a", "b", track.NoBye, nil))
-	mid, _ := u.Minimise(nil, aPart("id", "b", "a", track.NoInvite, nil))
+	whole, _ := u.Minimise(nil, aPart("id", "a", "b", event.NoBye, nil))
+	mid, _ := u.Minimise(nil, aPart("id", "b", "a", event.NoInvite, nil))
 	mid = published(t, strings.Replace(string(mid.Body()), `"disconnect_by":"unknown"`, `"disconnect_by":"caller"`, 1), "")
 	x, _ := u.Complete(whole, mid)
 	if got := readBody(x.Body()).text("disconnect_by"); got != "callee" {
@@ -85,7 +85,7 @@ func TestAHalfSaysNothingByItself(t *testing.T) {
 	var high, first int
 	clocks := map[uint64]bool{}
 	for n := range 400 {
-		x, _ := u.Minimise(nil, aPart(time.Duration(n).String(), "a", "b", track.NoBye, nil))
+		x, _ := u.Minimise(nil, aPart(time.Duration(n).String(), "a", "b", event.NoBye, nil))
 		h := readHalf(readBody(x.Body()))
 		if !h.clock || !h.side {
 			t.Fatalf("no halves in %s", x.Body())
@@ -111,7 +111,7 @@ func TestOnlyWhoKeepsItGetsAHalfAndOnlyOfAPart(t *testing.T) {
 		"duration_ms = { form = \"keep\", because = \"t\" }\n": keyClock,
 	} {
 		u := boundPurpose(t, written("fraud", lines))
-		for _, r := range []*cpni.Record{aPart("id", "a", "b", track.NoBye, nil), aPart("id", "a", "b", lone, nil)} {
+		for _, r := range []*cpni.Record{aPart("id", "a", "b", event.NoBye, nil), aPart("id", "a", "b", lone, nil)} {
 			x, _ := u.Minimise(nil, r)
 			for _, key := range []string{keyClock, keySide} {
 				if got := readBody(x.Body()).get(key) != nil; got != (key == want) {
@@ -121,7 +121,7 @@ func TestOnlyWhoKeepsItGetsAHalfAndOnlyOfAPart(t *testing.T) {
 		}
 	}
 	u := boundPurpose(t, written("fraud", keepsBoth))
-	for _, missing := range []track.Missing{0, track.NoAck, track.NoInvite | track.NoBye} {
+	for _, missing := range []event.Missing{0, event.NoAck, event.NoInvite | event.NoBye} {
 		if x, _ := u.Minimise(nil, aPart("id", "a", "b", missing, nil)); strings.Contains(string(x.Body()), "blind") {
 			t.Errorf("missing %b: %s", missing, x.Body())
 		}

@@ -7,12 +7,12 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
 // appendMissing writes the list of the words of m.
-func appendMissing(b []byte, m track.Missing) []byte {
+func appendMissing(b []byte, m event.Missing) []byte {
 	b = append(b, '[')
 	from := len(b)
 	cpni.MissingWords(m, func(word string) {

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/sip/useragent"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
@@ -57,16 +57,16 @@ func boundPurpose(t testing.TB, src string) *Purpose {
 
 // aCall returns the Record of an answered call; every fact of texts is seen with its text.
 func aCall(texts map[facts.Fact]string) *cpni.Record {
-	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer,
-		End: aCallEnd, Disposition: track.Answered, Code: 200, Cause: 16,
-		EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2,
+	c := &event.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer,
+		End: aCallEnd, Disposition: event.Answered, Code: 200, Cause: 16,
+		EndCause: event.EndNormal, EndSource: event.Observed, Status: event.Complete, Completeness: 100, Vias: 2,
 		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"),
 			Dst: netip.MustParseAddrPort("198.51.100.9:5060")},
 		Link: [6]byte{0x00, 0x15, 0x65, 1, 2, 3}, VLAN: 7, Point: "eth0"}
 	for f := range facts.Count {
 		c.Facts.Append(f, []byte(texts[f]))
 	}
-	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&event.Event{Time: newYear, Kind: event.CallKind, Stage: event.Stop, Revision: 2,
 		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"sipsieve/capture"
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/vault"
 )
@@ -249,9 +249,9 @@ func TestExpiryCountsFromReceiptOnlyWhereThePolicySaysSo(t *testing.T) {
 }
 
 func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
-	reg := &track.Registration{At: newYear, State: track.Moved, Code: 200, Expires: 3600, Status: track.Complete}
+	reg := &event.Registration{At: newYear, State: event.Moved, Code: 200, Expires: 3600, Status: event.Complete}
 	reg.Facts.Append(facts.RegisteredNumber, []byte("+13035550142"))
-	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.RegistrationKind, Stage: track.Stop,
+	r, _ := cpni.NewReader("US").Record(&event.Event{Time: newYear, Kind: event.RegistrationKind, Stage: event.Stop,
 		Registration: reg})
 	u := boundPurpose(t, written("network_ops", "registered_number = \"pseudonym\"\nregistration_state = \"keep\"\n"+
 		"event_time = \"truncate:month\"\nsetup_time = \"truncate:minute\"\ncalled_number = \"area\"\n"))
@@ -267,10 +267,10 @@ func TestARegistrationHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 }
 
 func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
-	d := &track.Device{At: newYear, FirstSeen: newYear.AddDate(0, -1, 0), LastSeen: newYear, Flags: track.ScannerFlag}
+	d := &event.Device{At: newYear, FirstSeen: newYear.AddDate(0, -1, 0), LastSeen: newYear, Flags: event.ScannerFlag}
 	d.Facts.Append(facts.DeviceKeyText, []byte("instance urn:uuid:1"))
 	d.Facts.Append(facts.UserAgentText, []byte("friendly-scanner"))
-	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.DeviceKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&event.Event{Time: newYear, Kind: event.DeviceKind, Stage: event.Stop, Revision: 2,
 		Device: d})
 	src := strings.Replace(written("network_ops", "device_vendor = \"keep\"\ndevice_flags = \"keep\"\n"+
 		"first_seen = \"truncate:day\"\nrefreshes = \"keep\"\nevent_time = \"truncate:minute\"\nsip_code = \"keep\"\n"),
@@ -314,16 +314,16 @@ func TestTextOfAnyBytesIsEscaped(t *testing.T) {
 
 // busyCall has most facts that the shipped policies look at.
 func busyCall() cpni.Record {
-	c := &track.Call{FirstSeen: newYear, Setup: newYear, Ring: newYear.Add(time.Second), Answer: newYear.Add(2 * time.Second),
-		End: newYear.Add(time.Minute), Disposition: track.Answered, Code: 200, Cause: 16, EndCause: track.EndNormal,
-		EndSource: track.Observed, Status: track.Complete, Completeness: 100, Vias: 2, Point: "eth0",
+	c := &event.Call{FirstSeen: newYear, Setup: newYear, Ring: newYear.Add(time.Second), Answer: newYear.Add(2 * time.Second),
+		End: newYear.Add(time.Minute), Disposition: event.Answered, Code: 200, Cause: 16, EndCause: event.EndNormal,
+		EndSource: event.Observed, Status: event.Complete, Completeness: 100, Vias: 2, Point: "eth0",
 		Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.77:5060"), Dst: netip.MustParseAddrPort("198.51.100.9:5060")}}
 	for f, text := range map[facts.Fact]string{facts.CallIDText: "a84b4c76e66710@pc33.example.net", facts.CallerTag: "1928301774",
 		facts.CallerNumber: "+13035550142", facts.CalledNumber: "+442079460123", facts.DialedNumber: "+442079460123",
 		facts.AssertedNumber: "+13035550142", facts.UserAgentText: "Yealink SIP-T46S 66.85.0.5", facts.Attestation: "A"} {
 		c.Facts.Append(f, []byte(text))
 	}
-	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2, Call: c})
+	r, _ := cpni.NewReader("US").Record(&event.Event{Time: newYear, Kind: event.CallKind, Stage: event.Stop, Revision: 2, Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return r
 }

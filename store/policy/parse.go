@@ -8,7 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -196,7 +196,7 @@ func (p *parser) within(key string, n, low, high int) int {
 // sets checks the keys of u that take words of a closed set.
 func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	if len(u.Stages) == 0 {
-		u.Stages = []string{cpni.StageWord(track.Stop)}
+		u.Stages = []string{cpni.StageWord(event.Stop)}
 	}
 	for _, word := range u.Stages {
 		stage := cpni.StageOf(word)
@@ -204,7 +204,7 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 			p.add(key+".stages", "want %s", strings.Join(cpni.StageWords(), ", "))
 			continue
 		}
-		u.stages |= track.StagesOf(stage)
+		u.stages |= event.StagesOf(stage)
 	}
 	kinds := cpni.PolicyKinds()
 	if len(u.Kinds) == 0 {

@@ -23,7 +23,7 @@ import (
 	"slices"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -75,7 +75,7 @@ func (p *Policy) Fields() (list []cpni.Field) {
 }
 
 // Stages returns the stages that an enabled purpose takes.
-func (p *Policy) Stages() (s track.Stages) {
+func (p *Policy) Stages() (s event.Stages) {
 	for _, u := range p.Purposes() {
 		s |= u.stages
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -21,7 +21,7 @@ type Purpose struct {
 	units  map[cpni.Kind]string // to which the time is cut that retention counts from; none for ""
 	halves halves               // what its excerpts of a part of a call have
 	line   int
-	stages track.Stages
+	stages event.Stages
 	hash   string // of the policy
 
 	bound    bool

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 const payload = `{"schema":"sipsieve.call/1","kind":"call","stage":"stop","id":"abc","revision":2,"status":"complete",` +
@@ -37,7 +37,7 @@ func TestReceivedReadsTheDialogIfThereIsOne(t *testing.T) {
 		}
 	}
 	x, err := Received([]byte(strings.Replace(payload, `[]`, `["ack","a word of later","loss_window"]`, 1)))
-	if want := track.NoAck | track.LossWindow; err != nil || x.Missing != want {
+	if want := event.NoAck | event.LossWindow; err != nil || x.Missing != want {
 		t.Errorf("missing = %b, %v, want %b", x.Missing, err, want)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -114,7 +114,7 @@ func (w *snapshotWriter) write() {
 	if w.u.When == "emergency" {
 		w.flag(flagEmergency)
 	}
-	if w.r.Missing()&track.NoInvite != 0 {
+	if w.r.Missing()&event.NoInvite != 0 {
 		w.flag(flagLone)
 		w.b = append(w.b, w.u.ids.lone(w.r)...)
 	}

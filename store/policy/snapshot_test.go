@@ -7,18 +7,18 @@ import (
 	"strings"
 	"testing"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
 // restored returns a call as aCall's is after a restart: what was frozen is all that is left of its texts.
-func restored(purpose string, frozen []byte, missing track.Missing) *cpni.Record {
-	c := &track.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: track.Answered,
-		Code: 200, Cause: 16, EndCause: track.EndNormal, EndSource: track.Observed, Status: track.Partial, Completeness: 100,
-		Vias: 2, Missing: missing | track.RestartGap, Restored: true}
+func restored(purpose string, frozen []byte, missing event.Missing) *cpni.Record {
+	c := &event.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: event.Answered,
+		Code: 200, Cause: 16, EndCause: event.EndNormal, EndSource: event.Observed, Status: event.Partial, Completeness: 100,
+		Vias: 2, Missing: missing | event.RestartGap, Restored: true}
 	cpni.AppendSnapshot(&c.Facts, purpose, frozen)
-	r, _ := cpni.NewReader("US").Record(&track.Event{Time: newYear, Kind: track.CallKind, Stage: track.Stop, Revision: 2,
+	r, _ := cpni.NewReader("US").Record(&event.Event{Time: newYear, Kind: event.CallKind, Stage: event.Stop, Revision: 2,
 		Call: c})
 	r.Site, r.Sensor, r.Source = "dfw1", "s1", "file"
 	return &r
@@ -67,19 +67,19 @@ func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
 }
 
 func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
-	const lone = track.NoInvite | track.NoFinal | track.NoAck
+	const lone = event.NoInvite | event.NoFinal | event.NoAck
 	u := boundPurpose(t, written("billing", ""))
 	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CallerTag: "b", facts.CalleeTag: "a"}
-	taken := func(missing track.Missing) *cpni.Record {
-		c := &track.Call{FirstSeen: newYear, Missing: missing}
+	taken := func(missing event.Missing) *cpni.Record {
+		c := &event.Call{FirstSeen: newYear, Missing: missing}
 		for f, v := range texts {
 			c.Facts.Append(f, []byte(v))
 		}
-		r, _ := cpni.NewReader("US").Record(&track.Event{Kind: track.CallKind, Stage: track.Stop, Call: c})
+		r, _ := cpni.NewReader("US").Record(&event.Event{Kind: event.CallKind, Stage: event.Stop, Call: c})
 		return &r
 	}
-	frozen := u.Snapshot(nil, taken(track.NoInvite))
-	for _, missing := range []track.Missing{track.NoInvite, lone} {
+	frozen := u.Snapshot(nil, taken(event.NoInvite))
+	for _, missing := range []event.Missing{event.NoInvite, lone} {
 		x, _ := u.Minimise(nil, taken(missing))
 		y, _ := u.Minimise(nil, restored("billing", frozen, missing))
 		if x.ID != y.ID {

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"encoding/json"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/policy"
 )
 
@@ -25,7 +25,7 @@ type group struct {
 func (g *group) plain() bool {
 	one := g.xs[0]
 	other := func(x policy.Excerpt) bool {
-		return x.ID != one.ID || x.Dialog != "" && (x.Missing^one.Missing)&track.NoInvite != 0
+		return x.ID != one.ID || x.Dialog != "" && (x.Missing^one.Missing)&event.NoInvite != 0
 	}
 	for _, x := range g.xs {
 		if other(x) {

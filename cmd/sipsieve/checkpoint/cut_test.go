@@ -10,13 +10,13 @@ import (
 	"slices"
 	"testing"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 func cutOf(n int) Entry { return Entry{Kind: CutEntry, Body: fmt.Append(nil, n)} }
 
 func fileOf(n, offset int) Entry {
-	return Entry{Kind: FileEntry, Name: track.Key{byte(n), 0xff}, Body: fmt.Appendf(nil, "file %d at %d", n, offset)}
+	return Entry{Kind: FileEntry, Name: event.Key{byte(n), 0xff}, Body: fmt.Appendf(nil, "file %d at %d", n, offset)}
 }
 
 // A moment is what a log of cuts has to have after one of them.
@@ -38,7 +38,7 @@ func moments(t *testing.T, path string, n int) (all []moment) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(8, 3))
-	calls, files := savedCalls{}, map[track.Key]string{}
+	calls, files := savedCalls{}, map[event.Key]string{}
 	all = append(all, moment{l.size, "", nil, savedCalls{}})
 	for i := range n {
 		var entries []Entry
@@ -112,7 +112,7 @@ func TestAWholeBatchEndsWhatItSaysNothingOf(t *testing.T) {
 		fileOf(1, 1), cutOf(1)}); err != nil {
 		t.Fatal(err)
 	}
-	but := map[track.Key]bool{stateOf(2, 1).Name: true}
+	but := map[event.Key]bool{stateOf(2, 1).Name: true}
 	b := batch{[]Entry{frozenOf(4), stateOf(4, 1), stateOf(1, 2), cutOf(2)}, true, but}
 	if err := l.append(l.completed(b)); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestCallsComeOnceInHoweverManyPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for parts := range 9 {
-		seen, forks := map[track.Key]bool{}, 0
+		seen, forks := map[event.Key]bool{}, 0
 		err := l.callsIn(parts+1, func(c Restorable) {
 			if seen[c.Saved.Name] = true; !c.Saved.Head() {
 				forks++

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/vault"
 )
 
@@ -42,7 +42,7 @@ const (
 // An Entry is the newest word on one call or file. It takes the place of the earlier one of its kind.
 type Entry struct {
 	Kind EntryKind
-	Name track.Key
+	Name event.Key
 	Body []byte
 	size int // bytes, of one whose Body was left out
 }

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/vault"
 )
 
@@ -39,7 +39,7 @@ type Log struct {
 	w         *blockWriter
 	size      int64 // of the file, as far as it is whole
 	held      int64 // of the entries that count
-	index     map[track.Key]entryIndex
+	index     map[event.Key]entryIndex
 	clock     []byte
 	cut       []byte // of the last CutEntry; nil without one
 	compacted time.Time
@@ -61,7 +61,7 @@ type Config struct {
 type batch struct {
 	entries []Entry
 	whole   bool               // calls of which nothing stands in entries are over
-	but     map[track.Key]bool // except these
+	but     map[event.Key]bool // except these
 }
 
 // An entryIndex is where the entries of a name are: the numbers of their blocks, and their sizes.
@@ -74,7 +74,7 @@ type entryIndex struct {
 // Open reads the index of the log that c names, and compacts it. What is damaged, of another version or sealed under
 // another key is logged, counted and dropped; an error is of the disk, and leaves the log as it is.
 func Open(c Config) (*Log, error) {
-	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), index: map[track.Key]entryIndex{}}
+	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), index: map[event.Key]entryIndex{}}
 	switch err := l.load(); {
 	case errors.Is(err, errTorn):
 		l.broken.Add(1)
@@ -168,7 +168,7 @@ func (l *Log) note(block uint64, e *Entry) {
 }
 
 // forget removes a name.
-func (l *Log) forget(name track.Key) {
+func (l *Log) forget(name event.Key) {
 	p := l.index[name]
 	l.held -= int64(p.stateSize) + int64(p.frozenSize)
 	delete(l.index, name)
@@ -204,7 +204,7 @@ func (l *Log) compact() (err error) {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	next := &Log{cfg: l.cfg, file: f, w: newBlockWriter(l.cfg.Sealer, l.cfg.Policy),
-		index: make(map[track.Key]entryIndex, len(l.index))}
+		index: make(map[event.Key]entryIndex, len(l.index))}
 	if l.clock != nil {
 		next.addOne(&Entry{Kind: ClockEntry, Body: l.clock})
 	}
@@ -299,7 +299,7 @@ func (l *Log) completed(b batch) []Entry {
 	if !b.whole {
 		return b.entries
 	}
-	there := map[track.Key]bool{}
+	there := map[event.Key]bool{}
 	for _, e := range b.entries {
 		there[e.Name] = true
 	}

@@ -15,12 +15,12 @@ import (
 	"testing/iotest"
 	"time"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 	"sipsieve/store/vault"
 )
 
 // savedCalls are the calls of a log by their names.
-type savedCalls map[track.Key]savedCall
+type savedCalls map[event.Key]savedCall
 
 // take notes an entry.
 func (k savedCalls) take(e *Entry) {
@@ -64,7 +64,7 @@ func opened(t testing.TB, c Config) (*Log, savedCalls) {
 
 // stateOf and frozenOf are entries of the n-th call, each telling of its version.
 func stateOf(n, version int) Entry {
-	return Entry{Kind: StateEntry, Name: track.Key{byte(n), byte(n >> 8), byte(n >> 16), 1},
+	return Entry{Kind: StateEntry, Name: event.Key{byte(n), byte(n >> 8), byte(n >> 16), 1},
 		Body: fmt.Appendf(nil, "state %d %d", n, version)}
 }
 
@@ -242,7 +242,7 @@ func FuzzAJournalIsReadUpToItsDamage(f *testing.F) {
 
 // TestTheNewestWordsOnACallAreKept has a call that changes, one that ends, and one that begins again.
 func TestTheNewestWordsOnACallAreKept(t *testing.T) {
-	a, b, c := track.Key{1}, track.Key{2}, track.Key{3}
+	a, b, c := event.Key{1}, event.Key{2}, event.Key{3}
 	got := NewestOf([]Entry{
 		{Kind: StateEntry, Name: a, Body: []byte("old")}, {Kind: FrozenEntry, Name: a, Body: []byte("first")},
 		{Kind: StateEntry, Name: b}, {Kind: FrozenEntry, Name: b},

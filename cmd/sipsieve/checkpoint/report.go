@@ -1,6 +1,8 @@
 package checkpoint
 
-import "sipsieve/sip/track"
+import (
+	"sipsieve/sip/event"
+)
 
 // A Report is what a Log holds, and what has become of the one before it.
 type Report struct {
@@ -34,7 +36,7 @@ func (l *Log) Clock() []byte { return l.clock }
 
 // Refuse counts that a call could not be taken up, or the clock for a zero name, and removes the call. It is called
 // before Run.
-func (l *Log) Refuse(name track.Key) {
+func (l *Log) Refuse(name event.Key) {
 	l.refused.Add(1)
 	l.forget(name)
 }
@@ -49,7 +51,7 @@ func (l *Log) Accept() { l.restored.Add(1) }
 func (l *Log) Put(entries []Entry) { l.in <- batch{entries: entries} }
 
 // PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
-func (l *Log) PutWhole(entries []Entry, but map[track.Key]bool) { l.in <- batch{entries, true, but} }
+func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) { l.in <- batch{entries, true, but} }
 
 // Drop counts that entries went unwritten because too many waited.
 func (l *Log) Drop() { l.failed.Add(1) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
@@ -33,7 +34,7 @@ func (l *Log) Calls(take func(Restorable)) error { return l.callsIn(int(l.held/p
 func (l *Log) callsIn(parts int, take func(Restorable)) error {
 	var forks []Restorable // few
 	for part := range parts {
-		calls := map[track.Key]savedCall{}
+		calls := map[event.Key]savedCall{}
 		err := l.read(func(block uint64, e *Entry) error {
 			if e.Kind != FileEntry && int(e.Name[0])%parts == part && l.counts(block, e) {
 				keep(calls, e)
@@ -61,7 +62,7 @@ func (l *Log) callsIn(parts int, take func(Restorable)) error {
 }
 
 // keep notes the part of a call that e is.
-func keep(calls map[track.Key]savedCall, e *Entry) {
+func keep(calls map[event.Key]savedCall, e *Entry) {
 	c := calls[e.Name]
 	if e.Kind == StateEntry {
 		c.state = slices.Clone(e.Body)
@@ -71,7 +72,7 @@ func keep(calls map[track.Key]savedCall, e *Entry) {
 	calls[e.Name] = c
 }
 
-func (c *savedCall) restorable(name track.Key) Restorable {
+func (c *savedCall) restorable(name event.Key) Restorable {
 	one := Restorable{Saved: track.Saved{Name: name, State: c.state}}
 	eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendSnapshot(&one.Facts, purpose, frozen) })
 	return one
@@ -113,7 +114,7 @@ func eachFrozen(b []byte, take func(purpose string, frozen []byte)) {
 func NewestOf(list []Entry) (newest []Entry) {
 	type word struct {
 		kind EntryKind
-		name track.Key
+		name event.Key
 	}
 	said := map[word]bool{}
 	for _, e := range slices.Backward(list) {

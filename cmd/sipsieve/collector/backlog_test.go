@@ -8,7 +8,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // TestFilesWaitForTheBusAndWhatIsLiveDoesNot has a bus that takes nothing for long: live domains are followed on, and
@@ -16,8 +16,8 @@ import (
 func TestFilesWaitForTheBusAndWhatIsLiveDoesNot(t *testing.T) {
 	t.Parallel()
 	s := demoSetup(t, "../../../configs/quickstart-policy.toml")
-	var ofFile, ofWire []track.Event
-	follow(t, 60, func(ev *track.Event) {
+	var ofFile, ofWire []event.Event
+	follow(t, 60, func(ev *event.Event) {
 		e := *ev
 		if ofFile = append(ofFile, e); ev.Call != nil {
 			c := *ev.Call

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
@@ -25,7 +26,7 @@ func NewEncoder(records *cpni.Reader, purposes []*policy.Purpose) *Encoder {
 // Append appends to list what a checkpoint log is to have of s.
 func (e *Encoder) Append(list []checkpoint.Entry, s *track.Saved) []checkpoint.Entry {
 	switch {
-	case s.Name == track.Key{}:
+	case s.Name == event.Key{}:
 		return append(list, checkpoint.Entry{Kind: checkpoint.ClockEntry, Body: s.State})
 	case s.Gone:
 		return append(list, checkpoint.Entry{Kind: checkpoint.GoneEntry, Name: s.Name})
@@ -37,7 +38,7 @@ func (e *Encoder) Append(list []checkpoint.Entry, s *track.Saved) []checkpoint.E
 }
 
 // freeze returns what all purposes keep of the texts of ev's call.
-func (e *Encoder) freeze(ev *track.Event) (body []byte) {
+func (e *Encoder) freeze(ev *event.Event) (body []byte) {
 	r, ok := e.records.Record(ev)
 	if !ok {
 		return nil

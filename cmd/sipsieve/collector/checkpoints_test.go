@@ -2,6 +2,7 @@ package collector
 
 import (
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 	go func() {
 		defer close(saved)
 		for i := range 20_000 {
-			name := track.Key{byte(i), byte(i >> 8)}
+			name := event.Key{byte(i), byte(i >> 8)}
 			c.keep(&track.Saved{Name: name, State: []byte{1}})
 			c.keep(&track.Saved{Name: name, State: []byte{2}})
 			if i >= 100 {

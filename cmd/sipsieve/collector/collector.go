@@ -26,6 +26,7 @@ import (
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
@@ -204,7 +205,7 @@ func (c *Collector) take(t item) {
 }
 
 // emit makes the excerpts of ev for every purpose.
-func (c *Collector) emit(ev *track.Event) {
+func (c *Collector) emit(ev *event.Event) {
 	r, ok := c.config.Records.Record(ev)
 	if !ok {
 		return

@@ -11,7 +11,7 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // patience is how long a test waits for what must come.
@@ -36,7 +36,7 @@ func configOf(s *config.Setup) Config {
 }
 
 // follow calls take with the events of a corpus of so many calls, as the setup of the shipped policy has them.
-func follow(t *testing.T, calls int, take func(*track.Event)) {
+func follow(t *testing.T, calls int, take func(*event.Event)) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := capturetest.WritePcap(&b, capturetest.Corpus(calls, 1)); err != nil {

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"sipsieve/cmd/sipsieve/ledger"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // TestWhatIsLiveShedsTheLeastImportantAndCountsIt fills a bus that takes nothing.
@@ -16,8 +16,8 @@ func TestWhatIsLiveShedsTheLeastImportantAndCountsIt(t *testing.T) {
 			t.Fatal("the shipped policy shows nothing here")
 		}
 	}
-	var events []*track.Event
-	follow(t, 300, func(ev *track.Event) { e := *ev; events = append(events, &e) })
+	var events []*event.Event
+	follow(t, 300, func(ev *event.Event) { e := *ev; events = append(events, &e) })
 	tellAll := func(made uint64) {
 		for l := ledger.New(); l.Excerpts["billing"].Made < made; c.AddTo(l) {
 			for _, ev := range events {

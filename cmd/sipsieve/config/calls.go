@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -61,7 +62,7 @@ func (c *Calls) validate(say complaint) {
 		}
 	}
 	for i, text := range c.CallIDRules {
-		if _, err := track.ParseIDRule(text); err != nil {
+		if _, err := event.ParseIDRule(text); err != nil {
 			say("calls.call_id_rules", "entry %d: %v", i+1, err)
 		}
 	}
@@ -93,10 +94,10 @@ func (c *Calls) limits() (track.Limits, error) {
 func (c *Calls) ReorderLimit() (int64, error) { return parseSize(c.Reorder) }
 
 // linking returns how legs are joined by Call-ID. c is valid.
-func (c *Calls) linking(k track.Keyer) *track.Linking {
-	l := &track.Linking{Keyer: k}
+func (c *Calls) linking(k event.Keyer) *event.Linking {
+	l := &event.Linking{Keyer: k}
 	for _, text := range c.CallIDRules {
-		if r, err := track.ParseIDRule(text); err == nil {
+		if r, err := event.ParseIDRule(text); err == nil {
 			l.Rules = append(l.Rules, r)
 		}
 	}

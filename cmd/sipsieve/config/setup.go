@@ -10,6 +10,7 @@ import (
 
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/configs"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
@@ -106,7 +107,7 @@ func (s *Setup) Plan(shards int, live bool) pipeline.Plan {
 	if shards < 1 {
 		shards = s.Trackers()
 	}
-	p := pipeline.Plan{Shards: shards, Keyer: track.NewKeyer(s.Vault.TrackRoot()), Live: live, Limits: s.Limits,
+	p := pipeline.Plan{Shards: shards, Keyer: event.NewKeyer(s.Vault.TrackRoot()), Live: live, Limits: s.Limits,
 		Selection: cpni.Selection(s.Policy.Fields()), Stages: s.Policy.Stages(), Links: s.linkHeaders(),
 		Devices: s.devices(), Budgets: s.budgets, Trunks: len(s.Trunk), TrunkOf: s.trunkOf()}
 	if limit, err := s.Calls.ReorderLimit(); err == nil {

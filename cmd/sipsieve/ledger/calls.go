@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -21,7 +22,7 @@ func (c *Calls) addTracker(t *track.Counts) {
 	plus(c, &Calls{Opened: t.Opened, Live: t.Live, Evicted: t.Evicted, Corrected: t.Corrected, MidCall: t.MidCall,
 		Orphans: t.Orphans})
 	for d, n := range t.Ended {
-		c.Ended.Add(cpni.DispositionWord(track.Disposition(d)), n)
+		c.Ended.Add(cpni.DispositionWord(event.Disposition(d)), n)
 	}
 	for b, n := range t.Bounds {
 		c.Bounds.Add(track.Bound(b).String(), n)
@@ -36,7 +37,7 @@ func (c *Calls) balance(b *balance) {
 func addRegistrations(s Sums, t *track.Counts) {
 	s.Add("forgotten", t.Forgotten)
 	for state, n := range t.Registrations {
-		s.Add(cpni.RegistrationWord(track.RegistrationState(state)), n)
+		s.Add(cpni.RegistrationWord(event.RegistrationState(state)), n)
 	}
 }
 
@@ -54,7 +55,7 @@ func (l *Legs) add(c track.LegCounts) {
 	plus(l, &Legs{Remembered: c.Remembered, Ambiguous: c.Ambiguous, Shared: c.Shared, Full: c.Full,
 		Forgotten: c.Forgotten})
 	for evidence, n := range c.Joined {
-		l.Joined.Add(cpni.CorrelationWord(track.Correlation(evidence)), n)
+		l.Joined.Add(cpni.CorrelationWord(event.Correlation(evidence)), n)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -151,7 +152,7 @@ func (c *cuts) next() *waitingCut {
 
 // passCuts passes on the cuts before until, whose events have been released. Those of an idle cut are released now:
 // what would have to stand before them is not at hand.
-func (m *Merger) passCuts(until time.Time, emit func(*track.Event)) {
+func (m *Merger) passCuts(until time.Time, emit func(*event.Event)) {
 	for w := m.cuts.next(); w != nil; w = m.cuts.next() {
 		if w.cut.Idle {
 			m.releaseEvents(w.cut.clock.Add(1), emit)

@@ -12,6 +12,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -86,7 +87,7 @@ func follow(t *testing.T, s *spool, p Plan, end func(*Domain)) (h history) {
 		}
 	}
 	for f := range d.Flows() {
-		m.Add(f, func(ev *track.Event) {
+		m.Add(f, func(ev *event.Event) {
 			h.events = append(h.events, fmt.Sprint(ev.Time.UnixNano(), " ", string(ev.Key[:]), ev.Stage, ev.Revision))
 		})
 	}
@@ -158,7 +159,7 @@ func TestTheLastCutBearsTheClock(t *testing.T) {
 			var last *Cut
 			m.Cut = func(c *Cut, _ []track.Saved) { last = c }
 			for f := range d.Flows() {
-				m.Add(f, func(*track.Event) {})
+				m.Add(f, func(*event.Event) {})
 			}
 			if err := <-done; err != nil {
 				t.Error(err)

@@ -25,6 +25,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -50,12 +51,12 @@ type Domain struct {
 // A Plan is what a Domain is made from.
 type Plan struct {
 	Shards    int // trackers that share the calls, at least 1
-	Keyer     track.Keyer
+	Keyer     event.Keyer
 	Selection sip.Selection
 	Limits    track.Limits
 	Budgets   track.Budgets // of the host, of which this Domain has a part; none without
-	Stages    track.Stages
-	Linking   *track.Linking // nil when no purpose asks for legs
+	Stages    event.Stages
+	Linking   *event.Linking // nil when no purpose asks for legs
 	Links     []string       // headers by which legs name each other
 	Devices   int            // how many are remembered; 0 if nobody asks for them
 	Trunks    int            // how many trunks there are
@@ -143,7 +144,7 @@ func (d *Domain) Run(ctx context.Context) error {
 }
 
 // Follow runs d and calls each with its events in order, in this goroutine. It returns what Run does.
-func (d *Domain) Follow(ctx context.Context, each func(*track.Event)) error {
+func (d *Domain) Follow(ctx context.Context, each func(*event.Event)) error {
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
 	m := NewMerger(d)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -16,7 +17,7 @@ type Merger struct {
 	domain  *Domain
 	clocks  []time.Time
 	held    []heldEvent
-	devices []track.Event
+	devices []event.Event
 	saved   []savedAt
 	cuts    cuts
 
@@ -30,7 +31,7 @@ type Merger struct {
 
 // A heldEvent is an Event whose turn has not come.
 type heldEvent struct {
-	track.Event
+	event.Event
 	again bool // it was released before a restart
 }
 
@@ -46,7 +47,7 @@ func NewMerger(d *Domain) *Merger {
 }
 
 // Add takes what a shard sent and calls emit with every event whose turn has come.
-func (m *Merger) Add(f Flow, emit func(*track.Event)) {
+func (m *Merger) Add(f Flow, emit func(*event.Event)) {
 	if m.clocks[f.Shard].Sub(f.Clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
 		m.release(EndOfTime, emit)
 	}
@@ -72,19 +73,19 @@ func (m *Merger) Add(f Flow, emit func(*track.Event)) {
 }
 
 // release calls emit with the events before until, and passes on what was saved before it.
-func (m *Merger) release(until time.Time, emit func(*track.Event)) {
+func (m *Merger) release(until time.Time, emit func(*event.Event)) {
 	m.releaseEvents(until, emit)
 	m.releaseSaved(until)
 	m.passCuts(until, emit)
 }
 
 // releaseEvents calls emit with the events before until.
-func (m *Merger) releaseEvents(until time.Time, emit func(*track.Event)) {
+func (m *Merger) releaseEvents(until time.Time, emit func(*event.Event)) {
 	slices.SortStableFunc(m.held, inOrder)
 	n := 0
 	for n < len(m.held) && m.held[n].Time.Before(until) {
 		if m.held[n].again {
-			m.pass(&m.held[n].Event, func(*track.Event) {})
+			m.pass(&m.held[n].Event, func(*event.Event) {})
 		} else {
 			m.pass(&m.held[n].Event, emit)
 		}
@@ -111,12 +112,12 @@ func (m *Merger) releaseSaved(until time.Time) {
 }
 
 // pass calls emit with ev, unless it is of the legs or of the devices only, and with what ev says of a device.
-func (m *Merger) pass(ev *track.Event, emit func(*track.Event)) {
+func (m *Merger) pass(ev *event.Event, emit func(*event.Event)) {
 	switch ev.Kind {
-	case track.LinkKind:
+	case event.LinkKind:
 		m.domain.legs.Observe(ev)
 		return
-	case track.SightingKind:
+	case event.SightingKind:
 	default:
 		m.domain.legs.Complete(ev)
 		emit(ev)

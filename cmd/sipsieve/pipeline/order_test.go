@@ -11,6 +11,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -23,7 +24,7 @@ func (*tap) Close() error                        { return nil }
 
 // livePlan returns a Plan of a live Domain that selects every header.
 func livePlan(shards int) Plan {
-	p := Plan{Shards: shards, Keyer: track.NewKeyer([16]byte{1}), Limits: track.DefaultLimits(), Live: true,
+	p := Plan{Shards: shards, Keyer: event.NewKeyer([16]byte{1}), Limits: track.DefaultLimits(), Live: true,
 		TrunkOf: func(netip.Addr, uint16) int { return 0 }}
 	for h := range p.Selection {
 		p.Selection[h] = true
@@ -223,13 +224,13 @@ func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
 
 // TestEventsHeldWhenTheClockIsSetBackAreTold has one shard an event that waits for another shard.
 func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
-	ev := track.Event{Kind: track.CallKind, Time: packet(t).Time, Call: new(track.Call)}
+	ev := event.Event{Kind: event.CallKind, Time: packet(t).Time, Call: new(event.Call)}
 	d := New([]capture.Source{&tap{}}, livePlan(2))
 	m := NewMerger(d)
 	told, kept := 0, 0
 	m.Keep = func(*track.Saved) { kept++ }
-	tell := func(*track.Event) { told++ }
-	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []track.Event{ev}, Saved: make([]track.Saved, 1)}, tell)
+	tell := func(*event.Event) { told++ }
+	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}, Saved: make([]track.Saved, 1)}, tell)
 	m.Add(Flow{Shard: 1, Clock: ev.Time}, tell)
 	if told != 0 || kept != 0 {
 		t.Fatalf("told = %d, kept = %d before their turn, want 0", told, kept)
@@ -257,14 +258,14 @@ func TestATimeInWhichNothingWasSeenIsAGap(t *testing.T) {
 
 // TestWhatSomebodyWatchesIsToldAtOnce has a file that comes slowly, whose next packet may be long in coming.
 func TestWhatSomebodyWatchesIsToldAtOnce(t *testing.T) {
-	ev := track.Event{Kind: track.CallKind, Time: packet(t).Time, Call: new(track.Call)}
+	ev := event.Event{Kind: event.CallKind, Time: packet(t).Time, Call: new(event.Call)}
 	for _, eager := range []bool{false, true} {
 		plan := livePlan(2)
 		plan.Live, plan.Eager = false, eager
 		m := NewMerger(New([]capture.Source{&tap{}}, plan))
 		told := 0
-		tell := func(*track.Event) { told++ }
-		m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []track.Event{ev}}, tell)
+		tell := func(*event.Event) { told++ }
+		m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}}, tell)
 		if told != 0 {
 			t.Errorf("eager %v: told before the other shard has come as far", eager)
 		}

@@ -8,7 +8,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
-	"sipsieve/sip/track"
+	"sipsieve/sip/event"
 )
 
 // flushEvery is how many messages a reader gathers for all shards together before it hands them over.
@@ -24,7 +24,7 @@ type reader struct {
 	marked  capture.Watermarked // source, if the Domain is live and source has a watermark; else nil
 	mark    watermark           // of what was handed over
 	sip     *sip.Reader
-	keyer   track.Keyer
+	keyer   event.Keyer
 	filling []*batch // by shard
 	clock   time.Time
 	drift   time.Duration // by which the source has seen the wall clock set, in all
@@ -156,7 +156,7 @@ func (r *reader) reach() {
 // A batch is messages on their way from a reader to a shard, with their keys and the domain's clock at each.
 type batch struct {
 	messages sip.Batch
-	keys     []track.Keys
+	keys     []event.Keys
 	clocks   []time.Time
 	gaps     []gap         // before the messages
 	stepped  bool          // likewise: the wall clock was set

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
 
@@ -15,7 +16,7 @@ const liveTick = 50 * time.Millisecond
 // A Flow is events on their way from a shard to a Merger. No event before Clock follows from that shard.
 type Flow struct {
 	Shard  int
-	Events []track.Event
+	Events []event.Event
 	Saved  []track.Saved // what has changed of open calls, for the checkpoint log
 	Clock  time.Time
 	Again  bool // what Events are of was given before a restart: they were reported
@@ -243,7 +244,7 @@ func (s *shard) pass(t time.Time) {
 }
 
 // release observes what waits and is earlier than until, Unix nanoseconds, and what the buffer has no room for.
-func (s *shard) release(events []track.Event, until int64) []track.Event {
+func (s *shard) release(events []event.Event, until int64) []event.Event {
 	for {
 		h, ok := s.reorder.next(until)
 		if !ok {
@@ -263,7 +264,7 @@ func (s *shard) release(events []track.Event, until int64) []track.Event {
 // end reports what the end of the capture leaves open, but for a file that was not read to its end, which is read again,
 // and for calls that the checkpoint log keeps.
 func (s *shard) end() {
-	var events []track.Event
+	var events []event.Event
 	if s.reorder != nil {
 		events = s.release(events, math.MaxInt64)
 	}
@@ -277,7 +278,7 @@ func (s *shard) end() {
 // EndOfTime is later than any event: the Clock of a shard's last Flow.
 var EndOfTime = time.Unix(1<<40, 0)
 
-func (s *shard) observe(b *batch) (events []track.Event) {
+func (s *shard) observe(b *batch) (events []event.Event) {
 	for i := range b.messages.Messages {
 		events = s.track.Advance(events, b.clocks[i])
 		events = s.track.Observe(events, &b.messages.Messages[i], b.keys[i])
@@ -285,10 +286,10 @@ func (s *shard) observe(b *batch) (events []track.Event) {
 	return s.track.Advance(events, b.clock)
 }
 
-func (s *shard) send(events []track.Event, clock time.Time) { s.sendCut(events, clock, nil) }
+func (s *shard) send(events []event.Event, clock time.Time) { s.sendCut(events, clock, nil) }
 
 // sendCut sends events, and with a cut the open calls of then.
-func (s *shard) sendCut(events []track.Event, clock time.Time, cut *Cut) {
+func (s *shard) sendCut(events []event.Event, clock time.Time, cut *Cut) {
 	counts := s.track.Counts()
 	s.counts.Store(&counts)
 	f := Flow{Shard: s.number, Events: events, Clock: clock, Again: s.again}

@@ -1,8 +1,4 @@
-// Package track remembers what SIP messages add up to: transactions, calls and registrations.
-//
-// A Tracker follows one shard of the signalling. Its clock is the clock of the packets:
-// nothing in this package asks what time it is.
-package track
+package event
 
 import (
 	"fmt"
@@ -224,7 +220,7 @@ type Call struct {
 	Origin     capture.Origin
 	Facts      facts.Facts
 
-	leg  Key // Call-ID and caller tag
+	Leg  Key // Call-ID and caller tag
 	Join Join
 }
 
@@ -267,24 +263,24 @@ type Registration struct {
 	Facts           facts.Facts
 }
 
-// An eventLog takes Events in the order in which they became certain.
-type eventLog struct{ events []Event }
+// An Log takes Events in the order in which they became certain.
+type Log struct{ events []Event }
 
-// start makes l append to dst.
-func (l *eventLog) start(dst []Event) { l.events = dst }
+// Start makes l append to dst.
+func (l *Log) Start(dst []Event) { l.events = dst }
 
-// add appends e.
-func (l *eventLog) add(e Event) { l.events = append(l.events, e) }
+// Add appends e.
+func (l *Log) Add(e Event) { l.events = append(l.events, e) }
 
-// take returns dst with what was added since start, and forgets it.
-func (l *eventLog) take() []Event {
+// Take returns dst with what was added since start, and forgets it.
+func (l *Log) Take() []Event {
 	events := l.events
 	l.events = nil
 	return events
 }
 
-// when returns nanoseconds as a time, the zero Time for 0.
-func when(ns int64) time.Time {
+// When returns nanoseconds as a time, the zero Time for 0.
+func When(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
 	}

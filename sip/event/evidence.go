@@ -1,4 +1,4 @@
-package track
+package event
 
 import (
 	"bytes"
@@ -35,32 +35,32 @@ var scores = [Correlations]int{0, 50, 70, 80, 85, 90, 95, 100, 100}
 // Score returns how sure legs joined by c belong to one call, 0 to 100.
 func (c Correlation) Score() int { return scores[c] }
 
-// A clueKind is what a clue is about. Those of correlations have their number.
-type clueKind uint8
+// A ClueKind is what a clue is about. Those of correlations have their number.
+type ClueKind uint8
 
 // Clues that are not the mark of one Correlation alone.
 const (
-	nameClue     = clueKind(Correlations) + iota // a leg's own Call-ID
-	pointerClue                                  // a configured header, too short for more than a Call-ID
-	referClue                                    // target and referrer of an accepted REFER
-	referredClue                                 // target and referrer of an INVITE
-	calledClue                                   // end of the called number
-	arrivedClue                                  // it, and the host to which a leg came
-	leftClue                                     // it, and the host from which a leg came
+	NameClue     = ClueKind(Correlations) + iota // a leg's own Call-ID
+	PointerClue                                  // a configured header, too short for more than a Call-ID
+	ReferClue                                    // target and referrer of an accepted REFER
+	ReferredClue                                 // target and referrer of an INVITE
+	CalledClue                                   // end of the called number
+	ArrivedClue                                  // it, and the host to which a leg came
+	LeftClue                                     // it, and the host from which a leg came
 )
 
-// maxClues bounds what one leg shows of others.
-const maxClues = 10
+// MaxClues bounds what one leg shows of others.
+const MaxClues = 10
 
 // Evidence is what one message of a call shows of the call's other legs: keyed hashes of it, never text.
 type Evidence struct {
-	leg      Key    // Call-ID and caller tag
-	src, dst uint64 // the hosts
-	port     uint16 // to which it was sent
-	opens    bool   // a call or an answered fork of it, not only a REFER
-	n        uint8
-	kinds    [maxClues]clueKind
-	values   [maxClues]uint64
+	Leg      Key    // Call-ID and caller tag
+	Src, Dst uint64 // the hosts
+	Port     uint16 // to which it was sent
+	Opens    bool   // a call or an answered fork of it, not only a REFER
+	N        uint8
+	Kinds    [MaxClues]ClueKind
+	Values   [MaxClues]uint64
 }
 
 // Format writes a mask for every verb and flag.
@@ -69,19 +69,19 @@ func (e Evidence) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 // LogValue is what slog writes for e.
 func (e Evidence) LogValue() slog.Value { return slog.StringValue("***") }
 
-// add adds a clue; 0 is none. What does not fit is left out.
-func (e *Evidence) add(kind clueKind, value uint64) {
-	if value != 0 && int(e.n) < len(e.values) {
-		e.kinds[e.n], e.values[e.n] = kind, value
-		e.n++
+// Add adds a clue; 0 is none. What does not fit is left out.
+func (e *Evidence) Add(kind ClueKind, value uint64) {
+	if value != 0 && int(e.N) < len(e.Values) {
+		e.Kinds[e.N], e.Values[e.N] = kind, value
+		e.N++
 	}
 }
 
-// first returns the first clue of that kind, 0 without one.
-func (e *Evidence) first(kind clueKind) uint64 {
-	for i, k := range e.kinds[:e.n] {
+// First returns the first clue of that kind, 0 without one.
+func (e *Evidence) First(kind ClueKind) uint64 {
+	for i, k := range e.Kinds[:e.N] {
 		if k == kind {
-			return e.values[i]
+			return e.Values[i]
 		}
 	}
 	return 0
@@ -129,60 +129,60 @@ func (l *Linking) hash(text []byte) uint64 {
 	if len(text) < shortestName {
 		return 0
 	}
-	return l.name(text)
+	return l.Name(text)
 }
 
-// name returns the hash of text as a Call-ID's, 0 of nothing.
-func (l *Linking) name(text []byte) uint64 { return l.Keyer.key(text).short() }
+// Name returns the hash of text as a Call-ID's, 0 of nothing.
+func (l *Linking) Name(text []byte) uint64 { return l.Keyer.Key(text).Short() }
 
 // hosts adds where m came from and went to.
 func (l *Linking) hosts(e *Evidence, m *sip.Message) {
 	if m.Flow.Src.IsValid() && m.Flow.Dst.IsValid() {
 		src, dst := m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()
-		e.src, e.dst, e.port = l.hash(src[:]), l.hash(dst[:]), m.Flow.Dst.Port()
+		e.Src, e.Dst, e.Port = l.hash(src[:]), l.hash(dst[:]), m.Flow.Dst.Port()
 	}
 }
 
-// ofInvite adds what the INVITE m shows.
-func (l *Linking) ofInvite(e *Evidence, m *sip.Message) {
+// AddInvite adds what the INVITE m shows.
+func (l *Linking) AddInvite(e *Evidence, m *sip.Message) {
 	l.hosts(e, m)
 	for _, s := range m.Spans[:m.N] {
 		switch v := m.At(s); s.Header {
 		case sip.CallID:
-			e.add(clueKind(CallIDRule), l.origin(v))
+			e.Add(ClueKind(CallIDRule), l.origin(v))
 		case sip.Link:
 			l.header(e, bytes.Trim(v, "<>\" "))
 		case sip.Correlation:
-			e.add(clueKind(HEPCorrelation), l.name(v))
+			e.Add(ClueKind(HEPCorrelation), l.Name(v))
 		case sip.SessionID:
 			l.session(e, v)
 		case sip.PChargingVector:
 			icid, _ := syntax.Param(append([]byte{';'}, v...), "icid-value")
-			e.add(clueKind(ICIDCorrelation), l.hash(icid))
+			e.Add(ClueKind(ICIDCorrelation), l.hash(icid))
 		case sip.Replaces:
 			id, _, _ := bytes.Cut(v, []byte(";"))
-			e.add(clueKind(TransferCorrelation), l.name(bytes.TrimSpace(id)))
+			e.Add(ClueKind(TransferCorrelation), l.Name(bytes.TrimSpace(id)))
 		case sip.Media:
-			e.add(clueKind(SDPCorrelation), l.media(v))
+			e.Add(ClueKind(SDPCorrelation), l.media(v))
 		}
 	}
 	called := facts.UserOf(m.Value(sip.RequestURI))
-	e.add(referredClue, l.referral(called, facts.UserOf(m.Value(sip.ReferredBy))))
+	e.Add(ReferredClue, l.Referral(called, facts.UserOf(m.Value(sip.ReferredBy))))
 	var room [tailDigits]byte
 	end := tail(&room, called)
 	if end == nil {
 		end = tail(&room, facts.UserOf(m.Value(sip.To)))
 	}
-	e.add(calledClue, l.name(end))
+	e.Add(CalledClue, l.Name(end))
 }
 
 // header adds the value of a configured header.
 func (l *Linking) header(e *Evidence, v []byte) {
-	kind := clueKind(HeaderCorrelation)
+	kind := ClueKind(HeaderCorrelation)
 	if len(v) < shortestName {
-		kind = pointerClue
+		kind = PointerClue
 	}
-	e.add(kind, l.name(v))
+	e.Add(kind, l.Name(v))
 }
 
 // origin returns the hash of the Call-ID that the longest fitting rule made id of, 0 without one.
@@ -203,7 +203,7 @@ func (l *Linking) session(e *Evidence, v []byte) {
 	for _, id := range [...][]byte{local, remote} {
 		var room [32]byte
 		if sessionUUID(&room, bytes.TrimSpace(id)) {
-			e.add(clueKind(SessionIDCorrelation), l.hash(room[:]))
+			e.Add(ClueKind(SessionIDCorrelation), l.hash(room[:]))
 		}
 	}
 }
@@ -239,8 +239,8 @@ func (l *Linking) media(v []byte) uint64 {
 	return l.hash(append(text, at[:]...))
 }
 
-// referral returns the hash of whom a call is for and who sent it there, 0 if either is not told (RFC 3892).
-func (l *Linking) referral(target, by []byte) uint64 {
+// Referral returns the hash of whom a call is for and who sent it there, 0 if either is not told (RFC 3892).
+func (l *Linking) Referral(target, by []byte) uint64 {
 	if len(target) == 0 || len(by) == 0 {
 		return 0
 	}
@@ -248,11 +248,11 @@ func (l *Linking) referral(target, by []byte) uint64 {
 	if end := tail(&room, target); end != nil {
 		target = end
 	}
-	a := l.Keyer.key(target)
+	a := l.Keyer.Key(target)
 	if end := tail(&room, by); end != nil {
 		by = end
 	}
-	return a.with(l.Keyer.key(by)).short()
+	return a.With(l.Keyer.Key(by)).Short()
 }
 
 // tailDigits is how many digits of a number a B2BUA leaves as they are, whatever it does to the prefix.

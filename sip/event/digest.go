@@ -1,4 +1,4 @@
-package track
+package event
 
 import (
 	"encoding/binary"
@@ -7,9 +7,9 @@ import (
 	"github.com/dchest/siphash"
 )
 
-// digest returns a number that is equal for two Calls that say the same, in every run: a Correction that says what was
+// Digest returns a number that is equal for two Calls that say the same, in every run: a Correction that says what was
 // published last is not published.
-func (c *Call) digest() uint64 {
+func (c *Call) Digest() uint64 {
 	var room [320]byte
 	b := room[:0]
 	for _, t := range []time.Time{c.FirstSeen, c.Setup, c.Progress, c.Ring, c.Answer, c.End} {

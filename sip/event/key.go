@@ -1,4 +1,4 @@
-package track
+package event
 
 import (
 	"encoding/binary"
@@ -24,8 +24,8 @@ func (k Key) LogValue() slog.Value { return slog.StringValue("***") }
 // MarshalText keeps encoders from writing k.
 func (k Key) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
-// with returns the Key of k and o together. It is not the same as o.with(k).
-func (k Key) with(o Key) Key {
+// With returns the Key of k and o together. It is not the same as o.with(k).
+func (k Key) With(o Key) Key {
 	a, b := binary.LittleEndian.Uint64(k[:]), binary.LittleEndian.Uint64(k[8:])
 	c, d := binary.LittleEndian.Uint64(o[:]), binary.LittleEndian.Uint64(o[8:])
 	binary.LittleEndian.PutUint64(k[:], a^(c*0x9e3779b97f4a7c15))
@@ -33,20 +33,20 @@ func (k Key) with(o Key) Key {
 	return k
 }
 
-// anyTag returns what a call with Call-ID k is found by whatever its tags are.
-func (k Key) anyTag() Key { return k.with(Key{0: 1, 8: 1}) }
+// AnyTag returns what a call with Call-ID k is found by whatever its tags are.
+func (k Key) AnyTag() Key { return k.With(Key{0: 1, 8: 1}) }
 
-// tagKey returns a Key whose short is tag.
-func tagKey(tag uint64) (k Key) {
+// TagKey returns a Key whose short is tag.
+func TagKey(tag uint64) (k Key) {
 	binary.LittleEndian.PutUint64(k[:], tag)
 	return k
 }
 
-// short returns half of k, enough to tell the tags of one call apart.
-func (k Key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
+// Short returns half of k, enough to tell the tags of one call apart.
+func (k Key) Short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 
-// lowerVias bounds the Vias below the topmost by which one hop is known to follow another.
-const lowerVias = 4
+// LowerVias bounds the Vias below the topmost by which one hop is known to follow another.
+const LowerVias = 4
 
 // Keys are what a Message is found by, made once by whoever reads it.
 type Keys struct {
@@ -55,11 +55,11 @@ type Keys struct {
 	From   Key               // the From tag; zero without one
 	To     Key               // the To tag; zero without one
 	Branch Key               // branch and sent-by of the topmost Via; zero without one
-	Vias   [lowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
+	Vias   [LowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
 }
 
-// leg returns the branch of a Message as short as a dialog remembers it, never 0.
-func (k Keys) leg() uint32 { return uint32(k.Branch.short()) | 1 }
+// ShortBranch returns the branch of a Message as short as a dialog remembers it, never 0.
+func (k Keys) ShortBranch() uint32 { return uint32(k.Branch.Short()) | 1 }
 
 // A Keyer makes Keys. Two Keyers of one root make the same Keys.
 type Keyer struct{ k0, k1 uint64 }
@@ -71,14 +71,14 @@ func NewKeyer(root [16]byte) Keyer {
 
 // Of returns the Keys of m. It does not allocate.
 func (k Keyer) Of(m *sip.Message) Keys {
-	keys := Keys{Call: k.key(m.Value(sip.CallID)), From: k.key(m.FromTag()), To: k.key(m.ToTag())}
+	keys := Keys{Call: k.Key(m.Value(sip.CallID)), From: k.Key(m.FromTag()), To: k.Key(m.ToTag())}
 	keys.Shard = keys.Call
 	if m.Method == sip.Register {
 		keys.Shard = k.record(m.Value(sip.To))
 	}
 	if branch := m.Branch(); branch != nil {
-		keys.Branch = k.key(branch)
-		keys.Branch = keys.Branch.with(k.key(m.SentBy()))
+		keys.Branch = k.Key(branch)
+		keys.Branch = keys.Branch.With(k.Key(m.SentBy()))
 	}
 	if m.Method == sip.Invite && m.Request() && m.Vias > 1 && len(m.ToTag()) == 0 {
 		keys.Vias = k.lowerVias(m)
@@ -86,12 +86,12 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	return keys
 }
 
-// lowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
-func (k Keyer) lowerVias(m *sip.Message) (vias [lowerVias]uint32) {
+// LowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
+func (k Keyer) lowerVias(m *sip.Message) (vias [LowerVias]uint32) {
 	n := 0
 	m.LowerVias(func(branch, sentBy []byte) bool {
 		if len(branch) > 0 {
-			vias[n] = Keys{Branch: k.key(branch).with(k.key(sentBy))}.leg()
+			vias[n] = Keys{Branch: k.Key(branch).With(k.Key(sentBy))}.ShortBranch()
 			n++
 		}
 		return n < len(vias)
@@ -99,7 +99,8 @@ func (k Keyer) lowerVias(m *sip.Message) (vias [lowerVias]uint32) {
 	return vias
 }
 
-func (k Keyer) key(text []byte) (key Key) {
+// Key returns the Key of text, the zero Key of no text.
+func (k Keyer) Key(text []byte) (key Key) {
 	if len(text) == 0 {
 		return Key{}
 	}
@@ -122,5 +123,5 @@ func (k Keyer) record(to []byte) Key {
 			n++
 		}
 	}
-	return k.key(text[:n])
+	return k.Key(text[:n])
 }

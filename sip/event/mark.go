@@ -1,4 +1,4 @@
-package track
+package event
 
 import (
 	"github.com/dchest/siphash"
@@ -6,8 +6,8 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// mark returns a number that tells the texts about what k stands for apart, 0 for no text. Case makes no difference.
-func (k Key) mark(parts ...[]byte) uint64 {
+// Mark returns a number that tells the texts about what k stands for apart, 0 for no text. Case makes no difference.
+func (k Key) Mark(parts ...[]byte) uint64 {
 	var room [256]byte
 	text := room[:0]
 	for _, p := range parts {
@@ -19,6 +19,6 @@ func (k Key) mark(parts ...[]byte) uint64 {
 	for i, c := range text {
 		text[i] = syntax.Lower(c)
 	}
-	n := k.short()
+	n := k.Short()
 	return siphash.Hash(n, ^n, text) | 1
 }
