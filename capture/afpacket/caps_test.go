@@ -1,10 +1,12 @@
 package afpacket
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,17 +16,37 @@ import (
 
 const inChild = "AFPACKET_TEST_CHILD"
 
-// withoutCgo returns this package's tests as a program that is built as the product is.
-func withoutCgo(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
+// childBinary builds this package's tests, once, as the product is built: without cgo.
+var childBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "afpacket")
+	if err != nil {
+		return "", err
+	}
+	childDir = dir
 	binary := filepath.Join(dir, "afpacket.test")
 	build := exec.Command("go", "test", "-c", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
+		return "", fmt.Errorf("build: %w: %s", err, out)
 	}
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // so that nobody may run it
+	return binary, os.Chmod(dir, 0o755) // so that user nobody may run it
+})
+
+var childDir string // of childBinary; "" before it is built
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if childDir != "" {
+		_ = os.RemoveAll(childDir)
+	}
+	os.Exit(code)
+}
+
+// withoutCgo returns the path of childBinary.
+func withoutCgo(t *testing.T) string {
+	t.Helper()
+	binary, err := childBinary()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return binary
@@ -48,6 +70,7 @@ func TestCapabilityIsGoneFromEveryThread(t *testing.T) {
 		dropAndLook(t)
 		return
 	}
+	t.Parallel()
 	namespace(t)
 	binary := withoutCgo(t)
 	for _, who := range []*syscall.SysProcAttr{

@@ -33,10 +33,14 @@ func TestInterfacesComeAndGoWithoutACapability(t *testing.T) {
 		comings[name](t)
 		return
 	}
+	t.Parallel()
 	namespace(t) // or the test is skipped
 	binary := withoutCgo(t)
 	for name := range comings {
-		t.Run(name, func(t *testing.T) { runChild(t, binary, "TestInterfacesComeAndGoWithoutACapability", name, nil) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runChild(t, binary, "TestInterfacesComeAndGoWithoutACapability", name, nil)
+		})
 	}
 }
 

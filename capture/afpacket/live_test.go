@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,11 +117,13 @@ func TestFanoutSharesWithoutRepeating(t *testing.T) {
 	rs, drops := opened(t, c)
 	shares := make([]map[uint16]int, len(rs)) // by reader: how many frames of each flow
 	var readers sync.WaitGroup
+	var seen atomic.Int64
 	for i, r := range rs {
 		shares[i] = map[uint16]int{}
 		readers.Go(func() {
 			for f := (frame{}); r.nextFrame(&f) == nil; {
 				shares[i][binary.BigEndian.Uint16(f.bytes[34:])]++
+				seen.Add(1)
 			}
 		})
 	}
@@ -131,8 +134,9 @@ func TestFanoutSharesWithoutRepeating(t *testing.T) {
 		binary.BigEndian.PutUint16(f[34:], uint16(10000+i%250)) // 250 flows
 		w.send(f)
 	}
+	eventually(t, func() bool { return seen.Load()+int64(drops.Load()) >= frames })
 	for _, r := range rs {
-		time.AfterFunc(20*r.retire, func() { _ = r.close() })
+		time.AfterFunc(5*r.retire, func() { _ = r.close() }) // a frame that came twice comes in that time
 	}
 	readers.Wait()
 	members := make(map[uint16]int)
@@ -210,7 +214,7 @@ func TestInterfaceDownAndUpIsSurvived(t *testing.T) {
 	w.send(datagram(5060, 1, 100))
 	<-heard
 	ip(t, "link set far down")
-	time.Sleep(100 * time.Millisecond) // so that the reader meets the error; the test holds without
+	eventually(t, func() bool { return rs[0].State() != Up }) // the reader has read the error
 	ip(t, "link set far up")
 	again := time.NewTicker(20 * time.Millisecond) // the carrier comes back a little later
 	defer again.Stop()

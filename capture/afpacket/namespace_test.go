@@ -62,6 +62,16 @@ func running(t testing.TB, name string) {
 	}
 }
 
+// eventually waits until done returns true, and fails the test if it does not.
+func eventually(t testing.TB, done func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(patience); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("not within %s", patience)
+		}
+	}
+}
+
 func ip(t testing.TB, args string) {
 	t.Helper()
 	if _, err := runIP(args); err != nil {
@@ -133,7 +143,7 @@ func opened(t testing.TB, c Config) ([]*reader, *atomic.Uint64) {
 	return rs, drops
 }
 
-// nextFrame reads the next frame that has bytes, or news, or an error.
+// nextFrame reads the next frame that has bytes, or a notice, or an error.
 func (r *reader) nextFrame(f *frame) error {
 	for {
 		if err := r.read(f); err != nil || f.length > 0 || f.notice != (notice{}) {
@@ -142,7 +152,7 @@ func (r *reader) nextFrame(f *frame) error {
 	}
 }
 
-// next returns the next packet that is not bare, or that has news.
+// next returns the next packet that is not bare, or that carries a loss or a step.
 func next(s *Source) (p capture.Packet, err error) {
 	for p, err = s.Next(); err == nil && p.Bare() && p.Missed == 0 && p.Step == 0; {
 		p, err = s.Next()
@@ -174,8 +184,8 @@ func silent(t testing.TB, r *reader) {
 	}
 }
 
-// listen reads in the background and says what came, until the end.
-func listen(t *testing.T, r *reader) (heard <-chan int, ended <-chan error) {
+// listen reads in the background, and returns the lengths of the frames that came and the error that ended it.
+func listen(t *testing.T, r *reader) (lengths <-chan int, ended <-chan error) {
 	frames, end, done := make(chan int, 1024), make(chan error, 1), make(chan struct{})
 	t.Cleanup(func() {
 		_ = r.close()

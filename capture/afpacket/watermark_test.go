@@ -3,6 +3,7 @@ package afpacket
 import (
 	"io"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,52 +16,67 @@ var _ capture.Watermarked = (*Source)(nil)
 // later.
 func TestNothingOlderThanTheWatermarkFollows(t *testing.T) {
 	for _, retire := range []time.Duration{5 * time.Millisecond, 60 * time.Millisecond} {
-		namespace(t)
-		c := config("near")
-		c.Retire = retire
-		s := sourceOf(t, c)
-		w := wireOf(t, "near")
-		sent := make(chan int, 1)
-		go func() {
+		t.Run(retire.String(), func(t *testing.T) {
+			t.Parallel()
+			namespace(t)
+			c := config("near")
+			c.Retire = retire
+			s := sourceOf(t, c)
+			w := wireOf(t, "near")
+			var got, silent atomic.Int64
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				followMark(t, s, &got, &silent)
+			}()
 			draw, n := rand.New(rand.NewPCG(1, uint64(retire))), 0
-			for range 40 {
+			for range 25 {
 				for range 1 + draw.IntN(5) {
 					w.send(datagram(5060, n, 100))
 					n++
 				}
 				time.Sleep(time.Duration(draw.IntN(40)) * time.Millisecond)
 			}
-			time.Sleep(capture.IdleEvery + 4*retire)
+			eventually(t, func() bool { return got.Load() >= int64(n) && silent.Load() > 0 })
 			_ = s.Close()
-			sent <- n
-		}()
-		var mark time.Time
-		got, moved := 0, 0
-		for {
-			p, err := s.Next()
-			if err == io.EOF {
-				break
+			<-done
+			if got.Load() != int64(n) {
+				t.Errorf("%d packets of %d", got.Load(), n)
 			}
-			if !p.Bare() {
-				if got++; p.Time.Before(mark) {
-					t.Errorf("retire %s: packet %d is %s older than the watermark", retire, got, mark.Sub(p.Time))
-				}
+			if _, ok := s.Watermark(); ok {
+				t.Error("a source that has ended has a watermark")
 			}
-			next, ok := s.Watermark()
-			if !ok || next.Before(mark) {
-				t.Errorf("retire %s: watermark %s, %t after %s", retire, next, ok, mark)
-			}
-			if p.Bare() && next.After(mark) {
-				moved++
-			}
-			mark = next
+		})
+	}
+}
+
+// followMark reads s to its end and checks the watermark after each packet. It counts packets, and the times that the
+// watermark moved in silence.
+func followMark(t *testing.T, s *Source, got, silent *atomic.Int64) {
+	var mark time.Time
+	for {
+		p, err := s.Next()
+		if err == io.EOF {
+			return
 		}
-		if n := <-sent; got != n || moved == 0 {
-			t.Errorf("retire %s: %d packets of %d, the watermark moved %d times in silence", retire, got, n, moved)
+		if err != nil {
+			t.Error(err)
+			return
 		}
-		if _, ok := s.Watermark(); ok {
-			t.Errorf("retire %s: a source that has ended has a watermark", retire)
+		if !p.Bare() && p.Time.Before(mark) {
+			t.Errorf("packet %d is %s older than the watermark", got.Load()+1, mark.Sub(p.Time))
 		}
+		next, ok := s.Watermark()
+		if !ok || next.Before(mark) {
+			t.Errorf("watermark %s, %t after %s", next, ok, mark)
+		}
+		switch {
+		case !p.Bare():
+			got.Add(1)
+		case next.After(mark):
+			silent.Add(1)
+		}
+		mark = next
 	}
 }
 
