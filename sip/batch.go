@@ -14,8 +14,8 @@ type Batch struct {
 	text     []byte
 }
 
-// Add copies m and its values into b, what may be kept of its session description as a value of Media, and what the
-// feed said of its call as a value of Correlation.
+// Add copies m and its values into b, what sdp.Reduce keeps of its session description as a value of Media, and the
+// correlation identifier of its packet as a value of Correlation.
 func (b *Batch) Add(m *Message) {
 	b.Messages = append(b.Messages, *m)
 	c := &b.Messages[len(b.Messages)-1]
@@ -48,7 +48,7 @@ func (b *Batch) addCarried(c *Message, begin int) {
 // empty, or that no Span can reach, is removed again.
 func (b *Batch) addSpan(c *Message, h Header, before syntax.Range) {
 	n := len(b.text) - before.To
-	if n == 0 || c.N == MaxSpans || len(b.text)-before.From > 65535 {
+	if n == 0 || c.N == maxSpans || len(b.text)-before.From > 65535 {
 		b.text = b.text[:before.To]
 		return
 	}

@@ -22,12 +22,12 @@ type Counts struct {
 
 	Skipped  uint64 // bytes of streams that were passed over to find a start line
 	Trailing uint64 // bytes of datagrams behind the message, by its Content-Length
-	Evicted  uint64 // streams, or buffers of streams, that went because there were too many
+	Evicted  uint64 // streams, or unfinished messages of streams, that were dropped because there were too many
 	LeftOut  uint64 // values that a Message had no Span for
 	Oversize uint64 // Identity lines over Limits.Line: left out, and the message used
 }
 
-// A Refusal says why a message with a readable start line is not used. The set is closed.
+// A Refusal is why a message with a readable start line is not used. The set is closed.
 type Refusal uint8
 
 // Refusals.

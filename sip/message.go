@@ -1,7 +1,25 @@
-// Package sip reads what a telephone operator would call the envelope of a SIP message: who, to whom, which call.
+// Package sip reads SIP messages (RFC 3261): of each its start line and the headers that a Selection names.
 //
-// Only headers that the field register lists are looked at; every other byte of a message is stepped over.
-// Nothing here allocates for a message that opens no call, and no error quotes what it read.
+// # What is read
+//
+// Every header that is not selected is stepped over, and of a body only the lines of a session description that sip/sdp
+// keeps are copied. A header that is read has its constant and its row in header.go. No error quotes what it read.
+//
+// # Memory
+//
+// A Reader allocates nothing for a message. The Message that it passes on points into the payload and is valid until the
+// callback returns; a Batch copies its values.
+//
+// # Limits
+//
+// Limits bound a message: 65,535 bytes in all, 2,048 of a start line or of a header of addresses, 8,192 of any other
+// header line, 128 header lines, 64 parameters of one value (DefaultLimits). A Message keeps 48 values. What exceeds a
+// limit is counted: the message as TooLong, a further value as Counts.LeftOut.
+//
+// # Order and goroutines
+//
+// Messages come in the order of their bytes, of streams in the order of their ends. One goroutine uses a Reader; its
+// Counts may be read from any.
 package sip
 
 import (
@@ -59,10 +77,10 @@ func methodOf(token []byte) Method {
 	return Other
 }
 
-// Flags say what was odd about a Message that is used all the same.
+// Flags are what was odd about a Message that is used all the same.
 type Flags uint16
 
-// What can be odd. A word for each stands in the ledger under messages.odd.
+// What can be odd. The ledger counts each under its word in messages.odd.
 const (
 	Truncated    Flags = 1 << iota // the capture or a lost segment cut it; Call-ID, From, To and CSeq were read
 	CSeqMismatch                   // CSeq's method is not the request's: not used for state
@@ -86,13 +104,13 @@ func (f Flags) String() string {
 // A Span is one selected value: Text[Off:Off+Len] of its Message.
 type Span struct {
 	Header Header
-	Folded bool // line breaks inside are still to be taken for spaces
+	Folded bool // it has line breaks, which count as spaces (RFC 3261 section 7.3.1)
 	Off    uint16
 	Len    uint16
 }
 
-// MaxSpans bounds the values that one Message keeps. Further ones are counted and left out.
-const MaxSpans = 48
+// maxSpans bounds the values that one Message keeps. Further ones are counted and left out.
+const maxSpans = 48
 
 // A Message is one SIP request or response, reduced to the headers that the register lists.
 type Message struct {
@@ -114,7 +132,7 @@ type Message struct {
 	Link     [6]byte
 	Point    string
 	Text     []byte // what the spans point into; borrowed until a Batch has taken the Message
-	Spans    [MaxSpans]Span
+	Spans    [maxSpans]Span
 	N        int  // spans in use
 	fromTag  Span // Len 0 without one, as of those that follow
 	toTag    Span

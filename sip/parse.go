@@ -7,10 +7,10 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 )
 
-// ErrOpaque says that an address or URI cannot be read. sipgo's own errors quote what they read: they end here.
-var ErrOpaque = errors.New("sip: an address that cannot be read")
+// errOpaque is returned for an address or URI that cannot be read. It replaces the errors of sipgo, which quote it.
+var errOpaque = errors.New("sip: an address that cannot be read")
 
-// Limits of a value that sipgo is given, in bytes and in parameters: its cost grows with the square of the latter.
+// Limits of a value that sipgo reads, in bytes and in parameters: its time grows with the square of the latter.
 const (
 	maxAddress = 2048
 	maxParams  = 64
@@ -21,11 +21,11 @@ const (
 type Address struct {
 	Scheme     string // lower case
 	User, Host string // User of a tel URI is its number (RFC 3966)
-	Port       int    // 0 when it is not told
-	Name       bool   // a display name stood there
+	Port       int    // 0 without one
+	Name       bool   // it has a display name
 }
 
-// ParseAddress reads a name-addr or addr-spec with its parameters. The error is ErrOpaque.
+// ParseAddress reads a name-addr or addr-spec with its parameters. An error quotes nothing.
 func ParseAddress(value []byte) (a Address, err error) {
 	return parse(value, func(text string, uri *sipgo.Uri) (bool, error) {
 		var params sipgo.HeaderParams
@@ -34,24 +34,24 @@ func ParseAddress(value []byte) (a Address, err error) {
 	})
 }
 
-// ParseURI reads a URI, such as that of a request. The error is ErrOpaque.
+// ParseURI reads a URI, such as that of a request. An error quotes nothing.
 func ParseURI(value []byte) (a Address, err error) {
 	return parse(value, func(text string, uri *sipgo.Uri) (bool, error) { return false, sipgo.ParseUri(text, uri) })
 }
 
 func parse(value []byte, read func(string, *sipgo.Uri) (bool, error)) (a Address, err error) {
 	if len(value) > maxAddress || bytes.Count(value, []byte{';'})+bytes.Count(value, []byte{'&'}) > maxParams {
-		return a, ErrOpaque
+		return a, errOpaque
 	}
 	defer func() {
 		if recover() != nil {
-			a, err = Address{}, ErrOpaque
+			a, err = Address{}, errOpaque
 		}
 	}()
 	var uri sipgo.Uri
 	named, err := read(string(value), &uri)
 	if err != nil {
-		return a, ErrOpaque
+		return a, errOpaque
 	}
 	a = Address{Scheme: sipgo.ASCIIToLower(uri.Scheme), User: uri.User, Host: uri.Host, Port: uri.Port, Name: named}
 	if a.Scheme == "tel" {

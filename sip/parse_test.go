@@ -24,12 +24,12 @@ func TestWhatCannotBeReadIsOpaqueAndNotQuoted(t *testing.T) {
 	for _, value := range []string{"", "<", "sip", "<sip:" + strings.Repeat("x", maxAddress) + "@h>",
 		"<sip:canary@h" + strings.Repeat(";p=1", maxParams+1) + ">"} {
 		_, err := ParseAddress([]byte(value))
-		if !errors.Is(err, ErrOpaque) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("err = %v, want ErrOpaque alone", err)
+		if !errors.Is(err, errOpaque) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("err = %v, want errOpaque alone", err)
 		}
 		_, err = ParseURI([]byte(value))
-		if !errors.Is(err, ErrOpaque) {
-			t.Errorf("err = %v, want ErrOpaque alone", err)
+		if !errors.Is(err, errOpaque) {
+			t.Errorf("err = %v, want errOpaque alone", err)
 		}
 	}
 }

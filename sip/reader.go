@@ -16,7 +16,7 @@ type Limits struct {
 	Headers, Params                       int
 }
 
-// DefaultLimits returns limits that no device in the field exceeds.
+// DefaultLimits returns the limits that the package comment lists.
 func DefaultLimits() Limits {
 	return Limits{Message: 65535, StartLine: 2048, Line: 8192, AddressLine: 2048, Headers: 128, Params: 64}
 }
@@ -70,7 +70,7 @@ func (r *Reader) Read(p *capture.Packet, take func(*Message)) {
 }
 
 // isShort reports whether b, the copy of one message, ends before the message does: agents that cut their packets give
-// the length of what is left. A copy without its empty line is short unless it says that there is no body.
+// the length of what is left. A copy without its empty line is short unless its Content-Length is 0.
 func isShort(b []byte) bool {
 	if head := syntax.HeadLength(b); head > 0 {
 		return syntax.BodyLength(b[:head]) > len(b)-head

@@ -165,7 +165,7 @@ const (
 // keep adds a Span, if there is room.
 func (x *selector) keep(h Header, b []byte, s syntax.Range) {
 	m := &x.m
-	if m.N >= MaxSpans-appended-reserved && !x.first(h) || s.To > x.limits.Message {
+	if m.N >= maxSpans-appended-reserved && !x.first(h) || s.To > x.limits.Message {
 		x.counts.leftOut.Add(1)
 		return
 	}
@@ -262,8 +262,8 @@ func (x *selector) via(b []byte, value syntax.Range) (why Refusal, ok bool) {
 	return 0, true
 }
 
-// credentials keeps a Span of each allowed parameter of a Digest value, name and all: username="alice". Other
-// schemes have none that could be told from a secret.
+// credentials keeps a Span of each allowed parameter of a Digest value, name and all: username="alice". No parameter of
+// another scheme is kept: it may be a secret.
 func (x *selector) credentials(h Header, b []byte, value syntax.Range) {
 	const scheme = "digest"
 	v := b[value.From:value.To]

@@ -258,8 +258,8 @@ func TestHeadersWithoutWhichNoMessageIsUsedAlwaysHaveSpans(t *testing.T) {
 	if got != want {
 		t.Errorf("got = %s, want %s", got, want)
 	}
-	if n := len(m.values(Contact)); n != MaxSpans-appended-reserved-1 || m.N != n+9 {
-		t.Errorf("Contacts = %d of %d, want %d", n, m.N, MaxSpans-appended-reserved-1)
+	if n := len(m.values(Contact)); n != maxSpans-appended-reserved-1 || m.N != n+9 {
+		t.Errorf("Contacts = %d of %d, want %d", n, m.N, maxSpans-appended-reserved-1)
 	}
 	if n := r.Counts().LeftOut; n != 60-37+2 {
 		t.Errorf("left out = %d, want %d", n, 60-37+2)

@@ -130,7 +130,7 @@ const (
 // isTLSType reports whether c is the type of a record of TLS or DTLS: 20 to 23.
 func isTLSType(c byte) bool { return c-0x14 <= 3 }
 
-// isRecord says whether b begins with a TLS record.
+// isRecord returns record if b begins with a TLS record, 0 if not. It is not sure where too few bytes are there.
 func isRecord(b []byte) (kind mode, sure bool) {
 	if !isTLSType(b[0]) || len(b) > 1 && b[1] != 3 || len(b) > 2 && b[2] > 4 {
 		return 0, true

@@ -13,8 +13,8 @@ type frame struct {
 	reserved      byte // RSV1 to RSV3
 	opcode        byte
 	key           [4]byte
-	head          int
-	payload       int64
+	head          int   // bytes before the payload
+	payload       int64 // bytes
 }
 
 // Opcodes, RFC 6455 section 5.2. Those from closing on are of control frames.
@@ -28,8 +28,8 @@ const (
 // deflated is RSV1: the message is compressed (RFC 7692 section 6).
 const deflated = 0x40
 
-// longestFrame is more than anybody sends: what claims it is no frame.
-const longestFrame = 1 << 40
+// maxFrame bounds the payload of a frame, in bytes: a head with a longer one is no frame.
+const maxFrame = 1 << 40
 
 // readFrame reads the head of the frame that begins b. It is not ok if b is too short for it.
 func readFrame(b []byte) (f frame, ok bool) {
@@ -68,7 +68,7 @@ func (f *frame) control() bool { return f.opcode >= closing }
 // legal reports whether f can stand where a message begins, or where first is false, goes on.
 func (f *frame) legal(first bool) bool {
 	switch {
-	case f.payload < 0 || f.payload > longestFrame || f.reserved&^deflated != 0:
+	case f.payload < 0 || f.payload > maxFrame || f.reserved&^deflated != 0:
 		return false
 	case f.control():
 		return f.opcode <= pong && f.final && f.payload <= 125 && f.reserved == 0
@@ -89,9 +89,10 @@ func (f *frame) unmask(dst, payload []byte) []byte {
 	return dst
 }
 
-// isFrame says whether b may begin with the only frame of a message of SIP, text or binary: its length is written in
-// as few bytes as can be and is that of a message, and what it holds begins with a method of the registry and a
-// space, or with the version. So frames are found where the handshake was not seen.
+// isFrame returns frames if b may begin with the only frame of a message of SIP, text or binary, 0 if not: its length is
+// written in as few bytes as can be and is that of a message, and what it holds begins with a method of the registry and
+// a space, or with the version. So frames are found where the handshake was not seen. It is not sure where too few bytes
+// are there.
 func isFrame(b []byte) (kind mode, sure bool) {
 	if len(b) < 2 {
 		return frames, false

@@ -215,3 +215,11 @@ func TestGapInFramesGivesWhatHasItsHeaders(t *testing.T) {
 		t.Errorf("got = %q, want %q", w.got, want)
 	}
 }
+
+func TestEveryStartWordFitsAFramesBeginning(t *testing.T) {
+	for _, word := range startWords {
+		if len(word) > maxWord {
+			t.Errorf("%q has more than %d bytes", word, maxWord)
+		}
+	}
+}

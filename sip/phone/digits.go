@@ -1,6 +1,6 @@
 // Package phone reads telephone numbers as they are dialled: their E.164 form, country, area and category.
 //
-// # What a number says
+// # Where the answers come from
 //
 // Numbers that begin with + are read by tables that tests derive from the library (github.com/nyaruka/phonenumbers) and
 // compare. National forms and the area codes of other countries need the library itself, which takes 10 to 17 µs:
@@ -46,7 +46,7 @@ func NeedsRegion(user string) bool {
 }
 
 // plainDigits appends the digits of user to dst, none if there is anything else than digits and separators before
-// its parameters and post-dial digits. plus says that + stood in front.
+// its parameters and post-dial digits. plus: a + stood in front.
 func plainDigits(dst []byte, user string) (digits []byte, plus bool) {
 	if plus = strings.HasPrefix(user, "+"); plus {
 		user = user[1:]

@@ -33,13 +33,14 @@ func ofArea(region, digits string, code int) bool {
 // mainRegion returns the region of a country code; of one that several regions share the main one, for they dial alike.
 func mainRegion(code int) string { return phonenumbers.GetRegionCodeForCountryCode(code) }
 
-// A place is what the library says of a number in E.164 form.
+// A place is what the library has of a number in E.164 form.
 type place struct {
 	country  string
 	area     int // digits of the area code behind the country code
 	category string
 }
 
+// placeOf returns the place of a number in E.164 form. The library takes 10 to 17 µs.
 func placeOf(e164 string) (p place) {
 	p.category = other
 	number, err := phonenumbers.Parse(e164, "")

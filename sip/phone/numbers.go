@@ -84,8 +84,7 @@ func (n *Numbers) drop() {
 	n.national, n.places = map[nationalForm]string{}, map[string]place{}
 }
 
-// place returns what the library says of e164, which is asked once for each number, in North America once for each area
-// code.
+// place returns the place of e164, from the library once for each number, in North America once for each area code.
 func (n *Numbers) place(e164 string) place {
 	key := e164
 	if strings.HasPrefix(e164, "+1") && len(e164) == 12 {

@@ -6,7 +6,7 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A plan is what the tables say of the first digits of a number.
+// A plan has the tables by the first digits of a number.
 type plan struct {
 	codes   [1000]bool   // country codes
 	owner   [1000]string // country by country code; "" for a code that several share

@@ -1,9 +1,21 @@
 // Package scrub makes of a capture file one that can be shown to others: the same signalling at the same times, of
 // people who do not exist.
 //
-// A frame goes out as a blank of its own length. Copied into it are headers that are understood, with other addresses
-// in them, and of SIP the names, numbers and words of the protocol; every other letter and digit is another one. What
-// stood for what is drawn at random, remembered while the run lasts, and then gone.
+// # What stays
+//
+// A frame is written as zeros of its own length. Copied into it are the headers that are understood, with other
+// addresses, and of SIP the names, numbers and words of the protocol (vocabulary.go); every other letter and digit is
+// replaced by another one. A payload that is not SIP becomes the letter x. A frame that is not understood is dropped, for
+// a reason of a closed set.
+//
+// # Disguises
+//
+// What stands for a text, an address or a port is drawn at random, is the same for the whole run, and is not written
+// down. Its length is that of the original, so that lengths and offsets stay true.
+//
+// # Limits
+//
+// All frames of a run are in memory, 512 MiB at most.
 package scrub
 
 import (
@@ -18,10 +30,10 @@ import (
 	"sipsieve/capture/decode"
 )
 
-// Limit is how many bytes of frames are scrubbed in one run: they are all in memory.
-const Limit = 512 << 20
+// limit bounds the frames of one run, in bytes: they are all in memory.
+const limit = 512 << 20
 
-// ErrTooLarge says that there are more than that.
+// ErrTooLarge is returned when there are more than that.
 var ErrTooLarge = errors.New("scrub: more than 512 MiB of frames: cut the file (editcap -c) and scrub its parts")
 
 // A Summary counts what became of frames and payloads. What is dropped is so for a reason of a closed set.
@@ -32,7 +44,7 @@ type Summary struct {
 	Blanked       uint64 // payloads, or parts of streams, that are not SIP
 }
 
-// A Scrubber takes the frames of one run.
+// A Scrubber scrubs the frames of one run. One goroutine uses it.
 type Scrubber struct {
 	frames []*frame
 	room   int // bytes that may still be added
@@ -40,10 +52,10 @@ type Scrubber struct {
 	sum    Summary
 }
 
-// New returns a Scrubber whose draws follow from key. Whoever has the key, and the capture, can draw again: use
-// 32 random bytes and forget them.
+// New returns a Scrubber whose draws follow from key. With the key and the capture the same draws can be made again: use
+// 32 random bytes and keep them nowhere.
 func New(key [32]byte) *Scrubber {
-	s := &Scrubber{room: Limit, sum: Summary{Dropped: map[string]uint64{}}}
+	s := &Scrubber{room: limit, sum: Summary{Dropped: map[string]uint64{}}}
 	d := newDisguise(key)
 	p := payloads{messages: messages{values{words{d}}}, sum: &s.sum}
 	s.walker = walker{disguise: d, payloads: p, streams: streams{of: map[streamKey][][]segment{}, payloads: p},
@@ -97,7 +109,7 @@ func (s *Scrubber) Write(w io.Writer) (Summary, error) {
 	return s.sum, file.Flush()
 }
 
-// section and faceOf say nothing of the host on which the file was made.
+// section and faceOf name nothing of the host on which the file was made.
 var section = pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sipsieve scrub"}}
 
 func faceOf(link decode.LinkType) pcapgo.NgInterface {

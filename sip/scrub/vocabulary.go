@@ -2,8 +2,8 @@ package scrub
 
 import "strings"
 
-// vocabulary is the words of SIP, SDP and what they carry that stay where a header speaks the protocol's kept:
-// methods, option tags, event packages, parameters, types, reason phrases, codecs. No word of it names anybody.
+// vocabulary is the words of SIP, SDP and what they carry that stay where a text has words of the protocol: methods,
+// option tags, event packages, parameters, types, reason phrases, codecs. No word of it is a person's name.
 var vocabulary = setOf(`
 invite ack bye cancel register options prack subscribe notify publish info refer message update sip sips tel urn http
 https udp tcp tls sctp ws wss 2.0 1.0 1.1 q.850 uuid service sos police fire ambulance 100rel 199 answermode

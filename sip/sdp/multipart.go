@@ -15,7 +15,7 @@ const (
 
 // Find returns the session description in body: all of it, or the first part of type application/sdp in a multipart
 // body of at most 8 parts, in one of at most 2 levels. It is body's own text, nil without one. contentType is the value
-// of the header of that name; a body without one is taken for a session description if it begins as RFC 8866 wants.
+// of the header of that name; a body without one is taken for a session description if it begins as one (RFC 8866 section 5).
 func Find(contentType, body []byte) []byte { return findIn(contentType, body, maxDepth) }
 
 func findIn(contentType, body []byte, depth int) []byte {
@@ -51,8 +51,8 @@ func findInParts(boundary, body []byte, depth int) []byte {
 	return nil
 }
 
-// toDelimiter returns what stands before the next delimiter line and what follows that line. last says that
-// the delimiter closes the body, or is not there.
+// toDelimiter returns what stands before the next delimiter line and what follows that line. last: the
+// delimiter closes the body, or is not there.
 func toDelimiter(body, boundary []byte) (part, rest []byte, last bool) {
 	for begin := 0; begin < len(body); {
 		next := begin + syntax.LineLength(body[begin:])

@@ -53,7 +53,7 @@ var cryptoNames = [...]string{"none", "zrtp", "sdes", "dtls"}
 // String returns the word that records use.
 func (c Crypto) String() string { return cryptoNames[c&3] }
 
-// A Session is what a session description says of its media. Media types, codecs and the profile are words of closed
+// A Session is the media of a session description. Media types, codecs and the profile are words of closed
 // lists, "other" for the rest, so none of them can carry text. The zero Session has no media.
 type Session struct {
 	Types     [maxTypes]string // audio, video, text, image, application, message, other; each once, as they come
@@ -149,7 +149,7 @@ func (r *sessionReader) medium(value []byte) {
 	r.collect(formats)
 }
 
-// collect remembers the payload types of an m= line, or at once the format of one that has none.
+// collect keeps the payload types of an m= line, or at once the format of one that has none.
 func (r *sessionReader) collect(formats []byte) {
 	for len(formats) > 0 && r.n < maxFormats {
 		var f []byte

@@ -12,7 +12,7 @@ type URI struct {
 }
 
 // ReadURI takes the URI apart that address holds, which is a name-addr or an addr-spec (RFC 3261 section 25.1). What
-// has no scheme is read as what follows one: Is says whether a URI stands there at all.
+// has no scheme is read as what follows one; whether a URI stands there at all, Is reports.
 func ReadURI(address []byte) (u URI) {
 	u.Text = inAngle(address)
 	rest := u.Text

@@ -79,7 +79,7 @@ func lines(table string) func(yield func(line string) bool) {
 
 // Words returns every vendor, model and kind that a Device can have, sorted.
 func Words() (vendors, modelWords, kinds []string) {
-	vendors, modelWords, kinds = []string{Other}, []string{Other}, []string{unknown}
+	vendors, modelWords, kinds = []string{other}, []string{other}, []string{unknown}
 	for _, list := range rules {
 		for _, r := range list {
 			vendors, kinds = append(vendors, r.vendor), append(kinds, r.kind)

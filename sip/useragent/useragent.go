@@ -20,16 +20,16 @@ import (
 
 // A Device is the equipment that a text names.
 type Device struct {
-	Vendor   string // Other for a text that is not on the list
-	Model    string // Other for one that is not on the vendor's list, "" for a text without a model
+	Vendor   string // other for a text that is not on the list
+	Model    string // other for one that is not on the vendor's list, "" for a text without a model
 	Firmware string // of the shape of FirmwarePattern; "" for a text without one
 	Kind     string // phone, softphone, ata, pbx, gateway, sbc, scanner, unknown
 	Family   string // vendor, model and major version, as "yealink T46S 66"
-	Scanner  bool   // a tool that looks for open systems
+	Scanner  bool   // a tool that scans for open systems
 }
 
-// Other is the vendor or the model of a text that names none of the list.
-const Other = "other"
+// other is the vendor or the model of a text that names none of the list.
+const other = "other"
 
 // unknown is the kind of a text that is not on the list.
 const unknown = "unknown"
@@ -37,12 +37,12 @@ const unknown = "unknown"
 // maxText bounds what is read of a text, in bytes.
 const maxText = 256
 
-// Read returns the equipment that text names. One that is not on the list has the vendor Other and the kind unknown.
+// Read returns the equipment that text names. One that is not on the list has the vendor other and the kind unknown.
 func Read(text []byte) Device {
 	text = bytes.TrimSpace(text[:min(len(text), maxText)])
 	r, rest, ok := ruleFor(text)
 	if !ok {
-		return Device{Vendor: Other, Kind: unknown, Family: Other}
+		return Device{Vendor: other, Kind: unknown, Family: other}
 	}
 	d := Device{Vendor: r.vendor, Model: r.model, Kind: r.kind, Scanner: r.kind == "scanner"}
 	switch r.model {
@@ -51,7 +51,7 @@ func Read(text []byte) Device {
 	case listedModel:
 		d.Model, rest = modelIn(r.vendor, rest)
 	}
-	if r.model != listedModel || d.Model != "" && d.Model != Other {
+	if r.model != listedModel || d.Model != "" && d.Model != other {
 		d.Firmware = firmwareIn(rest, r.model == listedModel, r.layout)
 	}
 	d.Family = d.family()
@@ -60,7 +60,7 @@ func Read(text []byte) Device {
 
 func (d *Device) family() string {
 	parts := [3]string{d.Vendor, d.Model}
-	if d.Model == Other {
+	if d.Model == other {
 		parts[1] = ""
 	}
 	parts[2], _, _ = strings.Cut(d.Firmware, ".")
@@ -88,7 +88,7 @@ func ruleFor(text []byte) (r rule, rest []byte, ok bool) {
 }
 
 // modelIn returns the longest model of vendor that rest begins with, whatever its case and not within a number, and what
-// follows it; Other if rest begins with none, "" if nothing is left.
+// follows it; other if rest begins with none, "" if nothing is left.
 func modelIn(vendor string, rest []byte) (string, []byte) {
 	if rest = bytes.TrimLeft(rest, " "); len(rest) == 0 {
 		return "", nil
@@ -110,7 +110,7 @@ func modelIn(vendor string, rest []byte) (string, []byte) {
 			return model, rest[n:]
 		}
 	}
-	return Other, rest
+	return other, rest
 }
 
 func wordByte(c byte) bool { return syntax.IsDigit(c) || syntax.IsLetter(c) }

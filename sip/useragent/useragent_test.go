@@ -235,8 +235,8 @@ func TestPeopleAreNoDevices(t *testing.T) {
 			t.Errorf("%s: firmware = %q", text, d.Firmware)
 		}
 	}
-	for text, want := range map[string]string{"Yealink SIP-AnyName9": Other, "Gigaset ALICE2 1.2": Other,
-		"Yealink": "", "Yealink SIP-": "", "snom": "", "snom 3705": Other, "snom 370": "370"} {
+	for text, want := range map[string]string{"Yealink SIP-AnyName9": other, "Gigaset ALICE2 1.2": other,
+		"Yealink": "", "Yealink SIP-": "", "snom": "", "snom 3705": other, "snom 370": "370"} {
 		if got := Read([]byte(text)).Model; got != want {
 			t.Errorf("%s: model = %q, want %q", text, got, want)
 		}
@@ -267,7 +267,7 @@ func FuzzDevice(f *testing.F) {
 			t.Errorf("firmware = %q", d.Firmware)
 		}
 		major, _, _ := strings.Cut(d.Firmware, ".")
-		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, Other)+" "+major), " "); d.Family != want {
+		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, other)+" "+major), " "); d.Family != want {
 			t.Errorf("family = %q, want %q", d.Family, want)
 		}
 	})
