@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/doctor"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ Exit codes: 0 without a finding; 1 with findings; 2 if no source can be opened o
 			if span <= 0 {
 				return refused(errors.New("for: want a duration above 0, such as 1m"))
 			}
-			return doctor(cmd, file, span)
+			return examine(cmd, file, span)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration `file`")
@@ -45,7 +46,7 @@ Exit codes: 0 without a finding; 1 with findings; 2 if no source can be opened o
 	return cmd
 }
 
-func doctor(cmd *cobra.Command, file string, span time.Duration) error {
+func examine(cmd *cobra.Command, file string, span time.Duration) error {
 	c, err := config.Load(file)
 	if err != nil {
 		return refused(err)
@@ -57,13 +58,13 @@ func doctor(cmd *cobra.Command, file string, span time.Duration) error {
 	}
 	ctx, stop := context.WithTimeout(cmd.Context(), span)
 	defer stop()
-	e, err := examine(ctx, s, func() {
+	e, err := doctor.Examine(ctx, s, func() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "listening for %s at most; interrupt to get the report now\n", span)
 	})
 	if err != nil {
 		return refused(err)
 	}
-	if e.report(cmd.OutOrStdout()) > 0 {
+	if e.Report(cmd.OutOrStdout()) > 0 {
 		return findings()
 	}
 	return nil

@@ -80,6 +80,9 @@ var house = map[string]room{
 		"store"}, liberties: []string{"go", "clock"}, // the loop and the publisher; ages of batches and losses
 		bans: map[string]string{"store/bus": "it puts on a Sink, whatever that is",
 			"cmd/sipsieve/config": "it is given what it works on"}},
+	"cmd/sipsieve/doctor": {imports: []string{"cmd/sipsieve/source"}, liberties: []string{"clock", "lock"},
+		bans: map[string]string{"store/bus": "an examination publishes nothing",
+			"store/sqlite": "an examination stores nothing", "cmd/sipsieve/checkpoint": "an examination remembers nothing"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 }
