@@ -52,6 +52,9 @@ var house = map[string]room{
 	"sip/mem":      {},
 	"sip/facts":    {imports: []string{"sip", "sip/mem", "sip/phone"}},                              // of one message: no call is remembered
 	"sip/event":    {imports: []string{"sip/facts"}, others: []string{"github.com/dchest/siphash"}}, // values: nothing is remembered
+	"sip/siptest":  {imports: []string{"sip/event", "capture/capturetest", "capture/pcap"}},         // for tests only
+	"sip/legs":     {imports: []string{"sip/event"}},                                                // of Events only: what is joined does not depend on how calls are followed
+	"sip/devices":  {imports: []string{"sip/event", "sip/useragent"}},                               // likewise
 	"sip/track":    {imports: []string{"sip/event", "sip/useragent"}},
 	"store/cpni":   {imports: []string{"sip/event", "sip/useragent"}, others: []string{"github.com/BurntSushi/toml"}},
 	"store/policy": {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
@@ -61,7 +64,7 @@ var house = map[string]room{
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite":    {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/storetest": {imports: []string{"store"}, liberties: []string{"go", "receive"}},
-	"cmd/sipsieve/pipeline": {imports: []string{"sip/track"}, others: []string{"golang.org/x/sync/errgroup"},
+	"cmd/sipsieve/pipeline": {imports: []string{"sip/track", "sip/legs", "sip/devices"}, others: []string{"golang.org/x/sync/errgroup"},
 		liberties: []string{"go", "clock"}, bans: map[string]string{"store": "the pipeline knows no purpose",
 			"store/cpni": "the pipeline makes no record"}},
 	"cmd/sipsieve/checkpoint": {imports: []string{"sip/track", "store/cpni", "store/vault"},

@@ -35,22 +35,22 @@ var scores = [Correlations]int{0, 50, 70, 80, 85, 90, 95, 100, 100}
 // Score returns how sure legs joined by c belong to one call, 0 to 100.
 func (c Correlation) Score() int { return scores[c] }
 
-// A ClueKind is what a clue is about. Those of correlations have their number.
-type ClueKind uint8
+// A LinkKeyKind is what a clue is about. Those of correlations have their number.
+type LinkKeyKind uint8
 
 // Clues that are not the mark of one Correlation alone.
 const (
-	NameClue     = ClueKind(Correlations) + iota // a leg's own Call-ID
-	PointerClue                                  // a configured header, too short for more than a Call-ID
-	ReferClue                                    // target and referrer of an accepted REFER
-	ReferredClue                                 // target and referrer of an INVITE
-	CalledClue                                   // end of the called number
-	ArrivedClue                                  // it, and the host to which a leg came
-	LeftClue                                     // it, and the host from which a leg came
+	CallIDKey     = LinkKeyKind(Correlations) + iota // a leg's own Call-ID
+	PointerKey                                  // a configured header, too short for more than a Call-ID
+	ReferKey                                    // target and referrer of an accepted REFER
+	ReferredKey                                 // target and referrer of an INVITE
+	CalledKey                                   // end of the called number
+	ArrivedKey                                  // it, and the host to which a leg came
+	LeftKey                                     // it, and the host from which a leg came
 )
 
-// MaxClues bounds what one leg shows of others.
-const MaxClues = 10
+// MaxLinkKeys bounds what one leg shows of others.
+const MaxLinkKeys = 10
 
 // Evidence is what one message of a call shows of the call's other legs: keyed hashes of it, never text.
 type Evidence struct {
@@ -59,8 +59,8 @@ type Evidence struct {
 	Port     uint16 // to which it was sent
 	Opens    bool   // a call or an answered fork of it, not only a REFER
 	N        uint8
-	Kinds    [MaxClues]ClueKind
-	Values   [MaxClues]uint64
+	Kinds    [MaxLinkKeys]LinkKeyKind
+	Values   [MaxLinkKeys]uint64
 }
 
 // Format writes a mask for every verb and flag.
@@ -70,7 +70,7 @@ func (e Evidence) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 func (e Evidence) LogValue() slog.Value { return slog.StringValue("***") }
 
 // Add adds a clue; 0 is none. What does not fit is left out.
-func (e *Evidence) Add(kind ClueKind, value uint64) {
+func (e *Evidence) Add(kind LinkKeyKind, value uint64) {
 	if value != 0 && int(e.N) < len(e.Values) {
 		e.Kinds[e.N], e.Values[e.N] = kind, value
 		e.N++
@@ -78,7 +78,7 @@ func (e *Evidence) Add(kind ClueKind, value uint64) {
 }
 
 // First returns the first clue of that kind, 0 without one.
-func (e *Evidence) First(kind ClueKind) uint64 {
+func (e *Evidence) First(kind LinkKeyKind) uint64 {
 	for i, k := range e.Kinds[:e.N] {
 		if k == kind {
 			return e.Values[i]
@@ -149,38 +149,38 @@ func (l *Linking) AddInvite(e *Evidence, m *sip.Message) {
 	for _, s := range m.Spans[:m.N] {
 		switch v := m.At(s); s.Header {
 		case sip.CallID:
-			e.Add(ClueKind(CallIDRule), l.origin(v))
+			e.Add(LinkKeyKind(CallIDRule), l.origin(v))
 		case sip.Link:
 			l.header(e, bytes.Trim(v, "<>\" "))
 		case sip.Correlation:
-			e.Add(ClueKind(HEPCorrelation), l.Name(v))
+			e.Add(LinkKeyKind(HEPCorrelation), l.Name(v))
 		case sip.SessionID:
 			l.session(e, v)
 		case sip.PChargingVector:
 			icid, _ := syntax.Param(append([]byte{';'}, v...), "icid-value")
-			e.Add(ClueKind(ICIDCorrelation), l.hash(icid))
+			e.Add(LinkKeyKind(ICIDCorrelation), l.hash(icid))
 		case sip.Replaces:
 			id, _, _ := bytes.Cut(v, []byte(";"))
-			e.Add(ClueKind(TransferCorrelation), l.Name(bytes.TrimSpace(id)))
+			e.Add(LinkKeyKind(TransferCorrelation), l.Name(bytes.TrimSpace(id)))
 		case sip.Media:
-			e.Add(ClueKind(SDPCorrelation), l.media(v))
+			e.Add(LinkKeyKind(SDPCorrelation), l.media(v))
 		}
 	}
 	called := facts.UserOf(m.Value(sip.RequestURI))
-	e.Add(ReferredClue, l.Referral(called, facts.UserOf(m.Value(sip.ReferredBy))))
+	e.Add(ReferredKey, l.Referral(called, facts.UserOf(m.Value(sip.ReferredBy))))
 	var room [tailDigits]byte
 	end := tail(&room, called)
 	if end == nil {
 		end = tail(&room, facts.UserOf(m.Value(sip.To)))
 	}
-	e.Add(CalledClue, l.Name(end))
+	e.Add(CalledKey, l.Name(end))
 }
 
 // header adds the value of a configured header.
 func (l *Linking) header(e *Evidence, v []byte) {
-	kind := ClueKind(HeaderCorrelation)
+	kind := LinkKeyKind(HeaderCorrelation)
 	if len(v) < shortestName {
-		kind = PointerClue
+		kind = PointerKey
 	}
 	e.Add(kind, l.Name(v))
 }
@@ -203,7 +203,7 @@ func (l *Linking) session(e *Evidence, v []byte) {
 	for _, id := range [...][]byte{local, remote} {
 		var room [32]byte
 		if sessionUUID(&room, bytes.TrimSpace(id)) {
-			e.Add(ClueKind(SessionIDCorrelation), l.hash(room[:]))
+			e.Add(LinkKeyKind(SessionIDCorrelation), l.hash(room[:]))
 		}
 	}
 }

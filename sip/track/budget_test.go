@@ -1,10 +1,9 @@
 package track
 
 import (
-	"sipsieve/sip/event"
-	"sipsieve/sip/mem"
 	"testing"
-	"time"
+
+	"sipsieve/sip/mem"
 )
 
 // TestABudgetIsNeverExceededAndNobodyIsLeftWithout has one member take all it can before the others come.
@@ -36,25 +35,5 @@ func TestABudgetIsNeverExceededAndNobodyIsLeftWithout(t *testing.T) {
 		if has[0] = 0; b.Left.Load() != int64(c.total-b.Each*c.members) {
 			t.Errorf("%d for %d: %d are left of the rest when all is given back", c.total, c.members, b.Left.Load())
 		}
-	}
-}
-
-// TestDevicesAndLegsShareTheHostsRoom has two domains with more of both than the host remembers.
-func TestDevicesAndLegsShareTheHostsRoom(t *testing.T) {
-	b := NewBudgets(Limits{Calls: 40, Bindings: 40}, 40, 2, 1)
-	known, remembered := uint64(0), uint64(0)
-	for range 2 {
-		ds, l := NewDevices(40, testKeyer), NewLegs(DefaultLegLimits(40))
-		ds.Share(b.Devices)
-		l.Share(b.Legs)
-		for i := range 100 {
-			ds.open(event.Key{byte(i), 1}, int64(i))
-			l.open(&event.Event{Time: time.Unix(int64(i), 0), Key: event.Key{byte(i)}, Evidence: &event.Evidence{Leg: event.Key{byte(i)}}})
-		}
-		known += ds.Counts().Known
-		remembered += l.Counts().Remembered
-	}
-	if known != 40 || remembered != 40 {
-		t.Errorf("devices = %d, legs = %d, want 40 of both", known, remembered)
 	}
 }

@@ -1,11 +1,12 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // stagesOf plays a ladder with every stage asked for and says each Event: its stage, revision, when, and the Call.

@@ -1,10 +1,11 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"slices"
 	"testing"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // TestLossPutsOffTheExpiryOfBindings says that frames were lost while a binding may have been refreshed.

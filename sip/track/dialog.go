@@ -2,10 +2,11 @@ package track
 
 import (
 	"math/bits"
+	"time"
+
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
-	"time"
 )
 
 // A phase is where in its life a dialog is.

@@ -1,8 +1,9 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // wall returns a time of d on the packets' clock as it was when d opened.

@@ -3,6 +3,7 @@ package track
 import (
 	"errors"
 	"fmt"
+
 	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )

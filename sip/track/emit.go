@@ -1,8 +1,9 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // tell appends the Event of d at stage, if that is asked for.

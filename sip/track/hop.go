@@ -1,10 +1,9 @@
 package track
 
 import (
-	"net/netip"
-
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
@@ -32,15 +31,9 @@ func hopOf(m *sip.Message, point uint8) hop {
 
 // flow returns h as a capture.Flow.
 func (h *hop) flow() capture.Flow {
-	if !h.valid || h.veil != 0 {
-		return capture.Flow{Transport: h.transport}
-	}
-	src, dst := netip.AddrFrom16(h.src), netip.AddrFrom16(h.dst)
-	if h.v4 {
-		src, dst = src.Unmap(), dst.Unmap()
-	}
-	return capture.Flow{Src: netip.AddrPortFrom(src, h.sport), Dst: netip.AddrPortFrom(dst, h.dport),
-		Transport: h.transport}
+	p := event.PackedFlow{Src: h.src, Dst: h.dst, SrcPort: h.sport, DstPort: h.dport, Transport: h.transport, V4: h.v4,
+		Valid: h.valid && h.veil == 0}
+	return p.Flow()
 }
 
 // carries reports whether m, of an INVITE's transaction or its ACK, passed h the way that h's INVITE went.

@@ -1,8 +1,9 @@
 package track
 
 import (
-	"sipsieve/sip/mem"
 	"time"
+
+	"sipsieve/sip/mem"
 )
 
 // Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. Trackers that share Budgets

@@ -1,10 +1,11 @@
 package track
 
 import (
-	"sipsieve/sip/event"
-	"sipsieve/sip/mem"
 	"slices"
 	"sort"
+
+	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
 )
 
 // mostLosses bounds the windows that are remembered. The two that are closest become one when there are more.

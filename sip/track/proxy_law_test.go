@@ -2,11 +2,12 @@ package track
 
 import (
 	"fmt"
-	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // atOneHop is what a proxy cannot be seen in: one pair of hosts, its addresses their own, over UDP.

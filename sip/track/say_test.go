@@ -2,9 +2,10 @@ package track
 
 import (
 	"fmt"
-	"sipsieve/sip/event"
 	"strings"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 var dispositions = [...]string{"", "answered", "busy", "no_answer", "cancelled", "redirected", "auth_failed",
@@ -72,9 +73,6 @@ func say(c *event.Call) string {
 	}
 	return s
 }
-
-// ladderStart is time zero of a ladder.
-var ladderStart = time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC)
 
 func clockOf(t time.Time) string {
 	if t.IsZero() {

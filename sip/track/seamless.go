@@ -1,8 +1,9 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 // seamless makes restore take calls of which nothing was missed since they were saved. It is called after save.

@@ -31,9 +31,9 @@ func (t *callTable) showTransfer(d *dialog, m *sip.Message) {
 	f := t.factsOf(d)
 	e := new(event.Evidence)
 	if d.transfer == event.Attended {
-		e.Add(event.ClueKind(event.TransferCorrelation), t.linking.Name(f.Last(facts.ReplacedCall)))
+		e.Add(event.LinkKeyKind(event.TransferCorrelation), t.linking.Name(f.Last(facts.ReplacedCall)))
 	} else {
-		e.Add(event.ReferClue, t.linking.Referral(f.Last(facts.TransferTarget), f.Last(facts.ReferredByNumber)))
+		e.Add(event.ReferKey, t.linking.Referral(f.Last(facts.TransferTarget), f.Last(facts.ReferredByNumber)))
 	}
 	t.show(d, e, m.Time.UnixNano())
 }

@@ -1,9 +1,10 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"testing"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 func TestEachAnsweredForkHasItsOwnRecord(t *testing.T) {

@@ -2,6 +2,7 @@ package track
 
 import (
 	"fmt"
+
 	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )

@@ -1,11 +1,12 @@
 package track
 
 import (
-	"sipsieve/sip/event"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/sip/event"
 )
 
 const answeredCall = `

@@ -1,75 +1,23 @@
 package track
 
 import (
-	"bytes"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
-	"sipsieve/capture/capturetest"
-	"sipsieve/capture/pcap"
 	"sipsieve/sip"
 	"sipsieve/sip/event"
+	"sipsieve/sip/siptest"
 )
 
-// everything selects every header there is.
-func everything() (s sip.Selection) {
-	for i := range s {
-		s[i] = true
-	}
-	return s
-}
-
-// messages returns what sip.Reader makes of a capture file.
-func messages(t testing.TB, path string) []sip.Message {
-	t.Helper()
-	src, err := pcap.Open(path, pcap.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	r := sip.NewReader(everything(), sip.DefaultLimits())
-	r.Links("x-call-id")
-	b := &sip.Batch{}
-	for {
-		p, err := src.Next()
-		if err != nil {
-			if err != io.EOF {
-				t.Log(err)
-			}
-			return b.Messages
-		}
-		r.Read(&p, b.Add)
-	}
-}
-
-// play returns the messages of a ladder.
-func play(t testing.TB, ladder string) []sip.Message {
-	t.Helper()
-	frames, err := capturetest.Ladder([]byte(ladder))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return written(t, frames)
-}
-
-func written(t testing.TB, frames []capturetest.Frame) []sip.Message {
-	t.Helper()
-	var file bytes.Buffer
-	if err := capturetest.WritePcap(&file, frames); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "ladder.pcap")
-	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return messages(t, path)
-}
-
-var testKeyer = event.NewKeyer([16]byte{1, 2, 3})
+// What every test of this package plays and reads.
+var (
+	everything  = siptest.Everything
+	play        = siptest.Play
+	messages    = siptest.Messages
+	testKeyer   = siptest.Keyer
+	ladderStart = siptest.Start
+)
 
 // follow gives ms to tr, waits for a while, ends the capture, and returns the Events.
 func follow(t testing.TB, tr *Tracker, ms []sip.Message, wait time.Duration) (events []event.Event) {

@@ -10,9 +10,10 @@ import (
 
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/siptest"
 )
 
-const captures = "../../../shared/captures"
+const captures = siptest.Captures
 
 // otherwise are captures whose calls the truth tells by other rules, with the reason. Their sums balance all the same.
 var otherwise = map[string]string{

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"sipsieve/sip/devices"
 	"sipsieve/sip/event"
+	"sipsieve/sip/legs"
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
@@ -51,7 +53,7 @@ type Legs struct {
 	Forgotten  uint64 `json:"forgotten"`
 }
 
-func (l *Legs) add(c track.LegCounts) {
+func (l *Legs) add(c legs.Counts) {
 	plus(l, &Legs{Remembered: c.Remembered, Ambiguous: c.Ambiguous, Shared: c.Shared, Full: c.Full,
 		Forgotten: c.Forgotten})
 	for evidence, n := range c.Joined {
@@ -68,6 +70,6 @@ type Devices struct {
 	Forgotten uint64 `json:"forgotten"`
 }
 
-func (d *Devices) add(c *track.DeviceCounts) {
+func (d *Devices) add(c *devices.Counts) {
 	plus(d, &Devices{First: c.First, Changed: c.Changed, Daily: c.Daily, Known: c.Known, Forgotten: c.Forgotten})
 }

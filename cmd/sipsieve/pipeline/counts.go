@@ -5,6 +5,8 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/devices"
+	"sipsieve/sip/legs"
 	"sipsieve/sip/track"
 )
 
@@ -13,8 +15,8 @@ import (
 type Counts struct {
 	Shards  []ShardCounts
 	Sources []SourceCounts
-	Legs    track.LegCounts
-	Devices track.DeviceCounts
+	Legs    legs.Counts
+	Devices devices.Counts
 	Full    uint64 // messages that a full shard queue had no room for
 }
 

@@ -25,7 +25,9 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/devices"
 	"sipsieve/sip/event"
+	"sipsieve/sip/legs"
 	"sipsieve/sip/track"
 )
 
@@ -33,7 +35,7 @@ import (
 type Domain struct {
 	readers []*reader
 	shards  []*shard
-	legs    *track.Legs // the Merger's
+	legs    *legs.Legs // the Merger's
 	out     chan Flow
 	waits   bool          // a file can wait, a wire cannot
 	eager   bool          // messages do not wait for others
@@ -44,8 +46,8 @@ type Domain struct {
 	// Early is called with the key of a source and what ended it before its time; nil for nobody. It is set before Run.
 	Early func(key string, err error)
 
-	devices      *track.Devices // the Merger's
-	deviceCounts atomic.Pointer[track.DeviceCounts]
+	devices      *devices.Devices // the Merger's
+	deviceCounts atomic.Pointer[devices.Counts]
 }
 
 // A Plan is what a Domain is made from.
@@ -74,8 +76,8 @@ type Plan struct {
 // New returns the Domain of sources; a Domain that is not live has one.
 func New(sources []capture.Source, p Plan) *Domain {
 	d := &Domain{out: make(chan Flow, 4*p.Shards), waits: !p.Live, eager: p.Live || p.Eager,
-		legs: track.NewLegs(track.DefaultLegLimits(p.Limits.Calls)), devices: track.NewDevices(p.Devices, p.Keyer)}
-	d.deviceCounts.Store(new(track.DeviceCounts))
+		legs: legs.New(legs.DefaultLimits(p.Limits.Calls)), devices: devices.New(p.Devices, p.Keyer)}
+	d.deviceCounts.Store(new(devices.Counts))
 	d.legs.Share(p.Budgets.Legs)
 	d.devices.Share(p.Budgets.Devices)
 	for i := range p.Shards {

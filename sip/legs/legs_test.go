@@ -1,4 +1,4 @@
-package track
+package legs
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/mem"
+	"sipsieve/sip/siptest"
+	"sipsieve/sip/track"
 )
 
 var correlations = [event.Correlations]string{"none", "inferred", "sdp", "call_id_rule", "icid", "hep", "session_id",
@@ -19,7 +22,7 @@ var correlations = [event.Correlations]string{"none", "inferred", "sdp", "call_i
 
 // testLinking has the rules of the stories.
 func testLinking(t testing.TB) event.Linking {
-	l := event.Linking{Keyer: testKeyer}
+	l := event.Linking{Keyer: siptest.Keyer}
 	for _, text := range []string{"B2B_*", "*_b2b-1"} {
 		r, err := event.ParseIDRule(text)
 		if err != nil {
@@ -33,14 +36,14 @@ func testLinking(t testing.TB) event.Linking {
 // events returns what as many Trackers tell of ms, in order.
 func eventsOf(t testing.TB, ms []sip.Message, shards int) (events []event.Event) {
 	t.Helper()
-	trackers := make([]*Tracker, shards)
+	trackers := make([]*track.Tracker, shards)
 	for i := range trackers {
-		trackers[i] = New(DefaultLimits())
+		trackers[i] = track.New(track.DefaultLimits())
 		trackers[i].ShowLegs(testLinking(t))
 	}
 	var last time.Time
 	for i := range ms {
-		k := testKeyer.Of(&ms[i])
+		k := siptest.Keyer.Of(&ms[i])
 		tr := trackers[int(k.Shard[0])%shards]
 		events, last = tr.Observe(events, &ms[i], k), ms[i].Time
 	}
@@ -270,13 +273,29 @@ callid r-2
 func TestLegsTellWhichCallsBelongTogether(t *testing.T) {
 	for _, s := range legStories {
 		t.Run(s.name, func(t *testing.T) {
-			ms := play(t, hosts+s.ladder)
+			ms := siptest.Play(t, hosts+s.ladder)
 			for shards := 1; shards <= 3; shards++ {
-				l := NewLegs(DefaultLegLimits(1000))
+				l := New(DefaultLimits(1000))
 				if got := sayJoins(joined(l, eventsOf(t, ms, shards)), 0); got != s.want {
 					t.Errorf("%d shards:\n%s\nwant\n%s", shards, got, s.want)
 				}
 			}
 		})
+	}
+}
+
+// TestLegsShareTheHostsRoom has two domains with more legs than the host remembers.
+func TestLegsShareTheHostsRoom(t *testing.T) {
+	budget, remembered := mem.NewBudget(40, 2), uint64(0)
+	for range 2 {
+		l := New(DefaultLimits(40))
+		l.Share(budget)
+		for i := range 100 {
+			l.open(&event.Event{Time: time.Unix(int64(i), 0), Key: event.Key{byte(i)}, Evidence: &event.Evidence{Leg: event.Key{byte(i)}}})
+		}
+		remembered += l.Counts().Remembered
+	}
+	if remembered != 40 {
+		t.Errorf("legs = %d, want 40", remembered)
 	}
 }

@@ -1,11 +1,13 @@
-package track
+package legs
 
 import (
 	"fmt"
 	"math/rand/v2"
-	"sipsieve/sip/event"
 	"strings"
 	"testing"
+
+	"sipsieve/sip/event"
+	"sipsieve/sip/siptest"
 )
 
 // A corpus of conversations through a B2BUA that hides who is behind it: 200 calls a second, to numbers that differ
@@ -143,21 +145,21 @@ func TestJoinsOfABusyB2BUAAreRight(t *testing.T) {
 		t.Skip("20 seconds of traffic")
 	}
 	c := newLegCorpus()
-	ms := play(t, c.text.String())
+	ms := siptest.Play(t, c.text.String())
 	var told string
 	for _, shards := range []int{1, 4} {
 		events := eventsOf(t, ms, shards)
-		l := event.Linking{Keyer: testKeyer}
+		l := event.Linking{Keyer: siptest.Keyer}
 		marks := map[event.Key]string{}
 		for id, mark := range c.hep {
-			marks[testKeyer.Key([]byte(id))] = mark
+			marks[siptest.Keyer.Key([]byte(id))] = mark
 		}
 		for i := range events {
 			if mark := marks[events[i].Key]; mark != "" && events[i].Kind == event.LinkKind {
-				events[i].Evidence.Add(event.ClueKind(event.HEPCorrelation), l.Name([]byte(mark)))
+				events[i].Evidence.Add(event.LinkKeyKind(event.HEPCorrelation), l.Name([]byte(mark)))
 			}
 		}
-		legs := NewLegs(DefaultLegLimits(100_000))
+		legs := New(DefaultLimits(100_000))
 		calls := joined(legs, events)
 		t.Logf("%d shards: %d messages, %d calls, %+v", shards, len(ms), len(calls), legs.Counts())
 		if now := sayJoins(calls, 0); told == "" {

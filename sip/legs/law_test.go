@@ -1,4 +1,4 @@
-package track
+package legs
 
 import (
 	"fmt"
@@ -11,14 +11,15 @@ import (
 
 	"sipsieve/sip"
 	"sipsieve/sip/event"
+	"sipsieve/sip/siptest"
 )
 
 // legsOf returns Legs with n calls that show nothing of each other, each a second after the one before.
 func legsOf(t testing.TB, n int) *Legs {
-	l := NewLegs(LegLimits{Legs: n, Window: time.Hour, Near: time.Second})
+	l := New(Limits{Legs: n, Window: time.Hour, Near: time.Second})
 	for i := range n {
 		k := event.Key{byte(i), byte(i >> 8), byte(i >> 16), 1}
-		l.Observe(&event.Event{Time: ladderStart.Add(time.Duration(i) * time.Second), Key: k, Kind: event.LinkKind,
+		l.Observe(&event.Event{Time: siptest.Start.Add(time.Duration(i) * time.Second), Key: k, Kind: event.LinkKind,
 			Evidence: &event.Evidence{Leg: k, Opens: true}})
 	}
 	if l.legs.Len() != n {
@@ -65,7 +66,7 @@ func TestGroupsHoldByTheJoinsThatAreSureEnough(t *testing.T) {
 func compareGroups(t *testing.T, l *Legs, min int, want []int) {
 	t.Helper()
 	for i, first := range want {
-		got, group := l.joinOf(uint32(i + 1)).By(min)
+		got, group := l.groups.joinOf(uint32(i + 1)).By(min)
 		alone := 0
 		for _, other := range want {
 			if other == first {
@@ -83,7 +84,7 @@ func FuzzUnrelatedCallsChangeNoJoin(f *testing.F) {
 	var all [][]sip.Message
 	var want []string
 	for _, s := range legStories {
-		all = append(all, play(f, hosts+s.ladder))
+		all = append(all, siptest.Play(f, hosts+s.ladder))
 		want = append(want, s.want)
 	}
 	f.Add(uint8(0), []byte{1, 2, 3})
@@ -95,7 +96,7 @@ func FuzzUnrelatedCallsChangeNoJoin(f *testing.F) {
 			ms = append(ms, stranger(t, i, time.Duration(at)*300*time.Millisecond)...)
 		}
 		slices.SortStableFunc(ms, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
-		calls := joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, ms, 1+int(n)%3))
+		calls := joined(New(DefaultLimits(1000)), eventsOf(t, ms, 1+int(n)%3))
 		if got := sayJoins(calls, 0); got != want[story] {
 			t.Errorf("%s, with others:\n%s\nwant\n%s", legStories[story].name, got, want[story])
 		}
@@ -108,7 +109,7 @@ func stranger(t testing.TB, i int, at time.Duration) []sip.Message {
 		1000+i, 1+i, 2000+i, 1+i) +
 		legText(fmt.Sprintf("a-stranger-%d", i), "them", "those", 0, 5, fmt.Sprintf("X-Call-ID: nobody-%d", i),
 			fmt.Sprintf("Session-ID: %032x", 1+i))
-	ms := play(t, ladder)
+	ms := siptest.Play(t, ladder)
 	for j := range ms {
 		ms[j].Time = ms[j].Time.Add(at)
 	}
@@ -121,8 +122,8 @@ func FuzzLegsForget(f *testing.F) {
 	f.Add([]byte("calls come and go, and some have the same marks as others"), uint8(3))
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5}, uint8(40))
 	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
-		l := NewLegs(DefaultLegLimits(int(limit) + 1))
-		at, live := ladderStart, map[event.Key]int{}
+		l := New(DefaultLimits(int(limit) + 1))
+		at, live := siptest.Start, map[event.Key]int{}
 		for i := 0; i+3 < len(order); i += 4 {
 			at = at.Add(time.Duration(order[i]&15) * 200 * time.Millisecond)
 			k := event.Key{order[i+1] & 31, 7}
@@ -133,8 +134,8 @@ func FuzzLegsForget(f *testing.F) {
 				l.Complete(&event.Event{Time: at, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 				continue
 			}
-			ev.Evidence.Add(event.ClueKind(order[i+2]>>2)%(event.LeftClue+1), uint64(order[i+3]&7))
-			ev.Evidence.Add(event.ClueKind(order[i+3]>>3)%(event.LeftClue+1), uint64(order[i+3]&3))
+			ev.Evidence.Add(event.LinkKeyKind(order[i+2]>>2)%(event.LeftKey+1), uint64(order[i+3]&7))
+			ev.Evidence.Add(event.LinkKeyKind(order[i+3]>>3)%(event.LeftKey+1), uint64(order[i+3]&3))
 			l.Observe(ev)
 			if ev.Evidence.Opens {
 				live[k]++
@@ -149,30 +150,30 @@ func FuzzLegsForget(f *testing.F) {
 			}
 		}
 		l.advance(at.Add(time.Minute).UnixNano())
-		if l.legs.Len() != 0 || len(l.index) != 0 || l.opened.First() != 0 {
-			t.Errorf("after the end: legs %d, clues %d, opened %d", l.legs.Len(), len(l.index), l.opened.First())
+		if l.legs.Len() != 0 || len(l.keys.index) != 0 || l.opened.First() != 0 {
+			t.Errorf("after the end: legs %d, clues %d, opened %d", l.legs.Len(), len(l.keys.index), l.opened.First())
 		}
 	})
 }
 
 func TestALegOfManyCluesLeavesNone(t *testing.T) {
-	l, k := NewLegs(DefaultLegLimits(1)), event.Key{1}
+	l, k := New(DefaultLimits(1)), event.Key{1}
 	for i := range uint64(1000) {
-		ev := &event.Event{Time: ladderStart, Key: k, Kind: event.LinkKind, Evidence: &event.Evidence{Leg: k, Opens: i == 0}}
-		ev.Evidence.Add(event.ReferClue, i+1)
+		ev := &event.Event{Time: siptest.Start, Key: k, Kind: event.LinkKind, Evidence: &event.Evidence{Leg: k, Opens: i == 0}}
+		ev.Evidence.Add(event.ReferKey, i+1)
 		l.Observe(ev)
 	}
-	l.Complete(&event.Event{Time: ladderStart, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
-	l.advance(ladderStart.Add(time.Hour).UnixNano())
-	if l.legs.Len() != 0 || len(l.index) != 0 {
-		t.Errorf("after the end: legs %d, clues %d", l.legs.Len(), len(l.index))
+	l.Complete(&event.Event{Time: siptest.Start, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
+	l.advance(siptest.Start.Add(time.Hour).UnixNano())
+	if l.legs.Len() != 0 || len(l.keys.index) != 0 {
+		t.Errorf("after the end: legs %d, clues %d", l.legs.Len(), len(l.keys.index))
 	}
 }
 
 func TestTheOldestLegsGoWithAllTheyAreJoinedWith(t *testing.T) {
-	ms := play(t, hosts+legText("a-1", "alice", "sbc", 0, 60)+legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: a-1")+
+	ms := siptest.Play(t, hosts+legText("a-1", "alice", "sbc", 0, 60)+legText("b-1", "out", "bob", 0.1, 60.1, "X-Call-ID: a-1")+
 		legText("c-1", "carol", "sbc", 1, 60)+legText("d-1", "out", "dave", 1.1, 60.1, "X-Call-ID: c-1"))
-	l := NewLegs(DefaultLegLimits(3))
+	l := New(DefaultLimits(3))
 	if got, want := sayJoins(joined(l, eventsOf(t, ms, 1)), 0), "c-1:header d-1:header"; got != want {
 		t.Errorf("joined = %s, want %s", got, want)
 	}
@@ -188,8 +189,8 @@ func TestAMarkOfEverybodysJoinsNobody(t *testing.T) {
 			legText(fmt.Sprintf("a-%02d", i), "them", "sbc", float64(i)/10, 60, "Session-ID: "+uuidA) +
 			legText(fmt.Sprintf("b-%02d", i), "out", "bob", float64(i)/10+0.05, 60, "Session-ID: "+uuidA)
 	}
-	l := NewLegs(DefaultLegLimits(1000))
-	calls := joined(l, eventsOf(t, play(t, ladder), 1))
+	l := New(DefaultLimits(1000))
+	calls := joined(l, eventsOf(t, siptest.Play(t, ladder), 1))
 	if got, want := sayJoins(calls, 0), "a-00:session_id b-00:session_id"; got != want {
 		t.Errorf("joined = %s, want %s", got, want)
 	}
@@ -210,7 +211,7 @@ func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
 		default:
 			continue
 		}
-		for id, c := range joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, play(t, hosts+s.ladder), 1)) {
+		for id, c := range joined(New(DefaultLimits(1000)), eventsOf(t, siptest.Play(t, hosts+s.ladder), 1)) {
 			if by, _ := c.Join.By(100); by == event.TransferCorrelation && c.Transfer != want {
 				t.Errorf("%s: %s: transfer = %d, want %d", s.name, id, c.Transfer, want)
 			}
@@ -221,8 +222,8 @@ func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
 // The captures at hand were made without a B2BUA, with equipment that has one session description for all calls.
 func TestCapturesWithoutAB2BUAJoinNothing(t *testing.T) {
 	t.Parallel()
-	files, _ := filepath.Glob(filepath.Join(captures, "generated", "*.pcap*"))
-	public, _ := filepath.Glob(filepath.Join(captures, "public", "*.pcap*"))
+	files, _ := filepath.Glob(filepath.Join(siptest.Captures, "generated", "*.pcap*"))
+	public, _ := filepath.Glob(filepath.Join(siptest.Captures, "public", "*.pcap*"))
 	if len(files) == 0 {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("no captures here")
@@ -230,7 +231,7 @@ func TestCapturesWithoutAB2BUAJoinNothing(t *testing.T) {
 		t.Skip("no captures here")
 	}
 	for _, path := range append(files, public...) {
-		calls := joined(NewLegs(DefaultLegLimits(1000)), eventsOf(t, messages(t, path), 2))
+		calls := joined(New(DefaultLimits(1000)), eventsOf(t, siptest.Messages(t, path), 2))
 		if got := sayJoins(calls, 0); got != "" {
 			t.Errorf("%s: %d calls, and some are joined", filepath.Base(path), len(calls))
 		}

@@ -1,4 +1,4 @@
-package track
+package devices
 
 import (
 	"fmt"
@@ -6,8 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
+	"sipsieve/sip/mem"
+	"sipsieve/sip/siptest"
+	"sipsieve/sip/track"
 	"sipsieve/sip/useragent"
 )
 
@@ -17,7 +21,7 @@ var deviceFlagNames = [...]string{"scanner", "many_aors", "firmware_downgrade", 
 func sayDevice(e *event.Event) string {
 	d := e.Device
 	text := useragent.Read(d.Facts.First(facts.UserAgentText))
-	s := fmt.Sprintf("%gs #%d %s %s %s", d.At.Sub(ladderStart).Seconds(), e.Revision, text.Vendor, text.Model, text.Firmware)
+	s := fmt.Sprintf("%gs #%d %s %s %s", d.At.Sub(siptest.Start).Seconds(), e.Revision, text.Vendor, text.Model, text.Firmware)
 	for i, name := range deviceFlagNames {
 		if d.Flags&(1<<i) != 0 {
 			s += " " + name
@@ -34,11 +38,35 @@ func observed(ds *Devices, events []event.Event) (told []event.Event) {
 	return told
 }
 
+// eventsOfTracker returns what a Tracker makes of ms, a wait after the last of them included.
+func eventsOfTracker(t testing.TB, ms []sip.Message, wait time.Duration) (events []event.Event) {
+	t.Helper()
+	tr := track.New(track.DefaultLimits())
+	for i := range ms {
+		events = tr.Observe(events, &ms[i], siptest.Keyer.Of(&ms[i]))
+	}
+	if len(ms) > 0 && wait > 0 {
+		events = tr.Advance(events, ms[len(ms)-1].Time.Add(wait))
+	}
+	return tr.Finish(events)
+}
+
+// scan returns the REGISTERs of a scanner for n numbers, which are refused.
+func scan(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "callid f%d\n00:01.%03d  mallory -> bob   REGISTER\n    To: <sip:%d@192.0.2.1>\n"+
+			"    Contact: <sip:x@192.0.2.66>\n    User-Agent: friendly-scanner\n", i, i, i)
+		fmt.Fprintf(&b, "00:01.%03d  mallory <- bob   404\n", i)
+	}
+	return b.String()
+}
+
 // devicesOf plays a ladder and returns what is told of devices, one a line.
 func devicesOf(t *testing.T, ladder string, wait time.Duration) string {
 	t.Helper()
 	var lines []string
-	told := observed(NewDevices(100, testKeyer), follow(t, New(DefaultLimits()), play(t, ladder), wait))
+	told := observed(New(100, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, ladder), wait))
 	for i := range told {
 		lines = append(lines, sayDevice(&told[i]))
 	}
@@ -82,8 +110,7 @@ func TestDevicesAreToldAtFirstSightWhenTheyChangeAndOnceADay(t *testing.T) {
 			registers(20, snom) + registers(30, older, digest(", algorithm=\"MD5\"")),
 			"0.01s #1 snom D785 10.1.73.16 plain_digest_md5\n1800.01s #2 snom D785 10.1.9.16 firmware_downgrade plain_digest_md5"},
 		{"who only fails is no device", "00:00.000  alice -> bob   REGISTER\n00:00.010  alice <- bob   403", ""},
-		{"a scanner is one, wherever it knocks", strings.ReplaceAll(flood(5, "404"), "<sip:x@192.0.2.66>\n",
-			"<sip:x@192.0.2.66>\n    User-Agent: friendly-scanner\n"), "1s #1 sipvicious   scanner"},
+		{"a scanner is one, wherever it knocks", scan(5), "1s #1 sipvicious   scanner"},
 	} {
 		if got := devicesOf(t, s.ladder, time.Minute); got != s.want {
 			t.Errorf("%s: told\n%s\nwant\n%s", s.name, got, s.want)
@@ -109,7 +136,7 @@ func TestDevicesAreKnownByInstanceThenHardwareThenBinding(t *testing.T) {
 		"another binding is another device": {registers(0, snom) + "callid x\n" +
 			registers(10, snom, "Contact: <sip:alice@10.0.0.8>"), "", 2},
 	} {
-		told := observed(NewDevices(100, testKeyer), follow(t, New(DefaultLimits()), play(t, c.ladder), 0))
+		told := observed(New(100, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, c.ladder), 0))
 		if len(told) != c.many {
 			t.Errorf("%s: %d devices, want %d", name, len(told), c.many)
 			continue
@@ -122,7 +149,7 @@ func TestDevicesAreKnownByInstanceThenHardwareThenBinding(t *testing.T) {
 
 func TestADeviceWithManyNumbersIsTold(t *testing.T) {
 	ladder := ""
-	for i := range manyAORs + 2 {
+	for i := range maxAORs + 2 {
 		ladder += fmt.Sprintf("callid c%d\n", i) + registers(i, snom, urn, fmt.Sprintf("To: <sip:%d@example.net>", i))
 	}
 	want := "0.01s #1 snom D785 10.1.73.16\n960.01s #2 snom D785 10.1.73.16 many_aors"
@@ -135,7 +162,7 @@ func TestCallsTellTheCodecsOfKnownDevices(t *testing.T) {
 	const call = "callid call\n00:01.000  alice -> bob   INVITE\n    Contact: <sip:+13035550110@192.0.2.10:5060>\n    " + snom +
 		"\n00:02.000  alice <- bob   486\n00:02.010  alice -> bob   ACK\ncallid\n"
 	ladder := registers(0, snom) + call + registers(24*60, snom)
-	told := observed(NewDevices(100, testKeyer), follow(t, New(DefaultLimits()), play(t, ladder), 0))
+	told := observed(New(100, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, ladder), 0))
 	if len(told) != 2 {
 		t.Fatalf("told %d times, want 2", len(told))
 	}
@@ -149,7 +176,7 @@ func TestCallsTellTheCodecsOfKnownDevices(t *testing.T) {
 	if d := told[1].Device; !d.FirstSeen.Equal(told[0].Device.At) || !d.LastSeen.Equal(d.At) {
 		t.Errorf("first seen %v, last seen %v", d.FirstSeen, d.LastSeen)
 	}
-	if told := observed(NewDevices(100, testKeyer), follow(t, New(DefaultLimits()), play(t, call), 0)); len(told) != 0 {
+	if told := observed(New(100, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, call), 0)); len(told) != 0 {
 		t.Error("a caller that nobody registered is told as a device")
 	}
 }
@@ -159,19 +186,19 @@ func TestDevicesAreBoundedAndTheOldestGoes(t *testing.T) {
 	for i := range 10 {
 		ladder += fmt.Sprintf("callid c%d\n", i) + registers(i, snom, fmt.Sprintf("To: <sip:%d@example.net>", i))
 	}
-	ds := NewDevices(3, testKeyer)
-	told := observed(ds, follow(t, New(DefaultLimits()), play(t, ladder), 0))
-	want := DeviceCounts{First: 10, Forgotten: 7, Known: 3}
+	ds := New(3, siptest.Keyer)
+	told := observed(ds, eventsOfTracker(t, siptest.Play(t, ladder), 0))
+	want := Counts{First: 10, Forgotten: 7, Known: 3}
 	if ds.Counts() != want || len(told) != 10 || len(ds.index) != 3 {
 		t.Errorf("counts = %+v, want %+v; index %d", ds.Counts(), want, len(ds.index))
 	}
-	if told := observed(NewDevices(0, testKeyer), follow(t, New(DefaultLimits()), play(t, ladder), 0)); len(told) != 0 {
+	if told := observed(New(0, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, ladder), 0)); len(told) != 0 {
 		t.Errorf("told %d without room for any", len(told))
 	}
 }
 
 func TestADeviceDoesNotShow(t *testing.T) {
-	told := observed(NewDevices(9, testKeyer), follow(t, New(DefaultLimits()), play(t, registers(0, snom, urn)), 0))
+	told := observed(New(9, siptest.Keyer), eventsOfTracker(t, siptest.Play(t, registers(0, snom, urn)), 0))
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		if got := fmt.Sprintf(verb, *told[0].Device) + fmt.Sprintf(verb, told[0]); got != "******" {
 			t.Errorf("%s shows %s", verb, got)
@@ -188,16 +215,16 @@ func FuzzDevices(f *testing.F) {
 		lines = append(lines, fmt.Sprintf("callid c%d\n", i)+registers(i, snom, to), registers(10+i, older, urn, to),
 			registers(20+i, yealink, to))
 	}
-	events := follow(f, New(DefaultLimits()), play(f, strings.Join(lines, "")+playAllLadder), time.Hour)
+	events := eventsOfTracker(f, siptest.Play(f, strings.Join(lines, "")+playAllLadder), time.Hour)
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7}, uint8(2))
 	f.Fuzz(func(t *testing.T, order []byte, limit uint8) {
-		ds := NewDevices(int(limit%8)+1, testKeyer)
+		ds := New(int(limit%8)+1, siptest.Keyer)
 		type dated struct {
 			key event.Key
 			day string
 		}
 		last := map[dated]*event.Event{}
-		now := ladderStart
+		now := siptest.Start
 		for _, b := range order {
 			ev := events[int(b)%len(events)]
 			now = now.Add(time.Duration(b) * time.Minute)
@@ -219,4 +246,24 @@ func FuzzDevices(f *testing.F) {
 	})
 }
 
-const playAllLadder = "callid z\n" + answeredCall + "01:04.900  alice -> bob   BYE\n01:04.950  alice <- bob   200 BYE\n"
+const playAllLadder = `callid z
+00:00.000  alice -> bob   INVITE
+00:04.900  alice <- bob   200 INVITE
+00:04.950  alice -> bob   ACK
+` + "01:04.900  alice -> bob   BYE\n01:04.950  alice <- bob   200 BYE\n"
+
+// TestDevicesShareTheHostsRoom has two domains with more devices than the host remembers.
+func TestDevicesShareTheHostsRoom(t *testing.T) {
+	budget, known := mem.NewBudget(40, 2), uint64(0)
+	for range 2 {
+		ds := New(40, siptest.Keyer)
+		ds.Share(budget)
+		for i := range 100 {
+			ds.open(event.Key{byte(i), 1}, int64(i))
+		}
+		known += ds.Counts().Known
+	}
+	if known != 40 {
+		t.Errorf("devices = %d, want 40", known)
+	}
+}
