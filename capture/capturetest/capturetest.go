@@ -15,7 +15,7 @@
 //
 // Times are [hours:]minutes:seconds since the start, in any order; the frames come in the order of time. A status may
 // name the method that it answers; without one it answers the last request that went the other way. Tags, branches,
-// CSeq, Contacts and session descriptions follow from what was sent before, so that the text is what RFC 3261 wants:
+// CSeq, Contacts and session descriptions follow from what was sent before, as RFC 3261 requires:
 // an INVITE after 401, 407 or 3xx is the next try of the same call (with credentials after 401 and 407), an INVITE
 // after the answer is a re-INVITE, an INVITE after the end is another call. A request that is repeated before its
 // final response, an ACK or a response that is repeated, is a retransmission: the same bytes.
@@ -23,29 +23,30 @@
 // Words behind a message change it:
 //
 //	nosdp, sdp    leave the session description out, or put one where none is by default
-//	hold          the session description says sendonly
+//	hold          the session description has a=sendonly
 //	tag=x         the sender of a response is another fork with this To tag; a request goes to that fork
 //	new           a request is a new transaction though the last one is still open
 //	reason=x      the reason phrase of a response, _ for a space
-//	unseen        it happens, but the capture does not show it (over TCP: a hole in the stream)
-//	twice         the capture shows the frame twice, 20 microseconds apart, as two taps do
+//	unseen        it is sent, but it is not in the capture (over TCP: a gap in the stream)
+//	twice         the frame is in the capture twice, 20 microseconds apart, as with two taps
 //
-// Indented lines below a message are its own headers. They replace a header of that name or stand behind the others;
-// a name with nothing behind the colon takes the header away. Indented lines that begin with | are the body instead
-// of the session description, each ended by CRLF; Content-Type is then a header line's affair.
+// Indented lines below a message are its own headers. They replace a header of that name, or are added behind the
+// others; a name with nothing behind the colon removes the header. Indented lines that begin with | are the body
+// instead of the session description, each ended by CRLF; its Content-Type is then given by a header line.
 //
-// Option lines hold from where they stand:
+// Option lines apply to the lines after them:
 //
 //	start 2026-01-05T09:00:00Z     time zero
 //	transport udp                  or tcp: one connection a pair, opened as it is needed
 //	ipv6                           or ipv4
 //	vlan 100                       802.1Q identifier; 0 for none
 //	mtu 1500                       longer IPv4 datagrams go in fragments, TCP in segments; 9000 to begin with
-//	callid x                       following messages belong to this Call-ID; a lone callid goes back to one a pair
+//	callid x                       messages after it belong to this Call-ID; without x, each pair has its own again
 //	alice is +13035550142 at 192.0.2.9:5062
 //
-// Who is not described gets the next of 192.0.2.10 (2001:db8::10) and +1 303 555 0110, and port 5060: addresses of
-// RFC 5737 and RFC 3849 and numbers that are kept for fiction. Empty lines and lines that begin with # say nothing.
+// A party without such a line gets the next address from 192.0.2.10 (2001:db8::10), the next number from
+// +1 303 555 0110, and port 5060: addresses of RFC 5737 and RFC 3849, and numbers reserved for fiction. Empty lines and
+// lines that begin with # are comments.
 package capturetest
 
 import (
@@ -57,15 +58,15 @@ import (
 // LinkEthernet is the link type of every Frame that is not encapsulated, LINKTYPE_ETHERNET.
 const LinkEthernet = 1
 
-// A Frame is one link-layer frame and when it was seen.
+// A Frame is one link-layer frame and when it was captured.
 type Frame struct {
 	Time time.Time
 	Data []byte
 	Link uint16 // link type of the pcap format
 }
 
-// Ladder returns the frames of the ladder src, in the order of their time. An error says the line and what is
-// wrong with it.
+// Ladder returns the frames of the ladder src, in the order of their time. An error names the line and what is wrong
+// with it.
 func Ladder(src []byte) ([]Frame, error) {
 	s := newScene()
 	if err := (ladder{s}).read(src); err != nil {
@@ -75,6 +76,7 @@ func Ladder(src []byte) ([]Frame, error) {
 	return s.frames, nil
 }
 
+// inOrder sorts frames by time, those of one time as they are.
 func inOrder(frames []Frame) {
 	slices.SortStableFunc(frames, func(a, b Frame) int { return cmp.Compare(a.Time.UnixNano(), b.Time.UnixNano()) })
 }

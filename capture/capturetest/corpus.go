@@ -7,24 +7,26 @@ import (
 	"time"
 )
 
-// A shape is the course of one answered call: who speaks (> is the caller), what, and how long after the step before.
+// A shape is the messages of one answered call, in order.
 type shape []beat
 
+// A beat is one message of a shape.
 type beat struct {
-	from  byte
-	what  string
-	code  int // 0 for a request
-	wait  time.Duration
-	words []string
+	from  byte          // '>' for the caller, '<' for the callee
+	what  string        // method
+	code  int           // status; 0 for a request
+	wait  time.Duration // mean time since the message before
+	words []string      // of a ladder
 }
 
+// Mean times between messages.
 const (
 	network = 12 * time.Millisecond
 	ringing = 4200 * time.Millisecond
 	talking = 63 * time.Second
 )
 
-// shapes are of 7, 10, 9, 10, 9 and 9 messages: 9 on average.
+// shapes have 7, 10, 9, 10, 9 and 9 messages: 9 on average.
 var shapes = [...]shape{
 	{{'>', "INVITE", 0, 0, nil}, {'<', "INVITE", 100, network, nil}, {'<', "INVITE", 180, 900 * time.Millisecond, nil},
 		{'<', "INVITE", 200, ringing, nil}, {'>', "ACK", 0, network, nil},
@@ -51,7 +53,7 @@ var shapes = [...]shape{
 		{'>', "BYE", 0, talking, nil}, {'<', "BYE", 200, network, nil}},
 }
 
-// Corpus returns the traffic of so many answered calls as an SBC between carriers and customers sees it: six shapes
+// Corpus returns the traffic of so many answered calls as at an SBC between carriers and customers: six shapes
 // in turn, of 9 messages a call on average (challenged, with PRACK, with UPDATE, with a repeated answer), ended by
 // either side, INVITEs of about 22 headers with a session description. A call begins every 20 ms on average and
 // overlaps with those before it. Equal calls and seed make equal frames; other seeds make other numbers and times.
@@ -109,7 +111,7 @@ var hosts = func() (list [200]netip.Addr) {
 // areas are the area codes of a corpus.
 var areas = [...]int{201, 212, 213, 303, 305, 312, 404, 415, 416, 503, 512, 514, 602, 604, 617, 702, 713, 720, 808, 907}
 
-// fiction returns one of the numbers that are kept for fiction: 555-0100 to 555-0199 of an area code.
+// fiction returns one of the numbers reserved for fiction: 555-0100 to 555-0199 of an area code.
 func fiction(r *rand.Rand) string {
 	return fmt.Sprintf("+1%d55501%02d", areas[r.IntN(len(areas))], r.IntN(100))
 }

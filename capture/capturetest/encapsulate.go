@@ -7,14 +7,14 @@ import (
 	"sipsieve/capture"
 )
 
-// A Wrapping says in what frames are wrapped.
+// A Wrapping is an encapsulation and its identifier.
 type Wrapping struct {
 	Kind capture.Encapsulation
-	IPv6 bool   // of the tunnel's own addresses, for kinds that have some
-	ID   uint32 // VLAN, label, session, key, VNI or TEID, cut to what the header has room for; 0 for one of our own
+	IPv6 bool   // of the tunnel's own addresses, for kinds that have addresses
+	ID   uint32 // VLAN, label, session, key, VNI or TEID, cut to the size of its field; 0 for a default
 }
 
-// What a wrapping is filled with besides.
+// Other numbers in encapsulations.
 const (
 	tunnelID   = 0x123
 	innerVLAN  = 7
@@ -26,8 +26,8 @@ const (
 // ports of tunnels in UDP.
 var tunnelPorts = map[capture.Encapsulation]uint16{capture.VXLAN: 4789, capture.Geneve: 6081, capture.GTPU: 2152}
 
-// Encapsulate returns frames as w shows them: the same packets at the same times, deeper inside. Frames are those of
-// Ladder and Corpus, or what Encapsulate made of them, except cooked ones.
+// Encapsulate returns frames inside the encapsulation w: the same packets at the same times. frames are those of
+// Ladder, Corpus or Encapsulate, except cooked ones.
 func Encapsulate(frames []Frame, w Wrapping) []Frame {
 	if w.ID == 0 {
 		w.ID = tunnelID
@@ -63,6 +63,7 @@ func (t *tunnel) ends(f Frame) (from, to end) {
 	return from, to
 }
 
+// frame returns f inside the tunnel.
 func (t *tunnel) frame(f Frame) Frame {
 	switch t.Kind {
 	case capture.Dot1Q, capture.QinQ, capture.CookedV1, capture.CookedV2, capture.VNTag, capture.ETag,
@@ -131,7 +132,7 @@ func (t *tunnel) labelled(f Frame) Frame {
 	return f
 }
 
-// packet returns what the tunnel's ends send each other for f, and its protocol.
+// packet returns the IP payload that carries f, and its protocol.
 func (t *tunnel) packet(f Frame) (proto byte, b []byte) {
 	kind, packet := carried(f.Data)
 	switch t.Kind {

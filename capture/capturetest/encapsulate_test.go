@@ -22,7 +22,8 @@ func everyLadder(t *testing.T) (frames []Frame) {
 }
 
 // TestTsharkFindsTheSameCallsInEveryEncapsulation has tshark list what it finds in each kind, with each transport and
-// family in it, without a complaint. All kinds of one link type are in one capture, hours apart and from other addresses.
+// family in it, without a complaint. All kinds of one link type are in one capture, hours apart and from other
+// addresses.
 func TestTsharkFindsTheSameCallsInEveryEncapsulation(t *testing.T) {
 	t.Parallel()
 	plain, wrapped := map[uint16][]Frame{}, map[uint16][]Frame{}

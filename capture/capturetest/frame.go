@@ -21,7 +21,7 @@ const (
 	flagACK
 )
 
-// An end is one side of a conversation as the frames show it.
+// An end is one side of a conversation as it is in the frames.
 type end struct {
 	addr netip.Addr
 	port uint16
@@ -50,12 +50,13 @@ func (w *wire) datagram(at time.Time, from, to end, payload []byte) {
 	w.packet(at, from, to, ipPayload{protoUDP, seg})
 }
 
-// A tcpHead is what differs between segments.
+// A tcpHead is the fields of a TCP header that differ between segments.
 type tcpHead struct {
 	seq, ack uint32
 	flags    byte
 }
 
+// segment sends payload as TCP.
 func (w *wire) segment(at time.Time, from, to end, h tcpHead, payload []byte) {
 	seg := make([]byte, 20, 20+len(payload))
 	binary.BigEndian.PutUint16(seg, from.port)
@@ -74,6 +75,7 @@ type ipPayload struct {
 	bytes []byte
 }
 
+// packet sends p as an IP packet, or as IPv4 fragments if it is longer than the MTU.
 func (w *wire) packet(at time.Time, from, to end, p ipPayload) {
 	if from.addr.Is6() {
 		w.frame(at, from, to, ipv6Packet(from.addr, to.addr, p))
@@ -124,7 +126,7 @@ func ipv6Packet(src, dst netip.Addr, p ipPayload) []byte {
 	return append(b, p.bytes...)
 }
 
-// frame puts an IP packet in an Ethernet frame, with a VLAN tag if one is asked for.
+// frame puts an IP packet in an Ethernet frame, with a VLAN tag if w has one.
 func (w *wire) frame(at time.Time, from, to end, packet []byte) {
 	b := make([]byte, 0, 18+len(packet))
 	b = append(append(b, to.mac[:]...), from.mac[:]...)

@@ -14,7 +14,7 @@ import (
 // A step is one message of a ladder.
 type step struct {
 	at       time.Duration
-	from, to string // who sends, who gets it
+	from, to string // names of the sender and the receiver
 	method   string // of a response: the request's, "" for the last one
 	status   int    // 0 for a request
 	words    []string
@@ -22,12 +22,12 @@ type step struct {
 	body     []byte // nil for the session description, if one is due
 }
 
-// A header is one header line. A Value of "" takes the header away.
+// A header is one header line. A value of "" removes the header.
 type header struct{ name, value string }
 
 func (st *step) has(word string) bool { return slices.Contains(st.words, word) }
 
-// word returns what stands behind key= in the words of st.
+// word returns the value behind key= in the words of st.
 func (st *step) word(key string) string {
 	for _, w := range st.words {
 		if v, ok := strings.CutPrefix(w, key+"="); ok {

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// personas are the header sets of a corpus: the form of what SBCs, a PBX and a soft switch send.
+// personas are the header sets of a corpus, in the form of SBCs, a PBX and a soft switch.
 var personas = [...]persona{
 	{agent: "Oracle/9.2.0", invite: []header{
 		{"Allow", "INVITE,ACK,CANCEL,BYE,PRACK,UPDATE,OPTIONS,INFO,REFER,NOTIFY"},
@@ -35,7 +35,7 @@ var personas = [...]persona{
 		other: []header{{"Supported", "timer, path, replaces"}}, reply: []header{{"Allow", allow}, {"Allow-Events", "talk, hold"}}},
 }
 
-// identity returns the headers of one INVITE that say who calls, as the network in between adds them.
+// identity returns the headers of one INVITE that identify the caller, as networks add them.
 func identity(r *rand.Rand, s *scene) []header {
 	caller, callee := s.party("caller"), s.party("callee")
 	head := []header{

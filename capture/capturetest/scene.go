@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Where the parties of a ladder live unless they are described: RFC 5737, RFC 3849, RFC 9542 section 2.1.2.
+// Default addresses and numbers of parties: RFC 5737, RFC 3849, RFC 9542 section 2.1.2.
 const (
 	firstHost   = 10
 	firstNumber = 110
@@ -25,11 +25,11 @@ type party struct {
 	ids          uint16
 }
 
-// A scene is what has happened so far in a ladder.
+// A scene is the state of a ladder: the messages so far and the frames of them.
 type scene struct {
 	carrier
 	text    writer
-	callID  string // as the option says
+	callID  string // of the option callid; "" for one a pair
 	parties map[string]*party
 	dialogs map[string]*dialog
 	sent    []*request
@@ -49,11 +49,11 @@ func newScene() *scene {
 	return s
 }
 
-// A dialog is what the messages of one Call-ID between two parties have in common.
+// A dialog is the state that the messages of one Call-ID between two parties share.
 type dialog struct {
 	key, id  string
 	ordinal  int
-	tags     map[string]string // by party; set once the party has shown it
+	tags     map[string]string // by party; set once the party has sent it
 	seq      map[string]int    // last CSeq by party
 	open     map[string]*request
 	invite   *request // the last one
@@ -117,7 +117,7 @@ func (d *dialog) toTag(st *step, r *request) string {
 	return d.tags[r.to.name]
 }
 
-// rackSeq is the CSeq number of the INVITE that a PRACK is about; without one the PRACK is wrong, as it says.
+// rackSeq returns the CSeq number of the INVITE that a PRACK acknowledges, 0 without one.
 func (r *request) rackSeq() int {
 	if r == nil {
 		return 0
@@ -125,7 +125,7 @@ func (r *request) rackSeq() int {
 	return r.seq
 }
 
-// party returns who is called name, and makes one up for a new name.
+// party returns the party of that name, and adds one for a new name.
 func (s *scene) party(name string) *party {
 	p := s.parties[name]
 	if p == nil {
@@ -243,7 +243,7 @@ func pair(a, b *party) string {
 	return a.name + " " + b.name
 }
 
-// response answers, in the name of the sender, the last request that the receiver had sent.
+// response returns the text of the response of st: to the last request that its receiver had sent.
 func (s *scene) response(st *step, from, to *party) ([]byte, error) {
 	r := s.answers(st, from, to)
 	if r == nil {
@@ -267,6 +267,7 @@ func (s *scene) response(st *step, from, to *party) ([]byte, error) {
 	return s.text.response(st, r, tag), nil
 }
 
+// answers returns the request that a response of st answers, nil without one.
 func (s *scene) answers(st *step, from, to *party) *request {
 	for i := len(s.sent) - 1; i >= 0; i-- {
 		r := s.sent[i]
@@ -288,7 +289,7 @@ func token(parts ...string) string {
 	return fmt.Sprintf("%016x", mix(h.Sum64()))
 }
 
-// mix spreads what FNV leaves close together.
+// mix spreads hashes of FNV that are close together.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

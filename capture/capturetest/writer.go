@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A persona is the headers that one side's equipment adds to what RFC 3261 wants.
+// A persona is the headers that one side's equipment adds to those that RFC 3261 requires.
 type persona struct {
 	agent  string
 	invite []header // of the first INVITE
@@ -39,7 +39,7 @@ func (w *writer) host(p *party) string {
 	return at.String()
 }
 
-// aor is the party's public address: its host goes without a port.
+// aor returns the address-of-record of p: its host has no port.
 func (w *writer) aor(p *party) string {
 	host := w.carrier.address(p).Addr().String()
 	if w.carrier.address(p).Addr().Is6() {
@@ -57,7 +57,7 @@ func (w *writer) contact(p *party) string {
 	return "<" + uri + ">"
 }
 
-// named is p as From and To show it.
+// named returns p as in From and To.
 func (w *writer) named(p *party, tag string) string {
 	text := fmt.Sprintf("%q <%s>", strings.ToUpper(p.name[:1])+p.name[1:], w.aor(p))
 	if tag != "" {
@@ -85,7 +85,7 @@ func (w *writer) request(st *step, r, again *request) []byte {
 		{"Call-ID", d.id},
 		{"CSeq", strconv.Itoa(r.seq) + " " + r.method},
 	}
-	for i, h := range r.head { // the responses copy what the ladder says
+	for i, h := range r.head { // responses copy the header of the ladder
 		for _, own := range st.headers {
 			if strings.EqualFold(own.name, h.name) {
 				r.head[i].value = own.value
@@ -112,7 +112,7 @@ func (w *writer) via(r *request) string {
 	return "SIP/2.0/" + transport + " " + w.carrier.address(r.from).String() + ";branch=" + r.branch + ";rport"
 }
 
-// target is the Request-URI: the number at first, the other side's Contact inside a dialog.
+// target returns the Request-URI: the number at first, the other side's Contact inside a dialog.
 func (w *writer) target(r *request) string {
 	switch {
 	case r.method == "REGISTER":
@@ -123,7 +123,7 @@ func (w *writer) target(r *request) string {
 	return w.uri(r.to)
 }
 
-// requestHeaders are the headers of r besides those that make it a request.
+// requestHeaders returns the headers of r besides those that every request has.
 func (w *writer) requestHeaders(r, again *request) (head []header) {
 	contact := header{"Contact", w.contact(r.from)}
 	switch r.method {
@@ -215,7 +215,7 @@ func challenge(r *request) string {
 	return fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=MD5`, realm, token(r.d.id, "nonce"))
 }
 
-// body returns the body of a request, or nil: what the ladder gives, or a session description where one is due.
+// body returns the body of a request, or nil: that of the ladder, or a session description where one belongs.
 func (w *writer) body(st *step, r *request) []byte {
 	switch {
 	case st.body != nil:
