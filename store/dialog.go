@@ -23,19 +23,18 @@ type Row struct {
 // stays, by Replaces; of what comes after it in xs that may be by order of arrival.
 //
 // An excerpt that lacks the INVITE is the rest of a call, and joins the row of the same dialog that another sensor
-// told from its INVITE on, or that has no end or the same: after a fail-over host B has seen nothing of a call but its
-// BYE. It
-// gives that row its end (policy.Purpose.Complete) and is no row of its own. What is left of several rests without
-// such a row joins the one of them that shows most. All of it is kept with the row, so that what comes later is
-// joined with what was published and never with what was made of it: the rows do not depend on the order of arrival.
+// saw from its INVITE on, or that has no end or the same: after a fail-over host B has seen nothing of a call but its
+// BYE. It gives that row its end (policy.Purpose.Complete) and is no row of its own. Of several rests without such a
+// row the others join the one that shows most. All of it is kept with the row, so that what comes later is joined with
+// what was published and never with what was made of it: the rows do not depend on the order of arrival.
 func Rows(u *policy.Purpose, xs []policy.Excerpt) []Row {
-	wholes, rests := sortOut(xs)
+	wholes, rests := bestOfEach(xs)
 	var rows []Row
 	for _, w := range wholes {
 		rows = append(rows, Row{Excerpt: w})
 	}
 	for _, r := range rests {
-		if i := home(rows, r); i >= 0 {
+		if i := rowOf(rows, r); i >= 0 {
 			rows[i].Parts = append(rows[i].Parts, r)
 		} else {
 			rows = append(rows, Row{Excerpt: r})
@@ -47,9 +46,9 @@ func Rows(u *policy.Purpose, xs []policy.Excerpt) []Row {
 	return rows
 }
 
-// sortOut leaves of each id the best, but both its whole and its rest if they are of one dialog. Either list begins
-// with what others join rather.
-func sortOut(xs []policy.Excerpt) (wholes, rests []policy.Excerpt) {
+// bestOfEach returns of each id the best, but both its whole and its rest if they are of one dialog. Either list begins
+// with what others join first.
+func bestOfEach(xs []policy.Excerpt) (wholes, rests []policy.Excerpt) {
 	best := map[string][2]policy.Excerpt{}
 	for _, x := range xs {
 		two := best[x.ID]
@@ -90,12 +89,12 @@ func isRest(x policy.Excerpt) bool { return x.Dialog != "" && x.Missing&event.No
 // complete, then those that show more, then by id.
 func rank(x, y policy.Excerpt) int {
 	answer := func(x policy.Excerpt) bool { return x.Missing&event.NoFinal == 0 }
-	return cmp.Or(first(answer(x), answer(y)), first(!x.Ended(), !y.Ended()), -quality(x, y),
+	return cmp.Or(trueFirst(answer(x), answer(y)), trueFirst(!x.Ended(), !y.Ended()), -quality(x, y),
 		strings.Compare(x.Sensor, y.Sensor), strings.Compare(x.ID, y.ID))
 }
 
-// first is negative if x is true and y is not.
-func first(x, y bool) int {
+// trueFirst orders truth before falsehood: negative if x is true and y is not.
+func trueFirst(x, y bool) int {
 	switch {
 	case x == y:
 		return 0
@@ -105,10 +104,10 @@ func first(x, y bool) int {
 	return 1
 }
 
-// home returns the row that r joins, -1 if there is none: that of its own id, else the first of its dialog that another
-// sensor told, that has no end, or that has the end of r (two sources of one sensor, of which one missed the beginning),
-// unless r ends before it was answered.
-func home(rows []Row, r policy.Excerpt) int {
+// rowOf returns the index of the row that r joins, -1 if there is none: that of its own id, else the first of its
+// dialog that is of another sensor, that has no end, or that has the end of r (two sources of one sensor, of which one
+// missed the beginning), unless r ends before it was answered.
+func rowOf(rows []Row, r policy.Excerpt) int {
 	own := func(w Row) bool { return w.ID == r.ID }
 	if i := slices.IndexFunc(rows, own); i >= 0 {
 		return i
@@ -118,14 +117,14 @@ func home(rows []Row, r policy.Excerpt) int {
 	})
 }
 
-// finish completes the row by the first of its parts that has an end, and puts what it was itself before them.
+// finish completes the row by the first of its parts that has an end, and puts the row's own excerpt before them.
 func (w *Row) finish(u *policy.Purpose) {
 	if len(w.Parts) == 0 {
 		return
 	}
 	own := w.Excerpt
 	slices.SortFunc(w.Parts, func(x, y policy.Excerpt) int {
-		return cmp.Or(first(x.Ended(), y.Ended()), first(x.ID == own.ID, y.ID == own.ID), rank(x, y))
+		return cmp.Or(trueFirst(x.Ended(), y.Ended()), trueFirst(x.ID == own.ID, y.ID == own.ID), rank(x, y))
 	})
 	w.Excerpt, _ = u.Complete(own, w.Parts[0])
 	w.Parts = append([]policy.Excerpt{own}, w.Parts[:min(len(w.Parts), mostParts-1)]...)

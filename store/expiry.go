@@ -14,7 +14,7 @@ type Expiry struct {
 	suppressed sync.Map // purpose to *atomic.Uint64
 }
 
-// NewExpiry returns the Expiry that asks today for the day; nil if today is nil.
+// NewExpiry returns the Expiry that calls today for the day of each Put; nil if today is nil.
 func NewExpiry(today func() policy.Date) *Expiry {
 	if today == nil {
 		return nil
@@ -45,7 +45,7 @@ func (e *Expiry) Alive(xs []policy.Excerpt) (alive []policy.Excerpt, expired map
 	return alive, expired
 }
 
-// Count takes note of what Alive left out, once the others are put: a Put that is repeated counts once.
+// Count adds what Alive left out, once the others are put: a Put that is repeated counts once.
 func (e *Expiry) Count(expired map[string]int) {
 	for purpose, n := range expired {
 		counter, _ := e.suppressed.LoadOrStore(purpose, new(atomic.Uint64))

@@ -21,7 +21,8 @@ func Replaces(x, y policy.Excerpt) bool {
 		better := cmp.Or(cmp.Compare(x.Revision, y.Revision), quality(x, y), x.Published.Compare(y.Published))
 		return better > 0 || better == 0 && (x.Published.Number == 0 || y.Published.Number == 0)
 	}
-	return cmp.Or(cmp.Compare(cpni.StageOf(x.Stage), cpni.StageOf(y.Stage)), quality(x, y), strings.Compare(y.Sensor, x.Sensor)) > 0
+	return cmp.Or(cmp.Compare(cpni.StageOf(x.Stage), cpni.StageOf(y.Stage)), quality(x, y),
+		strings.Compare(y.Sensor, x.Sensor)) > 0
 }
 
 // quality is positive if x shows more of a call than y.

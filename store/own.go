@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// ErrOwned says that another process, or another part of this one, keeps what is its own in a directory.
+// ErrOwned is the cause when another process, or another part of this one, has taken a directory.
 var ErrOwned = errors.New("another sipsieve has it")
 
-// Own makes dir, if it is not there, readable to nobody else, and takes it for the caller until release is called
-// or the process ends. If it is taken the error wraps ErrOwned.
+// Own makes dir, if it is not there, with mode 0700, and takes it (flock of its file lock) for the caller until release
+// is called or the process ends. If it is taken the error wraps ErrOwned.
 func Own(dir string) (release func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)

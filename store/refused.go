@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// ErrFull says that a stream has no room: what does not fit is counted, and announced by a record of kind loss.
+// ErrFull is the cause when a stream has no room: what does not fit is counted, and announced by a record of kind loss.
 var ErrFull = errors.New("full")
 
-// ErrTooLarge says that an excerpt is larger than what keeps it can take.
+// ErrTooLarge is the cause when an excerpt is larger than a message may be.
 var ErrTooLarge = errors.New("too large")
 
-// A Refusal says how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or
+// A Refusal is how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or
 // ErrName.
 type Refusal struct {
 	Purpose string

@@ -1,4 +1,14 @@
-// Package store keeps excerpts for as long as their purpose allows, and no longer.
+// Package store is what every bus and store of excerpts has to do: keep them for as long as their purpose allows, and no
+// longer.
+//
+// # Durability
+//
+// A Sink's Put returns nil when the excerpts outlive a crash of the host. Whoever puts may put again: Replaces and Rows
+// make the same rows of whatever arrives, how often and in whatever order.
+//
+// # Clock
+//
+// Nothing here reads a clock: an Expiry is given the day.
 package store
 
 import (
@@ -17,10 +27,10 @@ type Sink interface {
 	Put(ctx context.Context, xs []policy.Excerpt) error
 }
 
-// ErrUnavailable says that a bus or database cannot be reached or takes nothing now.
+// ErrUnavailable is the cause that may pass: a bus or database cannot be reached, or takes nothing now.
 var ErrUnavailable = errors.New("unavailable")
 
-// ErrNoPurpose says that a Query names no purpose: it has no answer.
+// ErrNoPurpose is the error of a Query without a purpose.
 var ErrNoPurpose = errors.New("no purpose")
 
 // A Query names what a reader may see: one purpose, always.

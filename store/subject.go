@@ -10,7 +10,7 @@ import (
 	"sipsieve/store/policy"
 )
 
-// ErrName says that a purpose, kind, site or sensor is not a name of 1 to 32 characters of a-z, 0-9, _ and -.
+// ErrName is the cause when a purpose, kind, site or sensor is not a name of 1 to 32 characters of a-z, 0-9, _ and -.
 var ErrName = errors.New("not a name")
 
 // CheckName returns an error that wraps ErrName unless cpni.IsName(name). The error does not quote it.

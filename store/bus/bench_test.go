@@ -12,7 +12,7 @@ func BenchmarkPublishAtomic(b *testing.B) {
 }
 
 func BenchmarkPublishOneByOne(b *testing.B) {
-	benchmarkPublish(b, func(p *Publisher, messages []*nats.Msg) error { return p.singly(b.Context(), messages) })
+	benchmarkPublish(b, func(p *Publisher, messages []*nats.Msg) error { return p.publishEach(b.Context(), messages) })
 }
 
 func benchmarkPublish(b *testing.B, publish func(*Publisher, []*nats.Msg) error) {

@@ -2,6 +2,14 @@
 //
 // A Publisher's Put returns when the stream has the excerpts on disk; a Consumer acknowledges what a Sink has kept.
 // So an excerpt is always in one place at least, whatever stops in between.
+//
+// # Streams
+//
+// One stream a purpose, on the edge as on the hub, with DiscardNew: what does not fit is refused (store.ErrFull).
+//
+// # Errors
+//
+// What may pass wraps store.ErrUnavailable; store.Refused counts what is refused for good.
 package bus
 
 import (
@@ -19,8 +27,8 @@ import (
 )
 
 const (
-	defaultRetain   = 72 * time.Hour   // of a stream that says nothing
-	defaultPriority = 5                // likewise; 1 gets the most room
+	defaultRetain   = 72 * time.Hour   // of a stream without Retain
+	defaultPriority = 5                // of a stream without Priority; 1 gets the most room
 	duplicateWindow = 2 * time.Minute  // within which a repeated publication is recognised by its message id
 	replyTimeout    = 15 * time.Second // for an answer of the server to a call without a deadline
 	asyncWindow     = 256              // publications in flight, one by one
@@ -28,23 +36,23 @@ const (
 
 // A Bus is a connection to a NATS server with JetStream: the embedded one, or one elsewhere.
 type Bus struct {
-	conn   *nats.Conn
-	stream jetstream.JetStream
-	server *server.Server // nil if it is elsewhere
-	own    func() error
-	access map[string]Access
+	conn    *nats.Conn
+	stream  jetstream.JetStream
+	server  *server.Server // nil if it is elsewhere
+	release func() error
+	access  map[string]Access
 
-	trouble             *complaint
+	trouble             *serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
 }
 
-// A complaint is the last thing the server said that is no answer to a call, and how often it said something.
-type complaint struct {
+// serverErrors are the asynchronous errors of the server: those that are no answer to a call.
+type serverErrors struct {
 	last  atomic.Pointer[error]
 	count atomic.Uint64
 }
 
-func (c *complaint) note(_ *nats.Conn, _ *nats.Subscription, err error) {
+func (c *serverErrors) note(_ *nats.Conn, _ *nats.Subscription, err error) {
 	c.last.Store(&err)
 	c.count.Add(1)
 }
@@ -53,7 +61,7 @@ func (c *complaint) note(_ *nats.Conn, _ *nats.Subscription, err error) {
 type Traffic struct {
 	Published  uint64 // excerpts that its Publishers put
 	OneByOne   uint64 // of these, those whose batch was refused
-	Complaints uint64 // what the server said that is no answer to a call: see Trouble
+	Complaints uint64 // asynchronous errors of the server: see Trouble
 }
 
 // Traffic returns what b did up to now.
@@ -61,8 +69,8 @@ func (b *Bus) Traffic() Traffic {
 	return Traffic{b.published.Load(), b.oneByOne.Load(), b.trouble.count.Load()}
 }
 
-// Trouble returns what the server said last that is no answer to a call, such as that a permission is wanting:
-// the call itself only finds the server unavailable. nil if it said nothing.
+// Trouble returns the last asynchronous error of the server, nil if there was none: such as a permission that is
+// missing. The call that lacked it only finds the server unavailable.
 func (b *Bus) Trouble() error {
 	if err := b.trouble.last.Load(); err != nil {
 		return *err
@@ -81,7 +89,7 @@ type Remote struct {
 // Connect reaches the server that r names and keeps trying when it goes away. If it is not there now the error
 // wraps store.ErrUnavailable.
 func Connect(r Remote) (*Bus, error) {
-	var trouble complaint
+	var trouble serverErrors
 	conn, err := nats.Connect(r.URL, append(r.options(), nats.ErrorHandler(trouble.note))...)
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w: %w", store.ErrUnavailable, err)
@@ -105,7 +113,7 @@ func (r Remote) options() []nats.Option {
 }
 
 // newBus takes conn over: it is closed with the Bus, or here if there is none.
-func newBus(conn *nats.Conn, trouble *complaint) (*Bus, error) {
+func newBus(conn *nats.Conn, trouble *serverErrors) (*Bus, error) {
 	stream, err := jetstream.New(conn, jetstream.WithDefaultTimeout(replyTimeout),
 		jetstream.WithPublishAsyncMaxPending(asyncWindow), jetstream.WithPublishAsyncTimeout(replyTimeout))
 	if err != nil {
@@ -161,8 +169,8 @@ func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
 	return lag, wrap("lag", consumers.Err())
 }
 
-// Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or did not know the
-// purpose when it started.
+// Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or had no stream
+// of the purpose when it started.
 func (b *Bus) Access(purpose string) (Access, bool) {
 	a, ok := b.access[purpose]
 	return a, ok
@@ -176,7 +184,7 @@ func (b *Bus) Close() error {
 	}
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
-	return b.own()
+	return b.release()
 }
 
 // unavailable are the causes that pass, those of the connection and those of the server.
@@ -185,7 +193,7 @@ var unavailable = []error{
 	nats.ErrReconnectBufExceeded, nats.ErrNoServers, context.DeadlineExceeded, context.Canceled,
 }
 
-// wrap says what was done when err came, and whether it may pass.
+// wrap returns err with what was done, wrapping store.ErrUnavailable if it may pass.
 func wrap(doing string, err error) error {
 	if err == nil || errors.Is(err, store.ErrUnavailable) {
 		return err
@@ -201,8 +209,8 @@ func wrap(doing string, err error) error {
 	return fmt.Errorf("bus: %s: %w", doing, err)
 }
 
-// passing says what was done when err came; whatever it is, to try again is right.
-func passing(doing string, err error) error {
+// retryable returns err with what was done, wrapping store.ErrUnavailable whatever it is.
+func retryable(doing string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	fetchLimit = 500
-	fetchWait  = 200 * time.Millisecond
-	ackWait    = 30 * time.Second
-	ackLimit   = 2000
-	putTimeout = 20 * time.Second // less than ackWait, so that what hangs is not delivered twice
+	fetchLimit = 500                    // messages of one fetch, and so of one Put
+	fetchWait  = 200 * time.Millisecond // for the first of them
+	ackWait    = 30 * time.Second       // until what is not acknowledged is delivered again
+	ackLimit   = 2000                   // messages delivered and not acknowledged
+	putTimeout = 20 * time.Second       // less than ackWait, so that what hangs is not delivered twice
 )
 
 // A Consumer brings the excerpts of one purpose from its stream into a Sink, once each as far as the Sink's key goes.
@@ -85,14 +85,14 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.Backoff) error {
 	s, err := c.bus.stream.Stream(ctx, store.StreamName(c.purpose))
 	if err != nil {
-		return passing("consume", err)
+		return retryable("consume", err)
 	}
 	durable, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckWait: ackWait, MaxAckPending: ackLimit, MaxDeliver: -1,
 	})
 	if err != nil {
-		return passing("consume", err)
+		return retryable("consume", err)
 	}
 	spool := s.CachedInfo().Created.UnixNano()
 	for ctx.Err() == nil {
@@ -105,11 +105,11 @@ func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.B
 	return nil
 }
 
-// step fetches once and sees that all it fetched is kept.
+// step fetches up to fetchLimit messages, waiting fetchWait for the first, and keeps them.
 func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool int64, into store.Sink) error {
 	fetched, err := durable.Fetch(fetchLimit, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
-		return passing("fetch", err)
+		return retryable("fetch", err)
 	}
 	var d delivery
 	for m := range fetched.Messages() {
@@ -124,7 +124,7 @@ func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool i
 			return err
 		}
 	}
-	return passing("fetch", fetched.Error())
+	return retryable("fetch", fetched.Error())
 }
 
 // A delivery is what one fetch brought.
@@ -170,11 +170,11 @@ func published(h nats.Header) policy.Sequence {
 	return policy.Sequence{Stream: made.UnixNano(), Number: number}
 }
 
-// keep puts d, as often as it takes, and acknowledges it. When ctx ends first it gives d back.
+// keep puts d until the Sink has it or refuses it for good, and acknowledges it. When ctx ends first it releases d.
 func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error {
 	backoff := store.NewBackoff()
 	for {
-		err := c.try(ctx, d, into)
+		err := c.putOnce(ctx, d, into)
 		var refused store.Refused
 		switch {
 		case err == nil:
@@ -184,22 +184,22 @@ func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error
 			c.retried.Add(1)
 			c.trouble.Store(&err)
 		case errors.As(err, &refused):
-			c.split(refused, len(d.excerpts))
+			c.countRefused(refused, len(d.excerpts))
 			return d.acknowledge(ctx)
 		default:
-			d.giveBack()
+			d.release()
 			return fmt.Errorf("bus: consume: %w", err)
 		}
 		if !wait(ctx, backoff) {
-			d.giveBack()
+			d.release()
 			return nil
 		}
-		d.hold()
+		d.extend()
 	}
 }
 
-// try puts d once. What hangs counts as unavailable.
-func (c *Consumer) try(ctx context.Context, d *delivery, into store.Sink) error {
+// putOnce puts d once. What hangs counts as unavailable.
+func (c *Consumer) putOnce(ctx context.Context, d *delivery, into store.Sink) error {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
 	err := into.Put(ctx, d.excerpts)
@@ -209,8 +209,8 @@ func (c *Consumer) try(ctx context.Context, d *delivery, into store.Sink) error 
 	return err
 }
 
-// split counts a Put of which some were refused for good.
-func (c *Consumer) split(refused store.Refused, all int) {
+// countRefused counts a Put of which some were refused for good.
+func (c *Consumer) countRefused(refused store.Refused, all int) {
 	lost := 0
 	for _, r := range refused {
 		lost += r.Count
@@ -225,23 +225,24 @@ func (d *delivery) acknowledge(ctx context.Context) error {
 	last := len(d.messages) - 1
 	for _, m := range d.messages[:last] {
 		if err := m.Ack(); err != nil {
-			return passing("acknowledge", err)
+			return retryable("acknowledge", err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 	defer cancel()
-	return passing("acknowledge", d.messages[last].DoubleAck(ctx))
+	return retryable("acknowledge", d.messages[last].DoubleAck(ctx))
 }
 
-// hold tells the server that d is still being worked on. If that is lost d comes again, which the key forgives.
-func (d *delivery) hold() {
+// extend starts the server's wait for the acknowledgement of d anew. If that is lost d is delivered again, and the Sink
+// finds it by its key.
+func (d *delivery) extend() {
 	for _, m := range d.messages {
 		_ = m.InProgress()
 	}
 }
 
-// giveBack lets another run have d at once; if that is lost, when ackWait is over.
-func (d *delivery) giveBack() {
+// release has the server deliver d again at once; if that is lost, when ackWait is over.
+func (d *delivery) release() {
 	for _, m := range d.messages {
 		_ = m.Nak()
 	}

@@ -19,9 +19,9 @@ import (
 // startTimeout is how long the embedded server may take to read its streams.
 const startTimeout = time.Minute
 
-// A Config says where the embedded server keeps its streams and whether anybody else may read them.
+// A Config says where the embedded server keeps its streams and whether other processes may read them.
 type Config struct {
-	Dir    string // its own; nobody else's while the server runs
+	Dir    string // no other process may use it while the server runs
 	Listen string // host:port on loopback, where port 0 is any; "" to listen nowhere
 	Plan   Plan
 }
@@ -46,13 +46,13 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := store.Own(c.Dir)
+	release, err := store.Own(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	b, err := start(opts, own)
+	b, err := start(opts, release)
 	if err != nil {
-		return nil, errors.Join(err, own())
+		return nil, errors.Join(err, release())
 	}
 	b.access = access
 	for purpose, a := range access {
@@ -114,7 +114,7 @@ func (a Access) user(stream string) *server.User {
 }
 
 // start runs a server and connects to it.
-func start(opts *server.Options, own func() error) (*Bus, error) {
+func start(opts *server.Options, release func() error) (*Bus, error) {
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("bus: embedded server: %w", err)
@@ -133,13 +133,13 @@ func start(opts *server.Options, own func() error) (*Bus, error) {
 		srv.WaitForShutdown()
 		return nil, err
 	}
-	b.server, b.own = srv, own
+	b.server, b.release = srv, release
 	return b, nil
 }
 
 // inProcess connects to srv without a socket.
 func inProcess(srv *server.Server, as *server.User) (*Bus, error) {
-	var trouble complaint
+	var trouble serverErrors
 	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.UserInfo(as.Username, as.Password),
 		nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ErrorHandler(trouble.note))
 	if err != nil {

@@ -26,11 +26,11 @@ func listening(t *testing.T, c Config, as ...Remote) (*Bus, Remote, string) {
 	if len(as) > 0 {
 		opts.Users[0].Username, opts.Users[0].Password = as[0].User, as[0].Password
 	}
-	own, err := store.Own(c.Dir)
+	release, err := store.Own(c.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := start(opts, own)
+	b, err := start(opts, release)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,11 +52,11 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 		return fmt.Errorf("bus: publish: not connected: %w", store.ErrUnavailable)
 	}
 	var refused store.Refused
-	for _, parcel := range p.parcels(xs, &refused) {
-		left, err := p.publish(ctx, parcel.messages)
+	for _, one := range p.batches(xs, &refused) {
+		left, err := p.publish(ctx, one.messages)
 		switch {
 		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
-			refused = append(refused, store.Refusal{Purpose: parcel.purpose, Count: left, Err: err})
+			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: left, Err: err})
 		case err != nil:
 			return err
 		}
@@ -67,16 +67,16 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	return nil
 }
 
-// A parcel is what goes into the stream of one purpose.
-type parcel struct {
+// A purposeBatch is what goes into the stream of one purpose.
+type purposeBatch struct {
 	purpose  string
 	messages []*nats.Msg
 }
 
-// parcels sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
-func (p *Publisher) parcels(xs []policy.Excerpt, refused *store.Refused) []*parcel {
-	var order []*parcel
-	of := map[string]*parcel{}
+// batches sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
+func (p *Publisher) batches(xs []policy.Excerpt, refused *store.Refused) []*purposeBatch {
+	var order []*purposeBatch
+	byPurpose := map[string]*purposeBatch{}
 	for _, x := range xs {
 		m, err := message(x)
 		if err == nil && int64(m.Size()) > p.bus.conn.MaxPayload()-batchHeaders {
@@ -86,11 +86,11 @@ func (p *Publisher) parcels(xs []policy.Excerpt, refused *store.Refused) []*parc
 			*refused = append(*refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err})
 			continue
 		}
-		if of[x.Purpose] == nil {
-			of[x.Purpose] = &parcel{purpose: x.Purpose}
-			order = append(order, of[x.Purpose])
+		if byPurpose[x.Purpose] == nil {
+			byPurpose[x.Purpose] = &purposeBatch{purpose: x.Purpose}
+			order = append(order, byPurpose[x.Purpose])
 		}
-		of[x.Purpose].messages = append(of[x.Purpose].messages, m)
+		byPurpose[x.Purpose].messages = append(byPurpose[x.Purpose].messages, m)
 	}
 	return order
 }
@@ -156,22 +156,22 @@ func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
 	var refused *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstreamext.ErrInvalidBatchAck):
-		return p.singly(ctx, messages) // a server that knows no batches
+		return p.publishEach(ctx, messages) // a server without atomic batches
 	case errors.As(err, &refused) && (refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID ||
 		refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishNotEnabled):
-		return p.singly(ctx, messages)
+		return p.publishEach(ctx, messages)
 	}
 	return publishError(err)
 }
 
-// singly puts one message after the other, without waiting for each.
-func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
+// publishEach puts one message after the other, without waiting for each.
+func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error {
 	p.bus.oneByOne.Add(uint64(len(messages)))
 	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture
 	for i, m := range messages {
 		if i >= asyncWindow { // nats.go gives a full window 200 ms; a disk may need longer for 256 fsyncs
-			if err := answered(ctx, acks[i-asyncWindow]); err != nil {
+			if err := awaitAck(ctx, acks[i-asyncWindow]); err != nil {
 				return err
 			}
 		}
@@ -186,15 +186,15 @@ func (p *Publisher) singly(ctx context.Context, messages []*nats.Msg) error {
 		acks = append(acks, ack)
 	}
 	for _, ack := range acks[max(0, len(acks)-asyncWindow):] {
-		if err := answered(ctx, ack); err != nil {
+		if err := awaitAck(ctx, ack); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// answered waits for what the server says of one publication.
-func answered(ctx context.Context, ack jetstream.PubAckFuture) error {
+// awaitAck waits for the acknowledgement of one publication.
+func awaitAck(ctx context.Context, ack jetstream.PubAckFuture) error {
 	select {
 	case <-ack.Ok():
 		return nil

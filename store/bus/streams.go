@@ -14,7 +14,7 @@ import (
 // opsStream takes what the ledger and the audit publish; it shares the disk with the default priority.
 const opsStream = "OPS"
 
-// A StreamConfig says how long the stream of a purpose retains and how much of the disk is its.
+// A StreamConfig is how long the stream of a purpose retains and its share of the disk.
 type StreamConfig struct {
 	Purpose  string
 	Retain   time.Duration // 0 is 72 hours

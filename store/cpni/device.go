@@ -59,7 +59,7 @@ func deviceMAC(in *inside) Value {
 	return hardware(mac)
 }
 
-// deviceFlags is what is particular about a device; of a call or a registration only what it tells by itself.
+// deviceFlags is what is particular about a device; of a call or a registration only what follows from its own headers.
 func deviceFlags(in *inside) Value {
 	if in.event.Device != nil {
 		return list(words(uint16(in.event.Device.Flags), deviceFlagWords[:]))

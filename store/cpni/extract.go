@@ -49,7 +49,7 @@ func Selection(fields []Field) (s sip.Selection) {
 	return s
 }
 
-// The forms in which facts become values.
+// How facts become values.
 
 func moment(t time.Time) Value {
 	if t.IsZero() {
@@ -80,7 +80,7 @@ func texts(f facts.Fact, needs ...sip.Header) extractor {
 	}, needs}
 }
 
-// present says whether a fact was seen.
+// present reads whether a fact was seen.
 func present(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		if in.first(f) == nil {

@@ -12,7 +12,7 @@ type Hidden struct{ text *string }
 // Hide returns s as Hidden.
 func Hide(s string) Hidden { return Hidden{&s} }
 
-// Reveal returns the text. The house test says who may call it.
+// Reveal returns the text. Only rooms with the liberty "reveal" of the house test may call it.
 func Reveal(h Hidden) string {
 	if h.text == nil {
 		return ""

@@ -11,7 +11,7 @@ import (
 var linkHeaders = []sip.Header{sip.Link, sip.Correlation, sip.SessionID, sip.PChargingVector, sip.Replaces, sip.ReferTo,
 	sip.ReferredBy}
 
-// joined are the fields that only Legs can tell.
+// joined are the fields that need Legs.
 var joined = []string{sessionGroup, correlation, correlationScore, "transfer"}
 
 const (
@@ -20,7 +20,7 @@ const (
 	correlationScore = "correlation_score"
 )
 
-// NeedsLegs reports whether one of the fields is told by what joins the legs of a call.
+// NeedsLegs reports whether one of the fields follows from the joins of a call's legs.
 func NeedsLegs(fields []Field) bool {
 	return slices.ContainsFunc(fields, func(f Field) bool { return slices.Contains(joined, f.String()) })
 }

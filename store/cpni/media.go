@@ -15,7 +15,7 @@ var (
 	cryptoWords = []string{"sdes", "dtls", "zrtp", "none"}
 )
 
-// mediaFields are what the two sides agreed to speak; never what they said.
+// mediaFields are the media that both sides negotiated, never their content.
 var mediaFields = map[string]extractor{
 	"media_types":        allAmong(facts.MediaType, mediaWords, sip.Media),
 	"media_codecs":       allAmong(facts.MediaCodec, codecWords, sip.Media),

@@ -52,7 +52,8 @@ const (
 	otherPoint = "other"
 )
 
-// capturePoint is the configured source that saw it. A capture file names interfaces too: as somebody wrote them.
+// capturePoint is the configured source that saw it. The names of interfaces in a capture file are not taken: they may
+// be any text.
 func capturePoint(in *inside) Value {
 	switch p := in.point; {
 	case p == "":

@@ -78,7 +78,7 @@ var partyFields = map[string]extractor{
 	"registered_number":     tel(facts.RegisteredNumber, sip.To),
 }
 
-// dialed is what the Request-URI asked for: a number, or the literal of a service.
+// dialed is the target of the Request-URI: a number, or the literal of a service.
 func dialed(in *inside) Value {
 	v := Value{}
 	if in.first(facts.DialedService) != nil {
@@ -94,8 +94,8 @@ func dialed(in *inside) Value {
 	return v
 }
 
-// emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what was
-// dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
+// emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what
+// was dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
 func emergency(in *inside) bool {
 	return dialledEmergency(in) || in.first(facts.PriorityEmergency) != nil ||
 		phone.IsEmergencyService(string(in.first(facts.CalledService))) || emergencyNumber(in, in.first(facts.CalledNumber))
@@ -151,8 +151,8 @@ func portingDip(in *inside) Value {
 	return truth(in.first(facts.PortingDip) != nil)
 }
 
-// issuedAt is when a PASSporT says that it was made. A time later than a day after the call is none: it may be any
-// number.
+// issuedAt is the iat of a PASSporT (RFC 8225 section 5.1.1). A time later than a day after the call is none: it may be
+// any number.
 func issuedAt(in *inside) Value {
 	n, err := strconv.ParseInt(string(in.first(facts.IssuedAt)), 10, 64)
 	if err != nil || n <= 0 || n > in.event.Time.Add(24*time.Hour).Unix() {

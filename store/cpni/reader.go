@@ -22,7 +22,7 @@ type Reader struct {
 // NewReader returns a Reader that reads national numbers as dialled in region (ISO 3166 alpha-2), "" for nowhere.
 func NewReader(region string) *Reader { return &Reader{region: region, trunks: new(Trunks)} }
 
-// Map has x look up trunks in t, nil for none.
+// Map sets the trunks that x looks up, nil for none.
 func (x *Reader) Map(t *Trunks) {
 	if t == nil {
 		t = new(Trunks)
@@ -30,18 +30,18 @@ func (x *Reader) Map(t *Trunks) {
 	x.trunks = t
 }
 
-// Points has x name these capture points: interfaces and feeds of the configuration. Another one is other.
+// Points sets the capture points that x names: interfaces and feeds of the configuration. Another one is other.
 func (x *Reader) Points(names []string) { x.points = set(names) }
 
-// Misfits returns how many values were dropped because they were not what the register says of their Field: each is a
-// fault of the product. It may be called by any goroutine.
+// Misfits returns how many values were dropped because they did not have the type, shape or word that the register
+// gives their Field: each is a fault of the product. It may be called by any goroutine.
 func (x *Reader) Misfits() uint64 { return x.misfits.Load() }
 
-// NoRegion returns how many numbers of Records are non_e164 because no region says where they are dialled. It may be
+// NoRegion returns how many numbers of Records are non_e164 for want of the region where they are dialled. It may be
 // called by any goroutine.
 func (x *Reader) NoRegion() uint64 { return x.unplaced.Load() }
 
-// Emergency has x take numbers, as dialled, for emergency numbers besides 911, 112 and 933.
+// Emergency sets the emergency numbers, as dialled, besides 911, 112 and 933.
 func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
 
 // Record returns the Record of ev, valid until the next call. It reports false of an event of which no record is made.

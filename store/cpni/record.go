@@ -1,7 +1,18 @@
-// Package cpni holds every fact about a call or device under the class that the law gives it.
+// Package cpni holds every fact about a call, registration or device under the class that the law gives it.
 //
-// What is not in the field register (47 USC 222(h)(1) and the words of this product) does not exist here.
-// A Record lives in memory only and has no encoding; nothing but store/policy may look into it.
+// # The register
+//
+// What is not in the field register (register.toml: 47 USC 222(h)(1) and the words of this product) does not exist here.
+// A kind of record is a row of it, and so is a field.
+//
+// # Secrecy
+//
+// A Record lives in memory only and has no encoding; nothing but store/policy may look into it. A Value that is not of
+// the type, shape or words that the register gives its Field is dropped and counted.
+//
+// # Clock and goroutines
+//
+// Nothing here reads a clock. A Record is valid until its Reader makes the next; a Reader belongs to one goroutine.
 package cpni
 
 import (
@@ -29,7 +40,7 @@ type Record struct {
 	Site     string
 	Sensor   string
 	Source   string    // interface, file, hep
-	Received time.Time // when we looked; zero in replay, where nobody asks
+	Received time.Time // when the event was read, on the wall clock; zero in replay
 	in       *inside
 }
 
@@ -48,7 +59,7 @@ type inside struct {
 	mapped  bool // there is a map of trunks
 	privacy withholding
 	device  *useragent.Device
-	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes ask for one field
+	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes read one field
 	values  []Value
 }
 
@@ -115,14 +126,14 @@ func (r *Record) Time() time.Time { return r.in.time }
 // Emergency reports whether the call is to an emergency number or service (RFC 5031).
 func (r *Record) Emergency() bool { return r.in.event.Call != nil && emergency(r.in) }
 
-// Withheld reports whether f is the number of somebody who asked that it be withheld: see withholdingOf.
+// Withheld reports whether f is the number of a party that is to be withheld by its own wish: see withholdingOf.
 func (r *Record) Withheld(f Field) bool {
 	return withholds[f] != 0 && withholdingOf(r.in)&withholds[f] != 0
 }
 
 // Join returns session_group, correlation and correlation_score for a reader that is shown joins of at least min, 0 to
 // 100: of a call that is joined by nothing as sure, an unknown group, the word none, and 0. A group is the same for all
-// purposes, so it comes as Text: Group makes of it what one purpose may keep. Get does not know it.
+// purposes, so it comes as Text: Group makes of it what one purpose may keep. Get returns it unknown.
 func (r *Record) Join(f Field, min int) Value {
 	if r.in.event.Call == nil {
 		return Value{}
@@ -147,7 +158,7 @@ func (r *Record) Snapshot(purpose string) []byte {
 }
 
 // Identity appends to parts what the id of r is made from, under the key of one purpose. It is the same for
-// every sensor that sees the call, and says nothing of the sensor or of a time finer than the UTC day.
+// every sensor that sees the call, and does not depend on the sensor or on a time finer than the UTC day.
 func (r *Record) Identity(parts [][]byte) [][]byte { return r.in.identity(r, parts) }
 
 // Lone reports whether r's id is that of a BYE alone: it may be so of a call whose INVITE was not seen.

@@ -171,8 +171,9 @@ func (f Field) In(k Kind) bool {
 	return int(f) < len(has) && has[f]
 }
 
-// Remembered reports whether f is how a call went: when, how long, how often, with which end. The Tracker of a restored call
-// has it, and goes on with it. Every other Field is read of texts and addresses, or of other calls, that are gone then.
+// Remembered reports whether f is how a call went: when, how long, how often, with which end. The Tracker of a restored
+// call has it, and goes on with it. Every other Field is read of texts and addresses, or of other calls, that are gone
+// then.
 func (f Field) Remembered() bool { return remembered[f] }
 
 // Purposes returns the names that a purpose may have.

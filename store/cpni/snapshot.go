@@ -6,7 +6,7 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// remembered says which Fields are how a call went, as the Tracker remembers it in numbers.
+// remembered are the Fields that the Tracker has of a restored call: how it went, in numbers.
 var remembered = func() (set [maxFields]bool) {
 	for name := range outcomeFields {
 		if f, ok := FieldOf(name); ok && name != sessionGroup && name != correlation && name != correlationScore {

@@ -15,13 +15,13 @@ import (
 // message.
 type Trunk struct {
 	Name      string         // trunk_in of what comes from it, trunk_out of what goes to it
-	Account   string         // whose it is; "" for nobody's
+	Account   string         // of the customer; "" for none
 	Addresses []netip.Prefix // of the other side; the longest prefix that fits an address wins
 	VLANs     []uint16       // only on these; of two equal prefixes the one with a VLAN wins. None is any
 	Direction Direction      // of a call that comes from it
 	Region    string         // ISO 3166 alpha-2: where numbers without + are dialled; "" for the sensor's own
 	Trusted   bool           // what it asserts of a caller is taken for true (RFC 3325 section 3)
-	Private   bool           // its callers count as ones who ask that their number be withheld
+	Private   bool           // the numbers of its callers are withheld, as with Privacy id
 }
 
 // A Direction is which way a call goes, as seen from the operator.
@@ -110,7 +110,7 @@ func (t *Trunks) add(p netip.Prefix, trunk *Trunk) error {
 	return nil
 }
 
-// Of returns the Trunk of the address a on a VLAN, nil if it is nobody's. It does not allocate.
+// Of returns the Trunk of the address a on a VLAN, nil if there is none. It does not allocate.
 func (t *Trunks) Of(a netip.Addr, vlan uint16) *Trunk {
 	if t == nil || !a.IsValid() {
 		return nil
@@ -130,7 +130,7 @@ func (t *Trunks) Of(a netip.Addr, vlan uint16) *Trunk {
 	return nil
 }
 
-// trunkFields are what the operator's map says of a call, a registration or a device.
+// trunkFields follow from the operator's map of trunks: of a call, a registration or a device.
 var trunkFields = map[string]extractor{
 	"account_id": {func(in *inside) Value { return ours(account(in)) }, nil},
 	"trunk_in":   {trunkIn, []sip.Header{sip.Contact}},
@@ -162,7 +162,7 @@ func route(in *inside, t *Trunks) {
 	}
 }
 
-// trusts reports whether what the peer asserts of the caller is taken for true. Without a map nobody has said whom
+// trusts reports whether what the peer asserts of the caller is taken for true. Without a map it is not known whom
 // not to trust, and it is taken as it is sent.
 func trusts(in *inside) bool { return !in.mapped || in.from != nil && in.from.Trusted }
 
@@ -208,8 +208,8 @@ func trunkIn(in *inside) Value {
 	return Value{}
 }
 
-// direction is which way the call goes, as far as the map tells. One side may be the operator's own host, which is
-// on no trunk.
+// direction is which way the call goes, as far as the map has its sides. One side may be the operator's own host, which
+// is on no trunk.
 func direction(in *inside) Direction {
 	switch from, to := way(in.from), way(in.to); {
 	case from == NoDirection && to == NoDirection:

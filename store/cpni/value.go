@@ -1,12 +1,12 @@
 package cpni
 
-// A Mark says what a Field's values are, and what may become of them. The zero Mark is that of no value at all.
+// A Mark is what a Field's values are, and so what may become of them. The zero Mark is that of no value.
 type Mark uint8
 
 // Marks.
 const (
 	Unmarked Mark = iota
-	Text          // what a message says, as it says it: never kept, only replaced by something else
+	Text          // text of a message: never kept, only replaced by something else
 	Shaped        // of a shape that the register gives: a number, a time, an address, a version
 	Closed        // a word of a closed list: of the register, of the product or of the operator
 )
@@ -26,7 +26,7 @@ type Value struct {
 	text  Hidden   // everything else: a number, an address, a name
 	texts []Hidden // lists of such
 
-	category string // of a number, where more is known than the number tells
+	category string // of a number, where more is known than follows from the number
 }
 
 // Known reports whether there is a value.
@@ -50,8 +50,8 @@ func (v *Value) Text() Hidden { return v.text }
 // Texts returns a list of such.
 func (v *Value) Texts() []Hidden { return v.texts }
 
-// Category returns that of a number, "" if nothing is known but what the number tells: phone.Numbers has no operator's
-// short codes.
+// Category returns that of a number, "" if nothing is known but what follows from the number: phone.Numbers has no
+// operator's short codes.
 func (v *Value) Category() string { return v.category }
 
 // With returns v, a list of enums, with word behind the others.

@@ -2,7 +2,7 @@ package cpni
 
 import "sipsieve/sip/facts"
 
-// A withholding is a set of the parties who ask that their number be withheld.
+// A withholding is a set of parties whose number is to be withheld by their own wish.
 type withholding uint8
 
 const (

@@ -54,7 +54,7 @@ func MissingWords(m event.Missing, take func(string)) {
 	}
 }
 
-// MissingWord returns what word says is missing, 0 of a word that is none.
+// MissingWord returns what is missing by that word, 0 of a word that is none.
 func MissingWord(word string) event.Missing {
 	if i := slices.Index(missingWords[:], word); i >= 0 {
 		return 1 << i

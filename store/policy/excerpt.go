@@ -10,7 +10,7 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// An Envelope is what every Excerpt says of itself; nothing in it is personal.
+// An Envelope is what every Excerpt has beside its fields; nothing in it is personal.
 type Envelope struct {
 	Schema, Kind, Stage, ID string
 	Dialog                  string // of an answered call, the same for every sensor that saw a part of it; else ""

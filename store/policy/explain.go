@@ -10,7 +10,7 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// fixedRules hold whatever a policy says.
+// fixedRules hold for every policy.
 const fixedRules = `
 Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.
 Beside its fields every record says what it is (schema, kind, stage, purpose, policy, class), which one (id, dialog,
@@ -75,7 +75,7 @@ func (e *explainer) purpose(u *Purpose) {
 	}
 }
 
-// halves says what a part of a call has beside its fields.
+// halves writes what a part of a call has beside its fields.
 func (e *explainer) halves(u *Purpose) {
 	if !slices.Contains(u.Kinds, cpni.CallKind.String()) || u.halves == (halves{}) {
 		return
@@ -110,7 +110,7 @@ func (e *explainer) rule(u *Purpose, r *rule) {
 	}
 }
 
-// holds says what the value of a field is.
+// holds returns what the value of a field is.
 func holds(e *cpni.Entry) string {
 	switch {
 	case e.Mark() == cpni.Text:
@@ -132,12 +132,12 @@ func daysOf(d time.Duration) Retention {
 	return Retention{Hours: int(d / time.Hour)}
 }
 
-// learned says what an identifiability means to the person concerned.
+// learned is what an identifiability means to the person concerned.
 var learned = map[string]string{
 	"none":     "nothing of a person; it tells nobody from anybody else",
 	"indirect": "together with other facts it can single a person out",
 	"direct":   "who it was; it names a person or a line",
 }
 
-// since says what retention counts from, by whether a purpose counts from receipt.
+// since is what retention counts from, by whether a purpose counts from receipt.
 var since = map[bool]string{false: "the call or event", true: "its receipt"}

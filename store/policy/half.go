@@ -13,7 +13,7 @@ import (
 // are cut, and disconnect_by though of a BYE alone it is not known who called. Only excerpts of purposes that keep the
 // one or the other have it, and only where a part is missing.
 //
-// By itself it says nothing: blind_clock is the time of the answer, or of the end, plus a number that is secret,
+// By itself it is a random number: blind_clock is the time of the answer, or of the end, plus a number that is secret,
 // modulo 2^50 microseconds; blind_side is whether the tag of the caller, or of the sender of the BYE, sorts first,
 // inverted if a secret bit is set. Number and bit are made of the dialog under the purpose's id key, so both
 // hosts have them and nobody else. The difference of two clocks is the duration; two sides are equal if the caller
@@ -21,8 +21,8 @@ import (
 //
 // What a reader of both learns beyond the fields: the duration to the microsecond, where a whole record has it to the
 // millisecond (exact milliseconds need it), and between two parts that show the same moment how far the clocks of their
-// hosts are apart. Number and bit differ from dialog to dialog and from purpose to purpose, so that neither many records
-// nor those of another purpose say more.
+// hosts are apart. Number and bit differ from dialog to dialog and from purpose to purpose, so that neither many
+// records nor those of another purpose say more.
 type half struct {
 	halves
 	time  uint64 // hidden

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Finding is something that a reviewer should know.
+// A Finding is something for the reviewer of a policy.
 type Finding struct {
 	Line    int
 	Key     string
@@ -13,7 +13,7 @@ type Finding struct {
 	Text    string
 }
 
-// floors are the retentions that a law asks for.
+// floors are the least retentions by law.
 var floors = map[string]struct {
 	retain Retention
 	law    string

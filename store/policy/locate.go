@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// ErrNotRead says that a TOML file could not be read, so that nothing else is known of it.
+// ErrNotRead is the cause when a TOML file could not be decoded: it has no other mistakes yet.
 var ErrNotRead = errors.New("not read")
 
-// complaint is how the decoder says where a file is wrong.
-var complaint = regexp.MustCompile(`(?s)^toml: line (\d+)(?: \(last key "(.*?)"\))?: (.*)$`)
+// decoderError is the text of the decoder's errors: line, key, cause.
+var decoderError = regexp.MustCompile(`(?s)^toml: line (\d+)(?: \(last key "(.*?)"\))?: (.*)$`)
 
-// wanted puts what the decoder says of types as all the other errors put it.
+// wanted rewrites the decoder's errors of types in the words of all other errors.
 var wanted = strings.NewReplacer("incompatible types: TOML value has type ", "have ", "; destination has type ", ", want ",
 	"int64", "integer", "float64", "float", "[]interface {}", "array", "map[string]interface {}", "table", "slice", "array")
 
-// Misread returns what err, from decoding the TOML file of that name, says, with file, line and key. It wraps ErrNotRead.
+// Misread returns err, from decoding the TOML file of that name, with file, line and key. It wraps ErrNotRead.
 func Misread(name string, err error) error {
-	at := complaint.FindStringSubmatch(err.Error())
+	at := decoderError.FindStringSubmatch(err.Error())
 	if at == nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrNotRead, err)
 	}
@@ -31,7 +31,7 @@ func Misread(name string, err error) error {
 	return fmt.Errorf("%s:%s: %s (%w further)", name, at[1], text, ErrNotRead)
 }
 
-// A Locator knows on which line of a TOML file each key stands. The decoder tells names only.
+// A Locator has the line of each key of a TOML file. The decoder returns names only.
 type Locator struct{ lines map[string]int }
 
 // Locate reads src. Keys are dotted and unquoted, such as purpose.billing.fields.call_id; the tables of an array

@@ -150,7 +150,7 @@ func (p *parser) rules(key, purpose string, lines map[string]any) (rules []rule)
 	return rules
 }
 
-// onBus is how long records stay on the bus unless the policy says otherwise, but not longer than they are kept.
+// onBus is how long records stay on the bus without bus_retain, but not longer than they are kept.
 var onBus = Retention{Hours: 72}
 
 // busRetain reads how long records stay on the bus. That is not longer than they are kept: both are compared at the
@@ -167,7 +167,7 @@ func (p *parser) busRetain(key, text string, retain Retention) Retention {
 	return r
 }
 
-// Joins of legs that are sure enough to show, unless the policy says otherwise, and to bill by.
+// Scores of a join of legs, of 100, from which on it is shown without min_correlation, and from which on it is billed.
 const (
 	sureEnough  = 70
 	sureOfMoney = 90

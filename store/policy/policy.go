@@ -1,4 +1,5 @@
-// Package policy decides what may leave: for each purpose the fields that the policy names, after the transform it names.
+// Package policy decides what may leave: for each purpose the fields that the policy names, after the transform it
+// names.
 //
 // # Default
 //
@@ -37,7 +38,7 @@ type Policy struct {
 	lines    Locator
 	hash     string
 	purposes []*Purpose // in the file's order, disabled ones too
-	unkept   []string   // logs that the file asks for and this version does not keep
+	unkept   []string   // logs that the file names and this version does not keep
 }
 
 // Hash returns 16 hexadecimal digits of SHA-256 over the file: every excerpt names the policy it was made under.
@@ -82,11 +83,11 @@ func (p *Policy) Stages() (s event.Stages) {
 	return s
 }
 
-// ErrNotBuilt says that a policy asks for something that this version cannot do.
+// ErrNotBuilt is the cause when a policy names something that this version cannot do.
 var ErrNotBuilt = errors.New("policy: not available in this version")
 
 // Bind joins the enabled purposes with the keys that make their ids and pseudonyms. Until then a purpose keeps
-// nothing. If one asks for what this version cannot do, none is bound, and the error, which wraps ErrNotBuilt,
+// nothing. If one names what this version cannot do, none is bound, and the error, which wraps ErrNotBuilt,
 // names each with its line.
 func (p *Policy) Bind(keys Keys, ids Identity) error {
 	w := &mistakes{file: p.file, lines: p.lines}

@@ -149,7 +149,7 @@ func (u *Purpose) transformsOf(field string) (all []keyed) {
 	return all
 }
 
-// checkBuilt notes what u asks for and this version cannot do.
+// checkBuilt adds what u names and this version cannot do.
 func (u *Purpose) checkBuilt(m *mistakes, key string) {
 	if slices.Contains(u.Kinds, cpni.AggregateKind.String()) {
 		m.add(key+".kinds", "noisy aggregates")
@@ -240,7 +240,8 @@ func (u *Purpose) appendFields(b []byte, r *cpni.Record, s *snapshot) []byte {
 	return b
 }
 
-// see returns the value of a rule's field as u is shown it, and whether somebody asked that it be withheld from u.
+// see returns the value of a rule's field that u may use, and whether it is to be withheld from u by the wish of a
+// party.
 func (u *Purpose) see(r *cpni.Record, rule *rule) (v cpni.Value, withheld bool) {
 	if !joinFields[rule.field] {
 		return r.Get(rule.field), !u.unmasked && r.Withheld(rule.field)

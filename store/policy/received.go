@@ -11,7 +11,7 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// ErrForeign says that a payload is not an excerpt of our own schema.
+// ErrForeign is the cause when a payload is not an excerpt of our own schema.
 var ErrForeign = errors.New("not an excerpt")
 
 // Received admits a payload of our own schema from the bus; it is passed on byte for byte. Only store/bus calls it.

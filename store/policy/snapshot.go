@@ -106,7 +106,7 @@ type snapshotWriter struct {
 
 func (w *snapshotWriter) flag(f byte) { w.b[w.from] |= f }
 
-// write appends the snapshot of a call that the Tracker knows from its messages.
+// write appends the snapshot of a call that was not restored: its texts are there.
 func (w *snapshotWriter) write() {
 	w.b = append(append(w.b, 0), w.u.hash...)
 	w.b = binary.BigEndian.AppendUint32(w.b, w.u.columns)

@@ -13,8 +13,8 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// A cell is one value to be written: by which rule, after which transform, and the time of its record, which says
-// what epoch a pseudonym is of.
+// A cell is one value to be written: by which rule, after which transform, and the time of its record, from which
+// the epoch of a pseudonym follows.
 type cell struct {
 	*rule
 	transform
@@ -40,7 +40,7 @@ func (t *transformer) append(b []byte, c cell) []byte {
 		return append(b, "null"...)
 	case c.action == Category && v.Category() != "":
 		return appendText(b, v.Category())
-	case keeps[c.action] && !v.Keepable(): // no text of a message, whatever the policy says
+	case keeps[c.action] && !v.Keepable(): // no text of a message, under any policy
 		return append(b, "null"...)
 	case c.many:
 		return t.appendList(b, c)

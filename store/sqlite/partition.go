@@ -153,7 +153,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// create makes an empty file that nobody else may read, and its directory; both outlive a crash of the host.
+// create makes an empty file of mode 0600, and its directory of mode 0700; both outlive a crash of the host.
 func create(path string) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {

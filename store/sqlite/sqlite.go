@@ -36,7 +36,7 @@ const (
 	openLimit   = 16              // partitions kept open for writing
 )
 
-// A Config says where the files are and what the store does beside keeping.
+// A Config is where the files are, and what the store does beside keeping.
 type Config struct {
 	Dir    string             // its own; <Dir>/<purpose>/<expires>.db
 	Policy *policy.Policy     // whose purposes say how a call that two sensors saw is put together; nil for none
@@ -186,7 +186,7 @@ func (s *Store) lock() error {
 // errClosed is final for this Store, but not for what is put: another may take it.
 var errClosed = fmt.Errorf("sqlite: closed: %w", store.ErrUnavailable)
 
-// wrap says what was done when err came. What is wrong with a file may be mended, so it is always store.ErrUnavailable.
+// wrap returns err with what was done. What is wrong with a file may be mended, so it is always store.ErrUnavailable.
 // The database's own words are left out: they may quote a row.
 func wrap(doing string, err error) error {
 	var theirs *driver.Error

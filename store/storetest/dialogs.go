@@ -12,7 +12,7 @@ import (
 	"sipsieve/store/policy"
 )
 
-// sees returns what a sensor tells of the dialog: id, what is missing, and how much was seen.
+// sees returns the excerpt of a sensor that saw a part of the dialog: id, what is missing, and how much was seen.
 func sees(sensor, id, dialog string, completeness int, missing ...string) Draft {
 	d := Call(id)
 	d.Sensor, d.Dialog, d.Completeness, d.Missing = sensor, &dialog, completeness, missing
@@ -76,7 +76,7 @@ func aFailOverIsOneRow(t *testing.T, s store.Store) {
 	expect(t, s, store.Query{Purpose: "capacity"}, byes)
 }
 
-// anOpenCallIsCompletedToo: host A was told at its answer and in between, then host B saw the BYE; what A tells in
+// anOpenCallIsCompletedToo: host A published the answer and an interim, then host B saw the BYE; what A publishes in
 // the end, when it has waited long enough, changes nothing.
 func anOpenCallIsCompletedToo(t *testing.T, s store.Store) {
 	n := 0
@@ -181,7 +181,7 @@ func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {
 	}
 }
 
-// pieces returns what two to five sensors may tell of one dialog.
+// pieces returns excerpts of two to five sensors of one dialog.
 func pieces(random *rand.Rand, dialog string) (drafts []Draft) {
 	whole, bye, _ := failOver(dialog)
 	for sensor := range 2 + random.IntN(4) {

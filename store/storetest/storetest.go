@@ -1,4 +1,4 @@
-// Package storetest says what every Store does, whatever it keeps its rows in.
+// Package storetest is the contract of a store.Store as tests, whatever it keeps its rows in.
 package storetest
 
 import (

@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// Overhead is how many bytes what is sealed is longer than what was: a nonce of 96 bits and a tag of 128.
+// Overhead is by how many bytes sealing lengthens: a nonce of 96 bits and a tag of 128.
 const Overhead = 12 + 16
 
-// ErrSealed says that something was sealed under another key or for another place, or that it is not whole.
+// ErrSealed is the error of what was sealed under another key or for another place, or is not whole.
 var ErrSealed = errors.New("vault: not sealed under this key, or not whole")
 
 // A Sealer seals what one part of the product keeps for itself on this host, by AES-256-GCM with random nonces
@@ -29,7 +29,7 @@ func (k *Keys) Sealer(part string) *Sealer {
 	panic(fmt.Sprintf("vault: sealer: %v", err)) // only for sizes that are not ours
 }
 
-// Seal appends to dst what opens as plain at that place only.
+// Seal appends plain, sealed for place, to dst.
 func (s *Sealer) Seal(dst, plain, place []byte) []byte { return s.aead.Seal(dst, nil, plain, place) }
 
 // Open appends to dst what was sealed for place. The error is ErrSealed.

@@ -1,6 +1,14 @@
-// Package vault keeps the keys: what makes record ids and pseudonyms, and when a pseudonym changes.
+// Package vault keeps the keys of record ids and pseudonyms, and changes those of pseudonyms by epochs.
 //
-// Whoever has a root can tell whether a given number stands behind a pseudonym. Roots never leave this package.
+// # Secrets
+//
+// Whoever has a root can test whether a given number stands behind a pseudonym. Roots never leave this package; no
+// error quotes a key file.
+//
+// # Clock and goroutines
+//
+// Nothing here reads a clock: the epoch follows from the time of the record. Keys belong to one goroutine; Clone makes
+// those of another.
 package vault
 
 import (
@@ -23,7 +31,7 @@ const rootSize = 32
 // DefaultEpoch is how long a purpose's pseudonyms stay the same when its policy does not say.
 const DefaultEpoch = 30 * 24 * time.Hour
 
-// ErrRoot says that a root has another size than 32 bytes.
+// ErrRoot is the error of a root of another size than 32 bytes.
 var ErrRoot = errors.New("vault: a root has 32 bytes")
 
 // Keys makes ids and pseudonyms. It is used by one goroutine; Clone makes one for another.
@@ -68,7 +76,7 @@ func Demo() *Keys {
 	return k
 }
 
-// Random returns Keys that nobody has: what they make matches nothing that was made before or elsewhere.
+// Random returns new Keys: what they make matches nothing that was made before or elsewhere.
 func Random() *Keys {
 	var ids, pseudonyms [rootSize]byte
 	_, _ = rand.Read(ids[:]) // never fails
