@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,6 +143,25 @@ func FuzzEveryValueIsWhatItsFieldSays(f *testing.F) {
 	})
 }
 
+// ownWords are the words of lists that the product or the operator has.
+var ownWords = sync.OnceValue(func() []string {
+	vendors, models, kinds := useragent.Words()
+	return slices.Concat(vendors, models, kinds, []string{"file", "eth0", "upstream-a", "upstream-b", "acme-pbx", "homes",
+		"globex", "acme"})
+})
+
+// compiled has the patterns of the register by their text: to compile one takes longer than to match it.
+var compiled sync.Map
+
+func shapeOf(e *Entry) *regexp.Regexp {
+	if shape, ok := compiled.Load(e.Pattern); ok {
+		return shape.(*regexp.Regexp)
+	}
+	shape := regexp.MustCompile(e.Pattern)
+	compiled.Store(e.Pattern, shape)
+	return shape
+}
+
 func checkValue(t *testing.T, e *Entry, v *Value) {
 	t.Helper()
 	if !v.Known() || e.Mark() == Text && v.mark == Text {
@@ -150,11 +170,9 @@ func checkValue(t *testing.T, e *Entry, v *Value) {
 	if v.mark != e.Mark() {
 		t.Errorf("%s: a value is %s, the register says %s", e.Name, v.mark, e.Value)
 	}
-	vendors, models, kinds := useragent.Words()
-	own := slices.Concat(vendors, models, kinds, []string{"file", "eth0", "upstream-a", "upstream-b", "acme-pbx", "homes", "globex",
-		"acme"})
+	own := ownWords()
 	for _, s := range v.strings() {
-		if e.Mark() == Shaped && !regexp.MustCompile(e.Pattern).MatchString(s) ||
+		if e.Mark() == Shaped && !shapeOf(e).MatchString(s) ||
 			e.Mark() == Closed && !slices.Contains(e.Words, s) && (e.List == "" || !slices.Contains(own, s)) {
 			t.Errorf("%s = %q", e.Name, s)
 		}
