@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -220,7 +221,7 @@ func TestTheLogBelongsToTheOwnerOfTheFolder(t *testing.T) {
 // when the stop goes on.
 func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &windows{d: &daemon{log: slog.New(slog.DiscardHandler)}, ctx: ctx, cancel: cancel}
+	w := &windows{d: &console{&daemon.Daemon{Options: daemon.Options{Log: slog.New(slog.DiscardHandler)}}}, ctx: ctx, cancel: cancel}
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
 	if err != nil {
 		t.Fatal(err)

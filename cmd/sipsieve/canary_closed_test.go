@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"slices"
 	"strings"
 	"testing"
@@ -263,14 +264,15 @@ func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, s
 		t.Fatal(err)
 	}
 	var log, out bytes.Buffer
-	d, err := newDaemon(t.Context(), s, newLog(cfg, &log), &out)
+	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, &log), Out: &out, Version: version()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := &console{running}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.run(ctx) }()
-	for d.ledger().Excerpts["billing"].Acknowledged < 48 || len(d.troubled()) == 0 {
+	go func() { done <- d.Run(ctx) }()
+	for d.Ledger().Excerpts["billing"].Acknowledged < 48 || len(d.Troubles()) == 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	for _, page := range []string{"/metrics", "/status", "/readyz"} {
@@ -279,7 +281,7 @@ func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, s
 		n.search(t, source.Type+": "+page, w.Body.Bytes())
 	}
 	stop()
-	if err := errorsOf(<-done, d.close()); err != nil {
+	if err := errorsOf(<-done, d.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(log.Bytes(), []byte("not read to its end")) {

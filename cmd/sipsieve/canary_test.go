@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
 	"testing"
 	"time"
@@ -194,14 +195,15 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 		t.Fatal(err)
 	}
 	var log, out bytes.Buffer
-	d, err := newDaemon(t.Context(), s, newLog(cfg, &log), &out)
+	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, &log), Out: &out, Version: version()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	d := &console{running}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.run(ctx) }()
-	for d.ledger().Excerpts["billing"].Acknowledged < 20 {
+	go func() { done <- d.Run(ctx) }()
+	for d.Ledger().Excerpts["billing"].Acknowledged < 20 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	for _, page := range []string{"/metrics", "/status", "/readyz"} {
@@ -213,7 +215,7 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if err := d.close(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
 	c.search(t, "log", log.Bytes())

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +41,7 @@ version does not offer.`,
 							"warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)
 					}
 				}
-				errs = append(errs, reachBus(cmd.Context(), s)...)
+				errs = append(errs, daemon.ReachBus(cmd.Context(), s)...)
 			}
 			for _, text := range c.Warnings() {
 				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
@@ -94,11 +94,11 @@ func reach(c *config.Config) (errs []error) {
 	if err := c.Overlaps(); err != nil {
 		errs = append(errs, c.Wrong("source", "%v", err))
 	}
-	if err := writable(c.State); err != nil {
+	if err := daemon.Writable(c.State); err != nil {
 		errs = append(errs, c.Wrong("state", "%v", err))
 	}
 	if c.Store != nil {
-		if err := writable(c.StorePath()); err != nil {
+		if err := daemon.Writable(c.StorePath()); err != nil {
 			errs = append(errs, c.Wrong("store.path", "%v", err))
 		}
 	}
@@ -106,31 +106,4 @@ func reach(c *config.Config) (errs []error) {
 		errs = append(errs, c.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
 	}
 	return errs
-}
-
-// probeBytes is the size of a test write: large enough to fail on a disk without a free block.
-const probeBytes = 64 << 10
-
-// writable returns why a file cannot be written in dir, or in the nearest parent that exists. It writes a file of
-// probeBytes and removes it.
-func writable(dir string) error {
-	for {
-		st, err := os.Stat(dir)
-		if errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
-			dir = filepath.Dir(dir)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !st.IsDir() {
-			return errors.New("not a folder")
-		}
-		f, err := os.CreateTemp(dir, ".sipsieve-*")
-		if err != nil {
-			return errors.Unwrap(err)
-		}
-		_, err = f.Write(make([]byte, probeBytes))
-		return errors.Join(errors.Unwrap(err), f.Close(), os.Remove(f.Name()))
-	}
 }

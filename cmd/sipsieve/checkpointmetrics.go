@@ -1,13 +1,11 @@
 package main
 
 import (
-	"sipsieve/cmd/sipsieve/checkpoint"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // checkpointMetrics shows checkpoint logs to Prometheus.
-type checkpointMetrics struct{ d *daemon }
+type checkpointMetrics struct{ d *console }
 
 var (
 	metricCheckpointCalls    = desc("checkpoint_calls", "Open calls that the checkpoint logs hold.", "")
@@ -28,7 +26,7 @@ func (m *checkpointMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *checkpointMetrics) Collect(to chan<- prometheus.Metric) {
-	r := checkpoint.Reported(m.d.logs...)
+	r := m.d.Checkpoints()
 	if r == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
 	"syscall"
 
@@ -87,7 +88,7 @@ refused.`,
 				return exit{exitFindings, err}
 			}
 			defer body.Close()
-			var report statusReport
+			var report daemon.Status
 			if err := json.NewDecoder(body).Decode(&report); err != nil {
 				return err
 			}

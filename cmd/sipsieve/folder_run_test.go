@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"slices"
 	"syscall"
 	"testing"
@@ -145,7 +147,7 @@ func (r *rotation) finished(t *testing.T) {
 			continue
 		}
 		now := fmt.Sprint(report.Records, report.Ledger.Packets.Seen, report.Journal)
-		if steady++; now != last || report.Sources[0].State != stateWaiting {
+		if steady++; now != last || report.Sources[0].State != daemon.StateWaiting {
 			steady, last = 0, now
 		}
 		for _, b := range report.Bus {
@@ -333,4 +335,13 @@ func TestAFileThatGrowsIsReadAsOne(t *testing.T) {
 	r.finished(t)
 	p.stop(t, syscall.SIGTERM)
 	same(t, r.stored(t), records(t, "replay", "--config", r.config, "--purpose", "billing", path))
+}
+
+func pcapFile(t *testing.T, frames []capturetest.Frame) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := capturetest.WritePcap(&b, frames); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

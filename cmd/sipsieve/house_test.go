@@ -86,6 +86,8 @@ var house = map[string]room{
 	"cmd/sipsieve/doctor": {imports: []string{"cmd/sipsieve/source"}, liberties: []string{"clock", "lock"},
 		bans: map[string]string{"store/bus": "an examination publishes nothing",
 			"store/sqlite": "an examination stores nothing", "cmd/sipsieve/checkpoint": "an examination remembers nothing"}},
+	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "store/bus", "store/sqlite"},
+		others: []string{"golang.org/x/sync/errgroup"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 }

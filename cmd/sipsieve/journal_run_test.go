@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/daemon"
 )
 
 // hepOf returns p as a switch mirrors it, HEP version 3: without a stamp if p has no time.
@@ -154,6 +155,6 @@ func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
 	f.send(t, slices.DeleteFunc(slices.Clone(f.packets), func(p capture.Packet) bool {
 		return !bytes.Contains(p.Payload, []byte("Call-ID: one"))
 	}))
-	f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 1 })
+	f.await(t, "records", func(r *daemon.Status) bool { return r.Records["billing"] == 1 })
 	p.stop(t, syscall.SIGTERM)
 }

@@ -24,7 +24,7 @@ const (
 
 // windows are the ways to look at a running daemon: the HTTP address and the unix socket in the state folder.
 type windows struct {
-	d      *daemon
+	d      *console
 	ctx    context.Context    // of the attempts to listen, and of every request
 	cancel context.CancelFunc // ends them
 
@@ -34,7 +34,7 @@ type windows struct {
 }
 
 // openWindows opens both. An HTTP address that is taken, or not there yet, is tried again until ctx ends.
-func (d *daemon) openWindows(ctx context.Context) (*windows, error) {
+func (d *console) openWindows(ctx context.Context) (*windows, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &windows{d: d, ctx: ctx, cancel: cancel}
 	path := d.SocketPath()
@@ -51,7 +51,7 @@ func (d *daemon) openWindows(ctx context.Context) (*windows, error) {
 		return w, nil
 	}
 	if err := w.listen(); err != nil {
-		d.trouble("http.listen", "not listening, tried again", err)
+		d.Trouble("http.listen", "not listening, tried again", err)
 		go w.keepListening(ctx)
 	}
 	return w, nil
@@ -66,7 +66,7 @@ func (w *windows) keepListening(ctx context.Context) {
 		case <-time.After(wait.Next()):
 		}
 		if w.listen() == nil {
-			w.d.recovered("http.listen", "listening")
+			w.d.Recovered("http.listen", "listening")
 			return
 		}
 	}
@@ -93,7 +93,7 @@ func (w *windows) serve(l net.Listener, s *http.Server) {
 	s.BaseContext = func(net.Listener) context.Context { return w.ctx }
 	go func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
-			w.d.log.Error("http", "err", err)
+			w.d.Log.Error("http", "err", err)
 		}
 	}()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 	"strconv"
 	"strings"
@@ -92,7 +93,7 @@ func (s *site) replayedOnto(t *testing.T, namespace string, flags ...string) (se
 }
 
 // status returns the report of the running daemon.
-func (s *site) status(t *testing.T) statusReport {
+func (s *site) status(t *testing.T) daemon.Status {
 	t.Helper()
 	report, err := s.reported(t.Context())
 	if err != nil {
@@ -102,7 +103,7 @@ func (s *site) status(t *testing.T) statusReport {
 }
 
 // reported reads the report of the daemon over its socket, as the verb status does, without a process.
-func (s *site) reported(ctx context.Context) (report statusReport, err error) {
+func (s *site) reported(ctx context.Context) (report daemon.Status, err error) {
 	body, err := ask(ctx, config.Config{State: filepath.Join(s.dir, "state")}, "/status", nil)
 	if err != nil {
 		return report, err
@@ -252,7 +253,7 @@ func TestInterfacesMayBeRemovedAndNotThereYet(t *testing.T) {
 	if page := s.page(t, "/metrics"); !strings.Contains(page, up0) || !strings.Contains(page, up1) {
 		t.Errorf("source_up is not 0 for the first and 1 for the second:\n%s", page)
 	}
-	if up := s.status(t).Sources; up[0].State != "interface near is not there" || up[1].State != stateReading {
+	if up := s.status(t).Sources; up[0].State != "interface near is not there" || up[1].State != daemon.StateReading {
 		t.Errorf("sources = %+v, want the first away and the second read", up)
 	}
 	out, code := report()

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
@@ -18,7 +19,7 @@ import (
 
 // metrics shows the ledger to Prometheus, and the bus. Its labels are closed sets: words of ours, and names that the
 // operator gave to trunks, purposes and sources. Nothing of a person is in any of them.
-type metrics struct{ d *daemon }
+type metrics struct{ d *console }
 
 // Metrics that are not numbers of the ledger as they stand there.
 var (
@@ -51,13 +52,13 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	collectLedger(m.d.ledger(), to)
+	collectLedger(m.d.Ledger(), to)
 	to <- gauge(metricBuild, 1, version())
-	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.swept.Load()))
-	to <- gauge(metricReading, float64(max(0, m.d.reading.Load())))
+	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.Swept()))
+	to <- gauge(metricReading, float64(m.d.Reading()))
 	for i := range m.d.Source {
 		value := 0.0
-		if up(m.d.stateOf(config.SourceKey(i))) {
+		if daemon.SourceUp(m.d.SourceState(config.SourceKey(i))) {
 			value = 1
 		}
 		to <- gauge(metricUp, value, config.SourceKey(i))
@@ -87,7 +88,7 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 	ctx, stop := context.WithTimeout(context.Background(), busPatience)
 	defer stop()
 	for _, p := range m.d.Purposes {
-		s, err := m.d.stream(ctx, p.Name)
+		s, err := m.d.Stream(ctx, p.Name)
 		if err != nil {
 			return
 		}

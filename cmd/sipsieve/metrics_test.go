@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 	"strings"
 	"testing"
@@ -144,7 +145,7 @@ func ladderFile(t *testing.T, ladder string) string {
 }
 
 // daemonOf returns a daemon with a bus that is not running yet. It is closed with the test.
-func daemonOf(t *testing.T, extra string) *daemon {
+func daemonOf(t *testing.T, extra string) *console {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sipsieve.toml")
 	text := "site = \"here\"\nsensor = \"sensor-1\"\nstate = \"" + t.TempDir() + "\"\n[keys]\ndemo = true\n[bus]\n" + extra
@@ -159,12 +160,12 @@ func daemonOf(t *testing.T, extra string) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := newDaemon(t.Context(), s, slog.New(slog.DiscardHandler), io.Discard)
+	d, err := daemon.New(t.Context(), s, daemon.Options{Log: slog.New(slog.DiscardHandler), Out: io.Discard, Version: version()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = d.close() })
-	return d
+	t.Cleanup(func() { _ = d.Close() })
+	return &console{d}
 }
 
 func fileSource(path string) string { return "[[source]]\ntype = \"file\"\npath = \"" + path + "\"\n" }
@@ -180,7 +181,7 @@ func until(t *testing.T, what string, done func() bool) {
 }
 
 // get asks d and returns the answer.
-func get(t *testing.T, d *daemon, path string) (code int, body string) {
+func get(t *testing.T, d *console, path string) (code int, body string) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	d.privateMux().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -192,10 +193,10 @@ func TestMetricsPageSaysWhatTheLedgerSays(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm))+gateway)
 	ended := make(chan error, 1)
 	ctx, stop := withStop(t)
-	go func() { ended <- d.run(ctx) }()
+	go func() { ended <- d.Run(ctx) }()
 	until(t, "the end of the file", func() bool {
-		l := d.ledger()
-		return d.reading.Load() == 0 && l.Excerpts["billing"].Acknowledged == 1
+		l := d.Ledger()
+		return d.Reading() == 0 && l.Excerpts["billing"].Acknowledged == 1
 	})
 	code, page := get(t, d, "/metrics")
 	problems, err := promlint.New(strings.NewReader(page)).Lint()
@@ -217,7 +218,7 @@ func TestMetricsPageSaysWhatTheLedgerSays(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if err := d.ledger().Balance(false); err != nil {
+	if err := d.Ledger().Balance(false); err != nil {
 		t.Error(err)
 	}
 }

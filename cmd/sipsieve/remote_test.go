@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"slices"
 	"strings"
 	"syscall"
@@ -113,18 +114,17 @@ func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
 	srv, url := natsServer(t)
 	s.busAt(t, url)
 	s.arrange(t, url)
-	d, err := newDaemon(t.Context(), s.setup(t), slog.New(slog.DiscardHandler), io.Discard)
+	d, err := daemon.New(t.Context(), s.setup(t), daemon.Options{Log: slog.New(slog.DiscardHandler), Patience: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = d.close() }()
-	d.patience = 100 * time.Millisecond
+	defer func() { _ = d.Close() }()
 	srv.Shutdown()
 	srv.WaitForShutdown()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- d.run(ctx) }()
-	for limit := time.Now().Add(patience); d.ledger().Excerpts["billing"].Made == 0; time.Sleep(time.Millisecond) {
+	go func() { ended <- d.Run(ctx) }()
+	for limit := time.Now().Add(patience); d.Ledger().Excerpts["billing"].Made == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("no excerpts: the test shows nothing")
 		}
@@ -135,7 +135,7 @@ func TestAStopDoesNotWaitForABusThatIsGone(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("the daemon waits for the bus")
 	}
-	l := d.ledger()
+	l := d.Ledger()
 	if x := l.Excerpts["billing"]; x.Suppressed["unavailable"] == 0 || x.Pending != 0 {
 		t.Errorf("billing = %+v, want none pending and some given up", x)
 	}
@@ -154,24 +154,24 @@ func TestAStateFolderHasOneDaemon(t *testing.T) {
 	_, url := natsServer(t)
 	s.busAt(t, url)
 	s.arrange(t, url)
-	silent := slog.New(slog.DiscardHandler)
+	silent := daemon.Options{Log: slog.New(slog.DiscardHandler)}
 	one := s.setup(t)
 	one.Store = nil
-	d, err := newDaemon(t.Context(), one, silent, io.Discard)
+	d, err := daemon.New(t.Context(), one, silent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newDaemon(t.Context(), one, silent, io.Discard); !errors.Is(err, store.ErrOwned) {
+	if _, err := daemon.New(t.Context(), one, silent); !errors.Is(err, store.ErrOwned) {
 		t.Errorf("the second = %v, want that the folder is in use", err)
 	}
-	if err := d.close(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
-	d, err = newDaemon(t.Context(), one, silent, io.Discard)
+	d, err = daemon.New(t.Context(), one, silent)
 	if err != nil {
 		t.Fatalf("after the first has ended: %v", err)
 	}
-	if err := d.close(); err != nil {
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"sipsieve/store/vault"
@@ -89,13 +90,13 @@ func (f *feeder) send(t *testing.T, packets []capture.Packet) {
 			t.Fatal(err)
 		}
 	}
-	f.await(t, "messages", func(r *statusReport) bool {
+	f.await(t, "messages", func(r *daemon.Status) bool {
 		return r.Ledger.Messages.Tracked == before+uint64(len(packets))
 	})
 }
 
 // await asks the daemon until it says what is awaited.
-func (s *site) await(t *testing.T, what string, so func(*statusReport) bool) {
+func (s *site) await(t *testing.T, what string, so func(*daemon.Status) bool) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		r := s.status(t)
@@ -108,7 +109,7 @@ func (s *site) await(t *testing.T, what string, so func(*statusReport) bool) {
 	}
 }
 
-func (s *site) journalPath() string { return filepath.Join(s.dir, "state", liveLogName) }
+func (s *site) journalPath() string { return filepath.Join(s.dir, "state", "calls.journal") }
 
 // journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
 func (s *site) journalled(t *testing.T) (plain []byte, calls []*event.Call) {
@@ -259,7 +260,7 @@ func TestOpenCallsSurviveARestart(t *testing.T) {
 			f.write(t, shards)
 			p = f.begin(t)
 			f.send(t, f.packets[untilRestart:])
-			f.await(t, "records", func(r *statusReport) bool { return r.Records["billing"] == 3 && r.Journal.Calls == 0 })
+			f.await(t, "records", func(r *daemon.Status) bool { return r.Records["billing"] == 3 && r.Journal.Calls == 0 })
 			r := f.status(t)
 			if r.Journal.Restored != 3 || r.Ledger.Calls.Opened != 3 || r.Balance != "balanced" {
 				t.Errorf("restored = %d, opened = %d, %s", r.Journal.Restored, r.Ledger.Calls.Opened, r.Balance)

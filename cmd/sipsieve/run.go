@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 	"syscall"
 	"time"
@@ -62,7 +63,9 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	}
 	log := newLog(c, stderr)
 	defer ignoreHangups(log)()
-	d, err := newDaemon(ctx, s, log, stdout)
+	leaving, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	served, err := daemon.New(ctx, s, daemon.Options{Log: log, Out: stdout, Version: version(), Leave: leave})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		log.Info("stopped before it began", "err", err)
@@ -70,29 +73,30 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	case err != nil:
 		return failed(err)
 	}
+	d := &console{served}
 	w, err := d.openWindows(ctx)
 	if err != nil {
-		return failed(errors.Join(err, d.close()))
+		return failed(errors.Join(err, d.Close()))
 	}
 	d.greet(ctx, stderr)
-	return failed(d.attend(ctx, w, stderr))
+	return failed(d.attend(leaving, w, stderr))
 }
 
 // attend runs d to its end, closes it, and logs the final ledger.
-func (d *daemon) attend(ctx context.Context, w *windows, stderr io.Writer) error {
+func (d *console) attend(ctx context.Context, w *windows, stderr io.Writer) error {
 	progress := make(chan struct{})
-	ctx, cancel := context.WithCancelCause(ctx)
-	d.leave = cancel
-	go func() { defer close(progress); d.progress(ctx, stderr) }()
+	shown, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { defer close(progress); d.progress(shown, stderr) }()
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady)
-	err := d.run(ctx)
+	err := d.Run(ctx)
 	_, _ = sd.SdNotify(false, sd.SdNotifyStopping)
 	cause := context.Cause(ctx)
-	cancel(nil)
+	stop()
 	<-progress
-	l := d.ledger()
-	d.log.Info("stopped", "up", time.Since(d.began).Round(time.Millisecond), "ledger", ledgerText{l})
-	err = errors.Join(err, l.Balance(false), w.close(), d.close())
+	l := d.Ledger()
+	d.Log.Info("stopped", "up", d.Up().Round(time.Millisecond), "ledger", ledgerText{l})
+	err = errors.Join(err, l.Balance(false), w.close(), d.Close())
 	if err == nil && errors.Is(cause, afpacket.ErrGone) {
 		return fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)
 	}
@@ -138,7 +142,7 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 }
 
 // greet says where everything is, and what the store has from before.
-func (d *daemon) greet(ctx context.Context, w io.Writer) {
+func (d *console) greet(ctx context.Context, w io.Writer) {
 	fmt.Fprintf(w, "sipsieve: site %s, sensor %s, policy %s (%q)\n", d.Site, d.Sensor, d.Policy.Hash(), d.Policy.Name)
 	if d.Setup.Keys.Demo {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
@@ -146,12 +150,12 @@ func (d *daemon) greet(ctx context.Context, w io.Writer) {
 	for _, text := range d.Warnings() {
 		fmt.Fprintln(w, "sipsieve: warning:", text)
 	}
-	if d.store != nil {
+	if d.Keeps() {
 		fmt.Fprintf(w, "records: %s\n", d.StorePath())
 		if len(d.Purposes) > 0 {
 			fmt.Fprintf(w, "         sipsieve query --config %s --purpose %s --request ticket-1\n", d.File, d.Purposes[0].Name)
 		}
-		if n, err := d.store.Count(ctx); err == nil {
+		if n, err := d.Stored(ctx); err == nil {
 			fmt.Fprintf(w, "         from before: %s\n", countText(n))
 		}
 	}
@@ -174,7 +178,7 @@ func countText(n map[string]int) string {
 }
 
 // progress says how far d is, once a second while a file is read, if excerpts are shown.
-func (d *daemon) progress(ctx context.Context, w io.Writer) {
+func (d *console) progress(ctx context.Context, w io.Writer) {
 	if d.Show == "" {
 		return
 	}
@@ -187,11 +191,11 @@ func (d *daemon) progress(ctx context.Context, w io.Writer) {
 			return
 		case <-ticker.C:
 		}
-		l := d.ledger()
+		l := d.Ledger()
 		x := l.Excerpts[d.Show]
 		line := fmt.Sprintf("progress: %d packets, %d messages, %d calls live, %d ended, %d excerpts of %s acknowledged",
 			l.Packets.Seen, l.Messages.Total, l.Calls.Live, l.Calls.Ended.Total(), x.Acknowledged, d.Show)
-		if d.reading.Load() == 0 {
+		if d.Reading() == 0 {
 			line += "; every file is read: interrupt to stop"
 		}
 		if line != last {

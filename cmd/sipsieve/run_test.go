@@ -294,7 +294,7 @@ func TestEachFileOfAFolderIsReadOnce(t *testing.T) {
 	put("d.pcap", 20)
 	p = s.start(t)
 	s.awaitPackets(t, 20)
-	time.Sleep(2 * lookEvery) // another file would be read by now
+	time.Sleep(2 * time.Second) // another file would be read by now
 	s.awaitPackets(t, 20)
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())

@@ -13,14 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
 
+// A console shows a daemon over HTTP: to anybody counts, to the owner of its socket records too.
+type console struct{ *daemon.Daemon }
+
 // publicMux is what anybody on the listening address may see: counts, never a record.
-func (d *daemon) publicMux() *http.ServeMux {
+func (d *console) publicMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&metrics{d}, &checkpointMetrics{d})
@@ -31,9 +35,9 @@ func (d *daemon) publicMux() *http.ServeMux {
 }
 
 // readyz answers 200 when packets go all the way, else 503 with the reasons.
-func (d *daemon) readyz(w http.ResponseWriter, _ *http.Request) {
-	l := d.ledger()
-	why := d.unready(l)
+func (d *console) readyz(w http.ResponseWriter, _ *http.Request) {
+	l := d.Ledger()
+	why := d.Unready(l)
 	if len(why) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
@@ -48,7 +52,7 @@ type details struct {
 	Clock    string  `json:"clock"`     // whether something sets the host's clock
 }
 
-func (d *daemon) details(l *ledger.Ledger) details {
+func (d *console) details(l *ledger.Ledger) details {
 	return details{TLSShare: tlsShare(l), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
 		Clock: source.HostClock().String()}
 }
@@ -62,10 +66,10 @@ func tlsShare(l *ledger.Ledger) float64 {
 }
 
 // privateMux is what the owner of the unix socket may ask.
-func (d *daemon) privateMux() *http.ServeMux {
+func (d *console) privateMux() *http.ServeMux {
 	mux := d.publicMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(d.status(r.Context()))
+		_ = json.NewEncoder(w).Encode(d.Status(r.Context()))
 	})
 	mux.HandleFunc("GET /tail", d.serveTail)
 	mux.HandleFunc("GET /query", d.serveQuery)
@@ -73,7 +77,7 @@ func (d *daemon) privateMux() *http.ServeMux {
 }
 
 // serveTail writes the excerpts of a purpose as they come, a line each.
-func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
+func (d *console) serveTail(w http.ResponseWriter, r *http.Request) {
 	purpose := r.FormValue("purpose")
 	if _, ok := d.Policy.Purpose(purpose); !ok {
 		http.Error(w, d.Setup.UnknownPurpose().Error(), http.StatusBadRequest)
@@ -94,7 +98,7 @@ func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	_ = flush.Flush()
-	for x, err := range d.bus.Tail(r.Context(), purpose, r.FormValue("all") != "") {
+	for x, err := range d.Tail(r.Context(), purpose, r.FormValue("all") != "") {
 		if err != nil {
 			continue
 		}
@@ -105,8 +109,8 @@ func (d *daemon) serveTail(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
-	if d.store == nil {
+func (d *console) serveQuery(w http.ResponseWriter, r *http.Request) {
+	if !d.Keeps() {
 		http.Error(w, "this host keeps no store", http.StatusBadRequest)
 		return
 	}
@@ -121,7 +125,7 @@ func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	whole := false
 	defer func() { d.closeReading(log, whole) }()
-	for body, err := range d.store.Query(r.Context(), q) {
+	for body, err := range d.Query(r.Context(), q) {
 		if err != nil {
 			panic(http.ErrAbortHandler) // the reader must see that the answer is not whole
 		}
@@ -134,7 +138,7 @@ func (d *daemon) serveQuery(w http.ResponseWriter, r *http.Request) {
 }
 
 // openReading writes down that r is about to read. If that cannot be done it answers r.
-func (d *daemon) openReading(w http.ResponseWriter, r *http.Request, verb string) (*reading, error) {
+func (d *console) openReading(w http.ResponseWriter, r *http.Request, verb string) (*reading, error) {
 	who := readPeer(r.RemoteAddr)
 	a := access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
 		Request: r.FormValue("request")}
@@ -143,18 +147,18 @@ func (d *daemon) openReading(w http.ResponseWriter, r *http.Request, verb string
 	}
 	log, err := begin(d.State, a)
 	if err != nil {
-		d.log.Error("access log", "verb", verb, "err", err)
+		d.Log.Error("access log", "verb", verb, "err", err)
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 	return log, err
 }
 
 // closeReading writes down how much was read, also when the answer is broken off.
-func (d *daemon) closeReading(r *reading, whole bool) {
+func (d *console) closeReading(r *reading, whole bool) {
 	if err := r.end(whole); err != nil {
-		d.log.Error("access log", "verb", r.entry.Verb, "err", err)
+		d.Log.Error("access log", "verb", r.entry.Verb, "err", err)
 	}
-	d.log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.count)
+	d.Log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.count)
 }
 
 // parseQuery reads a query's parameters, which are the verb's flags.

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"encoding/json"
-	"strings"
 	"syscall"
 	"testing"
 
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 )
 
@@ -17,7 +16,7 @@ func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
 	p := s.start(t)
 	p.await(t, int(n))
 	s.awaitStored(t, int(n))
-	var report statusReport
+	var report daemon.Status
 	until(t, "the store", func() bool {
 		var err error
 		report, err = s.reported(t.Context())
@@ -36,24 +35,4 @@ func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
-}
-
-// TestStatusSaysWhyTheStoreWaits has a store that takes nothing.
-func TestStatusSaysWhyTheStoreWaits(t *testing.T) {
-	d := daemonOf(t, fileSource(ladderFile(t, storm)))
-	ctx, stop := withStop(t)
-	ended := make(chan error, 1)
-	go func() { ended <- d.run(ctx) }()
-	until(t, "the end of the file", func() bool { return d.stateOf("source.0") == stateEnded })
-	closedStore(t, d)
-	var report statusReport
-	until(t, "the trouble", func() bool {
-		_, body := get(t, d, "/status")
-		return json.Unmarshal([]byte(body), &report) == nil && report.Troubles["store.billing"] != ""
-	})
-	if why := report.Troubles["store.billing"]; !strings.Contains(why, "unavailable") {
-		t.Errorf("trouble = %s, want that the store is unavailable", why)
-	}
-	stop()
-	<-ended
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -246,7 +246,7 @@ func (s *folderSource) held() bool {
 func (s *folderSource) readToEnd(f *pcap.File) {
 	if retrying := s.folder.retrying; retrying[f] != nil {
 		delete(retrying, f)
-		s.folder.d.recovered(s.folder.key, "read to its end")
+		s.folder.d.Recovered(s.folder.key, "read to its end")
 	}
 }
 
@@ -255,12 +255,12 @@ func (s *folderSource) failed(of *pcap.FileError) {
 	f := s.folder
 	if !of.Passing() {
 		delete(f.retrying, of.File)
-		f.d.trouble(f.key, "not read to its end", of)
+		f.d.Trouble(f.key, "not read to its end", of)
 		return
 	}
 	r := f.retrying[of.File]
 	if r == nil {
-		f.d.trouble(f.key, "not read to its end, read again", of)
+		f.d.Trouble(f.key, "not read to its end, read again", of)
 		r = &retry{wait: firstRetry / 2}
 		f.retrying[of.File] = r
 	}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -97,15 +97,15 @@ func (f *feed) state(key string) (state string) {
 	defer f.mu.Unlock()
 	switch {
 	case f.over:
-		return stateEnded
+		return StateEnded
 	case f.now == nil, f.folder != nil && f.folder.idle.Load():
-		return stateWaiting
+		return StateWaiting
 	}
 	switch known, reading := f.now.Reading(key); {
 	case reading:
-		return stateReading
+		return StateReading
 	case known:
-		return stateEnded
+		return StateEnded
 	}
 	return ""
 }
@@ -121,22 +121,22 @@ func (f *feed) close() (err error) {
 }
 
 // follow runs the domains of feed number one after the other and passes on what their shards send.
-func (d *daemon) follow(ctx context.Context, number int) {
+func (d *Daemon) follow(ctx context.Context, number int) {
 	f := d.feeds[number]
 	defer d.reading.Add(-1)
 	defer f.finish()
 	for {
 		dom, done, err := d.openNext(ctx, f)
 		if errors.Is(err, io.EOF) {
-			d.log.Info("source ended", "source", f.name)
+			d.Log.Info("source ended", "source", f.name)
 			return
 		}
 		dom.Early = func(key string, err error) {
 			if ctx.Err() == nil {
-				d.trouble(key, "not read to its end", err)
+				d.Trouble(key, "not read to its end", err)
 			}
 			if errors.Is(err, afpacket.ErrGone) { // what could open its successor was given away
-				d.leave(err)
+				d.Leave(err)
 			}
 		}
 		f.begin(dom)
@@ -151,7 +151,7 @@ func (d *daemon) follow(ctx context.Context, number int) {
 }
 
 // openNext opens the next domain of f, as often as it takes. It returns io.EOF when there is none, or ctx has ended.
-func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, done func(error) error, err error) {
+func (d *Daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, done func(error) error, err error) {
 	said := ""
 	for wait := store.NewBackoff(); ; {
 		dom, done, err = f.open(ctx)
@@ -159,13 +159,13 @@ func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, d
 		case errors.Is(err, io.EOF):
 			return nil, nil, io.EOF
 		case err == nil && said != "":
-			d.recovered(f.name, "read again")
+			d.Recovered(f.name, "read again")
 			fallthrough
 		case err == nil:
 			return dom, done, nil
 		case err.Error() != said:
 			said = err.Error()
-			d.trouble(f.name, "not read, tried again", err)
+			d.Trouble(f.name, "not read, tried again", err)
 		}
 		select {
 		case <-time.After(wait.Next()):
@@ -176,7 +176,7 @@ func (d *daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, d
 }
 
 // followOne runs one domain and returns what ended it early.
-func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain) error {
+func (d *Daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain) error {
 	ended := make(chan error, 1)
 	go func() { ended <- dom.Run(ctx) }()
 	for f := range dom.Flows() {
@@ -185,18 +185,18 @@ func (d *daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain
 	return <-ended
 }
 
-// recovered says that what kept a source from being read is over.
-func (d *daemon) recovered(source, what string) {
-	d.log.Info(what, "source", source)
+// Recovered says that what kept a source from being read is over.
+func (d *Daemon) Recovered(source, what string) {
+	d.Log.Info(what, "source", source)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.troubles, source)
 }
 
-// trouble says what kept a source, or a file of it, from being read, or from being read to its end.
-func (d *daemon) trouble(source, what string, err error) {
+// Trouble says what kept a source, or a file of it, from being read, or from being read to its end.
+func (d *Daemon) Trouble(source, what string, err error) {
 	text := d.unnamed(source, err)
-	d.log.Warn(what, "source", source, "err", text)
+	d.Log.Warn(what, "source", source, "err", text)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.troubles[source] = text
@@ -204,7 +204,7 @@ func (d *daemon) trouble(source, what string, err error) {
 
 // unnamed returns what err says of a source without the name of a capture file: whoever named it may have named a
 // person. A folder's file is told by its inode, which ls -i shows.
-func (d *daemon) unnamed(source string, err error) string {
+func (d *Daemon) unnamed(source string, err error) string {
 	text := err.Error()
 	for i := range d.Source {
 		if s := &d.Source[i]; s.Type == "file" && config.SourceKey(i) == source {

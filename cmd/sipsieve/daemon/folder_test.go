@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	s.State = t.TempDir()
 	s.Source = []config.Source{{Type: "directory", Path: path, Settle: "1m"}}
 	said := new(bytes.Buffer)
-	d := &daemon{Setup: s, log: slog.New(slog.NewTextHandler(said, nil)), troubles: map[string]string{}}
+	d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.NewTextHandler(said, nil))}, troubles: map[string]string{}}
 	dir, err := source.OpenDir(&s.Source[0], "")
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestFolderThatIsGoneIsReportedOnce(t *testing.T) {
 		if s.look(); (said.Len() > 0) != (step.report != "") || !strings.Contains(said.String(), step.report) {
 			t.Errorf("step %d: said = %q, want %q", i, said, step.report)
 		}
-		if trouble := s.folder.d.troubled()["source.0"]; (trouble != "") == step.there {
+		if trouble := s.folder.d.Troubles()["source.0"]; (trouble != "") == step.there {
 			t.Errorf("step %d: trouble = %q, with a folder: %v", i, trouble, step.there)
 		}
 	}
@@ -160,8 +160,8 @@ func TestAFileThatTheSystemRefusesIsReadAgain(t *testing.T) {
 			if n := strings.Count(said.String(), "read again"); n != 1 || !cause {
 				t.Errorf("%v: said = %q, want the cause once", c.fails, said)
 			}
-			if s.Cut(); len(s.folder.d.troubled()) != 0 {
-				t.Errorf("%v: troubles = %v, want none once the file is read", c.fails, s.folder.d.troubled())
+			if s.Cut(); len(s.folder.d.Troubles()) != 0 {
+				t.Errorf("%v: troubles = %v, want none once the file is read", c.fails, s.folder.d.Troubles())
 			}
 		})
 	}
@@ -212,7 +212,7 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	dirs := []config.Source{{Type: "directory", Path: t.TempDir()}, {Type: "directory", Path: t.TempDir()}}
 	logs := func(sources ...config.Source) (names []string, err error) {
 		s.Source = sources
-		d := &daemon{Setup: s, log: slog.New(slog.DiscardHandler), troubles: map[string]string{}}
+		d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.DiscardHandler)}, troubles: map[string]string{}}
 		if err := d.openLogs(); err != nil {
 			t.Fatal(err)
 		}
@@ -234,16 +234,16 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].CheckpointName() || err != nil {
 		t.Errorf("logs = %d, %v, want that of the folder that is left", len(one), err)
 	}
-	var e exit
-	if _, err := logs(dirs[0], dirs[0]); !errors.As(failed(err), &e) || e.code != exitUsage {
+	var wrong *config.KeyError
+	if _, err := logs(dirs[0], dirs[0]); !errors.As(err, &wrong) {
 		t.Errorf("a folder that is named twice: err = %v, want refused input", err)
 	}
 	log := filepath.Join(s.State, dirs[0].CheckpointName())
 	if err := errors.Join(os.Remove(log), os.Symlink(log, log)); err != nil { // reading it is ELOOP
 		t.Fatal(err)
 	}
-	if _, err := logs(dirs[0]); !errors.As(failed(err), &e) || e.code != exitFindings {
-		t.Errorf("a state folder that cannot be read: err = %v, want exit code %d", err, exitFindings)
+	if _, err := logs(dirs[0]); err == nil || errors.As(err, &wrong) {
+		t.Errorf("a state folder that cannot be read: err = %v, want an error of no key", err)
 	}
 }
 
@@ -266,7 +266,7 @@ func (s *oneSegment) Next() (p capture.Packet, err error) {
 func TestACutWaitsForAllMessagesOfASegment(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := folderAt(t, dir)
-	inner := mirrored(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
+	inner := hepOf(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Dst: netip.MustParseAddrPort("192.0.2.2:5060")}, Payload: []byte("OPTIONS sip:x SIP/2.0\r\n\r\n")})
 	s.Source = hep.Unwrapped(&oneSegment{packet: capture.Packet{Stream: 1, Origin: capture.File,
 		Payload: bytes.Repeat(inner, 3)}}, 0)

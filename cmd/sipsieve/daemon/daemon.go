@@ -1,12 +1,28 @@
-package main
+// Package daemon is what the verb run starts: sources, one collector, the bus and the store of this host.
+//
+// # Feeds
+//
+// A feed is domains that follow each other under one number: everything live, one file, or the files of a folder. Its
+// goroutine runs one domain after the other and sends what its shards give to the collector.
+//
+// # A stop
+//
+// When the context of Run ends the sources are closed, what was read is put on the bus, and the store takes what the bus
+// has for it, within Patience. What the bus does not take in that time is counted, and read again at the next start.
+//
+// # What does not end it
+//
+// A source that cannot be read, a bus that takes nothing and a store that is full are waited for, logged once, and named
+// by Status. Only an interface whose successor this process may not open any more ends it.
+package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
@@ -34,16 +50,15 @@ const drainLimit = 20 * time.Second
 // sweepEvery is how often the store forgets what has expired.
 const sweepEvery = time.Hour
 
-// A daemon is what run starts: feeds, one collector, the bus, the store, and the windows on them.
-type daemon struct {
+// A Daemon is what run starts: feeds, one collector, the bus and the store.
+type Daemon struct {
 	*config.Setup
-	log       *slog.Logger
-	out       io.Writer
+	Options
 	feeds     []*feed
 	live      []liveSource
 	collector *collector.Collector
-	bus       *bus.Bus
-	store     store.Store
+	broker    *bus.Bus
+	kept      store.Store // nil without one
 	consumers []*bus.Consumer
 	liveLog   *checkpoint.Log   // of live sources; nil without one
 	logs      []*checkpoint.Log // that and those of folders
@@ -54,18 +69,27 @@ type daemon struct {
 	sweepErr  atomic.Bool
 	unkept    atomic.Bool // a consumer has ended: the store takes no more
 	mu        sync.Mutex
-	troubles  map[string]string       // by source: what ended it early; under mu
-	leave     context.CancelCauseFunc // stops the daemon, for that reason; set by run
-	patience  time.Duration           // of a stop
-	own       func() error            // gives the state folder up; nil if it is another's
+	troubles  map[string]string // by source: what ended it early; under mu
+	own       func() error      // gives the state folder up; nil if it is another's
 }
 
-// newDaemon opens everything that s names; what it opened is closed when anything is refused.
-func newDaemon(ctx context.Context, s *config.Setup, log *slog.Logger, out io.Writer) (d *daemon, err error) {
-	d = &daemon{Setup: s, log: log, out: out, began: time.Now(), troubles: map[string]string{}, patience: drainLimit}
+// Options are what a Daemon is given beside its Setup.
+type Options struct {
+	Log     *slog.Logger
+	Out     io.Writer               // for the excerpts of the purpose that is shown
+	Version string                  // of the program, for the status
+	Leave   context.CancelCauseFunc // stops Run for a reason that no waiting mends
+
+	Patience time.Duration // of a stop; 0 for 20 s
+}
+
+// New opens everything that s names; what it opened is closed when anything is refused. A server or an address that is
+// not there is waited for until ctx ends.
+func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error) {
+	d = &Daemon{Setup: s, Options: o, began: time.Now(), troubles: map[string]string{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.close(), roomIn(s.State))
+			err = errors.Join(err, d.Close(), roomIn(s.State))
 		}
 	}()
 	if d.own, err = store.Own(s.State); err != nil {
@@ -80,13 +104,13 @@ func newDaemon(ctx context.Context, s *config.Setup, log *slog.Logger, out io.Wr
 	if err := d.openLogs(); err != nil {
 		return d, err
 	}
-	d.collector = d.newCollector(d.bus.Publisher())
+	d.collector = d.newCollector(d.broker.Publisher())
 	return d, d.openSources()
 }
 
 // newCollector returns the collector of all feeds, which puts excerpts on sink.
-func (d *daemon) newCollector(sink store.Sink) *collector.Collector {
-	c := collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records, Sink: sink, Log: d.log,
+func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
+	c := collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records, Sink: sink, Log: d.Log,
 		Show: d.show, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls, Cut: d.saveCut}
 	if d.Bus != nil && d.Bus.URL == "" {
 		c.Disk = d.diskError
@@ -95,15 +119,15 @@ func (d *daemon) newCollector(sink store.Sink) *collector.Collector {
 }
 
 // diskError returns why the state folder, where the embedded bus is, cannot be written, nil if it can.
-func (d *daemon) diskError() error {
-	if err := writable(d.State); err != nil {
+func (d *Daemon) diskError() error {
+	if err := Writable(d.State); err != nil {
 		return fmt.Errorf("state folder %s: %w", d.State, err)
 	}
 	return nil
 }
 
 // saveCut returns what writes a cut of a folder's feed to the folder's checkpoint log.
-func (d *daemon) saveCut(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error {
+func (d *Daemon) saveCut(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error {
 	if f := d.feeds[feed].folder; f != nil {
 		return f.save(cut, entries)
 	}
@@ -111,36 +135,21 @@ func (d *daemon) saveCut(feed int, cut *pipeline.Cut, entries []checkpoint.Entry
 }
 
 // show prints the excerpts of the purpose that the configuration names.
-func (d *daemon) show(xs []policy.Excerpt) {
+func (d *Daemon) show(xs []policy.Excerpt) {
 	for i := range xs {
 		if xs[i].Purpose == d.Show {
-			fmt.Fprintf(d.out, "%s\n", xs[i].Body())
+			fmt.Fprintf(d.Out, "%s\n", xs[i].Body())
 		}
 	}
 }
 
-// probeSize is how many bytes a state folder must have room for.
-const probeSize = 1 << 20
-
-// roomIn returns why nothing can be written in the state folder: what is opened there does not always say so.
-func roomIn(state string) error {
-	f, err := os.CreateTemp(state, ".sipsieve-*")
-	if err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	_, err = f.Write(make([]byte, probeSize))
-	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name())); err != nil {
-		return fmt.Errorf("state: %w", err)
-	}
-	return nil
-}
-
-func (d *daemon) openBus(ctx context.Context) (err error) {
+func (d *Daemon) openBus(ctx context.Context) (err error) {
 	if d.Bus == nil {
 		return d.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server")
 	}
 	if d.Bus.URL != "" {
-		return d.connect(ctx)
+		d.broker, err = connect(ctx, d.Setup, d.Log)
+		return err
 	}
 	room, _ := d.Bus.DiskLimit()
 	plan := bus.Plan{DiskLimit: room}
@@ -148,37 +157,37 @@ func (d *daemon) openBus(ctx context.Context) (err error) {
 		plan.Streams = append(plan.Streams,
 			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
 	}
-	d.bus, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
+	d.broker, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
 	return err
 }
 
-func (d *daemon) openStore() error {
+func (d *Daemon) openStore() error {
 	if d.Store == nil {
 		return nil
 	}
-	s, err := openStore(d.Setup)
+	s, err := storeOf(d.Setup)
 	if err != nil {
 		return err
 	}
-	d.store = s
+	d.kept = s
 	for _, p := range d.Purposes {
-		d.consumers = append(d.consumers, d.bus.Consumer(p.Name, d.consumerName()))
+		d.consumers = append(d.consumers, d.broker.Consumer(p.Name, d.consumerName()))
 	}
 	return nil
 }
 
 // consumerName is what the bus calls this host's store.
-func (d *daemon) consumerName() string { return "store-" + d.Sensor }
+func (d *Daemon) consumerName() string { return "store-" + d.Sensor }
 
-// openStore opens the store that s names.
-func openStore(s *config.Setup) (store.Store, error) {
+// storeOf opens the store that s names.
+func storeOf(s *config.Setup) (store.Store, error) {
 	return sqlite.Open(sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today})
 }
 
 func today() policy.Date { return policy.DateOf(time.Now()) }
 
 // openSources opens every source; all live ones are one domain, each file and each folder is one.
-func (d *daemon) openSources() error {
+func (d *Daemon) openSources() error {
 	if err := d.Overlaps(); err != nil {
 		return d.Wrong("source", "%w", err)
 	}
@@ -208,7 +217,7 @@ func (d *daemon) openSources() error {
 }
 
 // openFile returns the feed of a file. A file that cannot be opened is a key that cannot be used: it is input.
-func (d *daemon) openFile(i int) (*feed, error) {
+func (d *Daemon) openFile(i int) (*feed, error) {
 	src, key := &d.Source[i], config.SourceKey(i)
 	s, err := source.OpenFile(src, src.Path, uint64(i)<<56)
 	if err != nil {
@@ -220,7 +229,7 @@ func (d *daemon) openFile(i int) (*feed, error) {
 }
 
 // openLive opens the rings of an interface, or a HEP feed, and appends its key for each of them.
-func (d *daemon) openLive(i int, keys []string) ([]string, error) {
+func (d *Daemon) openLive(i int, keys []string) ([]string, error) {
 	key := config.SourceKey(i)
 	opened, err := source.OpenLasting(&d.Source[i], uint64(i)<<56)
 	if err != nil {
@@ -233,7 +242,7 @@ func (d *daemon) openLive(i int, keys []string) ([]string, error) {
 }
 
 // followLive makes the domain of all live sources, which takes up the calls of the last run.
-func (d *daemon) followLive(keys []string) error {
+func (d *Daemon) followLive(keys []string) error {
 	var live []capture.Source
 	for _, s := range d.live {
 		live = append(live, s.source)
@@ -248,24 +257,24 @@ func (d *daemon) followLive(keys []string) error {
 	for _, s := range live {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
-			d.log.Info("the kernel lets in", "name", ring.Name(), "filter", words, "hash", hash)
+			d.Log.Info("the kernel lets in", "name", ring.Name(), "filter", words, "hash", hash)
 		}
 	}
 	return afpacket.DropCapabilities()
 }
 
-// run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
-func (d *daemon) run(ctx context.Context) error {
+// Run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
+func (d *Daemon) Run(ctx context.Context) error {
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	drain, giveUp := context.WithCancel(keep)
 	defer giveUp()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.patience, giveUp) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(cmp.Or(d.Patience, drainLimit), giveUp) })()
 	var keepers errgroup.Group
 	for _, c := range d.consumers {
 		keepers.Go(func() error { return d.keep(keep, c) })
 	}
-	if d.store != nil {
+	if d.kept != nil {
 		keepers.Go(func() error { return d.sweep(keep) })
 	}
 	if len(d.live) > 0 {
@@ -296,25 +305,25 @@ func (d *daemon) run(ctx context.Context) error {
 }
 
 // keep brings what c gets into the store.
-func (d *daemon) keep(ctx context.Context, c *bus.Consumer) error {
-	err := c.Run(ctx, d.store)
+func (d *Daemon) keep(ctx context.Context, c *bus.Consumer) error {
+	err := c.Run(ctx, d.kept)
 	if err != nil {
 		d.unkept.Store(true)
-		d.log.Error("the store takes no more", "err", err)
+		d.Log.Error("the store takes no more", "err", err)
 	}
 	return err
 }
 
 // drain waits until the store has what the bus has for it, or for as long as a stop may take.
-func (d *daemon) drain(ctx context.Context) {
-	for d.store != nil && !d.unkept.Load() {
+func (d *Daemon) drain(ctx context.Context) {
+	for d.kept != nil && !d.unkept.Load() {
 		behind, err := d.behind(ctx)
 		if err != nil || behind == 0 {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			d.log.Warn("stop: the store is behind, it goes on at the next start", "held", behind)
+			d.Log.Warn("stop: the store is behind, it goes on at the next start", "held", behind)
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
@@ -322,9 +331,9 @@ func (d *daemon) drain(ctx context.Context) {
 }
 
 // behind returns how many excerpts are on the bus and not in this host's store.
-func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
+func (d *Daemon) behind(ctx context.Context) (n uint64, err error) {
 	for _, p := range d.Purposes {
-		lag, err := d.bus.Lag(ctx, p.Name)
+		lag, err := d.broker.Lag(ctx, p.Name)
 		if err != nil {
 			return 0, err
 		}
@@ -338,18 +347,18 @@ func (d *daemon) behind(ctx context.Context) (n uint64, err error) {
 }
 
 // sweep forgets what has expired, at the start and then once in a while.
-func (d *daemon) sweep(ctx context.Context) error {
+func (d *Daemon) sweep(ctx context.Context) error {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for {
 		began := time.Now()
-		gone, err := d.store.Sweep(ctx, today())
+		gone, err := d.kept.Sweep(ctx, today())
 		d.sweepErr.Store(err != nil && ctx.Err() == nil)
 		d.swept.Add(uint64(gone))
 		if err != nil && ctx.Err() == nil {
-			d.log.Error("sweep", "err", err)
+			d.Log.Error("sweep", "err", err)
 		} else if gone > 0 {
-			d.log.Info("swept", "gone", gone, "took", time.Since(began))
+			d.Log.Info("swept", "gone", gone, "took", time.Since(began))
 		}
 		select {
 		case <-ctx.Done():
@@ -359,8 +368,8 @@ func (d *daemon) sweep(ctx context.Context) error {
 	}
 }
 
-// ledger adds up what all parts of d have counted.
-func (d *daemon) ledger() *ledger.Ledger {
+// Ledger adds up what all parts of d have counted.
+func (d *Daemon) Ledger() *ledger.Ledger {
 	l := ledger.New()
 	for _, f := range d.feeds {
 		f.addTo(l)
@@ -373,16 +382,16 @@ func (d *daemon) ledger() *ledger.Ledger {
 	return l
 }
 
-// close closes what was opened, the last first.
-func (d *daemon) close() (err error) {
+// Close closes what was opened, the last first.
+func (d *Daemon) Close() (err error) {
 	for _, f := range d.feeds {
 		err = errors.Join(err, f.close())
 	}
-	if d.store != nil {
-		err = errors.Join(err, d.store.Close())
+	if d.kept != nil {
+		err = errors.Join(err, d.kept.Close())
 	}
-	if d.bus != nil {
-		err = errors.Join(err, d.bus.Close())
+	if d.broker != nil {
+		err = errors.Join(err, d.broker.Close())
 	}
 	if d.own != nil {
 		err = errors.Join(err, d.own())

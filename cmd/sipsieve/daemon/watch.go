@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -19,7 +19,7 @@ type liveSource struct {
 }
 
 // obstacle returns why nothing can come from the live source of that key now, "" while something can.
-func (d *daemon) obstacle(key string) string {
+func (d *Daemon) obstacle(key string) string {
 	for _, s := range d.live {
 		if s.key != key {
 			continue
@@ -32,7 +32,7 @@ func (d *daemon) obstacle(key string) string {
 }
 
 // watch logs once when a live source cannot be read, and once when it can be again, until ctx ends.
-func (d *daemon) watch(ctx context.Context) error {
+func (d *Daemon) watch(ctx context.Context) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	before := map[string]string{}
@@ -42,9 +42,9 @@ func (d *daemon) watch(ctx context.Context) error {
 			why := d.obstacle(key)
 			switch {
 			case why != "" && before[key] == "":
-				d.log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].DisplayName(), "why", why)
+				d.Log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].DisplayName(), "why", why)
 			case why == "" && before[key] != "":
-				d.log.Info("source is read again", "source", key, "name", d.Source[i].DisplayName())
+				d.Log.Info("source is read again", "source", key, "name", d.Source[i].DisplayName())
 				d.warnOfOverlaps()
 			}
 			before[key] = why
@@ -58,8 +58,8 @@ func (d *daemon) watch(ctx context.Context) error {
 }
 
 // warnOfOverlaps logs interfaces that show the same frames. At the start they are refused; one that came later is read.
-func (d *daemon) warnOfOverlaps() {
+func (d *Daemon) warnOfOverlaps() {
 	if err := d.Overlaps(); err != nil {
-		d.log.Warn("messages are seen twice", "err", err)
+		d.Log.Warn("messages are seen twice", "err", err)
 	}
 }

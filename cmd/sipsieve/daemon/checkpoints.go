@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ import (
 const liveLogName = "calls.journal"
 
 // openLogs opens the checkpoint log of live sources, if there are any, and removes those that nobody reads.
-func (d *daemon) openLogs() (err error) {
+func (d *Daemon) openLogs() (err error) {
 	if err := d.dropLogs(); err != nil {
 		return err
 	}
@@ -36,9 +36,9 @@ func (d *daemon) openLogs() (err error) {
 }
 
 // openLog opens a checkpoint log in the state folder, which is closed when the daemon stops.
-func (d *daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
+func (d *Daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
 	l, err := checkpoint.Open(checkpoint.Config{Path: filepath.Join(d.State, name), Policy: d.Policy.Hash(),
-		Sealer: d.Vault.Sealer("journal"), Log: d.log, Cuts: cuts})
+		Sealer: d.Vault.Sealer("journal"), Log: d.Log, Cuts: cuts})
 	if err == nil {
 		d.logs = append(d.logs, l)
 	}
@@ -46,7 +46,7 @@ func (d *daemon) openLog(name string, cuts bool) (*checkpoint.Log, error) {
 }
 
 // restore gives the open calls that the last run left to dom.
-func (d *daemon) restore(dom *pipeline.Domain) error {
+func (d *Daemon) restore(dom *pipeline.Domain) error {
 	if d.liveLog == nil {
 		return nil
 	}
@@ -64,6 +64,6 @@ func (d *daemon) restore(dom *pipeline.Domain) error {
 	if r.Restored > 0 {
 		dom.Resume()
 	}
-	d.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken)
+	d.Log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken)
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"sipsieve/capture/hep"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/store/policy"
 )
 
 // TestAFeedThatCannotBeOpenedIsTriedAgain has the system refuse to open a feed four times: that is reported once, and
@@ -26,7 +28,7 @@ import (
 func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := &daemon{Setup: demoSetup(t, ""), log: slog.New(slog.NewTextHandler(&log, nil)), troubles: map[string]string{}}
+		d := &Daemon{Setup: demoSetup(t, ""), Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, troubles: map[string]string{}}
 		attempts := 0
 		d.feeds = []*feed{newFeed("source.0", d.Trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
 			if attempts++; attempts > 4 {
@@ -72,7 +74,7 @@ func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
 // before were counted by the run before it.
 func TestWhatAFeedInAFolderHasIsCountedOnce(t *testing.T) {
 	s, _ := folderAt(t, t.TempDir())
-	packet := mirrored(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
+	packet := hepOf(&capture.Packet{Flow: capture.Flow{Src: netip.MustParseAddrPort("192.0.2.1:5060"),
 		Dst: netip.MustParseAddrPort("192.0.2.2:5060")}, Payload: []byte("x")})
 	packet = bytes.Replace(packet, []byte{0, 11, 0, 7, 1}, []byte{0, 11, 0, 7, 5}, 1) // RTCP
 	segment := &oneSegment{Source: s.series, packet: capture.Packet{Stream: 1, Origin: capture.File,
@@ -89,3 +91,39 @@ func TestWhatAFeedInAFolderHasIsCountedOnce(t *testing.T) {
 		t.Errorf("other kinds = %v, want rtcp 2", l.HEP.OtherKinds)
 	}
 }
+
+// TestAFeedCountsWhatTheCollectorStillHas ends a file before anything of it has been collected.
+func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
+	s := demoSetup(t, "")
+	source := corpusSource(t, 30)
+	synctest.Test(t, func(t *testing.T) {
+		d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.DiscardHandler)}}
+		d.collector = d.newCollector(discard{})
+		dom := pipeline.New([]capture.Source{source}, s.Plan(1, false)).Named("source.0")
+		d.feeds = []*feed{feedOf("source.0", s.Trunks, dom)}
+		followed := make(chan struct{})
+		go func() { d.follow(t.Context(), 0); close(followed) }()
+		synctest.Wait() // the file has been read, and nothing of it is collected
+		ended := make(chan error, 1)
+		go func() { ended <- d.collector.Run(t.Context()) }()
+		<-followed
+		d.collector.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		want := ledger.New()
+		counts := dom.Counts()
+		want.AddDomain(&counts, s.Trunks)
+		if got := d.Ledger(); !reflect.DeepEqual(got.Legs, want.Legs) || got.Devices != want.Devices {
+			t.Errorf("legs and devices = %+v, %+v, want %+v, %+v", got.Legs, got.Devices, want.Legs, want.Devices)
+		}
+		if want.Legs.Ambiguous == 0 {
+			t.Error("no legs are counted: the test shows nothing")
+		}
+	})
+}
+
+// A discard is a Sink that takes everything.
+type discard struct{}
+
+func (discard) Put(context.Context, []policy.Excerpt) error { return nil }

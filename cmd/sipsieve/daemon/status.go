@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 	"sipsieve/store/bus"
 )
 
-// A statusReport is what run is doing now.
-type statusReport struct {
+// A Status is what run is doing now.
+type Status struct {
 	Site      string             `json:"site"`
 	Sensor    string             `json:"sensor"`
 	Version   string             `json:"version"`
@@ -22,10 +22,10 @@ type statusReport struct {
 	Up        string             `json:"up"`
 	Ready     bool               `json:"ready"`
 	Why       []string           `json:"why,omitempty"` // what keeps it from being ready
-	Sources   []sourceReport     `json:"sources"`
+	Sources   []SourceStatus     `json:"sources"`
 	Reading   int64              `json:"reading"`
 	Troubles  map[string]string  `json:"troubles"`
-	Bus       []streamReport     `json:"bus"`
+	Bus       []StreamStatus     `json:"bus"`
 	Records   map[string]int     `json:"records"`
 	Journal   *checkpoint.Report `json:"journal,omitempty"`
 	Forgotten uint64             `json:"forgotten"`
@@ -33,8 +33,8 @@ type statusReport struct {
 	Ledger    *ledger.Ledger     `json:"ledger"`
 }
 
-// A sourceReport is what one source of the configuration does now.
-type sourceReport struct {
+// A SourceStatus is what one source of the configuration does now.
+type SourceStatus struct {
 	Key      string `json:"key"`
 	Type     string `json:"type"`
 	Name     string `json:"name"`  // its interface, feed or folder; of a file the folder too
@@ -44,8 +44,8 @@ type sourceReport struct {
 	LastLoss string `json:"last_loss,omitempty"` // when it last said that packets are missing, packet time
 }
 
-// A streamReport is how full a purpose's stream is, and how far its consumers are behind.
-type streamReport struct {
+// A StreamStatus is how full a purpose's stream is, and how far its consumers are behind.
+type StreamStatus struct {
 	Purpose  string `json:"purpose"`
 	Messages uint64 `json:"messages"`
 	Bytes    int64  `json:"bytes"`
@@ -53,17 +53,17 @@ type streamReport struct {
 	Behind   uint64 `json:"behind"`
 }
 
-func (d *daemon) status(ctx context.Context) statusReport {
-	l := d.ledger()
-	s := statusReport{Site: d.Site, Sensor: d.Sensor, Version: version(), Policy: d.Policy.Hash(),
+func (d *Daemon) Status(ctx context.Context) Status {
+	l := d.Ledger()
+	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
-		Forgotten: d.swept.Load(), Why: d.unready(l), Sources: d.sourceReports(l), Troubles: d.troubled()}
+		Forgotten: d.swept.Load(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
 	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
 	if err := l.Balance(true); err != nil {
 		s.Balance = err.Error()
 	}
 	for _, p := range d.Purposes {
-		one, err := d.stream(ctx, p.Name)
+		one, err := d.Stream(ctx, p.Name)
 		if err != nil {
 			s.Troubles["bus"] = err.Error()
 			continue
@@ -71,41 +71,41 @@ func (d *daemon) status(ctx context.Context) statusReport {
 		s.Bus = append(s.Bus, one)
 	}
 	d.storeTroubles(s.Troubles)
-	if d.store != nil {
-		s.Records, _ = d.store.Count(ctx)
+	if d.kept != nil {
+		s.Records, _ = d.kept.Count(ctx)
 	}
 	return s
 }
 
-// stream asks the bus for a purpose's stream.
-func (d *daemon) stream(ctx context.Context, purpose string) (s streamReport, err error) {
-	lag, err := d.bus.Lag(ctx, purpose)
+// Stream asks the bus for a purpose's stream.
+func (d *Daemon) Stream(ctx context.Context, purpose string) (s StreamStatus, err error) {
+	lag, err := d.broker.Lag(ctx, purpose)
 	if err != nil {
 		return s, err
 	}
-	s = streamReport{Purpose: purpose, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
+	s = StreamStatus{Purpose: purpose, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
 	for _, c := range lag.Consumers {
 		s.Behind += c.Pending + uint64(c.Unconfirmed)
 	}
 	return s, nil
 }
 
-// troubled returns what ended sources before their time, by key.
-func (d *daemon) troubled() map[string]string {
+// Troubles returns what ended sources before their time, by key.
+func (d *Daemon) Troubles() map[string]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.troubles)
 }
 
-// sourceReports returns what each source does, in the order of the configuration.
-func (d *daemon) sourceReports(l *ledger.Ledger) (list []sourceReport) {
-	troubles := d.troubled()
+// sourceStatuses returns what each source does, in the order of the configuration.
+func (d *Daemon) sourceStatuses(l *ledger.Ledger) (list []SourceStatus) {
+	troubles := d.Troubles()
 	for i := range d.Source {
 		key := config.SourceKey(i)
 		c := l.Sources[key]
-		one := sourceReport{Key: key, Type: d.Source[i].Type, Name: d.Source[i].DisplayName(), State: d.stateOf(key),
+		one := SourceStatus{Key: key, Type: d.Source[i].Type, Name: d.Source[i].DisplayName(), State: d.SourceState(key),
 			Packets: c.Seen, Dropped: c.KernelDropped + c.QueueFull}
-		if why := troubles[key]; why != "" && one.State == stateEnded {
+		if why := troubles[key]; why != "" && one.State == StateEnded {
 			one.State = why
 		}
 		if c.LastLoss > 0 {
@@ -118,33 +118,33 @@ func (d *daemon) sourceReports(l *ledger.Ledger) (list []sourceReport) {
 
 // States of a source.
 const (
-	stateReading = "reading"
-	stateWaiting = "waiting for a file"
-	stateEnded   = "ended"
+	StateReading = "reading"
+	StateWaiting = "waiting for a file"
+	StateEnded   = "ended"
 )
 
 // stateOf returns the state of the source of that key: a constant above, or why a live one cannot be read.
-func (d *daemon) stateOf(key string) string {
+func (d *Daemon) SourceState(key string) string {
 	for _, f := range d.feeds {
 		if f.name != key && f.name != liveFeed {
 			continue
 		}
 		switch state := f.state(key); {
-		case state == stateReading:
+		case state == StateReading:
 			return cmp.Or(d.obstacle(key), state)
 		case state != "":
 			return state
 		}
 	}
-	return stateEnded
+	return StateEnded
 }
 
-// up reports whether a source in that state is read, or waits for a file.
-func up(state string) bool { return state == stateReading || state == stateWaiting }
+// SourceUp reports whether a source in that state is read, or waits for a file.
+func SourceUp(state string) bool { return state == StateReading || state == StateWaiting }
 
-// unready returns what keeps packets from going all the way, nothing when they do. Packets that the kernel drops are no
+// Unready returns what keeps packets from going all the way, nothing when they do. Packets that the kernel drops are no
 // reason: what comes is worked on all the same, and a restart would lose more.
-func (d *daemon) unready(l *ledger.Ledger) (why []string) {
+func (d *Daemon) Unready(l *ledger.Ledger) (why []string) {
 	if !d.ready.Load() {
 		why = append(why, "not running")
 	}
@@ -165,15 +165,15 @@ func (d *daemon) unready(l *ledger.Ledger) (why []string) {
 }
 
 // deadSources returns which live sources are not read, each with why.
-func (d *daemon) deadSources() (why []string) {
+func (d *Daemon) deadSources() (why []string) {
 	for i := range d.Source {
 		key := config.SourceKey(i)
 		if d.Source[i].Type != "interface" && d.Source[i].Type != "hep" {
 			continue
 		}
-		switch state := d.stateOf(key); state {
-		case stateReading:
-		case stateEnded:
+		switch state := d.SourceState(key); state {
+		case StateReading:
+		case StateEnded:
 			why = append(why, key+" has ended")
 		default:
 			why = append(why, key+": "+state)
@@ -181,3 +181,17 @@ func (d *daemon) deadSources() (why []string) {
 	}
 	return why
 }
+
+// up reports whether a source in that state is read, or waits for a file.
+
+// Reading returns how many feeds have not ended: everything live, each file, each folder.
+func (d *Daemon) Reading() int64 { return max(0, d.reading.Load()) }
+
+// Swept returns how many rows the sweep has forgotten.
+func (d *Daemon) Swept() uint64 { return d.swept.Load() }
+
+// Up returns how long the daemon has been running.
+func (d *Daemon) Up() time.Duration { return time.Since(d.began) }
+
+// Checkpoints returns what the checkpoint logs hold, nil without any.
+func (d *Daemon) Checkpoints() *checkpoint.Report { return checkpoint.Reported(d.logs...) }

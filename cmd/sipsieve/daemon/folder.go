@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -38,7 +38,7 @@ const (
 // A folder reads the files of a directory source as one domain. Its checkpoint log has how far they have been read and
 // the calls that were open then.
 type folder struct {
-	d       *daemon
+	d       *Daemon
 	key     string
 	source  *config.Source
 	base    uint64
@@ -67,7 +67,7 @@ type folderCut struct {
 }
 
 // openFolder returns the feed of a folder's files. An error is of the configuration, or of the state folder.
-func (d *daemon) openFolder(i int) (*feed, error) {
+func (d *Daemon) openFolder(i int) (*feed, error) {
 	name, file := config.SourceKey(i), d.Source[i].CheckpointName()
 	for j := range i {
 		if o := &d.Source[j]; o.Type == "directory" && o.CheckpointName() == file {
@@ -93,7 +93,7 @@ func (d *daemon) openFolder(i int) (*feed, error) {
 }
 
 // dropLogs removes the checkpoint logs of folders that no source reads any more.
-func (d *daemon) dropLogs() error {
+func (d *Daemon) dropLogs() error {
 	there, err := os.ReadDir(d.State)
 	for _, e := range there {
 		unused := !slices.ContainsFunc(d.Source, func(s config.Source) bool {
@@ -239,10 +239,10 @@ func (f *folder) note(err error, unreadable int) {
 	switch {
 	case err != nil && text != f.last:
 		f.failing = true
-		f.d.trouble(f.key, "not read", err)
+		f.d.Trouble(f.key, "not read", err)
 	case f.failing && err == nil && unreadable == 0:
 		f.failing = false
-		f.d.recovered(f.key, "read again")
+		f.d.Recovered(f.key, "read again")
 	}
 	f.last = text
 }

@@ -1,9 +1,10 @@
-package main
+package daemon
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sipsieve/cmd/sipsieve/config"
 	"strings"
 	"time"
@@ -20,32 +21,32 @@ func remote(b *config.Bus) bus.Remote { return bus.Remote{URL: b.URL, Credential
 
 // connect reaches the NATS server elsewhere. One that is not there is waited for until ctx ends: it comes up with this
 // host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
-func (d *daemon) connect(ctx context.Context) (err error) {
+func connect(ctx context.Context, s *config.Setup, log *slog.Logger) (b *bus.Bus, err error) {
 	said := false
 	for wait := store.NewBackoff(); ; {
-		d.bus, err = bus.Connect(remote(d.Bus))
+		b, err = bus.Connect(remote(s.Bus))
 		if !errors.Is(err, store.ErrUnavailable) {
 			break
 		}
 		if !said {
-			d.log.Warn("bus unavailable, waiting for it", "err", err)
+			log.Warn("bus unavailable, waiting for it", "err", err)
 			said = true
 		}
 		select {
 		case <-time.After(wait.Next()):
 		case <-ctx.Done():
-			return err
+			return nil, err
 		}
 	}
 	if err == nil && said {
-		d.log.Info("bus available")
+		log.Info("bus available")
 	}
 	if err == nil {
-		for _, err := range missing(ctx, d.Setup, d.bus) {
-			d.log.Error("what is for a stream that is not there is held, then shed", "err", err)
+		for _, err := range missing(ctx, s, b) {
+			log.Error("what is for a stream that is not there is held, then shed", "err", err)
 		}
 	}
-	return err
+	return b, err
 }
 
 // missing says which streams a server that somebody else arranges does not have, as far as it lets itself be asked.
@@ -61,8 +62,8 @@ func missing(ctx context.Context, s *config.Setup, b *bus.Bus) (errs []error) {
 	return errs
 }
 
-// reachBus tries the NATS server elsewhere, and whether it has the streams.
-func reachBus(ctx context.Context, s *config.Setup) (errs []error) {
+// ReachBus tries the NATS server elsewhere, and whether it has the streams.
+func ReachBus(ctx context.Context, s *config.Setup) (errs []error) {
 	if s.Bus == nil || s.Bus.URL == "" {
 		return nil
 	}

@@ -1,0 +1,127 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/cmd/sipsieve/source"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// withStop returns a context that stop ends, at the latest the end of the test.
+func withStop(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	return ctx, stop
+}
+
+// listening adds a HEP feed to d. A daemon that opens it by itself gives up what it may do to the network, and the
+// process of the tests with it.
+func (d *Daemon) listening(t *testing.T) *Daemon {
+	t.Helper()
+	one := config.Source{Type: "hep", Name: "proxy-a", Insecure: true, Listen: []string{"udp://127.0.0.1:0"}}
+	live, err := source.Open(&one, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := config.SourceKey(len(d.Source))
+	d.Source = append(d.Source, one)
+	d.feeds = append(d.feeds, feedOf(liveFeed, d.Trunks, pipeline.New(live, d.Plan(1, true)).Named(key)))
+	return d
+}
+
+// closedStore has a consumer of d bring what comes into a store that is closed.
+func closedStore(t *testing.T, d *Daemon) {
+	st, err := storeOf(d.Setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, done := d.broker.Consumer("billing", "store-here"), make(chan error, 1)
+	d.consumers = append(d.consumers, c)
+	go func() { done <- c.Run(t.Context(), st) }()
+	t.Cleanup(func() { <-done })
+}
+
+// TestUnreadyGivesEachReason has every reason come about by what causes it, but for a sweep and a sum that fail.
+func TestUnreadyGivesEachReason(t *testing.T) {
+	for reason, spoil := range map[string]func(t *testing.T, d *Daemon){
+		"":                        func(*testing.T, *Daemon) {},
+		"source.1 has ended":      func(_ *testing.T, d *Daemon) { _ = d.feeds[1].close() },
+		"the store takes nothing": closedStore,
+		"the last sweep did not forget everything": func(_ *testing.T, d *Daemon) { d.sweepErr.Store(true) },
+		"the ledger does not balance":              func(_ *testing.T, d *Daemon) { d.feeds[0].past.Messages.Total++ },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			d := daemonOf(t, fileSource(ladderFile(t, storm))).listening(t)
+			if got := d.Unready(d.Ledger()); !slices.Equal(got, []string{"not running"}) {
+				t.Errorf("before it runs: got = %v", got)
+			}
+			ctx, stop := withStop(t)
+			ended := make(chan error, 1)
+			go func() { ended <- d.Run(ctx) }()
+			until(t, "the end of the file", func() bool { return d.SourceState("source.0") == StateEnded })
+			spoil(t, d)
+			until(t, "the reason", func() bool {
+				why := d.Unready(d.Ledger())
+				return reason == "" && len(why) == 0 || slices.Equal(why, []string{reason})
+			})
+			stop()
+			<-ended
+		})
+	}
+}
+
+func TestStatusSaysWhatEachSourceDoes(t *testing.T) {
+	folder := t.TempDir()
+	watched := "[[source]]\ntype = \"directory\"\npath = \"" + folder + "\"\n"
+	d := daemonOf(t, fileSource(ladderFile(t, storm))+watched).listening(t)
+	ctx, stop := withStop(t)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	until(t, "the end of the file", func() bool { return d.SourceState("source.0") == StateEnded })
+	report := d.Status(t.Context())
+	body, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []SourceStatus{
+		{Key: "source.0", Type: "file", Name: report.Sources[0].Name, State: StateEnded, Packets: 16},
+		{Key: "source.1", Type: "directory", Name: folder, State: StateWaiting},
+		{Key: "source.2", Type: "hep", Name: "proxy-a", State: StateReading},
+	}
+	if !slices.Equal(report.Sources, want) || strings.Contains(string(body), "ladder.pcap") {
+		t.Errorf("sources = %+v, want %+v", report.Sources, want)
+	}
+	if !report.Ready || report.Balance != "balanced" || len(report.Bus) != len(d.Purposes) || report.Version == "" {
+		t.Errorf("ready = %t, balance = %s, %d streams", report.Ready, report.Balance, len(report.Bus))
+	}
+	stop()
+	<-ended
+}
+
+// TestStatusSaysWhyTheStoreWaits has a store that takes nothing.
+func TestStatusSaysWhyTheStoreWaits(t *testing.T) {
+	d := daemonOf(t, fileSource(ladderFile(t, storm)))
+	ctx, stop := withStop(t)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	until(t, "the end of the file", func() bool { return d.SourceState("source.0") == StateEnded })
+	closedStore(t, d)
+	var report Status
+	until(t, "the trouble", func() bool {
+		report = d.Status(t.Context())
+		return report.Troubles["store.billing"] != ""
+	})
+	if why := report.Troubles["store.billing"]; !strings.Contains(why, "unavailable") {
+		t.Errorf("trouble = %s, want that the store is unavailable", why)
+	}
+	stop()
+	<-ended
+}
