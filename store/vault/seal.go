@@ -1,10 +1,8 @@
 package vault
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"errors"
-	"fmt"
 )
 
 // Overhead is by how many bytes sealing lengthens: a nonce of 96 bits and a tag of 128.
@@ -16,18 +14,6 @@ var ErrSealed = errors.New("vault: not sealed under this key, or not whole")
 // A Sealer seals what one part of the product keeps for itself on this host, by AES-256-GCM with random nonces
 // (NIST SP 800-38D: up to 2^32 times under one key). It may be used by several goroutines.
 type Sealer struct{ aead cipher.AEAD }
-
-// Sealer returns the Sealer of the part named, under a key derived from the id root.
-func (k *Keys) Sealer(part string) *Sealer {
-	block, err := aes.NewCipher(derive(k.ids[:], "seal", part))
-	if err == nil {
-		var s Sealer
-		if s.aead, err = cipher.NewGCMWithRandomNonce(block); err == nil {
-			return &s
-		}
-	}
-	panic(fmt.Sprintf("vault: sealer: %v", err)) // only for sizes that are not ours
-}
 
 // Seal appends plain, sealed for place, to dst.
 func (s *Sealer) Seal(dst, plain, place []byte) []byte { return s.aead.Seal(dst, nil, plain, place) }

@@ -12,6 +12,8 @@
 package vault
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
@@ -28,11 +30,11 @@ import (
 // rootSize is how many bytes a root has: as many as SHA-256 gives.
 const rootSize = 32
 
-// DefaultEpoch is how long a purpose's pseudonyms stay the same when its policy does not say.
-const DefaultEpoch = 30 * 24 * time.Hour
+// defaultEpoch is how long a purpose's pseudonyms stay the same when its policy does not say.
+const defaultEpoch = 30 * 24 * time.Hour
 
-// ErrRoot is the error of a root of another size than 32 bytes.
-var ErrRoot = errors.New("vault: a root has 32 bytes")
+// errRoot is the error of a root of another size than 32 bytes.
+var errRoot = errors.New("vault: a root has 32 bytes")
 
 // Keys makes ids and pseudonyms. It is used by one goroutine; Clone makes one for another.
 type Keys struct {
@@ -61,7 +63,7 @@ const maxMACs = 256
 // New returns the Keys of two roots of 32 bytes.
 func New(ids, pseudonyms []byte) (*Keys, error) {
 	if len(ids) != rootSize || len(pseudonyms) != rootSize {
-		return nil, ErrRoot
+		return nil, errRoot
 	}
 	k := &Keys{ids: [rootSize]byte(ids), pseudonyms: [rootSize]byte(pseudonyms), epochs: map[string]time.Duration{}}
 	k.forget()
@@ -112,12 +114,24 @@ func (k *Keys) TrackRoot() (root [16]byte) {
 	return root
 }
 
+// Sealer returns the Sealer of the part named, under a key derived from the id root.
+func (k *Keys) Sealer(part string) *Sealer {
+	block, err := aes.NewCipher(derive(k.ids[:], "seal", part))
+	if err == nil {
+		var s Sealer
+		if s.aead, err = cipher.NewGCMWithRandomNonce(block); err == nil {
+			return &s
+		}
+	}
+	panic(fmt.Sprintf("vault: sealer: %v", err)) // only for sizes that are not ours
+}
+
 // MAC returns the pseudonym of value in the epoch of at: HMAC-SHA-256, its first 128 bits, under a key of
 // that purpose and epoch (RFC 2104, RFC 5869). kind keeps equal values of two kinds apart.
 func (k *Keys) MAC(purpose, kind string, at time.Time, value []byte) (mac [16]byte, epoch string, err error) {
 	length := k.epochs[purpose]
 	if length == 0 {
-		length = DefaultEpoch
+		length = defaultEpoch
 	}
 	n := at.Unix() / int64(length/time.Second)
 	name := epochKey{purpose, n}
