@@ -29,7 +29,7 @@ type device struct {
 	place           place     // of its last message
 	first, last     int64     // when it was seen
 	day             int64     // on which it was published last, from 1; 0 for never
-	agent, model    uint64    // marks of the User-Agent, and of what it says but for the firmware
+	agent, model    uint64    // marks of the User-Agent, and of vendor, model and kind in it
 	firmware        [maxParts]uint32
 	aors            [maxAORs + 1]uint32 // marks of the addresses-of-record that it has registered
 	naors           uint8
@@ -46,7 +46,7 @@ type place struct {
 	point  uint8 // its number in Devices.points
 }
 
-// update notes what o says of d.
+// update records o of d.
 func (d *device) update(o *observation) {
 	if o.agent != 0 && o.agent != d.agent {
 		d.updateAgent(o)
@@ -58,7 +58,7 @@ func (d *device) update(o *observation) {
 	}
 }
 
-// updateAgent notes another User-Agent. Only an older firmware of the same model is a downgrade.
+// updateAgent records another User-Agent. Only an older firmware of the same model is a downgrade.
 func (d *device) updateAgent(o *observation) {
 	model := d.key.Mark([]byte(o.device.Vendor), []byte(o.device.Model), []byte(o.device.Kind))
 	firmware := versionOf(o.device.Firmware)
@@ -100,7 +100,7 @@ func (d *device) set(flag event.DeviceFlags, on bool) {
 	}
 }
 
-// addAOR notes that d has registered the address-of-record with that mark.
+// addAOR records that d has registered the address-of-record with that mark.
 func (d *device) addAOR(mark uint32) {
 	if int(d.naors) < len(d.aors) && !slices.Contains(d.aors[:d.naors], mark) {
 		d.aors[d.naors] = mark

@@ -120,7 +120,7 @@ func (ds *Devices) called(dst []event.Event, ev *event.Event) []event.Event {
 	return ds.see(dst, ev, n, &o)
 }
 
-// observation returns what the message of f says of its device, without its place.
+// observation returns the observation of a message with the Facts f, without its place.
 func (ds *Devices) observation(t time.Time, f facts.Facts) observation {
 	o := observation{time: t.UnixNano(), facts: f, device: useragent.Device{Vendor: "other", Kind: "unknown"}}
 	if agent := f.First(facts.UserAgentText); agent != nil {
@@ -218,7 +218,7 @@ func (ds *Devices) see(dst []event.Event, ev *event.Event, n uint32, o *observat
 var keptFacts = [...]facts.Fact{facts.UserAgentText, facts.InstanceID, facts.RegID, facts.ContactUser, facts.ContactHost,
 	facts.ContactPort, facts.RegisteredNumber, facts.RegisteredHost, facts.AuthUser, facts.AuthRealm, facts.AuthAlgorithm}
 
-// combine returns the Facts of d with those of o. What o does not say, or is too old to say, stays as it was.
+// combine returns the Facts of d with those of o. A Fact that o does not have, or is too old for, stays as it was.
 func (ds *Devices) combine(d *device, o *observation) facts.Facts {
 	old, f := facts.FromBytes(ds.texts.Get(d.text)), ds.gather.Start(facts.Facts{})
 	key := old.First(facts.DeviceKeyText)

@@ -35,18 +35,19 @@ var scores = [Correlations]int{0, 50, 70, 80, 85, 90, 95, 100, 100}
 // Score returns how sure legs joined by c belong to one call, 0 to 100.
 func (c Correlation) Score() int { return scores[c] }
 
-// A LinkKeyKind is what a clue is about. Those of correlations have their number.
+// A LinkKeyKind is what a link key, a value that legs of one call have alike, is made of. The mark of a Correlation has the
+// number of that.
 type LinkKeyKind uint8
 
-// Clues that are not the mark of one Correlation alone.
+// Link keys that are not the mark of one Correlation alone.
 const (
-	CallIDKey     = LinkKeyKind(Correlations) + iota // a leg's own Call-ID
-	PointerKey                                  // a configured header, too short for more than a Call-ID
-	ReferKey                                    // target and referrer of an accepted REFER
-	ReferredKey                                 // target and referrer of an INVITE
-	CalledKey                                   // end of the called number
-	ArrivedKey                                  // it, and the host to which a leg came
-	LeftKey                                     // it, and the host from which a leg came
+	CallIDKey   = LinkKeyKind(Correlations) + iota // a leg's own Call-ID
+	PointerKey                                     // a configured header, too short for more than a Call-ID
+	ReferKey                                       // target and referrer of an accepted REFER
+	ReferredKey                                    // target and referrer of an INVITE
+	CalledKey                                      // end of the called number
+	ArrivedKey                                     // it, and the host to which a leg came
+	LeftKey                                        // it, and the host from which a leg came
 )
 
 // MaxLinkKeys bounds what one leg shows of others.
@@ -69,7 +70,7 @@ func (e Evidence) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 // LogValue is what slog writes for e.
 func (e Evidence) LogValue() slog.Value { return slog.StringValue("***") }
 
-// Add adds a clue; 0 is none. What does not fit is left out.
+// Add adds a link key; 0 is none. What does not fit is left out.
 func (e *Evidence) Add(kind LinkKeyKind, value uint64) {
 	if value != 0 && int(e.N) < len(e.Values) {
 		e.Kinds[e.N], e.Values[e.N] = kind, value
@@ -77,7 +78,7 @@ func (e *Evidence) Add(kind LinkKeyKind, value uint64) {
 	}
 }
 
-// First returns the first clue of that kind, 0 without one.
+// First returns the first link key of that kind, 0 without one.
 func (e *Evidence) First(kind LinkKeyKind) uint64 {
 	for i, k := range e.Kinds[:e.N] {
 		if k == kind {

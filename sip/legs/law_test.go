@@ -151,12 +151,12 @@ func FuzzLegsForget(f *testing.F) {
 		}
 		l.advance(at.Add(time.Minute).UnixNano())
 		if l.legs.Len() != 0 || len(l.keys.index) != 0 || l.opened.First() != 0 {
-			t.Errorf("after the end: legs %d, clues %d, opened %d", l.legs.Len(), len(l.keys.index), l.opened.First())
+			t.Errorf("after the end: legs %d, link keys %d, opened %d", l.legs.Len(), len(l.keys.index), l.opened.First())
 		}
 	})
 }
 
-func TestALegOfManyCluesLeavesNone(t *testing.T) {
+func TestALegOfManyLinkKeysLeavesNone(t *testing.T) {
 	l, k := New(DefaultLimits(1)), event.Key{1}
 	for i := range uint64(1000) {
 		ev := &event.Event{Time: siptest.Start, Key: k, Kind: event.LinkKind, Evidence: &event.Evidence{Leg: k, Opens: i == 0}}
@@ -166,7 +166,7 @@ func TestALegOfManyCluesLeavesNone(t *testing.T) {
 	l.Complete(&event.Event{Time: siptest.Start, Key: k, Kind: event.CallKind, Stage: event.Stop, Call: &event.Call{Leg: k}})
 	l.advance(siptest.Start.Add(time.Hour).UnixNano())
 	if l.legs.Len() != 0 || len(l.keys.index) != 0 {
-		t.Errorf("after the end: legs %d, clues %d", l.legs.Len(), len(l.keys.index))
+		t.Errorf("after the end: legs %d, link keys %d", l.legs.Len(), len(l.keys.index))
 	}
 }
 

@@ -2,41 +2,41 @@ package mem
 
 import "sync/atomic"
 
-// A Budget is how many things of one kind the members of a host remember together: the Trackers of all its Domains, or
-// what is one a Domain. Half of it is shared out evenly, at least one to each, so that nobody's flood takes everybody's
-// room; the rest is for whoever needs it first. A nil Budget has no limit.
+// A Budget bounds how many things of one kind several members remember together, such as all trackers of a host. Half of
+// it is shared out evenly, at least one to each, so that a flood at one member leaves the others room; the rest is taken
+// in the order of need. It may be used by several goroutines. A nil Budget has no limit.
 type Budget struct {
-	Each int          // that every member has for itself
-	Left atomic.Int64 // of the rest
+	each int          // that every member has for itself
+	left atomic.Int64 // of the rest
 }
 
-// NewBudget returns one for total things and so many members, at least 1.
+// NewBudget returns a Budget of total things for that many members, at least 1.
 func NewBudget(total, members int) *Budget {
-	b := &Budget{Each: max(1, total/2/members)}
-	b.Left.Store(int64(max(0, total-b.Each*members)))
+	b := &Budget{each: max(1, total/2/members)}
+	b.left.Store(int64(max(0, total-b.each*members)))
 	return b
 }
 
 // Take reports whether a member that has n things may have one more, and takes it out of b.
 func (b *Budget) Take(n int) bool {
-	if b == nil || n < b.Each {
+	if b == nil || n < b.each {
 		return true
 	}
-	if b.Left.Add(-1) >= 0 {
+	if b.left.Add(-1) >= 0 {
 		return true
 	}
-	b.Left.Add(1)
+	b.left.Add(1)
 	return false
 }
 
-// Give puts one back that take took, for a member that has n left.
+// Give puts one back that Take took, for a member that has n left.
 func (b *Budget) Give(n int) {
-	if b != nil && n >= b.Each {
-		b.Left.Add(1)
+	if b != nil && n >= b.each {
+		b.left.Add(1)
 	}
 }
 
-// GiveAll puts n back.
+// GiveAll puts back all n things that a member has.
 func (b *Budget) GiveAll(n int) {
 	for ; n > 0; n-- {
 		b.Give(n - 1)

@@ -7,5 +7,5 @@
 // # Limits
 //
 // Memory grows with the highest number that was in use at one time and is never given back to the system. Whoever takes
-// numbers bounds how many there are. Nothing here is safe for use by several goroutines.
+// numbers bounds how many there are. Only a Budget may be used by several goroutines.
 package mem

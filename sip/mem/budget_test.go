@@ -1,15 +1,11 @@
-package track
+package mem
 
-import (
-	"testing"
-
-	"sipsieve/sip/mem"
-)
+import "testing"
 
 // TestABudgetIsNeverExceededAndNobodyIsLeftWithout has one member take all it can before the others come.
 func TestABudgetIsNeverExceededAndNobodyIsLeftWithout(t *testing.T) {
 	for _, c := range []struct{ total, members, greedy int }{{100, 1, 100}, {100, 2, 75}, {100, 4, 64}, {7, 3, 5}, {1, 1, 1}} {
-		b, has := mem.NewBudget(c.total, c.members), make([]int, c.members)
+		b, has := NewBudget(c.total, c.members), make([]int, c.members)
 		fill := func(i int) {
 			for b.Take(has[i]) {
 				has[i]++
@@ -32,8 +28,8 @@ func TestABudgetIsNeverExceededAndNobodyIsLeftWithout(t *testing.T) {
 		for i := range has {
 			b.GiveAll(has[i])
 		}
-		if has[0] = 0; b.Left.Load() != int64(c.total-b.Each*c.members) {
-			t.Errorf("%d for %d: %d are left of the rest when all is given back", c.total, c.members, b.Left.Load())
+		if has[0] = 0; b.left.Load() != int64(c.total-b.each*c.members) {
+			t.Errorf("%d for %d: %d are left of the rest when all is given back", c.total, c.members, b.left.Load())
 		}
 	}
 }
