@@ -2,25 +2,21 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"sipsieve/cmd/sipsieve/console"
 )
 
 // logOf returns the access log of a site without times and process ids, which must be there.
 func logOf(t *testing.T, s *site) (lines []string) {
 	t.Helper()
-	path := filepath.Join(s.dir, "state", accessFile)
+	path := filepath.Join(s.dir, "state", console.AccessFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +25,7 @@ func logOf(t *testing.T, s *site) (lines []string) {
 		t.Errorf("mode = %v, want 0600", st.Mode())
 	}
 	for line := range strings.Lines(string(text)) {
-		var a access
+		var a console.Access
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +107,7 @@ func TestWithoutALogThereAreNoRecords(t *testing.T) {
 	s.configure(t, 0)
 	p := s.start(t)
 	s.awaitStored(t, len(s.replayed(t)))
-	path := filepath.Join(s.dir, "state", accessFile)
+	path := filepath.Join(s.dir, "state", console.AccessFile)
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -168,81 +164,5 @@ func TestAQueryKeepsNoDaemonFromStarting(t *testing.T) {
 	}
 	if err := query.Wait(); err != nil || n != len(want) {
 		t.Errorf("the query ends with %v and %d records, want %d", err, n, len(want))
-	}
-}
-
-func TestARequestIsATicketAndNoNumber(t *testing.T) {
-	for request, refused := range map[string]bool{
-		"inv-2026-11": false, "ticket-1": false, "OPS_4711": false, "case-2026-11-24-3": false, "a1b2c3d4e5f6a7b8": false,
-		"123456": false, "": true, "two words": true, "x'--": true, "2025550100": true, "202-555-0100": true,
-		"1_202_555_0100": true, "555-0100": true, "t2025550100": true, "ticket-202-555-0100": true, "+1": true,
-		"20-25-55-01-00": true, "2026-13-24": true, strings.Repeat("a", 33): true,
-	} {
-		err := checkRequest(request)
-		if (err != nil) != refused {
-			t.Errorf("%q: error = %v, want refused = %t", request, err, refused)
-		}
-		if err != nil && len(request) > 5 && strings.Contains(err.Error(), request) {
-			t.Errorf("the error quotes the request: %v", err)
-		}
-	}
-}
-
-// TestTheLogBelongsToTheOwnerOfTheFolder: a query of root must not keep the daemon, which is not, from its own log.
-func TestTheLogBelongsToTheOwnerOfTheFolder(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root")
-	}
-	const nobody = 65534
-	dir := t.TempDir()
-	if err := os.Chown(dir, nobody, nobody); err != nil {
-		t.Fatal(err)
-	}
-	r, err := begin(dir, access{Verb: "query"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.end(true); err != nil {
-		t.Error(err)
-	}
-	st, err := os.Stat(filepath.Join(dir, accessFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if owner := st.Sys().(*syscall.Stat_t).Uid; owner != nobody {
-		t.Errorf("owner = %d, want %d", owner, nobody)
-	}
-}
-
-// TestAStopWaitsForRequestsUnderWay has a request under way at a stop: it is ended, and what it does at its end is done
-// when the stop goes on.
-func TestAStopWaitsForRequestsUnderWay(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	w := &windows{d: &console{&daemon.Daemon{Options: daemon.Options{Log: slog.New(slog.DiscardHandler)}}}, ctx: ctx, cancel: cancel}
-	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := make(chan struct{})
-	var ended atomic.Bool
-	w.serve(l, newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(began)
-		<-r.Context().Done()
-		ended.Store(true)
-	}), 0))
-	conn, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	<-began
-	if err := w.close(); err != nil || !ended.Load() {
-		t.Errorf("stop: err = %v, the request has ended: %v", err, ended.Load())
 	}
 }

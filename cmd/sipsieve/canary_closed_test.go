@@ -11,12 +11,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/daemon"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
 
 	"sipsieve/capture/capturetest"
 	"sipsieve/store/cpni"
@@ -268,7 +270,7 @@ func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, s
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &console{running}
+	d := &console.Console{Daemon: running}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -277,7 +279,7 @@ func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, s
 	}
 	for _, page := range []string{"/metrics", "/status", "/readyz"} {
 		w := httptest.NewRecorder()
-		d.privateMux().ServeHTTP(w, httptest.NewRequest("GET", page, nil))
+		d.Private().ServeHTTP(w, httptest.NewRequest("GET", page, nil))
 		n.search(t, source.Type+": "+page, w.Body.Bytes())
 	}
 	stop()

@@ -11,11 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
 
 	"sipsieve/capture/capturetest"
 	"sipsieve/sip/event"
@@ -199,7 +201,7 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &console{running}
+	d := &console.Console{Daemon: running}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()
@@ -208,7 +210,7 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 	}
 	for _, page := range []string{"/metrics", "/status", "/readyz"} {
 		w := httptest.NewRecorder()
-		d.privateMux().ServeHTTP(w, httptest.NewRequest("GET", page, nil))
+		d.Private().ServeHTTP(w, httptest.NewRequest("GET", page, nil))
 		c.search(t, page, w.Body.Bytes())
 	}
 	stop()

@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/ledger"
-	"sipsieve/cmd/sipsieve/source"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/source"
 
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
@@ -121,7 +123,7 @@ func otherMethods(in map[string]uint64) map[string]uint64 {
 
 func compareCounts(t *testing.T, what string, got, want map[string]uint64) {
 	t.Helper()
-	for _, key := range slices.Concat(sortedKeys(got), sortedKeys(want)) {
+	for _, key := range slices.Concat(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))) {
 		if got[key] != want[key] {
 			t.Errorf("%s: %s = %d, want %d", what, key, got[key], want[key])
 		}

@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/daemon"
 	"strings"
 	"syscall"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
 
 	"github.com/spf13/cobra"
 
@@ -123,7 +125,7 @@ Exit codes: 0 after an interrupt; 1 if the access log cannot be written; 2 if no
 			}
 			values := url.Values{"purpose": {purpose}}
 			if request != "" {
-				if err := checkRequest(request); err != nil {
+				if err := console.CheckRequest(request); err != nil {
 					return refused(err)
 				}
 				values.Set("request", request)
@@ -190,7 +192,7 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 	if err != nil {
 		return refused(err)
 	}
-	q, err := parseQuery(value)
+	q, err := console.ParseQuery(value)
 	if err != nil {
 		return refused(err)
 	}
@@ -233,7 +235,7 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	if s.Store == nil {
 		return refused(errors.New("query: this host has no store: [store] is not configured"))
 	}
-	q, err := parseQuery(value)
+	q, err := console.ParseQuery(value)
 	if err != nil {
 		return refused(err)
 	}
@@ -241,19 +243,19 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	if err != nil {
 		return refused(err)
 	}
-	log, err := begin(s.State, access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
+	log, err := console.Begin(s.State, console.Access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
 		Request: value("request"), Kind: q.Kind, From: value("from"), To: value("to")})
 	if err != nil {
 		return exit{exitFindings, fmt.Errorf("query: %w", err)}
 	}
 	whole := false
-	defer func() { err = errors.Join(err, log.end(whole)) }()
+	defer func() { err = errors.Join(err, log.End(whole)) }()
 	for body, err := range r.Query(ctx, q) {
 		if err != nil {
 			return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
 		}
 		out.printBody(body)
-		log.count++
+		log.Count++
 	}
 	whole = true
 	return out.flush()

@@ -1,21 +1,21 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/ledger"
 
 	"golang.org/x/sys/unix"
 )
@@ -308,56 +308,10 @@ func TestIdleConnectionsStopNothing(t *testing.T) {
 	s.awaits(t, "")
 	reachable(t, "http://"+pages+"/metrics")
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Process.Pid))
-	if err != nil || len(fds) > 2*mostConnections+64 {
-		t.Errorf("descriptors = %d, %v, want %d at most", len(fds), err, 2*mostConnections+64)
+	if err != nil || len(fds) > 2*console.MostConnections+64 {
+		t.Errorf("descriptors = %d, %v, want %d at most", len(fds), err, 2*console.MostConnections+64)
 	}
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
-	}
-}
-
-// TestTheOldestIdleConnectionMakesRoom has a server of two connections, of which one has a request.
-func TestTheOldestIdleConnectionMakesRoom(t *testing.T) {
-	asked, answer := make(chan struct{}), make(chan struct{})
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /slow", func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-answer })
-	mux.HandleFunc("GET /fast", func(http.ResponseWriter, *http.Request) {})
-	s := newServer(mux, 0)
-	a := &admission{most: 2, since: map[net.Conn]uint64{}}
-	s.ConnState = a.note
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close() })
-	dial := func(request string) net.Conn {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err == nil {
-			_, err = c.Write([]byte(request))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		return c
-	}
-	answers := func(c net.Conn) bool {
-		_ = c.SetReadDeadline(time.Now().Add(patience))
-		line, _ := bufio.NewReader(c).ReadString('\n')
-		return strings.Contains(line, "200")
-	}
-	slow := dial("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-	<-asked
-	idle := dial("GET /fa")
-	if !answers(dial("GET /fast HTTP/1.1\r\nHost: a\r\n\r\n")) {
-		t.Error("the newest connection has no answer")
-	}
-	if answers(idle) {
-		t.Error("the idle connection is still there")
-	}
-	close(answer)
-	if !answers(slow) {
-		t.Error("the connection with a request was closed")
 	}
 }

@@ -40,7 +40,6 @@ var roomLimits = map[string]roomLimit{
 	"cmd/sipsieve/config":     {lines: 3500, file: 400, away: 60, bare: 5},
 	"cmd/sipsieve/collector":  {lines: 3500, file: 400, away: 60, bare: 5},
 	"cmd/sipsieve/daemon":     {lines: 3500, file: 400, away: 60, bare: 5},
-	"cmd/sipsieve/console":    {lines: 3500, file: 400, away: 60, bare: 5},
 }
 
 // A file whose first comment begins so, names types and gives the reason is a home of their methods as well:

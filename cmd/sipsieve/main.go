@@ -12,9 +12,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"sipsieve/cmd/sipsieve/config"
+	"runtime/debug"
 	"slices"
 	"syscall"
+
+	"sipsieve/cmd/sipsieve/config"
 
 	"github.com/spf13/cobra"
 
@@ -130,4 +132,13 @@ Exit codes: 0 success; 1 findings, or a failure that may pass by itself; 2 wrong
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
 		queryCommand(), statusCommand(), keysCommand(), doctorCommand(), scrubCommand())
 	return root
+}
+
+// version returns the version of the module that was built, or of its commit.
+func version() string {
+	build, ok := debug.ReadBuildInfo()
+	if !ok || build.Main.Version == "" {
+		return "unknown"
+	}
+	return build.Main.Version
 }

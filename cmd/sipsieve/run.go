@@ -7,13 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/daemon"
-	"sipsieve/cmd/sipsieve/ledger"
+	"slices"
 	"syscall"
 	"time"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/cmd/sipsieve/ledger"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -65,7 +69,7 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	defer ignoreHangups(log)()
 	leaving, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
-	served, err := daemon.New(ctx, s, daemon.Options{Log: log, Out: stdout, Version: version(), Leave: leave})
+	d, err := daemon.New(ctx, s, daemon.Options{Log: log, Out: stdout, Version: version(), Leave: leave})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		log.Info("stopped before it began", "err", err)
@@ -73,21 +77,20 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	case err != nil:
 		return failed(err)
 	}
-	d := &console{served}
-	w, err := d.openWindows(ctx)
+	w, err := console.Listen(ctx, d)
 	if err != nil {
 		return failed(errors.Join(err, d.Close()))
 	}
-	d.greet(ctx, stderr)
-	return failed(d.attend(leaving, w, stderr))
+	printStartup(ctx, d, stderr)
+	return failed(attend(leaving, d, w, stderr))
 }
 
 // attend runs d to its end, closes it, and logs the final ledger.
-func (d *console) attend(ctx context.Context, w *windows, stderr io.Writer) error {
+func attend(ctx context.Context, d *daemon.Daemon, w *console.Server, stderr io.Writer) error {
 	progress := make(chan struct{})
 	shown, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() { defer close(progress); d.progress(shown, stderr) }()
+	go func() { defer close(progress); printProgress(shown, d, stderr) }()
 	_, _ = sd.SdNotify(false, sd.SdNotifyReady)
 	err := d.Run(ctx)
 	_, _ = sd.SdNotify(false, sd.SdNotifyStopping)
@@ -96,7 +99,7 @@ func (d *console) attend(ctx context.Context, w *windows, stderr io.Writer) erro
 	<-progress
 	l := d.Ledger()
 	d.Log.Info("stopped", "up", d.Up().Round(time.Millisecond), "ledger", ledgerText{l})
-	err = errors.Join(err, l.Balance(false), w.close(), d.Close())
+	err = errors.Join(err, l.Balance(false), w.Close(), d.Close())
 	if err == nil && errors.Is(cause, afpacket.ErrGone) {
 		return fmt.Errorf("run: the end, so that it can be begun anew with a new interface: %w", cause)
 	}
@@ -130,7 +133,7 @@ func (t ledgerText) MarshalJSON() ([]byte, error) { return json.Marshal(t.l) }
 // MarshalText implements encoding.TextMarshaler.
 func (t ledgerText) MarshalText() ([]byte, error) { return json.Marshal(t.l) }
 
-// newLog returns where the daemon tells what it does: text or JSON lines, never a message's content.
+// newLog returns the log of the daemon: text or JSON lines, never the content of a message.
 func newLog(c config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel))
@@ -141,8 +144,8 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// greet says where everything is, and what the store has from before.
-func (d *console) greet(ctx context.Context, w io.Writer) {
+// printStartup prints where records, status and metrics are, and how many records the store already has.
+func printStartup(ctx context.Context, d *daemon.Daemon, w io.Writer) {
 	fmt.Fprintf(w, "sipsieve: site %s, sensor %s, policy %s (%q)\n", d.Site, d.Sensor, d.Policy.Hash(), d.Policy.Name)
 	if d.Setup.Keys.Demo {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
@@ -171,14 +174,14 @@ func countText(n map[string]int) string {
 		return "no records"
 	}
 	var text string
-	for _, name := range sortedKeys(n) {
+	for _, name := range slices.Sorted(maps.Keys(n)) {
 		text += fmt.Sprintf("%s %d  ", name, n[name])
 	}
 	return text[:len(text)-2]
 }
 
-// progress says how far d is, once a second while a file is read, if excerpts are shown.
-func (d *console) progress(ctx context.Context, w io.Writer) {
+// printProgress prints the counts of d once a second when they change, if excerpts are shown, until ctx ends.
+func printProgress(ctx context.Context, d *daemon.Daemon, w io.Writer) {
 	if d.Show == "" {
 		return
 	}

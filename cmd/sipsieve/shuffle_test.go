@@ -5,6 +5,7 @@ import (
 	"cmp"
 	endian "encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -192,7 +193,7 @@ func TestFramesOfOneSecondMayLieInAnyOrder(t *testing.T) {
 		}
 	}
 	tried := 0
-	for _, name := range sortedKeys(files) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f, ok := readClassic(files[name])
 		if !ok || !f.ordered() {
 			continue

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"sipsieve/cmd/sipsieve/daemon"
 	"slices"
 	"testing"
+
+	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
 )
 
 // withStop returns a context that stop ends, at the latest the end of the test.
@@ -18,7 +20,7 @@ func withStop(t *testing.T) (context.Context, context.CancelFunc) {
 }
 
 // reasons asks d whether it is ready, and returns why it is not.
-func reasons(t *testing.T, d *console) []string {
+func reasons(t *testing.T, d *console.Console) []string {
 	t.Helper()
 	code, body := get(t, d, "/readyz")
 	var answer struct {
@@ -39,13 +41,13 @@ func reasons(t *testing.T, d *console) []string {
 func TestReadyzGivesDetails(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm)))
 	_, body := get(t, d, "/readyz")
-	var answer struct{ Details details }
+	var answer struct{ Details console.Details }
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Details.Clock == "" {
 		t.Errorf("details = %+v, %v, want the clock", answer.Details, err)
 	}
 	l := d.Ledger()
 	l.Packets.Passed, l.Packets.Refused["opaque"], l.Messages.Late = 8, 2, 3
-	if got := d.details(l); got.TLSShare != 0.25 || got.Late != 3 || got.Clock == "" {
+	if got := d.Details(l); got.TLSShare != 0.25 || got.Late != 3 || got.Clock == "" {
 		t.Errorf("details = %+v, want a share of 0.25, 3 late, and the clock", got)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"encoding/json"
@@ -8,48 +8,49 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sipsieve/store"
 	"strings"
 	"syscall"
 	"time"
+
+	"sipsieve/store"
 )
 
-// accessFile is the file of the state folder in which every reading of records stands, one JSON object a line: one
-// before the first record and one behind the last. Whoever reads writes it, the daemon or a query without one. It is
-// only appended to; to rotate it, rename it.
-const accessFile = "access.log"
+// AccessFile is the file of the state folder that logs every reading of records, one JSON object a line: one before
+// the first record and one after the last. The process that reads writes it: the daemon, or a query without a daemon. It
+// is only appended to; to rotate it, rename it.
+const AccessFile = "access.log"
 
-// errUnlogged keeps records from whoever asks while the log of such readings cannot be written.
+// errUnlogged is why no record is read while the access log cannot be written.
 var errUnlogged = errors.New("the access log cannot be written: no records without an entry")
 
-// An access is one line of the access log. Nothing of a record is in it.
-type access struct {
+// An Access is one line of the access log. It has nothing of a record.
+type Access struct {
 	Time    string  `json:"time"`
 	Event   string  `json:"event"` // begin or end
 	Verb    string  `json:"verb"`
-	UID     int     `json:"uid"` // of whoever reads: of the socket's peer, or the process's own
+	UID     int     `json:"uid"` // of the socket's peer, or the process's own
 	PID     int     `json:"pid"`
-	Daemon  bool    `json:"daemon"` // false: read from the store itself
+	Daemon  bool    `json:"daemon"` // false: read from the store's files
 	Purpose string  `json:"purpose"`
 	Request string  `json:"request"`
 	Kind    string  `json:"kind,omitempty"`
 	From    string  `json:"from,omitempty"`
 	To      string  `json:"to,omitempty"`
 	Count   *uint64 `json:"count,omitempty"` // records that were handed out, at the end
-	Whole   *bool   `json:"whole,omitempty"` // at the end of a query: false if it was broken off
+	Whole   *bool   `json:"whole,omitempty"` // at the end of a query: false if it broke off
 }
 
-// A reading is a query or tail under way.
-type reading struct {
+// A Reading is a query or a tail under way.
+type Reading struct {
+	Count uint64 // records that were handed out; the reader counts them
 	path  string
-	entry access
-	count uint64
+	entry Access
 }
 
-// begin writes the first entry of a reading into the log of a state folder. The error wraps errUnlogged: then
+// Begin writes the first entry of a reading into the log of a state folder. The error wraps errUnlogged: then
 // nothing may be read.
-func begin(state string, a access) (*reading, error) {
-	r := &reading{path: filepath.Join(state, accessFile), entry: a}
+func Begin(state string, a Access) (*Reading, error) {
+	r := &Reading{path: filepath.Join(state, AccessFile), entry: a}
 	err := os.MkdirAll(state, 0o700)
 	if err == nil {
 		err = r.write("begin")
@@ -60,9 +61,9 @@ func begin(state string, a access) (*reading, error) {
 	return r, nil
 }
 
-// end writes the last entry.
-func (r *reading) end(whole bool) error {
-	r.entry.Count = &r.count
+// End writes the last entry. whole is whether the answer is complete.
+func (r *Reading) End(whole bool) error {
+	r.entry.Count = &r.Count
 	if r.entry.Verb == "query" {
 		r.entry.Whole = &whole
 	}
@@ -73,7 +74,7 @@ func (r *reading) end(whole bool) error {
 }
 
 // write appends one line and waits for the disk.
-func (r *reading) write(event string) (err error) {
+func (r *Reading) write(event string) (err error) {
 	r.entry.Event, r.entry.Time = event, time.Now().UTC().Format(time.RFC3339Nano)
 	line, err := json.Marshal(r.entry)
 	if err != nil {
@@ -108,10 +109,11 @@ func openAccess(path string) (*os.File, error) {
 	return f, nil
 }
 
-// peers is a listener on a unix socket whose connections say who is at their other end (unix(7), SO_PEERCRED): an
-// http.Request has it as its RemoteAddr.
+// peers is a listener on a unix socket whose connections have the process at their other end as their RemoteAddr, and so
+// has an http.Request (unix(7), SO_PEERCRED).
 type peers struct{ net.Listener }
 
+// Accept implements net.Listener.
 func (l peers) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
@@ -125,6 +127,7 @@ type peerConn struct {
 	peer peer
 }
 
+// RemoteAddr implements net.Conn: the peer.
 func (c peerConn) RemoteAddr() net.Addr { return c.peer }
 
 // A peer is the process that connected. UID and PID are -1 if the system does not say.
@@ -132,8 +135,11 @@ type peer struct{ uid, pid int }
 
 const peerFormat = "uid=%d pid=%d"
 
+// Network implements net.Addr.
 func (p peer) Network() string { return "unix" }
-func (p peer) String() string  { return fmt.Sprintf(peerFormat, p.uid, p.pid) }
+
+// String implements net.Addr. readPeer reads it.
+func (p peer) String() string { return fmt.Sprintf(peerFormat, p.uid, p.pid) }
 
 // readPeer reads what String wrote.
 func readPeer(text string) (p peer) {
@@ -161,8 +167,8 @@ func credentials(c net.Conn) peer {
 	return who
 }
 
-// checkRequest says what is wrong with the name of a request, which is logged: it must not name a person.
-func checkRequest(text string) error {
+// CheckRequest returns what is wrong with the name of a request. The name is logged, so that it must not name a person.
+func CheckRequest(text string) error {
 	switch {
 	case text == "":
 		return errors.New("request: name the request that this reading answers, such as a ticket")

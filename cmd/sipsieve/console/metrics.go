@@ -1,16 +1,16 @@
-package main
+package console
 
 import (
 	"context"
 	"reflect"
-	"runtime/debug"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/daemon"
-	"sipsieve/cmd/sipsieve/ledger"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/cmd/sipsieve/ledger"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,7 +19,7 @@ import (
 
 // metrics shows the ledger to Prometheus, and the bus. Its labels are closed sets: words of ours, and names that the
 // operator gave to trunks, purposes and sources. Nothing of a person is in any of them.
-type metrics struct{ d *console }
+type metrics struct{ d *Console }
 
 // Metrics that are not numbers of the ledger as they stand there.
 var (
@@ -36,8 +36,8 @@ var (
 	metricBehind     = desc("bus_behind", "Excerpts that the stream's consumers have not confirmed.", "purpose")
 )
 
-// busPatience is how long a scrape waits for the bus, which may be on another host.
-const busPatience = time.Second
+// busTimeout is how long a scrape waits for the bus, which may be on another host.
+const busTimeout = time.Second
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
@@ -53,7 +53,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	collectLedger(m.d.Ledger(), to)
-	to <- gauge(metricBuild, 1, version())
+	to <- gauge(metricBuild, 1, m.d.Version)
 	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.Swept()))
 	to <- gauge(metricReading, float64(m.d.Reading()))
 	for i := range m.d.Source {
@@ -85,7 +85,7 @@ func collectLedger(l *ledger.Ledger, to chan<- prometheus.Metric) {
 
 // collectBus shows the streams, as far as the bus says how they are in time.
 func (m *metrics) collectBus(to chan<- prometheus.Metric) {
-	ctx, stop := context.WithTimeout(context.Background(), busPatience)
+	ctx, stop := context.WithTimeout(context.Background(), busTimeout)
 	defer stop()
 	for _, p := range m.d.Purposes {
 		s, err := m.d.Stream(ctx, p.Name)
@@ -132,13 +132,4 @@ func walk(v reflect.Value, path string, keys []string, show func(path string, ke
 	case reflect.Uint64:
 		show(path, keys, v.Uint())
 	}
-}
-
-// version is that of the module that was built, or of the commit.
-func version() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok || build.Main.Version == "" {
-		return "unknown"
-	}
-	return build.Main.Version
 }

@@ -1,9 +1,20 @@
-package main
+// Package console serves the HTTP pages of a daemon: metrics, health, status, and the reading of records.
+//
+// # Who sees what
+//
+// Whoever can reach http.listen sees counts (Console.Public). The owner of the unix socket in the state folder sees the
+// status and records too (Console.Private), and each reading of records is entered in the access log before its first
+// record and after its last: without an entry there are no records.
+//
+// # Limits
+//
+// Each listener takes 64 connections; for one more, the connection that has been idle longest is closed. A header has
+// 16 KiB at most and 5 s; a public page has 30 s.
+package console
 
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,11 +31,11 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// A console shows a daemon over HTTP: to anybody counts, to the owner of its socket records too.
-type console struct{ *daemon.Daemon }
+// A Console serves the pages of a daemon over HTTP.
+type Console struct{ *daemon.Daemon }
 
-// publicMux is what anybody on the listening address may see: counts, never a record.
-func (d *console) publicMux() *http.ServeMux {
+// Public returns the pages for whoever can reach http.listen: counts, never a record.
+func (d *Console) Public() *http.ServeMux {
 	mux := http.NewServeMux()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(&metrics{d}, &checkpointMetrics{d})
@@ -34,30 +45,31 @@ func (d *console) publicMux() *http.ServeMux {
 	return mux
 }
 
-// readyz answers 200 when packets go all the way, else 503 with the reasons.
-func (d *console) readyz(w http.ResponseWriter, _ *http.Request) {
+// readyz answers 200 if every packet can reach the bus and the store, otherwise 503 with the reasons.
+func (d *Console) readyz(w http.ResponseWriter, _ *http.Request) {
 	l := d.Ledger()
 	why := d.Unready(l)
 	if len(why) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(why) == 0, "why": why, "details": d.details(l)})
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(why) == 0, "why": why, "details": d.Details(l)})
 }
 
-// A details is what an operator should know of a daemon that is ready.
-type details struct {
+// Details are figures of a daemon, ready or not, that an operator should look at.
+type Details struct {
 	TLSShare float64 `json:"tls_share"` // of the payloads that were seen: 0 to 1
-	Late     uint64  `json:"late"`      // messages that came behind the watermark
-	Lost     uint64  `json:"lost"`      // frames that the kernel had no room for
-	Clock    string  `json:"clock"`     // whether something sets the host's clock
+	Late     uint64  `json:"late"`      // messages that came after the watermark
+	Lost     uint64  `json:"lost"`      // frames that the kernel dropped
+	Clock    string  `json:"clock"`     // whether the host's clock is synchronised
 }
 
-func (d *console) details(l *ledger.Ledger) details {
-	return details{TLSShare: tlsShare(l), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
+// Details returns the figures of l and the state of the clock.
+func (d *Console) Details(l *ledger.Ledger) Details {
+	return Details{TLSShare: tlsShare(l), Late: l.Messages.Late, Lost: l.Packets.KernelDropped,
 		Clock: source.HostClock().String()}
 }
 
-// tlsShare returns which part of the payloads that were given is TLS or DTLS.
+// tlsShare returns the share of TLS and DTLS in the payloads, 0 to 1.
 func tlsShare(l *ledger.Ledger) float64 {
 	if l.Packets.Passed == 0 {
 		return 0
@@ -65,9 +77,9 @@ func tlsShare(l *ledger.Ledger) float64 {
 	return float64(l.Packets.Refused[capture.Opaque.String()]) / float64(l.Packets.Passed)
 }
 
-// privateMux is what the owner of the unix socket may ask.
-func (d *console) privateMux() *http.ServeMux {
-	mux := d.publicMux()
+// Private returns the pages for the owner of the unix socket: those of Public, the status, and records.
+func (d *Console) Private() *http.ServeMux {
+	mux := d.Public()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(d.Status(r.Context()))
 	})
@@ -76,8 +88,8 @@ func (d *console) privateMux() *http.ServeMux {
 	return mux
 }
 
-// serveTail writes the excerpts of a purpose as they come, a line each.
-func (d *console) serveTail(w http.ResponseWriter, r *http.Request) {
+// serveTail writes the excerpts of a purpose as they are published, one line each.
+func (d *Console) serveTail(w http.ResponseWriter, r *http.Request) {
 	purpose := r.FormValue("purpose")
 	if _, ok := d.Policy.Purpose(purpose); !ok {
 		http.Error(w, d.Setup.UnknownPurpose().Error(), http.StatusBadRequest)
@@ -85,7 +97,7 @@ func (d *console) serveTail(w http.ResponseWriter, r *http.Request) {
 	}
 	request := r.FormValue("request")
 	if request != "" {
-		if err := checkRequest(request); err != nil {
+		if err := CheckRequest(request); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -105,16 +117,18 @@ func (d *console) serveTail(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(append(x.Body(), '\n')); err != nil || flush.Flush() != nil {
 			return
 		}
-		log.count++
+		log.Count++
 	}
 }
 
-func (d *console) serveQuery(w http.ResponseWriter, r *http.Request) {
+// serveQuery writes the records that a query selects, one line each. An answer that breaks off is not ended as HTTP
+// requires, so that the client sees it.
+func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 	if !d.Keeps() {
-		http.Error(w, "this host keeps no store", http.StatusBadRequest)
+		http.Error(w, "this host has no store: [store] is not configured", http.StatusBadRequest)
 		return
 	}
-	q, err := parseQuery(r.FormValue)
+	q, err := ParseQuery(r.FormValue)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -127,25 +141,25 @@ func (d *console) serveQuery(w http.ResponseWriter, r *http.Request) {
 	defer func() { d.closeReading(log, whole) }()
 	for body, err := range d.Query(r.Context(), q) {
 		if err != nil {
-			panic(http.ErrAbortHandler) // the reader must see that the answer is not whole
+			panic(http.ErrAbortHandler) // the client must see that the answer is not complete
 		}
 		if _, err := w.Write(append(body, '\n')); err != nil {
 			return
 		}
-		log.count++
+		log.Count++
 	}
 	whole = true
 }
 
-// openReading writes down that r is about to read. If that cannot be done it answers r.
-func (d *console) openReading(w http.ResponseWriter, r *http.Request, verb string) (*reading, error) {
+// openReading logs that r is going to read. If that fails it answers r with the error.
+func (d *Console) openReading(w http.ResponseWriter, r *http.Request, verb string) (*Reading, error) {
 	who := readPeer(r.RemoteAddr)
-	a := access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
+	a := Access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
 		Request: r.FormValue("request")}
-	if verb == "query" { // a tail has no other parameters, and what it has besides is nobody's to log
+	if verb == "query" { // a tail has no other parameters; whatever else its URL has is not logged
 		a.Kind, a.From, a.To = r.FormValue("kind"), r.FormValue("from"), r.FormValue("to")
 	}
-	log, err := begin(d.State, a)
+	log, err := Begin(d.State, a)
 	if err != nil {
 		d.Log.Error("access log", "verb", verb, "err", err)
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -153,16 +167,16 @@ func (d *console) openReading(w http.ResponseWriter, r *http.Request, verb strin
 	return log, err
 }
 
-// closeReading writes down how much was read, also when the answer is broken off.
-func (d *console) closeReading(r *reading, whole bool) {
-	if err := r.end(whole); err != nil {
+// closeReading logs how much was read, also of an answer that broke off.
+func (d *Console) closeReading(r *Reading, whole bool) {
+	if err := r.End(whole); err != nil {
 		d.Log.Error("access log", "verb", r.entry.Verb, "err", err)
 	}
-	d.Log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.count)
+	d.Log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.Count)
 }
 
-// parseQuery reads a query's parameters, which are the verb's flags.
-func parseQuery(value func(string) string) (q store.Query, err error) {
+// ParseQuery reads a query's parameters, which are the verb's flags.
+func ParseQuery(value func(string) string) (q store.Query, err error) {
 	q.Purpose, q.Kind = value("purpose"), value("kind")
 	if q.Purpose == "" {
 		return q, errors.New("purpose: no purpose, no answer")
@@ -170,7 +184,7 @@ func parseQuery(value func(string) string) (q store.Query, err error) {
 	if kinds := cpni.FieldKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
 		return q, errors.New("kind: want one of " + strings.Join(kinds, ", "))
 	}
-	if err := checkRequest(value("request")); err != nil {
+	if err := CheckRequest(value("request")); err != nil {
 		return q, err
 	}
 	for _, bound := range []struct {
@@ -195,5 +209,3 @@ func readTime(text string) (time.Time, error) {
 	}
 	return time.Parse(time.RFC3339, text)
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"context"
@@ -7,24 +7,26 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sipsieve/store"
 	"sync"
 	"time"
+
+	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/store"
 )
 
-// Limits of an HTTP server. Who is idle, or has not sent a whole header, makes room for the next connection.
+// Limits of an HTTP server. A connection that is idle, or has not sent a whole header, is closed for the next one.
 const (
-	mostConnections = 64
+	MostConnections = 64
 	headerLimit     = 16 << 10 // bytes of a request's header
 	headerTimeout   = 5 * time.Second
 	idleTimeout     = 30 * time.Second
 	answerTimeout   = 30 * time.Second // of the public pages; tail goes on for as long as it is read
-	endTimeout      = time.Second      // of requests under way at a stop: what they have read is still logged
+	endTimeout      = time.Second      // of requests under way at Close: what they have read is still logged
 )
 
-// windows are the ways to look at a running daemon: the HTTP address and the unix socket in the state folder.
-type windows struct {
-	d      *console
+// A Server listens on the unix socket in the state folder and on http.listen, until Close.
+type Server struct {
+	d      *Console
 	ctx    context.Context    // of the attempts to listen, and of every request
 	cancel context.CancelFunc // ends them
 
@@ -33,20 +35,22 @@ type windows struct {
 	closed bool           // under mu
 }
 
-// openWindows opens both. An HTTP address that is taken, or not there yet, is tried again until ctx ends.
-func (d *console) openWindows(ctx context.Context) (*windows, error) {
+// Listen serves the pages of d on both. An HTTP address that is taken, or does not exist yet, is tried again until ctx
+// ends; a socket that cannot be opened is an error.
+func Listen(ctx context.Context, served *daemon.Daemon) (*Server, error) {
+	d := &Console{served}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &windows{d: d, ctx: ctx, cancel: cancel}
+	w := &Server{d: d, ctx: ctx, cancel: cancel}
 	path := d.SocketPath()
-	_ = os.Remove(path) // the state folder's lock is ours: whoever left it is gone
+	_ = os.Remove(path) // we hold the lock of the state folder: no process uses this socket
 	l, err := net.Listen("unix", path)
 	if err == nil {
 		err = os.Chmod(path, 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("socket: %w", err), w.close())
+		return nil, errors.Join(fmt.Errorf("socket: %w", err), w.Close())
 	}
-	w.serve(peers{l}, newServer(d.privateMux(), 0))
+	w.serve(peers{l}, newServer(d.Private(), 0))
 	if d.HTTP.Listen == "" {
 		return w, nil
 	}
@@ -58,7 +62,7 @@ func (d *console) openWindows(ctx context.Context) (*windows, error) {
 }
 
 // keepListening tries until it listens or ctx ends.
-func (w *windows) keepListening(ctx context.Context) {
+func (w *Server) keepListening(ctx context.Context) {
 	for wait := store.NewBackoff(); ; {
 		select {
 		case <-ctx.Done():
@@ -73,16 +77,16 @@ func (w *windows) keepListening(ctx context.Context) {
 }
 
 // listen opens the HTTP address.
-func (w *windows) listen() error {
+func (w *Server) listen() error {
 	l, err := net.Listen("tcp", w.d.HTTP.Listen)
 	if err == nil {
-		w.serve(l, newServer(w.d.publicMux(), answerTimeout))
+		w.serve(l, newServer(w.d.Public(), answerTimeout))
 	}
 	return err
 }
 
 // serve answers on l until w is closed.
-func (w *windows) serve(l net.Listener, s *http.Server) {
+func (w *Server) serve(l net.Listener, s *http.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -98,8 +102,8 @@ func (w *windows) serve(l net.Listener, s *http.Server) {
 	}()
 }
 
-// close ends both, and every request: those under way have endTimeout to log their end.
-func (w *windows) close() (err error) {
+// Close ends both listeners and every request: requests under way have endTimeout to log their end.
+func (w *Server) Close() (err error) {
 	w.cancel()
 	w.mu.Lock()
 	open := w.open
@@ -117,17 +121,17 @@ func (w *windows) close() (err error) {
 	return err
 }
 
-// newServer returns a server whose answers take so long at most, 0 for no limit.
+// newServer returns an HTTP server; answer limits the time of a response, 0 for no limit.
 func newServer(mux http.Handler, answer time.Duration) *http.Server {
-	a := &admission{most: mostConnections, since: map[net.Conn]uint64{}}
+	a := &admission{most: MostConnections, since: map[net.Conn]uint64{}}
 	return &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		WriteTimeout: answer, MaxHeaderBytes: headerLimit, ConnState: a.note}
 }
 
-// An admission bounds the connections of a server. It closes the one that has been without a request for longest, and
-// the newest if each has one.
+// An admission bounds the connections of a server. Beyond most it closes the connection that has been without a request
+// for longest, or the newest one if each has a request.
 type admission struct {
-	most int
+	most int // connections
 
 	mu    sync.Mutex
 	turn  uint64
@@ -157,5 +161,5 @@ func (a *admission) note(c net.Conn, state http.ConnState) {
 		}
 	}
 	delete(a.since, oldest)
-	_ = oldest.Close() // the server sees that and ends it
+	_ = oldest.Close() // net/http then ends the connection
 }

@@ -1,11 +1,11 @@
-package main
+package console
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // checkpointMetrics shows checkpoint logs to Prometheus.
-type checkpointMetrics struct{ d *console }
+type checkpointMetrics struct{ d *Console }
 
 var (
 	metricCheckpointCalls    = desc("checkpoint_calls", "Open calls that the checkpoint logs hold.", "")
