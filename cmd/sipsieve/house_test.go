@@ -67,7 +67,7 @@ var house = map[string]room{
 	"cmd/sipsieve/pipeline": {imports: []string{"sip/track", "sip/legs", "sip/devices"}, others: []string{"golang.org/x/sync/errgroup"},
 		liberties: []string{"go", "clock"}, bans: map[string]string{"store": "the pipeline knows no purpose",
 			"store/cpni": "the pipeline makes no record"}},
-	"cmd/sipsieve/checkpoint": {imports: []string{"sip/track", "store/cpni", "store/vault"},
+	"cmd/sipsieve/checkpoint": {imports: []string{"store", "sip/track", "store/cpni", "store/vault"},
 		liberties: []string{"clock", "slog"}},
 	"cmd/sipsieve/config": {imports: []string{"cmd/sipsieve/pipeline", "capture/afpacket", "capture/hep", "capture/pcap",
 		"store", "store/vault", "configs"}, others: []string{"github.com/BurntSushi/toml"},

@@ -97,3 +97,6 @@ type ConsumerLag struct {
 	Unconfirmed  int    // delivered, not acknowledged
 	Redelivering int    // of these, delivered more than once
 }
+
+// Behind returns how many messages the consumer has not confirmed: those of Pending and Unconfirmed.
+func (c *ConsumerLag) Behind() uint64 { return c.Pending + uint64(c.Unconfirmed) }

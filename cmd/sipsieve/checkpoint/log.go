@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sipsieve/sip/event"
+	"sipsieve/store"
 	"sipsieve/store/vault"
 )
 
@@ -230,7 +231,7 @@ func (l *Log) compact() (err error) {
 	l.file, l.w, l.size, l.held, l.index = f, next.w, next.size, next.held, next.index
 	l.compacted = time.Now()
 	l.show()
-	return syncDir(filepath.Dir(path))
+	return store.SyncDir(filepath.Dir(path))
 }
 
 // addOne adds an entry and notes where it is.
@@ -364,13 +365,4 @@ func (l *Log) Close() error {
 	close(l.in)
 	<-l.ended
 	return l.file.Close()
-}
-
-// syncDir makes a new name in a folder durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

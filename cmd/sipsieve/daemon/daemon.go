@@ -339,7 +339,7 @@ func (d *Daemon) behind(ctx context.Context) (n uint64, err error) {
 		}
 		for _, c := range lag.Consumers {
 			if c.Name == d.consumerName() {
-				n += c.Pending + uint64(c.Unconfirmed)
+				n += c.Behind()
 			}
 		}
 	}

@@ -133,17 +133,19 @@ func (s *folderSource) Ready() bool { return !s.folder.idle.Load() }
 // Again reports whether what Next returned last was given before the restart.
 func (s *folderSource) Again() bool { return s.series.Again() }
 
-// Drops returns what has been counted but of what was given again, and so do Undated, Late and Strays of frames whose
-// times are not believed or come late.
+// Drops returns what has been counted since the restart, without what was read again; so do Undated, Late and Strays.
 func (s *folderSource) Drops() capture.Drops { return s.since().drops }
 
 // Feeds returns what was odd about packets of a feed in the files.
 func (s *folderSource) Feeds() []hep.Stats { return []hep.Stats{s.since().feed} }
 
+// Undated returns how many frames have no time that can be believed.
 func (s *folderSource) Undated() uint64 { return s.since().undated }
 
+// Late returns how many frames stood more than a second behind a later one.
 func (s *folderSource) Late() uint64 { return s.since().late }
 
+// Strays returns how many frames had a time that was not believed, for it was far from those around.
 func (s *folderSource) Strays() uint64 { return s.since().strange }
 
 // Cut returns how far the files have been read: a *folderPosition. It is false if nothing has changed since the last,

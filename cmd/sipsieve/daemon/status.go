@@ -53,6 +53,7 @@ type StreamStatus struct {
 	Behind   uint64 `json:"behind"`
 }
 
+// Status returns what the daemon does now. It may be called from any goroutine.
 func (d *Daemon) Status(ctx context.Context) Status {
 	l := d.Ledger()
 	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(),
@@ -85,7 +86,7 @@ func (d *Daemon) Stream(ctx context.Context, purpose string) (s StreamStatus, er
 	}
 	s = StreamStatus{Purpose: purpose, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
 	for _, c := range lag.Consumers {
-		s.Behind += c.Pending + uint64(c.Unconfirmed)
+		s.Behind += c.Behind()
 	}
 	return s, nil
 }
