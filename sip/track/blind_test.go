@@ -1,8 +1,6 @@
 package track
 
 import (
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -75,30 +73,6 @@ func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
 	}
 }
 
-func TestLossWindowsStayFewAndHoldEveryLoss(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 5))
-	var l losses
-	var said []window
-	for range 2000 {
-		from := r.Int64N(1 << 40)
-		w := window{from, from + r.Int64N(1<<30)}
-		said = append(said, w)
-		l = l.with(w)
-		apart := func(a, b window) int { return int(min(max(a.from-b.to, -1), 1)) }
-		if len(l) > mostLosses || !slices.IsSortedFunc(l, apart) {
-			t.Fatalf("%d windows, want %d at most, in order and apart", len(l), mostLosses)
-		}
-	}
-	for _, w := range said {
-		if !l.meet(w.from, w.from) || !l.meet(w.to-1, w.to) || !l.meet(w.from-1, w.to+1) {
-			t.Fatal("a loss that was said is not held")
-		}
-	}
-	if l.meet(-100, -1) || l.meet(1<<42, 1<<43) {
-		t.Error("a loss that was not said is held")
-	}
-}
-
 // stepped observes ms as they are timed by a clock that jumps just before message n, and reports the jump.
 func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []event.Event {
 	t.Helper()
@@ -134,7 +108,7 @@ func TestSteppedClockChangesNoDuration(t *testing.T) {
 02:01.100  erin -> frank  ACK`)
 	for _, by := range []time.Duration{-time.Hour, time.Hour, -time.Minute, 5 * time.Hour} {
 		for n := range ms {
-			cs := calls(stepped(t, ms, n, by))
+			cs := callsIn(stepped(t, ms, n, by))
 			if len(cs) != 3 {
 				t.Fatalf("%d records, want 3", len(cs))
 			}
@@ -156,7 +130,7 @@ func TestSteppedClockChangesNoDuration(t *testing.T) {
 
 func TestTimesAfterAStepAreThoseOfTheNewClock(t *testing.T) {
 	ms := play(t, hungUp)
-	cs := calls(stepped(t, append(play(t, "00:00.000  carol -> dave  INVITE\n"), ms...), 1, -time.Hour))
+	cs := callsIn(stepped(t, append(play(t, "00:00.000  carol -> dave  INVITE\n"), ms...), 1, -time.Hour))
 	if c := cs[0]; c.Disposition != event.Answered || !c.Setup.Equal(ladderStart.Add(-time.Hour)) || c.Missing != 0 {
 		t.Errorf("a call after the step: %s", say(c))
 	}

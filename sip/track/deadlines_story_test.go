@@ -65,7 +65,7 @@ func TestAStepBackExpiresNothingAtOnce(t *testing.T) {
 				}
 			}
 			events = tr.Finish(events)
-			c := one(t, calls(events))
+			c := one(t, callsIn(events))
 			if got := say(c); len(got) < len(want) || got[:len(want)] != want {
 				t.Errorf("back %v: told %s, want %s", back, got, want)
 			}

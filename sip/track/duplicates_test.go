@@ -59,14 +59,14 @@ func TestStreamSeenTwiceIsTakenOnce(t *testing.T) {
 		}
 		once := tap(t, path, 0, 0)
 		single := New(DefaultLimits())
-		want := calls(follow(t, single, once, 0))
+		want := callsIn(follow(t, single, once, 0))
 		for how, second := range map[string][]sip.Message{
 			"another tap": tap(t, path, 1<<56, time.Millisecond), "a feed": fed(once, time.Millisecond),
 		} {
 			both := slices.Concat(once, second)
 			slices.SortStableFunc(both, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
 			tr := New(DefaultLimits())
-			got := calls(follow(t, tr, both, 0))
+			got := callsIn(follow(t, tr, both, 0))
 			if c := tr.Counts(); c.Duplicates != uint64(len(once)) || c.Retransmissions != single.Counts().Retransmissions {
 				t.Errorf("%s by %s: duplicates = %d, retransmissions = %d, want %d, %d", name, how, c.Duplicates,
 					c.Retransmissions, len(once), single.Counts().Retransmissions)
@@ -212,7 +212,7 @@ func TestCallSeenByTapAndFeedIsTheTaps(t *testing.T) {
 01:04.000  alice -> bob   BYE
 01:04.100  alice <- bob   200 BYE`)
 	single := New(DefaultLimits())
-	want := calls(follow(t, single, wire, 0))
+	want := callsIn(follow(t, single, wire, 0))
 	for _, late := range []time.Duration{time.Millisecond, -time.Millisecond, 0, 150 * time.Millisecond} {
 		for _, off := range []time.Duration{0, 3 * time.Millisecond, -3 * time.Millisecond} {
 			both := slices.Clone(wire)
@@ -223,7 +223,7 @@ func TestCallSeenByTapAndFeedIsTheTaps(t *testing.T) {
 			}
 			slices.SortStableFunc(both, func(a, b sip.Message) int { return a.Time.Compare(b.Time) })
 			tr := New(DefaultLimits())
-			got := calls(follow(t, tr, both, 0))
+			got := callsIn(follow(t, tr, both, 0))
 			if c := tr.Counts(); c.Duplicates != uint64(len(wire)) || c.Retransmissions != single.Counts().Retransmissions {
 				t.Errorf("late %v, off %v: copies = %d, retransmissions = %d, want %d, %d", late, off, c.Duplicates,
 					c.Retransmissions, len(wire), single.Counts().Retransmissions)

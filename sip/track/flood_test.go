@@ -80,7 +80,7 @@ func (s *stream) show(t *testing.T, tr *Tracker) []*event.Call {
 	}
 	events = tr.Finish(events)
 	balance(t, tr, len(s.ms), true)
-	return calls(events)
+	return callsIn(events)
 }
 
 const challengedCall = `
@@ -171,8 +171,9 @@ func TestGoodCallsStayExactInAFlood(t *testing.T) {
 			if got.Bounds[c.reason] < uint64(hostile/8) {
 				t.Errorf("%v = %d, want an eighth of %d at least (%v)", c.reason, got.Bounds[c.reason], hostile, got.Bounds)
 			}
-			if tr.calls.dialogs.Top() > uint32(l.Calls) || tr.calls.sources.slab.Top() > uint32(l.Calls)+5000 {
-				t.Errorf("dialogs = %d, sources = %d, want %d at most", tr.calls.dialogs.Top(), tr.calls.sources.slab.Top(), l.Calls)
+			dialogs, sources := top(tr.calls, "dialogs"), top(tr.calls, "sources", "slab")
+			if dialogs > l.Calls || sources > l.Calls+5000 {
+				t.Errorf("dialogs = %d, sources = %d, want %d at most", dialogs, sources, l.Calls)
 			}
 			if kept := got.Bounds[CallsBound] + got.Bounds[SourceBound] + got.Bounds[RateBound]; kept != got.Dropped {
 				t.Errorf("dropped = %d, want %d, each with its reason", got.Dropped, kept)
@@ -212,7 +213,7 @@ func TestAllowanceComesBackWithTime(t *testing.T) {
 	if got := tr.Counts().Opened; got != 2000+1000 {
 		t.Errorf("opened = %d, want 2000 at once and 1000 more in 5 s", got)
 	}
-	if n := tr.calls.sources.slab.Len(); n != 0 {
+	if n := held(tr.calls, "sources", "slab"); n != 0 {
 		t.Errorf("sources = %d, want 0 at the end", n)
 	}
 }

@@ -16,7 +16,7 @@ type hopped struct {
 	hop byte
 }
 
-var hops = [...]capture.Flow{between("192.0.2.1", "192.0.2.2"), between("192.0.2.2", "192.0.2.3"),
+var hopFlows = [...]capture.Flow{between("192.0.2.1", "192.0.2.2"), between("192.0.2.2", "192.0.2.3"),
 	between("192.0.2.3", "192.0.2.2")}
 
 func between(src, dst string) capture.Flow {
@@ -28,7 +28,7 @@ func between(src, dst string) capture.Flow {
 func on(t *testing.T, hop byte, lag time.Duration, ladder string) (hs []hopped) {
 	t.Helper()
 	for _, m := range play(t, ladder) {
-		m.Flow = hops[hop]
+		m.Flow = hopFlows[hop]
 		if !m.Request() {
 			m.Flow = m.Flow.Reverse()
 		}
@@ -51,7 +51,7 @@ func hopCalls(t *testing.T, hs []hopped) []*event.Call {
 	}
 	events = tr.Finish(events)
 	balance(t, tr, len(hs), true)
-	return calls(events)
+	return callsIn(events)
 }
 
 func one(t *testing.T, cs []*event.Call) *event.Call {

@@ -4,12 +4,10 @@ import (
 	"runtime"
 	"testing"
 	"time"
-	"unsafe"
 
 	"sipsieve/capture"
 	"sipsieve/sip"
 	"sipsieve/sip/event"
-	"sipsieve/sip/mem"
 )
 
 func TestEveryCaptureBalances(t *testing.T) {
@@ -72,12 +70,6 @@ func TestKeysOfOneRootAgree(t *testing.T) {
 		if a.Of(&ms[i]).Call == other.Of(&ms[i]).Call {
 			t.Error("two roots make one Key")
 		}
-	}
-}
-
-func TestDialogFitsItsBudget(t *testing.T) {
-	if n := unsafe.Sizeof(dialog{}); n > 512 {
-		t.Errorf("a dialog is %d bytes, want 512 at most", n)
 	}
 }
 
@@ -161,7 +153,7 @@ func BenchmarkLiveCalls(b *testing.B) {
 			}
 		}
 		whole := heap()
-		tr.calls.texts = mem.Arena{}
+		hidden(tr.calls, "texts").SetZero()
 		rest := heap()
 		if live := tr.Counts().Live; live != n {
 			b.Fatalf("live = %d, want %d", live, n)

@@ -87,7 +87,7 @@ func TestOtherMethodsAreCountedByTrunkAndClass(t *testing.T) {
 	tr := New(DefaultLimits())
 	tr.Trunks(2, trunkOf)
 	events := follow(t, tr, play(t, otherLadder), time.Minute)
-	if cs := calls(events); len(cs) != 1 || len(events) != 1 {
+	if cs := callsIn(events); len(cs) != 1 || len(events) != 1 {
 		t.Errorf("records = %d, want 1: the call", len(events))
 	}
 	want := []string{
@@ -173,7 +173,7 @@ func TestStormOfOptionsIsBounded(t *testing.T) {
 	tr.Advance(nil, s.m.Time.Add(time.Minute))
 	c := tr.Others().Counts()[0]
 	if c.Options.Asked != n || c.Options.Evicted != n-mostAsked || c.Options.Unanswered != mostAsked ||
-		c.Messages[0][0] != n || tr.Counts().Tracked != n || tr.calls.dialogs.Len() != 0 {
+		c.Messages[0][0] != n || tr.Counts().Tracked != n || held(tr.calls, "dialogs") != 0 {
 		t.Errorf("got = %v, want %d asked, all but %d of them evicted", sayOthers([]OtherCounts{c}), n, mostAsked)
 	}
 }

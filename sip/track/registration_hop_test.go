@@ -70,7 +70,7 @@ func TestHopOfTheFirstRegisterDecides(t *testing.T) {
 		if got := registrations(tr.Advance(events, ladderStart.Add(2*time.Minute))); got != c.want {
 			t.Errorf("%s, in time: told\n%s\nwant\n%s", name, got, c.want)
 		}
-		if n := len(tr.bindings.downstream); n != 0 {
+		if n := held(tr.bindings, "downstream"); n != 0 {
 			t.Errorf("%s: answers of other hops that wait = %d, want none", name, n)
 		}
 	}

@@ -243,27 +243,14 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
 		start := ladderStart.UnixNano()
-		tr.bindings.book.blind(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
-		tr.bindings.book.blind(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
+		tr.bindings.missed(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
+		tr.bindings.missed(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
 		for at := ladderStart; at.Before(ladderStart.Add(5 * time.Hour)); at = at.Add(time.Minute) {
 			events = tr.Advance(events, at)
 		}
 		if got := registrations(events); got != s.want {
 			t.Errorf("blind %s: told\n%s\nwant\n%s", name, got, s.want)
 		}
-	}
-}
-
-func TestManyGapsAreRememberedAsFew(t *testing.T) {
-	tr := New(DefaultLimits())
-	for i := range int64(100) {
-		tr.bindings.book.blind(i*int64(time.Hour), i*int64(time.Hour)+1)
-	}
-	if n := len(tr.bindings.book.gaps); n != mostGaps {
-		t.Errorf("%d gaps, want %d", n, mostGaps)
-	}
-	if tr.bindings.book.unseen(int64(time.Hour)/2, 3*int64(time.Hour)/2) == 0 {
-		t.Error("an old gap is forgotten")
 	}
 }
 
@@ -307,6 +294,7 @@ func TestAFloodOfRegistersIsBoundedAndCostsNoGoodBinding(t *testing.T) {
 func TestOneNumberHasItsLimitOfBindings(t *testing.T) {
 	tr := New(DefaultLimits())
 	var b strings.Builder
+	const mostOfRecord = 64 // bindings of one address-of-record
 	for i := range 2 * mostOfRecord {
 		fmt.Fprintf(&b, "callid f%d\n00:01.%03d  alice -> bob   REGISTER\n    Contact: <sip:x@10.0.%d.1>\n"+
 			"00:01.%03d  alice <- bob   200\n", i, i, i, i)
@@ -325,11 +313,10 @@ func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 	}
 	tr.Advance(nil, ladderStart.Add(48*time.Hour))
-	b := tr.bindings
-	if b.series.Len() != 0 || b.book.slab.Len() != 0 || len(b.calls)+len(b.sources)+len(b.book.records) != 0 || b.book.idle.First() != 0 ||
-		b.recent.First() != 0 {
-		t.Errorf("series %d, bindings %d, calls %d, sources %d, records %d", b.series.Len(), b.book.slab.Len(), len(b.calls),
-			len(b.sources), len(b.book.records))
+	for _, of := range [][]string{{"series"}, {"calls"}, {"sources"}, {"recent"}, {"book", "slab"}, {"book", "records"}, {"book", "idle"}} {
+		if n := held(tr.bindings, of...); n != 0 {
+			t.Errorf("%v: %d, want none", of, n)
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ func TestRetransmissionsAreCounted(t *testing.T) {
 	how := []byte{1 | 3<<2, 2, 1<<2 | 1, 2 << 2, 1, 0}
 	shown, n := repeated(play(t, s.ladder), how)
 	tr := New(DefaultLimits())
-	c := one(t, calls(follow(t, tr, shown, 0)))
+	c := one(t, callsIn(follow(t, tr, shown, 0)))
 	if got := tr.Counts(); c.Retransmissions != n || got.Retransmissions != uint64(n) || got.Duplicates != 4 {
 		t.Errorf("retransmissions = %d and %d, duplicates = %d, want %d, %d, 4", c.Retransmissions,
 			got.Retransmissions, got.Duplicates, n, n)

@@ -82,7 +82,7 @@ func TestStepsAndLossesBeforeARestartAreKnownAfterIt(t *testing.T) {
 			}
 			events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 		}
-		return calls(tr.Finish(events))[0]
+		return callsIn(tr.Finish(events))[0]
 	}
 	got, want := outcome(true), outcome(false)
 	if want.Missing != event.ClockStep|event.LossWindow {

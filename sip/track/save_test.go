@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,135 +12,7 @@ import (
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/mem"
 )
-
-// unsaved are the fields of a dialog that its state leaves out, and why.
-var unsaved = map[string]string{
-	"text":       "what the store froze takes the place of the Facts",
-	"root":       "a number of this Tracker",
-	"next":       "a number of this Tracker",
-	"path":       "numbers of this Tracker; what they stand for is saved, the messages in part",
-	"guesses":    "a number of this Tracker; what it stands for is saved",
-	"regathered": "of this Tracker's Changed",
-	"restored":   "set by Restore",
-}
-
-// unsavedOfAHop are the fields of what a hop has shown that a state leaves out, and why.
-var unsavedOfAHop = map[string]string{
-	"next":          "a number of this Tracker",
-	"forking":       "a number of this Tracker; what it stands for is saved",
-	"tagless":       "a number of this Tracker; what it stands for is saved",
-	"first.ends":    "a number of this Tracker; what it stands for is saved",
-	"hop.vlan":      "read of a record's flow, and frozen",
-	"hop.transport": "read of a record's flow, and frozen",
-	"hop.link":      "read of a record's flow, and frozen",
-	"hop.point":     "read of a record's flow, and frozen",
-	"hop.v4":        "read of a record's flow, and frozen",
-	"hop.veil":      "all of it is veiled",
-}
-
-// fill sets every field of v to another small value, from *n on, and bools to true.
-func fill(v reflect.Value, n *uint64) {
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(access(v.Field(i)), n)
-		}
-	case reflect.Array, reflect.Slice:
-		for i := range v.Len() {
-			fill(v.Index(i), n)
-		}
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int64:
-		*n++
-		v.SetInt(int64(*n))
-	default:
-		*n++
-		v.SetUint(*n % 251)
-	}
-}
-
-// access returns v, a field that is not exported, so that it can be set.
-func access(v reflect.Value) reflect.Value {
-	return reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem()
-}
-
-// differing returns the paths of the fields in which a and b differ.
-func differing(path string, a, b reflect.Value) (paths []string) {
-	if a.Kind() == reflect.Struct {
-		for i := range a.NumField() {
-			name := strings.TrimPrefix(path+"."+a.Type().Field(i).Name, ".")
-			paths = append(paths, differing(name, access(a.Field(i)), access(b.Field(i)))...)
-		}
-		return paths
-	}
-	if !reflect.DeepEqual(a.Interface(), b.Interface()) {
-		paths = append(paths, path)
-	}
-	return paths
-}
-
-func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
-	var n uint64
-	in := restored{hops: savedPath{views: make([]savedView, 2), prints: make([]uint32, 5)}}
-	fill(reflect.ValueOf(&in).Elem(), &n)
-	in.nlegs, in.row = branches, uint8(ringRow)
-	in.phase, in.cause, in.known = confirmed, event.EndTransfer, event.SessionTimer
-	in.transfer, in.offered = event.Blind, event.Attended
-	for _, e := range []*ending{&in.ended, &in.unended, &in.early} {
-		e.side = event.Callee
-	}
-	for i := range in.hops.views {
-		h := &in.hops.views[i]
-		h.forks, h.others.n = 200, len(h.others.tags)
-		for j := range h.ends {
-			h.ends[j][0].side, h.ends[j][1].side = event.Callee, event.Caller
-		}
-		h.untagged[0].side, h.untagged[1].side = event.Network, event.Callee
-		for j := range h.others.forks {
-			h.others.forks[j].ends = 0 // saved by what it stands for
-		}
-		h.others.tags[0] = h.first.tag
-	}
-	c := mem.Coder{}
-	in.code(&c)
-	out, err := readDialog(c.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkLeftOut(t, unsaved, differing("", reflect.ValueOf(&in.dialog).Elem(), reflect.ValueOf(&out.dialog).Elem()))
-	for i := range in.hops.views {
-		a, b := &in.hops.views[i], &out.hops.views[i]
-		in, out := reflect.ValueOf(&a.hopFacts).Elem(), reflect.ValueOf(&b.hopFacts).Elem()
-		checkLeftOut(t, unsavedOfAHop, differing("", in, out))
-		if a.others != b.others || a.ends != b.ends || a.untagged != b.untagged {
-			t.Error("the forks of a hop are read back otherwise")
-		}
-	}
-	if in.asked != out.asked || !slices.Equal(in.hops.prints, out.hops.prints) || in.row != out.row || in.due != out.due ||
-		in.interim != out.interim || !out.head {
-		t.Error("what stands beside the dialog is read back otherwise")
-	}
-}
-
-// checkLeftOut checks that the fields that were read back otherwise are those that are named.
-func checkLeftOut(t *testing.T, named map[string]string, otherwise []string) {
-	t.Helper()
-	left := map[string]bool{}
-	for _, path := range otherwise {
-		top, _, _ := strings.Cut(path, ".")
-		if left[path], left[top] = true, true; named[path] == "" && named[top] == "" {
-			t.Errorf("%s: read back otherwise, and not named", path)
-		}
-	}
-	for path := range named {
-		if !left[path] {
-			t.Errorf("%s: named as left out, and saved", path)
-		}
-	}
-}
 
 // A journal keeps what Trackers hand out, as the collector does; Facts stand for what the store would freeze.
 type journal struct {

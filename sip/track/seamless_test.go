@@ -40,7 +40,7 @@ func TestASeamlessRestartChangesNoRecord(t *testing.T) {
 			for i := cut; i < len(ms); i++ {
 				events = next.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 			}
-			got := calls(next.Finish(next.Advance(events, ms[len(ms)-1].Time.Add(time.Hour))))
+			got := callsIn(next.Finish(next.Advance(events, ms[len(ms)-1].Time.Add(time.Hour))))
 			if len(got) != 1 || say(got[0]) != say(want[0]) {
 				t.Errorf("cut at %d, %d again: calls = %v, want %v", cut, again, inWords(got), inWords(want))
 			}

@@ -78,7 +78,7 @@ func TestFloodEvictsUnansweredOnly(t *testing.T) {
 	l.Calls = 4
 	tr := New(l)
 	var good, evicted int
-	for _, c := range calls(follow(t, tr, play(t, ladder), 0)) {
+	for _, c := range callsIn(follow(t, tr, play(t, ladder), 0)) {
 		switch {
 		case c.Status == event.Complete && c.Disposition == event.Answered:
 			good++

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -49,13 +50,13 @@ func balance(t testing.TB, tr *Tracker, n int, ended bool) {
 	if uint64(n) != c.Tracked+c.Duplicates+c.Dropped {
 		t.Fatalf("messages %d, tracked %d + duplicates %d + dropped %d", n, c.Tracked, c.Duplicates, c.Dropped)
 	}
-	if ended && (c.Live != 0 || tr.calls.dialogs.Len() != 0 || len(tr.calls.index) != 0) {
-		t.Fatalf("after the end: live %d, dialogs %d, index %d", c.Live, tr.calls.dialogs.Len(), len(tr.calls.index))
+	if ended && (c.Live != 0 || held(tr.calls, "dialogs") != 0 || held(tr.calls, "index") != 0) {
+		t.Fatalf("after the end: live %d, dialogs %d, index %d", c.Live, held(tr.calls, "dialogs"), held(tr.calls, "index"))
 	}
 }
 
-// calls returns the calls at Stop, in the order of their Events.
-func calls(events []event.Event) (cs []*event.Call) {
+// callsIn returns the calls at Stop, in the order of their Events.
+func callsIn(events []event.Event) (cs []*event.Call) {
 	slices.SortStableFunc(events, func(a, b event.Event) int { return a.Time.Compare(b.Time) })
 	for _, e := range events {
 		if e.Kind == event.CallKind && e.Stage == event.Stop {
@@ -68,5 +69,32 @@ func calls(events []event.Event) (cs []*event.Call) {
 // told plays a ladder, waits, and returns the calls.
 func told(t testing.TB, ladder string, wait time.Duration) []*event.Call {
 	t.Helper()
-	return calls(follow(t, New(DefaultLimits()), play(t, ladder), wait))
+	return callsIn(follow(t, New(DefaultLimits()), play(t, ladder), wait))
+}
+
+// hidden returns the field of what v points to that names lead to, exported or not.
+func hidden(v any, names ...string) reflect.Value {
+	f := reflect.ValueOf(v).Elem()
+	for _, name := range names {
+		f = f.FieldByName(name)
+		f = reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
+	}
+	return f
+}
+
+// held returns how many values a map, a Slab or a List has that is a field of v; of a List 1 for any.
+func held(v any, names ...string) int {
+	f := hidden(v, names...)
+	if f.Kind() == reflect.Map {
+		return f.Len()
+	}
+	if m := f.Addr().MethodByName("Len"); m.IsValid() {
+		return int(m.Call(nil)[0].Int())
+	}
+	return min(int(f.Addr().MethodByName("First").Call(nil)[0].Uint()), 1)
+}
+
+// top returns how many values a Slab has had at once at most that is a field of v.
+func top(v any, names ...string) int {
+	return int(hidden(v, names...).Addr().MethodByName("Top").Call(nil)[0].Uint())
 }

@@ -67,7 +67,7 @@ func compareTruth(t *testing.T, path, truthPath string) {
 		t.Skip("what carries this capture is not read yet")
 	}
 	got := make(map[string]*event.Call)
-	for _, c := range calls(follow(t, New(DefaultLimits()), ms, 0)) {
+	for _, c := range callsIn(follow(t, New(DefaultLimits()), ms, 0)) {
 		id := string(c.Facts.First(facts.CallIDText))
 		if got[id] != nil {
 			t.Errorf("two records of one call")
