@@ -34,7 +34,6 @@ type record struct {
 const (
 	mostOfRecord = 64                    // bindings of one address-of-record
 	remembered   = int64(24 * time.Hour) // how long what has expired is known again
-	day          = int64(24 * time.Hour)
 )
 
 // A lease is what a 2xx grants.
@@ -74,7 +73,7 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 		t.tellBinding(b, telling{at: l.at, certain: l.certain, code: l.code, series: s}, f)
 	default:
 		b.refreshes++
-		if newAgent || b.since/day != b.day {
+		if newAgent || b.since/event.Day != b.day {
 			t.sight(b, s, f)
 		}
 	}
@@ -285,7 +284,7 @@ func (t *book) event(b *binding, how telling, f facts.Facts) *event.Registration
 }
 
 func (t *book) appendRegistration(b *binding, kind event.Kind, certain int64, r *event.Registration) {
-	b.day = certain / day
+	b.day = certain / event.Day
 	rec := t.records[b.record]
 	rec.ordinal++
 	t.records[b.record] = rec

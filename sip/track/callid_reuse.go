@@ -1,8 +1,6 @@
 package track
 
 import (
-	"time"
-
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 )
@@ -19,14 +17,12 @@ type use struct {
 
 const useSlots = 1 << 16
 
-func dayOf(ns int64) int32 { return int32(ns / int64(24*time.Hour)) }
-
 // note remembers that d's Call-ID and tag were used.
 func (u *callIDReuse) note(d *dialog) {
 	if u.slots == nil {
 		u.slots = make([]use, useSlots)
 	}
-	mark, day := d.useMark(), dayOf(d.first+d.drift)
+	mark, day := d.useMark(), event.DayOf(d.first+d.drift)
 	if last := u.slots[mark%useSlots]; last.mark == mark && last.day == day && last.number > d.reuse {
 		return // a later call had them too
 	}
@@ -40,7 +36,7 @@ func (u *callIDReuse) next(d *dialog) uint16 {
 	}
 	mark := d.useMark()
 	last := u.slots[mark%useSlots]
-	if last.mark != mark || last.day != dayOf(d.first+d.drift) {
+	if last.mark != mark || last.day != event.DayOf(d.first+d.drift) {
 		return 0
 	}
 	return last.number + 1

@@ -18,6 +18,7 @@ type change struct {
 	accepted bool
 }
 
+// What a session description means for a hold.
 const (
 	holdUnknown uint8 = iota
 	holdOn
