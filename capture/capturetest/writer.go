@@ -131,7 +131,7 @@ func (w *writer) requestHeaders(r, again *request) (head []header) {
 		return nil
 	case "INVITE":
 		head = append([]header{contact}, w.persona.invite...)
-		if r.d.answered {
+		if r.d.Answered {
 			head = append([]header{contact}, w.persona.other...)
 		}
 	case "REGISTER":

@@ -55,7 +55,11 @@ var house = map[string]room{
 	"sip/siptest":  {imports: []string{"sip/event", "capture/capturetest", "capture/pcap"}},         // for tests only
 	"sip/legs":     {imports: []string{"sip/event"}},                                                // of Events only: what is joined does not depend on how calls are followed
 	"sip/devices":  {imports: []string{"sip/event", "sip/useragent"}},                               // likewise
-	"sip/track":    {imports: []string{"sip/event", "sip/useragent"}},
+	"sip/hops":     {imports: []string{"sip/event"}},                                                // what hops show: no dialog is decided
+	"sip/bindings": {imports: []string{"sip/hops", "sip/useragent"}, bans: map[string]string{"sip/dialog": "a registration is no call", "sip/calls": "a registration is no call"}},
+	"sip/dialog":   {imports: []string{"sip/hops"}}, // a value: no table, no timer
+	"sip/calls":    {imports: []string{"sip/dialog"}, bans: map[string]string{"sip/bindings": "a call is no registration"}},
+	"sip/track":    {imports: []string{"sip/bindings", "sip/calls"}},
 	"store/cpni":   {imports: []string{"sip/event", "sip/useragent"}, others: []string{"github.com/BurntSushi/toml"}},
 	"store/policy": {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store/vault":  {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},

@@ -8,6 +8,7 @@ import (
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/sip"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 	"slices"
@@ -31,7 +32,7 @@ const benchLadder = `
 
 // openCalls returns what a shard says of n calls, numbered from first on, once they are answered, and once more after a
 // re-INVITE.
-func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []track.Saved) {
+func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []calls.Saved) {
 	frames, err := capturetest.Ladder([]byte(benchLadder))
 	if err != nil {
 		b.Fatal(err)
@@ -52,7 +53,7 @@ func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []t
 	plan.Limits.Calls, plan.Limits.PerSource = n, 0
 	tr := track.New(plan.Limits)
 	tr.Save(plan.Keyer)
-	show := func(ms []sip.Message) []track.Saved {
+	show := func(ms []sip.Message) []calls.Saved {
 		for i := range n * len(ms) {
 			m := &ms[i%len(ms)]
 			k := plan.Keyer.Of(m)
@@ -82,7 +83,7 @@ func BenchmarkJournal(b *testing.B) {
 	}
 	j := open()
 	go j.Run()
-	put := func(all []track.Saved) {
+	put := func(all []calls.Saved) {
 		var entries []checkpoint.Entry
 		for i := range all {
 			entries = encoder.Append(entries, &all[i])

@@ -1,6 +1,9 @@
 package track
 
-import "sipsieve/sip/event"
+import (
+	"sipsieve/sip/calls"
+	"sipsieve/sip/event"
+)
 
 // Counts is what a Tracker has counted. Duplicates are messages that it took no further notice of.
 type Counts struct {
@@ -10,7 +13,7 @@ type Counts struct {
 	Live                                 uint64
 	Ended                                [event.Dispositions]uint64
 	Corrected                            uint64 // told again; Ended has them as they were told first
-	Bounds                               [Bounds]uint64
+	Bounds                               [calls.Bounds]uint64
 	Registrations                        [event.RegistrationStates]uint64
 	Forgotten                            uint64 // REGISTERs under way and bindings that did not hold, to make room
 	Opaque                               uint64 // addresses that could not be read

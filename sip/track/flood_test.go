@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 )
 
@@ -143,15 +144,15 @@ func TestGoodCallsStayExactInAFlood(t *testing.T) {
 		ladder []sip.Message
 		source netip.Addr // not valid for any
 		limit  int
-		reason Bound
+		reason calls.Bound
 	}{
-		{"INVITEs of one source", asked, one, 50_000, SourceBound},
-		{"INVITEs of one source, and little room", asked, one, 125, HeaviestBound},
-		{"INVITEs of any source", asked, netip.Addr{}, 1250, OldestBound},
-		{"INVITEs that are challenged, of one source", challenged, one, 1250, RateBound},
-		{"INVITEs that are challenged, of any source", challenged, netip.Addr{}, 1250, EndedBound},
-		{"INVITEs inside dialogs", claimed, netip.Addr{}, 1250, ClaimBound},
-		{"BYEs", hungUp, netip.Addr{}, 1250, ClaimBound},
+		{"INVITEs of one source", asked, one, 50_000, calls.SourceBound},
+		{"INVITEs of one source, and little room", asked, one, 125, calls.HeaviestBound},
+		{"INVITEs of any source", asked, netip.Addr{}, 1250, calls.OldestBound},
+		{"INVITEs that are challenged, of one source", challenged, one, 1250, calls.RateBound},
+		{"INVITEs that are challenged, of any source", challenged, netip.Addr{}, 1250, calls.EndedBound},
+		{"INVITEs inside dialogs", claimed, netip.Addr{}, 1250, calls.ClaimBound},
+		{"BYEs", hungUp, netip.Addr{}, 1250, calls.ClaimBound},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +176,7 @@ func TestGoodCallsStayExactInAFlood(t *testing.T) {
 			if dialogs > l.Calls || sources > l.Calls+5000 {
 				t.Errorf("dialogs = %d, sources = %d, want %d at most", dialogs, sources, l.Calls)
 			}
-			if kept := got.Bounds[CallsBound] + got.Bounds[SourceBound] + got.Bounds[RateBound]; kept != got.Dropped {
+			if kept := got.Bounds[calls.CallsBound] + got.Bounds[calls.SourceBound] + got.Bounds[calls.RateBound]; kept != got.Dropped {
 				t.Errorf("dropped = %d, want %d, each with its reason", got.Dropped, kept)
 			}
 		})
@@ -230,8 +231,8 @@ func TestForkBombFillsSixteenRecords(t *testing.T) {
 	}
 	tr := New(DefaultLimits())
 	cs := s.show(t, tr)
-	if len(cs) != 17 || tr.Counts().Bounds[ForksBound] != 500-17 {
-		t.Errorf("records = %d, kept out %d, want 17 and %d", len(cs), tr.Counts().Bounds[ForksBound], 500-17)
+	if len(cs) != 17 || tr.Counts().Bounds[calls.ForksBound] != 500-17 {
+		t.Errorf("records = %d, kept out %d, want 17 and %d", len(cs), tr.Counts().Bounds[calls.ForksBound], 500-17)
 	}
 	if got := cs[0].Forks; got < 450 || got > 500 {
 		t.Errorf("forks = %d, want about 500", got)

@@ -3,6 +3,7 @@ package track
 import (
 	"time"
 
+	"sipsieve/sip/calls"
 	"sipsieve/sip/mem"
 )
 
@@ -21,8 +22,8 @@ type Limits struct {
 }
 
 // calls returns those of calls.
-func (l *Limits) calls() callLimits {
-	return callLimits{Calls: l.Calls, Ring: l.Ring, Talk: l.Talk, Interim: l.Interim, PerSource: l.PerSource,
+func (l *Limits) calls() calls.Limits {
+	return calls.Limits{Calls: l.Calls, Ring: l.Ring, Talk: l.Talk, Interim: l.Interim, PerSource: l.PerSource,
 		PerSecond: l.PerSecond}
 }
 

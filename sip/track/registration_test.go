@@ -243,8 +243,8 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
 		start := ladderStart.UnixNano()
-		tr.bindings.missed(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
-		tr.bindings.missed(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
+		tr.bindings.Missed(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
+		tr.bindings.Missed(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
 		for at := ladderStart; at.Before(ladderStart.Add(5 * time.Hour)); at = at.Add(time.Minute) {
 			events = tr.Advance(events, at)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
@@ -172,7 +173,7 @@ func TestNoRoomForASavedCallIsAnError(t *testing.T) {
 	for _, s := range j.saved {
 		errs = append(errs, small.Restore(s, facts.Facts{}))
 	}
-	if len(errs) != 2 || errs[0] != nil || errs[1] != ErrRoom {
+	if len(errs) != 2 || errs[0] != nil || errs[1] != calls.ErrRoom {
 		t.Errorf("errors = %v, want nil and ErrRoom", errs)
 	}
 }

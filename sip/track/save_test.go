@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/calls"
+	"sipsieve/sip/dialog"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
@@ -17,12 +19,12 @@ import (
 // A journal keeps what Trackers hand out, as the collector does; Facts stand for what the store would freeze.
 type journal struct {
 	names []event.Key
-	saved map[event.Key]Saved
+	saved map[event.Key]calls.Saved
 	facts map[event.Key]facts.Facts
-	clock *Saved
+	clock *calls.Saved
 }
 
-func (j *journal) take(changed []Saved) {
+func (j *journal) take(changed []calls.Saved) {
 	for _, s := range changed {
 		switch {
 		case s.Name == event.Key{}:
@@ -39,7 +41,7 @@ func (j *journal) take(changed []Saved) {
 }
 
 func newJournal() *journal {
-	return &journal{saved: map[event.Key]Saved{}, facts: map[event.Key]facts.Facts{}}
+	return &journal{saved: map[event.Key]calls.Saved{}, facts: map[event.Key]facts.Facts{}}
 }
 
 // into restores all of j in a new Tracker that tells stages.
@@ -148,14 +150,14 @@ func TestAStateOfAnotherVersionIsRefused(t *testing.T) {
 	}
 	s := tr.Changed(nil)[0]
 	for cut := range len(s.State) {
-		one := Saved{Name: s.Name, State: s.State[:cut]}
-		if err := tr.Restore(one, facts.Facts{}); !errors.Is(err, ErrState) {
+		one := calls.Saved{Name: s.Name, State: s.State[:cut]}
+		if err := tr.Restore(one, facts.Facts{}); !errors.Is(err, dialog.ErrState) {
 			t.Errorf("cut at %d: err = %v, want ErrState", cut, err)
 		}
 	}
 	s.State = slices.Clone(s.State)
 	s.State[0]++
-	if err := tr.Restore(s, facts.Facts{}); !errors.Is(err, ErrState) {
+	if err := tr.Restore(s, facts.Facts{}); !errors.Is(err, dialog.ErrState) {
 		t.Errorf("err = %v, want ErrState", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sipsieve/sip"
+	"sipsieve/sip/bindings"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 )
@@ -17,8 +19,8 @@ import (
 type Tracker struct {
 	counts   Counts // of Messages; calls and bindings have their own
 	copies   duplicates
-	calls    *callTable
-	bindings *bindingTable
+	calls    *calls.Table
+	bindings *bindings.Table
 	others   *Others
 	gather   facts.Gather // of calls and bindings, in turn
 	log      event.Log    // Events of the call of Observe, Advance or Finish that is under way
@@ -27,8 +29,8 @@ type Tracker struct {
 // New returns a Tracker that remembers no more than l and tells calls at Stop only.
 func New(l Limits) *Tracker {
 	t := &Tracker{others: newOthers(0, nil)}
-	t.calls = newCalls(l.calls(), &t.log, &t.gather)
-	t.bindings = newBindings(bindingLimits{Bindings: l.Bindings, Ring: l.Ring}, &t.log, &t.gather)
+	t.calls = calls.New(l.calls(), &t.log, &t.gather)
+	t.bindings = bindings.New(bindings.Limits{Bindings: l.Bindings, Ring: l.Ring}, &t.log, &t.gather)
 	return t
 }
 
@@ -40,22 +42,22 @@ func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = ne
 func (t *Tracker) Others() *Others { return t.others }
 
 // Tell sets at which stages calls are told. Stop always is.
-func (t *Tracker) Tell(s event.Stages) { t.calls.publishAt(s) }
+func (t *Tracker) Tell(s event.Stages) { t.calls.PublishAt(s) }
 
 // ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
-func (t *Tracker) ShowLegs(l event.Linking) { t.calls.showLegs(l) }
+func (t *Tracker) ShowLegs(l event.Linking) { t.calls.ShowLegs(l) }
 
 // Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
 // Observe. A Tracker that is used no more gives what it has back by Leave.
 func (t *Tracker) Share(b Budgets) {
-	t.calls.share(b.Calls)
-	t.bindings.share(b.Bindings, b.Registers)
+	t.calls.Share(b.Calls)
+	t.bindings.Share(b.Bindings, b.Registers)
 }
 
 // Leave gives back what t has of its Budgets. T is not used afterwards.
 func (t *Tracker) Leave() {
-	t.calls.leave()
-	t.bindings.leave()
+	t.calls.Leave()
+	t.bindings.Leave()
 	t.Share(Budgets{})
 }
 
@@ -66,7 +68,7 @@ func (t *Tracker) Observe(dst []event.Event, m *sip.Message, k event.Keys) []eve
 	t.log.Start(dst)
 	if seen, until := t.copies.seen(m); seen {
 		if t.counts.Duplicates++; until != 0 {
-			t.calls.retime(m, k, until)
+			t.calls.Retime(m, k, until)
 		}
 		return t.take(before)
 	}
@@ -86,10 +88,10 @@ func (t *Tracker) dispatch(m *sip.Message, k event.Keys) (kept bool) {
 		m.Time = event.When(t.calls.Steady(wall))
 	}
 	if m.Method == sip.Register {
-		kept = t.bindings.observe(m, k)
+		kept = t.bindings.Observe(m, k)
 	} else {
-		t.others.note(m, k, m.Method == sip.Notify && t.calls.has(k), t.calls.Now)
-		kept = t.calls.observe(m, k)
+		t.others.note(m, k, m.Method == sip.Notify && t.calls.Has(k), t.calls.Now)
+		kept = t.calls.Observe(m, k)
 	}
 	m.Time = wall
 	return kept
@@ -99,9 +101,9 @@ func (t *Tracker) dispatch(m *sip.Message, k event.Keys) (kept bool) {
 func (t *Tracker) Advance(dst []event.Event, now time.Time) []event.Event {
 	before := len(dst)
 	t.log.Start(dst)
-	t.calls.advance(t.calls.Steady(now))
+	t.calls.Advance(t.calls.Steady(now))
 	t.others.expire(t.calls.Now)
-	t.bindings.advance(t.calls.Now)
+	t.bindings.Advance(t.calls.Now)
 	return t.take(before)
 }
 
@@ -117,8 +119,8 @@ func (t *Tracker) Missed(from, to time.Time) {
 		return
 	}
 	a, b := t.calls.Steady(from), t.calls.Steady(to)
-	t.calls.missed(a, b)
-	t.bindings.missed(a, b)
+	t.calls.Missed(a, b)
+	t.bindings.Missed(a, b)
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
@@ -126,8 +128,8 @@ func (t *Tracker) Missed(from, to time.Time) {
 func (t *Tracker) Finish(dst []event.Event) []event.Event {
 	before := len(dst)
 	t.log.Start(dst)
-	t.calls.finish()
-	t.bindings.finish(t.calls.Now)
+	t.calls.Finish()
+	t.bindings.Finish(t.calls.Now)
 	t.others.finish()
 	return t.take(before)
 }
@@ -150,7 +152,7 @@ func (t *Tracker) take(n int) []event.Event {
 
 // Counts returns what has been counted so far.
 func (t *Tracker) Counts() Counts {
-	c, called, registered := t.counts, t.calls.counted(), t.bindings.counted()
+	c, called, registered := t.counts, t.calls.Counted(), t.bindings.Counted()
 	c.Retransmissions = called.Retransmissions + registered.Retransmissions
 	c.Opened, c.Evicted, c.MidCall, c.Orphans = called.Opened, called.Evicted, called.MidCall, called.Orphans
 	c.Live, c.Ended, c.Corrected, c.Bounds = called.Live, called.Ended, called.Corrected, called.Bounds
@@ -159,18 +161,18 @@ func (t *Tracker) Counts() Counts {
 }
 
 // Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
-func (t *Tracker) Save(k event.Keyer) { t.calls.save(k) }
+func (t *Tracker) Save(k event.Keyer) { t.calls.Save(k) }
 
 // Seamless makes Restore take calls of which nothing was missed between Save and Restore: their records bear no
 // RestartGap and no revision is skipped, so that what was reported after the save is reported again alike. What t knows
 // of such a call by its last messages alone gives way. It is called after Save.
-func (t *Tracker) Seamless() { t.calls.seamless() }
+func (t *Tracker) Seamless() { t.calls.Seamless() }
 
 // Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
 // that does not Save has nothing. What is appended shares no memory with t.
-func (t *Tracker) Changed(dst []Saved) []Saved { return t.calls.changes(dst) }
+func (t *Tracker) Changed(dst []calls.Saved) []calls.Saved { return t.calls.Changes(dst) }
 
 // Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
 // then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
 // their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
-func (t *Tracker) Restore(s Saved, f facts.Facts) error { return t.calls.restore(s, f) }
+func (t *Tracker) Restore(s calls.Saved, f facts.Facts) error { return t.calls.Restore(s, f) }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/sip/dialog"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/siptest"
@@ -150,7 +151,7 @@ func mapped(want truth, c *event.Call) event.Disposition {
 	case "no-final":
 		return event.NoAnswer
 	}
-	return outcome(want.FinalStatus, !c.Ring.IsZero())
+	return dialog.Outcome(want.FinalStatus, !c.Ring.IsZero())
 }
 
 func near(t *testing.T, what string, got time.Time, want float64) {

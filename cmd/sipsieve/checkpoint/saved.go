@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"slices"
 
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 )
 
 // A Restorable is a call as a Tracker takes it up again.
 type Restorable struct {
-	Saved track.Saved
+	Saved calls.Saved
 	Facts facts.Facts
 }
 
@@ -73,7 +73,7 @@ func keep(calls map[event.Key]savedCall, e *Entry) {
 }
 
 func (c *savedCall) restorable(name event.Key) Restorable {
-	one := Restorable{Saved: track.Saved{Name: name, State: c.state}}
+	one := Restorable{Saved: calls.Saved{Name: name, State: c.state}}
 	eachFrozen(c.frozen, func(purpose string, frozen []byte) { cpni.AppendSnapshot(&one.Facts, purpose, frozen) })
 	return one
 }

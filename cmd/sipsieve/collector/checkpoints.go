@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
-	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
@@ -24,7 +24,7 @@ func NewEncoder(records *cpni.Reader, purposes []*policy.Purpose) *Encoder {
 }
 
 // Append appends to list what a checkpoint log is to have of s.
-func (e *Encoder) Append(list []checkpoint.Entry, s *track.Saved) []checkpoint.Entry {
+func (e *Encoder) Append(list []checkpoint.Entry, s *calls.Saved) []checkpoint.Entry {
 	switch {
 	case s.Name == event.Key{}:
 		return append(list, checkpoint.Entry{Kind: checkpoint.ClockEntry, Body: s.State})

@@ -2,8 +2,8 @@ package collector
 
 import (
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
-	"sipsieve/sip/track"
 	"testing"
 	"time"
 )
@@ -23,10 +23,10 @@ func TestTheJournalDoesNotMakeTheWireWait(t *testing.T) {
 		defer close(saved)
 		for i := range 20_000 {
 			name := event.Key{byte(i), byte(i >> 8)}
-			c.keep(&track.Saved{Name: name, State: []byte{1}})
-			c.keep(&track.Saved{Name: name, State: []byte{2}})
+			c.keep(&calls.Saved{Name: name, State: []byte{1}})
+			c.keep(&calls.Saved{Name: name, State: []byte{2}})
 			if i >= 100 {
-				c.keep(&track.Saved{Name: name, Gone: true})
+				c.keep(&calls.Saved{Name: name, Gone: true})
 			}
 			c.save()
 		}

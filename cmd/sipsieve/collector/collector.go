@@ -26,8 +26,8 @@ import (
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
-	"sipsieve/sip/track"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
@@ -198,7 +198,7 @@ func (c *Collector) take(t item) {
 	if m == nil {
 		m = pipeline.NewMerger(t.domain)
 		m.Keep = c.keep
-		m.Cut = func(cut *pipeline.Cut, saved []track.Saved) { c.cut(t.feed, cut, saved) }
+		m.Cut = func(cut *pipeline.Cut, saved []calls.Saved) { c.cut(t.feed, cut, saved) }
 		c.mergers[t.feed] = m
 	}
 	m.Add(t.flow, c.emit)
@@ -257,11 +257,11 @@ func (c *Collector) flush() {
 
 // keep notes what a shard saved of an open call. What purposes may keep of its texts is made here and now, so that
 // no text goes any further.
-func (c *Collector) keep(s *track.Saved) { c.saved.entries = c.encoder.Append(c.saved.entries, s) }
+func (c *Collector) keep(s *calls.Saved) { c.saved.entries = c.encoder.Append(c.saved.entries, s) }
 
 // cut has the checkpoint log of a feed written: how far its files were read and the calls that were open then, once
 // everything is durable that was released before.
-func (c *Collector) cut(feed int, cut *pipeline.Cut, saved []track.Saved) {
+func (c *Collector) cut(feed int, cut *pipeline.Cut, saved []calls.Saved) {
 	if c.config.Cut == nil {
 		return
 	}

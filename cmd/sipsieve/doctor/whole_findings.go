@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"sipsieve/sip/track"
+	"sipsieve/sip/calls"
 )
 
 // wholeFindings are the faults of all sources together, in the order of the report.
@@ -96,16 +96,16 @@ func reorderLines(e *Examination) []string {
 
 // overLimit returns how many calls and messages the limit of calls kept out or evicted.
 func overLimit(e *Examination) uint64 {
-	return bounds(e, track.CallsBound, track.OldestBound, track.RingingBound)
+	return bounds(e, calls.CallsBound, calls.OldestBound, calls.RingingBound)
 }
 
 // flood returns how many messages the limits of one source kept out or evicted.
 func flood(e *Examination) uint64 {
-	return bounds(e, track.SourceBound, track.RateBound, track.HeaviestBound)
+	return bounds(e, calls.SourceBound, calls.RateBound, calls.HeaviestBound)
 }
 
 // bounds returns how often one of the limits was reached.
-func bounds(e *Examination, list ...track.Bound) (n uint64) {
+func bounds(e *Examination, list ...calls.Bound) (n uint64) {
 	for _, bound := range list {
 		n += e.whole.Calls.Bounds[bound.String()]
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"sipsieve/sip/calls"
 	"sipsieve/sip/devices"
 	"sipsieve/sip/event"
 	"sipsieve/sip/legs"
@@ -27,7 +28,7 @@ func (c *Calls) addTracker(t *track.Counts) {
 		c.Ended.Add(cpni.DispositionWord(event.Disposition(d)), n)
 	}
 	for b, n := range t.Bounds {
-		c.Bounds.Add(track.Bound(b).String(), n)
+		c.Bounds.Add(calls.Bound(b).String(), n)
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"sipsieve/capture"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
-	"sipsieve/sip/track"
 )
 
 // A Resumable Source was read in part before a restart, and goes on from where it was. It gives again what a Domain
@@ -113,7 +113,7 @@ func (s *shard) last() *Cut {
 }
 
 // cutSaved returns what of s's open calls is to be saved with c.
-func (s *shard) cutSaved(c *Cut) []track.Saved {
+func (s *shard) cutSaved(c *Cut) []calls.Saved {
 	if c == nil || !s.saves {
 		return nil
 	}
@@ -126,7 +126,7 @@ type cuts struct{ waiting []waitingCut }
 // A waitingCut is a Cut and what the shards have said for it.
 type waitingCut struct {
 	cut   *Cut
-	saved []track.Saved
+	saved []calls.Saved
 	left  int // shards that have not said anything yet
 }
 

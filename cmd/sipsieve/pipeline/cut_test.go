@@ -12,6 +12,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
@@ -71,7 +72,7 @@ type history struct {
 type passedCut struct {
 	position, events int
 	whole            bool
-	saved            []track.Saved
+	saved            []calls.Saved
 }
 
 // follow runs a Domain of s to its end; end is called with the Domain then.
@@ -81,7 +82,7 @@ func follow(t *testing.T, s *spool, p Plan, end func(*Domain)) (h history) {
 	done := make(chan error, 1)
 	go func() { done <- d.Run(t.Context()) }()
 	m := NewMerger(d)
-	m.Cut = func(c *Cut, saved []track.Saved) {
+	m.Cut = func(c *Cut, saved []calls.Saved) {
 		if n, ok := c.Position.(int); ok {
 			h.cuts = append(h.cuts, passedCut{n, len(h.events), c.Whole(), saved})
 		}
@@ -157,7 +158,7 @@ func TestTheLastCutBearsTheClock(t *testing.T) {
 			go func() { done <- d.Run(t.Context()) }()
 			m := NewMerger(d)
 			var last *Cut
-			m.Cut = func(c *Cut, _ []track.Saved) { last = c }
+			m.Cut = func(c *Cut, _ []calls.Saved) { last = c }
 			for f := range d.Flows() {
 				m.Add(f, func(*event.Event) {})
 			}

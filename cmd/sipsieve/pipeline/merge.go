@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
-	"sipsieve/sip/track"
 )
 
 // A Merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
@@ -22,11 +22,11 @@ type Merger struct {
 	cuts    cuts
 
 	// Keep takes what is for the checkpoint log; nil for nobody. It is set before Add.
-	Keep func(*track.Saved)
+	Keep func(*calls.Saved)
 
 	// Cut takes an instant of a Domain with a Resumable Source and what is to be saved with it, once every event before
 	// it has been released; nil for nobody. It is set before Add.
-	Cut func(c *Cut, saved []track.Saved)
+	Cut func(c *Cut, saved []calls.Saved)
 }
 
 // A heldEvent is an Event whose turn has not come.
@@ -38,7 +38,7 @@ type heldEvent struct {
 // A savedAt is what a shard said of open calls at a time.
 type savedAt struct {
 	clock time.Time
-	saved []track.Saved
+	saved []calls.Saved
 }
 
 // NewMerger returns one for the Flows of d.

@@ -11,6 +11,7 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/capturetest"
 	"sipsieve/capture/pcap"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
@@ -228,9 +229,9 @@ func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
 	d := New([]capture.Source{&tap{}}, livePlan(2))
 	m := NewMerger(d)
 	told, kept := 0, 0
-	m.Keep = func(*track.Saved) { kept++ }
+	m.Keep = func(*calls.Saved) { kept++ }
 	tell := func(*event.Event) { told++ }
-	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}, Saved: make([]track.Saved, 1)}, tell)
+	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}, Saved: make([]calls.Saved, 1)}, tell)
 	m.Add(Flow{Shard: 1, Clock: ev.Time}, tell)
 	if told != 0 || kept != 0 {
 		t.Fatalf("told = %d, kept = %d before their turn, want 0", told, kept)

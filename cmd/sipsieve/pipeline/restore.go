@@ -4,8 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"sipsieve/sip/calls"
 	"sipsieve/sip/facts"
-	"sipsieve/sip/track"
 )
 
 // saveEvery is how often a shard sends what has changed of its open calls.
@@ -14,13 +14,13 @@ const saveEvery = time.Second
 // RestoreClock gives every shard the clock that a Domain before d had saved. It is called before Run.
 func (d *Domain) RestoreClock(state []byte) (err error) {
 	for _, s := range d.shards {
-		err = errors.Join(err, s.track.Restore(track.Saved{State: state}, facts.Facts{}))
+		err = errors.Join(err, s.track.Restore(calls.Saved{State: state}, facts.Facts{}))
 	}
 	return err
 }
 
 // Restore gives a call that was open to the shard of its key. It is called before Run.
-func (d *Domain) Restore(c track.Saved, facts facts.Facts) error {
+func (d *Domain) Restore(c calls.Saved, facts facts.Facts) error {
 	return d.shards[int(c.Shard()[0])%len(d.shards)].track.Restore(c, facts)
 }
 
@@ -34,7 +34,7 @@ func (d *Domain) Resume() {
 }
 
 // changed returns what is to be kept of s's open calls, once a second and at the end.
-func (s *shard) changed(clock time.Time) []track.Saved {
+func (s *shard) changed(clock time.Time) []calls.Saved {
 	if !s.saves {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
 	"sipsieve/sip/track"
 )
@@ -17,7 +18,7 @@ const liveTick = 50 * time.Millisecond
 type Flow struct {
 	Shard  int
 	Events []event.Event
-	Saved  []track.Saved // what has changed of open calls, for the checkpoint log
+	Saved  []calls.Saved // what has changed of open calls, for the checkpoint log
 	Clock  time.Time
 	Again  bool // what Events are of was given before a restart: they were reported
 	Cut    *Cut // that Saved belongs to; nil of a Domain without cuts

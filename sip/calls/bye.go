@@ -1,0 +1,315 @@
+// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+
+package calls
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/dialog"
+	"sipsieve/sip/event"
+	"sipsieve/sip/facts"
+	"sipsieve/sip/hops"
+)
+
+// bye takes note of a BYE. A BYE after the answer is the end until something later is accepted; before the answer it
+// is the end of one fork, once it is accepted.
+func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
+	at := m.Time.UnixNano()
+	if p.is == earlyOne {
+		t.earlyBye(p, d, m)
+		return
+	}
+	b := &d.Byes[p.side-event.Caller]
+	switch {
+	case b.Time != 0 && b.Cseq == m.CSeq && b.Unseen:
+		b.Time, b.Cause, b.Unseen = at, facts.Cause(m), false
+	case b.Time != 0 && b.Cseq == m.CSeq:
+		b.Time = min(b.Time, at) // on another hop
+	case b.Time != 0 && dialog.Challenges(int(b.Status)) && m.CSeq > b.Cseq && !b.Unseen:
+		b.Cseq, b.Status = m.CSeq, 0
+	default:
+		*b = dialog.Bye{Time: at, Cseq: m.CSeq, Cause: facts.Cause(m)}
+	}
+	e := hops.Ending{Time: b.Time, Cseq: m.CSeq, Cause: b.Cause, Side: p.side}
+	e.Answered = b.Status >= 200 && !dialog.Challenges(int(b.Status))
+	switch {
+	case b.Status/100 != 2:
+		t.hangUp(p.n, d, e)
+	case d.AcceptedBye.Side == e.Side && d.AcceptedBye.Cseq == e.Cseq && e.Time >= d.Answer && d.AcceptedBye != e:
+		d.AcceptedBye = e
+		t.amend(d)
+	default:
+		t.byeAccepted(p.n, d, e)
+	}
+}
+
+// hangUp takes note that e may be the end of d, which answered.
+func (t *Table) hangUp(n uint32, d *dialog.Dialog, e hops.Ending) {
+	switch {
+	case e.Time < d.Answer:
+		return
+	case d.AcceptedBye.Time != 0:
+		return
+	case d.OtherBye.Time == 0 || e.Time < d.OtherBye.Time:
+		d.OtherBye = e
+	case d.OtherBye.Side == e.Side && d.OtherBye.Time == e.Time:
+		d.OtherBye.Cseq = e.Cseq // with credentials
+	}
+	if d.Phase == dialog.Terminated {
+		if !d.Inferred {
+			return
+		}
+		t.reopen(n, d, dialog.Terminating)
+	}
+	d.Phase = dialog.Terminating
+	t.move(n, endedRow)
+	t.lapses.Set(n, t.Now+event.Timer64T1)
+}
+
+// earlyBye remembers a BYE to a fork that has not answered.
+func (t *Table) earlyBye(p place, d *dialog.Dialog, m *sip.Message) {
+	e := t.earlyEnding(p, d)
+	at := m.Time.UnixNano()
+	switch {
+	case e == nil || e.Answered && !e.Unseen:
+	case e.Unseen && e.Side == p.side && e.Cseq == m.CSeq:
+		e.Time, e.Cause, e.Unseen = at, facts.Cause(m), false
+		t.amend(d)
+	case e.Answered:
+	case e.Time != 0 && e.Side == p.side && e.Cseq == m.CSeq:
+		e.Time = min(e.Time, at)
+	case e.Time != 0 && e.Side == p.side && e.Challenged:
+		e.Cseq, e.Challenged = m.CSeq, false
+	case e.Time == 0 || e.Refused:
+		*e = hops.Ending{Time: at, Cseq: m.CSeq, Cause: facts.Cause(m), Side: p.side}
+	}
+}
+
+// earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
+func (t *Table) earlyEnding(p place, d *dialog.Dialog) *hops.Ending {
+	h := t.hops.At(d.Path.First)
+	if f := t.hops.Fork(h, p.fork); f != nil {
+		return &t.hops.Early.Ensure(&f.Ends)[p.side-event.Caller]
+	}
+	if h.Forks == 0 || h.First.Past && h.Forks == 1 {
+		return &t.hops.Early.Ensure(&h.Tagless)[p.side-event.Caller]
+	}
+	return nil
+}
+
+// byeResponse takes note of a response to BYE, whose BYE may not have been seen.
+func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
+	if m.Status < 200 {
+		return
+	}
+	if p.is == earlyOne {
+		t.earlyByeResponse(p, d, m)
+		return
+	}
+	b := &d.Byes[p.side-event.Caller]
+	seen := b.Time != 0 && (b.Cseq == m.CSeq || dialog.Challenges(int(b.Status)) && m.CSeq > b.Cseq) && !b.Unseen
+	if seen {
+		b.Cseq, b.Status = m.CSeq, uint16(m.Status)
+	} else if b.Time == 0 || b.Status != 0 {
+		*b = dialog.Bye{Time: m.Time.UnixNano(), Cseq: m.CSeq, Status: uint16(m.Status), Unseen: true}
+	}
+	switch {
+	case m.Status >= 300 && d.Phase == dialog.Terminating && d.AcceptedBye.Time != 0: // the BYE that was waited for
+		t.close(p.n, t.Now)
+	case dialog.Challenges(m.Status):
+	case m.Status < 300:
+		e := hops.Ending{Time: b.Time, Cseq: m.CSeq, Cause: b.Cause, Side: p.side, Answered: true}
+		if !seen {
+			e.Time, e.Cause, e.Unseen = m.Time.UnixNano(), 0, true
+		}
+		t.byeAccepted(p.n, d, e)
+	case d.OtherBye.Time == b.Time && d.OtherBye.Side == p.side:
+		d.OtherBye.Answered = true
+	}
+}
+
+// byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier
+// and has no final response yet is waited for.
+func (t *Table) byeAccepted(n uint32, d *dialog.Dialog, e hops.Ending) {
+	first := d.OtherBye.Time == e.Time && d.OtherBye.Side == e.Side                                // of two at one time
+	again := d.AcceptedBye.Time == e.Time && d.AcceptedBye.Side == e.Side && !d.AcceptedBye.Unseen // its 2xx on another hop
+	if again || e.Time < d.Answer || d.AcceptedBye.Time != 0 && (d.AcceptedBye.Time < e.Time || d.AcceptedBye.Time == e.Time && !d.AcceptedBye.Unseen && !first) {
+		return
+	}
+	d.AcceptedBye = e
+	other := &d.Byes[event.Callee-e.Side]
+	switch {
+	case d.Phase == dialog.Terminated:
+		t.reopen(n, d, dialog.Terminating)
+		t.close(n, t.Now)
+	case other.Time != 0 && other.Time >= d.Answer && other.Time < e.Time && other.Status == 0 && !other.Unseen &&
+		t.Now-other.Time < event.Timer64T1:
+		d.Phase = dialog.Terminating
+		t.move(n, endedRow)
+		t.lapses.Set(n, t.Now+event.Timer64T1)
+	default:
+		t.close(n, t.Now)
+	}
+}
+
+// earlyByeResponse takes note of a response to the BYE of a fork that has not answered.
+func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
+	e := t.earlyEnding(p, d)
+	if e == nil || e.Answered || d.Answered() {
+		return
+	}
+	seen := e.Time != 0 && e.Side == p.side && (e.Cseq == m.CSeq || e.Challenged && m.CSeq > e.Cseq)
+	switch {
+	case dialog.Challenges(m.Status):
+		e.Challenged = seen
+		return
+	case m.Status >= 300:
+		e.Refused = e.Refused || seen
+		return
+	case !seen:
+		*e = hops.Ending{Time: m.Time.UnixNano(), Cseq: m.CSeq, Side: p.side, Unseen: true}
+	}
+	if d.RefusedAt != 0 && e.Time > d.RefusedAt && d.Settled() {
+		return
+	}
+	e.Answered = true
+	switch {
+	case t.hops.EarlyEnd(&d.Path) == nil:
+	case d.Phase == dialog.Terminated && d.Undecided():
+		t.reopen(p.n, d, dialog.Calling)
+	case d.Phase == dialog.Calling:
+		t.lapses.Set(p.n, t.Now+int64(t.limits.Ring))
+	}
+}
+
+// reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
+func (t *Table) reviewEnds(n uint32, d *dialog.Dialog) {
+	root := t.dialogs.At(d.Root)
+	h := t.hops.At(root.Path.First)
+	early := h.Tagless
+	for i := range min(int(h.Forks), hops.MaxForks) {
+		if f := t.hops.Fork(h, i); f.Tag == hops.ShortTag(d.Callee) {
+			early = f.Ends
+		}
+	}
+	if d.AcceptedBye.Time != 0 && d.AcceptedBye.Time < d.Answer {
+		d.AcceptedBye = hops.Ending{}
+	}
+	if d.OtherBye.Time < d.Answer {
+		d.OtherBye = hops.Ending{}
+	}
+	var byes hops.Endings
+	if e := t.hops.EarlyByes(early); e != nil {
+		byes = *e
+	}
+	for _, e := range byes {
+		switch {
+		case e.Time == 0 || e.Time < d.Answer:
+			continue
+		case e.Answered && (d.AcceptedBye.Time == 0 || e.Time < d.AcceptedBye.Time):
+			d.AcceptedBye = e
+		case !e.Answered && (d.OtherBye.Time == 0 || e.Time < d.OtherBye.Time):
+			d.OtherBye = e
+		}
+		d.Byes[e.Side-event.Caller] = dialog.Bye{Time: e.Time, Cseq: e.Cseq, Cause: e.Cause}
+	}
+	d.Phase = dialog.Confirmed
+	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 {
+		d.Phase = dialog.Terminating
+		t.lapses.Set(n, t.Now+event.Timer64T1)
+	}
+}
+
+// guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
+func (t *Table) guessFor(d *dialog.Dialog, m *sip.Message, side event.Party) *dialog.Guess {
+	if d.Guesses == 0 {
+		return nil
+	}
+	g := &t.guesses.At(d.Guesses)[side-event.Caller]
+	if m.Method == sip.Bye {
+		return &g[0]
+	}
+	return &g[1]
+}
+
+// remember keeps a request of d's call whose dialog its 2xx must tell.
+func (t *Table) remember(d *dialog.Dialog, m *sip.Message, side event.Party) {
+	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
+		return
+	}
+	at := m.Time.UnixNano()
+	byes := t.hops.EarlyByes(t.hops.At(d.Path.First).Tagless)
+	if e := byes.Of(side); e != nil && m.Method == sip.Bye && e.Unseen && e.Cseq == m.CSeq {
+		e.Time, e.Cause, e.Unseen = at, facts.Cause(m), false // its 2xx was read first
+		t.amend(d)
+		return
+	}
+	if d.Guesses == 0 {
+		d.Guesses = t.guesses.New()
+	}
+	g := t.guessFor(d, m, side)
+	if g.Fits(m) { // on another hop
+		g.Time = min(g.Time, at)
+		return
+	}
+	*g = dialog.Guess{Time: at, Cseq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.Offer(m)}
+}
+
+// guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
+func (t *Table) guessedResponse(p place, m *sip.Message) {
+	root := p.n
+	r := t.dialogs.At(root)
+	g := t.guessFor(r, m, p.side)
+	seen := g.Fits(m)
+	ends := m.Method == sip.Bye || m.Method == sip.Invite || m.Method == sip.Update
+	if m.Status < 200 || dialog.Challenges(m.Status) || !ends {
+		return
+	}
+	var asked dialog.Guess
+	if seen {
+		asked, *g = *g, dialog.Guess{}
+	}
+	if m.Status >= 300 {
+		if m.Method != sip.Bye {
+			r.Pending[p.side-event.Caller] = dialog.Change{Cseq: m.CSeq, Method: m.Method}
+		}
+		t.counts.Orphans++
+		return
+	}
+	p.is, p.n = dialogue, t.onlyAnswered(root)
+	if p.n == 0 {
+		if r.Answered() || !t.hops.Tagless(&t.dialogs.At(root).Path) {
+			t.counts.Orphans++
+			return
+		}
+		p.is, p.n = earlyOne, root
+	}
+	if r.Seen |= dialog.SeenResponse; seen {
+		r.Seen |= dialog.SeenRequest
+	}
+	d := t.dialogs.At(p.n)
+	if seen {
+		t.bring(p, d, asked)
+	}
+	if m.Method == sip.Bye {
+		t.byeResponse(p, d, m)
+	} else {
+		t.changed(p, d, m)
+	}
+}
+
+// bring takes note of the request that g is, now that its dialog is known.
+func (t *Table) bring(p place, d *dialog.Dialog, g dialog.Guess) {
+	switch {
+	case g.Method != sip.Bye:
+		d.Pending[p.side-event.Caller] = dialog.Change{Time: g.Time, Cseq: g.Cseq, Hold: g.Hold, Method: g.Method, Open: true}
+	case p.is == dialogue:
+		b := &d.Byes[p.side-event.Caller]
+		if b.Time == 0 || b.Cseq != g.Cseq || g.Time < b.Time {
+			*b = dialog.Bye{Time: g.Time, Cseq: g.Cseq, Cause: g.Cause}
+		}
+	default:
+		if e := t.earlyEnding(p, d); e != nil && !e.Answered {
+			*e = hops.Ending{Time: g.Time, Cseq: g.Cseq, Cause: g.Cause, Side: p.side}
+		}
+	}
+}

@@ -1,0 +1,77 @@
+// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+
+package calls
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/dialog"
+	"sipsieve/sip/event"
+	"sipsieve/sip/hops"
+)
+
+// CallersHop returns what the caller's hop of d's call has shown.
+func (t *Table) callersHop(d *dialog.Dialog) *hops.View {
+	return t.hops.At(t.dialogs.At(d.Root).Path.First)
+}
+
+// toldHop returns the hop that d's call is told from.
+func (t *Table) toldHop(d *dialog.Dialog) *hops.Hop {
+	return &t.hops.At(t.dialogs.At(d.Root).Path.Origin).Hop
+}
+
+// invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
+func (t *Table) invitedOn(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+	h := t.hops.Passed(&d.Path, m)
+	if h == nil {
+		return
+	}
+	at := m.Time.UnixNano()
+	h.Invite(m, k)
+	d.FirstSeen, d.Setup = min(d.FirstSeen, at), min(d.Setup, at)
+	if d.Regathered = true; d.Phase == dialog.Terminated {
+		return
+	}
+	if first := t.hops.CallersHop(&d.Path, d.Cseq); first != d.Path.First {
+		t.retell(n, d, first, m)
+	}
+}
+
+// retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
+// from the caller's hop of its first INVITE.
+func (t *Table) retell(n uint32, d *dialog.Dialog, first uint32, m *sip.Message) {
+	row := t.rows.Of(n)
+	if t.sources.charged(n) {
+		t.move(n, nowhere)
+	}
+	t.hops.Lead(&d.Path, first)
+	t.move(n, row)
+	h := t.hops.At(first)
+	d.Vias = m.Vias
+	d.NBranches, d.BranchesDone, d.Branches[0] = 1, 0, h.Legs[0]
+	d.Cancelled, d.CancelCause = 0, 0
+	if o := t.hops.At(d.Path.Origin); o.InvitedAs == h.InvitedAs || h.Hop.Precedes(&o.Hop) {
+		if d.Path.Origin = first; h.Hop.Joins(m) {
+			t.regatherInvite(d, m)
+		}
+	}
+	t.takeFinal(n, d, h)
+}
+
+// takeFinal makes d's outcome that of h, which turned out to be the caller's hop.
+func (t *Table) takeFinal(n uint32, d *dialog.Dialog, h *hops.View) {
+	switch {
+	case d.Answered():
+		if h.Final.Code/100 == 2 {
+			d.Answer, d.Callee, d.Code = h.Final.Time, h.Final.Tag, h.Final.Code
+		} else {
+			d.Downstream = true
+		}
+	case h.Final.Code >= 300:
+		d.Code, d.RefusedAt, d.FinalCause, d.BranchesDone = h.Final.Code, h.Final.Time, h.Final.Cause, 1
+		d.Phase = dialog.Rejected
+		t.lapses.Set(n, t.Now+event.Timer64T1)
+	case d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
+		d.Code, d.RefusedAt, d.Acked, d.Phase = 0, 0, 0, dialog.Calling
+		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	}
+}

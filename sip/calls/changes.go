@@ -1,0 +1,171 @@
+// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+
+package calls
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/dialog"
+	"sipsieve/sip/event"
+	"sipsieve/sip/facts"
+	"sipsieve/sip/hops"
+)
+
+// changed takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
+func (t *Table) changed(p place, d *dialog.Dialog, m *sip.Message) {
+	if m.Status < 200 || dialog.Challenges(m.Status) {
+		return
+	}
+	c := &d.Pending[p.side-event.Caller]
+	if c.Cseq != m.CSeq || c.Method != m.Method { // its request was not seen: the answer says what was agreed
+		*c = dialog.Change{Time: m.Time.UnixNano(), Cseq: m.CSeq, Method: m.Method, Open: true, Unseen: true,
+			Hold: dialog.Offer(m)}
+	} else if !c.Open {
+		return // on another hop
+	}
+	c.Open, c.Accepted = false, m.Status < 300
+	switch {
+	case m.Status < 300:
+		t.refreshed(p, d, m, c)
+	case p.is == dialogue && dialog.NoDialog(m.Status):
+		t.dialogLost(p.n, d, m.Time.UnixNano())
+	}
+}
+
+// refreshed takes note of the 2xx m to c: the dialog is alive.
+func (t *Table) refreshed(p place, d *dialog.Dialog, m *sip.Message, c *dialog.Change) {
+	at := m.Time.UnixNano()
+	if p.is == earlyOne {
+		if d.Answered() || d.Phase == dialog.Terminated && !d.Undecided() {
+			return
+		}
+		if f := t.hops.Fork(t.hops.At(d.Path.First), p.fork); f != nil {
+			d.Callee = uint64(f.Tag)
+		} else {
+			d.Callee = p.tag.Short()
+		}
+		if d.Updated = max(d.Updated, at); c.Method == sip.Invite || d.Phase == dialog.Terminated && d.ProvenByUpdate() {
+			t.answeredUnseen(p, d)
+		}
+	}
+	d.Reinvites++
+	if c.Hold == dialog.HoldUnknown && c.Method == sip.Invite {
+		c.Hold = dialog.Offer(m)
+	}
+	d.SetHold(at, p.side, c.Hold)
+	if c.Hold == dialog.HoldOff && dialog.Offer(m) != dialog.HoldUnknown { // what the other side answers (RFC 3264 section 6.1)
+		d.SetHold(at, event.Callee+event.Caller-p.side, dialog.Offer(m))
+	}
+	if !d.Answered() {
+		return
+	}
+	if c.Time > d.AcceptedBye.Time {
+		d.AcceptedBye = hops.Ending{}
+	}
+	if c.Time > d.OtherBye.Time {
+		d.OtherBye = hops.Ending{}
+	}
+	if c.Time > d.Lost {
+		d.Lost = 0
+	}
+	t.goOn(p.n, d, m)
+}
+
+// goOn makes d, which was refreshed by m, be up if it has no end.
+func (t *Table) goOn(n uint32, d *dialog.Dialog, m *sip.Message) {
+	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 || d.Lost != 0 {
+		d.Refreshed, d.Expires = m.Time.UnixNano(), facts.SessionExpires(m)
+		return
+	}
+	if d.Phase == dialog.Terminated {
+		t.reopen(n, d, dialog.Confirmed)
+		t.beginInterims(n, t.Now)
+	}
+	d.Phase = dialog.Confirmed
+	if t.rows.Of(n) != claimRow {
+		t.move(n, nowhere)
+	}
+	t.refresh(n, d, m)
+}
+
+// dialogLost takes note that a re-INVITE or an UPDATE found no dialog: a BYE within 32 s is the end all the same.
+func (t *Table) dialogLost(n uint32, d *dialog.Dialog, at int64) {
+	if d.Lost == 0 || at < d.Lost {
+		d.Lost = at
+	}
+	switch {
+	case d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0:
+		return
+	case d.Phase == dialog.Terminated && d.Inferred:
+		t.reopen(n, d, dialog.Terminating)
+	case d.Phase == dialog.Terminated:
+		return
+	}
+	d.Phase = dialog.Terminating
+	t.move(n, endedRow)
+	t.lapses.Set(n, t.Now+event.Timer64T1)
+}
+
+// revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
+// early dialog.
+func (t *Table) revokeUpdate(n uint32, d *dialog.Dialog) {
+	if !d.ByUpdate {
+		return
+	}
+	d.DropEarlyChanges()
+	h := t.hops.At(d.Path.First)
+	p := place{n: n, tag: event.TagKey(d.Callee)}
+	p.fork, _ = t.hops.KnownFork(h, p.tag)
+	if f := t.hops.Fork(h, p.fork); f != nil {
+		f.Answer, f.Answered = 0, 0
+	}
+	for _, e := range [...]hops.Ending{d.OtherBye, d.AcceptedBye} {
+		if p.side = e.Side; e.Time == 0 {
+			continue
+		}
+		if early := t.earlyEnding(p, d); early != nil {
+			*early = e
+			early.Answered = e.Time == d.AcceptedBye.Time
+		}
+	}
+	d.Accepted, d.ByUpdate, d.Callee = false, false, 0
+	d.AcceptedBye, d.OtherBye, d.Lost = hops.Ending{}, hops.Ending{}, 0
+	if d.Phase != dialog.Terminated {
+		d.Phase = dialog.Calling
+		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	}
+}
+
+// answeredUnseen takes the call for answered by a 2xx inside its dialog, though neither the answer nor its ACK was
+// seen.
+func (t *Table) answeredUnseen(p place, d *dialog.Dialog) {
+	if d.Phase == dialog.Terminated {
+		t.reopen(p.n, d, dialog.Confirmed)
+	}
+	h := t.hops.At(d.Path.First)
+	if t.hops.Fork(h, p.fork) == nil && p.tag != (event.Key{}) {
+		p.fork = t.hops.ProveFork(h, p.tag)
+	}
+	t.hops.AnsweredFork(h, p.fork, t.Now)
+	d.Accepted, d.Code, d.Phase = true, 0, dialog.Confirmed
+	d.ByUpdate = d.Pending[0].Method == sip.Update || d.Pending[1].Method == sip.Update
+	for _, c := range d.Pending {
+		d.ByUpdate = d.ByUpdate && !(c.Accepted && c.Method == sip.Invite)
+	}
+	if d.Refreshed = d.Updated; d.Refreshed == 0 {
+		d.Refreshed = t.Now
+	}
+	t.lapses.Set(p.n, t.Now+int64(t.limits.Talk))
+	t.reviewEnds(p.n, d)
+	t.answeredNow(p.n, d, t.Now)
+}
+
+// refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
+func (t *Table) refresh(n uint32, d *dialog.Dialog, m *sip.Message) {
+	d.Refreshed = m.Time.UnixNano()
+	d.Expires = facts.SessionExpires(m)
+	if d.Expires == 0 {
+		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
+		return
+	}
+	t.lapses.Set(n, t.Now+int64(d.Expires)*1e9+event.Timer64T1)
+}

@@ -1,0 +1,17 @@
+// Package calls follows the calls of one shard: a table of dialogs, and what each message does to it.
+//
+// Table.Observe finds the call of a message; request.go and response.go give it to the file of its kind: invite.go,
+// answer.go, bye.go, changes.go (re-INVITE, UPDATE), midcall.go (what was not seen from its beginning), transfer.go.
+// which_dialog.go decides which fork a message inside a dialog is of. terminate.go, correct.go and emit.go publish.
+// admission.go and sources.go decide what is remembered, save.go and state.go what outlives a restart.
+//
+// # Clock
+//
+// Time is the steady clock of package event, in nanoseconds. Timers expire at their own time, whatever the time of the
+// message that moves the clock.
+//
+// # Limits
+//
+// A Table has Limits.Calls dialogs. When there is no room, what was published goes first, then the oldest of the largest
+// class of those that nobody took for a call; a call that is up is never dropped.
+package calls

@@ -1,0 +1,145 @@
+// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+
+package calls
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/dialog"
+	"sipsieve/sip/event"
+	"sipsieve/sip/hops"
+)
+
+// openInvite opens a call with its first INVITE.
+func (t *Table) openInvite(m *sip.Message, k event.Keys) bool {
+	h := hops.Of(m, 0)
+	if why, ok := t.sources.admit(&h, t.Now, &t.limits); !ok {
+		return t.keepOut(why)
+	}
+	n := t.open(m, k)
+	if n == 0 {
+		return false
+	}
+	d := t.dialogs.At(n)
+	d.Setup, d.Cseq = d.FirstSeen, m.CSeq
+	t.begin(d, m, k)
+	t.invitedOn(n, d, m, k)
+	d.AddBranch(k.ShortBranch())
+	t.count(d)
+	t.gatherInvite(d, m)
+	t.move(n, openRow)
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	t.showInvite(d, m)
+	t.tell(d, event.Start, d.FirstSeen)
+	return true
+}
+
+// begin takes note of the first message of d.
+func (t *Table) begin(d *dialog.Dialog, m *sip.Message, k event.Keys) {
+	t.hops.Repeated(&d.Path, m, k)
+	t.hops.Passed(&d.Path, m)
+	if d.Seen = dialog.SeenResponse; m.Request() {
+		d.Seen = dialog.SeenRequest
+	}
+	if m.Flags&sip.Truncated != 0 {
+		d.Faults |= cutOf(m)
+	}
+}
+
+// count counts d as a call.
+func (t *Table) count(d *dialog.Dialog) {
+	d.Counted = true
+	t.counts.Opened++
+	t.counts.Live++
+}
+
+// invite takes note of an INVITE without a To tag, of a known call.
+func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
+	d, again := t.note(n, m, k, dialog.SeenRequest)
+	at := m.Time.UnixNano()
+	if again {
+		if h := t.callersHop(d); at < d.Setup && m.CSeq == d.Cseq && h.Hop.Joins(m) {
+			d.Setup, h.Invited = at, at
+		}
+		return true
+	}
+	switch {
+	case d.Phase == dialog.Terminated && d.Reused(m, k, int64(t.limits.Ring)):
+		return t.reuseCallID(n, m, k)
+	case d.Answered() || m.CSeq < d.Cseq:
+		if m.CSeq == d.Cseq {
+			t.invitedOn(n, d, m, k)
+		}
+	case m.CSeq == d.Cseq:
+		t.invitedOn(n, d, m, k)
+		t.retargetedInvite(n, d, m, k)
+	case t.isRejected(d) && !d.Followed(at):
+		t.close(n, t.Now)
+		return t.reuseCallID(n, m, k)
+	default:
+		t.nextAttempt(n, d, m, k)
+	}
+	return true
+}
+
+// isRejected reports whether d was refused for good, by the caller's hop or, if that shows nothing, by another.
+func (t *Table) isRejected(d *dialog.Dialog) bool {
+	if d.Phase != dialog.Calling && d.Phase != dialog.AwaitingRetry {
+		return d.Phase == dialog.Rejected
+	}
+	t.adoptDownstreamRefusal(d)
+	return d.Code >= 400 && d.RefusedAt != 0 && !dialog.Challenges(int(d.Code))
+}
+
+// NextAttempt takes m for the next INVITE of the same call.
+func (t *Table) nextAttempt(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+	if d.Phase == dialog.Terminated {
+		t.reopen(n, d, dialog.Calling)
+	}
+	t.beginAttempt(d, m.CSeq)
+	if t.callersHop(d).Hop.Carries(m) {
+		d.AddBranch(k.ShortBranch())
+	}
+	t.invitedOn(n, d, m, k)
+	t.move(n, openRow)
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	t.gatherCredentials(d, m)
+}
+
+// beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
+// is past.
+func (t *Table) beginAttempt(d *dialog.Dialog, cseq uint32) {
+	t.adoptDownstreamRefusal(d)
+	if d.RefusedAt != 0 && d.Code/100 == 3 {
+		d.Redirects++
+	}
+	d.Attempt(cseq)
+	t.hops.NextAttempt(&d.Path)
+}
+
+// retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
+func (t *Table) retargetedInvite(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+	h := &t.callersHop(d).Hop
+	l := k.ShortBranch()
+	if d.BranchIndex(l) >= 0 {
+		return
+	}
+	if m.Vias > d.Vias && h.Returns(m) {
+		d.Flags |= event.Spiral
+		return
+	}
+	if !h.Carries(m) {
+		return
+	}
+	d.AddBranch(l)
+	switch d.Phase {
+	case dialog.Terminated:
+		t.reopen(n, d, dialog.Calling)
+	case dialog.Rejected, dialog.AwaitingRetry:
+		d.Phase = dialog.Calling
+	default:
+		return
+	}
+	d.Cancelled = 0
+	t.move(n, openRow)
+	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+}

@@ -1,0 +1,261 @@
+// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+
+package calls
+
+import (
+	"sipsieve/capture"
+	"sipsieve/sip"
+	"sipsieve/sip/dialog"
+	"sipsieve/sip/event"
+	"sipsieve/sip/facts"
+)
+
+// request takes note of a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
+func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
+	if root == 0 {
+		return t.noDialog(m, k)
+	}
+	d := t.dialogs.At(root)
+	t.unveil(d, m)
+	switch {
+	case d.Phase == dialog.Unconfirmed:
+		t.requestUnconfirmed(root, m, k, side)
+	case m.Method == sip.Invite && k.To == (event.Key{}):
+		return t.invite(root, m, k)
+	case m.Method == sip.Cancel:
+		t.cancel(root, m, k, side)
+	case m.Method == sip.Ack && side == event.Caller && m.CSeq == d.Cseq:
+		t.ack(root, m, k)
+	case m.Method == sip.Ack && (k.To == (event.Key{}) || side == event.Caller && m.CSeq < d.Cseq) || d.ByeAlone:
+		t.note(root, m, k, dialog.SeenRequest)
+	default:
+		t.requestInside(m, k, t.inside(root, m, k, side))
+	}
+	return true
+}
+
+// requestInside takes note of a request inside a dialog, which p says.
+func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
+	if p.is == foreign {
+		t.counts.Orphans++
+		return
+	}
+	if p.is == earlyOne && (m.Method == sip.Bye || m.Method == sip.Invite) &&
+		t.adoptDownstreamAnswer(p.n, t.dialogs.At(p.n)) {
+		p = t.inside(p.n, m, k, p.side)
+	}
+	if p.is == guessed {
+		d := t.dialogs.At(p.n)
+		if t.markDirty(p.n); t.hops.Repeated(&d.Path, m, k) {
+			t.countRepeat(d, k)
+		} else {
+			t.remember(d, m, p.side)
+		}
+		return
+	}
+	d, again := t.note(p.n, m, k, dialog.SeenRequest)
+	if again {
+		return
+	}
+	switch {
+	case m.Method == sip.Bye:
+		t.bye(p, d, m)
+	case m.Method == sip.Invite || m.Method == sip.Update:
+		d.Propose(m, p.side)
+	case m.Method == sip.Refer && p.is == dialogue:
+		t.refer(d, m)
+	}
+}
+
+// note counts m as one of dialog n's messages, and reports whether it was seen before.
+func (t *Table) note(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *dialog.Dialog, again bool) {
+	d = t.dialogs.At(n)
+	d.Revision, d.Reserved = d.Revision+uint32(d.Reserved), 0
+	t.markDirty(n)
+	if again = t.hops.Repeated(&t.dialogs.At(d.Root).Path, m, k); again {
+		t.countRepeat(d, k)
+	}
+	if m.Flags&sip.Truncated != 0 {
+		d.Faults |= cutOf(m)
+	}
+	d.Seen |= heard
+	if t.rows.Of(n) == claimRow && d.Phase == dialog.Confirmed && d.Seen == dialog.SeenRequest|dialog.SeenResponse {
+		t.move(n, nowhere)
+	}
+	if d.Phase == dialog.Confirmed && d.Expires == 0 {
+		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
+	}
+	return d, again
+}
+
+// CountRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
+func (t *Table) countRepeat(d *dialog.Dialog, k event.Keys) {
+	t.counts.Retransmissions++
+	d.Repeats++
+	root := t.dialogs.At(d.Root)
+	if root != d {
+		root.Repeats++
+		return
+	}
+	t.hops.CountRepeat(&root.Path, k)
+}
+
+// cutOf says what became of the rest of a truncated m.
+func cutOf(m *sip.Message) event.Missing {
+	switch m.Flow.Transport {
+	case capture.TCP, capture.TLS, capture.WebSocket, capture.SecureWebSocket:
+		return event.StreamGap
+	}
+	return event.CutShort
+}
+
+// noDialog takes note of a request that no known call has.
+func (t *Table) noDialog(m *sip.Message, k event.Keys) bool {
+	inside := k.From != (event.Key{}) && k.To != (event.Key{})
+	switch {
+	case m.Method == sip.Invite && k.To == (event.Key{}):
+		return t.openInvite(m, k)
+	case inside && t.index[k.Call.AnyTag()] != 0:
+		p, known := t.byCallee(m, k)
+		if known {
+			t.requestInside(m, k, p)
+			return true
+		}
+	}
+	if inside && (m.Method == sip.Invite || m.Method == sip.Bye) {
+		return t.openUnconfirmed(m, k)
+	}
+	if m.Method == sip.Invite || m.Method == sip.Bye || m.Method == sip.Cancel || m.Method == sip.Ack {
+		t.counts.Orphans++
+	}
+	return true
+}
+
+// ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
+// response that was not seen.
+func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
+	d := t.dialogs.At(root)
+	t.revokeUpdate(root, d)
+	known := t.hops.TookPart(&d.Path, m)
+	h, near := t.hops.Passed(&d.Path, m), t.callersHop(d)
+	own := d.BranchIndex(k.ShortBranch()) >= 0 || h != nil && h.HasLeg(k.ShortBranch())
+	switch {
+	case !own && k.To == (event.Key{}):
+		t.note(root, m, k, dialog.SeenRequest)
+	case !own && d.Answered():
+		t.ackOfAnswer(root, m, k)
+	case own || d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
+		if d, again := t.note(root, m, k, dialog.SeenRequest); !again && near.Hop.Carries(m) {
+			t.ackOfRefusal(root, d, m)
+		}
+	case h != nil && h.Forks > 0:
+		if _, shown := t.hops.KnownFork(h, k.To); !shown {
+			known = false
+		}
+		fallthrough
+	default:
+		d, again := t.note(root, m, k, dialog.SeenRequest)
+		if !known {
+			t.counts.Orphans++
+			return
+		}
+		if !again && (d.Phase != dialog.Terminated || d.Undecided()) {
+			t.answeredByACK(root, d, m, k)
+		}
+	}
+}
+
+// ackOfRefusal takes note of the ACK of a final response of 300 or more on the caller's hop.
+func (t *Table) ackOfRefusal(root uint32, d *dialog.Dialog, m *sip.Message) {
+	if d.Phase == dialog.Terminated && d.Undecided() {
+		t.reopen(root, d, dialog.Calling)
+	}
+	at := m.Time.UnixNano()
+	switch {
+	case d.Phase == dialog.Terminated || d.Answered():
+	case d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
+		if d.Acked == 0 {
+			d.Acked = at
+			if d.Phase == dialog.Rejected && d.Settled() {
+				t.lapses.Set(root, t.Now+dialog.ForkRetryWait)
+			}
+		}
+	case d.RefusedAt != 0:
+		d.Acked = at
+	default:
+		d.RefusedByAck, d.Acked, d.Phase = true, at, dialog.AwaitingRetry
+	}
+}
+
+// ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
+func (t *Table) ackOfAnswer(root uint32, m *sip.Message, k event.Keys) {
+	p := t.inside(root, m, k, event.Caller)
+	d := t.dialogs.At(root)
+	if near := t.hops.At(d.Path.First); p.is == guessed && d.Downstream && near.Hop.Carries(m) {
+		d.Callee = k.To.Short() // the caller's hop shows another tag of the same dialog
+		t.answerOn(d, m, k)
+		p.is = dialogue
+	}
+	if p.is != dialogue {
+		t.counts.Orphans++
+		return
+	}
+	at := m.Time.UnixNano()
+	if d, again := t.note(p.n, m, k, dialog.SeenRequest); !again && (d.Acked == 0 || at < d.Acked) {
+		d.Acked = at
+		t.amend(d)
+	}
+}
+
+// answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
+func (t *Table) answeredByACK(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+	at := m.Time.UnixNano()
+	if d.Phase == dialog.Terminated {
+		t.reopen(n, d, dialog.Calling)
+	}
+	if t.adoptDownstreamAnswer(n, d) {
+		if d.Acked = at; t.callersHop(d).Hop.Carries(m) {
+			d.Callee = k.To.Short()
+			t.answerOn(d, m, k)
+		}
+		return
+	}
+	t.answerOn(d, m, k)
+	d.DropEarlyChanges()
+	d.ByAck = true
+	d.Flags |= event.AnswerByAck
+	d.Answer, d.Acked, d.Refreshed, d.Callee = at, at, at, k.To.Short()
+	d.Phase, d.Accepted = dialog.Confirmed, true
+	t.gatherTag(d, facts.CalleeTag, m.ToTag())
+	t.lapses.Set(n, t.Now+int64(t.limits.Talk))
+	t.reviewEnds(n, d)
+	t.answeredNow(n, d, at)
+}
+
+// cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
+func (t *Table) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party) {
+	d, again := t.note(n, m, k, dialog.SeenRequest)
+	t.hops.Passed(&d.Path, m)
+	if !again && side == event.Caller && m.CSeq == d.Cseq && t.callersHop(d).Hop.Carries(m) {
+		t.revokeUpdate(n, d)
+	}
+	at := m.Time.UnixNano()
+	switch {
+	case again || side != event.Caller || m.CSeq != d.Cseq || !t.callersHop(d).Hop.Carries(m):
+	case d.Answered():
+		if d.Cancelled == 0 {
+			d.Cancelled, d.CancelBranch = at, k.ShortBranch()
+			if d.NoteCancelRace(); d.Flags&event.CancelRace != 0 {
+				t.amend(d)
+			}
+		}
+	case d.Cancelled != 0 || d.Phase == dialog.Terminated && !d.Undecided():
+		d.Cancelled = min(d.Cancelled, at)
+	default:
+		if d.Phase == dialog.Terminated {
+			t.reopen(n, d, dialog.Calling)
+		}
+		d.Cancelled, d.CancelBranch = at, k.ShortBranch()
+		d.CancelCause = facts.Cause(m)
+	}
+}

@@ -1,0 +1,33 @@
+package dialog
+
+import (
+	"sipsieve/sip"
+	"sipsieve/sip/mem"
+)
+
+// Guesses are, by side, a BYE and another request.
+type Guesses [2][2]Guess
+
+// A Guess is a request inside a dialog of which one tag is known, on a hop that has shown no dialog: its 2xx says
+// that it was one of this call.
+type Guess struct {
+	Time   int64
+	Cseq   uint32
+	Method sip.Method
+	Cause  uint8
+	Hold   uint8
+}
+
+// Fits reports whether m is a response to g.
+func (g *Guess) Fits(m *sip.Message) bool {
+	return g != nil && g.Time != 0 && g.Cseq == m.CSeq && g.Method == m.Method
+}
+
+// code writes g, or reads it.
+func (g *Guess) code(c *mem.Coder) {
+	c.Instant(&g.Time)
+	mem.Number(c, &g.Cseq)
+	mem.Number(c, &g.Method)
+	mem.Number(c, &g.Cause)
+	mem.Number(c, &g.Hold)
+}
