@@ -28,7 +28,7 @@ var standardLimit = roomLimit{lines: 3500, file: 400, away: 10}
 
 // roomLimits are those of single rooms.
 var roomLimits = map[string]roomLimit{
-	"sip/track":               {lines: 9600, file: 400, away: 70},
+	"sip/track":               {lines: 3000, file: 400, away: 10},
 	"cmd/sipsieve":            {lines: 3500, file: 400, away: 10, bare: 6},
 	"capture":                 {lines: 3500, file: 400, away: 10, bare: 3},
 	"capture/afpacket":        {lines: 3500, file: 400, away: 15},

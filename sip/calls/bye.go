@@ -132,7 +132,8 @@ func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 func (t *Table) byeAccepted(n uint32, d *dialog.Dialog, e hops.Ending) {
 	first := d.OtherBye.Time == e.Time && d.OtherBye.Side == e.Side                                // of two at one time
 	again := d.AcceptedBye.Time == e.Time && d.AcceptedBye.Side == e.Side && !d.AcceptedBye.Unseen // its 2xx on another hop
-	if again || e.Time < d.Answer || d.AcceptedBye.Time != 0 && (d.AcceptedBye.Time < e.Time || d.AcceptedBye.Time == e.Time && !d.AcceptedBye.Unseen && !first) {
+	if again || e.Time < d.Answer || d.AcceptedBye.Time != 0 &&
+		(d.AcceptedBye.Time < e.Time || d.AcceptedBye.Time == e.Time && !d.AcceptedBye.Unseen && !first) {
 		return
 	}
 	d.AcceptedBye = e

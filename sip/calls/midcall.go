@@ -96,7 +96,8 @@ func (t *Table) byeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 	}
 	d.AcceptedBye = hops.Ending{Time: b.Time, Cseq: b.Cseq, Cause: b.Cause, Side: side, Answered: true}
 	if other.Status == 200 && other.Time < b.Time {
-		d.AcceptedBye = hops.Ending{Time: other.Time, Cseq: other.Cseq, Cause: other.Cause, Side: event.Callee + event.Caller - side,
+		d.AcceptedBye = hops.Ending{Time: other.Time, Cseq: other.Cseq, Cause: other.Cause,
+			Side:     event.Callee + event.Caller - side,
 			Answered: true}
 	}
 	d.Accepted, d.ByeAlone = true, true

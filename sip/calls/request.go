@@ -10,7 +10,8 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// request takes note of a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
+// request takes note of a request of side's, of root's call; root is 0 without a known call. It
+// reports false if a limit kept m out.
 func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.noDialog(m, k)

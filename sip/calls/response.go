@@ -10,7 +10,8 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// response takes note of a response to a request of side's, of root's call; root is 0 without a known call. It reports false if a limit kept m out.
+// response takes note of a response to a request of side's, of root's call; root is 0 without a known
+// call. It reports false if a limit kept m out.
 func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.strayResponse(m, k)

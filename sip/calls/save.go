@@ -120,7 +120,8 @@ func (t *Table) Changes(dst []Saved) []Saved {
 func (t *Table) saved(n uint32, d *dialog.Dialog) Saved {
 	s := Saved{Name: d.Name(), State: t.dialogState(n, d)}
 	if d.Regathered && t.callersHop(d).Hop.Veil == 0 {
-		s.Event = &event.Event{Time: d.Wall(d.FirstSeen), Key: d.Call, Kind: event.CallKind, Stage: event.Interim, Ordinal: d.EventOrdinal(),
+		s.Event = &event.Event{Time: d.Wall(d.FirstSeen), Key: d.Call, Kind: event.CallKind, Stage: event.Interim,
+			Ordinal:  d.EventOrdinal(),
 			Revision: int(d.Revision), Call: t.call(d, event.Interim, t.Now)}
 	}
 	d.Regathered = false

@@ -1,4 +1,4 @@
-// This file has methods of Saved and Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Saved and Table because a restart without a gap is a mode of its own.
 
 package calls
 

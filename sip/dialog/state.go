@@ -45,7 +45,8 @@ func ReadState(state []byte) (r State, err error) {
 func (r *State) sane() bool {
 	phased := r.Phase < Unconfirmed || r.Phase == Terminated && r.Published
 	return phased && r.Due != 0 && r.FirstSeen != 0 &&
-		r.NBranches <= branches && r.EndCause <= event.EndCapture && r.EndSource <= event.CaptureEnd && r.Transfer <= event.Attended &&
+		r.NBranches <= branches && r.EndCause <= event.EndCapture && r.EndSource <= event.CaptureEnd &&
+		r.Transfer <= event.Attended &&
 		r.Offered <= event.Attended && r.Hops.Sane()
 }
 

@@ -43,5 +43,6 @@ type Budgets struct {
 func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
 	all := domains * trackers
 	return Budgets{Calls: mem.NewBudget(l.Calls, all), Bindings: mem.NewBudget(l.Bindings, all),
-		Registers: mem.NewBudget(l.Bindings, all), Legs: mem.NewBudget(l.Calls, domains), Devices: mem.NewBudget(devices, domains)}
+		Registers: mem.NewBudget(l.Bindings, all), Legs: mem.NewBudget(l.Calls, domains),
+		Devices: mem.NewBudget(devices, domains)}
 }

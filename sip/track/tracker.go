@@ -1,7 +1,21 @@
-// Package track remembers what SIP messages add up to: transactions, calls and registrations.
+// Package track is the way from SIP messages to Events: a Tracker gives each message to what follows calls (package
+// calls), registrations (package bindings) or methods without records, and takes copies of one message once.
 //
-// A Tracker follows one shard of the signalling. Its clock is the clock of the packets:
-// nothing in this package asks what time it is.
+// A Tracker follows one shard of the signalling, and is used by one goroutine.
+//
+// # Clock
+//
+// Its clock is the clock of the packets, moved by Observe and Advance and never back; nothing here reads the time of day.
+// Stepped takes a jump of that clock out of all durations, Missed names a time in which frames were lost.
+//
+// # Limits
+//
+// Limits bound calls, bindings and sources; Trackers of one host share Budgets. What does not fit is counted in Counts
+// with its Bound, and a message that was kept out is Dropped.
+//
+// # Order of events
+//
+// Events are appended as they become certain. The order of all shards is that of package event: Time, Key, Ordinal.
 package track
 
 import (
