@@ -27,17 +27,7 @@ type roomLimit struct {
 var standardLimit = roomLimit{lines: 3500, file: 400, away: 10}
 
 // roomLimits are those of single rooms.
-var roomLimits = map[string]roomLimit{
-	"sip/track":               {lines: 3000, file: 400, away: 10},
-	"cmd/sipsieve":            {lines: 3500, file: 400, away: 10, bare: 6},
-	"capture":                 {lines: 3500, file: 400, away: 10, bare: 3},
-	"capture/afpacket":        {lines: 3500, file: 400, away: 15},
-	"capture/hep":             {lines: 3500, file: 400, away: 20},
-	"capture/pcap":            {lines: 3500, file: 400, away: 10, bare: 4},
-	"cmd/sipsieve/checkpoint": {lines: 3500, file: 400, away: 30},
-	"cmd/sipsieve/pipeline":   {lines: 3500, file: 400, away: 25},
-	"cmd/sipsieve/daemon":     {lines: 3500, file: 400, away: 38},
-}
+var roomLimits = map[string]roomLimit{"sip/track": {lines: 3000, file: 400, away: 10}}
 
 // A file whose first comment begins so, names types and gives the reason is a home of their methods as well:
 //

@@ -48,6 +48,7 @@ type exit struct {
 	err  error
 }
 
+// Error returns the text of what went wrong; "" for an exit code alone.
 func (e exit) Error() string {
 	if e.err == nil {
 		return ""
@@ -55,6 +56,7 @@ func (e exit) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap returns what went wrong.
 func (e exit) Unwrap() error { return e.err }
 
 // refused returns err with the exit code of input that cannot be used: a file, a flag, a configuration.

@@ -118,11 +118,11 @@ func (s *site) journalled(t *testing.T) (plain []byte, calls []*event.Call) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = checkpoint.Read(bytes.NewReader(file), vault.Demo().Sealer("journal"), func(e *checkpoint.Entry) error {
+	read := func(_ uint64, e *checkpoint.Entry) error {
 		plain = append(plain, e.Body...)
 		return nil
-	})
-	if err != nil {
+	}
+	if err := checkpoint.Read(bytes.NewReader(file), vault.Demo().Sealer("journal"), func(string) {}, read); err != nil {
 		t.Fatal(err)
 	}
 	copied := filepath.Join(t.TempDir(), "copy") // Open begins a log anew

@@ -172,14 +172,16 @@ func (b *blockReader) next() ([]byte, error) {
 	return plain, nil
 }
 
-// Read calls take with every entry of a log's file, the oldest first; a body is valid during the call. It returns why
-// the file cannot be read to its end, or take's error.
-func Read(r io.Reader, s *vault.Sealer, take func(*Entry) error) error {
+// Read calls policy with the hash in the first block of a log's file, then take with every entry and the number of its
+// block, the oldest first; a body is valid during the call. It returns why the file cannot be read to its end, or take's
+// error.
+func Read(r io.Reader, s *vault.Sealer, policy func(hash string), take func(block uint64, e *Entry) error) error {
 	b, err := newBlockReader(r, s)
 	if err != nil {
 		return err
 	}
-	return b.each(func(_ uint64, e *Entry) error { return take(e) })
+	policy(b.policy)
+	return b.each(take)
 }
 
 // each calls take with every entry that follows, and the number of its block; a body is valid during the call. It

@@ -134,14 +134,11 @@ func (l *Log) read(take func(block uint64, e *Entry) error) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	r, err := newBlockReader(f, l.cfg.Sealer)
-	if err != nil {
-		return err
-	}
-	if r.policy != l.cfg.Policy && l.file == nil {
-		l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
-	}
-	return r.each(take)
+	return Read(f, l.cfg.Sealer, func(hash string) {
+		if hash != l.cfg.Policy && l.file == nil {
+			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
+		}
+	}, take)
 }
 
 // note notes that e stands in a block.

@@ -277,7 +277,7 @@ func TestAnErrorOfTheDiskLeavesTheLogAsItIs(t *testing.T) {
 	w.seal()
 	for n := range len(w.sealed) {
 		r := io.MultiReader(bytes.NewReader(w.sealed[:n]), iotest.ErrReader(syscall.EIO))
-		err := Read(r, vault.Demo().Sealer("journal"), func(*Entry) error { return nil })
+		err := Read(r, vault.Demo().Sealer("journal"), func(string) {}, func(uint64, *Entry) error { return nil })
 		if !errors.Is(err, syscall.EIO) || errors.Is(err, errTorn) {
 			t.Fatalf("after %d bytes: err = %v, want %v", n, err, syscall.EIO)
 		}

@@ -1,3 +1,6 @@
+// This file has methods of Log because what others put in and read of a Log stands apart from what its goroutine
+// does.
+
 package checkpoint
 
 import (

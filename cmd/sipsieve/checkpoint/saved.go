@@ -1,3 +1,6 @@
+// This file has methods of Log because reading calls and files back is the other half of writing them, and is over
+// before Run.
+
 package checkpoint
 
 import (

@@ -1,3 +1,5 @@
+// This file has methods of Daemon because the logs of open calls are opened, restored and dropped in one place.
+
 package daemon
 
 import (

@@ -1,3 +1,5 @@
+// This file has methods of Daemon because a feed is opened, followed and opened again in one place.
+
 package daemon
 
 import (

@@ -1,3 +1,5 @@
+// This file has methods of Daemon because what is read of a running daemon stands apart from what runs it.
+
 package daemon
 
 import (

@@ -1,3 +1,6 @@
+// This file has methods of Daemon because what the store of this host adds to the ledger, the status and the
+// readers is one subject.
+
 package daemon
 
 import (

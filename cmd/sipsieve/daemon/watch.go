@@ -1,3 +1,5 @@
+// This file has methods of Daemon because watching for what keeps a source away is a job of its own goroutine.
+
 package daemon
 
 import (

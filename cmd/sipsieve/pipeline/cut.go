@@ -1,3 +1,6 @@
+// This file has methods of reader, shard and Merger because a cut passes from the reader through the shards to the
+// Merger: its way is read here.
+
 package pipeline
 
 import (

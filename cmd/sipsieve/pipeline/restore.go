@@ -1,3 +1,5 @@
+// This file has methods of Domain and shard because what a restart restores stands beside what is saved for it.
+
 package pipeline
 
 import (
