@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
@@ -216,10 +215,10 @@ func TestADaemonWaitsForABusThatComesUpLater(t *testing.T) {
 	s := newSite(t, 10)
 	s.configure(t, 0)
 	want := s.replayed(t)
-	first, url := natsServer(t)
+	port := freePort(t)
+	first, url := natsServerAt(t, t.TempDir(), port)
 	s.busAt(t, url)
 	s.arrange(t, url)
-	port := first.Addr().(*net.TCPAddr).Port
 	dir := first.StoreDir()
 	first.Shutdown()
 	first.WaitForShutdown()
