@@ -127,7 +127,7 @@ func (m messages) header(out, in []byte) {
 		}
 		m.value(out, in, nothing)
 	case "identity", "y":
-		passports{m.values}.scrub(out, in)
+		passports(m).scrub(out, in)
 	default:
 		m.value(out, in, headers[name])
 	}
@@ -153,7 +153,7 @@ func isName(in []byte) bool {
 func (m messages) body(out, in []byte, kind string) {
 	switch {
 	case kind == "application/sdp":
-		descriptions{m.values}.scrub(out, in)
+		descriptions(m).scrub(out, in)
 	case kind == "message/sipfrag":
 		m.lines(out, in)
 	case strings.HasPrefix(kind, "multipart/"):
