@@ -43,7 +43,7 @@ func TestEveryFieldSaysWhatItsValuesAre(t *testing.T) {
 		e, m := f.Entry(), measures[f]
 		if m.mark == Unmarked || m.mark == Shaped && !m.number && m.shape == nil ||
 			m.mark == Closed && !m.number && m.words == nil && m.own == nil {
-			t.Errorf("%s: %s %q: nothing knows what that is", e.Name, e.Value, e.Pattern)
+			t.Errorf("%s: %s %q: no row in shapes (measure.go), no words", e.Name, e.Value, e.Pattern)
 		}
 		if _, err := regexp.Compile(e.Pattern); err != nil {
 			t.Errorf("%s: %v", e.Name, err)
