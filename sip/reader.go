@@ -189,11 +189,11 @@ var seed = maphash.MakeSeed()
 
 // mark is the fingerprint of a message of that body between the ends of p.
 func mark(p *capture.Packet, body uint64) uint64 {
-	return maphash.Comparable(seed, Of{p.Flow.Src, p.Flow.Dst, body})
+	return maphash.Comparable(seed, hopOf{p.Flow.Src, p.Flow.Dst, body})
 }
 
-// Of is what copies and retransmissions of a message on one hop have in common.
-type Of struct {
+// hopOf is what copies and retransmissions of a message on one hop have in common.
+type hopOf struct {
 	src, dst netip.AddrPort
 	body     uint64
 }

@@ -229,7 +229,7 @@ func (x *selector) paramBomb(v []byte) bool {
 	return false
 }
 
-// LowerVias is how many Via values below the topmost an INVITE keeps at least: they show which hop follows which.
+// lowerVias is how many Via values below the topmost an INVITE keeps at least: they show which hop follows which.
 const lowerVias = 4
 
 // via reads a Via line: how many values it has, and of the topmost its branch and sent-by.

@@ -57,7 +57,7 @@ type dialog struct {
 	seq      map[string]int    // last CSeq by party
 	open     map[string]*request
 	invite   *request // the last one
-	Answered bool
+	answered bool
 	over     bool
 	expires  string // of the last REGISTER
 }
@@ -82,9 +82,9 @@ func (d *dialog) settle(r *request) {
 	switch {
 	case r.method == "BYE":
 		d.over = true
-	case r.method != "INVITE" || d.Answered:
+	case r.method != "INVITE" || d.answered:
 	case ok:
-		d.Answered = true
+		d.answered = true
 	case r.final == 401 || r.final == 407 || r.final < 400:
 		delete(d.tags, r.to.name)
 	default:
@@ -100,7 +100,7 @@ func (r *request) inside() bool {
 	case r.method == "ACK":
 		return r.d.invite.final < 300
 	case r.method == "INVITE":
-		return r.d.Answered
+		return r.d.answered
 	}
 	return r.d.tags[r.to.name] != ""
 }

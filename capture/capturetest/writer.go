@@ -131,7 +131,7 @@ func (w *writer) requestHeaders(r, again *request) (head []header) {
 		return nil
 	case "INVITE":
 		head = append([]header{contact}, w.persona.invite...)
-		if r.d.Answered {
+		if r.d.answered {
 			head = append([]header{contact}, w.persona.other...)
 		}
 	case "REGISTER":

@@ -25,7 +25,7 @@ type Source struct {
 	queue   queue
 	counts  capture.Counters
 	stats   Stats
-	lost    NoDialog
+	lost    lost
 	last    time.Time              // of the packet that was queued last
 	mark    time.Time              // arrival of what Next returned last
 	open    map[io.Closer]struct{} // sockets
@@ -243,7 +243,7 @@ func (s *Source) admit(m *mirrored, arrival time.Time) (capture.Reason, bool) {
 		s.lost.add(1, s.last)
 		return capture.QueueFull, refuse
 	}
-	s.lost, s.last = NoDialog{}, p.Time
+	s.lost, s.last = lost{}, p.Time
 	return 0, pass
 }
 

@@ -15,7 +15,7 @@ type File struct {
 	feeds   feeds
 	segment capture.Packet   // of a stream, whose packets are being returned
 	counts  capture.Counters // of what is refused here
-	lost    NoDialog         // frames lost before packets that were refused here
+	lost    lost             // frames lost before packets that were refused here
 	mu      sync.Mutex       // guards stats
 	stats   Stats
 }
@@ -137,7 +137,7 @@ func (f *File) message(m *mirrored, p *capture.Packet) capture.Packet {
 func (f *File) annotate(p capture.Packet) capture.Packet {
 	f.lost.add(p.Missed, p.MissedSince)
 	p.Missed, p.MissedSince = f.lost.frames, f.lost.since
-	f.lost = NoDialog{}
+	f.lost = lost{}
 	return p
 }
 
@@ -160,14 +160,14 @@ func (f *File) Drops() capture.Drops {
 	return d
 }
 
-// NoDialog is the frames lost before the next Packet.
-type NoDialog struct {
+// lost is the frames lost before the next Packet.
+type lost struct {
 	frames uint64
 	since  time.Time // when they were not lost yet; the zero Time without any
 }
 
 // add adds n frames that were lost after a time.
-func (l *NoDialog) add(n uint64, since time.Time) {
+func (l *lost) add(n uint64, since time.Time) {
 	if n == 0 {
 		return
 	}

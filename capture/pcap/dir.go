@@ -287,7 +287,7 @@ func (d *Dir) look(m *Mark, newest bool) (*File, error) {
 	return f, nil
 }
 
-// AddUnderWay returns the file of m if it is Ready and not Done, under this name or the one that it had.
+// underWay returns the file of m if it is Ready and not Done, under this name or the one that it had.
 func (d *Dir) underWay(m *Mark) *File {
 	if f := d.pending[m.Name]; f != nil && f.Inode == m.Inode && f.Size <= m.Size {
 		return f

@@ -297,9 +297,9 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 	changed := bytes.Clone(whole)
 	changed[len(changed)-1] ^= 1
 	for name, c := range map[string]struct {
-		file                   []byte
-		extra, says            string
-		State, refused, broken uint64
+		file                      []byte
+		extra, says               string
+		restored, refused, broken uint64
 	}{
 		"whole":           {whole, "", "restored=3", 3, 0, 0},
 		"cut":             {whole[:len(whole)-7], "", "not whole", fewer, 0, 1},
@@ -317,12 +317,12 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 		f.write(t, c.extra)
 		p := f.begin(t)
 		r := f.status(t).Journal
-		if c.State == fewer && r.Restored < 3 {
-			c.State = r.Restored // the calls may stand in several blocks
+		if c.restored == fewer && r.Restored < 3 {
+			c.restored = r.Restored // the calls may stand in several blocks
 		}
-		if r.Restored != c.State || r.Refused != c.refused || r.Broken != c.broken {
+		if r.Restored != c.restored || r.Refused != c.refused || r.Broken != c.broken {
 			t.Errorf("%s: restored %d, refused %d, broken %d; want %d, %d, %d", name, r.Restored, r.Refused, r.Broken,
-				c.State, c.refused, c.broken)
+				c.restored, c.refused, c.broken)
 		}
 		if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), c.says) {
 			t.Errorf("%s: exit code = %d, want 0 and %q:\n%s", name, code, c.says, p.stderr.String())

@@ -9,7 +9,7 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// CallersHop returns what the caller's hop of d's call has shown.
+// callersHop returns what the caller's hop of d's call has shown.
 func (t *Table) callersHop(d *dialog.Dialog) *hops.View {
 	return t.hops.At(t.dialogs.At(d.Root).Path.First)
 }

@@ -90,7 +90,7 @@ func (t *Table) isRejected(d *dialog.Dialog) bool {
 	return d.Code >= 400 && d.RefusedAt != 0 && !dialog.Challenges(int(d.Code))
 }
 
-// NextAttempt takes m for the next INVITE of the same call.
+// nextAttempt takes m for the next INVITE of the same call.
 func (t *Table) nextAttempt(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	if d.Phase == dialog.Terminated {
 		t.reopen(n, d, dialog.Calling)

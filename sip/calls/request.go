@@ -89,7 +89,7 @@ func (t *Table) note(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *di
 	return d, again
 }
 
-// CountRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
+// countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
 func (t *Table) countRepeat(d *dialog.Dialog, k event.Keys) {
 	t.counts.Retransmissions++
 	d.Repeats++

@@ -86,7 +86,7 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	return keys
 }
 
-// LowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
+// lowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
 func (k Keyer) lowerVias(m *sip.Message) (vias [LowerVias]uint32) {
 	n := 0
 	m.LowerVias(func(branch, sentBy []byte) bool {

@@ -75,7 +75,7 @@ func TestARestoredCallThatIsAnsweredLaterHasItsDialog(t *testing.T) {
 	}
 	x, _ := u.Minimise(nil, answered(frozen))
 	again := u.Snapshot(nil, answered(frozen))
-	y, _ := u.Minimise(nil, State("billing", again, 0))
+	y, _ := u.Minimise(nil, restored("billing", again, 0))
 	for i, got := range []Excerpt{x, y} {
 		if got.ID != want.ID || got.Dialog != want.Dialog || got.Dialog == "" {
 			t.Errorf("after %d restarts: id, dialog = %s, %s, want %s, %s", i+1, got.ID, got.Dialog, want.ID, want.Dialog)

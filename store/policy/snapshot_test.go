@@ -12,8 +12,8 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// State returns a call as aCall's is after a restart: what was frozen is all that is left of its texts.
-func State(purpose string, frozen []byte, missing event.Missing) *cpni.Record {
+// restored returns a call as aCall's is after a restart: what was frozen is all that is left of its texts.
+func restored(purpose string, frozen []byte, missing event.Missing) *cpni.Record {
 	c := &event.Call{FirstSeen: newYear, Setup: newYear, Answer: aCallAnswer, End: aCallEnd, Disposition: event.Answered,
 		Code: 200, Cause: 16, EndCause: event.EndNormal, EndSource: event.Observed, Status: event.Partial, Completeness: 100,
 		Vias: 2, Missing: missing | event.RestartGap, Restored: true}
@@ -45,16 +45,16 @@ func FuzzARestoredCallIsToldAsItWouldHaveBeen(f *testing.F) {
 		}
 		_, want := minimised(t, u, aCall(texts))
 		frozen := u.Snapshot(nil, aCall(texts))
-		_, got := minimised(t, u, State(purpose, frozen, 0))
+		_, got := minimised(t, u, restored(purpose, frozen, 0))
 		want["status"], want["missing"] = `"partial"`, `["restart_gap"]`
 		if len(frozen) < mostSnapshot-len(text) && !maps.Equal(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		if again := u.Snapshot(nil, State(purpose, frozen, 0)); string(again) != string(frozen) {
+		if again := u.Snapshot(nil, restored(purpose, frozen, 0)); string(again) != string(frozen) {
 			t.Error("frozen again, it is something else")
 		}
 		other := boundPurpose(t, written(purpose, lines+"# reviewed\n"))
-		_, got = minimised(t, other, State(purpose, frozen, 0))
+		_, got = minimised(t, other, restored(purpose, frozen, 0))
 		for field := range cpni.Field(cpni.Fields()) {
 			if v, named := got[field.String()]; named && !field.Remembered() && v != "null" {
 				t.Errorf("%s: %s is told under a policy that it was not frozen under", field, v)
@@ -81,7 +81,7 @@ func TestACallWithoutItsINVITEKeepsBothItsIDs(t *testing.T) {
 	frozen := u.Snapshot(nil, taken(event.NoInvite))
 	for _, missing := range []event.Missing{event.NoInvite, lone} {
 		x, _ := u.Minimise(nil, taken(missing))
-		y, _ := u.Minimise(nil, State("billing", frozen, missing))
+		y, _ := u.Minimise(nil, restored("billing", frozen, missing))
 		if x.ID != y.ID {
 			t.Errorf("missing %b: id = %s, want %s", missing, y.ID, x.ID)
 		}
@@ -95,13 +95,13 @@ func TestAPurposeThatBecomesNarrowerHasNoMoreOfARestoredCall(t *testing.T) {
 		"duration_ms = { form = \"keep\", because = \"x\" }\n")
 	frozen := boundPurpose(t, src).Snapshot(nil, aCall(texts))
 	narrow := boundPurpose(t, strings.Replace(src, "kinds =", "when = \"emergency\"\nkinds =", 1))
-	if _, ok := narrow.Minimise(nil, State("fraud", frozen, 0)); ok {
+	if _, ok := narrow.Minimise(nil, restored("fraud", frozen, 0)); ok {
 		t.Error("a call that is none of an emergency is told to a purpose of emergencies")
 	}
-	if _, ok := boundPurpose(t, src).Minimise(nil, State("billing", frozen, 0)); ok {
+	if _, ok := boundPurpose(t, src).Minimise(nil, restored("billing", frozen, 0)); ok {
 		t.Error("a purpose is told what was frozen for another")
 	}
-	x, ok := boundPurpose(t, src).Minimise(nil, State("fraud", frozen, 0))
+	x, ok := boundPurpose(t, src).Minimise(nil, restored("fraud", frozen, 0))
 	if body := string(x.Body()); !ok || !strings.Contains(body, `"caller_number":"+13035550142"`) ||
 		!strings.Contains(body, `"duration_ms":61999`) {
 		t.Errorf("told = %v", body)
@@ -124,7 +124,7 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 	if len(frozen) > mostSnapshot {
 		t.Errorf("frozen = %d bytes, want %d at most", len(frozen), mostSnapshot)
 	}
-	if _, got := minimised(t, u, State("billing", frozen, 0)); !strings.Contains(fmt.Sprint(got), "xxx") {
+	if _, got := minimised(t, u, restored("billing", frozen, 0)); !strings.Contains(fmt.Sprint(got), "xxx") {
 		t.Error("nothing was kept")
 	}
 }
@@ -143,7 +143,7 @@ func TestWhatWasFrozenUnderAnotherRegisterIsNotTold(t *testing.T) {
 		frozen []byte
 		want   string
 	}{{frozen, "null"}, {boundPurpose(t, src).Snapshot(nil, aCall(texts)), `"+13035550142"`}} {
-		if _, got := minimised(t, boundPurpose(t, src), State("billing", c.frozen, 0)); got["called_number"] != c.want {
+		if _, got := minimised(t, boundPurpose(t, src), restored("billing", c.frozen, 0)); got["called_number"] != c.want {
 			t.Errorf("called_number = %s, want %s", got["called_number"], c.want)
 		}
 	}

@@ -156,7 +156,7 @@ func (a *attempt) acknowledgesAnswer(m *Message) bool {
 	return m.Method == "ACK" && m.To != "" && !a.acknowledgesRefusal(m)
 }
 
-// CallersHop is the hop on which the call came in: the one that follows no other; of several the one whose top Via
+// callersHop is the hop on which the call came in: the one that follows no other; of several the one whose top Via
 // stands in the others' lists; else the first in time.
 func callersHop(invites []*Message) hop {
 	var firsts []*Message

@@ -16,7 +16,7 @@ type talk struct {
 // An ending is how a talk came to its end.
 type ending struct {
 	bye  *txn          // nil without one
-	Time time.Duration // of the first of a challenged BYE and its retry
+	at   time.Duration // of the first of a challenged BYE and its retry
 	side string
 }
 
@@ -84,9 +84,9 @@ func (t *talk) end(r *Record) {
 	var accepted, refused *ending
 	for i := range byes {
 		b := &byes[i]
-		late := b.Time > life
+		late := b.at > life
 		switch {
-		case b.bye.accepted != Never && (accepted == nil || late && accepted.Time <= life):
+		case b.bye.accepted != Never && (accepted == nil || late && accepted.at <= life):
 			accepted = b
 		case b.bye.accepted == Never && late && refused == nil && b.bye.request != nil:
 			refused = b
@@ -96,7 +96,7 @@ func (t *talk) end(r *Record) {
 	switch {
 	case accepted != nil:
 		t.byBye(r, accepted)
-	case refused != nil && (lost == Never || refused.Time-lost <= byeWait):
+	case refused != nil && (lost == Never || refused.at-lost <= byeWait):
 		t.byBye(r, refused)
 	case lost != Never:
 		r.End, r.EndCause, r.EndSource, r.DisconnectBy = lost, "dialog_lost", observed, byNetwork
@@ -124,14 +124,14 @@ func byes(txns []*txn) (es []ending) {
 			continue
 		}
 		i := len(es)
-		for i > 0 && es[i-1].Time > x.at {
+		for i > 0 && es[i-1].at > x.at {
 			i--
 		}
 		es = append(es[:i], append([]ending{{x, x.at, x.side}}, es[i:]...)...)
 	}
 	for i := 0; i < len(es); i++ {
 		for j := i + 1; es[i].bye.challenged() && j < len(es); j++ {
-			if es[j].bye.fork == es[i].bye.fork && es[j].side == es[i].side && es[j].Time-es[i].bye.refused <= byeWait {
+			if es[j].bye.fork == es[i].bye.fork && es[j].side == es[i].side && es[j].at-es[i].bye.refused <= byeWait {
 				es[i].bye = es[j].bye.behind(es[i].bye)
 				es = append(es[:j], es[j+1:]...)
 				j--
@@ -160,11 +160,11 @@ func (t *talk) lost(life time.Duration) time.Duration {
 // Not settled: a BYE of which only the 2xx was seen. It proves the end: end_time is the 2xx, bye is missing, so it is
 // not billable, and the cause is unknown, for a Reason may have stood in the BYE.
 func (t *talk) byBye(r *Record, e *ending) {
-	r.End, r.EndCause, r.EndSource, r.DisconnectBy = e.Time, "normal", observed, e.side
-	if t.referred(e.Time) {
+	r.End, r.EndCause, r.EndSource, r.DisconnectBy = e.at, "normal", observed, e.side
+	if t.referred(e.at) {
 		r.EndCause = "transfer"
 	}
-	t.made = e.Time + byeWait
+	t.made = e.at + byeWait
 	if e.bye.accepted != Never {
 		t.made = e.bye.accepted
 	}

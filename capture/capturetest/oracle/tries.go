@@ -69,7 +69,7 @@ func (c *tries) redirects() (n int) {
 	return n
 }
 
-// TookPart reports whether both addresses of h sent or received something of the INVITEs until t.
+// tookPart reports whether both addresses of h sent or received something of the INVITEs until t.
 func (c *tries) tookPart(h hop, t time.Duration) bool {
 	low, high := false, false
 	for a, m := range c.messages() {

@@ -22,7 +22,7 @@ func unansweredRecord(c *call, r *Record) {
 	switch {
 	case u.bye != nil:
 		u.endedEarly(r)
-		made = u.bye.Time
+		made = u.bye.at
 	case u.final != nil:
 		u.refused(r)
 		made = u.final.Time
@@ -63,7 +63,7 @@ func (u *unanswered) lastRing() time.Duration {
 	return t
 }
 
-// EarlyEnd returns the accepted BYE in an early dialog after which no fork of the try was alive.
+// earlyEnd returns the accepted BYE in an early dialog after which no fork of the try was alive.
 func (u *unanswered) earlyEnd() (last *ending) {
 	alive := map[string]bool{}
 	for _, m := range u.try.ms {
@@ -88,7 +88,7 @@ func (u *unanswered) earlyEnd() (last *ending) {
 
 // endedEarly fills in the end of a call that a BYE in its early dialog ended.
 func (u *unanswered) endedEarly(r *Record) {
-	r.Disposition, r.End, r.EndCause, r.EndSource, r.DisconnectBy = cancelled, u.bye.Time, "cancel", observed, u.bye.side
+	r.Disposition, r.End, r.EndCause, r.EndSource, r.DisconnectBy = cancelled, u.bye.at, "cancel", observed, u.bye.side
 	if u.bye.bye.request != nil {
 		r.Cause = u.bye.bye.request.Cause
 	}
