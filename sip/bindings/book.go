@@ -274,7 +274,7 @@ func (t *book) sight(b *binding, s *series, f facts.Facts) {
 func (t *book) event(b *binding, how telling, f facts.Facts) *event.Registration {
 	r := &event.Registration{At: event.When(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
 		Refreshes: int(b.refreshes), Status: event.Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
-		Flow: b.hop.Flow(), VLAN: b.hop.Vlan, Link: b.hop.Link, Point: t.points[b.hop.Point], Origin: b.hop.Origin,
+		Flow: b.hop.Flow(), VLAN: b.hop.VLAN, Link: b.hop.Link, Point: t.points[b.hop.Point], Origin: b.hop.Origin,
 		Facts: f.Clone()}
 	if s := how.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)

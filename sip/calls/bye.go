@@ -20,21 +20,21 @@ func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 	b := &d.Byes[p.side-event.Caller]
 	switch {
-	case b.Time != 0 && b.Cseq == m.CSeq && b.Unseen:
+	case b.Time != 0 && b.CSeq == m.CSeq && b.Unseen:
 		b.Time, b.Cause, b.Unseen = at, facts.Cause(m), false
-	case b.Time != 0 && b.Cseq == m.CSeq:
+	case b.Time != 0 && b.CSeq == m.CSeq:
 		b.Time = min(b.Time, at) // on another hop
-	case b.Time != 0 && dialog.Challenges(int(b.Status)) && m.CSeq > b.Cseq && !b.Unseen:
-		b.Cseq, b.Status = m.CSeq, 0
+	case b.Time != 0 && dialog.Challenges(int(b.Status)) && m.CSeq > b.CSeq && !b.Unseen:
+		b.CSeq, b.Status = m.CSeq, 0
 	default:
-		*b = dialog.Bye{Time: at, Cseq: m.CSeq, Cause: facts.Cause(m)}
+		*b = dialog.Bye{Time: at, CSeq: m.CSeq, Cause: facts.Cause(m)}
 	}
-	e := hops.Ending{Time: b.Time, Cseq: m.CSeq, Cause: b.Cause, Side: p.side}
+	e := hops.Ending{Time: b.Time, CSeq: m.CSeq, Cause: b.Cause, Side: p.side}
 	e.Answered = b.Status >= 200 && !dialog.Challenges(int(b.Status))
 	switch {
 	case b.Status/100 != 2:
 		t.hangUp(p.n, d, e)
-	case d.AcceptedBye.Side == e.Side && d.AcceptedBye.Cseq == e.Cseq && e.Time >= d.Answer && d.AcceptedBye != e:
+	case d.AcceptedBye.Side == e.Side && d.AcceptedBye.CSeq == e.CSeq && e.Time >= d.Answer && d.AcceptedBye != e:
 		d.AcceptedBye = e
 		t.amend(d)
 	default:
@@ -52,7 +52,7 @@ func (t *Table) hangUp(n uint32, d *dialog.Dialog, e hops.Ending) {
 	case d.OtherBye.Time == 0 || e.Time < d.OtherBye.Time:
 		d.OtherBye = e
 	case d.OtherBye.Side == e.Side && d.OtherBye.Time == e.Time:
-		d.OtherBye.Cseq = e.Cseq // with credentials
+		d.OtherBye.CSeq = e.CSeq // with credentials
 	}
 	if d.Phase == dialog.Terminated {
 		if !d.Inferred {
@@ -71,16 +71,16 @@ func (t *Table) earlyBye(p place, d *dialog.Dialog, m *sip.Message) {
 	at := m.Time.UnixNano()
 	switch {
 	case e == nil || e.Answered && !e.Unseen:
-	case e.Unseen && e.Side == p.side && e.Cseq == m.CSeq:
+	case e.Unseen && e.Side == p.side && e.CSeq == m.CSeq:
 		e.Time, e.Cause, e.Unseen = at, facts.Cause(m), false
 		t.amend(d)
 	case e.Answered:
-	case e.Time != 0 && e.Side == p.side && e.Cseq == m.CSeq:
+	case e.Time != 0 && e.Side == p.side && e.CSeq == m.CSeq:
 		e.Time = min(e.Time, at)
 	case e.Time != 0 && e.Side == p.side && e.Challenged:
-		e.Cseq, e.Challenged = m.CSeq, false
+		e.CSeq, e.Challenged = m.CSeq, false
 	case e.Time == 0 || e.Refused:
-		*e = hops.Ending{Time: at, Cseq: m.CSeq, Cause: facts.Cause(m), Side: p.side}
+		*e = hops.Ending{Time: at, CSeq: m.CSeq, Cause: facts.Cause(m), Side: p.side}
 	}
 }
 
@@ -106,18 +106,18 @@ func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 		return
 	}
 	b := &d.Byes[p.side-event.Caller]
-	seen := b.Time != 0 && (b.Cseq == m.CSeq || dialog.Challenges(int(b.Status)) && m.CSeq > b.Cseq) && !b.Unseen
+	seen := b.Time != 0 && (b.CSeq == m.CSeq || dialog.Challenges(int(b.Status)) && m.CSeq > b.CSeq) && !b.Unseen
 	if seen {
-		b.Cseq, b.Status = m.CSeq, uint16(m.Status)
+		b.CSeq, b.Status = m.CSeq, uint16(m.Status)
 	} else if b.Time == 0 || b.Status != 0 {
-		*b = dialog.Bye{Time: m.Time.UnixNano(), Cseq: m.CSeq, Status: uint16(m.Status), Unseen: true}
+		*b = dialog.Bye{Time: m.Time.UnixNano(), CSeq: m.CSeq, Status: uint16(m.Status), Unseen: true}
 	}
 	switch {
 	case m.Status >= 300 && d.Phase == dialog.Terminating && d.AcceptedBye.Time != 0: // the BYE that was waited for
 		t.close(p.n, t.Now)
 	case dialog.Challenges(m.Status):
 	case m.Status < 300:
-		e := hops.Ending{Time: b.Time, Cseq: m.CSeq, Cause: b.Cause, Side: p.side, Answered: true}
+		e := hops.Ending{Time: b.Time, CSeq: m.CSeq, Cause: b.Cause, Side: p.side, Answered: true}
 		if !seen {
 			e.Time, e.Cause, e.Unseen = m.Time.UnixNano(), 0, true
 		}
@@ -158,7 +158,7 @@ func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	if e == nil || e.Answered || d.Answered() {
 		return
 	}
-	seen := e.Time != 0 && e.Side == p.side && (e.Cseq == m.CSeq || e.Challenged && m.CSeq > e.Cseq)
+	seen := e.Time != 0 && e.Side == p.side && (e.CSeq == m.CSeq || e.Challenged && m.CSeq > e.CSeq)
 	switch {
 	case dialog.Challenges(m.Status):
 		e.Challenged = seen
@@ -167,7 +167,7 @@ func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 		e.Refused = e.Refused || seen
 		return
 	case !seen:
-		*e = hops.Ending{Time: m.Time.UnixNano(), Cseq: m.CSeq, Side: p.side, Unseen: true}
+		*e = hops.Ending{Time: m.Time.UnixNano(), CSeq: m.CSeq, Side: p.side, Unseen: true}
 	}
 	if d.RefusedAt != 0 && e.Time > d.RefusedAt && d.Settled() {
 		return
@@ -211,7 +211,7 @@ func (t *Table) reviewEnds(n uint32, d *dialog.Dialog) {
 		case !e.Answered && (d.OtherBye.Time == 0 || e.Time < d.OtherBye.Time):
 			d.OtherBye = e
 		}
-		d.Byes[e.Side-event.Caller] = dialog.Bye{Time: e.Time, Cseq: e.Cseq, Cause: e.Cause}
+		d.Byes[e.Side-event.Caller] = dialog.Bye{Time: e.Time, CSeq: e.CSeq, Cause: e.Cause}
 	}
 	d.Phase = dialog.Confirmed
 	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 {
@@ -239,7 +239,7 @@ func (t *Table) remember(d *dialog.Dialog, m *sip.Message, side event.Party) {
 	}
 	at := m.Time.UnixNano()
 	byes := t.hops.EarlyByes(t.hops.At(d.Path.First).Tagless)
-	if e := byes.Of(side); e != nil && m.Method == sip.Bye && e.Unseen && e.Cseq == m.CSeq {
+	if e := byes.Of(side); e != nil && m.Method == sip.Bye && e.Unseen && e.CSeq == m.CSeq {
 		e.Time, e.Cause, e.Unseen = at, facts.Cause(m), false // its 2xx was read first
 		t.amend(d)
 		return
@@ -252,7 +252,7 @@ func (t *Table) remember(d *dialog.Dialog, m *sip.Message, side event.Party) {
 		g.Time = min(g.Time, at)
 		return
 	}
-	*g = dialog.Guess{Time: at, Cseq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.Offer(m)}
+	*g = dialog.Guess{Time: at, CSeq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.Offer(m)}
 }
 
 // guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
@@ -271,7 +271,7 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 	}
 	if m.Status >= 300 {
 		if m.Method != sip.Bye {
-			r.Pending[p.side-event.Caller] = dialog.Change{Cseq: m.CSeq, Method: m.Method}
+			r.Pending[p.side-event.Caller] = dialog.Change{CSeq: m.CSeq, Method: m.Method}
 		}
 		t.counts.Orphans++
 		return
@@ -302,15 +302,15 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 func (t *Table) bring(p place, d *dialog.Dialog, g dialog.Guess) {
 	switch {
 	case g.Method != sip.Bye:
-		d.Pending[p.side-event.Caller] = dialog.Change{Time: g.Time, Cseq: g.Cseq, Hold: g.Hold, Method: g.Method, Open: true}
+		d.Pending[p.side-event.Caller] = dialog.Change{Time: g.Time, CSeq: g.CSeq, Hold: g.Hold, Method: g.Method, Open: true}
 	case p.is == dialogue:
 		b := &d.Byes[p.side-event.Caller]
-		if b.Time == 0 || b.Cseq != g.Cseq || g.Time < b.Time {
-			*b = dialog.Bye{Time: g.Time, Cseq: g.Cseq, Cause: g.Cause}
+		if b.Time == 0 || b.CSeq != g.CSeq || g.Time < b.Time {
+			*b = dialog.Bye{Time: g.Time, CSeq: g.CSeq, Cause: g.Cause}
 		}
 	default:
 		if e := t.earlyEnding(p, d); e != nil && !e.Answered {
-			*e = hops.Ending{Time: g.Time, Cseq: g.Cseq, Cause: g.Cause, Side: p.side}
+			*e = hops.Ending{Time: g.Time, CSeq: g.CSeq, Cause: g.Cause, Side: p.side}
 		}
 	}
 }

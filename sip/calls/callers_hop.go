@@ -31,7 +31,7 @@ func (t *Table) invitedOn(n uint32, d *dialog.Dialog, m *sip.Message, k event.Ke
 	if d.Regathered = true; d.Phase == dialog.Terminated {
 		return
 	}
-	if first := t.hops.CallersHop(&d.Path, d.Cseq); first != d.Path.First {
+	if first := t.hops.CallersHop(&d.Path, d.CSeq); first != d.Path.First {
 		t.retell(n, d, first, m)
 	}
 }

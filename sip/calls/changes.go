@@ -16,8 +16,8 @@ func (t *Table) changed(p place, d *dialog.Dialog, m *sip.Message) {
 		return
 	}
 	c := &d.Pending[p.side-event.Caller]
-	if c.Cseq != m.CSeq || c.Method != m.Method { // its request was not seen: the answer says what was agreed
-		*c = dialog.Change{Time: m.Time.UnixNano(), Cseq: m.CSeq, Method: m.Method, Open: true, Unseen: true,
+	if c.CSeq != m.CSeq || c.Method != m.Method { // its request was not seen: the answer says what was agreed
+		*c = dialog.Change{Time: m.Time.UnixNano(), CSeq: m.CSeq, Method: m.Method, Open: true, Unseen: true,
 			Hold: dialog.Offer(m)}
 	} else if !c.Open {
 		return // on another hop

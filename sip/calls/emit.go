@@ -49,7 +49,7 @@ func (t *Table) call(d *dialog.Dialog, stage event.Stage, at int64) *event.Call 
 		Forks: int(caller.Forks - caller.Proved), Reinvites: int(d.Reinvites), Holds: int(d.Holds),
 		Held:       time.Duration(d.HeldUntil(d.EndTime)),
 		EarlyMedia: d.EarlyMedia, SessionExpires: int(d.Expires), Vias: int(d.Vias), Reuse: int(d.Reuse),
-		Flow: told.Flow(), VLAN: told.Vlan, Link: told.Link,
+		Flow: told.Flow(), VLAN: told.VLAN, Link: told.Link,
 		Point: t.hops.Points[told.Point], Origin: told.Origin, Restored: d.Restored,
 		Facts: t.factsOf(d).Clone(), Leg: d.Index,
 	}
@@ -60,7 +60,7 @@ func (t *Table) call(d *dialog.Dialog, stage event.Stage, at int64) *event.Call 
 		c.Reinvites, c.Holds, c.Held = 0, 0, 0
 	}
 	if out := t.hops.LeftOn(&t.dialogs.At(d.Root).Path, d.Callee); out != nil {
-		c.Onward, c.OnwardVLAN = out.Hop.Flow(), out.Hop.Vlan
+		c.Onward, c.OnwardVLAN = out.Hop.Flow(), out.Hop.VLAN
 	}
 	if t.losses.meet(d.FirstSeen, at) {
 		c.Missing |= event.LossWindow

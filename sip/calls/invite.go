@@ -20,7 +20,7 @@ func (t *Table) openInvite(m *sip.Message, k event.Keys) bool {
 		return false
 	}
 	d := t.dialogs.At(n)
-	d.Setup, d.Cseq = d.FirstSeen, m.CSeq
+	d.Setup, d.CSeq = d.FirstSeen, m.CSeq
 	t.begin(d, m, k)
 	t.invitedOn(n, d, m, k)
 	d.AddBranch(k.ShortBranch())
@@ -57,7 +57,7 @@ func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
 	d, again := t.note(n, m, k, dialog.SeenRequest)
 	at := m.Time.UnixNano()
 	if again {
-		if h := t.callersHop(d); at < d.Setup && m.CSeq == d.Cseq && h.Hop.Joins(m) {
+		if h := t.callersHop(d); at < d.Setup && m.CSeq == d.CSeq && h.Hop.Joins(m) {
 			d.Setup, h.Invited = at, at
 		}
 		return true
@@ -65,11 +65,11 @@ func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
 	switch {
 	case d.Phase == dialog.Terminated && d.Reused(m, k, int64(t.limits.Ring)):
 		return t.reuseCallID(n, m, k)
-	case d.Answered() || m.CSeq < d.Cseq:
-		if m.CSeq == d.Cseq {
+	case d.Answered() || m.CSeq < d.CSeq:
+		if m.CSeq == d.CSeq {
 			t.invitedOn(n, d, m, k)
 		}
-	case m.CSeq == d.Cseq:
+	case m.CSeq == d.CSeq:
 		t.invitedOn(n, d, m, k)
 		t.retargetedInvite(n, d, m, k)
 	case t.isRejected(d) && !d.Followed(at):

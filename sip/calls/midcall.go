@@ -29,7 +29,7 @@ func (t *Table) openUnconfirmed(m *sip.Message, k event.Keys) bool {
 func (t *Table) await2xx(n uint32, d *dialog.Dialog, m *sip.Message, side event.Party) {
 	wait := event.Timer64T1
 	if m.Method == sip.Bye {
-		d.Byes[side-event.Caller] = dialog.Bye{Time: m.Time.UnixNano(), Cseq: m.CSeq, Cause: facts.Cause(m)}
+		d.Byes[side-event.Caller] = dialog.Bye{Time: m.Time.UnixNano(), CSeq: m.CSeq, Cause: facts.Cause(m)}
 	} else {
 		d.Pending[side-event.Caller] = dialog.NewChange(m)
 		wait = int64(t.limits.Ring)
@@ -44,7 +44,7 @@ func (t *Table) requestUnconfirmed(n uint32, m *sip.Message, k event.Keys, side 
 	if k.To == (event.Key{}) || again {
 		return
 	}
-	if b := &d.Byes[side-event.Caller]; m.Method == sip.Bye && b.Time != 0 && b.Cseq == m.CSeq {
+	if b := &d.Byes[side-event.Caller]; m.Method == sip.Bye && b.Time != 0 && b.CSeq == m.CSeq {
 		b.Time = min(b.Time, m.Time.UnixNano()) // on another hop
 	} else if m.Method == sip.Bye || m.Method == sip.Invite {
 		t.await2xx(n, d, m, side)
@@ -57,9 +57,9 @@ func (t *Table) responseUnconfirmed(n uint32, m *sip.Message, k event.Keys, side
 	b, c := &d.Byes[side-event.Caller], &d.Pending[side-event.Caller]
 	switch {
 	case again:
-	case m.Method == sip.Bye && m.Status >= 200 && m.Status < 300 && b.Time != 0 && b.Cseq == m.CSeq:
+	case m.Method == sip.Bye && m.Status >= 200 && m.Status < 300 && b.Time != 0 && b.CSeq == m.CSeq:
 		t.byeAlone(n, d, side)
-	case m.Method == sip.Bye && dialog.Final(m) && b.Cseq == m.CSeq:
+	case m.Method == sip.Bye && dialog.Final(m) && b.CSeq == m.CSeq:
 		b.Time = 0
 		if i := event.Callee - side; d.Byes[i].Status == 200 {
 			t.byeAlone(n, d, event.Caller+i)
@@ -70,7 +70,7 @@ func (t *Table) responseUnconfirmed(n uint32, m *sip.Message, k event.Keys, side
 		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
 	case m.Method == sip.Invite && m.Status < 300:
 		t.confirm(n, d, m, k, side)
-	case m.Method == sip.Invite && dialog.Final(m) && c.Cseq == m.CSeq:
+	case m.Method == sip.Invite && dialog.Final(m) && c.CSeq == m.CSeq:
 		c.Open = false
 		t.refusedUnconfirmed(n, d)
 	}
@@ -94,9 +94,9 @@ func (t *Table) byeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 	if b.Status = 200; other.Time != 0 && other.Time < b.Time && other.Status == 0 && t.Now-other.Time < event.Timer64T1 {
 		return // the earlier of two that cross is the end, if it is accepted
 	}
-	d.AcceptedBye = hops.Ending{Time: b.Time, Cseq: b.Cseq, Cause: b.Cause, Side: side, Answered: true}
+	d.AcceptedBye = hops.Ending{Time: b.Time, CSeq: b.CSeq, Cause: b.Cause, Side: side, Answered: true}
 	if other.Status == 200 && other.Time < b.Time {
-		d.AcceptedBye = hops.Ending{Time: other.Time, Cseq: other.Cseq, Cause: other.Cause,
+		d.AcceptedBye = hops.Ending{Time: other.Time, CSeq: other.CSeq, Cause: other.Cause,
 			Side:     event.Callee + event.Caller - side,
 			Answered: true}
 	}
@@ -148,7 +148,7 @@ func (t *Table) openAnswered(m *sip.Message, k event.Keys) bool {
 		return false
 	}
 	d := t.dialogs.At(n)
-	d.Phase, d.Accepted, d.Callee, d.Cseq = dialog.Confirmed, true, k.To.Short(), m.CSeq
+	d.Phase, d.Accepted, d.Callee, d.CSeq = dialog.Confirmed, true, k.To.Short(), m.CSeq
 	d.Refreshed, d.Answer, d.Code, d.AnswerBranch = d.FirstSeen, d.FirstSeen, uint16(m.Status), k.ShortBranch()
 	t.begin(d, m, k)
 	t.answerOn(d, m, k)

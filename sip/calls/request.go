@@ -25,9 +25,9 @@ func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Pa
 		return t.invite(root, m, k)
 	case m.Method == sip.Cancel:
 		t.cancel(root, m, k, side)
-	case m.Method == sip.Ack && side == event.Caller && m.CSeq == d.Cseq:
+	case m.Method == sip.Ack && side == event.Caller && m.CSeq == d.CSeq:
 		t.ack(root, m, k)
-	case m.Method == sip.Ack && (k.To == (event.Key{}) || side == event.Caller && m.CSeq < d.Cseq) || d.ByeAlone:
+	case m.Method == sip.Ack && (k.To == (event.Key{}) || side == event.Caller && m.CSeq < d.CSeq) || d.ByeAlone:
 		t.note(root, m, k, dialog.SeenRequest)
 	default:
 		t.requestInside(m, k, t.inside(root, m, k, side))
@@ -237,12 +237,12 @@ func (t *Table) answeredByACK(n uint32, d *dialog.Dialog, m *sip.Message, k even
 func (t *Table) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party) {
 	d, again := t.note(n, m, k, dialog.SeenRequest)
 	t.hops.Passed(&d.Path, m)
-	if !again && side == event.Caller && m.CSeq == d.Cseq && t.callersHop(d).Hop.Carries(m) {
+	if !again && side == event.Caller && m.CSeq == d.CSeq && t.callersHop(d).Hop.Carries(m) {
 		t.revokeUpdate(n, d)
 	}
 	at := m.Time.UnixNano()
 	switch {
-	case again || side != event.Caller || m.CSeq != d.Cseq || !t.callersHop(d).Hop.Carries(m):
+	case again || side != event.Caller || m.CSeq != d.CSeq || !t.callersHop(d).Hop.Carries(m):
 	case d.Answered():
 		if d.Cancelled == 0 {
 			d.Cancelled, d.CancelBranch = at, k.ShortBranch()

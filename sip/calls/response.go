@@ -34,11 +34,11 @@ func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.P
 // opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
 // the CSeq of the first INVITE if its sender is broken.
 func (t *Table) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
-	if c := &d.Pending[0]; c.Cseq == m.CSeq && c.Method == sip.Invite && d.BranchIndex(k.ShortBranch()) < 0 {
+	if c := &d.Pending[0]; c.CSeq == m.CSeq && c.Method == sip.Invite && d.BranchIndex(k.ShortBranch()) < 0 {
 		return false
 	}
 	switch {
-	case m.CSeq <= d.Cseq:
+	case m.CSeq <= d.CSeq:
 		return true
 	case d.Answered() || t.guessFor(d, m, event.Caller).Fits(m):
 		return false
@@ -109,10 +109,10 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	_, again := t.note(to, m, k, dialog.SeenResponse)
 	d := t.dialogs.At(n)
 	provisional := m.Status > 100 && m.Status < 200
-	if m.CSeq < d.Cseq && !again && t.callersHop(d).Hop.Carries(m) {
+	if m.CSeq < d.CSeq && !again && t.callersHop(d).Hop.Carries(m) {
 		d.NoteLateFinal(m)
 	}
-	if m.CSeq < d.Cseq || again && !provisional || m.CSeq > d.Cseq && !t.unseenAttempt(n, d, m) {
+	if m.CSeq < d.CSeq || again && !provisional || m.CSeq > d.CSeq && !t.unseenAttempt(n, d, m) {
 		return true
 	}
 	near := t.callersHop(d).Hop.Carries(m)

@@ -35,7 +35,7 @@ func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 	d := t.dialogs.At(n)
 	r.Answers++
 	*d = dialog.Dialog{Index: r.Index, Call: r.Call, Vias: r.Vias, FirstSeen: r.FirstSeen, Setup: r.Setup, Drift: r.Drift,
-		Steps: r.Steps, Cseq: r.Cseq, Challenges: r.Challenges, Redirects: r.Redirects, Reuse: r.Reuse, Faults: r.Faults,
+		Steps: r.Steps, CSeq: r.CSeq, Challenges: r.Challenges, Redirects: r.Redirects, Reuse: r.Reuse, Faults: r.Faults,
 		Seen: r.Seen, EarlyMedia: r.EarlyMedia, Root: root, Next: r.Next, Ordinal: r.Answers,
 		Flags: r.Flags&event.Spiral | event.SecondFork}
 	r.Next = n

@@ -5,7 +5,7 @@ import "sipsieve/sip"
 // A Bye is the last BYE of one side. One that is sent again after a challenge keeps the time of the first.
 type Bye struct {
 	Time   int64
-	Cseq   uint32
+	CSeq   uint32
 	Status uint16 // of its final response; 0 without one
 	Cause  uint8  // Q.850, as Reason gives it
 	Unseen bool   // only a response was seen, at is that one's time

@@ -11,7 +11,7 @@ import (
 // A Change is a re-INVITE or an UPDATE under way.
 type Change struct {
 	Time   int64
-	Cseq   uint32
+	CSeq   uint32
 	Hold   uint8 // what its offer means: HoldUnknown, holdOn, HoldOff
 	Method sip.Method
 	Open   bool
@@ -29,7 +29,7 @@ const (
 
 // NewChange returns what is remembered of m, a re-INVITE or an UPDATE.
 func NewChange(m *sip.Message) Change {
-	return Change{Time: m.Time.UnixNano(), Cseq: m.CSeq, Method: m.Method, Hold: Offer(m), Open: true}
+	return Change{Time: m.Time.UnixNano(), CSeq: m.CSeq, Method: m.Method, Hold: Offer(m), Open: true}
 }
 
 // Offer says what the session description of m means for a hold (RFC 3264 section 8.4).
@@ -54,7 +54,7 @@ func NoDialog(status int) bool { return status == 481 || status == 408 }
 // Propose remembers a re-INVITE or an UPDATE until its final response comes.
 func (d *Dialog) Propose(m *sip.Message, side event.Party) {
 	c := &d.Pending[side-event.Caller]
-	if c.Cseq == m.CSeq && c.Method == m.Method { // on another hop, or its 2xx was read first
+	if c.CSeq == m.CSeq && c.Method == m.Method { // on another hop, or its 2xx was read first
 		if c.Unseen && c.Accepted && Offer(m) == holdOn {
 			d.SetHold(c.Time, side, holdOn)
 		}

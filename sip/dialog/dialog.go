@@ -55,7 +55,7 @@ type Dialog struct {
 	Digest                                          uint64 // the digest of what was published of its end
 	Closed                                          int64  // when it was published as over
 
-	Cseq, Expires                          uint32 // of the INVITE; of the session timer, seconds
+	CSeq, Expires                          uint32 // of the INVITE; of the session timer, seconds
 	CancelBranch, AnswerBranch             uint32
 	Repeats, Revision                      uint32
 	Reinvites, Holds, Challenges           uint16
@@ -128,7 +128,7 @@ func (d *Dialog) AddBranch(l uint32) {
 
 // Attempt makes d await the answer to an INVITE with a higher CSeq.
 func (d *Dialog) Attempt(cseq uint32) {
-	d.Cseq, d.Phase = cseq, Calling
+	d.CSeq, d.Phase = cseq, Calling
 	d.NBranches, d.BranchesDone, d.Code = 0, 0, 0
 	d.RefusedAt, d.Acked, d.Cancelled, d.Updated = 0, 0, 0, 0
 	d.RefusedByAck, d.FinalCause, d.CancelCause = false, 0, 0
@@ -143,7 +143,7 @@ func (d *Dialog) Followed(t int64) bool {
 // it does not follow a refusal at once, or it is a new INVITE that comes later than the calls of one attempt do.
 func (d *Dialog) Reused(m *sip.Message, k event.Keys, ring int64) bool {
 	at := m.Time.UnixNano()
-	if m.CSeq > d.Cseq {
+	if m.CSeq > d.CSeq {
 		challenged := d.Code == 401 || d.Code == 407 || d.Code/100 == 3
 		return d.Answered() || challenged || !d.Followed(at)
 	}

@@ -12,7 +12,7 @@ type Guesses [2][2]Guess
 // that it was one of this call.
 type Guess struct {
 	Time   int64
-	Cseq   uint32
+	CSeq   uint32
 	Method sip.Method
 	Cause  uint8
 	Hold   uint8
@@ -20,13 +20,13 @@ type Guess struct {
 
 // Fits reports whether m is a response to g.
 func (g *Guess) Fits(m *sip.Message) bool {
-	return g != nil && g.Time != 0 && g.Cseq == m.CSeq && g.Method == m.Method
+	return g != nil && g.Time != 0 && g.CSeq == m.CSeq && g.Method == m.Method
 }
 
 // code writes g, or reads it.
 func (g *Guess) code(c *mem.Coder) {
 	c.Instant(&g.Time)
-	mem.Number(c, &g.Cseq)
+	mem.Number(c, &g.CSeq)
 	mem.Number(c, &g.Method)
 	mem.Number(c, &g.Cause)
 	mem.Number(c, &g.Hold)

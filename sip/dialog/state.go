@@ -78,7 +78,7 @@ func (r *State) Code(c *mem.Coder) {
 }
 
 func (d *Dialog) codeCounts(c *mem.Coder) {
-	for _, n := range []*uint32{&d.Cseq, &d.Expires, &d.Repeats, &d.Revision, &d.CancelBranch, &d.AnswerBranch} {
+	for _, n := range []*uint32{&d.CSeq, &d.Expires, &d.Repeats, &d.Revision, &d.CancelBranch, &d.AnswerBranch} {
 		mem.Number(c, n)
 	}
 	mem.Number(c, &d.Digest)
@@ -111,12 +111,12 @@ func (d *Dialog) codeChanges(c *mem.Coder) {
 	for i := range d.Pending {
 		p, b := &d.Pending[i], &d.Byes[i]
 		c.Instant(&p.Time)
-		mem.Number(c, &p.Cseq)
+		mem.Number(c, &p.CSeq)
 		mem.Number(c, &p.Hold)
 		mem.Number(c, &p.Method)
 		c.Flags(&p.Open, &p.Unseen, &p.Accepted)
 		c.Instant(&b.Time)
-		mem.Number(c, &b.Cseq)
+		mem.Number(c, &b.CSeq)
 		mem.Number(c, &b.Status)
 		mem.Number(c, &b.Cause)
 		c.Flags(&b.Unseen)

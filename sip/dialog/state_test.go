@@ -27,7 +27,7 @@ var unsavedOfAHop = map[string]string{
 	"forking":       "a number of this Tracker; what it stands for is saved",
 	"Tagless":       "a number of this Tracker; what it stands for is saved",
 	"First.Ends":    "a number of this Tracker; what it stands for is saved",
-	"Hop.Vlan":      "read of a record's flow, and frozen",
+	"Hop.VLAN":      "read of a record's flow, and frozen",
 	"Hop.transport": "read of a record's flow, and frozen",
 	"Hop.Link":      "read of a record's flow, and frozen",
 	"Hop.Point":     "read of a record's flow, and frozen",

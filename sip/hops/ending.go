@@ -10,7 +10,7 @@ import (
 // An Ending is a BYE that may be the end of a dialog.
 type Ending struct {
 	Time     int64
-	Cseq     uint32
+	CSeq     uint32
 	Cause    uint8
 	Side     event.Party
 	Answered bool // a final response was seen
@@ -101,7 +101,7 @@ func (e *Ending) Code(c *mem.Coder) {
 		*e = Ending{}
 		return
 	}
-	mem.Number(c, &e.Cseq)
+	mem.Number(c, &e.CSeq)
 	mem.Number(c, &e.Cause)
 	mem.Number(c, &e.Side)
 	c.Flags(&e.Answered, &e.Unseen, &e.Refused, &e.Challenged)

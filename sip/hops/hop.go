@@ -12,7 +12,7 @@ type Hop struct {
 	Src, Dst  [16]byte
 	sport     uint16
 	dport     uint16
-	Vlan      uint16
+	VLAN      uint16
 	transport capture.Transport
 	Origin    capture.Origin
 	V4        bool
@@ -26,7 +26,7 @@ type Hop struct {
 func Of(m *sip.Message, point uint8) Hop {
 	f := m.Flow
 	return Hop{Src: f.Src.Addr().As16(), Dst: f.Dst.Addr().As16(), sport: f.Src.Port(), dport: f.Dst.Port(),
-		Vlan: m.VLAN, transport: f.Transport, Origin: m.Origin, V4: f.Src.Addr().Is4(), valid: f.Src.IsValid(),
+		VLAN: m.VLAN, transport: f.Transport, Origin: m.Origin, V4: f.Src.Addr().Is4(), valid: f.Src.IsValid(),
 		Point: point, Link: m.Link}
 }
 
