@@ -125,7 +125,7 @@ func (t *Table) AnswersOn(h *View) (n int) {
 	return n
 }
 
-// bits of the filter for a tag.
+// bit returns the bits of the filter for a tag.
 func (f *forking) bit(tag uint64, i int) (word *uint64, mask uint64) {
 	bit := tag >> (16 * i) % (64 * uint64(len(f.others)))
 	return &f.others[bit/64], uint64(1) << (bit % 64)

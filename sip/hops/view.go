@@ -54,7 +54,7 @@ func (x *View) below(y *View) bool {
 	return false
 }
 
-// AddBranch remembers the branch of an INVITE on h.
+// AddLeg remembers the branch of an INVITE on h.
 func (h *View) AddLeg(cseq, l uint32) {
 	if cseq > h.cseq {
 		h.cseq, h.Legs, h.Open = cseq, [hopLegs]uint32{}, 0

@@ -125,7 +125,7 @@ func telOf(in *inside, user []byte) Value {
 	return shaped(n)
 }
 
-// e164 returns the first number in a fact, "" if none can be derived.
+// e164Of returns the first number in a fact, "" if none can be derived.
 func e164Of(in *inside, f facts.Fact) string {
 	for user := range in.facts.All(f) {
 		if n, ok := in.numbers.E164(string(user), in.region); ok {

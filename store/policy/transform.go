@@ -61,7 +61,7 @@ type transform struct {
 // String returns t as a policy writes it.
 func (t transform) String() string { return t.text }
 
-// parseForm reads a transform as the register and a policy write it: name, or name:argument.
+// parseTransform reads a transform as the register and a policy write it: name, or name:argument.
 func parseTransform(text string) (t transform, err error) {
 	name, arg, has := strings.Cut(text, ":")
 	i := slices.Index(actionNames[:], name)

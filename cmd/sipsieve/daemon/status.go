@@ -126,7 +126,7 @@ const (
 	StateEnded   = "ended"
 )
 
-// stateOf returns the state of the source of that key: a constant above, or why a live one cannot be read.
+// SourceState returns the state of the source of that key: a constant above, or why a live one cannot be read.
 func (d *Daemon) SourceState(key string) string {
 	for _, f := range d.feeds {
 		if f.name != key && f.name != liveFeed {
