@@ -41,6 +41,7 @@ type Bus struct {
 	server  *server.Server // nil if it is elsewhere
 	release func() error
 	access  map[string]Access
+	keepers []string // consumers that hold back purging: see Config
 
 	trouble             *serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers

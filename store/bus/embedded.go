@@ -24,6 +24,21 @@ type Config struct {
 	Dir    string // no other process may use it while the server runs
 	Listen string // host:port on loopback, where port 0 is any; "" to listen nowhere
 	Plan   Plan
+
+	// Keepers are the names of the durable consumers that have to confirm a message before it may be purged for
+	// want of room. Without any, nothing is purged.
+	Keepers []string
+}
+
+// validate returns everything that is wrong with c, its Listen aside.
+func (c Config) validate() error {
+	errs := []error{c.Plan.Validate()}
+	for _, name := range c.Keepers {
+		if err := store.CheckName(name); err != nil {
+			errs = append(errs, fmt.Errorf("bus: keeper: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Access is what a reader of one purpose needs to reach the embedded server. It holds a secret.
@@ -39,7 +54,7 @@ func (a Access) Remote() Remote {
 
 // Embedded starts a server in this process and arranges its streams. Every acknowledgement of it is after fsync.
 func Embedded(ctx context.Context, c Config) (*Bus, error) {
-	if err := c.Plan.Validate(); err != nil {
+	if err := c.validate(); err != nil {
 		return nil, err
 	}
 	opts, access, err := c.options()
@@ -54,7 +69,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	b.access = access
+	b.access, b.keepers = access, c.Keepers
 	for purpose, a := range access {
 		a.URL = b.server.ClientURL()
 		access[purpose] = a
