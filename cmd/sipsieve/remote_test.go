@@ -52,6 +52,9 @@ func (s *site) arrange(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = b.Close() }()
+	if err := b.Reach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	var plan bus.Plan
 	for _, p := range s.setup(t).Purposes {
 		plan.Streams = append(plan.Streams, bus.StreamConfig{Purpose: p.Name})

@@ -36,12 +36,14 @@ const (
 
 // A Bus is a connection to a NATS server with JetStream: the embedded one, or one elsewhere.
 type Bus struct {
-	conn    *nats.Conn
-	stream  jetstream.JetStream
-	server  *server.Server // nil if it is elsewhere
-	release func() error
-	access  map[string]Access
-	keepers []string // consumers that hold back purging: see Config
+	conn     *nats.Conn
+	link     link
+	stream   jetstream.JetStream
+	server   *server.Server // nil if it is elsewhere
+	release  func() error
+	stopDial func()
+	access   map[string]Access
+	keepers  []string // consumers that hold back purging: see Config
 
 	trouble             *serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
@@ -77,51 +79,6 @@ func (b *Bus) Trouble() error {
 		return *err
 	}
 	return nil
-}
-
-// A Remote says how to reach a NATS server elsewhere.
-type Remote struct {
-	URL            string
-	Credentials    string // name of a file
-	User, Password string // of an Access
-	Inbox          string // prefix of the subjects answers come to; "" for the client's own
-}
-
-// Connect reaches the server that r names and keeps trying when it goes away. If it is not there now the error
-// wraps store.ErrUnavailable.
-func Connect(r Remote) (*Bus, error) {
-	var trouble serverErrors
-	conn, err := nats.Connect(r.URL, append(r.options(), nats.ErrorHandler(trouble.note))...)
-	if err != nil {
-		return nil, fmt.Errorf("bus: connect: %w: %w", store.ErrUnavailable, err)
-	}
-	return newBus(conn, &trouble)
-}
-
-func (r Remote) options() []nats.Option {
-	opts := []nats.Option{nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(time.Second)}
-	if r.Credentials != "" {
-		opts = append(opts, nats.UserCredentials(r.Credentials))
-	}
-	if r.User != "" {
-		opts = append(opts, nats.UserInfo(r.User, r.Password))
-	}
-	if r.Inbox != "" {
-		opts = append(opts, nats.CustomInboxPrefix(r.Inbox))
-	}
-	return opts
-}
-
-// newBus takes conn over: it is closed with the Bus, or here if there is none.
-func newBus(conn *nats.Conn, trouble *serverErrors) (*Bus, error) {
-	stream, err := jetstream.New(conn, jetstream.WithDefaultTimeout(replyTimeout),
-		jetstream.WithPublishAsyncMaxPending(asyncWindow), jetstream.WithPublishAsyncTimeout(replyTimeout))
-	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("bus: %w", err)
-	}
-	return &Bus{conn: conn, stream: stream, trouble: trouble}, nil
 }
 
 // Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
@@ -179,6 +136,7 @@ func (b *Bus) Access(purpose string) (Access, bool) {
 
 // Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.
 func (b *Bus) Close() error {
+	b.stopDial()
 	b.conn.Close()
 	if b.server == nil {
 		return nil

@@ -127,7 +127,7 @@ func (s *memory) len() int {
 // await waits until the condition holds, looking after every Put and twenty times a second.
 func await(t testing.TB, s *memory, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
@@ -135,7 +135,7 @@ func await(t testing.TB, s *memory, what string, holds func() bool) {
 		case <-s.grown:
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("still waiting after 30 s: %s", what)
+			t.Fatalf("still waiting after a minute: %s", what)
 		}
 	}
 }

@@ -154,13 +154,7 @@ func start(opts *server.Options, release func() error) (*Bus, error) {
 
 // inProcess connects to srv without a socket.
 func inProcess(srv *server.Server, as *server.User) (*Bus, error) {
-	var trouble serverErrors
-	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.UserInfo(as.Username, as.Password),
-		nats.Name("sipsieve"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.ErrorHandler(trouble.note))
-	if err != nil {
-		return nil, fmt.Errorf("bus: connect in process: %w", err)
-	}
-	return newBus(conn, &trouble)
+	return open("", nats.InProcessServer(srv), nats.UserInfo(as.Username, as.Password))
 }
 
 // A serverLog keeps the last error that the embedded server logged: why it did not start. It drops everything else.

@@ -48,8 +48,8 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	if len(xs) == 0 {
 		return nil
 	}
-	if !p.bus.conn.IsConnected() {
-		return fmt.Errorf("bus: publish: not connected: %w", store.ErrUnavailable)
+	if since, why := p.bus.Away(); !since.IsZero() {
+		return fmt.Errorf("bus: publish: not connected: %w: %w", store.ErrUnavailable, why)
 	}
 	var refused store.Refused
 	for _, one := range p.batches(xs, &refused) {

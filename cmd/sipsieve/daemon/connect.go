@@ -21,32 +21,22 @@ func remote(b *config.Bus) bus.Remote { return bus.Remote{URL: b.URL, Credential
 
 // connect reaches the NATS server elsewhere. One that is not there is waited for until ctx ends: it comes up with this
 // host or later. A stream that it does not have is told, for nothing can be put there until somebody makes it.
-func connect(ctx context.Context, s *config.Setup, log *slog.Logger) (b *bus.Bus, err error) {
-	said := false
-	for wait := store.NewBackoff(); ; {
-		b, err = bus.Connect(remote(s.Bus))
-		if !errors.Is(err, store.ErrUnavailable) {
-			break
-		}
-		if !said {
-			log.Warn("bus unavailable, waiting for it", "err", err)
-			said = true
-		}
-		select {
-		case <-time.After(wait.Next()):
-		case <-ctx.Done():
-			return nil, err
-		}
+func connect(ctx context.Context, s *config.Setup, log *slog.Logger) (*bus.Bus, error) {
+	b, err := bus.Connect(remote(s.Bus))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && said {
+	if since, why := b.Away(); !since.IsZero() {
+		log.Warn("bus unavailable, waiting for it", "err", why)
+		if err := b.Reach(ctx); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 		log.Info("bus available")
 	}
-	if err == nil {
-		for _, err := range missing(ctx, s, b) {
-			log.Error("what is for a stream that is not there is held, then shed", "err", err)
-		}
+	for _, err := range missing(ctx, s, b) {
+		log.Error("what is for a stream that is not there is held, then shed", "err", err)
 	}
-	return b, err
+	return b, nil
 }
 
 // missing says which streams a server that somebody else arranges does not have, as far as it lets itself be asked.
@@ -72,6 +62,11 @@ func ReachBus(ctx context.Context, s *config.Setup) (errs []error) {
 		return []error{s.Wrong("bus.url", "%v", err)}
 	}
 	defer func() { _ = b.Close() }()
+	soon, stop := context.WithTimeout(ctx, askLimit)
+	defer stop()
+	if err := b.Reach(soon); err != nil {
+		return []error{s.Wrong("bus.url", "%v", err)}
+	}
 	for _, err := range missing(ctx, s, b) {
 		errs = append(errs, s.Wrong("bus.url", "%v", err))
 	}
