@@ -20,7 +20,7 @@ type book struct {
 	texts   mem.Arena
 	points  hops.Points
 	gather  *facts.Gather
-	gaps    []gap
+	losses  event.Windows
 	counts  Counts
 	log     *event.Log
 }
@@ -208,7 +208,7 @@ func (t *book) lapseBinding(n uint32, due int64) {
 		t.forgetBinding(n)
 		return
 	}
-	if end := t.unseen(b.since, due); end != 0 {
+	if end := t.losses.LastEnd(b.since, due); end != 0 {
 		b.since = end
 		t.lapses.Set(n, b.end()+event.Timer64T1)
 		return

@@ -58,8 +58,9 @@ func (t *Table) Share(bindings, registers *mem.Budget) {
 	t.book.budget, t.budget = bindings, registers
 }
 
-// Missed takes note that nothing was seen between from and to.
-func (t *Table) Missed(from, to int64) { t.book.blind(from, to) }
+// Missed records that frames were lost in w: a binding that may have been refreshed then expires as if it had been.
+// Losses that are a second apart count as one, for the REGISTER and its response may be on either side of that second.
+func (t *Table) Missed(w event.Window) { t.book.losses.Add(w, time.Second) }
 
 // Counted returns what has been counted so far.
 func (t *Table) Counted() Counts { return t.book.counts }

@@ -8,10 +8,11 @@ import (
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/hops"
+	"sipsieve/sip/mem"
 )
 
-// acceptedBy takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
-func (t *Table) acceptedBy(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
+// inviteAccepted takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
+func (t *Table) inviteAccepted(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 	at := m.Time.UnixNano()
 	if of := t.ofAnswer(n, k); t.dialogs.At(of).Answered() {
 		x := t.dialogs.At(of)
@@ -35,7 +36,7 @@ func (t *Table) acceptedBy(n uint32, d *dialog.Dialog, m *sip.Message, k event.K
 		t.reopen(n, d, dialog.Calling)
 	}
 	d.Acked, d.RefusedAt = 0, 0
-	t.answer(n, d, m, k)
+	t.applyAnswer(n, d, m, k)
 	t.answeredNow(n, d, at)
 	return true
 }
@@ -48,55 +49,38 @@ func (t *Table) answerAgain(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	}
 	d.ByAck, d.Downstream, d.Flags = false, false, d.Flags&^event.AnswerByAck
 	over := d.Phase == dialog.Terminated
-	t.answer(n, d, m, k)
+	t.applyAnswer(n, d, m, k)
 	if over {
 		d.Phase = dialog.Terminated
 		t.amend(d)
 	}
 }
 
-// answer takes m for the answer to d's INVITE.
-func (t *Table) answer(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+// applyAnswer takes m for the answer to d's INVITE.
+func (t *Table) applyAnswer(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	d.DropEarlyChanges()
 	d.Answer, d.Code, d.Callee, d.Accepted = m.Time.UnixNano(), uint16(m.Status), k.To.Short(), true
 	d.AnswerBranch = k.ShortBranch()
 	d.NoteCancelRace()
-	t.answerOn(d, m, k)
+	t.markAnswered(d, m, k)
 	t.callersHop(d).Final = hops.FinalOf(m, k)
-	t.gatherAnswer(d, m)
+	t.texts.answer(d, m)
 	t.refresh(n, d, m)
-	t.reviewEnds(n, d)
-}
-
-// answerOn takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
-// not counted.
-func (t *Table) answerOn(d *dialog.Dialog, m *sip.Message, k event.Keys) {
-	root := t.dialogs.At(d.Root)
-	h, near := t.hops.Passed(&root.Path, m), t.hops.At(root.Path.First)
-	add := t.hops.ShowFork
-	if m.Request() {
-		add = t.hops.ProveFork
-	}
-	if h == near || near.Hop.Carries(m) {
-		t.hops.AnsweredFork(near, add(near, k.To), m.Time.UnixNano())
-	}
-	if h != nil && h != near {
-		t.hops.AnsweredFork(h, add(h, k.To), m.Time.UnixNano())
-	}
+	t.recheckByes(n, d)
 }
 
 // answeredNow puts n where no flood reaches it, and publishes. A BYE may have come first.
 func (t *Table) answeredNow(n uint32, d *dialog.Dialog, at int64) {
 	if d.Phase == dialog.Terminating {
-		t.move(n, endedRow)
+		t.move(n, endedClass)
 		if d.AcceptedBye.Time != 0 {
 			t.close(n, t.Now)
 		}
 		return
 	}
-	t.move(n, nowhere)
+	t.move(n, noClass)
 	t.beginInterims(n, t.Now)
-	t.tell(d, event.Answer, at)
+	t.publish(d, event.Answer, at)
 }
 
 // downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
@@ -120,7 +104,7 @@ func (t *Table) downstreamFinal(n uint32, d *dialog.Dialog, m *sip.Message, k ev
 		return
 	}
 	if m.Status < 300 {
-		t.gatherAnswer(d, m)
+		t.texts.answer(d, m)
 		d.Expires = facts.SessionExpires(m)
 		if d.RefusedAt != 0 && t.adoptDownstreamAnswer(n, d) {
 			return
@@ -160,23 +144,53 @@ func (t *Table) adoptDownstreamAnswer(n uint32, d *dialog.Dialog) bool {
 	if d.Expires != 0 {
 		wait = int64(d.Expires)*1e9 + event.Timer64T1
 	}
-	t.lapses.Set(n, t.Now+wait)
-	t.reviewEnds(n, d)
+	t.timers.Set(n, t.Now+wait)
+	t.recheckByes(n, d)
 	t.answeredNow(n, d, t.Now)
 	return true
 }
 
-// adoptDownstreamRefusal takes the last refusal of another hop for the caller's, which shows neither a final response
-// nor a CANCEL, if no other hop goes on.
-func (t *Table) adoptDownstreamRefusal(d *dialog.Dialog) {
-	if d.Answered() || d.RefusedAt != 0 || d.Cancelled != 0 {
-		return
+// secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
+// kept it out.
+func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
+	if t.dialogs.At(root).Answers >= hops.MaxForks {
+		return t.refuse(ForksBound)
 	}
-	best := t.hops.LastFinal(&d.Path)
-	if best != nil && best.Final.Code >= 300 {
-		d.Code, d.RefusedAt, d.FinalCause = best.Final.Code, best.Final.Time, best.Final.Cause
-		if dialog.Challenges(int(d.Code)) {
-			d.Challenges++
+	index := t.dialogs.At(root).Index
+	if !t.makeRoom() {
+		return t.refuse(CallsBound)
+	}
+	r := t.dialogs.At(root)
+	if r.Index != index || r.Root != root {
+		t.giveBackRoom()
+		return true // it had to make room itself
+	}
+	h := t.hops.At(r.Path.First)
+	if h.Hop.Veil != 0 {
+		t.giveBackRoom()
+		t.counts.Orphans++ // the texts that its id is made of are gone
+		return true
+	}
+	n := t.dialogs.New()
+	d := t.dialogs.At(n)
+	r.Answers++
+	*d = dialog.Dialog{Index: r.Index, Call: r.Call, Vias: r.Vias, FirstSeen: r.FirstSeen, Setup: r.Setup, Drift: r.Drift,
+		Steps: r.Steps, CSeq: r.CSeq, Challenges: r.Challenges, Redirects: r.Redirects, Reuse: r.Reuse, Faults: r.Faults,
+		Seen: r.Seen, EarlyMedia: r.EarlyMedia, Root: root, Next: r.Next, Ordinal: r.Answers,
+		Flags: r.Flags&event.Spiral | event.SecondFork}
+	r.Next = n
+	for n := r.Path.First; n != 0; n = t.hops.At(n).Next {
+		h := t.hops.At(n)
+		if i, _ := t.hops.KnownFork(h, k.To); i >= 0 {
+			d.NoteFork(t.hops.Fork(h, i))
 		}
 	}
+	t.countCall(d)
+	d.Text = t.texts.arena.Put(mem.Text{}, t.texts.arena.Get(r.Text))
+	t.markDirty(root)
+	t.markDirty(n)
+	t.applyAnswer(n, d, m, k)
+	t.evidence.open(d, d.Answer)
+	t.answeredNow(n, d, d.Answer)
+	return true
 }

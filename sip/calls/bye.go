@@ -14,7 +14,7 @@ import (
 // is the end of one fork, once it is accepted.
 func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	at := m.Time.UnixNano()
-	if p.is == earlyOne {
+	if p.kind == ofEarly {
 		t.earlyBye(p, d, m)
 		return
 	}
@@ -33,7 +33,7 @@ func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	e.Answered = b.Status >= 200 && !dialog.Challenges(int(b.Status))
 	switch {
 	case b.Status/100 != 2:
-		t.hangUp(p.n, d, e)
+		t.considerBye(p.n, d, e)
 	case d.AcceptedBye.Side == e.Side && d.AcceptedBye.CSeq == e.CSeq && e.Time >= d.Answer && d.AcceptedBye != e:
 		d.AcceptedBye = e
 		t.amend(d)
@@ -42,8 +42,8 @@ func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// hangUp takes note that e may be the end of d, which answered.
-func (t *Table) hangUp(n uint32, d *dialog.Dialog, e hops.Ending) {
+// considerBye takes note that e may be the end of d, which answered.
+func (t *Table) considerBye(n uint32, d *dialog.Dialog, e hops.Ending) {
 	switch {
 	case e.Time < d.Answer:
 		return
@@ -61,8 +61,8 @@ func (t *Table) hangUp(n uint32, d *dialog.Dialog, e hops.Ending) {
 		t.reopen(n, d, dialog.Terminating)
 	}
 	d.Phase = dialog.Terminating
-	t.move(n, endedRow)
-	t.lapses.Set(n, t.Now+event.Timer64T1)
+	t.move(n, endedClass)
+	t.timers.Set(n, t.Now+event.Timer64T1)
 }
 
 // earlyBye remembers a BYE to a fork that has not answered.
@@ -84,24 +84,12 @@ func (t *Table) earlyBye(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
-func (t *Table) earlyEnding(p place, d *dialog.Dialog) *hops.Ending {
-	h := t.hops.At(d.Path.First)
-	if f := t.hops.Fork(h, p.fork); f != nil {
-		return &t.hops.Early.Ensure(&f.Ends)[p.side-event.Caller]
-	}
-	if h.Forks == 0 || h.First.Past && h.Forks == 1 {
-		return &t.hops.Early.Ensure(&h.Tagless)[p.side-event.Caller]
-	}
-	return nil
-}
-
 // byeResponse takes note of a response to BYE, whose BYE may not have been seen.
 func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	if m.Status < 200 {
 		return
 	}
-	if p.is == earlyOne {
+	if p.kind == ofEarly {
 		t.earlyByeResponse(p, d, m)
 		return
 	}
@@ -145,8 +133,8 @@ func (t *Table) byeAccepted(n uint32, d *dialog.Dialog, e hops.Ending) {
 	case other.Time != 0 && other.Time >= d.Answer && other.Time < e.Time && other.Status == 0 && !other.Unseen &&
 		t.Now-other.Time < event.Timer64T1:
 		d.Phase = dialog.Terminating
-		t.move(n, endedRow)
-		t.lapses.Set(n, t.Now+event.Timer64T1)
+		t.move(n, endedClass)
+		t.timers.Set(n, t.Now+event.Timer64T1)
 	default:
 		t.close(n, t.Now)
 	}
@@ -178,12 +166,12 @@ func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	case d.Phase == dialog.Terminated && d.Undecided():
 		t.reopen(p.n, d, dialog.Calling)
 	case d.Phase == dialog.Calling:
-		t.lapses.Set(p.n, t.Now+int64(t.limits.Ring))
+		t.timers.Set(p.n, t.Now+int64(t.limits.Ring))
 	}
 }
 
-// reviewEnds looks at the BYEs that were seen again, now that d's answer is known or has another time.
-func (t *Table) reviewEnds(n uint32, d *dialog.Dialog) {
+// recheckByes looks at the BYEs that were seen again, now that d's answer is known or has another time.
+func (t *Table) recheckByes(n uint32, d *dialog.Dialog) {
 	root := t.dialogs.At(d.Root)
 	h := t.hops.At(root.Path.First)
 	early := h.Tagless
@@ -216,24 +204,12 @@ func (t *Table) reviewEnds(n uint32, d *dialog.Dialog) {
 	d.Phase = dialog.Confirmed
 	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 {
 		d.Phase = dialog.Terminating
-		t.lapses.Set(n, t.Now+event.Timer64T1)
+		t.timers.Set(n, t.Now+event.Timer64T1)
 	}
 }
 
-// guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
-func (t *Table) guessFor(d *dialog.Dialog, m *sip.Message, side event.Party) *dialog.Guess {
-	if d.Guesses == 0 {
-		return nil
-	}
-	g := &t.guesses.At(d.Guesses)[side-event.Caller]
-	if m.Method == sip.Bye {
-		return &g[0]
-	}
-	return &g[1]
-}
-
-// remember keeps a request of d's call whose dialog its 2xx must tell.
-func (t *Table) remember(d *dialog.Dialog, m *sip.Message, side event.Party) {
+// keepGuess keeps a request of d's call whose dialog its 2xx must tell.
+func (t *Table) keepGuess(d *dialog.Dialog, m *sip.Message, side event.Party) {
 	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
 		return
 	}
@@ -276,34 +252,34 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 		t.counts.Orphans++
 		return
 	}
-	p.is, p.n = dialogue, t.onlyAnswered(root)
+	p.kind, p.n = ofAnswered, t.onlyAnswered(root)
 	if p.n == 0 {
 		if r.Answered() || !t.hops.Tagless(&t.dialogs.At(root).Path) {
 			t.counts.Orphans++
 			return
 		}
-		p.is, p.n = earlyOne, root
+		p.kind, p.n = ofEarly, root
 	}
 	if r.Seen |= dialog.SeenResponse; seen {
 		r.Seen |= dialog.SeenRequest
 	}
 	d := t.dialogs.At(p.n)
 	if seen {
-		t.bring(p, d, asked)
+		t.applyGuess(p, d, asked)
 	}
 	if m.Method == sip.Bye {
 		t.byeResponse(p, d, m)
 	} else {
-		t.changed(p, d, m)
+		t.changeResponse(p, d, m)
 	}
 }
 
-// bring takes note of the request that g is, now that its dialog is known.
-func (t *Table) bring(p place, d *dialog.Dialog, g dialog.Guess) {
+// applyGuess takes note of the request that g is, now that its dialog is known.
+func (t *Table) applyGuess(p place, d *dialog.Dialog, g dialog.Guess) {
 	switch {
 	case g.Method != sip.Bye:
 		d.Pending[p.side-event.Caller] = dialog.Change{Time: g.Time, CSeq: g.CSeq, Hold: g.Hold, Method: g.Method, Open: true}
-	case p.is == dialogue:
+	case p.kind == ofAnswered:
 		b := &d.Byes[p.side-event.Caller]
 		if b.Time == 0 || b.CSeq != g.CSeq || g.Time < b.Time {
 			*b = dialog.Bye{Time: g.Time, CSeq: g.CSeq, Cause: g.Cause}

@@ -9,18 +9,8 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// callersHop returns what the caller's hop of d's call has shown.
-func (t *Table) callersHop(d *dialog.Dialog) *hops.View {
-	return t.hops.At(t.dialogs.At(d.Root).Path.First)
-}
-
-// toldHop returns the hop that d's call is told from.
-func (t *Table) toldHop(d *dialog.Dialog) *hops.Hop {
-	return &t.hops.At(t.dialogs.At(d.Root).Path.Origin).Hop
-}
-
-// invitedOn takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
-func (t *Table) invitedOn(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
+// inviteOnHop takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
+func (t *Table) inviteOnHop(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	h := t.hops.Passed(&d.Path, m)
 	if h == nil {
 		return
@@ -32,16 +22,16 @@ func (t *Table) invitedOn(n uint32, d *dialog.Dialog, m *sip.Message, k event.Ke
 		return
 	}
 	if first := t.hops.CallersHop(&d.Path, d.CSeq); first != d.Path.First {
-		t.retell(n, d, first, m)
+		t.changeCallersHop(n, d, first, m)
 	}
 }
 
-// retell makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
+// changeCallersHop makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
 // from the caller's hop of its first INVITE.
-func (t *Table) retell(n uint32, d *dialog.Dialog, first uint32, m *sip.Message) {
-	row := t.rows.Of(n)
+func (t *Table) changeCallersHop(n uint32, d *dialog.Dialog, first uint32, m *sip.Message) {
+	row := t.classes.Of(n)
 	if t.sources.charged(n) {
-		t.move(n, nowhere)
+		t.move(n, noClass)
 	}
 	t.hops.Lead(&d.Path, first)
 	t.move(n, row)
@@ -51,14 +41,14 @@ func (t *Table) retell(n uint32, d *dialog.Dialog, first uint32, m *sip.Message)
 	d.Cancelled, d.CancelCause = 0, 0
 	if o := t.hops.At(d.Path.Origin); o.InvitedAs == h.InvitedAs || h.Hop.Precedes(&o.Hop) {
 		if d.Path.Origin = first; h.Hop.Joins(m) {
-			t.regatherInvite(d, m)
+			t.texts.callersInvite(d, m)
 		}
 	}
-	t.takeFinal(n, d, h)
+	t.adoptFinal(n, d, h)
 }
 
-// takeFinal makes d's outcome that of h, which turned out to be the caller's hop.
-func (t *Table) takeFinal(n uint32, d *dialog.Dialog, h *hops.View) {
+// adoptFinal makes d's outcome that of h, which turned out to be the caller's hop.
+func (t *Table) adoptFinal(n uint32, d *dialog.Dialog, h *hops.View) {
 	switch {
 	case d.Answered():
 		if h.Final.Code/100 == 2 {
@@ -69,9 +59,9 @@ func (t *Table) takeFinal(n uint32, d *dialog.Dialog, h *hops.View) {
 	case h.Final.Code >= 300:
 		d.Code, d.RefusedAt, d.FinalCause, d.BranchesDone = h.Final.Code, h.Final.Time, h.Final.Cause, 1
 		d.Phase = dialog.Rejected
-		t.lapses.Set(n, t.Now+event.Timer64T1)
+		t.timers.Set(n, t.Now+event.Timer64T1)
 	case d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
 		d.Code, d.RefusedAt, d.Acked, d.Phase = 0, 0, 0, dialog.Calling
-		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+		t.timers.Set(n, t.Now+int64(t.limits.Ring))
 	}
 }

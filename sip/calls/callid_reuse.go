@@ -20,8 +20,8 @@ type use struct {
 
 const useSlots = 1 << 16
 
-// note remembers that d's Call-ID and tag were used.
-func (u *callIDReuse) note(d *dialog.Dialog) {
+// keep remembers that d's Call-ID and tag were used.
+func (u *callIDReuse) keep(d *dialog.Dialog) {
 	if u.slots == nil {
 		u.slots = make([]use, useSlots)
 	}
@@ -57,7 +57,7 @@ func (t *Table) reuseCallID(n uint32, m *sip.Message, k event.Keys) bool {
 		x = next
 	}
 	if up {
-		t.uses.note(t.dialogs.At(n))
+		t.reuse.keep(t.dialogs.At(n))
 	}
 	return t.openInvite(m, k)
 }

@@ -10,8 +10,8 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// changed takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
-func (t *Table) changed(p place, d *dialog.Dialog, m *sip.Message) {
+// changeResponse takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
+func (t *Table) changeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	if m.Status < 200 || dialog.Challenges(m.Status) {
 		return
 	}
@@ -25,16 +25,16 @@ func (t *Table) changed(p place, d *dialog.Dialog, m *sip.Message) {
 	c.Open, c.Accepted = false, m.Status < 300
 	switch {
 	case m.Status < 300:
-		t.refreshed(p, d, m, c)
-	case p.is == dialogue && dialog.NoDialog(m.Status):
+		t.changeAccepted(p, d, m, c)
+	case p.kind == ofAnswered && dialog.NoDialog(m.Status):
 		t.dialogLost(p.n, d, m.Time.UnixNano())
 	}
 }
 
-// refreshed takes note of the 2xx m to c: the dialog is alive.
-func (t *Table) refreshed(p place, d *dialog.Dialog, m *sip.Message, c *dialog.Change) {
+// changeAccepted takes note of the 2xx m to c: the dialog is alive.
+func (t *Table) changeAccepted(p place, d *dialog.Dialog, m *sip.Message, c *dialog.Change) {
 	at := m.Time.UnixNano()
-	if p.is == earlyOne {
+	if p.kind == ofEarly {
 		if d.Answered() || d.Phase == dialog.Terminated && !d.Undecided() {
 			return
 		}
@@ -67,11 +67,11 @@ func (t *Table) refreshed(p place, d *dialog.Dialog, m *sip.Message, c *dialog.C
 	if c.Time > d.Lost {
 		d.Lost = 0
 	}
-	t.goOn(p.n, d, m)
+	t.resume(p.n, d, m)
 }
 
-// goOn makes d, which was refreshed by m, be up if it has no end.
-func (t *Table) goOn(n uint32, d *dialog.Dialog, m *sip.Message) {
+// resume makes d, which was refreshed by m, be up if it has no end.
+func (t *Table) resume(n uint32, d *dialog.Dialog, m *sip.Message) {
 	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 || d.Lost != 0 {
 		d.Refreshed, d.Expires = m.Time.UnixNano(), facts.SessionExpires(m)
 		return
@@ -81,8 +81,8 @@ func (t *Table) goOn(n uint32, d *dialog.Dialog, m *sip.Message) {
 		t.beginInterims(n, t.Now)
 	}
 	d.Phase = dialog.Confirmed
-	if t.rows.Of(n) != claimRow {
-		t.move(n, nowhere)
+	if t.classes.Of(n) != oneSidedClass {
+		t.move(n, noClass)
 	}
 	t.refresh(n, d, m)
 }
@@ -101,8 +101,8 @@ func (t *Table) dialogLost(n uint32, d *dialog.Dialog, at int64) {
 		return
 	}
 	d.Phase = dialog.Terminating
-	t.move(n, endedRow)
-	t.lapses.Set(n, t.Now+event.Timer64T1)
+	t.move(n, endedClass)
+	t.timers.Set(n, t.Now+event.Timer64T1)
 }
 
 // revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
@@ -131,7 +131,7 @@ func (t *Table) revokeUpdate(n uint32, d *dialog.Dialog) {
 	d.AcceptedBye, d.OtherBye, d.Lost = hops.Ending{}, hops.Ending{}, 0
 	if d.Phase != dialog.Terminated {
 		d.Phase = dialog.Calling
-		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+		t.timers.Set(n, t.Now+int64(t.limits.Ring))
 	}
 }
 
@@ -154,8 +154,8 @@ func (t *Table) answeredUnseen(p place, d *dialog.Dialog) {
 	if d.Refreshed = d.Updated; d.Refreshed == 0 {
 		d.Refreshed = t.Now
 	}
-	t.lapses.Set(p.n, t.Now+int64(t.limits.Talk))
-	t.reviewEnds(p.n, d)
+	t.timers.Set(p.n, t.Now+int64(t.limits.Talk))
+	t.recheckByes(p.n, d)
 	t.answeredNow(p.n, d, t.Now)
 }
 
@@ -164,8 +164,40 @@ func (t *Table) refresh(n uint32, d *dialog.Dialog, m *sip.Message) {
 	d.Refreshed = m.Time.UnixNano()
 	d.Expires = facts.SessionExpires(m)
 	if d.Expires == 0 {
-		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
+		t.timers.Set(n, t.Now+int64(t.limits.Talk))
 		return
 	}
-	t.lapses.Set(n, t.Now+int64(d.Expires)*1e9+event.Timer64T1)
+	t.timers.Set(n, t.Now+int64(d.Expires)*1e9+event.Timer64T1)
+}
+
+// referRequest remembers that a transfer was asked for.
+func (t *Table) referRequest(d *dialog.Dialog, m *sip.Message) {
+	if !d.Answered() || d.AcceptedBye.Time != 0 {
+		return
+	}
+	if d.Offered = event.Blind; facts.Replaced(m.Value(sip.ReferTo)) != nil {
+		d.Offered = event.Attended
+	}
+	t.texts.transfer(d, m)
+}
+
+// referResponse takes note of a response to REFER. What a transfer that is refused was to is forgotten.
+func (t *Table) referResponse(d *dialog.Dialog, m *sip.Message) {
+	switch {
+	case !dialog.Final(m):
+	case d.Offered == event.NoTransfer && m.Status < 300 && d.Answered() && d.AcceptedBye.Time == 0: // the REFER was not seen
+		d.Offered, d.Transfer, d.Transferred = event.Blind, event.Blind, m.Time.UnixNano()
+		t.amend(d)
+	case d.Offered == event.NoTransfer:
+	case m.Status < 300:
+		d.Transfer = d.Offered
+		if d.Transferred == 0 {
+			d.Transferred = m.Time.UnixNano()
+		}
+		t.evidence.transfer(d, m, t.texts.of(d))
+		t.amend(d)
+	case d.Transfer == event.NoTransfer:
+		d.Offered = event.NoTransfer
+		t.texts.noTransfer(d)
+	}
 }

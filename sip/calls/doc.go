@@ -1,9 +1,9 @@
 // Package calls follows the calls of one shard: a table of dialogs, and what each message does to it.
 //
-// Table.Observe finds the call of a message; request.go and response.go give it to the file of its kind: invite.go,
-// answer.go, bye.go, changes.go (re-INVITE, UPDATE), midcall.go (what was not seen from its beginning), transfer.go.
-// which_dialog.go decides which fork a message inside a dialog is of. terminate.go, correct.go and emit.go publish.
-// admission.go and sources.go decide what is remembered, save.go and state.go what outlives a restart.
+// Table.Observe finds the call of a message in its lookup; request.go and response.go give it to the file of its kind:
+// invite.go, answer.go, bye.go, changes.go (re-INVITE, UPDATE, REFER), midcall.go (what was not seen from its beginning).
+// A lookup decides which fork a message inside a dialog is of. table.go and terminate.go publish. An admission decides
+// what is remembered; save.go has what outlives a restart.
 //
 // # Clock
 //

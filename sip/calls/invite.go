@@ -13,7 +13,7 @@ import (
 func (t *Table) openInvite(m *sip.Message, k event.Keys) bool {
 	h := hops.Of(m, 0)
 	if why, ok := t.sources.admit(&h, t.Now, &t.limits); !ok {
-		return t.keepOut(why)
+		return t.refuse(why)
 	}
 	n := t.open(m, k)
 	if n == 0 {
@@ -21,32 +21,32 @@ func (t *Table) openInvite(m *sip.Message, k event.Keys) bool {
 	}
 	d := t.dialogs.At(n)
 	d.Setup, d.CSeq = d.FirstSeen, m.CSeq
-	t.begin(d, m, k)
-	t.invitedOn(n, d, m, k)
+	t.firstMessage(d, m, k)
+	t.inviteOnHop(n, d, m, k)
 	d.AddBranch(k.ShortBranch())
-	t.count(d)
-	t.gatherInvite(d, m)
-	t.move(n, openRow)
-	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
-	t.showInvite(d, m)
-	t.tell(d, event.Start, d.FirstSeen)
+	t.countCall(d)
+	t.texts.invite(d, m)
+	t.move(n, openClass)
+	t.timers.Set(n, t.Now+int64(t.limits.Ring))
+	t.evidence.invite(d, m)
+	t.publish(d, event.Start, d.FirstSeen)
 	return true
 }
 
-// begin takes note of the first message of d.
-func (t *Table) begin(d *dialog.Dialog, m *sip.Message, k event.Keys) {
+// firstMessage takes note of the first message of d.
+func (t *Table) firstMessage(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	t.hops.Repeated(&d.Path, m, k)
 	t.hops.Passed(&d.Path, m)
 	if d.Seen = dialog.SeenResponse; m.Request() {
 		d.Seen = dialog.SeenRequest
 	}
 	if m.Flags&sip.Truncated != 0 {
-		d.Faults |= cutOf(m)
+		d.Faults |= truncation(m)
 	}
 }
 
-// count counts d as a call.
-func (t *Table) count(d *dialog.Dialog) {
+// countCall counts d as a call.
+func (t *Table) countCall(d *dialog.Dialog) {
 	d.Counted = true
 	t.counts.Opened++
 	t.counts.Live++
@@ -54,7 +54,7 @@ func (t *Table) count(d *dialog.Dialog) {
 
 // invite takes note of an INVITE without a To tag, of a known call.
 func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
-	d, again := t.note(n, m, k, dialog.SeenRequest)
+	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
 	at := m.Time.UnixNano()
 	if again {
 		if h := t.callersHop(d); at < d.Setup && m.CSeq == d.CSeq && h.Hop.Joins(m) {
@@ -67,10 +67,10 @@ func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
 		return t.reuseCallID(n, m, k)
 	case d.Answered() || m.CSeq < d.CSeq:
 		if m.CSeq == d.CSeq {
-			t.invitedOn(n, d, m, k)
+			t.inviteOnHop(n, d, m, k)
 		}
 	case m.CSeq == d.CSeq:
-		t.invitedOn(n, d, m, k)
+		t.inviteOnHop(n, d, m, k)
 		t.retargetedInvite(n, d, m, k)
 	case t.isRejected(d) && !d.Followed(at):
 		t.close(n, t.Now)
@@ -79,15 +79,6 @@ func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
 		t.nextAttempt(n, d, m, k)
 	}
 	return true
-}
-
-// isRejected reports whether d was refused for good, by the caller's hop or, if that shows nothing, by another.
-func (t *Table) isRejected(d *dialog.Dialog) bool {
-	if d.Phase != dialog.Calling && d.Phase != dialog.AwaitingRetry {
-		return d.Phase == dialog.Rejected
-	}
-	t.adoptDownstreamRefusal(d)
-	return d.Code >= 400 && d.RefusedAt != 0 && !dialog.Challenges(int(d.Code))
 }
 
 // nextAttempt takes m for the next INVITE of the same call.
@@ -99,10 +90,10 @@ func (t *Table) nextAttempt(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	if t.callersHop(d).Hop.Carries(m) {
 		d.AddBranch(k.ShortBranch())
 	}
-	t.invitedOn(n, d, m, k)
-	t.move(n, openRow)
-	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
-	t.gatherCredentials(d, m)
+	t.inviteOnHop(n, d, m, k)
+	t.move(n, openClass)
+	t.timers.Set(n, t.Now+int64(t.limits.Ring))
+	t.texts.credentials(d, m)
 }
 
 // beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
@@ -140,6 +131,6 @@ func (t *Table) retargetedInvite(n uint32, d *dialog.Dialog, m *sip.Message, k e
 		return
 	}
 	d.Cancelled = 0
-	t.move(n, openRow)
-	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	t.move(n, openClass)
+	t.timers.Set(n, t.Now+int64(t.limits.Ring))
 }

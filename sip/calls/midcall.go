@@ -18,9 +18,9 @@ func (t *Table) openUnconfirmed(m *sip.Message, k event.Keys) bool {
 	}
 	d := t.dialogs.At(n)
 	d.Phase, d.Callee, d.Seen = dialog.Unconfirmed, k.To.Short(), dialog.SeenRequest
-	t.begin(d, m, k)
-	t.gatherInside(d, m)
-	t.move(n, claimRow)
+	t.firstMessage(d, m, k)
+	t.texts.inside(d, m)
+	t.move(n, oneSidedClass)
 	t.await2xx(n, d, m, event.Caller)
 	return true
 }
@@ -34,12 +34,12 @@ func (t *Table) await2xx(n uint32, d *dialog.Dialog, m *sip.Message, side event.
 		d.Pending[side-event.Caller] = dialog.NewChange(m)
 		wait = int64(t.limits.Ring)
 	}
-	t.lapses.Set(n, t.Now+wait)
+	t.timers.Set(n, t.Now+wait)
 }
 
 // requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
 func (t *Table) requestUnconfirmed(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.note(n, m, k, dialog.SeenRequest)
+	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
 	t.hops.Passed(&d.Path, m)
 	if k.To == (event.Key{}) || again {
 		return
@@ -53,23 +53,23 @@ func (t *Table) requestUnconfirmed(n uint32, m *sip.Message, k event.Keys, side 
 
 // responseUnconfirmed takes note of a response to a request of a call of which no 2xx was seen yet.
 func (t *Table) responseUnconfirmed(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.note(n, m, k, dialog.SeenResponse)
+	d, again := t.countMessage(n, m, k, dialog.SeenResponse)
 	b, c := &d.Byes[side-event.Caller], &d.Pending[side-event.Caller]
 	switch {
 	case again:
 	case m.Method == sip.Bye && m.Status >= 200 && m.Status < 300 && b.Time != 0 && b.CSeq == m.CSeq:
-		t.byeAlone(n, d, side)
+		t.closeByeAlone(n, d, side)
 	case m.Method == sip.Bye && dialog.Final(m) && b.CSeq == m.CSeq:
 		b.Time = 0
 		if i := event.Callee - side; d.Byes[i].Status == 200 {
-			t.byeAlone(n, d, event.Caller+i)
+			t.closeByeAlone(n, d, event.Caller+i)
 			return
 		}
 		t.refusedUnconfirmed(n, d)
 	case m.Method == sip.Invite && m.Status < 200:
-		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+		t.timers.Set(n, t.Now+int64(t.limits.Ring))
 	case m.Method == sip.Invite && m.Status < 300:
-		t.confirm(n, d, m, k, side)
+		t.confirmByReinvite(n, d, m, k, side)
 	case m.Method == sip.Invite && dialog.Final(m) && c.CSeq == m.CSeq:
 		c.Open = false
 		t.refusedUnconfirmed(n, d)
@@ -87,8 +87,8 @@ func (t *Table) refusedUnconfirmed(n uint32, d *dialog.Dialog) {
 	t.forget(n)
 }
 
-// byeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
-func (t *Table) byeAlone(n uint32, d *dialog.Dialog, side event.Party) {
+// closeByeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
+func (t *Table) closeByeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 	b := &d.Byes[side-event.Caller]
 	other := &d.Byes[event.Callee-side]
 	if b.Status = 200; other.Time != 0 && other.Time < b.Time && other.Status == 0 && t.Now-other.Time < event.Timer64T1 {
@@ -101,14 +101,14 @@ func (t *Table) byeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 			Answered: true}
 	}
 	d.Accepted, d.ByeAlone = true, true
-	d.Reuse = t.uses.next(d)
-	t.count(d)
+	d.Reuse = t.reuse.next(d)
+	t.countCall(d)
 	t.counts.MidCall++
 	t.close(n, t.Now)
 }
 
-// confirm opens a call with the 2xx to a re-INVITE.
-func (t *Table) confirm(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys, side event.Party) {
+// confirmByReinvite opens a call with the 2xx to a re-INVITE.
+func (t *Table) confirmByReinvite(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys, side event.Party) {
 	d.Phase, d.Accepted, d.Refreshed = dialog.Confirmed, true, d.FirstSeen
 	tag := k.From
 	if side == event.Callee {
@@ -118,19 +118,19 @@ func (t *Table) confirm(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys
 		delete(t.index, d.Index)
 		d.Index, t.index[index] = index, n
 	}
-	d.Reuse = t.uses.next(d)
+	d.Reuse = t.reuse.next(d)
 	if h := t.hops.Passed(&d.Path, m); h != nil {
 		t.hops.ProveFork(h, calleeTag(k, side))
 	}
-	t.count(d)
+	t.countCall(d)
 	t.counts.MidCall++
-	t.move(n, claimRow)
+	t.move(n, oneSidedClass)
 	if d.Seen == dialog.SeenRequest|dialog.SeenResponse {
-		t.move(n, nowhere)
+		t.move(n, noClass)
 	}
-	t.showOpen(d, d.FirstSeen)
+	t.evidence.open(d, d.FirstSeen)
 	t.beginInterims(n, t.Now)
-	t.changed(place{is: dialogue, n: n, side: side}, d, m)
+	t.changeResponse(place{kind: ofAnswered, n: n, side: side}, d, m)
 }
 
 // calleeTag returns the callee's tag of a message of a request of side's.
@@ -150,13 +150,13 @@ func (t *Table) openAnswered(m *sip.Message, k event.Keys) bool {
 	d := t.dialogs.At(n)
 	d.Phase, d.Accepted, d.Callee, d.CSeq = dialog.Confirmed, true, k.To.Short(), m.CSeq
 	d.Refreshed, d.Answer, d.Code, d.AnswerBranch = d.FirstSeen, d.FirstSeen, uint16(m.Status), k.ShortBranch()
-	t.begin(d, m, k)
-	t.answerOn(d, m, k)
-	t.count(d)
+	t.firstMessage(d, m, k)
+	t.markAnswered(d, m, k)
+	t.countCall(d)
 	t.counts.MidCall++
-	t.gatherInside(d, m)
-	t.move(n, claimRow)
-	t.showOpen(d, d.FirstSeen)
+	t.texts.inside(d, m)
+	t.move(n, oneSidedClass)
+	t.evidence.open(d, d.FirstSeen)
 	t.beginInterims(n, t.Now)
 	t.refresh(n, d, m)
 	return true

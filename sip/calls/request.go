@@ -28,7 +28,7 @@ func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Pa
 	case m.Method == sip.Ack && side == event.Caller && m.CSeq == d.CSeq:
 		t.ack(root, m, k)
 	case m.Method == sip.Ack && (k.To == (event.Key{}) || side == event.Caller && m.CSeq < d.CSeq) || d.ByeAlone:
-		t.note(root, m, k, dialog.SeenRequest)
+		t.countMessage(root, m, k, dialog.SeenRequest)
 	default:
 		t.requestInside(m, k, t.inside(root, m, k, side))
 	}
@@ -37,24 +37,24 @@ func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Pa
 
 // requestInside takes note of a request inside a dialog, which p says.
 func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
-	if p.is == foreign {
+	if p.kind == ofNoDialog {
 		t.counts.Orphans++
 		return
 	}
-	if p.is == earlyOne && (m.Method == sip.Bye || m.Method == sip.Invite) &&
+	if p.kind == ofEarly && (m.Method == sip.Bye || m.Method == sip.Invite) &&
 		t.adoptDownstreamAnswer(p.n, t.dialogs.At(p.n)) {
 		p = t.inside(p.n, m, k, p.side)
 	}
-	if p.is == guessed {
+	if p.kind == ifAccepted {
 		d := t.dialogs.At(p.n)
 		if t.markDirty(p.n); t.hops.Repeated(&d.Path, m, k) {
 			t.countRepeat(d, k)
 		} else {
-			t.remember(d, m, p.side)
+			t.keepGuess(d, m, p.side)
 		}
 		return
 	}
-	d, again := t.note(p.n, m, k, dialog.SeenRequest)
+	d, again := t.countMessage(p.n, m, k, dialog.SeenRequest)
 	if again {
 		return
 	}
@@ -63,13 +63,13 @@ func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
 		t.bye(p, d, m)
 	case m.Method == sip.Invite || m.Method == sip.Update:
 		d.Propose(m, p.side)
-	case m.Method == sip.Refer && p.is == dialogue:
-		t.refer(d, m)
+	case m.Method == sip.Refer && p.kind == ofAnswered:
+		t.referRequest(d, m)
 	}
 }
 
-// note counts m as one of dialog n's messages, and reports whether it was seen before.
-func (t *Table) note(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *dialog.Dialog, again bool) {
+// countMessage counts m as one of dialog n's messages, and reports whether it was seen before.
+func (t *Table) countMessage(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *dialog.Dialog, again bool) {
 	d = t.dialogs.At(n)
 	d.Revision, d.Reserved = d.Revision+uint32(d.Reserved), 0
 	t.markDirty(n)
@@ -77,14 +77,14 @@ func (t *Table) note(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *di
 		t.countRepeat(d, k)
 	}
 	if m.Flags&sip.Truncated != 0 {
-		d.Faults |= cutOf(m)
+		d.Faults |= truncation(m)
 	}
 	d.Seen |= heard
-	if t.rows.Of(n) == claimRow && d.Phase == dialog.Confirmed && d.Seen == dialog.SeenRequest|dialog.SeenResponse {
-		t.move(n, nowhere)
+	if t.classes.Of(n) == oneSidedClass && d.Phase == dialog.Confirmed && d.Seen == dialog.SeenRequest|dialog.SeenResponse {
+		t.move(n, noClass)
 	}
 	if d.Phase == dialog.Confirmed && d.Expires == 0 {
-		t.lapses.Set(n, t.Now+int64(t.limits.Talk))
+		t.timers.Set(n, t.Now+int64(t.limits.Talk))
 	}
 	return d, again
 }
@@ -101,8 +101,8 @@ func (t *Table) countRepeat(d *dialog.Dialog, k event.Keys) {
 	t.hops.CountRepeat(&root.Path, k)
 }
 
-// cutOf says what became of the rest of a truncated m.
-func cutOf(m *sip.Message) event.Missing {
+// truncation says what became of the rest of a truncated m.
+func truncation(m *sip.Message) event.Missing {
 	switch m.Flow.Transport {
 	case capture.TCP, capture.TLS, capture.WebSocket, capture.SecureWebSocket:
 		return event.StreamGap
@@ -142,11 +142,11 @@ func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 	own := d.BranchIndex(k.ShortBranch()) >= 0 || h != nil && h.HasLeg(k.ShortBranch())
 	switch {
 	case !own && k.To == (event.Key{}):
-		t.note(root, m, k, dialog.SeenRequest)
+		t.countMessage(root, m, k, dialog.SeenRequest)
 	case !own && d.Answered():
 		t.ackOfAnswer(root, m, k)
 	case own || d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
-		if d, again := t.note(root, m, k, dialog.SeenRequest); !again && near.Hop.Carries(m) {
+		if d, again := t.countMessage(root, m, k, dialog.SeenRequest); !again && near.Hop.Carries(m) {
 			t.ackOfRefusal(root, d, m)
 		}
 	case h != nil && h.Forks > 0:
@@ -155,7 +155,7 @@ func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 		}
 		fallthrough
 	default:
-		d, again := t.note(root, m, k, dialog.SeenRequest)
+		d, again := t.countMessage(root, m, k, dialog.SeenRequest)
 		if !known {
 			t.counts.Orphans++
 			return
@@ -178,7 +178,7 @@ func (t *Table) ackOfRefusal(root uint32, d *dialog.Dialog, m *sip.Message) {
 		if d.Acked == 0 {
 			d.Acked = at
 			if d.Phase == dialog.Rejected && d.Settled() {
-				t.lapses.Set(root, t.Now+dialog.ForkRetryWait)
+				t.timers.Set(root, t.Now+dialog.ForkRetryWait)
 			}
 		}
 	case d.RefusedAt != 0:
@@ -192,17 +192,17 @@ func (t *Table) ackOfRefusal(root uint32, d *dialog.Dialog, m *sip.Message) {
 func (t *Table) ackOfAnswer(root uint32, m *sip.Message, k event.Keys) {
 	p := t.inside(root, m, k, event.Caller)
 	d := t.dialogs.At(root)
-	if near := t.hops.At(d.Path.First); p.is == guessed && d.Downstream && near.Hop.Carries(m) {
+	if near := t.hops.At(d.Path.First); p.kind == ifAccepted && d.Downstream && near.Hop.Carries(m) {
 		d.Callee = k.To.Short() // the caller's hop shows another tag of the same dialog
-		t.answerOn(d, m, k)
-		p.is = dialogue
+		t.markAnswered(d, m, k)
+		p.kind = ofAnswered
 	}
-	if p.is != dialogue {
+	if p.kind != ofAnswered {
 		t.counts.Orphans++
 		return
 	}
 	at := m.Time.UnixNano()
-	if d, again := t.note(p.n, m, k, dialog.SeenRequest); !again && (d.Acked == 0 || at < d.Acked) {
+	if d, again := t.countMessage(p.n, m, k, dialog.SeenRequest); !again && (d.Acked == 0 || at < d.Acked) {
 		d.Acked = at
 		t.amend(d)
 	}
@@ -217,25 +217,25 @@ func (t *Table) answeredByACK(n uint32, d *dialog.Dialog, m *sip.Message, k even
 	if t.adoptDownstreamAnswer(n, d) {
 		if d.Acked = at; t.callersHop(d).Hop.Carries(m) {
 			d.Callee = k.To.Short()
-			t.answerOn(d, m, k)
+			t.markAnswered(d, m, k)
 		}
 		return
 	}
-	t.answerOn(d, m, k)
+	t.markAnswered(d, m, k)
 	d.DropEarlyChanges()
 	d.ByAck = true
 	d.Flags |= event.AnswerByAck
 	d.Answer, d.Acked, d.Refreshed, d.Callee = at, at, at, k.To.Short()
 	d.Phase, d.Accepted = dialog.Confirmed, true
-	t.gatherTag(d, facts.CalleeTag, m.ToTag())
-	t.lapses.Set(n, t.Now+int64(t.limits.Talk))
-	t.reviewEnds(n, d)
+	t.texts.replace(d, facts.CalleeTag, m.ToTag())
+	t.timers.Set(n, t.Now+int64(t.limits.Talk))
+	t.recheckByes(n, d)
 	t.answeredNow(n, d, at)
 }
 
 // cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
 func (t *Table) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.note(n, m, k, dialog.SeenRequest)
+	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
 	t.hops.Passed(&d.Path, m)
 	if !again && side == event.Caller && m.CSeq == d.CSeq && t.callersHop(d).Hop.Carries(m) {
 		t.revokeUpdate(n, d)

@@ -22,7 +22,7 @@ func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.P
 	case d.Phase == dialog.Unconfirmed:
 		t.responseUnconfirmed(root, m, k, side)
 	case d.ByeAlone || m.Method == sip.Cancel:
-		t.note(root, m, k, dialog.SeenResponse)
+		t.countMessage(root, m, k, dialog.SeenResponse)
 	case m.Method == sip.Invite && side == event.Caller && t.opens(d, m, k):
 		return t.inviteResponse(root, m, k)
 	default:
@@ -31,28 +31,12 @@ func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.P
 	return true
 }
 
-// opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
-// the CSeq of the first INVITE if its sender is broken.
-func (t *Table) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
-	if c := &d.Pending[0]; c.CSeq == m.CSeq && c.Method == sip.Invite && d.BranchIndex(k.ShortBranch()) < 0 {
-		return false
-	}
-	switch {
-	case m.CSeq <= d.CSeq:
-		return true
-	case d.Answered() || t.guessFor(d, m, event.Caller).Fits(m):
-		return false
-	}
-	return d.Phase == dialog.AwaitingRetry || d.Phase == dialog.Rejected || d.Phase == dialog.Terminated && !d.Undecided() ||
-		d.Phase == dialog.Calling && m.Status > 100 && m.Status < 200
-}
-
 // responseInside takes note of a response to a request inside a dialog, which p says.
 func (t *Table) responseInside(m *sip.Message, k event.Keys, p place) {
-	switch p.is {
-	case foreign:
+	switch p.kind {
+	case ofNoDialog:
 		return
-	case guessed:
+	case ifAccepted:
 		d := t.dialogs.At(p.n)
 		if t.markDirty(p.n); t.hops.Repeated(&d.Path, m, k) {
 			t.countRepeat(d, k)
@@ -61,21 +45,21 @@ func (t *Table) responseInside(m *sip.Message, k event.Keys, p place) {
 		}
 		return
 	}
-	d, again := t.note(p.n, m, k, dialog.SeenResponse)
+	d, again := t.countMessage(p.n, m, k, dialog.SeenResponse)
 	if again {
 		return
 	}
 	if g := t.guessFor(t.dialogs.At(d.Root), m, p.side); g.Fits(m) {
-		t.bring(p, d, *g)
+		t.applyGuess(p, d, *g)
 		*g = dialog.Guess{}
 	}
 	switch m.Method {
 	case sip.Invite, sip.Update:
-		t.changed(p, d, m)
+		t.changeResponse(p, d, m)
 	case sip.Bye:
 		t.byeResponse(p, d, m)
 	case sip.Refer:
-		t.referred(d, m)
+		t.referResponse(d, m)
 	}
 }
 
@@ -106,7 +90,7 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	if m.Status/100 == 2 {
 		to = t.ofAnswer(n, k)
 	}
-	_, again := t.note(to, m, k, dialog.SeenResponse)
+	_, again := t.countMessage(to, m, k, dialog.SeenResponse)
 	d := t.dialogs.At(n)
 	provisional := m.Status > 100 && m.Status < 200
 	if m.CSeq < d.CSeq && !again && t.callersHop(d).Hop.Carries(m) {
@@ -127,7 +111,7 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	case provisional:
 		t.provisional(n, m, k)
 	case m.Status < 300 && near:
-		return t.acceptedBy(n, d, m, k)
+		return t.inviteAccepted(n, d, m, k)
 	case !near:
 		t.downstreamFinal(n, d, m, k)
 	case !d.Answered():
@@ -146,19 +130,9 @@ func (t *Table) unseenAttempt(n uint32, d *dialog.Dialog, m *sip.Message) bool {
 		t.reopen(n, d, dialog.Calling)
 	}
 	t.beginAttempt(d, m.CSeq)
-	t.move(n, openRow)
-	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	t.move(n, openClass)
+	t.timers.Set(n, t.Now+int64(t.limits.Ring))
 	return true
-}
-
-// ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
-func (t *Table) ofAnswer(root uint32, k event.Keys) uint32 {
-	for d := root; d != 0; d = t.dialogs.At(d).Next {
-		if hops.ShortTag(t.dialogs.At(d).Callee) == hops.ShortTag(k.To.Short()) {
-			return d
-		}
-	}
-	return root
 }
 
 // provisional takes note of a provisional response but 100, which may have been seen before.
@@ -178,9 +152,9 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	if f != nil {
 		f.Past = false
 	}
-	t.ringing(n)
+	t.markRinging(n)
 	if d.Provisioned = max(d.Provisioned, at); d.Phase == dialog.Calling && t.hops.EarlyEnd(&d.Path) == nil {
-		t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+		t.timers.Set(n, t.Now+int64(t.limits.Ring))
 	}
 	x := d
 	if of := t.ofAnswer(n, k); of != n && t.dialogs.At(of).Answered() {
@@ -188,17 +162,17 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	}
 	f.Happened(m)
 	if !x.Answered() || x.Answer == 0 || at < x.Answer {
-		t.rang(n, x, m)
+		t.applyRinging(n, x, m)
 	}
 }
 
-// rang takes note of the provisional response m of d, which may come late.
-func (t *Table) rang(n uint32, d *dialog.Dialog, m *sip.Message) {
+// applyRinging takes note of the provisional response m of d, which may come late.
+func (t *Table) applyRinging(n uint32, d *dialog.Dialog, m *sip.Message) {
 	changed := hops.Earliest(&d.Progress, &d.Ring, m)
 	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
 		changed = changed || !d.EarlyMedia
 		if d.EarlyMedia = true; !d.Answered() {
-			t.gatherEarly(d, m)
+			t.texts.earlyMedia(d, m)
 		}
 	}
 	if changed && d.Phase == dialog.Terminated {
@@ -240,12 +214,12 @@ func (t *Table) refusal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys
 		t.awaitRetry(n, d)
 	case d.Settled():
 		d.Phase = dialog.Rejected
-		t.move(n, endedRow)
+		t.move(n, endedClass)
 		wait := event.Timer64T1
 		if d.Acked != 0 {
 			wait = dialog.ForkRetryWait
 		}
-		t.lapses.Set(n, t.Now+wait)
+		t.timers.Set(n, t.Now+wait)
 	}
 	d.RefusedByAck = false
 }
@@ -253,6 +227,6 @@ func (t *Table) refusal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys
 // awaitRetry gives the caller Ring to send its INVITE again.
 func (t *Table) awaitRetry(n uint32, d *dialog.Dialog) {
 	d.Phase = dialog.AwaitingRetry
-	t.move(n, endedRow)
-	t.lapses.Set(n, t.Now+int64(t.limits.Ring))
+	t.move(n, endedClass)
+	t.timers.Set(n, t.Now+int64(t.limits.Ring))
 }

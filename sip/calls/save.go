@@ -5,7 +5,6 @@ package calls
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"sipsieve/sip"
@@ -14,30 +13,6 @@ import (
 	"sipsieve/sip/facts"
 	"sipsieve/sip/mem"
 )
-
-// A Saved is what a Tracker hands out of one open call, or of one answered fork of it, so that another Tracker can
-// follow the call after a restart: numbers and keyed hashes, no text and no address. One without a Name is of the
-// Tracker's clock and of the losses that it was told of, and is the same for every Tracker of a domain.
-type Saved struct {
-	Name  event.Key    // what the call is found by among the saved ones
-	Gone  bool         // it is over: nothing of it is to be kept
-	State []byte       // versioned; nil when gone
-	Event *event.Event // the call as it stands, at Interim; nil if its Facts are those of when it was saved last
-}
-
-// Format writes a mask for every verb and flag: an Event holds text about people.
-func (s Saved) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
-
-// LogValue is what slog writes for s.
-func (s Saved) LogValue() slog.Value { return slog.StringValue("***") }
-
-// Shard returns what the call's Messages are sharded by, of a State that Changed gave; zero of what is for all.
-func (s Saved) Shard() (k event.Key) {
-	if s.Name != (event.Key{}) && len(s.State) > len(k) {
-		copy(k[:], s.State[1:])
-	}
-	return k
-}
 
 // ErrRoom says that a saved call was not taken, for there is no room.
 var ErrRoom = errors.New("track: no room for a saved call")
@@ -84,8 +59,8 @@ func (s *saving) mark(n uint32) *uint8 {
 	return &s.marks[n]
 }
 
-// unsave takes back what was handed out of dialog n.
-func (t *Table) unsave(n uint32, d *dialog.Dialog) {
+// withdraw takes back what was handed out of dialog n.
+func (t *Table) withdraw(n uint32, d *dialog.Dialog) {
 	if s := t.saving; s != nil && int(n) < len(s.marks) && s.marks[n]&savedMark != 0 {
 		s.marks[n] &^= savedMark
 		s.gone = append(s.gone, d.Name())
@@ -137,14 +112,14 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 	switch {
 	case err != nil:
 		return err
-	case uint32(r.Row) > ringRow:
+	case uint32(r.Row) > ringingClass:
 		return fmt.Errorf("%w: of a call", dialog.ErrState)
 	}
 	if t.saving.seamless && r.Head {
-		t.giveWay(r.Index)
+		t.dropKnown(r.Index)
 	}
 	if !t.makeRoom() {
-		t.keepOut(CallsBound)
+		t.refuse(CallsBound)
 		return ErrRoom
 	}
 	n := t.dialogs.New()
@@ -155,13 +130,13 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 		d.Faults |= event.RestartGap
 		d.ReserveRevisions(t.stages)
 	}
-	d.Text = t.texts.Put(mem.Text{}, f.Bytes())
-	t.chain(n, d, &r)
+	d.Text = t.texts.arena.Put(mem.Text{}, f.Bytes())
+	t.linkFork(n, d, &r)
 	if !d.Published {
-		t.count(d)
+		t.countCall(d)
 	}
 	t.move(n, uint32(r.Row))
-	t.lapses.Set(n, r.Due)
+	t.timers.Set(n, r.Due)
 	if r.Interim != 0 {
 		t.interims.Set(n, r.Interim)
 	}
@@ -169,8 +144,8 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 	return nil
 }
 
-// chain puts n among the forks of its INVITE.
-func (t *Table) chain(n uint32, d *dialog.Dialog, r *dialog.State) {
+// linkFork puts n among the forks of its INVITE.
+func (t *Table) linkFork(n uint32, d *dialog.Dialog, r *dialog.State) {
 	head := t.index[d.Index]
 	if head != 0 {
 		d.Root, d.Next = head, t.dialogs.At(head).Next
@@ -181,13 +156,77 @@ func (t *Table) chain(n uint32, d *dialog.Dialog, r *dialog.State) {
 	t.restoreHead(d, r)
 }
 
-// Head reports whether s, whose State Changed gave, is the first of its INVITE's forks.
-func (s Saved) Head() bool { return len(s.State) > dialog.HeadAt && s.State[dialog.HeadAt] == 1 }
-
 // unveil makes the ends of root's hops that are m's known again, if root was restored.
 func (t *Table) unveil(root *dialog.Dialog, m *sip.Message) {
 	if !root.Restored {
 		return
 	}
 	t.hops.Unveil(&root.Path, t.saving.keyer, m)
+}
+
+// Seamless makes restore take calls of which nothing was missed since they were saved. It is called after save.
+func (t *Table) Seamless() { t.saving.seamless = true }
+
+// dropKnown forgets what is known of the call with that index.
+func (t *Table) dropKnown(index event.Key) {
+	for n := t.index[index]; n != 0; n = t.index[index] {
+		if d := t.dialogs.At(n); d.Counted && !d.Published {
+			t.counts.Opened--
+			t.counts.Live--
+		}
+		t.forget(n)
+	}
+}
+
+// dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
+func (t *Table) dialogState(n uint32, d *dialog.Dialog) []byte {
+	r := dialog.State{Dialog: *d, Row: uint8(t.classes.Of(n)), Due: t.timers.When(n), Interim: t.interims.When(n),
+		Head: d.Root == n}
+	root := t.dialogs.At(d.Root)
+	r.Answers = root.Answers
+	if root.Guesses != 0 {
+		r.Asked = *t.guesses.At(root.Guesses)
+	}
+	r.Hops = t.hops.Saved(&root.Path, t.saving.keyer)
+	c := mem.Coder{Bytes: make([]byte, 0, 480)}
+	r.Code(&c)
+	return c.Bytes
+}
+
+// restoreHead gives d, which is the head of its forks, what they share.
+func (t *Table) restoreHead(d *dialog.Dialog, r *dialog.State) {
+	t.hops.Restore(&d.Path, &r.Hops)
+	if r.Asked != (dialog.Guesses{}) {
+		d.Guesses = t.guesses.New()
+		*t.guesses.At(d.Guesses) = r.Asked
+	}
+}
+
+// clockState appends the clock and the losses of t as Restore reads them.
+func (t *Table) clockState(b []byte) []byte {
+	c := mem.Coder{Bytes: b}
+	codeClock(&c, &t.Clock, &t.losses)
+	return c.Bytes
+}
+
+func (t *Table) restoreClock(state []byte) error {
+	var saved event.Clock
+	var lost event.Windows
+	c := mem.Coder{Bytes: state, Reading: true}
+	codeClock(&c, &saved, &lost)
+	if c.Wrong || len(c.Bytes) != 0 {
+		return fmt.Errorf("%w: of a clock", dialog.ErrState)
+	}
+	t.Drift, t.Steps = saved.Drift, saved.Steps
+	for _, w := range lost {
+		t.losses.Add(w, 0)
+	}
+	return nil
+}
+
+// codeClock writes what of a clock and of losses a restart must keep, or reads it.
+func codeClock(b *mem.Coder, c *event.Clock, l *event.Windows) {
+	b.Version(dialog.StateVersion)
+	c.Code(b)
+	l.Code(b)
 }

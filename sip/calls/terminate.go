@@ -5,7 +5,6 @@ package calls
 import (
 	"sipsieve/sip/dialog"
 	"sipsieve/sip/event"
-	"sipsieve/sip/hops"
 )
 
 // onTimer does what is due for dialog n.
@@ -19,7 +18,7 @@ func (t *Table) onTimer(n uint32, at int64) {
 		for i := range d.Byes {
 			if d.Byes[i].Status == 200 {
 				d.Byes[1-i].Time = 0
-				t.byeAlone(n, d, event.Caller+event.Party(i))
+				t.closeByeAlone(n, d, event.Caller+event.Party(i))
 				return
 			}
 		}
@@ -57,8 +56,8 @@ func (t *Table) adoptUpdate(n uint32, d *dialog.Dialog) bool {
 // endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
 func (t *Table) endLinger(n uint32) {
 	for x := t.dialogs.At(n).Root; x != 0; x = t.dialogs.At(x).Next {
-		if d := t.dialogs.At(x); x != n && (d.Phase != dialog.Terminated || t.lapses.When(x) > t.Now) {
-			t.lapses.Set(n, max(t.Now, t.lapses.When(x))+event.Timer64T1)
+		if d := t.dialogs.At(x); x != n && (d.Phase != dialog.Terminated || t.timers.When(x) > t.Now) {
+			t.timers.Set(n, max(t.Now, t.timers.When(x))+event.Timer64T1)
 			return
 		}
 	}
@@ -75,12 +74,12 @@ func (t *Table) close(n uint32, at int64) {
 	t.conclude(d)
 	d.Closed = at
 	t.publishEnd(d, at)
-	t.unsave(n, d)
+	t.withdraw(n, d)
 	t.markDirty(n)
 	d.Phase = dialog.Terminated
-	t.move(n, overRow)
+	t.move(n, lingerClass)
 	t.interims.Stop(n)
-	t.lapses.Set(n, max(at, t.Now)+t.linger(d))
+	t.timers.Set(n, max(at, t.Now)+t.linger(d))
 }
 
 // linger returns how long d is kept after it was published as over: longer if something may prove another end.
@@ -137,7 +136,7 @@ func (t *Table) closeEvicted(n uint32, d *dialog.Dialog) {
 		d.EndCause, d.EndSource, d.EndTime = event.EndEvicted, 0, 0
 		t.counts.Evicted++
 		t.counts.Live--
-		t.tell(d, event.Stop, t.Now)
+		t.publish(d, event.Stop, t.Now)
 	}
 }
 
@@ -161,14 +160,6 @@ func (t *Table) endOfFile(n uint32, d *dialog.Dialog) {
 		d.EndCause, d.EndSource, d.EndTime = event.EndCapture, event.CaptureEnd, 0
 	}
 	t.publishEnd(d, t.Now)
-}
-
-// endSeen reports whether d is over but for messages that may follow.
-func (t *Table) endSeen(d *dialog.Dialog) bool {
-	if d.Answered() {
-		return d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 || d.Lost != 0
-	}
-	return d.RefusedAt != 0 || d.Cancelled != 0 || t.hops.EarlyEnd(&d.Path) != nil
 }
 
 // conclude settles how d ended.
@@ -196,10 +187,23 @@ func (t *Table) conclude(d *dialog.Dialog) {
 	}
 }
 
-// earlyEndOf returns EarlyEnd, the zero ending without one.
-func (t *Table) earlyEndOf(d *dialog.Dialog) hops.Ending {
-	if e := t.hops.EarlyEnd(&d.Path); e != nil {
-		return *e
-	}
-	return hops.Ending{}
+// What comes late for a call that was published as over proves another end in these cases; the call goes on as if it
+// had not been, and its end is published as a correction:
+//
+//	published as                     what comes late
+//	without a final response         a final response, an ACK that proves one, a CANCEL, an accepted BYE
+//	refused                          a 2xx, an INVITE to a further target, an INVITE within 2 s of the ACK
+//	answered, without a BYE          a BYE or its 2xx, the final response to a re-INVITE or UPDATE
+//	answered, its BYE not accepted   an accepted BYE, the 2xx to a re-INVITE or UPDATE
+//	answered, the dialog lost        an accepted BYE, the 2xx to a re-INVITE or UPDATE
+//	anything                         what was sent before and read late: a provisional response, a BYE, a 2xx
+//	within a loss said later         (Missed) nothing more: it is published with LossWindow
+//
+// Everything else is a repeat, or what was missing and changes nothing.
+
+// reopen makes dialog n go on in phase p.
+func (t *Table) reopen(n uint32, d *dialog.Dialog, p dialog.Phase) {
+	d.Phase, d.EndCause, d.EndSource, d.EndTime, d.Inferred = p, 0, 0, 0, false
+	t.move(n, endedClass)
+	t.timers.Set(n, t.Now+event.Timer64T1)
 }

@@ -242,9 +242,9 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 		for _, m := range play(t, first) {
 			events = tr.Observe(events, &m, testKeyer.Of(&m))
 		}
-		start := ladderStart.UnixNano()
-		tr.bindings.Missed(start+int64(s.from), start+int64(s.to)/2+int64(s.from)/2)
-		tr.bindings.Missed(start+int64(s.to)/2+int64(s.from)/2+second/2, start+int64(s.to))
+		from, to := ladderStart.UnixNano()+int64(s.from), ladderStart.UnixNano()+int64(s.to)
+		tr.bindings.Missed(event.Window{From: from, To: (from + to) / 2})
+		tr.bindings.Missed(event.Window{From: (from+to)/2 + second/2, To: to})
 		for at := ladderStart; at.Before(ladderStart.Add(5 * time.Hour)); at = at.Add(time.Minute) {
 			events = tr.Advance(events, at)
 		}

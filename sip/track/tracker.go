@@ -132,9 +132,9 @@ func (t *Tracker) Missed(from, to time.Time) {
 	if to.Before(from) {
 		return
 	}
-	a, b := t.calls.Steady(from), t.calls.Steady(to)
-	t.calls.Missed(a, b)
-	t.bindings.Missed(a, b)
+	w := event.Window{From: t.calls.Steady(from), To: t.calls.Steady(to)}
+	t.calls.Missed(w)
+	t.bindings.Missed(w)
 }
 
 // Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.

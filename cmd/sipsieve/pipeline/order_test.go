@@ -247,13 +247,13 @@ func TestATimeInWhichNothingWasSeenIsAGap(t *testing.T) {
 	d, _ := rings(t, 1)
 	r, now := d.readers[0], time.Unix(1e9, 0)
 	r.note(&capture.Packet{Time: now})
-	if b := r.filling[0]; len(b.gaps) > 0 || r.lastLoss.Load() != 0 {
-		t.Errorf("gaps = %v for a bare packet, want none", b.gaps)
+	if b := r.filling[0]; len(b.losses) > 0 || r.lastLoss.Load() != 0 {
+		t.Errorf("losses = %v for a bare packet, want none", b.losses)
 	}
 	since := now.Add(-time.Minute)
 	r.note(&capture.Packet{Time: now, MissedSince: since})
-	if b := r.filling[0]; len(b.gaps) != 1 || b.gaps[0] != (gap{from: since, to: now}) || r.lastLoss.Load() != now.Unix() {
-		t.Errorf("gaps = %v, want one from %s to %s", b.gaps, since, now)
+	if b := r.filling[0]; len(b.losses) != 1 || b.losses[0] != (event.Window{From: since.UnixNano(), To: now.UnixNano()}) || r.lastLoss.Load() != now.Unix() {
+		t.Errorf("losses = %v, want one from %s to %s", b.losses, since, now)
 	}
 }
 

@@ -98,7 +98,7 @@ func (r *reader) note(p *capture.Packet) {
 	}
 	for _, b := range r.filling {
 		if blind {
-			b.addGap(gap{from: p.MissedSince, to: p.Time})
+			b.losses.Add(event.Window{From: p.MissedSince.UnixNano(), To: p.Time.UnixNano()}, 0)
 		}
 		b.stepped = b.stepped || p.Step != 0
 	}
@@ -158,7 +158,7 @@ type batch struct {
 	messages sip.Batch
 	keys     []event.Keys
 	clocks   []time.Time
-	gaps     []gap         // before the messages
+	losses   event.Windows // packet time, before the messages
 	stepped  bool          // likewise: the wall clock was set
 	dated    bool          // by a clock whose drift is known
 	drift    time.Duration // by how much the reader has seen the wall clock set, in all
@@ -172,25 +172,11 @@ type batch struct {
 	cut      *Cut // an instant, behind the messages
 }
 
-// A gap is a time in which packets are missing.
-type gap struct{ from, to time.Time }
-
-// mostGaps bounds the gaps of one batch; what comes on top makes the last one longer.
-const mostGaps = 8
-
-func (b *batch) addGap(g gap) {
-	if n := len(b.gaps); n == mostGaps {
-		b.gaps[n-1].to = later(b.gaps[n-1].to, g.to)
-		return
-	}
-	b.gaps = append(b.gaps, g)
-}
-
-func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.gaps) == 0 && !b.stepped }
+func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.losses) == 0 && !b.stepped }
 
 func (b *batch) reset() {
 	b.messages.Reset()
-	b.keys, b.clocks, b.gaps, b.stepped = b.keys[:0], b.clocks[:0], b.gaps[:0], false
+	b.keys, b.clocks, b.losses, b.stepped = b.keys[:0], b.clocks[:0], b.losses[:0], false
 	b.caughtUp, b.cut = false, nil
 }
 
@@ -201,17 +187,18 @@ func (b *batch) shift(by time.Duration) {
 		b.clocks[i] = b.clocks[i].Add(by)
 		b.messages.Messages[i].Time = b.messages.Messages[i].Time.Add(by)
 	}
-	for i, g := range b.gaps {
-		b.gaps[i] = gap{g.from.Add(by), g.to.Add(by)}
+	for i := range b.losses {
+		b.losses[i].From += int64(by)
+		b.losses[i].To += int64(by)
 	}
 }
 
-// drop empties a batch whose shard queue is full, and keeps the time span of its messages as a gap.
+// drop empties a batch whose shard queue is full, and keeps the time span of its messages as a loss.
 func (b *batch) drop() {
 	if n := len(b.clocks); n > 0 {
-		b.addGap(gap{b.clocks[0], b.clocks[n-1]})
+		b.losses.Add(event.Window{From: b.clocks[0].UnixNano(), To: b.clocks[n-1].UnixNano()}, 0)
 	}
-	gaps, stepped := b.gaps, b.stepped
+	losses, stepped := b.losses, b.stepped
 	b.reset()
-	b.gaps, b.stepped = gaps, stepped
+	b.losses, b.stepped = losses, stepped
 }

@@ -228,8 +228,8 @@ func (s *shard) noteNews(b *batch) {
 	} else if by = -by; b.dated && by.Abs() > mostDrift { // its reader has not looked at the clock since another did
 		b.shift(by)
 	}
-	for _, g := range b.gaps {
-		s.track.Missed(g.from, g.to)
+	for _, w := range b.losses {
+		s.track.Missed(event.When(w.From), event.When(w.To))
 	}
 }
 
