@@ -5,7 +5,9 @@
 //
 // # Streams
 //
-// One stream a purpose, on the edge as on the hub, with DiscardNew: what does not fit is refused (store.ErrFull).
+// One stream a purpose, on the edge as on the hub, with DiscardNew: what does not fit is refused (store.ErrFull). The
+// embedded server purges what all of its keepers (Config.Keepers) have confirmed when a Put finds no room, and ahead of
+// need when less than a tenth of a stream is free.
 //
 // # Errors
 //
@@ -43,7 +45,7 @@ type Bus struct {
 	release  func() error
 	stopDial func()
 	access   map[string]Access
-	keepers  []string // consumers that hold back purging: see Config
+	purger   *purger // nil if the server is elsewhere
 
 	trouble             *serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
@@ -136,6 +138,9 @@ func (b *Bus) Access(purpose string) (Access, bool) {
 
 // Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.
 func (b *Bus) Close() error {
+	if b.purger != nil {
+		b.purger.close()
+	}
 	b.stopDial()
 	b.conn.Close()
 	if b.server == nil {

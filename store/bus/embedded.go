@@ -69,7 +69,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
-	b.access, b.keepers = access, c.Keepers
+	b.access = access
 	for purpose, a := range access {
 		a.URL = b.server.ClientURL()
 		access[purpose] = a
@@ -77,6 +77,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err := b.Arrange(ctx, c.Plan); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
+	b.purger = newPurger(b.stream, c.Keepers, c.Plan.names())
 	return b, nil
 }
 

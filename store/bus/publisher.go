@@ -53,7 +53,7 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	}
 	var refused store.Refused
 	for _, one := range p.batches(xs, &refused) {
-		left, err := p.publish(ctx, one.messages)
+		left, err := p.publish(ctx, one)
 		switch {
 		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
 			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: left, Err: err})
@@ -136,12 +136,12 @@ func messageID(x policy.Excerpt) (string, error) {
 	return x.Sensor + "." + x.ID + "." + strconv.Itoa(x.Revision) + "." + hex.EncodeToString(sum[:4]), nil
 }
 
-// publish puts messages of one stream, and returns how many at their end it did not put.
-func (p *Publisher) publish(ctx context.Context, messages []*nats.Msg) (left int, err error) {
-	for left = len(messages); left > 0; {
-		n := min(left, batchLimit)
-		batch := messages[len(messages)-left:][:n]
-		if err := p.batch(ctx, batch); err != nil {
+// publish puts the messages of one stream, and returns how many at their end it did not put.
+func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, err error) {
+	for left = len(one.messages); left > 0; {
+		batch := one.messages[len(one.messages)-left:][:min(left, batchLimit)]
+		n, err := p.batchInRoom(ctx, one.purpose, batch)
+		if err != nil {
 			return left, err
 		}
 		p.bus.published.Add(uint64(n))

@@ -68,6 +68,14 @@ func (p Plan) configs() []jetstream.StreamConfig {
 	return append(configs, ops)
 }
 
+// names returns the names of p's streams.
+func (p Plan) names() (names []string) {
+	for _, c := range p.configs() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 func (s StreamConfig) share() float64 { return 1 / float64(cmp.Or(s.Priority, defaultPriority)) }
 
 func streamConfig(name string, subjects []string) jetstream.StreamConfig {
