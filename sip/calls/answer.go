@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -11,7 +11,7 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// inviteAccepted takes note of a 2xx on the caller's hop. It reports false if a limit kept a second fork out.
+// inviteAccepted applies a 2xx on the caller's hop. It returns false if a limit refused a second fork.
 func (t *Table) inviteAccepted(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 	at := m.Time.UnixNano()
 	if of := t.ofAnswer(n, k); t.dialogs.At(of).Answered() {
@@ -28,7 +28,7 @@ func (t *Table) inviteAccepted(n uint32, d *dialog.Dialog, m *sip.Message, k eve
 			t.answerAgain(n, d, m, k)
 			return true
 		case known && f != nil && f.Answer != 0:
-			return true // its record is gone
+			return true // it was evicted or has ended
 		}
 		return t.secondFork(n, m, k)
 	}
@@ -41,8 +41,8 @@ func (t *Table) inviteAccepted(n uint32, d *dialog.Dialog, m *sip.Message, k eve
 	return true
 }
 
-// answerAgain takes note of a 2xx to the INVITE of d, which is taken for answered: by something else than its 2xx, or
-// by one that was seen first and sent later.
+// answerAgain applies a 2xx to the INVITE of d, which is answered already: by other evidence than its 2xx, or by a 2xx
+// that was read first and sent later.
 func (t *Table) answerAgain(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	if !d.ByAck && !d.Downstream && d.Answer != 0 && d.Answer <= m.Time.UnixNano() {
 		return
@@ -56,7 +56,7 @@ func (t *Table) answerAgain(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	}
 }
 
-// applyAnswer takes m for the answer to d's INVITE.
+// applyAnswer sets the answer of d by the 2xx m.
 func (t *Table) applyAnswer(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	d.DropEarlyChanges()
 	d.Answer, d.Code, d.Callee, d.Accepted = m.Time.UnixNano(), uint16(m.Status), k.To.Short(), true
@@ -69,8 +69,8 @@ func (t *Table) applyAnswer(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	t.recheckByes(n, d)
 }
 
-// answeredNow puts n where no flood reaches it, and publishes. A BYE may have come first.
-func (t *Table) answeredNow(n uint32, d *dialog.Dialog, at int64) {
+// answeredNow excludes n from eviction and publishes the answer. If a BYE came first, it ends n.
+func (t *Table) answeredNow(n uint32, d *dialog.Dialog, now int64) {
 	if d.Phase == dialog.Terminating {
 		t.move(n, endedClass)
 		if d.AcceptedBye.Time != 0 {
@@ -80,10 +80,10 @@ func (t *Table) answeredNow(n uint32, d *dialog.Dialog, at int64) {
 	}
 	t.move(n, noClass)
 	t.beginInterims(n, t.Now)
-	t.publish(d, event.Answer, at)
+	t.publish(d, event.Answer, now)
 }
 
-// downstreamFinal keeps a final response on a hop that is not the caller's, in case that the caller's shows none.
+// downstreamFinal keeps a final response on another hop than the caller's, as fallback if the caller's hop shows none.
 func (t *Table) downstreamFinal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	h := t.hops.Passed(&d.Path, m)
 	if h == nil {
@@ -115,8 +115,8 @@ func (t *Table) downstreamFinal(n uint32, d *dialog.Dialog, m *sip.Message, k ev
 	}
 }
 
-// adoptDownstreamAnswer takes a 2xx of another hop for the caller's, which was not seen. It reports whether there is
-// one.
+// adoptDownstreamAnswer answers d by a 2xx of another hop, since that of the caller's hop was not seen. It reports
+// whether there is one.
 func (t *Table) adoptDownstreamAnswer(n uint32, d *dialog.Dialog) bool {
 	if d.Answered() {
 		return false
@@ -150,8 +150,8 @@ func (t *Table) adoptDownstreamAnswer(n uint32, d *dialog.Dialog) bool {
 	return true
 }
 
-// secondFork opens the record of another fork that answered (RFC 3261 section 13.2.2.4). It reports false if a limit
-// kept it out.
+// secondFork opens a dialog for another fork that answered (RFC 3261 section 13.2.2.4). It returns false if a limit
+// refused it.
 func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 	if t.dialogs.At(root).Answers >= hops.MaxForks {
 		return t.refuse(ForksBound)
@@ -163,12 +163,12 @@ func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 	r := t.dialogs.At(root)
 	if r.Index != index || r.Root != root {
 		t.giveBackRoom()
-		return true // it had to make room itself
+		return true // makeRoom evicted it
 	}
 	h := t.hops.At(r.Path.First)
 	if h.Hop.Veil != 0 {
 		t.giveBackRoom()
-		t.counts.Orphans++ // the texts that its id is made of are gone
+		t.counts.Orphans++ // the texts that a record's id is made of are gone since the restart
 		return true
 	}
 	n := t.dialogs.New()

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -10,8 +10,8 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// bye takes note of a BYE. A BYE after the answer is the end until something later is accepted; before the answer it
-// is the end of one fork, once it is accepted.
+// bye applies a BYE. After the answer it ends the dialog, unless a later re-INVITE or UPDATE is accepted; before the
+// answer it ends one fork, once it is accepted.
 func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	at := m.Time.UnixNano()
 	if p.kind == ofEarly {
@@ -42,7 +42,7 @@ func (t *Table) bye(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// considerBye takes note that e may be the end of d, which answered.
+// considerBye takes e, a BYE that was not accepted yet, for the end of d if it is the earliest after the answer.
 func (t *Table) considerBye(n uint32, d *dialog.Dialog, e hops.Ending) {
 	switch {
 	case e.Time < d.Answer:
@@ -65,7 +65,7 @@ func (t *Table) considerBye(n uint32, d *dialog.Dialog, e hops.Ending) {
 	t.timers.Set(n, t.Now+event.Timer64T1)
 }
 
-// earlyBye remembers a BYE to a fork that has not answered.
+// earlyBye keeps a BYE to a fork that has not answered.
 func (t *Table) earlyBye(p place, d *dialog.Dialog, m *sip.Message) {
 	e := t.earlyEnding(p, d)
 	at := m.Time.UnixNano()
@@ -84,7 +84,7 @@ func (t *Table) earlyBye(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// byeResponse takes note of a response to BYE, whose BYE may not have been seen.
+// byeResponse applies a response to a BYE, which may not have been seen.
 func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	if m.Status < 200 {
 		return
@@ -115,12 +115,12 @@ func (t *Table) byeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// byeAccepted takes note that the BYE e was accepted: the earliest is the end. A BYE of the other side that is earlier
-// and has no final response yet is waited for.
+// byeAccepted ends d by e, a BYE that got a 2xx; of several the earliest. If an earlier BYE of the other side has no
+// final response yet, d waits for that.
 func (t *Table) byeAccepted(n uint32, d *dialog.Dialog, e hops.Ending) {
-	first := d.OtherBye.Time == e.Time && d.OtherBye.Side == e.Side                                // of two at one time
-	again := d.AcceptedBye.Time == e.Time && d.AcceptedBye.Side == e.Side && !d.AcceptedBye.Unseen // its 2xx on another hop
-	if again || e.Time < d.Answer || d.AcceptedBye.Time != 0 &&
+	first := d.OtherBye.Time == e.Time && d.OtherBye.Side == e.Side                                   // of two at one time
+	repeated := d.AcceptedBye.Time == e.Time && d.AcceptedBye.Side == e.Side && !d.AcceptedBye.Unseen // its 2xx on another hop
+	if repeated || e.Time < d.Answer || d.AcceptedBye.Time != 0 &&
 		(d.AcceptedBye.Time < e.Time || d.AcceptedBye.Time == e.Time && !d.AcceptedBye.Unseen && !first) {
 		return
 	}
@@ -140,7 +140,7 @@ func (t *Table) byeAccepted(n uint32, d *dialog.Dialog, e hops.Ending) {
 	}
 }
 
-// earlyByeResponse takes note of a response to the BYE of a fork that has not answered.
+// earlyByeResponse applies a response to the BYE of a fork that has not answered.
 func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	e := t.earlyEnding(p, d)
 	if e == nil || e.Answered || d.Answered() {
@@ -170,7 +170,7 @@ func (t *Table) earlyByeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// recheckByes looks at the BYEs that were seen again, now that d's answer is known or has another time.
+// recheckByes sets the end of d anew from the BYEs that were seen, since the time of its answer was set or changed.
 func (t *Table) recheckByes(n uint32, d *dialog.Dialog) {
 	root := t.dialogs.At(d.Root)
 	h := t.hops.At(root.Path.First)
@@ -208,7 +208,7 @@ func (t *Table) recheckByes(n uint32, d *dialog.Dialog) {
 	}
 }
 
-// keepGuess keeps a request of d's call whose dialog its 2xx must tell.
+// keepGuess keeps a request of d's call whose dialog is not known before its 2xx.
 func (t *Table) keepGuess(d *dialog.Dialog, m *sip.Message, side event.Party) {
 	if m.Method != sip.Bye && m.Method != sip.Invite && m.Method != sip.Update {
 		return
@@ -231,7 +231,8 @@ func (t *Table) keepGuess(d *dialog.Dialog, m *sip.Message, side event.Party) {
 	*g = dialog.Guess{Time: at, CSeq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.Offer(m)}
 }
 
-// guessedResponse takes note of a response to a request inside a dialog of p's call whose tags do not say which.
+// guessedResponse applies a response whose tags do not identify a dialog of p's call: a 2xx is taken for one of the
+// only answered dialog, or of the only fork.
 func (t *Table) guessedResponse(p place, m *sip.Message) {
 	root := p.n
 	r := t.dialogs.At(root)
@@ -241,9 +242,9 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 	if m.Status < 200 || dialog.Challenges(m.Status) || !ends {
 		return
 	}
-	var asked dialog.Guess
+	var request dialog.Guess
 	if seen {
-		asked, *g = *g, dialog.Guess{}
+		request, *g = *g, dialog.Guess{}
 	}
 	if m.Status >= 300 {
 		if m.Method != sip.Bye {
@@ -265,7 +266,7 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 	}
 	d := t.dialogs.At(p.n)
 	if seen {
-		t.applyGuess(p, d, asked)
+		t.applyGuess(p, d, request)
 	}
 	if m.Method == sip.Bye {
 		t.byeResponse(p, d, m)
@@ -274,7 +275,7 @@ func (t *Table) guessedResponse(p place, m *sip.Message) {
 	}
 }
 
-// applyGuess takes note of the request that g is, now that its dialog is known.
+// applyGuess applies the request g to d, which its 2xx showed to be its dialog.
 func (t *Table) applyGuess(p place, d *dialog.Dialog, g dialog.Guess) {
 	switch {
 	case g.Method != sip.Bye:

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because which hop is the caller's is a subject of its own.
 
 package calls
 
@@ -9,7 +9,7 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// inviteOnHop takes note of an INVITE that opens d's dialog, on m's hop, and of which hop is the caller's by that.
+// inviteOnHop records m, an INVITE that opens d, on its hop, and decides anew which hop is the caller's.
 func (t *Table) inviteOnHop(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	h := t.hops.Passed(&d.Path, m)
 	if h == nil {
@@ -26,8 +26,8 @@ func (t *Table) inviteOnHop(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	}
 }
 
-// changeCallersHop makes hop number first the caller's hop of d's call, whose INVITE there is m, if it is that. The call is told
-// from the caller's hop of its first INVITE.
+// changeCallersHop makes hop number first the caller's hop of d's call. m is the INVITE that showed it. Addresses and
+// texts of the call are published from the caller's hop of its first INVITE.
 func (t *Table) changeCallersHop(n uint32, d *dialog.Dialog, first uint32, m *sip.Message) {
 	row := t.classes.Of(n)
 	if t.sources.charged(n) {
@@ -47,7 +47,7 @@ func (t *Table) changeCallersHop(n uint32, d *dialog.Dialog, first uint32, m *si
 	t.adoptFinal(n, d, h)
 }
 
-// adoptFinal makes d's outcome that of h, which turned out to be the caller's hop.
+// adoptFinal gives d the outcome that its new caller's hop h has shown.
 func (t *Table) adoptFinal(n uint32, d *dialog.Dialog, h *hops.View) {
 	switch {
 	case d.Answered():

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because the reuse of a Call-ID is a subject of its own.
 
 package calls
 
@@ -8,19 +8,20 @@ import (
 	"sipsieve/sip/event"
 )
 
-// callIDReuse remembers which Call-IDs and tags calls had lately, so that a call that has them again within the day
-// has an ordinal of its own. A newer one takes the place of an older one now and then.
+// callIDReuse counts how often a Call-ID and caller's tag were used for a new call on one day of UTC, so that each such
+// call has an ordinal of its own. It is a hash table of fixed size: a new entry replaces another in the same slot.
 type callIDReuse struct{ slots []use }
 
+// A use is the last call with a Call-ID and tag.
 type use struct {
-	mark   uint64
-	day    int32
-	number uint16
+	mark   uint64 // of the Call-ID and tag
+	day    int32  // since 1970
+	number uint16 // Dialog.Reuse
 }
 
 const useSlots = 1 << 16
 
-// keep remembers that d's Call-ID and tag were used.
+// keep records the use of d's Call-ID and tag.
 func (u *callIDReuse) keep(d *dialog.Dialog) {
 	if u.slots == nil {
 		u.slots = make([]use, useSlots)
@@ -32,7 +33,7 @@ func (u *callIDReuse) keep(d *dialog.Dialog) {
 	u.slots[mark%useSlots] = use{mark, day, d.Reuse}
 }
 
-// next returns how often before on the day of d its Call-ID and tag were used.
+// next returns how often the Call-ID and tag of d were used before on the day of d.
 func (u *callIDReuse) next(d *dialog.Dialog) uint16 {
 	if u.slots == nil {
 		return 0
@@ -45,7 +46,8 @@ func (u *callIDReuse) next(d *dialog.Dialog) uint16 {
 	return last.number + 1
 }
 
-// reuseCallID opens a call under a Call-ID and tag that a call had which is over. One of whose forks is up goes on.
+// reuseCallID opens a new call with the INVITE m, whose Call-ID and tag are those of the ended call n. Dialog n and its
+// forks are forgotten unless a fork has not ended.
 func (t *Table) reuseCallID(n uint32, m *sip.Message, k event.Keys) bool {
 	up := false
 	for x := n; x != 0; x = t.dialogs.At(x).Next {

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -10,13 +10,13 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// changeResponse takes note of a response to a re-INVITE or an UPDATE, whose request may not have been seen.
+// changeResponse applies a response to a re-INVITE or an UPDATE, which may not have been seen.
 func (t *Table) changeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	if m.Status < 200 || dialog.Challenges(m.Status) {
 		return
 	}
 	c := &d.Pending[p.side-event.Caller]
-	if c.CSeq != m.CSeq || c.Method != m.Method { // its request was not seen: the answer says what was agreed
+	if c.CSeq != m.CSeq || c.Method != m.Method { // its request was not seen: the SDP of the response counts
 		*c = dialog.Change{Time: m.Time.UnixNano(), CSeq: m.CSeq, Method: m.Method, Open: true, Unseen: true,
 			Hold: dialog.Offer(m)}
 	} else if !c.Open {
@@ -31,7 +31,7 @@ func (t *Table) changeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// changeAccepted takes note of the 2xx m to c: the dialog is alive.
+// changeAccepted applies the 2xx m to c, which proves that the dialog exists.
 func (t *Table) changeAccepted(p place, d *dialog.Dialog, m *sip.Message, c *dialog.Change) {
 	at := m.Time.UnixNano()
 	if p.kind == ofEarly {
@@ -52,7 +52,7 @@ func (t *Table) changeAccepted(p place, d *dialog.Dialog, m *sip.Message, c *dia
 		c.Hold = dialog.Offer(m)
 	}
 	d.SetHold(at, p.side, c.Hold)
-	if c.Hold == dialog.HoldOff && dialog.Offer(m) != dialog.HoldUnknown { // what the other side answers (RFC 3264 section 6.1)
+	if c.Hold == dialog.HoldOff && dialog.Offer(m) != dialog.HoldUnknown { // the SDP answer of the other side (RFC 3264 section 6.1)
 		d.SetHold(at, event.Callee+event.Caller-p.side, dialog.Offer(m))
 	}
 	if !d.Answered() {
@@ -70,7 +70,7 @@ func (t *Table) changeAccepted(p place, d *dialog.Dialog, m *sip.Message, c *dia
 	t.resume(p.n, d, m)
 }
 
-// resume makes d, which was refreshed by m, be up if it has no end.
+// resume confirms d, which m refreshed, unless its end was seen.
 func (t *Table) resume(n uint32, d *dialog.Dialog, m *sip.Message) {
 	if d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 || d.Lost != 0 {
 		d.Refreshed, d.Expires = m.Time.UnixNano(), facts.SessionExpires(m)
@@ -87,10 +87,11 @@ func (t *Table) resume(n uint32, d *dialog.Dialog, m *sip.Message) {
 	t.refresh(n, d, m)
 }
 
-// dialogLost takes note that a re-INVITE or an UPDATE found no dialog: a BYE within 32 s is the end all the same.
-func (t *Table) dialogLost(n uint32, d *dialog.Dialog, at int64) {
-	if d.Lost == 0 || at < d.Lost {
-		d.Lost = at
+// dialogLost records that a re-INVITE or an UPDATE at sent (nanoseconds) got 481 or 408. A BYE within 32 s still ends
+// d.
+func (t *Table) dialogLost(n uint32, d *dialog.Dialog, sent int64) {
+	if d.Lost == 0 || sent < d.Lost {
+		d.Lost = sent
 	}
 	switch {
 	case d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0:
@@ -105,8 +106,8 @@ func (t *Table) dialogLost(n uint32, d *dialog.Dialog, at int64) {
 	t.timers.Set(n, t.Now+event.Timer64T1)
 }
 
-// revokeUpdate takes n's call for not answered again, if an accepted UPDATE was all that proved it: it was one in the
-// early dialog.
+// revokeUpdate makes n's call unanswered again if an accepted UPDATE was the only proof of its answer: that UPDATE was
+// one of the early dialog.
 func (t *Table) revokeUpdate(n uint32, d *dialog.Dialog) {
 	if !d.ByUpdate {
 		return
@@ -135,8 +136,7 @@ func (t *Table) revokeUpdate(n uint32, d *dialog.Dialog) {
 	}
 }
 
-// answeredUnseen takes the call for answered by a 2xx inside its dialog, though neither the answer nor its ACK was
-// seen.
+// answeredUnseen answers the call by a 2xx inside its dialog, since neither its answer nor the ACK was seen.
 func (t *Table) answeredUnseen(p place, d *dialog.Dialog) {
 	if d.Phase == dialog.Terminated {
 		t.reopen(p.n, d, dialog.Confirmed)
@@ -159,7 +159,7 @@ func (t *Table) answeredUnseen(p place, d *dialog.Dialog) {
 	t.answeredNow(p.n, d, t.Now)
 }
 
-// refresh sets the session timer by a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
+// refresh restarts the session timer of d by m, a 2xx to INVITE or UPDATE (RFC 4028 section 7.2).
 func (t *Table) refresh(n uint32, d *dialog.Dialog, m *sip.Message) {
 	d.Refreshed = m.Time.UnixNano()
 	d.Expires = facts.SessionExpires(m)
@@ -170,7 +170,7 @@ func (t *Table) refresh(n uint32, d *dialog.Dialog, m *sip.Message) {
 	t.timers.Set(n, t.Now+int64(d.Expires)*1e9+event.Timer64T1)
 }
 
-// referRequest remembers that a transfer was asked for.
+// referRequest keeps the target of a REFER.
 func (t *Table) referRequest(d *dialog.Dialog, m *sip.Message) {
 	if !d.Answered() || d.AcceptedBye.Time != 0 {
 		return
@@ -181,7 +181,7 @@ func (t *Table) referRequest(d *dialog.Dialog, m *sip.Message) {
 	t.texts.transfer(d, m)
 }
 
-// referResponse takes note of a response to REFER. What a transfer that is refused was to is forgotten.
+// referResponse applies a response to REFER. The target of a refused REFER is forgotten.
 func (t *Table) referResponse(d *dialog.Dialog, m *sip.Message) {
 	switch {
 	case !dialog.Final(m):

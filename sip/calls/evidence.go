@@ -29,8 +29,8 @@ func (x *evidence) open(d *dialog.Dialog, t int64) {
 	}
 }
 
-// transfer publishes the leg that m accepts as the target of a REFER in d, whose Facts are f: the call that it replaces,
-// else the number that is called.
+// transfer publishes the leg that m accepts as the target of a REFER in d, whose Facts are f: the call that it
+// replaces, else the number that is called.
 func (x *evidence) transfer(d *dialog.Dialog, m *sip.Message, f facts.Facts) {
 	if x.linking == nil {
 		return

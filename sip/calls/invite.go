@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -33,7 +33,7 @@ func (t *Table) openInvite(m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// firstMessage takes note of the first message of d.
+// firstMessage applies m, the first message of d.
 func (t *Table) firstMessage(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	t.hops.Repeated(&d.Path, m, k)
 	t.hops.Passed(&d.Path, m)
@@ -45,18 +45,18 @@ func (t *Table) firstMessage(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	}
 }
 
-// countCall counts d as a call.
+// countCall counts d as an opened call.
 func (t *Table) countCall(d *dialog.Dialog) {
 	d.Counted = true
 	t.counts.Opened++
 	t.counts.Live++
 }
 
-// invite takes note of an INVITE without a To tag, of a known call.
+// invite applies an INVITE without a To tag to a known call. It returns false if a limit refused m.
 func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
-	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
+	d, repeated := t.countMessage(n, m, k, dialog.SeenRequest)
 	at := m.Time.UnixNano()
-	if again {
+	if repeated {
 		if h := t.callersHop(d); at < d.Setup && m.CSeq == d.CSeq && h.Hop.Joins(m) {
 			d.Setup, h.Invited = at, at
 		}
@@ -81,7 +81,7 @@ func (t *Table) invite(n uint32, m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// nextAttempt takes m for the next INVITE of the same call.
+// nextAttempt applies m, an INVITE of the same call with a higher CSeq: after a challenge, a redirection or a refusal.
 func (t *Table) nextAttempt(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	if d.Phase == dialog.Terminated {
 		t.reopen(n, d, dialog.Calling)
@@ -96,8 +96,7 @@ func (t *Table) nextAttempt(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	t.texts.credentials(d, m)
 }
 
-// beginAttempt makes d await the answer to an INVITE with a higher CSeq; what its hops have shown of the one before
-// is past.
+// beginAttempt resets d for an INVITE with a higher CSeq. Forks of the INVITE before it count as past.
 func (t *Table) beginAttempt(d *dialog.Dialog, cseq uint32) {
 	t.adoptDownstreamRefusal(d)
 	if d.RefusedAt != 0 && d.Code/100 == 3 {
@@ -107,7 +106,7 @@ func (t *Table) beginAttempt(d *dialog.Dialog, cseq uint32) {
 	t.hops.NextAttempt(&d.Path)
 }
 
-// retargetedInvite takes note of an INVITE that was seen before: on a further hop, to a further target, or once more.
+// retargetedInvite applies an INVITE with the CSeq of one that was seen: on a further hop, or to a further target.
 func (t *Table) retargetedInvite(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	h := &t.callersHop(d).Hop
 	l := k.ShortBranch()

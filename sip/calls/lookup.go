@@ -8,32 +8,33 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// What a message inside a dialog is of. Tags decide on the hop that the message passed, for a proxy that hides its
-// topology shows other tags on each of its hops:
+// A placeKind says to which dialog of its call a message inside a dialog belongs. Tags are compared with those that the
+// hop of the message has shown, because a proxy that hides its topology shows other tags on each of its hops:
 //
 //  1. The hop has shown the tag (in 101-199, a 2xx, an ACK that proved an answer): the dialog of that tag.
 //  2. The hop has shown no tag, and both its ends took part in the call: the dialog of that tag on another hop; else,
-//     if the reply is a 2xx, the only answered dialog of the call.
-//  3. None: an orphan, that changes nothing.
+//     if the response is a 2xx, the only answered dialog of the call.
+//  3. Otherwise: none. The message is an orphan and changes nothing.
 //
-// An end takes part with the INVITE, its responses and its ACK: without Record-Route, and behind a load balancer, that
-// ACK goes to an address that the INVITE did not go to. Of a call whose INVITE was not seen, both tags are enough.
+// An address takes part by the INVITE, its responses and its ACK: without Record-Route, and behind a load balancer,
+// that ACK goes to an address that the INVITE did not go to. If the INVITE of a call was not seen, both tags are
+// enough.
 type placeKind uint8
 
 const (
 	ofNoDialog placeKind = iota // of no dialog of the call
 	ofAnswered                  // of an answered dialog
 	ofEarly                     // of a fork that has not answered
-	ifAccepted                  // of the call, if a 2xx comes
+	ifAccepted                  // of the call, if its final response is a 2xx
 )
 
-// A place is what a message inside a dialog is of.
+// A place is the dialog of a message.
 type place struct {
 	kind placeKind
-	n    uint32      // the answered dialog, else the root
-	side event.Party // whose request it is, or is the response to
-	fork int         // of the caller's hop, if it has not answered; -1 is not known
-	tag  event.Key   // of the callee
+	n    uint32      // number of the answered dialog, else of the root
+	side event.Party // who sent the request; of a response the request that it answers
+	fork int         // on the caller's hop, if it has not answered; -1 if unknown
+	tag  event.Key   // the callee's
 }
 
 // A lookup holds the dialogs of a Table. It finds the dialog of a message by Call-ID and tags, and by what the hops of
@@ -45,8 +46,8 @@ type lookup struct {
 	guesses mem.Slab[dialog.Guesses]
 }
 
-// find returns the root of the call that m belongs to by its Call-ID and one tag, 0 without one, and which side's
-// requests m is of: the call's own index has the caller's tag.
+// find returns the root of the call that has the Call-ID and one tag of k, 0 without one, and which side sent the
+// request: a call's index has the caller's tag.
 func (l *lookup) find(k event.Keys) (root uint32, side event.Party) {
 	if n := l.index[k.Call.With(k.From)]; n != 0 {
 		return n, event.Caller
@@ -66,7 +67,7 @@ func (l *lookup) find(k event.Keys) (root uint32, side event.Party) {
 	return 0, event.Unknown
 }
 
-// inside returns what m, a request inside a dialog of root's call or the response to one, is of.
+// inside returns the place of m: a request of side inside a dialog of root's call, or the response to one.
 func (l *lookup) inside(root uint32, m *sip.Message, k event.Keys, side event.Party) place {
 	tag := k.To
 	if side == event.Callee {
@@ -96,7 +97,7 @@ func (l *lookup) inside(root uint32, m *sip.Message, k event.Keys, side event.Pa
 	return place{kind: ifAccepted, n: root, side: side, fork: -1, tag: tag}
 }
 
-// ofTag returns p as what is of p's tag, fork number i of hop number n.
+// ofTag completes p, whose tag is that of fork i of hop n.
 func (l *lookup) ofTag(root, n uint32, i int, p place) place {
 	for d := root; d != 0; d = l.dialogs.At(d).Next {
 		if x := l.dialogs.At(d); x.Answered() && hops.ShortTag(x.Callee) == hops.ShortTag(p.tag.Short()) {
@@ -115,13 +116,13 @@ func (l *lookup) ofTag(root, n uint32, i int, p place) place {
 	}
 	p.kind = ofEarly
 	if f := l.hops.Fork(near, p.fork); f != nil && f.Answer != 0 {
-		p.kind = ofNoDialog // its record is gone
+		p.kind = ofNoDialog // it was evicted or has ended
 	}
 	return p
 }
 
-// ofOtherTag returns p as what is of fork number i of h, whose tag the caller's hop does not show: the n-th fork that
-// answered there is the n-th that answered here.
+// ofOtherTag completes p, whose tag is that of fork i of h and is not known on the caller's hop: the n-th fork that
+// answered on h is taken for the n-th that answered on the caller's hop.
 func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	r := l.dialogs.At(root)
 	answers, only := 0, uint32(0)
@@ -151,7 +152,7 @@ func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	return p
 }
 
-// byAnswer returns root's dialog that answered as the n-th.
+// byAnswer returns the n-th dialog of root's call that answered, from 1; 0 without one.
 func (l *lookup) byAnswer(root uint32, n int) uint32 {
 	for d := root; d != 0; d = l.dialogs.At(d).Next {
 		if int(l.dialogs.At(d).Ordinal) == n-1 {
@@ -174,8 +175,8 @@ func (l *lookup) onlyAnswered(root uint32) (only uint32) {
 	return only
 }
 
-// byCallee returns what m, a message inside a dialog, is of if it has a known Call-ID but no known tag of a caller, and
-// whether anything is known of it: its hop, or the tag of a callee.
+// byCallee returns the place of m, a message inside a dialog whose Call-ID is known and whose caller's tag is not.
+// known is false if neither its hop nor a callee's tag is known.
 func (l *lookup) byCallee(m *sip.Message, k event.Keys) (p place, known bool) {
 	root := l.index[k.Call.AnyTag()]
 	if root == 0 {
@@ -199,17 +200,17 @@ func (l *lookup) byCallee(m *sip.Message, k event.Keys) (p place, known bool) {
 	return p, p.side != event.Unknown
 }
 
-// callersHop returns what the caller's hop of d's call has shown.
+// callersHop returns the view of the caller's hop of d's call.
 func (l *lookup) callersHop(d *dialog.Dialog) *hops.View {
 	return l.hops.At(l.dialogs.At(d.Root).Path.First)
 }
 
-// publishedHop returns the hop that d's call is told from.
+// publishedHop returns the hop whose addresses are published with d's call.
 func (l *lookup) publishedHop(d *dialog.Dialog) *hops.Hop {
 	return &l.hops.At(l.dialogs.At(d.Root).Path.Origin).Hop
 }
 
-// ofAnswer returns root's dialog with the callee's tag of k, root itself without one.
+// ofAnswer returns the dialog of root's call that has the To tag of k, root without one.
 func (l *lookup) ofAnswer(root uint32, k event.Keys) uint32 {
 	for d := root; d != 0; d = l.dialogs.At(d).Next {
 		if hops.ShortTag(l.dialogs.At(d).Callee) == hops.ShortTag(k.To.Short()) {
@@ -219,8 +220,8 @@ func (l *lookup) ofAnswer(root uint32, k event.Keys) uint32 {
 	return root
 }
 
-// opens reports whether m, a response to an INVITE of the caller's, is to one that opens a dialog. A re-INVITE may have
-// the CSeq of the first INVITE if its sender is broken.
+// opens reports whether m answers an INVITE that opens a dialog; the INVITE is the caller's. A faulty user agent may
+// send a re-INVITE with the CSeq of the first INVITE.
 func (l *lookup) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 	if c := &d.Pending[0]; c.CSeq == m.CSeq && c.Method == sip.Invite && d.BranchIndex(k.ShortBranch()) < 0 {
 		return false
@@ -235,7 +236,7 @@ func (l *lookup) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 		d.Phase == dialog.Calling && m.Status > 100 && m.Status < 200
 }
 
-// earlyEnding returns where the BYE to p's fork is remembered, nil if that fork is not known.
+// earlyEnding returns the entry for a BYE to p's fork before its answer, nil if that fork is unknown.
 func (l *lookup) earlyEnding(p place, d *dialog.Dialog) *hops.Ending {
 	h := l.hops.At(d.Path.First)
 	if f := l.hops.Fork(h, p.fork); f != nil {
@@ -247,7 +248,7 @@ func (l *lookup) earlyEnding(p place, d *dialog.Dialog) *hops.Ending {
 	return nil
 }
 
-// guessFor returns where a request like m, or like what m answers, of side's is remembered; nil if nothing is.
+// guessFor returns the entry for requests of side with m's method whose dialog is not known yet, nil without one.
 func (l *lookup) guessFor(d *dialog.Dialog, m *sip.Message, side event.Party) *dialog.Guess {
 	if d.Guesses == 0 {
 		return nil
@@ -259,7 +260,7 @@ func (l *lookup) guessFor(d *dialog.Dialog, m *sip.Message, side event.Party) *d
 	return &g[1]
 }
 
-// endSeen reports whether d is over but for messages that may follow.
+// endSeen reports whether a message has shown the end of d.
 func (l *lookup) endSeen(d *dialog.Dialog) bool {
 	if d.Answered() {
 		return d.AcceptedBye.Time != 0 || d.OtherBye.Time != 0 || d.Lost != 0
@@ -267,7 +268,7 @@ func (l *lookup) endSeen(d *dialog.Dialog) bool {
 	return d.RefusedAt != 0 || d.Cancelled != 0 || l.hops.EarlyEnd(&d.Path) != nil
 }
 
-// earlyEndOf returns EarlyEnd, the zero ending without one.
+// earlyEndOf returns the BYE that ended d before any answer, the zero Ending without one.
 func (l *lookup) earlyEndOf(d *dialog.Dialog) hops.Ending {
 	if e := l.hops.EarlyEnd(&d.Path); e != nil {
 		return *e
@@ -275,8 +276,8 @@ func (l *lookup) earlyEndOf(d *dialog.Dialog) hops.Ending {
 	return hops.Ending{}
 }
 
-// markAnswered takes note of the callee's tag of m, which proves an answer, on m's hop. A fork that only an ACK shows is
-// not counted.
+// markAnswered marks the fork with the To tag of m, a 2xx or an ACK that proves one, as answered on m's hop. A fork
+// that only an ACK shows does not count as a fork.
 func (l *lookup) markAnswered(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	root := l.dialogs.At(d.Root)
 	h, near := l.hops.Passed(&root.Path, m), l.hops.At(root.Path.First)
@@ -292,8 +293,8 @@ func (l *lookup) markAnswered(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	}
 }
 
-// adoptDownstreamRefusal takes the last refusal of another hop for the caller's, which shows neither a final response
-// nor a CANCEL, if no other hop goes on.
+// adoptDownstreamRefusal gives d the last refusal seen on another hop, if the caller's hop has shown neither a final
+// response nor a CANCEL and no other hop still awaits a final response.
 func (l *lookup) adoptDownstreamRefusal(d *dialog.Dialog) {
 	if d.Answered() || d.RefusedAt != 0 || d.Cancelled != 0 {
 		return
@@ -307,7 +308,8 @@ func (l *lookup) adoptDownstreamRefusal(d *dialog.Dialog) {
 	}
 }
 
-// isRejected reports whether d was refused for good, by the caller's hop or, if that shows nothing, by another.
+// isRejected reports whether the final response of d, on the caller's hop or else on another, is a refusal that no new
+// INVITE is expected to follow.
 func (l *lookup) isRejected(d *dialog.Dialog) bool {
 	if d.Phase != dialog.Calling && d.Phase != dialog.AwaitingRetry {
 		return d.Phase == dialog.Rejected

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -10,7 +10,7 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// openUnconfirmed remembers a BYE or a re-INVITE of an unknown call until its 2xx comes.
+// openUnconfirmed opens a dialog for a BYE or a re-INVITE of an unknown call. It is no call before a 2xx.
 func (t *Table) openUnconfirmed(m *sip.Message, k event.Keys) bool {
 	n := t.open(m, k)
 	if n == 0 {
@@ -25,7 +25,7 @@ func (t *Table) openUnconfirmed(m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// await2xx remembers m of a call of which no 2xx was seen yet.
+// await2xx keeps the request m of an unconfirmed dialog until its 2xx.
 func (t *Table) await2xx(n uint32, d *dialog.Dialog, m *sip.Message, side event.Party) {
 	wait := event.Timer64T1
 	if m.Method == sip.Bye {
@@ -37,11 +37,11 @@ func (t *Table) await2xx(n uint32, d *dialog.Dialog, m *sip.Message, side event.
 	t.timers.Set(n, t.Now+wait)
 }
 
-// requestUnconfirmed takes note of a request of a call of which no 2xx was seen yet.
+// requestUnconfirmed applies a request to an unconfirmed dialog.
 func (t *Table) requestUnconfirmed(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
+	d, repeated := t.countMessage(n, m, k, dialog.SeenRequest)
 	t.hops.Passed(&d.Path, m)
-	if k.To == (event.Key{}) || again {
+	if k.To == (event.Key{}) || repeated {
 		return
 	}
 	if b := &d.Byes[side-event.Caller]; m.Method == sip.Bye && b.Time != 0 && b.CSeq == m.CSeq {
@@ -51,12 +51,12 @@ func (t *Table) requestUnconfirmed(n uint32, m *sip.Message, k event.Keys, side 
 	}
 }
 
-// responseUnconfirmed takes note of a response to a request of a call of which no 2xx was seen yet.
+// responseUnconfirmed applies a response to an unconfirmed dialog.
 func (t *Table) responseUnconfirmed(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.countMessage(n, m, k, dialog.SeenResponse)
+	d, repeated := t.countMessage(n, m, k, dialog.SeenResponse)
 	b, c := &d.Byes[side-event.Caller], &d.Pending[side-event.Caller]
 	switch {
-	case again:
+	case repeated:
 	case m.Method == sip.Bye && m.Status >= 200 && m.Status < 300 && b.Time != 0 && b.CSeq == m.CSeq:
 		t.closeByeAlone(n, d, side)
 	case m.Method == sip.Bye && dialog.Final(m) && b.CSeq == m.CSeq:
@@ -76,7 +76,7 @@ func (t *Table) responseUnconfirmed(n uint32, m *sip.Message, k event.Keys, side
 	}
 }
 
-// refusedUnconfirmed forgets d if nothing of it can be accepted any more.
+// refusedUnconfirmed forgets d if none of its requests still awaits a final response.
 func (t *Table) refusedUnconfirmed(n uint32, d *dialog.Dialog) {
 	for i := range d.Byes {
 		if d.Byes[i].Time != 0 || d.Pending[i].Open {
@@ -87,7 +87,7 @@ func (t *Table) refusedUnconfirmed(n uint32, d *dialog.Dialog) {
 	t.forget(n)
 }
 
-// closeByeAlone publishes a call of which only a BYE was seen, side's, which was accepted.
+// closeByeAlone publishes a call of which only a BYE of side and its 2xx were seen.
 func (t *Table) closeByeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 	b := &d.Byes[side-event.Caller]
 	other := &d.Byes[event.Callee-side]
@@ -107,7 +107,7 @@ func (t *Table) closeByeAlone(n uint32, d *dialog.Dialog, side event.Party) {
 	t.close(n, t.Now)
 }
 
-// confirmByReinvite opens a call with the 2xx to a re-INVITE.
+// confirmByReinvite opens a call by m, the 2xx to a re-INVITE.
 func (t *Table) confirmByReinvite(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys, side event.Party) {
 	d.Phase, d.Accepted, d.Refreshed = dialog.Confirmed, true, d.FirstSeen
 	tag := k.From
@@ -133,7 +133,7 @@ func (t *Table) confirmByReinvite(n uint32, d *dialog.Dialog, m *sip.Message, k 
 	t.changeResponse(place{kind: ofAnswered, n: n, side: side}, d, m)
 }
 
-// calleeTag returns the callee's tag of a message of a request of side's.
+// calleeTag returns the callee's tag in the keys of a request that side sent, or of its response.
 func calleeTag(k event.Keys, side event.Party) event.Key {
 	if side == event.Callee {
 		return k.From
@@ -141,7 +141,7 @@ func calleeTag(k event.Keys, side event.Party) event.Key {
 	return k.To
 }
 
-// openAnswered opens a call with the 2xx to an INVITE that was not seen.
+// openAnswered opens a call by m, the 2xx to an INVITE that was not seen.
 func (t *Table) openAnswered(m *sip.Message, k event.Keys) bool {
 	n := t.open(m, k)
 	if n == 0 {

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -10,14 +10,14 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// request takes note of a request of side's, of root's call; root is 0 without a known call. It
-// reports false if a limit kept m out.
+// request applies the request m, which side sent, to root's call; root is 0 if no call is known. It returns false if a
+// limit refused m.
 func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.noDialog(m, k)
 	}
 	d := t.dialogs.At(root)
-	t.unveil(d, m)
+	t.unhide(d, m)
 	switch {
 	case d.Phase == dialog.Unconfirmed:
 		t.requestUnconfirmed(root, m, k, side)
@@ -35,7 +35,7 @@ func (t *Table) request(root uint32, m *sip.Message, k event.Keys, side event.Pa
 	return true
 }
 
-// requestInside takes note of a request inside a dialog, which p says.
+// requestInside applies a request inside the dialog of p.
 func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
 	if p.kind == ofNoDialog {
 		t.counts.Orphans++
@@ -54,8 +54,8 @@ func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
 		}
 		return
 	}
-	d, again := t.countMessage(p.n, m, k, dialog.SeenRequest)
-	if again {
+	d, repeated := t.countMessage(p.n, m, k, dialog.SeenRequest)
+	if repeated {
 		return
 	}
 	switch {
@@ -68,28 +68,29 @@ func (t *Table) requestInside(m *sip.Message, k event.Keys, p place) {
 	}
 }
 
-// countMessage counts m as one of dialog n's messages, and reports whether it was seen before.
-func (t *Table) countMessage(n uint32, m *sip.Message, k event.Keys, heard uint8) (d *dialog.Dialog, again bool) {
+// countMessage counts m as a message of dialog n, a request or a response by kind (dialog.SeenRequest, SeenResponse).
+// It reports whether m repeats a message that was seen before.
+func (t *Table) countMessage(n uint32, m *sip.Message, k event.Keys, kind uint8) (d *dialog.Dialog, repeated bool) {
 	d = t.dialogs.At(n)
 	d.Revision, d.Reserved = d.Revision+uint32(d.Reserved), 0
 	t.markDirty(n)
-	if again = t.hops.Repeated(&t.dialogs.At(d.Root).Path, m, k); again {
+	if repeated = t.hops.Repeated(&t.dialogs.At(d.Root).Path, m, k); repeated {
 		t.countRepeat(d, k)
 	}
 	if m.Flags&sip.Truncated != 0 {
 		d.Faults |= truncation(m)
 	}
-	d.Seen |= heard
+	d.Seen |= kind
 	if t.classes.Of(n) == oneSidedClass && d.Phase == dialog.Confirmed && d.Seen == dialog.SeenRequest|dialog.SeenResponse {
 		t.move(n, noClass)
 	}
 	if d.Phase == dialog.Confirmed && d.Expires == 0 {
 		t.timers.Set(n, t.Now+int64(t.limits.Talk))
 	}
-	return d, again
+	return d, repeated
 }
 
-// countRepeat counts a message of d, which has k, as sent again: for its call, and for its own fork.
+// countRepeat counts a repeated message, whose keys are k: for the call of d, and for its fork.
 func (t *Table) countRepeat(d *dialog.Dialog, k event.Keys) {
 	t.counts.Retransmissions++
 	d.Repeats++
@@ -101,7 +102,7 @@ func (t *Table) countRepeat(d *dialog.Dialog, k event.Keys) {
 	t.hops.CountRepeat(&root.Path, k)
 }
 
-// truncation says what became of the rest of a truncated m.
+// truncation returns why m is truncated: a gap in its stream, or a datagram that was captured in part.
 func truncation(m *sip.Message) event.Missing {
 	switch m.Flow.Transport {
 	case capture.TCP, capture.TLS, capture.WebSocket, capture.SecureWebSocket:
@@ -110,7 +111,7 @@ func truncation(m *sip.Message) event.Missing {
 	return event.CutShort
 }
 
-// noDialog takes note of a request that no known call has.
+// noDialog applies a request of no known call.
 func (t *Table) noDialog(m *sip.Message, k event.Keys) bool {
 	inside := k.From != (event.Key{}) && k.To != (event.Key{})
 	switch {
@@ -132,8 +133,7 @@ func (t *Table) noDialog(m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// ack takes note of an ACK in the transaction of the INVITE that opened the call, which may be the proof of a final
-// response that was not seen.
+// ack applies an ACK with the CSeq of the INVITE that opened the call. It may prove a final response that was not seen.
 func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 	d := t.dialogs.At(root)
 	t.revokeUpdate(root, d)
@@ -146,7 +146,7 @@ func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 	case !own && d.Answered():
 		t.ackOfAnswer(root, m, k)
 	case own || d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
-		if d, again := t.countMessage(root, m, k, dialog.SeenRequest); !again && near.Hop.Carries(m) {
+		if d, repeated := t.countMessage(root, m, k, dialog.SeenRequest); !repeated && near.Hop.Carries(m) {
 			t.ackOfRefusal(root, d, m)
 		}
 	case h != nil && h.Forks > 0:
@@ -155,18 +155,18 @@ func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 		}
 		fallthrough
 	default:
-		d, again := t.countMessage(root, m, k, dialog.SeenRequest)
+		d, repeated := t.countMessage(root, m, k, dialog.SeenRequest)
 		if !known {
 			t.counts.Orphans++
 			return
 		}
-		if !again && (d.Phase != dialog.Terminated || d.Undecided()) {
+		if !repeated && (d.Phase != dialog.Terminated || d.Undecided()) {
 			t.answeredByACK(root, d, m, k)
 		}
 	}
 }
 
-// ackOfRefusal takes note of the ACK of a final response of 300 or more on the caller's hop.
+// ackOfRefusal applies the ACK of a final response of 300 or more on the caller's hop.
 func (t *Table) ackOfRefusal(root uint32, d *dialog.Dialog, m *sip.Message) {
 	if d.Phase == dialog.Terminated && d.Undecided() {
 		t.reopen(root, d, dialog.Calling)
@@ -188,7 +188,7 @@ func (t *Table) ackOfRefusal(root uint32, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// ackOfAnswer takes note of the ACK of a 2xx to the INVITE of root's call.
+// ackOfAnswer applies the ACK of a 2xx to the INVITE of root's call.
 func (t *Table) ackOfAnswer(root uint32, m *sip.Message, k event.Keys) {
 	p := t.inside(root, m, k, event.Caller)
 	d := t.dialogs.At(root)
@@ -202,13 +202,14 @@ func (t *Table) ackOfAnswer(root uint32, m *sip.Message, k event.Keys) {
 		return
 	}
 	at := m.Time.UnixNano()
-	if d, again := t.countMessage(p.n, m, k, dialog.SeenRequest); !again && (d.Acked == 0 || at < d.Acked) {
+	if d, repeated := t.countMessage(p.n, m, k, dialog.SeenRequest); !repeated && (d.Acked == 0 || at < d.Acked) {
 		d.Acked = at
 		t.amend(d)
 	}
 }
 
-// answeredByACK takes the call for answered by an ACK of its own transaction (RFC 3261 section 13.2.2.4).
+// answeredByACK answers the call by m, an ACK outside the INVITE's transaction, which proves a 2xx that was not seen
+// (RFC 3261 section 13.2.2.4).
 func (t *Table) answeredByACK(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	at := m.Time.UnixNano()
 	if d.Phase == dialog.Terminated {
@@ -233,16 +234,16 @@ func (t *Table) answeredByACK(n uint32, d *dialog.Dialog, m *sip.Message, k even
 	t.answeredNow(n, d, at)
 }
 
-// cancel takes note of a CANCEL. It is the caller's if it passed the caller's hop.
+// cancel applies a CANCEL. It cancels the call if it passed the caller's hop; a proxy's own CANCEL of a fork did not.
 func (t *Table) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party) {
-	d, again := t.countMessage(n, m, k, dialog.SeenRequest)
+	d, repeated := t.countMessage(n, m, k, dialog.SeenRequest)
 	t.hops.Passed(&d.Path, m)
-	if !again && side == event.Caller && m.CSeq == d.CSeq && t.callersHop(d).Hop.Carries(m) {
+	if !repeated && side == event.Caller && m.CSeq == d.CSeq && t.callersHop(d).Hop.Carries(m) {
 		t.revokeUpdate(n, d)
 	}
 	at := m.Time.UnixNano()
 	switch {
-	case again || side != event.Caller || m.CSeq != d.CSeq || !t.callersHop(d).Hop.Carries(m):
+	case repeated || side != event.Caller || m.CSeq != d.CSeq || !t.callersHop(d).Hop.Carries(m):
 	case d.Answered():
 		if d.Cancelled == 0 {
 			d.Cancelled, d.CancelBranch = at, k.ShortBranch()

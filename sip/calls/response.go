@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because a file is what one kind of message does to a call.
 
 package calls
 
@@ -10,14 +10,14 @@ import (
 	"sipsieve/sip/hops"
 )
 
-// response takes note of a response to a request of side's, of root's call; root is 0 without a known
-// call. It reports false if a limit kept m out.
+// response applies m, a response to a request that side sent, to root's call; root is 0 if no call is known. It returns
+// false if a limit refused m.
 func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.Party) bool {
 	if root == 0 {
 		return t.strayResponse(m, k)
 	}
 	d := t.dialogs.At(root)
-	t.unveil(d, m)
+	t.unhide(d, m)
 	switch {
 	case d.Phase == dialog.Unconfirmed:
 		t.responseUnconfirmed(root, m, k, side)
@@ -31,7 +31,7 @@ func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.P
 	return true
 }
 
-// responseInside takes note of a response to a request inside a dialog, which p says.
+// responseInside applies a response to a request inside the dialog of p.
 func (t *Table) responseInside(m *sip.Message, k event.Keys, p place) {
 	switch p.kind {
 	case ofNoDialog:
@@ -45,8 +45,8 @@ func (t *Table) responseInside(m *sip.Message, k event.Keys, p place) {
 		}
 		return
 	}
-	d, again := t.countMessage(p.n, m, k, dialog.SeenResponse)
-	if again {
+	d, repeated := t.countMessage(p.n, m, k, dialog.SeenResponse)
+	if repeated {
 		return
 	}
 	if g := t.guessFor(t.dialogs.At(d.Root), m, p.side); g.Fits(m) {
@@ -63,7 +63,7 @@ func (t *Table) responseInside(m *sip.Message, k event.Keys, p place) {
 	}
 }
 
-// strayResponse takes note of a response that no known call has.
+// strayResponse applies a response of no known call.
 func (t *Table) strayResponse(m *sip.Message, k event.Keys) bool {
 	inside := k.From != (event.Key{}) && k.To != (event.Key{})
 	if inside && t.index[k.Call.AnyTag()] != 0 && m.Method != sip.Cancel {
@@ -84,19 +84,19 @@ func (t *Table) strayResponse(m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// inviteResponse takes note of a response to an INVITE that opens a dialog.
+// inviteResponse applies a response to an INVITE that opens a dialog.
 func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	to := n
 	if m.Status/100 == 2 {
 		to = t.ofAnswer(n, k)
 	}
-	_, again := t.countMessage(to, m, k, dialog.SeenResponse)
+	_, repeated := t.countMessage(to, m, k, dialog.SeenResponse)
 	d := t.dialogs.At(n)
 	provisional := m.Status > 100 && m.Status < 200
-	if m.CSeq < d.CSeq && !again && t.callersHop(d).Hop.Carries(m) {
+	if m.CSeq < d.CSeq && !repeated && t.callersHop(d).Hop.Carries(m) {
 		d.NoteLateFinal(m)
 	}
-	if m.CSeq < d.CSeq || again && !provisional || m.CSeq > d.CSeq && !t.unseenAttempt(n, d, m) {
+	if m.CSeq < d.CSeq || repeated && !provisional || m.CSeq > d.CSeq && !t.unseenAttempt(n, d, m) {
 		return true
 	}
 	near := t.callersHop(d).Hop.Carries(m)
@@ -120,8 +120,8 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	return true
 }
 
-// unseenAttempt takes m for a response to a further INVITE of d's call, which was not seen. It reports false if m
-// changes nothing.
+// unseenAttempt begins the next attempt of d's call by m, a response to an INVITE that was not seen. It returns false
+// if m changes nothing.
 func (t *Table) unseenAttempt(n uint32, d *dialog.Dialog, m *sip.Message) bool {
 	if d.Phase == dialog.Terminated {
 		if m.Status < 200 || m.Status >= 300 && !d.Undecided() {
@@ -135,7 +135,7 @@ func (t *Table) unseenAttempt(n uint32, d *dialog.Dialog, m *sip.Message) bool {
 	return true
 }
 
-// provisional takes note of a provisional response but 100, which may have been seen before.
+// provisional applies a provisional response but 100, which may be a repeat.
 func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	d := t.dialogs.At(n)
 	at := m.Time.UnixNano()
@@ -166,7 +166,7 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	}
 }
 
-// applyRinging takes note of the provisional response m of d, which may come late.
+// applyRinging sets the times and the early media that the provisional response m shows of d. It may come late.
 func (t *Table) applyRinging(n uint32, d *dialog.Dialog, m *sip.Message) {
 	changed := hops.Earliest(&d.Progress, &d.Ring, m)
 	if m.Status/10 == 18 && len(m.Value(sip.Media)) > 0 {
@@ -180,7 +180,7 @@ func (t *Table) applyRinging(n uint32, d *dialog.Dialog, m *sip.Message) {
 	}
 }
 
-// refusal takes note of a final response of 300 or more on the caller's hop.
+// refusal applies a final response of 300 or more on the caller's hop.
 func (t *Table) refusal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys) {
 	if d.Phase == dialog.Terminated {
 		if !d.Undecided() {
@@ -189,13 +189,13 @@ func (t *Table) refusal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys
 		t.reopen(n, d, dialog.Calling)
 	}
 	at, l := m.Time.UnixNano(), k.ShortBranch()
-	again := int(d.Code) == m.Status
+	repeated := int(d.Code) == m.Status
 	i := d.BranchIndex(l)
 	if i >= 0 {
-		again = again && d.BranchesDone&(1<<i) != 0
+		repeated = repeated && d.BranchesDone&(1<<i) != 0
 		d.BranchesDone |= 1 << i
 	}
-	if again || d.Code >= 600 {
+	if repeated || d.Code >= 600 {
 		return
 	}
 	d.Code, d.RefusedAt, d.FinalCause = uint16(m.Status), at, facts.Cause(m)
@@ -224,7 +224,7 @@ func (t *Table) refusal(n uint32, d *dialog.Dialog, m *sip.Message, k event.Keys
 	d.RefusedByAck = false
 }
 
-// awaitRetry gives the caller Ring to send its INVITE again.
+// awaitRetry waits Limits.Ring for a new INVITE of the caller.
 func (t *Table) awaitRetry(n uint32, d *dialog.Dialog) {
 	d.Phase = dialog.AwaitingRetry
 	t.move(n, endedClass)

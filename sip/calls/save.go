@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because checkpoints are a subject of their own, beside the calls that they hold.
 
 package calls
 
@@ -14,30 +14,30 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// ErrRoom says that a saved call was not taken, for there is no room.
+// ErrRoom is returned for a saved call that a limit refused.
 var ErrRoom = errors.New("track: no room for a saved call")
 
-// saving is what a Tracker remembers of what it has handed out.
+// saving is what a Table remembers of the checkpoints that Changes returned.
 type saving struct {
 	keyer event.Keyer
-	marks []uint8  // by the number of a dialog
+	marks []uint8  // by number of the dialog
 	dirty []uint32 // dialogs that have changed, each once
 	gone  []event.Key
-	clock []byte // the state of the clock as it was handed out last
+	clock []byte // the last clock state that Changes returned
 
-	seamless bool // nothing is missed between the save and the restore
+	seamless bool // no message is missed between Save and Restore
 }
 
 // Marks of a dialog.
 const (
 	dirtyMark uint8 = 1 << iota
-	savedMark       // it was handed out, and not taken back
+	savedMark       // it has a checkpoint
 )
 
-// Save makes t remember which calls change, for changes. Addresses are hidden by keys of k.
+// Save makes t record which calls change, for Changes. Addresses are replaced by keys of k.
 func (t *Table) Save(k event.Keyer) { t.saving = &saving{keyer: k, clock: t.clockState(nil)} }
 
-// markDirty takes note that dialog n changes.
+// markDirty marks dialog n as changed, for Changes.
 func (t *Table) markDirty(n uint32) {
 	if t.saving != nil {
 		t.saving.markDirty(n)
@@ -59,7 +59,7 @@ func (s *saving) mark(n uint32) *uint8 {
 	return &s.marks[n]
 }
 
-// withdraw takes back what was handed out of dialog n.
+// withdraw deletes the checkpoint of dialog n, if it has one.
 func (t *Table) withdraw(n uint32, d *dialog.Dialog) {
 	if s := t.saving; s != nil && int(n) < len(s.marks) && s.marks[n]&savedMark != 0 {
 		s.marks[n] &^= savedMark
@@ -67,7 +67,8 @@ func (t *Table) withdraw(n uint32, d *dialog.Dialog) {
 	}
 }
 
-// Changes appends to dst what has changed since its last call: first what is over, then what goes on.
+// Changes appends to dst the checkpoints that have changed since its last call: those of ended calls before those of
+// open ones.
 func (t *Table) Changes(dst []Saved) []Saved {
 	s := t.saving
 	if s == nil {
@@ -91,7 +92,7 @@ func (t *Table) Changes(dst []Saved) []Saved {
 	return dst
 }
 
-// saved returns dialog n as it stands.
+// saved returns the checkpoint of dialog n.
 func (t *Table) saved(n uint32, d *dialog.Dialog) Saved {
 	s := Saved{Name: d.Name(), State: t.dialogState(n, d)}
 	if d.Regathered && t.callersHop(d).Hop.Veil == 0 {
@@ -103,7 +104,7 @@ func (t *Table) saved(n uint32, d *dialog.Dialog) Saved {
 	return s
 }
 
-// Restore makes t follow the call that s is of, whose Facts are f from then on.
+// Restore makes t follow the call of s with the Facts f. The error wraps dialog.ErrState or is ErrRoom.
 func (t *Table) Restore(s Saved, f facts.Facts) error {
 	if s.Name == (event.Key{}) {
 		return t.restoreClock(s.State)
@@ -144,7 +145,7 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 	return nil
 }
 
-// linkFork puts n among the forks of its INVITE.
+// linkFork adds n to the forks of its INVITE.
 func (t *Table) linkFork(n uint32, d *dialog.Dialog, r *dialog.State) {
 	head := t.index[d.Index]
 	if head != 0 {
@@ -156,18 +157,18 @@ func (t *Table) linkFork(n uint32, d *dialog.Dialog, r *dialog.State) {
 	t.restoreHead(d, r)
 }
 
-// unveil makes the ends of root's hops that are m's known again, if root was restored.
-func (t *Table) unveil(root *dialog.Dialog, m *sip.Message) {
+// unhide gives the hops of root, if that was restored, the addresses of m whose keys they hold.
+func (t *Table) unhide(root *dialog.Dialog, m *sip.Message) {
 	if !root.Restored {
 		return
 	}
 	t.hops.Unveil(&root.Path, t.saving.keyer, m)
 }
 
-// Seamless makes restore take calls of which nothing was missed since they were saved. It is called after save.
+// Seamless declares that no message is missed between Save and Restore. It is called after Save.
 func (t *Table) Seamless() { t.saving.seamless = true }
 
-// dropKnown forgets what is known of the call with that index.
+// dropKnown forgets the call with that index, which a restored one replaces.
 func (t *Table) dropKnown(index event.Key) {
 	for n := t.index[index]; n != 0; n = t.index[index] {
 		if d := t.dialogs.At(n); d.Counted && !d.Published {
@@ -178,7 +179,8 @@ func (t *Table) dropKnown(index event.Key) {
 	}
 }
 
-// dialogState returns dialog n as Restore reads it. A fork has what it would inherit as the head.
+// dialogState returns dialog n as Restore reads it. The state of a fork includes what the forks share, which it needs
+// if it becomes the first.
 func (t *Table) dialogState(n uint32, d *dialog.Dialog) []byte {
 	r := dialog.State{Dialog: *d, Row: uint8(t.classes.Of(n)), Due: t.timers.When(n), Interim: t.interims.When(n),
 		Head: d.Root == n}
@@ -193,7 +195,7 @@ func (t *Table) dialogState(n uint32, d *dialog.Dialog) []byte {
 	return c.Bytes
 }
 
-// restoreHead gives d, which is the head of its forks, what they share.
+// restoreHead restores what forks share in d, the first of them.
 func (t *Table) restoreHead(d *dialog.Dialog, r *dialog.State) {
 	t.hops.Restore(&d.Path, &r.Hops)
 	if r.Asked != (dialog.Guesses{}) {
@@ -202,7 +204,7 @@ func (t *Table) restoreHead(d *dialog.Dialog, r *dialog.State) {
 	}
 }
 
-// clockState appends the clock and the losses of t as Restore reads them.
+// clockState appends the clock and the losses of t, as Restore reads them.
 func (t *Table) clockState(b []byte) []byte {
 	c := mem.Coder{Bytes: b}
 	codeClock(&c, &t.Clock, &t.losses)
@@ -224,7 +226,7 @@ func (t *Table) restoreClock(state []byte) error {
 	return nil
 }
 
-// codeClock writes what of a clock and of losses a restart must keep, or reads it.
+// codeClock writes a clock and losses, or reads them.
 func codeClock(b *mem.Coder, c *event.Clock, l *event.Windows) {
 	b.Version(dialog.StateVersion)
 	c.Code(b)

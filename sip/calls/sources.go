@@ -9,26 +9,26 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// A source is who sends INVITEs: a /24 of IPv4 or a /48 of IPv6. It is remembered while a call of it waits for the
-// first sign that the other side took it for one, and until its allowance is full again.
+// A source is a network that sends INVITEs: a /24 of IPv4 or a /48 of IPv6. It is remembered while a call of it has no
+// response but 100 (an open call), and until its token bucket is full again.
 type source struct {
 	key   uint64
-	until int64 // when its allowance is full again
+	until int64 // when its token bucket is full again
 }
 
-// sources keep one peer's flood from taking the room of everybody's calls.
+// sources limit the open calls of each source, so that a flood from one does not evict the calls of others.
 type sources struct {
 	slab    mem.Slab[source]
 	index   map[uint64]uint32
-	calls   mem.Lists     // by number of source: its dialogs that wait for that sign, oldest first
-	weights mem.Deadlines // by number: minus the length of its list in calls, so that the heaviest comes first
-	idle    mem.Deadlines // by number: when a source without such calls may be forgotten
-	open    int
+	calls   mem.Lists     // by number of source: its open calls, oldest first
+	weights mem.Deadlines // by number: minus the count of its open calls, so that the heaviest comes first
+	idle    mem.Deadlines // by number: when a source without open calls may be forgotten
+	open    int           // open calls of all sources
 }
 
 func newSources() sources { return sources{index: make(map[uint64]uint32)} }
 
-// sourceOf returns what the sources of one network have alike.
+// sourceOf returns the key of the source that h comes from.
 func sourceOf(h *hops.Hop) uint64 {
 	if h.V4 {
 		return uint64(binary.BigEndian.Uint32(h.Src[12:])>>8) | 1<<63
@@ -36,7 +36,7 @@ func sourceOf(h *hops.Hop) uint64 {
 	return binary.BigEndian.Uint64(h.Src[:]) >> 16
 }
 
-// of returns the number of h's source.
+// of returns the number of the source that h comes from, a new one for a new source.
 func (s *sources) of(h *hops.Hop) uint32 {
 	key := sourceOf(h)
 	n := s.index[key]
@@ -48,34 +48,35 @@ func (s *sources) of(h *hops.Hop) uint32 {
 	return n
 }
 
-// admit reports whether h's source may open one more call now, and if not, which limit keeps it out.
-func (s *sources) admit(h *hops.Hop, at int64, l *Limits) (Bound, bool) {
+// admit reports whether the source that h comes from may open one more call now (nanoseconds), and if not, which limit
+// refuses it.
+func (s *sources) admit(h *hops.Hop, now int64, l *Limits) (Bound, bool) {
 	if l.PerSource == 0 || l.PerSecond == 0 {
 		return 0, true
 	}
 	n := s.of(h)
 	x := s.slab.At(n)
 	each := int64(time.Second) / int64(l.PerSecond)
-	x.until = max(x.until, at)
+	x.until = max(x.until, now)
 	switch {
 	case s.calls.Len(n) >= l.PerSource:
 		return SourceBound, false
-	case x.until-at >= each*int64(l.PerSource):
+	case x.until-now >= each*int64(l.PerSource):
 		return RateBound, false
 	}
 	x.until += each
-	s.rest(n, x)
+	s.scheduleForget(n, x)
 	return 0, true
 }
 
-// rest lets x be forgotten in time if it has no calls.
-func (s *sources) rest(n uint32, x *source) {
+// scheduleForget schedules that x, number n, is forgotten when its token bucket is full, if it has no open calls.
+func (s *sources) scheduleForget(n uint32, x *source) {
 	if s.calls.Len(n) == 0 {
 		s.idle.Set(n, x.until)
 	}
 }
 
-// forget forgets the sources that have neither calls nor a debt at now.
+// forget forgets the sources that have no open calls and a full token bucket at now.
 func (s *sources) forget(now int64) {
 	for n, _, ok := s.idle.Expired(now); ok; n, _, ok = s.idle.Expired(now) {
 		if x := s.slab.At(n); s.calls.Len(n) == 0 && x.until <= now {
@@ -83,12 +84,12 @@ func (s *sources) forget(now int64) {
 			delete(s.index, x.key)
 			s.slab.Free(n)
 		} else {
-			s.rest(n, x)
+			s.scheduleForget(n, x)
 		}
 	}
 }
 
-// charge counts dialog n for its source, which is that of h.
+// charge counts dialog n as an open call of the source that h comes from.
 func (s *sources) charge(n uint32, h *hops.Hop) {
 	source := s.of(h)
 	s.calls.Move(n, source)
@@ -96,10 +97,10 @@ func (s *sources) charge(n uint32, h *hops.Hop) {
 	s.weights.Set(source, -int64(s.calls.Len(source)))
 }
 
-// charged reports whether dialog n is counted for a source.
+// charged reports whether dialog n counts as an open call of a source.
 func (s *sources) charged(n uint32) bool { return s.calls.Of(n) != 0 }
 
-// refund undoes charge. If n turned out to be a call, its source has its share of the allowance back.
+// refund undoes charge. If the called side responded (call), the token of n goes back to the bucket.
 func (s *sources) refund(n uint32, call bool, l *Limits) {
 	source := s.calls.Of(n)
 	x := s.slab.At(source)
@@ -109,11 +110,10 @@ func (s *sources) refund(n uint32, call bool, l *Limits) {
 	if call && l.PerSecond != 0 {
 		x.until -= int64(time.Second) / int64(l.PerSecond)
 	}
-	s.rest(source, x)
+	s.scheduleForget(source, x)
 }
 
-// heaviest returns the oldest call of the source that has more than an eighth of all calls that wait for a sign of
-// the other side, 0 without such a source.
+// heaviest returns the oldest open call of the source with most of them, 0 if that has no more than an eighth of all.
 func (s *sources) heaviest() uint32 {
 	n, weight, ok := s.weights.First(math.MaxInt64)
 	if !ok || -weight*8 <= int64(s.open) {

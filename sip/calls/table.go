@@ -34,15 +34,16 @@ type Table struct {
 // Limits bound what a Table remembers.
 type Limits struct {
 	Calls                int
-	Ring, Talk, Interim  time.Duration // as those of a Tracker
+	Ring, Talk, Interim  time.Duration // see track.Limits
 	PerSource, PerSecond int
 }
 
-// New returns a Table that remembers no more than l and publishes calls at Stop only. It appends its Events to
-// log, and gathers Facts by gather, which a Table may use in between.
+// New returns a Table with the limits l that publishes calls at Stop only. It appends its Events to log. gather may be
+// shared with other tables of the same goroutine.
 func New(l Limits, log *event.Log, gather *facts.Gather) *Table {
-	return &Table{limits: l, log: log, stages: event.StagesOf(event.Stop), lookup: lookup{index: make(map[event.Key]uint32)},
-		admission: admission{sources: newSources()}, texts: texts{gather: gather}, evidence: evidence{log: log}}
+	return &Table{limits: l, log: log, stages: event.StagesOf(event.Stop),
+		lookup: lookup{index: make(map[event.Key]uint32)}, admission: admission{sources: newSources()},
+		texts: texts{gather: gather}, evidence: evidence{log: log}}
 }
 
 // Counts is what a Table has counted.
@@ -67,16 +68,16 @@ func (t *Table) Counted() Counts {
 // PublishAt sets the stages at which calls are published. Stop always is one.
 func (t *Table) PublishAt(s event.Stages) { t.stages = s | event.StagesOf(event.Stop) }
 
-// ShowLegs makes t publish what its calls show of other legs, in Events of LinkKind.
+// ShowLegs makes t publish evidence of other legs of its calls, in Events of LinkKind.
 func (t *Table) ShowLegs(l event.Linking) { t.evidence.linking = &l }
 
-// Share makes t take its dialogs out of b.
+// Share makes b limit the dialogs of t as well: a budget of several Tables.
 func (t *Table) Share(b *mem.Budget) { t.budget = b }
 
-// Leave gives back what t has of its Budget.
+// Leave returns the dialogs of t to its Budget.
 func (t *Table) Leave() { t.budget.GiveAll(t.dialogs.Len()) }
 
-// Observe takes note of m, which is of any method but REGISTER. It reports false if a limit kept m out.
+// Observe applies m, a message of any method but REGISTER. It returns false if a limit refused m.
 func (t *Table) Observe(m *sip.Message, k event.Keys) bool {
 	root, side := t.find(k)
 	if m.Request() {
@@ -91,7 +92,7 @@ func (t *Table) Has(k event.Keys) bool {
 	return root != 0
 }
 
-// Advance moves the clock to until, if that is later, and publishes what has run out.
+// Advance moves the clock to until (nanoseconds), if that is later, and handles the timers that expire.
 func (t *Table) Advance(until int64) {
 	until = max(t.Now, until)
 	t.correctLossy(until)
@@ -101,16 +102,16 @@ func (t *Table) Advance(until int64) {
 	t.sources.forget(t.Now)
 }
 
-// nextTimer does what is due first until then, at the time at which it was due, and reports whether there was
-// something.
+// nextTimer handles the first timer that expires no later than until, with the clock at its time. It reports whether
+// there was one.
 func (t *Table) nextTimer(until int64) bool {
 	n, due, ok := t.timers.First(until)
-	talking, then, also := t.interims.First(until)
+	talking, interim, also := t.interims.First(until)
 	switch {
-	case also && (!ok || then < due):
-		t.Now = max(t.Now, then)
+	case also && (!ok || interim < due):
+		t.Now = max(t.Now, interim)
 		t.interims.Stop(talking)
-		t.interim(talking, then)
+		t.interim(talking, interim)
 	case ok:
 		t.Now = max(t.Now, due)
 		t.timers.Stop(n)
@@ -119,7 +120,7 @@ func (t *Table) nextTimer(until int64) bool {
 	return ok || also
 }
 
-// Finish publishes what is open, as the end of a capture leaves it, and forgets everything.
+// Finish publishes the open calls at the end of a capture, and forgets all calls.
 func (t *Table) Finish() {
 	t.correctLossy(t.Now)
 	for n := uint32(1); n <= t.dialogs.Top(); n++ {
@@ -135,7 +136,7 @@ func (t *Table) Finish() {
 	t.sources = newSources()
 }
 
-// open returns a new dialog for m, 0 if there is no room.
+// open returns the number of a new dialog for m, 0 if a limit refused it.
 func (t *Table) open(m *sip.Message, k event.Keys) uint32 {
 	if !t.makeRoom() {
 		t.refuse(CallsBound)
@@ -145,7 +146,7 @@ func (t *Table) open(m *sip.Message, k event.Keys) uint32 {
 	d := t.dialogs.At(n)
 	d.Index, d.Call, d.Root = k.Call.With(k.From), k.Call, n
 	if m.Method == sip.Bye || m.Request() && k.To != (event.Key{}) {
-		d.Index = d.Index.With(k.To) // found by both tags, until it is known whose they are
+		d.Index = d.Index.With(k.To) // by both tags, until it is known which is the caller's
 	}
 	d.FirstSeen, d.Drift, d.Steps = m.Time.UnixNano(), t.Drift, t.Steps
 	t.hops.Passed(&d.Path, m)
@@ -159,7 +160,7 @@ func (t *Table) open(m *sip.Message, k event.Keys) uint32 {
 	return n
 }
 
-// makeRoom reports whether there is room for one more dialog, after one has gone if need be.
+// makeRoom reports whether there is room for one more dialog. It evicts one if necessary.
 func (t *Table) makeRoom() bool {
 	if n := t.dialogs.Len(); n < t.limits.Calls && t.budget.Take(n) {
 		return true
@@ -176,29 +177,29 @@ func (t *Table) makeRoom() bool {
 	return t.budget.Take(t.dialogs.Len())
 }
 
-// giveBackRoom undoes makeRoom: no dialog was opened.
+// giveBackRoom undoes makeRoom if no dialog was opened.
 func (t *Table) giveBackRoom() { t.budget.Give(t.dialogs.Len()) }
 
-// move puts dialog n at the end of row to. While it stands in openClass it weighs on its source.
-func (t *Table) move(n, to uint32) {
+// move appends dialog n to class. In openClass it counts as an open call of its source.
+func (t *Table) move(n, class uint32) {
 	d := t.dialogs.At(n)
-	if t.sources.charged(n) && to != openClass {
-		t.sources.refund(n, to == ringingClass || to == noClass && d.Answered(), &t.limits)
+	if t.sources.charged(n) && class != openClass {
+		t.sources.refund(n, class == ringingClass || class == noClass && d.Answered(), &t.limits)
 	}
-	t.classes.Move(n, to)
-	if !t.sources.charged(n) && to == openClass {
+	t.classes.Move(n, class)
+	if !t.sources.charged(n) && class == openClass {
 		t.sources.charge(n, &t.callersHop(d).Hop)
 	}
 }
 
-// markRinging takes n for a call, because the other side did.
+// markRinging records that the called side responded to the INVITE of n.
 func (t *Table) markRinging(n uint32) {
 	if t.classes.Of(n) == openClass {
 		t.move(n, ringingClass)
 	}
 }
 
-// forget frees dialog n, which has been told.
+// forget frees dialog n, whose end was published if it is a call.
 func (t *Table) forget(n uint32) {
 	d := t.dialogs.At(n)
 	t.withdraw(n, d)
@@ -222,39 +223,39 @@ func (t *Table) forget(n uint32) {
 	t.budget.Give(t.dialogs.Len())
 }
 
-// publish appends the Event of d at stage, if that is asked for.
-func (t *Table) publish(d *dialog.Dialog, stage event.Stage, at int64) {
+// publish appends the Event of d at stage, if t publishes at that stage. now is the Event's time (nanoseconds).
+func (t *Table) publish(d *dialog.Dialog, stage event.Stage, now int64) {
 	if t.stages.Has(stage) {
-		t.emit(d, stage, at, t.call(d, stage, at))
+		t.emit(d, stage, now, t.call(d, stage, now))
 	}
 }
 
-// emit appends the Event that says c of d.
-func (t *Table) emit(d *dialog.Dialog, stage event.Stage, at int64, c *event.Call) {
+// emit appends the Event of d with the Call c.
+func (t *Table) emit(d *dialog.Dialog, stage event.Stage, now int64, c *event.Call) {
 	d.Revision++
-	t.log.Add(event.Event{Time: event.When(at), Key: d.Call, Kind: event.CallKind, Stage: stage, Ordinal: d.EventOrdinal(),
+	t.log.Add(event.Event{Time: event.When(now), Key: d.Call, Kind: event.CallKind, Stage: stage, Ordinal: d.EventOrdinal(),
 		Revision: int(d.Revision), Call: c})
 }
 
-// beginInterims schedules the first interim Event of dialog n, which is up now, if a policy takes that stage.
-func (t *Table) beginInterims(n uint32, at int64) {
+// beginInterims schedules the next interim Event of dialog n, if t publishes at that stage.
+func (t *Table) beginInterims(n uint32, now int64) {
 	if t.limits.Interim > 0 && t.stages.Has(event.Interim) {
-		t.interims.Set(n, at+int64(t.limits.Interim))
+		t.interims.Set(n, now+int64(t.limits.Interim))
 	}
 }
 
-// interim tells dialog n if it is still up.
-func (t *Table) interim(n uint32, at int64) {
+// interim publishes dialog n, if it is still confirmed, and schedules its next interim Event.
+func (t *Table) interim(n uint32, now int64) {
 	if d := t.dialogs.At(n); d.Phase == dialog.Confirmed {
 		t.markDirty(n)
-		t.publish(d, event.Interim, at)
-		t.beginInterims(n, at)
+		t.publish(d, event.Interim, now)
+		t.beginInterims(n, now)
 	}
 }
 
-// call returns what is known of d at that time. It owns its memory.
-func (t *Table) call(d *dialog.Dialog, stage event.Stage, at int64) *event.Call {
-	caller, told := t.callersHop(d), t.publishedHop(d)
+// call returns d as it is published at stage and at the time now. It shares no memory with t.
+func (t *Table) call(d *dialog.Dialog, stage event.Stage, now int64) *event.Call {
+	caller, origin := t.callersHop(d), t.publishedHop(d)
 	c := &event.Call{
 		FirstSeen: d.Wall(d.FirstSeen), Setup: d.Wall(d.Setup), Progress: d.Wall(d.Progress), Ring: d.Wall(d.Ring),
 		Answer: d.Wall(d.Answer), Code: int(d.Code), Missing: d.Faults, Flags: d.Flags, Transfer: d.Transfer,
@@ -262,53 +263,53 @@ func (t *Table) call(d *dialog.Dialog, stage event.Stage, at int64) *event.Call 
 		Forks: int(caller.Forks - caller.Proved), Reinvites: int(d.Reinvites), Holds: int(d.Holds),
 		Held:       time.Duration(d.HeldUntil(d.EndTime)),
 		EarlyMedia: d.EarlyMedia, SessionExpires: int(d.Expires), Vias: int(d.Vias), Reuse: int(d.Reuse),
-		Flow: told.Flow(), VLAN: told.VLAN, Link: told.Link,
-		Point: t.hops.Points[told.Point], Origin: told.Origin, Restored: d.Restored,
+		Flow: origin.Flow(), VLAN: origin.VLAN, Link: origin.Link,
+		Point: t.hops.Points[origin.Point], Origin: origin.Origin, Restored: d.Restored,
 		Facts: t.texts.of(d).Clone(), Leg: d.Index,
 	}
 	if d.ByAck {
 		c.Code = 0
 	}
-	if !d.Answered() { // what was agreed before the answer is no change of the call
+	if !d.Answered() { // a change before the answer is none of the call
 		c.Reinvites, c.Holds, c.Held = 0, 0, 0
 	}
 	if out := t.hops.LeftOn(&t.dialogs.At(d.Root).Path, d.Callee); out != nil {
 		c.Onward, c.OnwardVLAN = out.Hop.Flow(), out.Hop.VLAN
 	}
-	if t.losses.Overlap(d.FirstSeen, at) {
+	if t.losses.Overlap(d.FirstSeen, now) {
 		c.Missing |= event.LossWindow
 	}
 	if d.Steps != t.Steps {
 		c.Missing |= event.ClockStep
 	}
 	if stage == event.Stop || stage == event.Correction {
-		d.AddEnding(c, at)
+		d.AddEnding(c, now)
 	} else {
 		d.AddUnderWay(c)
 	}
 	return c
 }
 
-// Retime gives what was taken from the copy of m that was read first, and that is of the time until, m's own time,
-// which is earlier.
-func (t *Table) Retime(m *sip.Message, k event.Keys, until int64) {
+// Retime gives what has the time of m the earlier time that m bears now. A copy of m with the time late (packet time,
+// nanoseconds) was read first.
+func (t *Table) Retime(m *sip.Message, k event.Keys, late int64) {
 	root, _ := t.find(k)
 	if root == 0 {
 		return
 	}
-	from, to := until-t.Drift, t.Steady(m.Time)
+	late, early := late-t.Drift, t.Steady(m.Time)
 	for n := root; n != 0; n = t.dialogs.At(n).Next {
 		d := t.dialogs.At(n)
-		if d.Retime(from, to) && d.Published {
+		if d.Retime(late, early) && d.Published {
 			t.amend(d)
 		}
 		t.markDirty(n)
 	}
-	t.hops.Retime(&t.dialogs.At(root).Path, from, to)
+	t.hops.Retime(&t.dialogs.At(root).Path, late, early)
 }
 
-// Missed records that frames were lost in w. A call that was published as over since w began is published again when
-// the clock moves next.
+// Missed records that frames were lost in w. A call whose end was published since w began is corrected when the clock
+// moves next.
 func (t *Table) Missed(w event.Window) {
 	if t.stages.Has(event.Correction) {
 		for n := t.classes.Last(lingerClass); n != 0; n = t.classes.Before(n) {

@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is what one kind of message, or one moment in the life of a call, does to it.
+// This file has methods of Table because the end of a call is a subject of its own.
 
 package calls
 
@@ -7,8 +7,8 @@ import (
 	"sipsieve/sip/event"
 )
 
-// onTimer does what is due for dialog n.
-func (t *Table) onTimer(n uint32, at int64) {
+// onTimer handles the timer of dialog n that expired at due (nanoseconds).
+func (t *Table) onTimer(n uint32, due int64) {
 	d := t.dialogs.At(n)
 	t.markDirty(n)
 	switch d.Phase {
@@ -28,16 +28,17 @@ func (t *Table) onTimer(n uint32, at int64) {
 		if t.adoptDownstreamAnswer(n, d) || t.adoptUpdate(n, d) {
 			return
 		}
-		t.close(n, at)
+		t.close(n, due)
 	case dialog.Confirmed:
 		d.Inferred = true
-		t.close(n, at)
+		t.close(n, due)
 	default:
-		t.close(n, at)
+		t.close(n, due)
 	}
 }
 
-// adoptUpdate takes the call for answered by an accepted UPDATE, if nothing else says how it came out.
+// adoptUpdate answers the call by an accepted UPDATE, if no other message decides its outcome. It reports whether it
+// did.
 func (t *Table) adoptUpdate(n uint32, d *dialog.Dialog) bool {
 	h := t.hops.At(d.Path.First)
 	p := place{n: n, tag: event.TagKey(d.Callee)}
@@ -53,7 +54,7 @@ func (t *Table) adoptUpdate(n uint32, d *dialog.Dialog) bool {
 	return true
 }
 
-// endLinger forgets n and the other forks of its call, if all are over and nothing more is awaited of them.
+// endLinger forgets n and the other forks of its call once all of them have ended and their linger is over.
 func (t *Table) endLinger(n uint32) {
 	for x := t.dialogs.At(n).Root; x != 0; x = t.dialogs.At(x).Next {
 		if d := t.dialogs.At(x); x != n && (d.Phase != dialog.Terminated || t.timers.When(x) > t.Now) {
@@ -68,21 +69,22 @@ func (t *Table) endLinger(n uint32) {
 	}
 }
 
-// close publishes that the call of dialog n is over, and keeps it for a while to know what comes late by.
-func (t *Table) close(n uint32, at int64) {
+// close publishes the end of dialog n with the Event time now (nanoseconds), and keeps n to assign late messages.
+func (t *Table) close(n uint32, now int64) {
 	d := t.dialogs.At(n)
 	t.conclude(d)
-	d.Closed = at
-	t.publishEnd(d, at)
+	d.Closed = now
+	t.publishEnd(d, now)
 	t.withdraw(n, d)
 	t.markDirty(n)
 	d.Phase = dialog.Terminated
 	t.move(n, lingerClass)
 	t.interims.Stop(n)
-	t.timers.Set(n, max(at, t.Now)+t.linger(d))
+	t.timers.Set(n, max(now, t.Now)+t.linger(d))
 }
 
-// linger returns how long d is kept after it was published as over: longer if something may prove another end.
+// linger returns how long d is kept after its end was published, in nanoseconds: longer if a late message may prove
+// another end.
 func (t *Table) linger(d *dialog.Dialog) int64 {
 	switch {
 	case d.Inferred || d.Answered() && d.AcceptedBye.Time == 0 && !d.ByeAlone:
@@ -93,27 +95,28 @@ func (t *Table) linger(d *dialog.Dialog) int64 {
 	return event.Timer64T1
 }
 
-// publishEnd counts and publishes d's end, as a correction if it has been published before and says something else now.
-func (t *Table) publishEnd(d *dialog.Dialog, at int64) {
+// publishEnd counts and publishes the end of d with the Event time now (nanoseconds). If an end was published before,
+// it publishes a correction, provided that the record has changed.
+func (t *Table) publishEnd(d *dialog.Dialog, now int64) {
 	if d.Published {
-		c := t.call(d, event.Correction, at)
+		c := t.call(d, event.Correction, now)
 		if digest := c.Digest(); digest != d.Digest {
 			d.Digest = digest
 			t.counts.Corrected++
 			if t.stages.Has(event.Correction) {
-				t.emit(d, event.Correction, at, c)
+				t.emit(d, event.Correction, now, c)
 			}
 		}
 		return
 	}
-	c := t.call(d, event.Stop, at)
+	c := t.call(d, event.Stop, now)
 	d.Published, d.Digest = true, c.Digest()
 	t.counts.Ended[d.Disposition()]++
 	t.counts.Live--
-	t.emit(d, event.Stop, at, c)
+	t.emit(d, event.Stop, now, c)
 }
 
-// amend publishes d again, which is over, because something of it turned out otherwise.
+// amend publishes a correction of d if its end was published before and a late message has changed d.
 func (t *Table) amend(d *dialog.Dialog) {
 	if d.Phase != dialog.Terminated {
 		return
@@ -122,8 +125,8 @@ func (t *Table) amend(d *dialog.Dialog) {
 	t.publishEnd(d, t.Now)
 }
 
-// closeEvicted publishes a call that has to make room: as over if its end was seen, else as evicted. A BYE that waits
-// for its 2xx is no call, and what was published and could have been corrected stays as it is.
+// closeEvicted publishes a call that is evicted: as ended if its end was seen, else as evicted. An unconfirmed dialog
+// is no call, and an end that was published is not corrected.
 func (t *Table) closeEvicted(n uint32, d *dialog.Dialog) {
 	switch {
 	case !d.Counted:
@@ -140,7 +143,7 @@ func (t *Table) closeEvicted(n uint32, d *dialog.Dialog) {
 	}
 }
 
-// endOfFile publishes d as the end of a capture leaves it.
+// endOfFile publishes d at the end of a capture.
 func (t *Table) endOfFile(n uint32, d *dialog.Dialog) {
 	if d.Phase == dialog.Unconfirmed {
 		t.counts.Orphans++
@@ -162,7 +165,7 @@ func (t *Table) endOfFile(n uint32, d *dialog.Dialog) {
 	t.publishEnd(d, t.Now)
 }
 
-// conclude settles how d ended.
+// conclude sets the end of d by the messages that were seen.
 func (t *Table) conclude(d *dialog.Dialog) {
 	if d.Answered() {
 		d.ConcludeAnswered()
@@ -187,21 +190,21 @@ func (t *Table) conclude(d *dialog.Dialog) {
 	}
 }
 
-// What comes late for a call that was published as over proves another end in these cases; the call goes on as if it
-// had not been, and its end is published as a correction:
+// A late message may prove another end of a call whose end was published. The call is reopened in these cases, and its
+// new end is published as a correction:
 //
-//	published as                     what comes late
+//	published as                     late message
 //	without a final response         a final response, an ACK that proves one, a CANCEL, an accepted BYE
 //	refused                          a 2xx, an INVITE to a further target, an INVITE within 2 s of the ACK
 //	answered, without a BYE          a BYE or its 2xx, the final response to a re-INVITE or UPDATE
 //	answered, its BYE not accepted   an accepted BYE, the 2xx to a re-INVITE or UPDATE
 //	answered, the dialog lost        an accepted BYE, the 2xx to a re-INVITE or UPDATE
-//	anything                         what was sent before and read late: a provisional response, a BYE, a 2xx
-//	within a loss said later         (Missed) nothing more: it is published with LossWindow
+//	anything                         one that was sent earlier and read late: a provisional response, a BYE, a 2xx
+//	anything                         none, but a loss that became known later (Missed): published with LossWindow
 //
-// Everything else is a repeat, or what was missing and changes nothing.
+// Any other late message is a repeat, or one that changes nothing.
 
-// reopen makes dialog n go on in phase p.
+// reopen continues dialog n, whose end was published, in phase p.
 func (t *Table) reopen(n uint32, d *dialog.Dialog, p dialog.Phase) {
 	d.Phase, d.EndCause, d.EndSource, d.EndTime, d.Inferred = p, 0, 0, 0, false
 	t.move(n, endedClass)
