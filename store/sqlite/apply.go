@@ -15,51 +15,16 @@ import (
 // attachLimit is how many partitions one transaction has beside its own; SQLite takes ten.
 const attachLimit = 8
 
-// A change is what a join does to the partitions: rows to write, and ids to take out.
-type change struct {
-	write map[place][]store.Row
-	out   map[place][]string
-}
-
-// settle puts the best of one id where no other id has to do with it. Of all that is there only one stays.
-func (c *change) settle(p place, g *group) {
-	best, rows := g.xs[0], g.rows
-	for _, x := range g.xs[1:] {
-		if store.Replaces(x, best) {
-			best = x
-		}
-	}
-	if len(rows) == 0 {
-		c.write[p] = append(c.write[p], store.Row{Excerpt: best})
-		return
-	}
-	kept := rows[0]
-	for _, row := range rows[1:] {
-		loser := row
-		if store.Replaces(row.Excerpt, kept.Excerpt) {
-			loser, kept = kept, row
-		}
-		c.out[loser.in] = append(c.out[loser.in], loser.ID)
-	}
-	if !store.Replaces(best, kept.Excerpt) {
-		return
-	}
-	c.write[p] = append(c.write[p], store.Row{Excerpt: best})
-	if kept.in != p {
-		c.out[kept.in] = append(c.out[kept.in], kept.ID)
-	}
-}
-
 // A writer makes changes to partitions.
 type writer struct{ open *handles }
 
 // apply makes the change c. Over several files it is atomic, but for a crash of the host between two commits: then rows
 // are there twice, until the Put is repeated. Over more files than one transaction takes, all are written first.
-func (w *writer) apply(ctx context.Context, c change) error {
-	early := func(a, b place) int { return a.expires.Compare(b.expires) }
-	places := slices.SortedFunc(maps.Keys(c.write), early)
-	for _, q := range slices.SortedFunc(maps.Keys(c.out), early) {
-		if c.write[q] == nil {
+func (w *writer) apply(ctx context.Context, c store.Change) error {
+	early := func(a, b place) int { return a.Expires.Compare(b.Expires) }
+	places := slices.SortedFunc(maps.Keys(c.Write), early)
+	for _, q := range slices.SortedFunc(maps.Keys(c.Out), early) {
+		if c.Write[q] == nil {
 			places = append(places, q)
 		}
 	}
@@ -77,7 +42,7 @@ func (w *writer) apply(ctx context.Context, c change) error {
 }
 
 // commit is one transaction: what c writes to p and to others, and what it takes out of them.
-func (w *writer) commit(ctx context.Context, p place, others []place, c change) error {
+func (w *writer) commit(ctx context.Context, p place, others []place, c store.Change) error {
 	db, err := w.open.partition(ctx, p)
 	if err != nil {
 		return err
@@ -90,11 +55,11 @@ func (w *writer) commit(ctx context.Context, p place, others []place, c change) 
 	if err == nil {
 		err = transact(ctx, conn, func(tx *sql.Tx) error {
 			for i, q := range others {
-				if err := errors.Join(take(ctx, tx, alias(i), c.out[q]), write(ctx, tx, alias(i), c.write[q])); err != nil {
+				if err := errors.Join(take(ctx, tx, alias(i), c.Out[q]), write(ctx, tx, alias(i), c.Write[q])); err != nil {
 					return err
 				}
 			}
-			return errors.Join(take(ctx, tx, "main", c.out[p]), write(ctx, tx, "main", c.write[p]))
+			return errors.Join(take(ctx, tx, "main", c.Out[p]), write(ctx, tx, "main", c.Write[p]))
 		})
 	}
 	if len(others) == 0 {

@@ -14,16 +14,8 @@ import (
 	"sipsieve/store/policy"
 )
 
-// A place is a partition: a purpose and the day all of it expires.
-type place struct {
-	purpose string
-	expires policy.Date
-}
-
-// next returns the place so many days later.
-func (p place) next(days int) place { return placeOn(p.purpose, p.expires.Time().AddDate(0, 0, days)) }
-
-func placeOn(purpose string, day time.Time) place { return place{purpose, policy.DateOf(day)} }
+// A place is a partition.
+type place = store.Place
 
 // A directory is the absolute path of a store's files.
 type directory string
@@ -35,7 +27,7 @@ const ending = ".db"
 
 // path returns the file of a partition.
 func (d directory) path(p place) string {
-	return filepath.Join(string(d), p.purpose, p.expires.String()+ending)
+	return filepath.Join(string(d), p.Purpose, p.Expires.String()+ending)
 }
 
 // exists reports whether the partition has a file.
@@ -72,7 +64,7 @@ func (d directory) places(purpose, ending string) ([]place, error) {
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ending)
 		if day, err := time.Parse(time.DateOnly, name); ok && err == nil {
-			places = append(places, placeOn(purpose, day))
+			places = append(places, place{Purpose: purpose, Expires: policy.DateOf(day)})
 		}
 	}
 	return places, nil

@@ -131,7 +131,7 @@ func TestSweepForgetsWhatItCannotRead(t *testing.T) {
 	if err := s.open.closeAll(); err != nil {
 		t.Fatal(err)
 	}
-	path := s.dir.path(place{"billing", storetest.Expires})
+	path := s.dir.path(place{Purpose: "billing", Expires: storetest.Expires})
 	if err := os.WriteFile(path, bytes.Repeat([]byte("damaged."), 1024), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestAPartitionThatWasOnlyBegunIsEmpty(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
-	begun := s.dir.path(place{"billing", storetest.Expires}.next(1))
+	begun := s.dir.path(place{Purpose: "billing", Expires: storetest.Expires}.Next(1))
 	if err := os.WriteFile(begun, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
 	fresh.Revision = 2
 	put(t, s, fresh)
 	// Put the old row beside it, as if the crash had come before it was taken out.
-	db, err := s.open.partition(t.Context(), place{"billing", storetest.Expires})
+	db, err := s.open.partition(t.Context(), place{Purpose: "billing", Expires: storetest.Expires})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestKeysOfTheEnvelopeAreColumns(t *testing.T) {
 	s := opened(t, Config{})
 	d := storetest.Call("a")
 	put(t, s, d)
-	db, err := sql.Open("sqlite", dataSource(s.dir.path(place{"billing", storetest.Expires}), true))
+	db, err := sql.Open("sqlite", dataSource(s.dir.path(place{Purpose: "billing", Expires: storetest.Expires}), true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestWritesAreSynchronousAndErasing(t *testing.T) {
 	put(t, s, storetest.Call("a"))
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
 		var got string
-		if err := s.open.by[place{"billing", storetest.Expires}].QueryRow("PRAGMA " + pragma).Scan(&got); err != nil {
+		if err := s.open.by[place{Purpose: "billing", Expires: storetest.Expires}].QueryRow("PRAGMA " + pragma).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -290,13 +290,13 @@ func TestAJoinOverTwoDaysIsSynchronousInBoth(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"), storetest.Call("b").On(1))
-	p := place{"billing", storetest.Expires}
+	p := place{Purpose: "billing", Expires: storetest.Expires}
 	conn, err := s.open.by[p].Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := (&writer{&s.open}).attach(t.Context(), conn, []place{p.next(1)}); err != nil {
+	if err := (&writer{&s.open}).attach(t.Context(), conn, []place{p.Next(1)}); err != nil {
 		t.Fatal(err)
 	}
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
@@ -314,7 +314,7 @@ func TestErrorsNameNoContent(t *testing.T) {
 	t.Parallel()
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"))
-	path := s.dir.path(place{"billing", storetest.Expires})
+	path := s.dir.path(place{Purpose: "billing", Expires: storetest.Expires})
 	if err := s.open.closeAll(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"slices"
 
 	"sipsieve/store"
@@ -23,23 +24,24 @@ func (j *joiner) join(ctx context.Context, xs []policy.Excerpt) error {
 	if err != nil {
 		return err
 	}
-	g := gather(xs)
+	g := store.Gather(xs)
 	for _, q := range near {
 		rows, err := j.lookUp(ctx, q, g)
 		if err != nil {
 			return err
 		}
-		g.add(rows)
+		g.Add(rows)
 	}
-	c := change{write: map[place][]store.Row{}, out: map[place][]string{}}
-	for _, one := range g.list() {
-		if one.plain() {
-			c.settle(j.place, one)
-			continue
+	c, err := g.Join(j.purpose, j.place, func(rows []*store.Found) error {
+		for _, f := range rows {
+			if err := j.load(ctx, f); err != nil {
+				return err
+			}
 		}
-		if err := j.rejoin(ctx, one, &c); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return wrap("join", err)
 	}
 	return (&writer{j.open}).apply(ctx, c)
 }
@@ -50,47 +52,16 @@ func (j *joiner) near() ([]place, error) {
 	p, days := j.place, j.purpose.DaysApart()
 	anyDay := j.purpose != nil && j.purpose.FromReceipt
 	if !anyDay && days == 1 {
-		return slices.DeleteFunc([]place{p.next(-1), p, p.next(1)}, func(q place) bool { return !j.dir.exists(q) }), nil
+		return slices.DeleteFunc([]place{p.Next(-1), p, p.Next(1)}, func(q place) bool { return !j.dir.exists(q) }), nil
 	}
-	all, err := j.dir.places(p.purpose, ending)
+	all, err := j.dir.places(p.Purpose, ending)
 	if anyDay {
 		return all, err
 	}
-	from, to := p.next(-days).expires, p.next(days).expires
+	from, to := p.Next(-days).Expires, p.Next(days).Expires
 	return slices.DeleteFunc(all, func(q place) bool {
-		return q.expires.Compare(from) < 0 || q.expires.Compare(to) > 0
+		return q.Expires.Compare(from) < 0 || q.Expires.Compare(to) > 0
 	}), err
-}
-
-// rejoin makes the rows of one group anew, of all that was published of it.
-func (j *joiner) rejoin(ctx context.Context, g *group, c *change) error {
-	var xs []policy.Excerpt
-	for i := range g.rows {
-		parts, err := j.load(ctx, &g.rows[i])
-		if err != nil {
-			return err
-		}
-		xs = append(xs, parts...)
-	}
-	xs = append(xs, g.xs...)
-	there := map[place][]string{} // ids that are as they should be
-	for _, row := range store.Rows(j.purpose, xs) {
-		q := place{row.Purpose, row.Expires}
-		there[q] = append(there[q], row.ID)
-		same := func(f found) bool {
-			return f.in == q && f.ID == row.ID && string(f.body) == string(row.Body()) &&
-				string(f.parts) == string(row.PartsText())
-		}
-		if !slices.ContainsFunc(g.rows, same) {
-			c.write[q] = append(c.write[q], row)
-		}
-	}
-	for _, f := range g.rows {
-		if !slices.Contains(there[f.in], f.ID) {
-			c.out[f.in] = append(c.out[f.in], f.ID)
-		}
-	}
-	return nil
 }
 
 // selectFound finds rows by their ids and by their dialogs, those with both once.
@@ -100,21 +71,21 @@ const selectFound = `SELECT id, sensor, stage, revision, status, completeness, c
 		UNION SELECT e.rowid FROM json_each(?) AS wanted CROSS JOIN excerpt AS e ON e.dialog = wanted.value)`
 
 // lookUp returns the rows of q that have to do with g.
-func (j *joiner) lookUp(ctx context.Context, q place, g *groups) (rows []found, err error) {
+func (j *joiner) lookUp(ctx context.Context, q place, g *store.Groups) (rows []store.Found, err error) {
 	db, err := j.open.partition(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	ids, dialogs := g.keys()
-	result, err := db.QueryContext(ctx, selectFound, ids, dialogs)
+	ids, dialogs := g.Keys()
+	result, err := db.QueryContext(ctx, selectFound, list(ids), list(dialogs))
 	if err != nil {
 		return nil, wrap("look up", err)
 	}
 	defer func() { _ = result.Close() }()
 	for result.Next() {
-		f := found{in: q}
+		f := store.Found{In: q}
 		err := result.Scan(&f.ID, &f.Sensor, &f.Stage, &f.Revision, &f.Status, &f.Completeness, &f.Dialog, &f.Missing,
-			&f.Published.Stream, &f.Published.Number, &f.joined)
+			&f.Published.Stream, &f.Published.Number, &f.Joined)
 		if err != nil {
 			return nil, wrap("look up", err)
 		}
@@ -123,22 +94,20 @@ func (j *joiner) lookUp(ctx context.Context, q place, g *groups) (rows []found, 
 	return rows, wrap("look up", result.Err())
 }
 
-// load reads the body of a row, and returns what it was made of.
-func (j *joiner) load(ctx context.Context, f *found) (parts []policy.Excerpt, err error) {
-	db, err := j.open.partition(ctx, f.in)
+// list returns names as a list in JSON.
+func list(names []string) string {
+	text, _ := json.Marshal(names)
+	return string(text)
+}
+
+// load reads the body of a row, and its parts.
+func (j *joiner) load(ctx context.Context, f *store.Found) error {
+	db, err := j.open.partition(ctx, f.In)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var text sql.Null[[]byte]
-	err = db.QueryRowContext(ctx, "SELECT body, parts FROM excerpt WHERE id = ?", f.ID).Scan(&f.body, &text)
-	if err != nil {
-		return nil, wrap("look up", err)
-	}
-	f.parts = text.V
-	if f.parts != nil {
-		parts, err = store.ReadParts(f.parts)
-		return parts, wrap("look up", err)
-	}
-	x, err := store.Kept(f.body, f.Published)
-	return []policy.Excerpt{x}, wrap("look up", err)
+	err = db.QueryRowContext(ctx, "SELECT body, parts FROM excerpt WHERE id = ?", f.ID).Scan(&f.Body, &text)
+	f.Parts = text.V
+	return wrap("look up", err)
 }

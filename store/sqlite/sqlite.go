@@ -79,9 +79,9 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 	}
 	defer s.writing.Unlock()
 	alive, expired := s.expiry.Alive(xs)
-	places, byPlace, refused := sortOut(alive)
+	places, byPlace, refused := store.SortOut(alive)
 	for _, p := range places {
-		j := joiner{open: &s.open, dir: s.dir, purpose: s.purpose(p.purpose), place: p}
+		j := joiner{open: &s.open, dir: s.dir, purpose: s.purpose(p.Purpose), place: p}
 		for part := range slices.Chunk(byPlace[p], commitLimit) {
 			if err := j.join(ctx, part); err != nil {
 				return err
@@ -93,23 +93,6 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 		return refused
 	}
 	return nil
-}
-
-// sortOut returns the partitions of xs in the order of their first excerpt, and refuses purposes that are no names.
-func sortOut(xs []policy.Excerpt) (order []place, byPlace map[place][]policy.Excerpt, refused store.Refused) {
-	byPlace = map[place][]policy.Excerpt{}
-	for _, x := range xs {
-		if err := store.CheckName(x.Purpose); err != nil {
-			refused = append(refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err})
-			continue
-		}
-		p := place{x.Purpose, x.Expires}
-		if byPlace[p] == nil {
-			order = append(order, p)
-		}
-		byPlace[p] = append(byPlace[p], x)
-	}
-	return order, byPlace, refused
 }
 
 // purpose returns the purpose of that name in the store's policy, nil if there is none.

@@ -28,7 +28,7 @@ func (w *sweeper) sweep(ctx context.Context, purpose string) {
 		places, err := w.dir.places(purpose, ending)
 		w.errs = append(w.errs, err)
 		for _, p := range places {
-			if p.expires.Compare(w.day) <= 0 {
+			if p.Expires.Compare(w.day) <= 0 {
 				swept = true
 				w.forget(ctx, p)
 			}
