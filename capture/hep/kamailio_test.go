@@ -56,30 +56,30 @@ func secretFile(t *testing.T) string {
 // placeCalls starts callee and proxy, and returns when the caller has made its calls.
 func placeCalls(t *testing.T, s *Source, version int) {
 	t.Helper()
-	proxy, callee, caller := freePort(t), freePort(t), freePort(t)
+	host := ownAddress()
 	dir := t.TempDir()
-	start(t, dir, "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", callee, "-nostdin", "-timeout", "20s")
+	start(t, dir, "sipp", "-sn", "uas", "-i", host, "-p", calleePort, "-nostdin", "-timeout", "120s")
 	config, err := filepath.Abs("testdata/kamailio.cfg")
 	if err != nil {
 		t.Fatal(err)
 	}
 	start(t, dir, "kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-Y", dir,
-		"-l", "udp:127.0.0.1:"+proxy, "-A", fmt.Sprintf("COLLECTOR=\"sip:%s\"", s.Addrs()[0]),
-		"-A", "VERSION="+strconv.Itoa(version), "-A", fmt.Sprintf("CALLEE=\"sip:127.0.0.1:%s\"", callee))
-	await(t, "the callee listens", func() bool { return listens(t, callee) })
-	await(t, "the proxy listens", func() bool { return listens(t, proxy) })
-	done := start(t, dir, "sipp", "-sn", "uac", "127.0.0.1:"+proxy, "-i", "127.0.0.1", "-p", caller, "-nostdin",
-		"-m", strconv.Itoa(calls), "-r", "50", "-d", "20", "-timeout", "15s", "-timeout_error")
+		"-l", "udp:"+host+":"+proxyPort, "-A", fmt.Sprintf("COLLECTOR=\"sip:%s\"", s.Addrs()[0]),
+		"-A", "VERSION="+strconv.Itoa(version), "-A", fmt.Sprintf("CALLEE=\"sip:%s:%s\"", host, calleePort))
+	await(t, "the callee listens", func() bool { return listens(t, host, calleePort) })
+	await(t, "the proxy listens", func() bool { return listens(t, host, proxyPort) })
+	done := start(t, dir, "sipp", "-sn", "uac", host+":"+proxyPort, "-i", host, "-p", callerPort, "-nostdin",
+		"-m", strconv.Itoa(calls), "-r", "50", "-d", "20", "-timeout", "60s", "-timeout_error")
 	if err := <-done; err != nil {
 		t.Fatalf("the caller: %v", err)
 	}
 }
 
 // start runs a program that is ended with the test, with all that it started, and returns how it ended. It ends by
-// itself after a minute, should the test be killed.
+// itself after two minutes, should the test be killed.
 func start(t *testing.T, dir, program string, args ...string) <-chan error {
 	t.Helper()
-	cmd := exec.Command("timeout", append([]string{"60", program}, args...)...)
+	cmd := exec.Command("timeout", append([]string{"120", program}, args...)...)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
 	var said bytes.Buffer
@@ -107,20 +107,20 @@ func start(t *testing.T, dir, program string, args ...string) <-chan error {
 	return done
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)
+// ownAddress returns an address of loopback that no other process of tests has, so that its ports are free. Process
+// numbers have 22 bits at most.
+func ownAddress() string {
+	pid := os.Getpid()
+	return net.IPv4(127, 64|byte(pid>>16), byte(pid>>8), byte(pid)).String()
 }
 
+// Ports of ownAddress.
+const proxyPort, calleePort, callerPort = "5060", "5070", "5080"
+
 // listens reports whether somebody has the UDP port: a datagram to a port that nobody has makes the next fail.
-func listens(t *testing.T, port string) bool {
+func listens(t *testing.T, host, port string) bool {
 	t.Helper()
-	conn, err := net.Dial("udp", "127.0.0.1:"+port)
+	conn, err := net.Dial("udp", host+":"+port)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,14 @@ import (
 	"sipsieve/capture"
 )
 
-const patience = 20 * time.Second // for what ought to take a few milliseconds
+const patience = 60 * time.Second // for what ought to take a few milliseconds
 
-// opened opens a Source on ports of loopback that are free, and closes it should the test take too long.
+// opened opens a Source on ports of loopback that are free, and closes it should the test take too long. A stamp of
+// this hour is close to the arrival, however long a packet is on its way.
 func opened(t testing.TB, change func(*Config)) *Source {
 	t.Helper()
 	c := DefaultConfig()
-	c.Name, c.Listen = "proxies", []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"}
+	c.Name, c.Listen, c.Skew = "proxies", []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"}, time.Hour
 	if change != nil {
 		change(&c)
 	}
