@@ -61,7 +61,7 @@ func (t *Table) applyAnswer(n uint32, d *dialog.Dialog, m *sip.Message, k event.
 	d.DropEarlyChanges()
 	d.Answer, d.Code, d.Callee, d.Accepted = m.Time.UnixNano(), uint16(m.Status), k.To.Short(), true
 	d.AnswerBranch = k.ShortBranch()
-	d.NoteCancelRace()
+	d.FlagCancelRace()
 	t.markAnswered(d, m, k)
 	t.callersHop(d).Final = hops.FinalOf(m, k)
 	t.texts.answer(d, m)
@@ -91,7 +91,7 @@ func (t *Table) downstreamFinal(n uint32, d *dialog.Dialog, m *sip.Message, k ev
 	}
 	f := hops.FinalOf(m, k)
 	if m.Status < 300 {
-		t.hops.AnsweredFork(h, t.hops.AddFork(h, k.To), m.Time.UnixNano())
+		t.hops.AnswerFork(h, t.hops.AddFork(h, k.To), m.Time.UnixNano())
 	}
 	h.Open -= min(h.Open, 1)
 	switch {
@@ -132,7 +132,7 @@ func (t *Table) adoptDownstreamAnswer(n uint32, d *dialog.Dialog) bool {
 	d.DropEarlyChanges()
 	d.Answer, d.Refreshed, d.Code, d.Callee = f.Time, f.Time, f.Code, f.Tag
 	d.Accepted, d.Downstream = true, true
-	d.NoteCancelRace()
+	d.FlagCancelRace()
 	if d.RefusedAt != 0 {
 		d.RefusedAt, d.Acked = 0, 0
 	}
@@ -166,7 +166,7 @@ func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 		return true // makeRoom evicted it
 	}
 	h := t.hops.At(r.Path.First)
-	if h.Hop.Veil != 0 {
+	if h.Hop.Hidden != 0 {
 		t.giveBackRoom()
 		t.counts.Orphans++ // the texts that a record's id is made of are gone since the restart
 		return true
@@ -182,7 +182,7 @@ func (t *Table) secondFork(root uint32, m *sip.Message, k event.Keys) bool {
 	for n := r.Path.First; n != 0; n = t.hops.At(n).Next {
 		h := t.hops.At(n)
 		if i, _ := t.hops.KnownFork(h, k.To); i >= 0 {
-			d.NoteFork(t.hops.Fork(h, i))
+			d.AddFork(t.hops.Fork(h, i))
 		}
 	}
 	t.countCall(d)

@@ -228,7 +228,7 @@ func (t *Table) keepGuess(d *dialog.Dialog, m *sip.Message, side event.Party) {
 		g.Time = min(g.Time, at)
 		return
 	}
-	*g = dialog.Guess{Time: at, CSeq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.Offer(m)}
+	*g = dialog.Guess{Time: at, CSeq: m.CSeq, Method: m.Method, Cause: facts.Cause(m), Hold: dialog.OfferOf(m)}
 }
 
 // guessedResponse applies a response whose tags do not identify a dialog of p's call: a 2xx is taken for one of the

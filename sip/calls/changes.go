@@ -18,7 +18,7 @@ func (t *Table) changeResponse(p place, d *dialog.Dialog, m *sip.Message) {
 	c := &d.Pending[p.side-event.Caller]
 	if c.CSeq != m.CSeq || c.Method != m.Method { // its request was not seen: the SDP of the response counts
 		*c = dialog.Change{Time: m.Time.UnixNano(), CSeq: m.CSeq, Method: m.Method, Open: true, Unseen: true,
-			Hold: dialog.Offer(m)}
+			Hold: dialog.OfferOf(m)}
 	} else if !c.Open {
 		return // on another hop
 	}
@@ -48,12 +48,12 @@ func (t *Table) changeAccepted(p place, d *dialog.Dialog, m *sip.Message, c *dia
 		}
 	}
 	d.Reinvites++
-	if c.Hold == dialog.HoldUnknown && c.Method == sip.Invite {
-		c.Hold = dialog.Offer(m)
+	if c.Hold == dialog.NoOffer && c.Method == sip.Invite {
+		c.Hold = dialog.OfferOf(m)
 	}
-	d.SetHold(at, p.side, c.Hold)
-	if c.Hold == dialog.HoldOff && dialog.Offer(m) != dialog.HoldUnknown { // the SDP answer of the other side (RFC 3264 section 6.1)
-		d.SetHold(at, event.Callee+event.Caller-p.side, dialog.Offer(m))
+	d.Holds.Set(at, p.side, c.Hold)
+	if c.Hold == dialog.Resume && dialog.OfferOf(m) != dialog.NoOffer { // the SDP answer of the other side (RFC 3264 section 6.1)
+		d.Holds.Set(at, event.Callee+event.Caller-p.side, dialog.OfferOf(m))
 	}
 	if !d.Answered() {
 		return
@@ -145,7 +145,7 @@ func (t *Table) answeredUnseen(p place, d *dialog.Dialog) {
 	if t.hops.Fork(h, p.fork) == nil && p.tag != (event.Key{}) {
 		p.fork = t.hops.ProveFork(h, p.tag)
 	}
-	t.hops.AnsweredFork(h, p.fork, t.Now)
+	t.hops.AnswerFork(h, p.fork, t.Now)
 	d.Accepted, d.Code, d.Phase = true, 0, dialog.Confirmed
 	d.ByUpdate = d.Pending[0].Method == sip.Update || d.Pending[1].Method == sip.Update
 	for _, c := range d.Pending {

@@ -143,7 +143,7 @@ func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	case answers == 1:
 		p.kind, p.fork = ofEarly, -1
 		upstream := h.Invited == 0 && h.Forks == 1
-		if f.Answer == 0 || f.Answer == 1 && (upstream || l.dialogs.At(only).Before(f.Answered)) {
+		if f.Answer == 0 || f.Answer == 1 && (upstream || l.dialogs.At(only).AnsweredAfter(f.Answered)) {
 			p.kind, p.n = ofAnswered, only
 		}
 	case f.Answer != 0 && l.hops.AnswersOn(h) == answers:
@@ -286,10 +286,10 @@ func (l *lookup) markAnswered(d *dialog.Dialog, m *sip.Message, k event.Keys) {
 		add = l.hops.ProveFork
 	}
 	if h == near || near.Hop.Carries(m) {
-		l.hops.AnsweredFork(near, add(near, k.To), m.Time.UnixNano())
+		l.hops.AnswerFork(near, add(near, k.To), m.Time.UnixNano())
 	}
 	if h != nil && h != near {
-		l.hops.AnsweredFork(h, add(h, k.To), m.Time.UnixNano())
+		l.hops.AnswerFork(h, add(h, k.To), m.Time.UnixNano())
 	}
 }
 

@@ -247,7 +247,7 @@ func (t *Table) cancel(n uint32, m *sip.Message, k event.Keys, side event.Party)
 	case d.Answered():
 		if d.Cancelled == 0 {
 			d.Cancelled, d.CancelBranch = at, k.ShortBranch()
-			if d.NoteCancelRace(); d.Flags&event.CancelRace != 0 {
+			if d.FlagCancelRace(); d.Flags&event.CancelRace != 0 {
 				t.amend(d)
 			}
 		}

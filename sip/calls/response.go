@@ -94,7 +94,7 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	d := t.dialogs.At(n)
 	provisional := m.Status > 100 && m.Status < 200
 	if m.CSeq < d.CSeq && !repeated && t.callersHop(d).Hop.Carries(m) {
-		d.NoteLateFinal(m)
+		d.CountLateFinal(m)
 	}
 	if m.CSeq < d.CSeq || repeated && !provisional || m.CSeq > d.CSeq && !t.unseenAttempt(n, d, m) {
 		return true
@@ -147,7 +147,7 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	}
 	if h != nil && h != near {
 		f := t.hops.Fork(h, t.hops.AddFork(h, k.To))
-		f.Happened(m)
+		f.Provisional(m)
 	}
 	if f != nil {
 		f.Past = false
@@ -160,7 +160,7 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 	if of := t.ofAnswer(n, k); of != n && t.dialogs.At(of).Answered() {
 		x = t.dialogs.At(of)
 	}
-	f.Happened(m)
+	f.Provisional(m)
 	if !x.Answered() || x.Answer == 0 || at < x.Answer {
 		t.applyRinging(n, x, m)
 	}

@@ -95,7 +95,7 @@ func (t *Table) Changes(dst []Saved) []Saved {
 // saved returns the checkpoint of dialog n.
 func (t *Table) saved(n uint32, d *dialog.Dialog) Saved {
 	s := Saved{Name: d.Name(), State: t.dialogState(n, d)}
-	if d.Regathered && t.callersHop(d).Hop.Veil == 0 {
+	if d.Regathered && t.callersHop(d).Hop.Hidden == 0 {
 		s.Event = &event.Event{Time: d.Wall(d.FirstSeen), Key: d.Call, Kind: event.CallKind, Stage: event.Interim,
 			Ordinal:  d.EventOrdinal(),
 			Revision: int(d.Revision), Call: t.call(d, event.Interim, t.Now)}
@@ -113,7 +113,7 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 	switch {
 	case err != nil:
 		return err
-	case uint32(r.Row) > ringingClass:
+	case uint32(r.Class) > ringingClass:
 		return fmt.Errorf("%w: of a call", dialog.ErrState)
 	}
 	if t.saving.seamless && r.Head {
@@ -136,7 +136,7 @@ func (t *Table) Restore(s Saved, f facts.Facts) error {
 	if !d.Published {
 		t.countCall(d)
 	}
-	t.move(n, uint32(r.Row))
+	t.move(n, uint32(r.Class))
 	t.timers.Set(n, r.Due)
 	if r.Interim != 0 {
 		t.interims.Set(n, r.Interim)
@@ -162,7 +162,7 @@ func (t *Table) unhide(root *dialog.Dialog, m *sip.Message) {
 	if !root.Restored {
 		return
 	}
-	t.hops.Unveil(&root.Path, t.saving.keyer, m)
+	t.hops.Unhide(&root.Path, t.saving.keyer, m)
 }
 
 // Seamless declares that no message is missed between Save and Restore. It is called after Save.
@@ -182,12 +182,12 @@ func (t *Table) dropKnown(index event.Key) {
 // dialogState returns dialog n as Restore reads it. The state of a fork includes what the forks share, which it needs
 // if it becomes the first.
 func (t *Table) dialogState(n uint32, d *dialog.Dialog) []byte {
-	r := dialog.State{Dialog: *d, Row: uint8(t.classes.Of(n)), Due: t.timers.When(n), Interim: t.interims.When(n),
+	r := dialog.State{Dialog: *d, Class: uint8(t.classes.Of(n)), Due: t.timers.When(n), Interim: t.interims.When(n),
 		Head: d.Root == n}
 	root := t.dialogs.At(d.Root)
 	r.Answers = root.Answers
 	if root.Guesses != 0 {
-		r.Asked = *t.guesses.At(root.Guesses)
+		r.Requests = *t.guesses.At(root.Guesses)
 	}
 	r.Hops = t.hops.Saved(&root.Path, t.saving.keyer)
 	c := mem.Coder{Bytes: make([]byte, 0, 480)}
@@ -198,9 +198,9 @@ func (t *Table) dialogState(n uint32, d *dialog.Dialog) []byte {
 // restoreHead restores what forks share in d, the first of them.
 func (t *Table) restoreHead(d *dialog.Dialog, r *dialog.State) {
 	t.hops.Restore(&d.Path, &r.Hops)
-	if r.Asked != (dialog.Guesses{}) {
+	if r.Requests != (dialog.Guesses{}) {
 		d.Guesses = t.guesses.New()
-		*t.guesses.At(d.Guesses) = r.Asked
+		*t.guesses.At(d.Guesses) = r.Requests
 	}
 }
 

@@ -61,7 +61,7 @@ type Counts struct {
 func (t *Table) Counted() Counts {
 	c := t.counts
 	c.Bounds, c.Opaque = t.bounds, t.texts.opaque
-	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.TooManyHops, t.hops.TooManyRepeats
+	c.Bounds[HopsBound], c.Bounds[RepeatsBound] = t.hops.TooManyHops, t.hops.TooManyRepeats()
 	return c
 }
 
@@ -260,8 +260,8 @@ func (t *Table) call(d *dialog.Dialog, stage event.Stage, now int64) *event.Call
 		FirstSeen: d.Wall(d.FirstSeen), Setup: d.Wall(d.Setup), Progress: d.Wall(d.Progress), Ring: d.Wall(d.Ring),
 		Answer: d.Wall(d.Answer), Code: int(d.Code), Missing: d.Faults, Flags: d.Flags, Transfer: d.Transfer,
 		Retransmissions: int(d.Repeats), Challenges: int(d.Challenges), Redirects: int(d.Redirects),
-		Forks: int(caller.Forks - caller.Proved), Reinvites: int(d.Reinvites), Holds: int(d.Holds),
-		Held:       time.Duration(d.HeldUntil(d.EndTime)),
+		Forks: int(caller.Forks - caller.Proved), Reinvites: int(d.Reinvites), Holds: int(d.Holds.Count),
+		Held:       time.Duration(d.Holds.Total(d.EndTime)),
 		EarlyMedia: d.EarlyMedia, SessionExpires: int(d.Expires), Vias: int(d.Vias), Reuse: int(d.Reuse),
 		Flow: origin.Flow(), VLAN: origin.VLAN, Link: origin.Link,
 		Point: t.hops.Points[origin.Point], Origin: origin.Origin, Restored: d.Restored,

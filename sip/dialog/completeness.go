@@ -4,8 +4,8 @@ package dialog
 
 import "sipsieve/sip/event"
 
-// finalSeen reports whether the final response to the INVITE was seen; of a call that was taken up inside its dialog
-// that to a later one does.
+// finalSeen reports whether the final response to the INVITE was seen. If the call's INVITE was not seen, that to a
+// re-INVITE counts.
 func (d *Dialog) finalSeen() bool {
 	if !d.Answered() {
 		return d.RefusedAt != 0
@@ -13,7 +13,7 @@ func (d *Dialog) finalSeen() bool {
 	return d.Answer != 0 && !d.ByAck || d.Setup == 0 && d.Reinvites > 0
 }
 
-// lacking returns which messages of a call that came out as outcome were not seen.
+// lacking returns the messages that outcome requires and that were not seen.
 func (d *Dialog) lacking(outcome event.Disposition) (m event.Missing) {
 	final, bye := d.finalSeen(), d.EndingBye()
 	if d.Setup == 0 {
@@ -39,10 +39,10 @@ func (d *Dialog) lacking(outcome event.Disposition) (m event.Missing) {
 	return m
 }
 
-// oneSided reports whether no request, or no response, of d was seen at all.
+// oneSided reports whether only requests, or only responses, of d were seen.
 func (d *Dialog) oneSided() bool { return d.Seen != SeenRequest|SeenResponse }
 
-// completeness says how many of the messages that the outcome must show were seen, in percent.
+// completeness returns how many of the messages that outcome requires were seen, in percent.
 func (d *Dialog) completeness(outcome event.Disposition) int {
 	bye := d.EndingBye()
 	want := [5]bool{d.Setup != 0, d.finalSeen(), d.Acked != 0}
@@ -64,7 +64,8 @@ func (d *Dialog) completeness(outcome event.Disposition) int {
 	return seen * 100 / n
 }
 
-// unacknowledged reports whether the answer has had no ACK for as long as it is sent again (RFC 3261 section 13.3.1.4).
+// unacknowledged reports whether the answer had no ACK within 64*T1, as long as it is retransmitted (RFC 3261 section
+// 13.3.1.4). now is the time of the call's end, nanoseconds.
 func (d *Dialog) unacknowledged(now int64) bool {
 	if d.Acked != 0 {
 		now = d.Acked

@@ -5,17 +5,17 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// Guesses are, by side, a BYE and another request.
+// Guesses are the last BYE, and the last re-INVITE or UPDATE, of each side whose dialog is not known.
 type Guesses [2][2]Guess
 
-// A Guess is a request inside a dialog of which one tag is known, on a hop that has shown no dialog: its 2xx says
-// that it was one of this call.
+// A Guess is a request inside a dialog, on a hop that has shown no tag of the callee. Its 2xx proves that the dialog is
+// one of this call.
 type Guess struct {
 	Time   int64
 	CSeq   uint32
 	Method sip.Method
 	Cause  uint8
-	Hold   uint8
+	Hold   HoldOffer
 }
 
 // Fits reports whether m is a response to g.

@@ -15,7 +15,7 @@ func (d *Dialog) EndingBye() hops.Ending {
 	return d.OtherBye
 }
 
-// ConcludeAnswered settles how d, which answered, ended.
+// ConcludeAnswered sets the end of d, which answered.
 func (d *Dialog) ConcludeAnswered() {
 	e := d.EndingBye()
 	switch {
@@ -33,8 +33,8 @@ func (d *Dialog) ConcludeAnswered() {
 	}
 }
 
-// Disposition says how d came out, by its final response; a CANCEL decides where there is none, and so does a BYE that
-// was accepted before any answer.
+// Disposition returns the outcome of d by its final response. Without one a CANCEL decides, or a BYE that was accepted
+// before any answer.
 func (d *Dialog) Disposition() event.Disposition {
 	switch {
 	case d.Answered():
@@ -47,7 +47,7 @@ func (d *Dialog) Disposition() event.Disposition {
 	return Outcome(int(d.Code), d.Ring != 0)
 }
 
-// Outcome returns how a call came out whose final response has that code, and which rang or not.
+// Outcome returns the disposition of a call with the final response code. rang reports a 180 or 183 before it.
 func Outcome(code int, rang bool) event.Disposition {
 	switch code {
 	case 487:
@@ -74,7 +74,7 @@ func Outcome(code int, rang bool) event.Disposition {
 	return event.Failed
 }
 
-// party says who ended d, which came out as outcome.
+// party returns who ended d.
 func (d *Dialog) party(outcome event.Disposition) event.Party {
 	switch {
 	case d.EndCause == event.EndDialogLost:
@@ -99,7 +99,8 @@ func (d *Dialog) party(outcome event.Disposition) event.Party {
 	return event.Callee
 }
 
-// q850 returns d's Q.850 cause and whether it was derived (RFC 3326, RFC 3398 section 8.2.6.1), 0 without one.
+// q850 returns d's Q.850 cause by its Reason header (RFC 3326), else derived from its final response (RFC 3398 section
+// 8.2.6.1); 0 without one.
 func (d *Dialog) q850(outcome event.Disposition) (cause int, derived bool) {
 	bye := d.EndingBye()
 	switch {
@@ -124,7 +125,7 @@ func (d *Dialog) q850(outcome event.Disposition) (cause int, derived bool) {
 	return cause, cause != 0
 }
 
-// causeOf is the table of RFC 3398 section 8.2.6.1, without the codes whose cause it leaves open.
+// causeOf returns the cause of code by RFC 3398 section 8.2.6.1; 0 where that leaves it open.
 func causeOf(code int) int {
 	switch code {
 	case 404, 485, 604:

@@ -1,5 +1,3 @@
-// This file has methods of Dialog because a file is one question about a dialog with its answer.
-
 package dialog
 
 import (
@@ -11,23 +9,23 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// StateVersion is raised with every change of what is written below, or of what a number in it means.
+// StateVersion changes with every change of the encoding below, or of the meaning of a number in it.
 const StateVersion = 2
 
-// ErrState says that a state is none that this version wrote.
+// ErrState is returned for bytes that are no state of this version.
 var ErrState = errors.New("track: not a saved state of this version")
 
-// HeadAt is where the state of a dialog says whether it is the first of its INVITE's forks: behind the version, the
+// HeadAt is the offset of the byte of a state that is 1 for the first of an INVITE's forks: behind the version, the
 // Call-ID's Key and the index.
 const HeadAt = 1 + 2*len(event.Key{})
 
-// A State is a dialog as its state says it is, with what stands beside a dialog in a table of calls.
+// A State is a dialog as it is saved, with what a table of calls keeps beside it.
 type State struct {
 	Dialog
 	Hops         hops.Saved
-	Asked        Guesses
-	Row          uint8
-	Due, Interim int64
+	Requests     Guesses
+	Class        uint8 // for the choice of the dialog that is evicted
+	Due, Interim int64 // when its timers expire, nanoseconds
 	Head         bool
 }
 
@@ -41,7 +39,7 @@ func ReadState(state []byte) (r State, err error) {
 	return r, nil
 }
 
-// sane reports whether what is read can be that of a call that goes on.
+// sane reports whether the values that were read are possible for a Saveable dialog.
 func (r *State) sane() bool {
 	phased := r.Phase < Unconfirmed || r.Phase == Terminated && r.Published
 	return phased && r.Due != 0 && r.FirstSeen != 0 &&
@@ -60,56 +58,57 @@ func (r *State) Code(c *mem.Coder) {
 	c.Signed(&r.FirstSeen)
 	c.Since = r.FirstSeen
 	for _, t := range []*int64{&r.Due, &r.Interim, &r.Setup, &r.Progress, &r.Ring, &r.Answer, &r.Acked, &r.Cancelled,
-		&r.RefusedAt, &r.Refreshed, &r.Lost, &r.EndTime, &r.Updated, &r.Provisioned, &r.Transferred, &r.holdSince,
+		&r.RefusedAt, &r.Refreshed, &r.Lost, &r.EndTime, &r.Updated, &r.Provisioned, &r.Transferred, &r.Holds.since,
 		&r.Closed} {
 		c.Instant(t)
 	}
-	c.Signed(&r.held)
+	c.Signed(&r.Holds.total)
 	c.Signed(&r.Drift)
 	r.codeCounts(c)
 	r.codeMarks(c)
 	r.codeChanges(c)
 	r.Hops.Code(c)
-	for i := range r.Asked {
-		r.Asked[i][0].code(c)
-		r.Asked[i][1].code(c)
+	for i := range r.Requests {
+		r.Requests[i][0].code(c)
+		r.Requests[i][1].code(c)
 	}
-	mem.Number(c, &r.Row)
+	mem.Number(c, &r.Class)
 }
 
-func (d *Dialog) codeCounts(c *mem.Coder) {
-	for _, n := range []*uint32{&d.CSeq, &d.Expires, &d.Repeats, &d.Revision, &d.CancelBranch, &d.AnswerBranch} {
+func (r *State) codeCounts(c *mem.Coder) {
+	for _, n := range []*uint32{&r.CSeq, &r.Expires, &r.Repeats, &r.Revision, &r.CancelBranch, &r.AnswerBranch} {
 		mem.Number(c, n)
 	}
-	mem.Number(c, &d.Digest)
-	for _, n := range []*uint16{&d.Reinvites, &d.Holds, &d.Challenges, &d.Redirects, &d.Code, &d.Reuse, &d.Steps} {
+	mem.Number(c, &r.Digest)
+	for _, n := range []*uint16{&r.Reinvites, &r.Holds.Count, &r.Challenges, &r.Redirects, &r.Dialog.Code, &r.Reuse,
+		&r.Steps} {
 		mem.Number(c, n)
 	}
-	for _, n := range []*uint8{&d.Reserved, &d.Seen, &d.Ordinal, &d.CancelCause, &d.FinalCause, &d.NBranches, &d.BranchesDone,
-		&d.holding, &d.Vias, &d.Answers} {
+	for _, n := range []*uint8{&r.Reserved, &r.Seen, &r.Ordinal, &r.CancelCause, &r.FinalCause, &r.NBranches,
+		&r.BranchesDone, &r.Holds.sides, &r.Vias, &r.Answers} {
 		mem.Number(c, n)
-	}
-}
-
-func (d *Dialog) codeMarks(c *mem.Coder) {
-	mem.Number(c, &d.Faults)
-	mem.Number(c, &d.Flags)
-	mem.Number(c, &d.Phase)
-	mem.Number(c, &d.EndCause)
-	mem.Number(c, &d.EndSource)
-	mem.Number(c, &d.Transfer)
-	mem.Number(c, &d.Offered)
-	c.Flags(&d.EarlyMedia, &d.ByAck, &d.RefusedByAck, &d.Retryable, &d.Downstream, &d.Accepted, &d.ByeAlone, &d.Inferred)
-	c.Flags(&d.Counted, &d.Published, &d.ByUpdate)
-	for i := range min(d.NBranches, branches) {
-		c.Hash(&d.Branches[i])
 	}
 }
 
-// codeChanges writes what is under way inside d, or reads it.
-func (d *Dialog) codeChanges(c *mem.Coder) {
-	for i := range d.Pending {
-		p, b := &d.Pending[i], &d.Byes[i]
+func (r *State) codeMarks(c *mem.Coder) {
+	mem.Number(c, &r.Faults)
+	mem.Number(c, &r.Flags)
+	mem.Number(c, &r.Phase)
+	mem.Number(c, &r.EndCause)
+	mem.Number(c, &r.EndSource)
+	mem.Number(c, &r.Transfer)
+	mem.Number(c, &r.Offered)
+	c.Flags(&r.EarlyMedia, &r.ByAck, &r.RefusedByAck, &r.Retryable, &r.Downstream, &r.Accepted, &r.ByeAlone, &r.Inferred)
+	c.Flags(&r.Counted, &r.Published, &r.ByUpdate)
+	for i := range min(r.NBranches, branches) {
+		c.Hash(&r.Branches[i])
+	}
+}
+
+// codeChanges writes the last requests inside the dialog, or reads them.
+func (r *State) codeChanges(c *mem.Coder) {
+	for i := range r.Pending {
+		p, b := &r.Pending[i], &r.Byes[i]
 		c.Instant(&p.Time)
 		mem.Number(c, &p.CSeq)
 		mem.Number(c, &p.Hold)
@@ -121,7 +120,7 @@ func (d *Dialog) codeChanges(c *mem.Coder) {
 		mem.Number(c, &b.Cause)
 		c.Flags(&b.Unseen)
 	}
-	d.AcceptedBye.Code(c)
-	d.OtherBye.Code(c)
-	d.EarlyBye.Code(c)
+	r.AcceptedBye.Code(c)
+	r.OtherBye.Code(c)
+	r.EarlyBye.Code(c)
 }

@@ -10,29 +10,29 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// unsaved are the fields of a Dialog that its State leaves out, and why.
+// unsaved are the fields of a Dialog that its State omits, with the reason.
 var unsaved = map[string]string{
-	"Text":       "what the store froze takes the place of the Facts",
+	"Text":       "replaced by the fields that the checkpoint has minimised already",
 	"Root":       "a number of this Tracker",
 	"Next":       "a number of this Tracker",
-	"Path":       "numbers of this Tracker; what they stand for is saved, the messages in part",
-	"Guesses":    "a number of this Tracker; what it stands for is saved",
+	"Path":       "numbers of this Tracker; their values are saved, the prints of messages in part",
+	"Guesses":    "a number of this Tracker; its value is saved",
 	"Regathered": "of this Tracker's Changed",
 	"Restored":   "set by Restore",
 }
 
-// unsavedOfAHop are the fields of what a hop has shown that a State leaves out, and why.
+// unsavedOfAHop are the fields of a View that a State omits, with the reason.
 var unsavedOfAHop = map[string]string{
 	"Next":          "a number of this Tracker",
-	"forking":       "a number of this Tracker; what it stands for is saved",
-	"Tagless":       "a number of this Tracker; what it stands for is saved",
-	"First.Ends":    "a number of this Tracker; what it stands for is saved",
-	"Hop.VLAN":      "read of a record's flow, and frozen",
-	"Hop.transport": "read of a record's flow, and frozen",
-	"Hop.Link":      "read of a record's flow, and frozen",
-	"Hop.Point":     "read of a record's flow, and frozen",
-	"Hop.V4":        "read of a record's flow, and frozen",
-	"Hop.Veil":      "all of it is veiled",
+	"more":          "a number of this Tracker; its value is saved",
+	"Tagless":       "a number of this Tracker; its value is saved",
+	"First.Ends":    "a number of this Tracker; its value is saved",
+	"Hop.VLAN":      "used for a record's flow only, whose fields the checkpoint has",
+	"Hop.transport": "used for a record's flow only, whose fields the checkpoint has",
+	"Hop.Link":      "used for a record's flow only, whose fields the checkpoint has",
+	"Hop.Point":     "used for a record's flow only, whose fields the checkpoint has",
+	"Hop.V4":        "used for a record's flow only, whose fields the checkpoint has",
+	"Hop.Hidden":    "a saved hop is hidden in full",
 }
 
 // fill sets every field of v to another small value, from *n on, and bools to true.
@@ -84,7 +84,7 @@ func differing(path string, a, b reflect.Value) (paths []string) {
 
 // savedHop makes the saved view h, which is filled, one that a hop may have.
 func savedHop(h reflect.Value) {
-	others, ends := field(h, "others"), field(h, "ends")
+	others, ends := field(h, "more"), field(h, "ends")
 	tags, forks := field(others, "tags"), field(others, "forks")
 	field(h, "forks").SetUint(200)
 	field(others, "n").SetInt(int64(tags.Len()))
@@ -110,7 +110,7 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	views.Set(reflect.MakeSlice(views.Type(), 2, 2))
 	prints.Set(reflect.MakeSlice(prints.Type(), 5, 5))
 	fill(reflect.ValueOf(&in).Elem(), &n)
-	in.NBranches, in.Row = branches, 5
+	in.NBranches, in.Class = branches, 5
 	in.Phase, in.EndCause, in.EndSource = Confirmed, event.EndTransfer, event.SessionTimer
 	in.Transfer, in.Offered = event.Blind, event.Attended
 	for _, e := range []*hops.Ending{&in.AcceptedBye, &in.OtherBye, &in.EarlyBye} {
@@ -130,26 +130,26 @@ func TestEveryFieldOfADialogIsSavedOrNamed(t *testing.T) {
 	for i := range views.Len() {
 		a, b := views.Index(i), field(read, "views").Index(i)
 		checkLeftOut(t, unsavedOfAHop, differing("", field(a, "view"), field(b, "view")))
-		for _, name := range []string{"others", "ends", "untagged"} {
+		for _, name := range []string{"more", "ends", "untagged"} {
 			if !reflect.DeepEqual(field(a, name).Interface(), field(b, name).Interface()) {
-				t.Errorf("the forks of a hop are read back otherwise: %s", name)
+				t.Errorf("the forks of a hop are read back differently: %s", name)
 			}
 		}
 	}
-	if in.Asked != out.Asked || !reflect.DeepEqual(prints.Interface(), field(read, "prints").Interface()) ||
-		in.Row != out.Row || in.Due != out.Due || in.Interim != out.Interim || !out.Head {
-		t.Error("what stands beside the dialog is read back otherwise")
+	if in.Requests != out.Requests || !reflect.DeepEqual(prints.Interface(), field(read, "prints").Interface()) ||
+		in.Class != out.Class || in.Due != out.Due || in.Interim != out.Interim || !out.Head {
+		t.Error("what stands beside the dialog is read back differently")
 	}
 }
 
-// checkLeftOut checks that the fields that were read back otherwise are those that are named.
+// checkLeftOut checks that the fields that were read back differently are those that are named.
 func checkLeftOut(t *testing.T, named map[string]string, otherwise []string) {
 	t.Helper()
 	left := map[string]bool{}
 	for _, path := range otherwise {
 		top, _, _ := strings.Cut(path, ".")
 		if left[path], left[top] = true, true; named[path] == "" && named[top] == "" {
-			t.Errorf("%s: read back otherwise, and not named", path)
+			t.Errorf("%s: read back differently, and not named", path)
 		}
 	}
 	for path := range named {

@@ -1,5 +1,3 @@
-// This file has methods of Table because a file is one thing that hops show with how the table keeps it.
-
 package hops
 
 import (
@@ -7,22 +5,22 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// An Ending is a BYE that may be the end of a dialog.
+// An Ending is a BYE that may end a dialog.
 type Ending struct {
-	Time     int64
+	Time     int64 // nanoseconds
 	CSeq     uint32
-	Cause    uint8
+	Cause    uint8 // Q.850, of its Reason header
 	Side     event.Party
 	Answered bool // a final response was seen
-	Unseen   bool // only its 2xx was seen, at is that one's time
+	Unseen   bool // only its 2xx was seen, whose time Time is
 
-	Refused, Challenged bool // before the answer
+	Refused, Challenged bool // its final response, of a BYE before the answer
 }
 
-// Endings are BYEs by side.
+// Endings are the BYEs of a dialog by the side that sent them.
 type Endings [2]Ending
 
-// Of returns side's, nil if e is nil.
+// Of returns the BYE of side, nil if e is nil.
 func (e *Endings) Of(side event.Party) *Ending {
 	if e == nil {
 		return nil
@@ -43,48 +41,9 @@ func (e *Endings) Accepted() (first *Ending) {
 	return first
 }
 
-func (e *Endings) retime(from, to int64) {
+func (e *Endings) retime(late, early int64) {
 	if e != nil {
-		Replace(from, to, &e[0].Time, &e[1].Time)
-	}
-}
-
-// EarlyByes returns those with number n, nil for 0.
-func (t *Table) EarlyByes(n uint32) *Endings {
-	if n == 0 {
-		return nil
-	}
-	return t.Early.At(n)
-}
-
-// EarlyEnd returns the accepted BYE by which the last fork of p's call ended before any answer, nil if a fork is left.
-func (t *Table) EarlyEnd(p *Path) *Ending {
-	h := t.At(p.First)
-	if h.Forks > MaxForks {
-		return nil
-	}
-	last := t.EarlyByes(h.Tagless).Accepted()
-	for i := range int(h.Forks) {
-		f := t.Fork(h, i)
-		if f.Past {
-			continue
-		}
-		e := t.EarlyByes(f.Ends).Accepted()
-		if e == nil {
-			return nil
-		}
-		if last == nil || e.Time > last.Time {
-			last = e
-		}
-	}
-	return last
-}
-
-// forgetEarlyByes frees what BYEs before the answer h has shown.
-func (t *Table) forgetEarlyByes(h *View) {
-	t.Early.Clear(&h.Tagless)
-	for i := range min(int(h.Forks), MaxForks) {
-		t.Early.Clear(&t.Fork(h, i).Ends)
+		Replace(late, early, &e[0].Time, &e[1].Time)
 	}
 }
 

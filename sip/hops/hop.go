@@ -1,13 +1,14 @@
 package hops
 
 import (
+	"net/netip"
 	"sipsieve/capture"
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
 )
 
-// A Hop is a capture.Flow without pointers, and where it was seen.
+// A Hop is a capture.Flow without pointers, and where it was captured.
 type Hop struct {
 	Src, Dst  [16]byte
 	sport     uint16
@@ -18,11 +19,11 @@ type Hop struct {
 	V4        bool
 	valid     bool
 	Point     uint8
-	Veil      uint8 // what of it is hidden
+	Hidden    uint8 // of srcHidden, dstHidden, wasHidden
 	Link      [6]byte
 }
 
-// Of returns the hop that m passed, at the place of capture with that number.
+// Of returns the hop that m passed. point is the number of its place of capture.
 func Of(m *sip.Message, point uint8) Hop {
 	f := m.Flow
 	return Hop{Src: f.Src.Addr().As16(), Dst: f.Dst.Addr().As16(), sport: f.Src.Port(), dport: f.Dst.Port(),
@@ -33,11 +34,11 @@ func Of(m *sip.Message, point uint8) Hop {
 // Flow returns h as a capture.Flow.
 func (h *Hop) Flow() capture.Flow {
 	p := event.PackedFlow{Src: h.Src, Dst: h.Dst, SrcPort: h.sport, DstPort: h.dport, Transport: h.transport, V4: h.V4,
-		Valid: h.valid && h.Veil == 0}
+		Valid: h.valid && h.Hidden == 0}
 	return p.Flow()
 }
 
-// Carries reports whether m, of an INVITE's transaction or its ACK, passed h the way that h's INVITE went.
+// Carries reports whether m, a message of an INVITE's transaction or its ACK, passed h in the direction of h's INVITE.
 func (h *Hop) Carries(m *sip.Message) bool {
 	near := m.Flow.Src
 	if !m.Request() {
@@ -49,13 +50,13 @@ func (h *Hop) Carries(m *sip.Message) bool {
 	return h.Joins(m) && near.Addr().As16() == h.Src && (h.Src != h.Dst || near.Port() == h.sport)
 }
 
-// Returns reports whether m arrives where the first INVITE arrived.
+// Returns reports whether m goes to the address to which h's INVITE went.
 func (h *Hop) Returns(m *sip.Message) bool {
 	return m.Flow.Dst.IsValid() && m.Flow.Dst.Addr().As16() == h.Dst && m.Flow.Dst.Port() == h.dport
 }
 
-// Joins reports whether h and m have the same two ends, whichever way each goes. The ports count only between the
-// ends of one host.
+// Joins reports whether h and m have the same two addresses, in either direction. Ports are compared only if both are
+// addresses of one host.
 func (h *Hop) Joins(m *sip.Message) bool {
 	if !h.valid || !m.Flow.Src.IsValid() {
 		return true
@@ -68,15 +69,15 @@ func (h *Hop) Joins(m *sip.Message) bool {
 	return src == h.Src && dst == h.Dst || src == h.Dst && dst == h.Src
 }
 
-// Precedes reports whether h ends where o begins.
+// Precedes reports whether h goes to the address from which o comes.
 func (h *Hop) Precedes(o *Hop) bool {
 	return h.valid && o.valid && h.Dst == o.Src && (h.dport == o.sport || h.Src != h.Dst && o.Src != o.Dst)
 }
 
-// Points are the names of places of capture, by the number that a hop has.
+// Points are the names of places of capture, by their number.
 type Points []string
 
-// Number returns the number of a name, a new one if it is new. All names behind the 255th have one number.
+// Number returns the number of name, and adds it if it is new. All names after the 255th share one number.
 func (p *Points) Number(name string) uint8 {
 	for i, have := range *p {
 		if have == name {
@@ -90,7 +91,7 @@ func (p *Points) Number(name string) uint8 {
 	return uint8(len(*p) - 1)
 }
 
-// code writes h, whose ends are hidden, or reads it.
+// code writes h, whose addresses are hidden, or reads it.
 func (h *Hop) code(c *mem.Coder) {
 	c.Fixed(h.Src[:])
 	c.Fixed(h.Dst[:])
@@ -98,4 +99,47 @@ func (h *Hop) code(c *mem.Coder) {
 	mem.Number(c, &h.dport)
 	mem.Number(c, &h.Origin)
 	c.Flags(&h.valid)
+}
+
+// Which ends of a hop are hidden: the address replaced by its keyed hash, the port encrypted under the address.
+const (
+	srcHidden uint8 = 1 << iota
+	dstHidden
+	wasHidden // both were, before a message showed them again: such addresses are not published
+)
+
+// hidden returns h with both ends hidden by k.
+func (h Hop) hidden(k event.Keyer) Hop {
+	if h.Hidden&srcHidden == 0 {
+		h.Src, h.sport = hideEnd(k, h.Src, h.sport)
+	}
+	if h.Hidden&dstHidden == 0 {
+		h.Dst, h.dport = hideEnd(k, h.Dst, h.dport)
+	}
+	h.Hidden |= srcHidden | dstHidden
+	return h
+}
+
+// hideEnd returns the key of addr and the encrypted port. Applied to the encrypted port, it decrypts it.
+func hideEnd(k event.Keyer, addr [16]byte, port uint16) (event.Key, uint16) {
+	text := append([]byte("address "), addr[:]...)
+	name := k.Key(text)
+	pad := k.Key(append(text, "port"...))
+	return name, port ^ uint16(pad.Short())
+}
+
+// unhide restores those hidden ends of h that are addresses of m.
+func (h *Hop) unhide(k event.Keyer, m *sip.Message) {
+	for _, one := range [...]netip.AddrPort{m.Flow.Src, m.Flow.Dst} {
+		if h.Hidden&(srcHidden|dstHidden) == 0 || !one.IsValid() {
+			continue
+		}
+		addr := one.Addr().As16()
+		if name, port := hideEnd(k, addr, h.sport); h.Hidden&srcHidden != 0 && name == h.Src {
+			h.Src, h.sport, h.Hidden = addr, port, h.Hidden&^srcHidden
+		}
+		if name, port := hideEnd(k, addr, h.dport); h.Hidden&dstHidden != 0 && name == h.Dst {
+			h.Dst, h.dport, h.Hidden = addr, port, h.Hidden&^dstHidden
+		}
+	}
 }

@@ -1,30 +1,35 @@
-// This file has methods of Table because a file is one thing that hops show with how the table keeps it.
-
 package hops
 
 import (
 	"sipsieve/sip"
 	"sipsieve/sip/event"
+	"sipsieve/sip/mem"
 )
 
-// A printBlock holds some of the messages that were seen of a call, by print.
+// repeats hold the prints of the messages of many calls, by which a repeated message is recognised. The prints of one
+// call are a chain of blocks, the latest first.
+type repeats struct {
+	blocks  mem.Slab[printBlock]
+	dropped uint64 // blocks that were dropped because a call had too many
+}
+
+// A printBlock holds prints of one call.
 type printBlock struct {
 	prints [printsPerBlock]uint32
-	next   uint32 // the block before it in time
+	next   uint32 // number of the block before it in time
 	n      uint8
 }
 
 const (
 	printsPerBlock = 24
-	mostBlocks     = 128 // of one call; the messages behind are known by the last blocks
+	mostBlocks     = 128 // of one call
 )
 
-// Repeated reports whether m's kind of message was seen in m's transaction before, and remembers it in p.
-func (t *Table) Repeated(p *Path, m *sip.Message, k event.Keys) bool {
-	x := Print(m, k)
+// seen reports whether the chain that begins with block number *first has the print x, and adds it otherwise.
+func (r *repeats) seen(first *uint32, x uint32) bool {
 	blocks := 0
-	for n := p.prints; n != 0; blocks++ {
-		b := t.prints.At(n)
+	for n := *first; n != 0; blocks++ {
+		b := r.blocks.At(n)
 		for _, have := range b.prints[:b.n] {
 			if have == x {
 				return true
@@ -32,63 +37,58 @@ func (t *Table) Repeated(p *Path, m *sip.Message, k event.Keys) bool {
 		}
 		n = b.next
 	}
-	t.addPrint(p, x, blocks)
+	r.add(first, x, blocks)
 	return false
 }
 
-// addPrint remembers the print x, as the latest of p, which has so many blocks. The earliest block is dropped when there
-// are too many.
-func (t *Table) addPrint(p *Path, x uint32, blocks int) {
-	if n := p.prints; n != 0 && t.prints.At(n).n < printsPerBlock {
-		b := t.prints.At(n)
+// add adds the print x to a chain of so many blocks. If there are too many, the earliest is dropped.
+func (r *repeats) add(first *uint32, x uint32, blocks int) {
+	if n := *first; n != 0 && r.blocks.At(n).n < printsPerBlock {
+		b := r.blocks.At(n)
 		b.prints[b.n] = x
 		b.n++
 		return
 	}
 	if blocks >= mostBlocks {
-		t.TooManyRepeats++
-		t.dropOldestBlock(p)
+		r.dropped++
+		r.dropEarliest(first)
 	}
-	n := t.prints.New()
-	b := t.prints.At(n)
-	b.prints[0], b.n, b.next = x, 1, p.prints
-	p.prints = n
+	n := r.blocks.New()
+	b := r.blocks.At(n)
+	b.prints[0], b.n, b.next = x, 1, *first
+	*first = n
 }
 
-func (t *Table) dropOldestBlock(p *Path) {
-	at := &p.prints
-	for t.prints.At(*at).next != 0 {
-		at = &t.prints.At(*at).next
+func (r *repeats) dropEarliest(first *uint32) {
+	last := first
+	for r.blocks.At(*last).next != 0 {
+		last = &r.blocks.At(*last).next
 	}
-	n := *at
-	*at = 0
-	*t.prints.At(n) = printBlock{}
-	t.prints.Free(n)
+	n := *last
+	*last = 0
+	*r.blocks.At(n) = printBlock{}
+	r.blocks.Free(n)
 }
 
-// CountRepeat counts a message that has k as sent again, for its fork if that is known.
-func (t *Table) CountRepeat(p *Path, k event.Keys) {
-	for n := p.First; n != 0; n = t.At(n).Next {
-		h := t.At(n)
-		for _, tag := range [...]event.Key{k.To, k.From} {
-			if i, _ := t.KnownFork(h, tag); i >= 0 {
-				t.Fork(h, i).Repeats++
-				return
-			}
-		}
+// last returns the prints of the latest blocks of a chain, most of them or one block more.
+func (r *repeats) last(first uint32, most int) (prints []uint32) {
+	for n := first; n != 0 && len(prints) < most; n = r.blocks.At(n).next {
+		b := r.blocks.At(n)
+		prints = append(prints, b.prints[:b.n]...)
 	}
+	return prints
 }
 
-// forgetPrints frees what repeats of p's messages are known by.
-func (t *Table) forgetPrints(p *Path) {
-	for n := p.prints; n != 0; {
-		b := t.prints.At(n)
+// forget frees a chain.
+func (r *repeats) forget(first *uint32) {
+	for n := *first; n != 0; {
+		b := r.blocks.At(n)
 		next := b.next
 		*b = printBlock{}
-		t.prints.Free(n)
+		r.blocks.Free(n)
 		n = next
 	}
-	p.prints = 0
+	*first = 0
 }
 
 // Print returns a number that is equal for two messages of one kind in one transaction (RFC 3261 section 17.2.3).

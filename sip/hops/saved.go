@@ -1,4 +1,4 @@
-// This file has methods of Table because a file is one thing that hops show with how the table keeps it.
+// This file has methods of Table because what is saved of a path is written and read in one place.
 
 package hops
 
@@ -7,31 +7,31 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// A Saved is a path as it is saved, without addresses, and without numbers of a Table.
+// A Saved is a Path as it is saved: without addresses, and with values in place of a Table's numbers.
 type Saved struct {
 	views  []savedView // the caller's hop first
-	prints []uint32    // of the last messages that were seen
+	prints []uint32    // of the last messages
 }
 
-// A savedView is a view with what stands beside it in a Table.
+// A savedView is a View with what a Table has beside it.
 type savedView struct {
 	View
-	others   forking
+	more     moreForks
 	ends     [MaxForks]Endings // BYEs before the answer, by fork
-	untagged Endings           // those of no fork
+	untagged Endings           // BYEs before the answer, of no fork
 	origin   bool
 }
 
-// mostSeen bounds the messages that a saved path knows repeats by.
+// mostSeen is how many prints of messages are saved.
 const mostSeen = 64
 
-// Saved returns p as it is saved. Addresses are hidden by keys of k.
+// Saved returns p as it is saved, with addresses replaced by keys of k.
 func (t *Table) Saved(p *Path, k event.Keyer) (s Saved) {
 	for i := p.First; i != 0; i = t.At(i).Next {
 		h := savedView{View: *t.At(i), origin: i == p.Origin}
-		h.Hop = h.Hop.veiled(k)
-		if h.forking != 0 {
-			h.others = *t.forkings.At(h.forking)
+		h.Hop = h.Hop.hidden(k)
+		if h.View.more != 0 {
+			h.more = *t.more.At(h.View.more)
 		}
 		for i := range min(int(h.Forks), MaxForks) {
 			if e := t.EarlyByes(t.Fork(&h.View, i).Ends); e != nil {
@@ -43,58 +43,41 @@ func (t *Table) Saved(p *Path, k event.Keyer) (s Saved) {
 		}
 		s.views = append(s.views, h)
 	}
-	for i := p.prints; i != 0 && len(s.prints) < mostSeen; i = t.prints.At(i).next {
-		b := t.prints.At(i)
-		s.prints = append(s.prints, b.prints[:b.n]...)
-	}
+	s.prints = t.repeats.last(p.prints, mostSeen)
 	return s
 }
 
-// Restore makes p, which is empty, what s says.
+// Restore sets p, which is empty, from s.
 func (t *Table) Restore(p *Path, s *Saved) {
-	at := &p.First
+	link := &p.First
 	for i := range s.views {
 		n := t.views.New()
 		h := t.At(n)
 		*h = s.views[i].View
-		h.Hop.Point, h.Next, h.forking = t.Points.Number(""), 0, 0
+		h.Hop.Point, h.Next, h.more = t.Points.Number(""), 0, 0
 		if h.Forks > 1 {
-			h.forking = t.forkings.New()
-			*t.forkings.At(h.forking) = s.views[i].others
+			h.more = t.more.New()
+			*t.more.At(h.more) = s.views[i].more
 		}
 		t.restoreEarlyByes(h, &s.views[i])
-		*at, at = n, &h.Next
+		*link, link = n, &h.Next
 		if s.views[i].origin || i == 0 {
 			p.Origin = n
 		}
 	}
 	for i := len(s.prints) - 1; i >= 0; i-- {
-		t.addPrint(p, s.prints[i], 0)
+		t.repeats.add(&p.prints, s.prints[i], 0)
 	}
 }
 
-// restoreEarlyByes gives h the BYEs before the answer that s has.
-func (t *Table) restoreEarlyByes(h *View, s *savedView) {
-	h.Tagless, h.First.Ends = 0, 0
-	if s.untagged != (Endings{}) {
-		*t.Early.Ensure(&h.Tagless) = s.untagged
-	}
-	for i := range min(int(h.Forks), MaxForks) {
-		f := t.Fork(h, i)
-		if f.Ends = 0; s.ends[i] != (Endings{}) {
-			*t.Early.Ensure(&f.Ends) = s.ends[i]
-		}
-	}
-}
-
-// Sane reports whether what was read can be the path of a call that goes on. It marks the addresses as hidden.
+// Sane reports whether the values that were read are possible for a Path. It marks the addresses as hidden.
 func (s *Saved) Sane() bool {
 	for i := range s.views {
 		h := &s.views[i]
-		if h.Forks > 1 && (h.others.n < 1 || h.others.n > len(h.others.tags)) || int(h.Forks) < h.others.n {
+		if h.Forks > 1 && (h.more.n < 1 || h.more.n > len(h.more.tags)) || int(h.Forks) < h.more.n {
 			return false
 		}
-		h.Hop.Veil = srcVeiled | dstVeiled | wasRestored
+		h.Hop.Hidden = srcHidden | dstHidden | wasHidden
 	}
 	return len(s.views) > 0 && len(s.views) <= mostHops
 }
@@ -146,7 +129,7 @@ func (h *savedView) code(c *mem.Coder) {
 }
 
 func (h *savedView) codeForks(c *mem.Coder) {
-	f := &h.others
+	f := &h.more
 	f.n = c.Length(f.n, len(f.tags))
 	for i := range f.n {
 		c.Hash(&f.tags[i])
@@ -155,8 +138,8 @@ func (h *savedView) codeForks(c *mem.Coder) {
 		}
 	}
 	if f.n == len(f.tags) {
-		for i := range f.others {
-			mem.Number(c, &f.others[i])
+		for i := range f.bloom {
+			mem.Number(c, &f.bloom[i])
 		}
 	}
 }

@@ -8,27 +8,28 @@ import (
 	"sipsieve/sip/facts"
 )
 
-const hopLegs = 4 // INVITEs on one hop that ACKs of refusals are known by
+const hopLegs = 4 // INVITEs on one hop whose branches are remembered, to recognise the ACK of a refusal
 
-// View is what one hop of a call, an unordered pair of addresses, has shown.
+// A View is what the messages of one call have shown on one hop, an unordered pair of addresses.
 type View struct {
-	Next      uint32
-	Hop       Hop                     // as its first INVITE went; without one as the first message went
-	Invited   int64                   // its first INVITE of the last CSeq, 0 without one
+	Next      uint32                  // number of the next hop of the path
+	Hop       Hop                     // in the direction of its first INVITE, else of its first message
+	Invited   int64                   // time of the first INVITE with the last CSeq, nanoseconds; 0 without one
 	cseq      uint32                  // of the last INVITE or response to one
 	InvitedAs uint32                  // of the last INVITE
 	Legs      [hopLegs]uint32         // branches of the INVITEs with that CSeq
 	vias      [event.LowerVias]uint32 // the branches below them
 	Final     finalResponse
 	Open      uint8  // INVITEs with that CSeq that have no final response
-	Forks     uint16 // To tags
-	Proved    uint16 // of them, those that no response to the INVITE has shown
+	Forks     uint16 // how many To tags were seen
+	Proved    uint16 // of them, those that no response to the INVITE had
 	First     Fork
-	Tagless   uint32 // BYEs before the answer to no fork that is known, 0 without any
-	forking   uint32 // the other forks, once there are two
+	Tagless   uint32 // number of the BYEs before the answer to an unknown fork, 0 without any
+	more      uint32 // number of the other forks, once there are two
 }
 
-// A finalResponse is the last final response on a hop to an INVITE that opens a dialog; a 2xx stays.
+// A finalResponse is the last final response on a hop to an INVITE that opens a dialog. A 2xx is not replaced by a
+// refusal.
 type finalResponse struct {
 	Time  int64
 	Tag   uint64
@@ -41,7 +42,7 @@ func FinalOf(m *sip.Message, k event.Keys) finalResponse {
 	return finalResponse{Time: m.Time.UnixNano(), Tag: k.To.Short(), Code: uint16(m.Status), Cause: facts.Cause(m)}
 }
 
-// below reports whether x's INVITE was sent on as y's: its branch stands in y's Vias below the topmost.
+// below reports whether the INVITE of x was forwarded as that of y: its branch is in y's Vias below the topmost.
 func (x *View) below(y *View) bool {
 	if x.cseq != y.cseq {
 		return false
@@ -54,7 +55,7 @@ func (x *View) below(y *View) bool {
 	return false
 }
 
-// AddLeg remembers the branch of an INVITE on h.
+// AddLeg adds l, the branch of an INVITE on h.
 func (h *View) AddLeg(cseq, l uint32) {
 	if cseq > h.cseq {
 		h.cseq, h.Legs, h.Open = cseq, [hopLegs]uint32{}, 0
@@ -68,9 +69,9 @@ func (h *View) AddLeg(cseq, l uint32) {
 // HasLeg reports whether l is the branch of an INVITE on h.
 func (h *View) HasLeg(l uint32) bool { return slices.Contains(h.Legs[:], l) }
 
-// takes reports whether the call rather went on by y than by x: the one that answered, of two the one that answered with
-// the tag callee, of two the first one; else the later one.
-func (y *View) takes(x *View, callee uint64) bool {
+// preferred reports whether the call rather left by y than by x: by the hop that answered; if both did, by the one that
+// answered with the tag callee, else by the first; if none did, by the last INVITE.
+func (y *View) preferred(x *View, callee uint64) bool {
 	ya, xa := y.Final.Code/100 == 2, x.Final.Code/100 == 2
 	switch {
 	case ya && xa && (y.Final.Tag == callee) != (x.Final.Tag == callee):
@@ -83,14 +84,14 @@ func (y *View) takes(x *View, callee uint64) bool {
 	return y.Invited > x.Invited
 }
 
-// Invite takes note of the INVITE m, which opens a dialog, on h.
+// Invite records the INVITE m, which opens a dialog, on h.
 func (h *View) Invite(m *sip.Message, k event.Keys) {
-	at := m.Time.UnixNano()
+	sent := m.Time.UnixNano()
 	switch {
 	case h.Invited == 0:
-		h.Hop, h.Invited = Of(m, h.Hop.Point), at
-	case at < h.Invited, m.CSeq > h.InvitedAs:
-		h.Invited = at
+		h.Hop, h.Invited = Of(m, h.Hop.Point), sent
+	case sent < h.Invited, m.CSeq > h.InvitedAs:
+		h.Invited = sent
 	}
 	h.InvitedAs = max(h.InvitedAs, m.CSeq)
 	if h.AddLeg(m.CSeq, k.ShortBranch()); m.CSeq == h.cseq {

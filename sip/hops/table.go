@@ -8,33 +8,33 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// A Path is what was seen of one call on its hops. The zero path is that of a call of which nothing was seen. Its numbers
-// are those of a Table.
+// A Path is the hops of one call, as numbers of a Table. The zero Path is that of a call without messages.
 type Path struct {
 	First  uint32 // the caller's hop; the others follow in the order in which they were seen
-	Origin uint32 // the hop whose addresses and texts the call is published with
-	prints uint32 // the messages that were seen
+	Origin uint32 // the hop whose addresses and texts are published with the call
+	prints uint32 // of the messages that were seen
 }
 
-// mostHops bounds the hops of one call that are told apart.
+// mostHops limits the remembered hops of one call.
 const mostHops = 8
 
 // A Table holds the paths of many calls.
 type Table struct {
-	views    mem.Slab[View]
-	forkings mem.Slab[forking]
-	Early    mem.Slab[Endings]
-	prints   mem.Slab[printBlock]
-	Points   Points
+	views mem.Slab[View]
+	forks
+	repeats repeats
+	Points  Points
 
-	TooManyHops    uint64 // messages whose hop was not remembered, for its call has mostHops
-	TooManyRepeats uint64 // blocks of prints that made room
+	TooManyHops uint64 // messages whose hop was not remembered, because its call has mostHops
 }
+
+// TooManyRepeats returns how many blocks of prints were dropped because a call had too many messages.
+func (t *Table) TooManyRepeats() uint64 { return t.repeats.dropped }
 
 // At returns the view with number n, which is not 0.
 func (t *Table) At(n uint32) *View { return t.views.At(n) }
 
-// Find returns the number of the view of p's hop that m passed, 0 if it has shown nothing yet.
+// Find returns the number of the view of the hop that m passed, 0 if p has none.
 func (t *Table) Find(p *Path, m *sip.Message) uint32 {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		if t.At(n).Hop.Joins(m) {
@@ -44,7 +44,7 @@ func (t *Table) Find(p *Path, m *sip.Message) uint32 {
 	return 0
 }
 
-// Passed returns the view of the hop that m passed, a new one for a new hop; nil if p has too many.
+// Passed returns the view of the hop that m passed, a new one for a new hop; nil if p has mostHops others.
 func (t *Table) Passed(p *Path, m *sip.Message) *View {
 	last, n := uint32(0), 0
 	for i := p.First; i != 0; i = t.At(i).Next {
@@ -69,7 +69,7 @@ func (t *Table) Passed(p *Path, m *sip.Message) *View {
 	return h
 }
 
-// TookPart reports whether both ends of m's hop have been seen on hops of p.
+// TookPart reports whether both addresses of m are ends of hops of p.
 func (t *Table) TookPart(p *Path, m *sip.Message) bool {
 	if !m.Flow.Src.IsValid() {
 		return true
@@ -86,7 +86,7 @@ func (t *Table) TookPart(p *Path, m *sip.Message) bool {
 	return ends == 2
 }
 
-// Tagless reports whether no hop of p has shown a tag of the callee's.
+// Tagless reports whether no hop of p has shown a tag of the callee.
 func (t *Table) Tagless(p *Path) bool {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		if t.At(n).Forks > 0 {
@@ -96,8 +96,8 @@ func (t *Table) Tagless(p *Path) bool {
 	return true
 }
 
-// CallersHop returns the number of the caller's hop by the INVITEs with that CSeq: the hop that follows none, by its
-// addresses; of several the one whose INVITE's branch stands in the Vias of the others; of several the earliest.
+// CallersHop returns the number of the caller's hop by the INVITEs with that CSeq: the hop that follows no other by its
+// addresses; of several the one whose INVITE's branch is in the Vias of the others; of several the earliest.
 func (t *Table) CallersHop(p *Path, cseq uint32) uint32 {
 	if t.At(p.First).Next == 0 {
 		return p.First
@@ -145,7 +145,7 @@ func (t *Table) unfollowed(hops []uint32, precedes func(x, y *View) bool) []uint
 	return append(hops[:0], left...)
 }
 
-// Lead puts hop number first, which is one of p, before the others: it is the caller's.
+// Lead makes hop number first of p the caller's hop.
 func (t *Table) Lead(p *Path, first uint32) {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		if h := t.At(n); h.Next == first {
@@ -156,17 +156,17 @@ func (t *Table) Lead(p *Path, first uint32) {
 	t.At(first).Next, p.First = p.First, first
 }
 
-// LeftOn returns the hop on which the call left to whoever took it: the last that follows the origin, of several
-// targets the one that answered with the tag callee, else the last one tried. It is nil if only the origin was seen.
+// LeftOn returns the last hop behind the origin, on which the call left towards the callee: of several targets the one
+// that answered with the tag callee, else the last one tried. It is nil if only the origin was seen.
 func (t *Table) LeftOn(p *Path, callee uint64) *View {
 	var room [mostHops]uint32
 	for passed := append(room[:0], p.Origin); ; {
-		at, next := passed[len(passed)-1], uint32(0)
+		last, next := passed[len(passed)-1], uint32(0)
 		for n := p.First; n != 0; n = t.At(n).Next {
-			if slices.Contains(passed, n) || !t.leadsOn(p, at, n) {
+			if slices.Contains(passed, n) || !t.leadsOn(p, last, n) {
 				continue
 			}
-			if next == 0 || t.At(n).takes(t.At(next), callee) {
+			if next == 0 || t.At(n).preferred(t.At(next), callee) {
 				next = n
 			}
 		}
@@ -174,24 +174,24 @@ func (t *Table) LeftOn(p *Path, callee uint64) *View {
 		case next != 0 && len(passed) < mostHops:
 			passed = append(passed, next)
 			continue
-		case at == p.Origin:
+		case last == p.Origin:
 			return nil
 		}
-		return t.At(at)
+		return t.At(last)
 	}
 }
 
-// leadsOn reports whether p's INVITE went on from hop number x by y. A hop that follows none is taken to follow the
-// origin.
+// leadsOn reports whether the INVITE of p was forwarded from hop number x on hop y. A hop that follows no known hop is
+// taken to follow the origin.
 func (t *Table) leadsOn(p *Path, x, y uint32) bool {
-	from, to := t.At(x), t.At(y)
-	if to.Invited == 0 {
+	before, after := t.At(x), t.At(y)
+	if after.Invited == 0 {
 		return false
 	}
-	return from.Hop.Precedes(&to.Hop) || from.below(to) || x == p.Origin && t.unlinked(p, to)
+	return before.Hop.Precedes(&after.Hop) || before.below(after) || x == p.Origin && t.unlinked(p, after)
 }
 
-// unlinked reports whether y follows no hop of p that was seen.
+// unlinked reports whether y follows no known hop of p.
 func (t *Table) unlinked(p *Path, y *View) bool {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		if x := t.At(n); x != y && x.Invited != 0 && (x.Hop.Precedes(&y.Hop) || x.below(y)) {
@@ -211,8 +211,8 @@ func (t *Table) FirstAnswer(p *Path) (best *View) {
 	return best
 }
 
-// LastFinal returns the view with the latest final response behind the caller's hop; nil if a further hop may go on, or
-// without one.
+// LastFinal returns the view with the latest final response behind the caller's hop. It returns nil if there is none,
+// or if a hop still awaits one.
 func (t *Table) LastFinal(p *Path) (best *View) {
 	for i := t.At(p.First).Next; i != 0; i = t.At(i).Next {
 		h := t.At(i)
@@ -226,8 +226,7 @@ func (t *Table) LastFinal(p *Path) (best *View) {
 	return best
 }
 
-// NextAttempt takes note that the INVITE is sent again with a higher CSeq: what the hops have shown of the one before
-// is past.
+// NextAttempt begins an INVITE with a higher CSeq: final responses are forgotten, and forks are past.
 func (t *Table) NextAttempt(p *Path) {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		h := t.At(n)
@@ -238,50 +237,91 @@ func (t *Table) NextAttempt(p *Path) {
 	}
 }
 
-// Unveil makes the ends of p's hops that are m's known again.
-func (t *Table) Unveil(p *Path, k event.Keyer, m *sip.Message) {
+// Unhide replaces hidden ends of p's hops that are addresses of m by these.
+func (t *Table) Unhide(p *Path, k event.Keyer, m *sip.Message) {
 	for n := p.First; n != 0; n = t.At(n).Next {
-		t.At(n).Hop.unveil(k, m)
+		t.At(n).Hop.unhide(k, m)
 	}
 }
 
-// Retime gives the time to what has the time from.
-func (t *Table) Retime(p *Path, from, to int64) {
+// Retime replaces the time late (nanoseconds) by early.
+func (t *Table) Retime(p *Path, late, early int64) {
 	for n := p.First; n != 0; n = t.At(n).Next {
 		h := t.At(n)
-		Replace(from, to, &h.Invited, &h.Final.Time)
-		t.EarlyByes(h.Tagless).retime(from, to)
+		Replace(late, early, &h.Invited, &h.Final.Time)
+		t.EarlyByes(h.Tagless).retime(late, early)
 		for i := range min(int(h.Forks), MaxForks) {
 			f := t.Fork(h, i)
-			Replace(from, to, &f.Progress, &f.Ring, &f.Answered)
-			t.EarlyByes(f.Ends).retime(from, to)
+			Replace(late, early, &f.Progress, &f.Ring, &f.Answered)
+			t.EarlyByes(f.Ends).retime(late, early)
 		}
 	}
 }
 
-// Replace changes each of times that equals the old value to the new one, and reports whether there was any.
-func Replace(from, to int64, times ...*int64) (changed bool) {
+// Replace replaces each of times that equals old by now, and reports whether there was any.
+func Replace(old, now int64, times ...*int64) (changed bool) {
 	for _, t := range times {
-		if *t == from {
-			*t, changed = to, true
+		if *t == old {
+			*t, changed = now, true
 		}
 	}
 	return changed
 }
 
-// Forget frees what p stands for.
+// Forget frees the hops of p.
 func (t *Table) Forget(p *Path) {
 	for n := p.First; n != 0; {
 		h := t.At(n)
 		next := h.Next
 		t.forgetEarlyByes(h)
-		if h.forking != 0 {
-			t.forkings.Free(h.forking)
+		if h.more != 0 {
+			t.more.Free(h.more)
 		}
 		*h = View{}
 		t.views.Free(n)
 		n = next
 	}
-	t.forgetPrints(p)
+	t.repeats.forget(&p.prints)
 	*p = Path{}
+}
+
+// Repeated reports whether m repeats a message of its transaction that was seen before, and remembers m.
+func (t *Table) Repeated(p *Path, m *sip.Message, k event.Keys) bool {
+	return t.repeats.seen(&p.prints, Print(m, k))
+}
+
+// CountRepeat counts a repeated message with the keys k for its fork, if that is known.
+func (t *Table) CountRepeat(p *Path, k event.Keys) {
+	for n := p.First; n != 0; n = t.At(n).Next {
+		h := t.At(n)
+		for _, tag := range [...]event.Key{k.To, k.From} {
+			if i, _ := t.KnownFork(h, tag); i >= 0 {
+				t.Fork(h, i).Repeats++
+				return
+			}
+		}
+	}
+}
+
+// EarlyEnd returns the accepted BYE by which the last fork of p's call ended before any answer, nil if a fork is left.
+func (t *Table) EarlyEnd(p *Path) *Ending {
+	h := t.At(p.First)
+	if h.Forks > MaxForks {
+		return nil
+	}
+	last := t.EarlyByes(h.Tagless).Accepted()
+	for i := range int(h.Forks) {
+		f := t.Fork(h, i)
+		if f.Past {
+			continue
+		}
+		e := t.EarlyByes(f.Ends).Accepted()
+		if e == nil {
+			return nil
+		}
+		if last == nil || e.Time > last.Time {
+			last = e
+		}
+	}
+	return last
 }
