@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sipsieve/cmd/sipsieve/config"
@@ -19,47 +21,58 @@ func checkCommand() *cobra.Command {
 		Use:   "check --config FILE",
 		Short: "report everything that run would refuse, with file, line and key",
 		Long: `Check reads a configuration with its policy and keys, and tries what it names: capture files, folders, the
-state folder, the store's folder and the NATS server. It reports all errors at once.
+state folder, the store's folder, the hub and its streams. It reports all errors at once.
 
-Exit codes: 0 if run would start, also with warnings; 2 if it would refuse to; 3 if the policy requires what this
-version does not offer.`,
+Exit codes: 0 if run would start, also with warnings; 1 if it would start, but the hub cannot be reached or has no stream
+of a purpose; 2 if it would refuse to start; 3 if the policy requires what this version does not offer.`,
 		Example: "  sipsieve check --config /etc/sipsieve/sipsieve.toml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(file)
-			errs := []error{err}
-			var notThere *os.PathError
-			if errors.As(err, &notThere) || errors.Is(err, policy.ErrNotRead) {
-				return refused(err)
-			}
-			if s, err := config.Resolve(c); err != nil {
-				errs = append(errs, err)
-			} else {
-				for _, p := range s.Purposes {
-					if p.FromReceipt {
-						fmt.Fprintf(cmd.OutOrStdout(),
-							"warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)
-					}
-				}
-				errs = append(errs, daemon.ReachBus(cmd.Context(), s)...)
-			}
-			for _, text := range c.Warnings() {
-				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
-			}
-			for _, text := range awaited(&c) {
-				fmt.Fprintln(cmd.OutOrStdout(), "warning:", text)
-			}
-			errs = append(errs, reach(&c)...)
-			if err := errors.Join(errs...); err != nil {
-				return refused(err)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "fine")
-			return nil
+			return check(cmd.Context(), file, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration `file`")
 	_ = cmd.MarkFlagRequired("config")
 	return cmd
+}
+
+// check prints warnings to out and returns everything else that is wrong with the configuration at file.
+func check(ctx context.Context, file string, out io.Writer) error {
+	c, err := config.Load(file)
+	errs := []error{err}
+	var notThere *os.PathError
+	if errors.As(err, &notThere) || errors.Is(err, policy.ErrNotRead) {
+		return refused(err)
+	}
+	var findings []error
+	if s, err := config.Resolve(c); err != nil {
+		errs = append(errs, err)
+	} else {
+		for _, p := range s.Purposes {
+			if p.FromReceipt {
+				fmt.Fprintf(out, "warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)
+			}
+		}
+		if findings, err = daemon.ReachHub(ctx, s); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, text := range c.Warnings() {
+		fmt.Fprintln(out, "warning:", text)
+	}
+	for _, text := range awaited(&c) {
+		fmt.Fprintln(out, "warning:", text)
+	}
+	found := errors.Join(findings...)
+	errs = append(errs, reach(&c)...)
+	switch err := errors.Join(errs...); {
+	case err != nil:
+		return refused(errors.Join(err, found))
+	case found != nil:
+		return exit{exitFindings, found}
+	}
+	fmt.Fprintln(out, "fine")
+	return nil
 }
 
 // awaited returns a warning for each interface that does not exist yet. It is no error: run waits for the interface.
@@ -101,9 +114,6 @@ func reach(c *config.Config) (errs []error) {
 		if err := daemon.Writable(c.StorePath()); err != nil {
 			errs = append(errs, c.Wrong("store.path", "%v", err))
 		}
-	}
-	if c.Bus == nil {
-		errs = append(errs, c.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server"))
 	}
 	return errs
 }

@@ -151,7 +151,7 @@ func (r *rotation) finished(t *testing.T) {
 			steady, last = 0, now
 		}
 		for _, b := range report.Bus {
-			if b.Behind > 0 {
+			if b.Keepers[daemon.PlaceStore].Behind > 0 {
 				steady = 0
 			}
 		}

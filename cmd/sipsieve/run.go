@@ -33,9 +33,12 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "run the daemon: read the sources, publish excerpts, store records",
-		Long: `Run reads the sources of its configuration ([[source]]), publishes excerpts on the bus ([bus]) and keeps
-records in the store ([store]) until SIGTERM or SIGINT. It then drains what it has read and logs the final ledger.
-SIGHUP is ignored: the configuration is read at the start only.
+		Long: `Run does what the sections of its configuration say, until SIGTERM or SIGINT. It reads the sources ([[source]]) and puts
+excerpts on the streams of this host ([bus]). From there it brings them to the store of this host ([store]), to the NATS
+server of many hosts ([hub]), or to both. With [hub] and [store] and no source it keeps what other hosts have pushed to
+the hub. A hub that is away, also at the start, is waited for; meanwhile the streams of this host keep what is for it.
+
+A stop drains what was read and logs the final ledger. SIGHUP is ignored: the configuration is read at the start only.
 
 Exit codes: 0 after a stop; 1 for a failure that may pass by itself, such as a full disk or a locked state folder, after
 which the unit starts run again; 2 and 3 for input that would be refused again: see check.`,

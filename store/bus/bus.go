@@ -123,10 +123,30 @@ func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
 		if c.Config.Durable == "" {
 			continue
 		}
-		lag.Consumers = append(lag.Consumers, ConsumerLag{Name: c.Name, Confirmed: c.AckFloor.Stream,
-			Pending: c.NumPending, Unconfirmed: c.NumAckPending, Redelivering: c.NumRedelivered})
+		one := ConsumerLag{Name: c.Name, Confirmed: c.AckFloor.Stream,
+			Pending: c.NumPending, Unconfirmed: c.NumAckPending, Redelivering: c.NumRedelivered}
+		if one.Behind() > 0 {
+			one.Oldest = b.cameAt(ctx, s, one.Confirmed+1)
+		}
+		lag.Consumers = append(lag.Consumers, one)
 	}
 	return lag, wrap("lag", consumers.Err())
+}
+
+// cameAt returns when the message of that sequence, or the oldest after it, came to s. It is the zero time if there is
+// none, and of a server elsewhere, where a reader may have no right to a message out of turn.
+func (b *Bus) cameAt(ctx context.Context, s jetstream.Stream, sequence uint64) time.Time {
+	if b.server == nil {
+		return time.Time{}
+	}
+	if info := s.CachedInfo().State; sequence <= info.FirstSeq {
+		return info.FirstTime
+	}
+	m, err := s.GetMsg(ctx, sequence, jetstream.WithGetMsgSubject(">"))
+	if err != nil {
+		return time.Time{}
+	}
+	return m.Time
 }
 
 // Access returns how to read purpose; false if the server is elsewhere, listens nowhere, or had no stream

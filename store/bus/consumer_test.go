@@ -346,7 +346,15 @@ func TestLagTellsHowFarEachIsBehind(t *testing.T) {
 	if lag, err = b.Lag(t.Context(), "billing"); err != nil {
 		t.Fatal(err)
 	}
-	want := ConsumerLag{Name: "store", Confirmed: 40, Pending: 5}
+	m, err := b.stream.Stream(t.Context(), "CPNI_BILLING")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldest, err := m.GetMsg(t.Context(), 41)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ConsumerLag{Name: "store", Confirmed: 40, Pending: 5, Oldest: oldest.Time}
 	if len(lag.Consumers) != 1 || lag.Consumers[0] != want {
 		t.Errorf("consumers = %+v, want %+v", lag.Consumers, want)
 	}

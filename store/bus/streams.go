@@ -104,6 +104,8 @@ type ConsumerLag struct {
 	Pending      uint64 // not delivered yet
 	Unconfirmed  int    // delivered, not acknowledged
 	Redelivering int    // of these, delivered more than once
+
+	Oldest time.Time // when the oldest it has not confirmed came; zero if there is none, or the server is elsewhere
 }
 
 // Behind returns how many messages the consumer has not confirmed: those of Pending and Unconfirmed.

@@ -43,27 +43,15 @@ type Config struct {
 	Show       string   `toml:"show"`      // a purpose whose excerpts are printed as they come
 	Keys       Keys     `toml:"keys"`
 	Source     []Source `toml:"source"`
-	Bus        *Bus     `toml:"bus"`
-	Store      *Store   `toml:"store"`
+	Bus        *Bus     `toml:"bus"`   // nil for the defaults
+	Hub        *Hub     `toml:"hub"`   // nil for none
+	Store      *Store   `toml:"store"` // nil for none
 	HTTP       HTTP     `toml:"http"`
 	Calls      Calls    `toml:"calls"`
 	Trunk      []Trunk  `toml:"trunk"`
 
 	File string         `toml:"-"` // where it was read; "" for Default
 	at   policy.Locator // finds the line of a key
-}
-
-// Bus is NATS JetStream: embedded in the daemon, or elsewhere.
-type Bus struct {
-	URL   string `toml:"url"`   // of a NATS server that has the streams, which check asks for; "" for the embedded one
-	Creds string `toml:"creds"` // credentials file for URL
-	Disk  string `toml:"disk"`  // room of the embedded streams, such as 1GiB
-}
-
-// Store is the store that this host keeps.
-type Store struct {
-	Type string `toml:"type"` // sqlite
-	Path string `toml:"path"` // folder; default STATE/store
 }
 
 // HTTP is where /metrics, /healthz and /readyz are.
@@ -85,11 +73,11 @@ func Load(path string) (Config, error) {
 	if c.File == "" { // it could not be read
 		return c, err
 	}
-	return c, errors.Join(append([]error{err}, c.validateSources()...)...)
+	return c, errors.Join(append([]error{err}, append(c.validateRoles(), c.validateSources()...)...)...)
 }
 
-// LoadForReader is Load for a verb that opens no source: it does not check the sources, so that a verb that reads
-// records, or replays a file elsewhere, needs no key of a feed.
+// LoadForReader is Load for a verb that opens no source: it checks neither the sources nor whether the sections make a
+// host's role, so that a verb that reads records, or replays a file elsewhere, needs no key of a feed.
 func LoadForReader(path string) (Config, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
@@ -103,7 +91,7 @@ func LoadForReader(path string) (Config, error) {
 	c.File, c.at = path, policy.Locate(src)
 	var errs []error
 	for _, key := range md.Undecoded() {
-		errs = append(errs, c.Wrong(strings.Join(key, "."), "unknown key"))
+		errs = append(errs, c.unknown(strings.Join(key, ".")))
 	}
 	errs = append(errs, c.validate()...)
 	return c, errors.Join(errs...)
@@ -121,6 +109,19 @@ func (e *KeyError) Unwrap() error { return e.err }
 // Wrong returns a *KeyError: what is wrong with key, a dotted path such as source.0.ports.
 func (c *Config) Wrong(key, format string, args ...any) error {
 	return &KeyError{fmt.Errorf("%s:%d: %s: %w", c.File, c.Line(key), key, fmt.Errorf(format, args...))}
+}
+
+// moved are the keys of earlier versions and the ones in their place.
+var moved = map[string]string{"bus.url": "hub.url", "bus.creds": "hub.creds"}
+
+// unknown returns the *KeyError of a key that no section has, with the key in its place if an earlier version had it.
+func (c *Config) unknown(key string) error {
+	now, ok := moved[key]
+	if !ok {
+		return c.Wrong(key, "unknown key")
+	}
+	return &KeyError{fmt.Errorf("%s:%d: %s is now %s: a host with [[source]] puts excerpts on its own streams first ([bus]), "+
+		"and the server under [hub] gets them from there", c.File, c.Line(key), key, now)}
 }
 
 // Line returns the line of key in the file, or that of the section that it would be in.
@@ -149,20 +150,32 @@ func (c *Config) validate() (errs []error) {
 	if c.Keys.Demo && c.Keys.File != "" {
 		say("keys.demo", "either a file or the demonstration keys")
 	}
-	if c.Bus == nil && c.Store != nil {
-		say("store", "a store is fed from the bus: add [bus]")
+	if _, err := c.Bus.DiskLimit(); err != nil {
+		say("bus.disk", "%v", err)
 	}
-	if c.Store != nil && c.Store.Type != "sqlite" {
-		say("store.type", "want sqlite")
-	}
+	c.Hub.validate(say)
+	c.Store.validate(say)
 	c.HTTP.validate(say)
 	c.Calls.validate(say)
-	if c.Bus != nil {
-		if _, err := c.Bus.DiskLimit(); err != nil {
-			say("bus.disk", "%v", err)
-		}
-	}
 	validateTrunks(c.Trunk, say)
+	return errs
+}
+
+// Collects reports whether the host reads sources, and so has a spool.
+func (c *Config) Collects() bool { return len(c.Source) > 0 }
+
+// validateRoles returns what is wrong with the sections of c taken together: they name what the host does.
+func (c *Config) validateRoles() (errs []error) {
+	switch {
+	case c.Collects():
+	case c.Hub == nil:
+		errs = append(errs, c.Wrong("source", "want [[source]] to read, or [hub] and [store] to keep what other hosts publish"))
+	case c.Store == nil:
+		errs = append(errs, c.Wrong("store", "want [store]: a host with [hub] and without [[source]] keeps what the hub has"))
+	}
+	if c.Bus != nil && !c.Collects() {
+		errs = append(errs, c.Wrong("bus", "means nothing to a host without [[source]]"))
+	}
 	return errs
 }
 
@@ -247,14 +260,6 @@ func (h *HTTP) validate(say complaint) {
 	case !address.IP.IsLoopback() && !h.AllowRemote:
 		say("http.listen", "is not loopback, so that others could read it: want 127.0.0.1, or allow_remote = true")
 	}
-}
-
-// DiskLimit returns Disk in bytes, 1 GiB if it is not set.
-func (b *Bus) DiskLimit() (int64, error) {
-	if b.Disk == "" {
-		return 1 << 30, nil
-	}
-	return parseSize(b.Disk)
 }
 
 // parseSize reads a size in bytes, such as 512MiB.

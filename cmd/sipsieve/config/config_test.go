@@ -14,7 +14,7 @@ func TestAnHTTPAddressThatIsNotLoopbackIsRefused(t *testing.T) {
 		"listen = \"192.0.2.1:9470\"\nallow_remote = true":      true,
 		"listen = \"[2001:db8::1]:9470\"\nallow_remote = false": false,
 	} {
-		_, err := loadText(t, "[http]\n"+text+"\n")
+		_, err := loadText(t, "[http]\n"+text+"\n"+tap)
 		if (err == nil) != ok {
 			t.Errorf("%q: err = %v, want none: %t", text, err, ok)
 		}

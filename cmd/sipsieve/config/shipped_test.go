@@ -135,6 +135,11 @@ func (w *tomlWriter) subtable(prefix, key string, v reflect.Value) {
 			w.table(name+".", v.Index(i))
 		}
 	case reflect.Pointer:
+		if v.IsNil() {
+			fmt.Fprintf(&w.b, "\n#[%s]\n", name)
+			w.table(name+".", reflect.Zero(v.Type().Elem()))
+			return
+		}
 		fmt.Fprintf(&w.b, "\n[%s]\n", name)
 		w.table(name+".", v.Elem())
 	default:

@@ -72,7 +72,7 @@ region = "GB"
 trust = true
 privacy = true
 link_header = "X-CID"
-`)
+`+tap)
 	if err != nil {
 		t.Fatal(err)
 	}

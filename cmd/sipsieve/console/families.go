@@ -92,6 +92,12 @@ var families = []family{
 	{"store_redelivered_total", "Messages that came to the store again.", "purpose", "store.*.redelivered"},
 	{"store_retried_total", "Times that the store was unavailable or full.", "purpose", "store.*.retried"},
 
+	{"hub_received_total", "Excerpts that came from the spool for the hub.", "purpose", "hub.*.received"},
+	{"hub_put_total", "Excerpts that the hub has acknowledged.", "purpose", "hub.*.put"},
+	{"hub_refused_total", "Messages that are no excerpts, or that the hub refused for good.", "purpose", "hub.*.refused"},
+	{"hub_redelivered_total", "Messages that came for the hub again.", "purpose", "hub.*.redelivered"},
+	{"hub_retried_total", "Times that the hub was away, or took nothing.", "purpose", "hub.*.retried"},
+
 	{"source_packets_total", "Frames read.", "source", "sources.*.seen"},
 	{"source_kernel_dropped_total", "Frames that the kernel had no room for.", "source", "sources.*.kernel_dropped"},
 	{"source_last_loss_timestamp_seconds", "When packets were last told missing.", "source", "sources.*.last_loss"},

@@ -33,7 +33,10 @@ var (
 	metricMessages   = desc("bus_messages", "Excerpts in the purpose's stream.", "purpose")
 	metricBytes      = desc("bus_bytes", "Bytes in the purpose's stream.", "purpose")
 	metricLimitBytes = desc("bus_limit_bytes", "Bytes that the purpose's stream may have.", "purpose")
-	metricBehind     = desc("bus_behind", "Excerpts that the stream's consumers have not confirmed.", "purpose")
+	metricBehind     = desc("bus_behind", "Excerpts that are not in the store, or at the hub, yet.", "purpose keeper")
+	metricOldest     = desc("bus_oldest_seconds", "For how long the oldest of them has waited.", "purpose keeper")
+	metricTrouble    = desc("bus_trouble", "1 while excerpts wait for that cause, else 0.", "purpose keeper cause")
+	metricHub        = desc("hub_reached", "1 while there is a connection to the hub, else 0.", "")
 )
 
 // busTimeout is how long a scrape waits for the bus, which may be on another host.
@@ -42,7 +45,8 @@ const busTimeout = time.Second
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{metricBuild, metricForgotten, metricReading, metricUp, metricLatency,
-		metricLongest, metricClockError, metricMessages, metricBytes, metricLimitBytes, metricBehind} {
+		metricLongest, metricClockError, metricMessages, metricBytes, metricLimitBytes, metricBehind,
+		metricOldest, metricTrouble, metricHub} {
 		to <- d
 	}
 	for _, f := range families {
@@ -85,6 +89,9 @@ func collectLedger(l *ledger.Ledger, to chan<- prometheus.Metric) {
 
 // collectBus shows the streams, as far as the bus says how they are in time.
 func (m *metrics) collectBus(to chan<- prometheus.Metric) {
+	if has, reached := m.d.Hubbed(); has {
+		to <- gauge(metricHub, truth(reached))
+	}
 	ctx, stop := context.WithTimeout(context.Background(), busTimeout)
 	defer stop()
 	for _, p := range m.d.Purposes {
@@ -94,7 +101,13 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 		}
 		to <- gauge(metricMessages, float64(s.Messages), p.Name)
 		to <- gauge(metricBytes, float64(s.Bytes), p.Name)
-		to <- gauge(metricBehind, float64(s.Behind), p.Name)
+		for place, k := range s.Keepers {
+			to <- gauge(metricBehind, float64(k.Behind), p.Name, place)
+			to <- gauge(metricOldest, k.Oldest, p.Name, place)
+			for _, cause := range daemon.Causes {
+				to <- gauge(metricTrouble, truth(k.Cause == cause), p.Name, place, cause)
+			}
+		}
 		if s.Limit >= 0 {
 			to <- gauge(metricLimitBytes, float64(s.Limit), p.Name)
 		}
@@ -103,6 +116,14 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 
 func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// truth returns 1 for true, 0 for false.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func seconds(us uint64) float64 { return float64(us) / 1e6 }

@@ -1,4 +1,6 @@
-// Package daemon is what the verb run starts: sources, one collector, the bus and the store of this host.
+// Package daemon is what the verb run starts. Its parts follow from the sections of the configuration: a host with
+// sources has a collector, which puts excerpts on the streams of the host's embedded bus, its spool. From there keepers
+// bring them to the store of the host, to the hub, or to both. A host without sources keeps what the hub has.
 //
 // # Feeds
 //
@@ -7,13 +9,14 @@
 //
 // # A stop
 //
-// When the context of Run ends the sources are closed, what was read is put on the bus, and the store takes what the bus
-// has for it, within Patience. What the bus does not take in that time is counted, and read again at the next start.
+// When the context of Run ends the sources are closed, what was read is put on the spool, and the keepers bring on what
+// is there, within Patience. A hub or a store that takes nothing then is not waited for: the spool keeps what is for it.
 //
 // # What does not end it
 //
-// A source that cannot be read, a bus that takes nothing and a store that is full are waited for, logged once, and named
-// by Status. Only an interface whose successor this process may not open any more ends it.
+// A source that cannot be read, a disk that is full, a hub that is away, also at the start, and a stream or a store that
+// takes nothing are waited for, logged once, and named by Status; each holds up only what needs it. Only an interface
+// whose successor this process may not open any more ends it.
 package daemon
 
 import (
@@ -41,33 +44,26 @@ import (
 	"sipsieve/store"
 	"sipsieve/store/bus"
 	"sipsieve/store/policy"
-	"sipsieve/store/sqlite"
 )
 
 // drainLimit is how long a stop may take from the signal to the last row.
 const drainLimit = 20 * time.Second
 
-// sweepEvery is how often the store forgets what has expired.
-const sweepEvery = time.Hour
-
-// A Daemon is what run starts: feeds, one collector, the bus and the store.
+// A Daemon is what run starts.
 type Daemon struct {
 	*config.Setup
 	Options
 	feeds     []*feed
 	live      []liveSource
-	collector *collector.Collector
-	broker    *bus.Bus
-	kept      store.Store // nil without one
-	consumers []*bus.Consumer
+	collector *collector.Collector // nil without sources
+	spool     *bus.Bus             // likewise
+	hub       *bus.Bus             // nil without [hub]
+	keeping   *keeping
 	liveLog   *checkpoint.Log   // of live sources; nil without one
 	logs      []*checkpoint.Log // that and those of folders
 	began     time.Time
 	reading   atomic.Int64 // feeds that have not ended
 	ready     atomic.Bool
-	swept     atomic.Uint64
-	sweepErr  atomic.Bool
-	unkept    atomic.Bool // a consumer has ended: the store takes no more
 	mu        sync.Mutex
 	troubles  map[string]string // by source: what ended it early; under mu
 	own       func() error      // gives the state folder up; nil if it is another's
@@ -83,13 +79,13 @@ type Options struct {
 	Patience time.Duration // of a stop; 0 for 20 s
 }
 
-// New opens everything that s names; what it opened is closed when anything is refused. A server or an address that is
-// not there is waited for until ctx ends.
+// New opens everything that s names; what it opened is closed when anything is refused. A hub or an address that is not
+// there is waited for by Run, which goes on without it.
 func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error) {
 	d = &Daemon{Setup: s, Options: o, began: time.Now(), troubles: map[string]string{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.Close(), roomIn(s.State))
+			err = errors.Join(err, d.Close(), d.diskError())
 		}
 	}()
 	if d.own, err = store.Own(s.State); err != nil {
@@ -98,27 +94,28 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	if err := d.openBus(ctx); err != nil {
 		return d, err
 	}
-	if err := d.openStore(); err != nil {
+	from := d.spool
+	if !s.Collects() {
+		from = d.hub
+	}
+	if d.keeping, err = newKeeping(s, from, d.hub, o.Log); err != nil || !s.Collects() {
 		return d, err
 	}
 	if err := d.openLogs(); err != nil {
 		return d, err
 	}
-	d.collector = d.newCollector(d.broker.Publisher())
+	d.collector = d.newCollector(d.spool.Publisher())
 	return d, d.openSources()
 }
 
 // newCollector returns the collector of all feeds, which puts excerpts on sink.
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
-	c := collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records, Sink: sink, Log: d.Log,
-		Show: d.show, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls, Cut: d.saveCut}
-	if d.Bus != nil && d.Bus.URL == "" {
-		c.Disk = d.diskError
-	}
-	return collector.New(c)
+	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
+		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls,
+		Cut: d.saveCut})
 }
 
-// diskError returns why the state folder, where the embedded bus is, cannot be written, nil if it can.
+// diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
 func (d *Daemon) diskError() error {
 	if err := Writable(d.State); err != nil {
 		return fmt.Errorf("state folder %s: %w", d.State, err)
@@ -143,48 +140,31 @@ func (d *Daemon) show(xs []policy.Excerpt) {
 	}
 }
 
+// openBus opens the hub and the spool, as far as the host has them.
 func (d *Daemon) openBus(ctx context.Context) (err error) {
-	if d.Bus == nil {
-		return d.Wrong("bus", "want [bus]: embedded, or with the url of a NATS server")
+	if d.Hub != nil {
+		if d.hub, err = connect(d.Setup); err != nil {
+			return err
+		}
 	}
-	if d.Bus.URL != "" {
-		d.broker, err = connect(ctx, d.Setup, d.Log)
-		return err
-	}
-	room, _ := d.Bus.DiskLimit()
-	plan := bus.Plan{DiskLimit: room}
-	for _, p := range d.Purposes {
-		plan.Streams = append(plan.Streams,
-			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
-	}
-	d.broker, err = bus.Embedded(ctx, bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: plan})
-	return err
-}
-
-func (d *Daemon) openStore() error {
-	if d.Store == nil {
+	if !d.Collects() {
 		return nil
 	}
-	s, err := storeOf(d.Setup)
-	if err != nil {
-		return err
-	}
-	d.kept = s
+	c := bus.Config{Dir: filepath.Join(d.State, "bus")}
+	c.Plan.DiskLimit, _ = d.Bus.DiskLimit()
 	for _, p := range d.Purposes {
-		d.consumers = append(d.consumers, d.broker.Consumer(p.Name, d.consumerName()))
+		c.Plan.Streams = append(c.Plan.Streams,
+			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
 	}
-	return nil
+	if d.Store != nil {
+		c.Keepers = append(c.Keepers, storeConsumer(d.Sensor))
+	}
+	if d.Hub != nil {
+		c.Keepers = append(c.Keepers, hubConsumer)
+	}
+	d.spool, err = bus.Embedded(ctx, c)
+	return err
 }
-
-// consumerName is what the bus calls this host's store.
-func (d *Daemon) consumerName() string { return "store-" + d.Sensor }
-
-// storeOf opens the store that s names.
-func storeOf(s *config.Setup) (store.Store, error) {
-	return sqlite.Open(sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today})
-}
-
-func today() policy.Date { return policy.DateOf(time.Now()) }
 
 // openSources opens every source; all live ones are one domain, each file and each folder is one.
 func (d *Daemon) openSources() error {
@@ -263,7 +243,7 @@ func (d *Daemon) followLive(keys []string) error {
 	return afpacket.DropCapabilities()
 }
 
-// Run runs until ctx ends, then drains: what was read is in the store, or on the bus, when it returns.
+// Run runs until ctx ends, then drains: what was read is in the store, at the hub, or on the spool, when it returns.
 func (d *Daemon) Run(ctx context.Context) error {
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -271,15 +251,18 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer giveUp()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(cmp.Or(d.Patience, drainLimit), giveUp) })()
 	var keepers errgroup.Group
-	for _, c := range d.consumers {
-		keepers.Go(func() error { return d.keep(keep, c) })
-	}
-	if d.kept != nil {
-		keepers.Go(func() error { return d.sweep(keep) })
-	}
+	keepers.Go(func() error { return d.keeping.run(keep) })
 	if len(d.live) > 0 {
 		keepers.Go(func() error { return d.watch(keep) })
 	}
+	err := d.collect(ctx, drain)
+	d.keeping.drain(drain)
+	stop()
+	return errors.Join(err, keepers.Wait())
+}
+
+// collect reads the sources until ctx ends, and puts what was read until drain ends. Checkpoints are written meanwhile.
+func (d *Daemon) collect(ctx, drain context.Context) error {
 	var readers errgroup.Group
 	d.reading.Store(int64(len(d.feeds)))
 	for i := range d.feeds {
@@ -290,82 +273,22 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.ready.Store(true)
 	collected := make(chan error, 1)
-	go func() { collected <- d.collector.Run(drain) }()
+	if d.collector != nil {
+		go func() { collected <- d.collector.Run(drain) }()
+	} else {
+		close(collected)
+	}
 	_ = readers.Wait()
 	<-ctx.Done()
 	d.ready.Store(false)
-	d.collector.Close()
+	if d.collector != nil {
+		d.collector.Close()
+	}
 	err := <-collected
 	for _, l := range d.logs {
 		err = errors.Join(err, l.Close())
 	}
-	d.drain(drain)
-	stop()
-	return errors.Join(err, keepers.Wait())
-}
-
-// keep brings what c gets into the store.
-func (d *Daemon) keep(ctx context.Context, c *bus.Consumer) error {
-	err := c.Run(ctx, d.kept)
-	if err != nil {
-		d.unkept.Store(true)
-		d.Log.Error("the store takes no more", "err", err)
-	}
 	return err
-}
-
-// drain waits until the store has what the bus has for it, or for as long as a stop may take.
-func (d *Daemon) drain(ctx context.Context) {
-	for d.kept != nil && !d.unkept.Load() {
-		behind, err := d.behind(ctx)
-		if err != nil || behind == 0 {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			d.Log.Warn("stop: the store is behind, it goes on at the next start", "held", behind)
-			return
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// behind returns how many excerpts are on the bus and not in this host's store.
-func (d *Daemon) behind(ctx context.Context) (n uint64, err error) {
-	for _, p := range d.Purposes {
-		lag, err := d.broker.Lag(ctx, p.Name)
-		if err != nil {
-			return 0, err
-		}
-		for _, c := range lag.Consumers {
-			if c.Name == d.consumerName() {
-				n += c.Behind()
-			}
-		}
-	}
-	return n, nil
-}
-
-// sweep forgets what has expired, at the start and then once in a while.
-func (d *Daemon) sweep(ctx context.Context) error {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		began := time.Now()
-		gone, err := d.kept.Sweep(ctx, today())
-		d.sweepErr.Store(err != nil && ctx.Err() == nil)
-		d.swept.Add(uint64(gone))
-		if err != nil && ctx.Err() == nil {
-			d.Log.Error("sweep", "err", err)
-		} else if gone > 0 {
-			d.Log.Info("swept", "gone", gone, "took", time.Since(began))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
 }
 
 // Ledger adds up what all parts of d have counted.
@@ -374,12 +297,25 @@ func (d *Daemon) Ledger() *ledger.Ledger {
 	for _, f := range d.feeds {
 		f.addTo(l)
 	}
-	d.collector.AddTo(l)
-	d.addStore(l)
+	if d.collector != nil {
+		d.collector.AddTo(l)
+	}
+	d.addBus(l)
 	l.Values.Misfits = d.Records.Misfits()
 	l.Host = source.HostClock().Ledger()
 	l.Numbers.NoRegion = d.Records.NoRegion()
 	return l
+}
+
+// addBus adds what the spool and the keepers have counted.
+func (d *Daemon) addBus(l *ledger.Ledger) {
+	if d.spool != nil {
+		n := d.spool.Traffic()
+		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.Complaints}
+	}
+	if d.keeping != nil {
+		d.keeping.addTo(l)
+	}
 }
 
 // Close closes what was opened, the last first.
@@ -387,11 +323,13 @@ func (d *Daemon) Close() (err error) {
 	for _, f := range d.feeds {
 		err = errors.Join(err, f.close())
 	}
-	if d.kept != nil {
-		err = errors.Join(err, d.kept.Close())
+	if d.keeping != nil {
+		err = errors.Join(err, d.keeping.close())
 	}
-	if d.broker != nil {
-		err = errors.Join(err, d.broker.Close())
+	for _, b := range []*bus.Bus{d.spool, d.hub} {
+		if b != nil {
+			err = errors.Join(err, b.Close())
+		}
 	}
 	if d.own != nil {
 		err = errors.Join(err, d.own())

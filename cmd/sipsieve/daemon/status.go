@@ -5,14 +5,16 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
-	"slices"
 	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
+	"sipsieve/store"
 	"sipsieve/store/bus"
+	"sipsieve/store/policy"
 )
 
 // A Status is what run is doing now.
@@ -27,6 +29,7 @@ type Status struct {
 	Sources   []SourceStatus     `json:"sources"`
 	Reading   int64              `json:"reading"`
 	Troubles  map[string]string  `json:"troubles"`
+	Hub       *HubStatus         `json:"hub,omitempty"`
 	Bus       []StreamStatus     `json:"bus"`
 	Records   map[string]int     `json:"records"`
 	Journal   *checkpoint.Report `json:"journal,omitempty"`
@@ -46,25 +49,33 @@ type SourceStatus struct {
 	LastLoss string `json:"last_loss,omitempty"` // when it last said that packets are missing, packet time
 }
 
-// A StreamStatus is how full a purpose's stream is, and how far its consumers are behind.
+// A StreamStatus is how full the stream of a purpose is, and how far its excerpts are on the way to where they are kept.
 type StreamStatus struct {
-	Purpose  string `json:"purpose"`
-	Messages uint64 `json:"messages"`
-	Bytes    int64  `json:"bytes"`
-	Limit    int64  `json:"limit"`
-	Behind   uint64 `json:"behind"`
+	Purpose  string                  `json:"purpose"`
+	Messages uint64                  `json:"messages"`
+	Bytes    int64                   `json:"bytes"`
+	Limit    int64                   `json:"limit"`
+	Keepers  map[string]KeeperStatus `json:"keepers"` // by place: store, hub
 }
+
+// statusLimit is how long the streams may take to answer for one Status.
+const statusLimit = 2 * time.Second
 
 // Status returns what the daemon does now. It may be called from any goroutine.
 func (d *Daemon) Status(ctx context.Context) Status {
 	l := d.Ledger()
 	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
-		Forgotten: d.swept.Load(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
+		Forgotten: d.Swept(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
 	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
 	if err := l.Balance(true); err != nil {
 		s.Balance = err.Error()
 	}
+	if d.hub != nil {
+		s.Hub = statusOf(d.Hub, d.hub)
+	}
+	ctx, stop := context.WithTimeout(ctx, statusLimit)
+	defer stop()
 	for _, p := range d.Purposes {
 		one, err := d.Stream(ctx, p.Name)
 		if err != nil {
@@ -73,24 +84,63 @@ func (d *Daemon) Status(ctx context.Context) Status {
 		}
 		s.Bus = append(s.Bus, one)
 	}
-	d.storeTroubles(s.Troubles)
-	if d.kept != nil {
-		s.Records, _ = d.kept.Count(ctx)
-	}
+	d.busTroubles(s.Troubles)
+	s.Records, _ = d.Stored(ctx)
 	return s
 }
 
-// Stream asks the bus for a purpose's stream.
+// busTroubles adds why excerpts are not put, or not kept.
+func (d *Daemon) busTroubles(to map[string]string) {
+	if d.collector != nil {
+		if s := d.collector.Standstill(); s != nil {
+			to["bus"] = s.Err.Error()
+		}
+	}
+	for key, b := range map[string]*bus.Bus{"bus.complaint": d.spool, "hub.complaint": d.hub} {
+		if b == nil {
+			continue
+		}
+		if err := b.Trouble(); err != nil {
+			to[key] = err.Error()
+		}
+	}
+	d.keeping.troubles(to)
+}
+
+// Hubbed returns whether the host has a hub, and whether that can be reached.
+func (d *Daemon) Hubbed() (has, reached bool) {
+	if d.hub == nil {
+		return false, false
+	}
+	since, _ := d.hub.Away()
+	return true, since.IsZero()
+}
+
+// Keeps reports whether this host keeps a store.
+func (d *Daemon) Keeps() bool { return d.keeping.store != nil }
+
+// Stored returns how many records of each purpose the store has; nil without one.
+func (d *Daemon) Stored(ctx context.Context) (map[string]int, error) {
+	if !d.Keeps() {
+		return nil, nil
+	}
+	return d.keeping.store.Count(ctx)
+}
+
+// Query reads records from the store. Keeps must be true.
+func (d *Daemon) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+	return d.keeping.store.Query(ctx, q)
+}
+
+// Tail follows the excerpts of a purpose on the streams of this host, or of the hub if it has none, as they come, after
+// those that are there if all is true.
+func (d *Daemon) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[policy.Excerpt, error] {
+	return d.keeping.from.Tail(ctx, purpose, all)
+}
+
+// Stream returns the state of a purpose's stream.
 func (d *Daemon) Stream(ctx context.Context, purpose string) (s StreamStatus, err error) {
-	lag, err := d.broker.Lag(ctx, purpose)
-	if err != nil {
-		return s, err
-	}
-	s = StreamStatus{Purpose: purpose, Messages: lag.Messages, Bytes: lag.Bytes, Limit: lag.Limit}
-	for _, c := range lag.Consumers {
-		s.Behind += c.Behind()
-	}
-	return s, nil
+	return d.keeping.stream(ctx, purpose)
 }
 
 // Troubles returns what ended sources before their time, by key.
@@ -152,15 +202,12 @@ func (d *Daemon) Unready(l *ledger.Ledger) (why []string) {
 		why = append(why, "not running")
 	}
 	why = append(why, d.deadSources()...)
-	if s := d.collector.Standstill(); s != nil {
-		why = append(why, s.String())
+	if d.collector != nil {
+		if s := d.collector.Standstill(); s != nil {
+			why = append(why, s.String())
+		}
 	}
-	if d.unkept.Load() || slices.ContainsFunc(d.consumers, func(c *bus.Consumer) bool { return c.Trouble() != nil }) {
-		why = append(why, "the store takes nothing")
-	}
-	if d.sweepErr.Load() {
-		why = append(why, "the last sweep did not forget everything")
-	}
+	why = append(why, d.keeping.unready()...)
 	if l.Balance(true) != nil {
 		why = append(why, "the ledger does not balance")
 	}
@@ -185,13 +232,11 @@ func (d *Daemon) deadSources() (why []string) {
 	return why
 }
 
-// up reports whether a source in that state is read, or waits for a file.
-
 // Reading returns how many feeds have not ended: everything live, each file, each folder.
 func (d *Daemon) Reading() int64 { return max(0, d.reading.Load()) }
 
 // Swept returns how many rows the sweep has forgotten.
-func (d *Daemon) Swept() uint64 { return d.swept.Load() }
+func (d *Daemon) Swept() uint64 { return d.keeping.swept.Load() }
 
 // Up returns how long the daemon has been running.
 func (d *Daemon) Up() time.Duration { return time.Since(d.began) }

@@ -34,19 +34,17 @@ func (d *Daemon) listening(t *testing.T) *Daemon {
 	return d
 }
 
-// closedStore has a consumer of d bring what comes into a store that is closed.
+// closedStore has d, which does not run yet, bring excerpts into a store that is closed.
 func closedStore(t *testing.T, d *Daemon) {
-	st, err := storeOf(d.Setup)
+	t.Helper()
+	st, err := openStore(d.Setup)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, done := d.broker.Consumer("billing", "store-here"), make(chan error, 1)
-	d.consumers = append(d.consumers, c)
-	go func() { done <- c.Run(t.Context(), st) }()
-	t.Cleanup(func() { <-done })
+	d.keeping.keepers = append(d.keeping.keepers, newKeeper(d.spool, "billing", PlaceStore, "store-here", st))
 }
 
 // miscount makes the ledger of f wrong by a message. The feed is still at its end when a file has ended.
@@ -58,23 +56,27 @@ func (f *feed) miscount() {
 
 // TestUnreadyGivesEachReason has every reason come about by what causes it, but for a sweep and a sum that fail.
 func TestUnreadyGivesEachReason(t *testing.T) {
-	for reason, spoil := range map[string]func(t *testing.T, d *Daemon){
-		"":                        func(*testing.T, *Daemon) {},
-		"source.1 has ended":      func(_ *testing.T, d *Daemon) { _ = d.feeds[1].close() },
-		"the store takes nothing": closedStore,
-		"the last sweep did not forget everything": func(_ *testing.T, d *Daemon) { d.sweepErr.Store(true) },
-		"the ledger does not balance":              func(_ *testing.T, d *Daemon) { d.feeds[0].miscount() },
+	const closed = "CPNI_BILLING: the store takes nothing: unavailable"
+	for reason, spoil := range map[string]func(d *Daemon){
+		"":                   func(*Daemon) {},
+		closed:               func(*Daemon) {}, // before it runs
+		"source.1 has ended": func(d *Daemon) { _ = d.feeds[1].close() },
+		"the last sweep did not forget everything": func(d *Daemon) { d.keeping.sweepErr.Store(true) },
+		"the ledger does not balance":              func(d *Daemon) { d.feeds[0].miscount() },
 	} {
 		t.Run(reason, func(t *testing.T) {
 			d := daemonOf(t, fileSource(ladderFile(t, storm))).listening(t)
 			if got := d.Unready(d.Ledger()); !slices.Equal(got, []string{"not running"}) {
 				t.Errorf("before it runs: got = %v", got)
 			}
+			if reason == closed {
+				closedStore(t, d)
+			}
 			ctx, stop := withStop(t)
 			ended := make(chan error, 1)
 			go func() { ended <- d.Run(ctx) }()
 			until(t, "the end of the file", func() bool { return d.SourceState("source.0") == StateEnded })
-			spoil(t, d)
+			spoil(d)
 			until(t, "the reason", func() bool {
 				why := d.Unready(d.Ledger())
 				return reason == "" && len(why) == 0 || slices.Equal(why, []string{reason})
@@ -116,11 +118,10 @@ func TestStatusSaysWhatEachSourceDoes(t *testing.T) {
 // TestStatusSaysWhyTheStoreWaits has a store that takes nothing.
 func TestStatusSaysWhyTheStoreWaits(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm)))
+	closedStore(t, d)
 	ctx, stop := withStop(t)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	until(t, "the end of the file", func() bool { return d.SourceState("source.0") == StateEnded })
-	closedStore(t, d)
 	var report Status
 	until(t, "the trouble", func() bool {
 		report = d.Status(t.Context())

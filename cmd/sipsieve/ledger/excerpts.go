@@ -68,7 +68,7 @@ func (c *Counters) AddTo(l *Ledger) {
 	}
 }
 
-// Bus says what the daemon's bus did since the start.
+// Bus says what the daemon's spool did since the start.
 type Bus struct {
 	Published  uint64 `json:"published"`
 	OneByOne   uint64 `json:"one_by_one"` // of these: their batch was refused, because a part was there already
@@ -83,6 +83,20 @@ type Store struct {
 	Refused     uint64 `json:"refused"`  // not ours, or refused by the store for good
 	Redelivered uint64 `json:"redelivered"`
 	Retried     uint64 `json:"retried"` // times that the store was unavailable or full
+}
+
+// A Hub says what became of the excerpts of one purpose between the spool and the hub.
+type Hub struct {
+	Received    uint64 `json:"received"` // messages, redelivered ones included
+	Put         uint64 `json:"put"`      // acknowledged by the hub
+	Refused     uint64 `json:"refused"`  // not ours, or refused by the hub for good
+	Redelivered uint64 `json:"redelivered"`
+	Retried     uint64 `json:"retried"` // times that the hub was away, or took nothing
+}
+
+// balance requires no more to be put or refused than was received.
+func (h *Hub) balance(b *balance, purpose string) {
+	b.atMost("hub."+purpose, h.Put+h.Refused, h.Received)
 }
 
 // balance requires no more to be kept or refused than was received: the rest is under way, or was given back.

@@ -40,6 +40,7 @@ type Ledger struct {
 	Excerpts      map[string]Excerpt `json:"excerpts"`        // by purpose
 	Bus           Bus                `json:"bus,omitzero"`    // of a daemon
 	Store         map[string]Store   `json:"store,omitempty"` // of a daemon that keeps, by purpose
+	Hub           map[string]Hub     `json:"hub,omitempty"`   // of a daemon with a hub, by purpose
 	Values        Values             `json:"values"`
 	Host          Host               `json:"host,omitzero"` // of a daemon
 }
@@ -74,6 +75,7 @@ func New() *Ledger {
 		Sources:       map[string]Source{},
 		Excerpts:      map[string]Excerpt{},
 		Store:         map[string]Store{},
+		Hub:           map[string]Hub{},
 	}
 }
 
@@ -147,6 +149,9 @@ func (l *Ledger) Balance(inFlight bool) error {
 	}
 	for name, s := range l.Store {
 		s.balance(&b, name)
+	}
+	for name, h := range l.Hub {
+		h.balance(&b, name)
 	}
 	return b.err()
 }

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// Bus is the embedded NATS JetStream of a host with sources: its spool, which everything that it publishes goes through.
+type Bus struct {
+	Disk string `toml:"disk"` // room of its streams, such as 1GiB
+}
+
+// Hub is the NATS server, or the cluster, that has the streams of many hosts.
+type Hub struct {
+	URL   string `toml:"url"`   // nats:// or tls://, host and port; servers of one cluster between commas
+	Creds string `toml:"creds"` // credentials file of the user: JWT and seed
+	NKey  string `toml:"nkey"`  // in place of creds: file with the seed of the user's nkey
+	CA    string `toml:"ca"`    // PEM file of who may sign the server's certificate; default the host's list
+	Cert  string `toml:"cert"`  // PEM file of this host's own certificate, for servers that ask for one
+	Key   string `toml:"key"`   // PEM file of its private key
+	Inbox string `toml:"inbox"` // prefix of the subjects of answers that the user may subscribe to; default _INBOX
+}
+
+// Store is the store that this host keeps.
+type Store struct {
+	Type string `toml:"type"` // sqlite
+	Path string `toml:"path"` // folder; default STATE/store
+}
+
+// DiskLimit returns Disk in bytes, 1 GiB if it is not set.
+func (b *Bus) DiskLimit() (int64, error) {
+	if b == nil || b.Disk == "" {
+		return 1 << 30, nil
+	}
+	return parseSize(b.Disk)
+}
+
+// validate reports everything that is wrong with h by itself. It reads no file.
+func (h *Hub) validate(say complaint) {
+	if h == nil {
+		return
+	}
+	if _, err := h.Servers(); err != nil {
+		say("hub.url", "%v", err)
+	}
+	if h.Creds != "" && h.NKey != "" {
+		say("hub.nkey", "want creds or nkey, not both")
+	}
+	if (h.Cert == "") != (h.Key == "") {
+		say("hub.cert", "want cert and key, or neither")
+	}
+	if strings.ContainsAny(h.Inbox, "*> \t\r\n") || strings.HasSuffix(h.Inbox, ".") {
+		say("hub.inbox", "want a prefix of subjects, such as _INBOX_dfw1")
+	}
+}
+
+// Servers returns host and port of each server of URL. Its error quotes nothing: a URL may hold a password.
+func (h *Hub) Servers() (list []string, err error) {
+	for one := range strings.SplitSeq(h.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			return nil, errors.New("want nats://HOST:PORT or tls://HOST:PORT, servers of one cluster between commas")
+		}
+		list = append(list, u.Host)
+	}
+	return list, nil
+}
+
+// Files returns h with the files that the service manager passes in place of those that it names.
+func (h *Hub) Files() Hub {
+	passed := *h
+	for _, file := range []*string{&passed.Creds, &passed.NKey, &passed.CA, &passed.Cert, &passed.Key} {
+		*file, _ = credentialFor(*file)
+	}
+	return passed
+}
+
+// validate reports everything that is wrong with s.
+func (s *Store) validate(say complaint) {
+	if s != nil && s.Type != "sqlite" {
+		say("store.type", "want sqlite")
+	}
+}
