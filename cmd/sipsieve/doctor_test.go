@@ -116,7 +116,7 @@ func TestDoctorSeesAFeedWhoseClockIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	address := ownAddress()
 	s := newSite(t, 1)
 	text := fmt.Sprintf("[[source]]\ntype = \"hep\"\nname = \"core\"\ninsecure = true\nlisten = [\"tcp://%s\"]\n", address)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {

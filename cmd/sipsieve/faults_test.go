@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +37,7 @@ func (s *site) listensAt(t *testing.T, state, feed, address string) {
 // taken takes a TCP port of loopback until give is called.
 func taken(t *testing.T) (address string, give func()) {
 	t.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", freePort(t))) // no other socket gets it after give
+	l, err := net.Listen("tcp", ownAddress()) // no other socket gets it after give
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +84,12 @@ func TestTakenPortsAreWaitedFor(t *testing.T) {
 	s.listensAt(t, filepath.Join(s.dir, "state"), "tcp://"+feed, pages)
 	p := s.start(t)
 	s.up(t)
-	why := s.unready(t)
-	if !strings.HasPrefix(why, "source.0: not listening: ") || !strings.Contains(why, "address already in use") {
-		t.Errorf("not ready for %q, want the port of the feed", why)
-	}
-	if trouble := s.status(t).Troubles["http.listen"]; !strings.Contains(trouble, "address already in use") {
-		t.Errorf("trouble of http.listen = %q, want that its port is taken", trouble)
-	}
+	s.await(t, "the ports of the feed and of the pages", func(r *daemon.Status) bool {
+		const taken = "address already in use"
+		why := strings.Join(r.Why, "; ")
+		return strings.HasPrefix(why, "source.0: not listening: ") && strings.Contains(why, taken) &&
+			strings.Contains(r.Troubles["http.listen"], taken)
+	})
 	giveFeed()
 	givePages()
 	s.awaits(t, "")
@@ -125,9 +126,9 @@ func TestAddressesThatAreNotThereYetAreWaitedFor(t *testing.T) {
 	s.listensAt(t, filepath.Join(s.dir, "state"), "udp://10.9.9.9:9060", "10.9.9.9:9470")
 	command(t, "ip", "-n", namespace, "link", "set", "lo", "up")
 	p := s.startIn(t, namespace)
-	if why := s.unready(t); !strings.Contains(why, "cannot assign requested address") {
-		t.Errorf("not ready for %q, want that the address is not there", why)
-	}
+	s.await(t, "that the address is not there", func(r *daemon.Status) bool {
+		return strings.Contains(strings.Join(r.Why, "; "), "cannot assign requested address")
+	})
 	command(t, "ip", "-n", namespace, "addr", "add", "10.9.9.9/32", "dev", "lo")
 	s.awaits(t, "")
 	reachable(t, "http://10.9.9.9:9470/healthz", "ip", "netns", "exec", namespace)
@@ -231,21 +232,40 @@ func fullDisk(t *testing.T, s *site) (mend func()) {
 	return fillDisk(t, mounted(t, s, "-t", "tmpfs", "-o", "size=64m", "none"))
 }
 
-// fillDisk leaves no byte on the disk of state.
+// fillDisk leaves no byte on the disk of state until mend is called, whatever a daemon deletes meanwhile.
 func fillDisk(t *testing.T, state string) (mend func()) {
 	filler := filepath.Join(state, "filler")
 	f, err := os.Create(filler)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 1<<16))
+	fill := func() {
+		for _, size := range []int{1 << 16, 1} {
+			for err := error(nil); err == nil; {
+				_, err = f.Write(make([]byte, size))
+			}
+		}
 	}
-	for err = nil; err == nil; {
-		_, err = f.Write([]byte{0})
-	}
-	_ = f.Close()
-	return func() { _ = os.Remove(filler) }
+	fill()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for tick := time.Tick(time.Millisecond); ; fill() {
+			select {
+			case <-tick:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	mend = sync.OnceFunc(func() {
+		close(stop)
+		<-stopped
+		_ = f.Close()
+		_ = os.Remove(filler)
+	})
+	t.Cleanup(mend)
+	return mend
 }
 
 func readOnly(t *testing.T, s *site) (mend func()) {

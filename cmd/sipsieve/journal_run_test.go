@@ -48,51 +48,36 @@ func mirrored(p *capture.Packet) []byte {
 	return hepOf(&undated)
 }
 
-// awaitsFeed writes a configuration with a HEP feed on that port.
-func (s *site) awaitsFeed(t *testing.T, port int) {
+// awaitsFeed writes a configuration with a HEP feed at that address.
+func (s *site) awaitsFeed(t *testing.T, address string) {
 	t.Helper()
 	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n"+
-		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"tcp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
-		filepath.Join(s.dir, "state"), quickstart, port)
+		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"tcp://%s\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
+		filepath.Join(s.dir, "state"), quickstart, address)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// freePort returns a port of loopback that is free for UDP and TCP.
-// It is below those that the system gives to sockets, and no other test of this process has it.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 1000 {
-		port := int(ports.Add(1))
-		address := fmt.Sprintf("127.0.0.1:%d", port)
-		datagrams, err := net.ListenPacket("udp", address)
-		if err != nil {
-			continue
-		}
-		_ = datagrams.Close()
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
+// ownAddress returns an address of loopback and a port that no other test has, of this process or another: the process
+// number, of 22 bits at most, is in the address, and the port is below those that the system gives to sockets.
+func ownAddress() string {
+	pid := os.Getpid()
+	host := net.IPv4(127, 64|byte(pid>>16), byte(pid>>8), byte(pid))
+	return fmt.Sprintf("%s:%d", host, 20000+ports.Add(1))
 }
 
-// ports counts from a number that differs between processes of tests.
+// ports counts those that ownAddress has given.
 var ports atomic.Uint32
 
-func init() { ports.Store(20000 + uint32(os.Getpid())%10000) }
-
-// feed sends packets, and waits until they are seen.
-func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
+// feed sends packets, each of one message, and waits until they are followed.
+func (s *site) feed(t *testing.T, address string, packets []capture.Packet) {
 	t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +89,7 @@ func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
 	}
 	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		if l := s.status(t).Ledger; l.Packets.Seen == uint64(len(packets)) &&
-			l.Messages.Total == l.Messages.Tracked+l.Messages.Duplicates {
+			l.Messages.Tracked+l.Messages.Duplicates == uint64(len(packets)) {
 			return
 		} else if time.Now().After(limit) {
 			t.Fatalf("seen = %d, want %d; %+v", l.Packets.Seen, len(packets), l.Messages)
@@ -116,11 +101,11 @@ func (s *site) feed(t *testing.T, port int, packets []capture.Packet) {
 func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 	t.Parallel()
 	packets := packetsOf(t, corpus(t, 60))
-	s, port := newSite(t, 1), freePort(t)
-	s.awaitsFeed(t, port)
+	s, address := newSite(t, 1), ownAddress()
+	s.awaitsFeed(t, address)
 	p := s.start(t)
 	s.up(t)
-	s.feed(t, port, packets[:len(packets)/2])
+	s.feed(t, address, packets[:len(packets)/2])
 	before := s.status(t).Ledger.Calls
 	if before.Live == 0 {
 		t.Fatal("no call is up: the test shows nothing")
@@ -133,7 +118,7 @@ func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 	if got := s.status(t).Ledger.Calls.Live; got != before.Live {
 		t.Errorf("calls that are up again = %d, want %d", got, before.Live)
 	}
-	s.feed(t, port, packets[len(packets)/2:])
+	s.feed(t, address, packets[len(packets)/2:])
 	for limit := time.Now().Add(patience); s.status(t).Records["billing"] < 60; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("records = %v, want 60 of billing", s.status(t).Records)

@@ -27,7 +27,7 @@ import (
 // A feeder is a switch that mirrors its signalling to a daemon by HEP.
 type feeder struct {
 	*site
-	port    int
+	address string // where the daemon listens
 	packets []capture.Packet
 }
 
@@ -43,10 +43,9 @@ func newFeeder(t *testing.T, ladder, extra string) *feeder {
 	if err := capturetest.WritePcap(&file, frames); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
 	dir := t.TempDir()
 	s := &site{dir: dir, config: filepath.Join(dir, "sipsieve.toml"), capture: filepath.Join(dir, "calls.pcap")}
-	f := &feeder{site: s, port: port, packets: packetsOf(t, file.Bytes())}
+	f := &feeder{site: s, address: ownAddress(), packets: packetsOf(t, file.Bytes())}
 	if err := os.WriteFile(f.capture, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +61,8 @@ func (f *feeder) write(t *testing.T, extra string) {
 		keys = ""
 	}
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\nlog_level = \"debug\"\n%s%s"+
-		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"udp://127.0.0.1:%d\"]\n[bus]\n[store]\ntype = \"sqlite\"\n"+
-		"[http]\nlisten = \"\"\n", filepath.Join(f.dir, "state"), extra, keys, f.port)
+		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"udp://%s\"]\n[bus]\n[store]\ntype = \"sqlite\"\n"+
+		"[http]\nlisten = \"\"\n", filepath.Join(f.dir, "state"), extra, keys, f.address)
 	if err := os.WriteFile(f.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +78,7 @@ func (f *feeder) begin(t *testing.T) *process {
 // send mirrors packets, and waits until the daemon has followed all of them.
 func (f *feeder) send(t *testing.T, packets []capture.Packet) {
 	t.Helper()
-	conn, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", f.port))
+	conn, err := net.Dial("udp", f.address)
 	if err != nil {
 		t.Fatal(err)
 	}

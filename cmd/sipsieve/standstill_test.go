@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sipsieve/cmd/sipsieve/daemon"
 )
 
 // TestAFullDiskIsNamedOnceAndWaitedFor fills the disk of the state folder of a daemon that runs.
@@ -19,16 +21,12 @@ func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
 	s.up(t)
 	mend := fillDisk(t, state)
 	const why = "no space left on device"
-	for limit := time.Now().Add(patience); !strings.Contains(s.status(t).Troubles["bus"], why); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(limit) {
-			t.Fatalf("troubles = %q, want %q of the bus", s.status(t).Troubles, why)
-		}
-	}
-	if got := strings.Join(s.status(t).Why, "\n"); !strings.Contains(got, "the bus takes nothing: state folder ") ||
-		!strings.Contains(got, why) {
-		t.Errorf("why = %q, want that the bus takes nothing, and %q", got, why)
-	}
-	time.Sleep(300 * time.Millisecond)
+	s.await(t, "that the bus takes nothing, and why", func(r *daemon.Status) bool {
+		got := strings.Join(r.Why, "\n")
+		return strings.Contains(r.Troubles["bus"], why) && strings.Contains(got, "the bus takes nothing: state folder ") &&
+			strings.Contains(got, why)
+	})
+	time.Sleep(300 * time.Millisecond) // for more lines, if there were any
 	mend()
 	p.await(t, len(want))
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
