@@ -66,8 +66,11 @@ var house = map[string]room{
 	"store":        {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/bus": {imports: []string{"store", "store/vault"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
-	"store/sqlite":    {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
-	"store/storetest": {imports: []string{"store"}, liberties: []string{"go", "receive"}},
+	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
+	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"},
+		bans: map[string]string{"store/sqlite": "a store is copied into another through store.Store"}},
+	"store/postgres/pgtest": {others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"go", "clock", "lock"}}, // for tests only
+	"store/storetest":       {imports: []string{"store"}, liberties: []string{"go", "receive"}},
 	"cmd/sipsieve/pipeline": {imports: []string{"sip/track", "sip/legs", "sip/devices"}, others: []string{"golang.org/x/sync/errgroup"},
 		liberties: []string{"go", "clock"}, bans: map[string]string{"store": "the pipeline knows no purpose",
 			"store/cpni": "the pipeline makes no record"}},

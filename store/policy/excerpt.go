@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -54,6 +55,26 @@ func (x Excerpt) Expired(day Date) bool { return x.Expires.Compare(day) <= 0 }
 // Ended reports whether x is of a call whose BYE was seen.
 func (x Excerpt) Ended() bool {
 	return x.Dialog != "" && (x.Stage == "stop" || x.Stage == "correction") && x.Missing&event.NoBye == 0
+}
+
+// Time returns the time that x's expiry is counted from or, if that is null, the first other time of its kind that is
+// not; false if x shows none.
+func (x Excerpt) Time() (t time.Time, known bool) {
+	var values map[string]json.RawMessage
+	if json.Unmarshal(x.body, &values) != nil {
+		return t, false
+	}
+	for _, k := range cpni.Kinds() {
+		if k.String() != x.Kind {
+			continue
+		}
+		for _, key := range k.Times() {
+			if m, ok := readMoment(values[key]); ok {
+				return m.time, true
+			}
+		}
+	}
+	return t, false
 }
 
 // Follows reports whether the end of x may be that of the call of whole: not if it is before the answer. It is true

@@ -1,0 +1,222 @@
+// Package postgres keeps excerpts in a PostgreSQL database: a schema a purpose, a partition a day of expiry, and forgets
+// by dropping partitions.
+//
+// # Who may read
+//
+// The schema of the purpose billing is sipsieve_billing. A role of that name may read it, and nothing of any other
+// purpose. A person's login is made a member of it.
+//
+// # Durability
+//
+// When Put returns nil, the rows are in a committed transaction that the server has on disk, unless its administrator
+// switched fsync off. Excerpts of one purpose and day are in one transaction, up to 4,000 of them.
+//
+// # Several writers
+//
+// The transactions of one purpose come one after another, whatever host they are from: each holds an advisory lock, so
+// that two hosts that put parts of one call make one row of them.
+//
+// # Errors
+//
+// Every error of the server wraps store.ErrUnavailable: what is wrong with it may be mended. None has text of a row, of
+// a URL or a password. Excerpts whose values the server does not take are refused alone (store.Refused).
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+// commitLimit is how many excerpts one transaction has.
+const commitLimit = 4000
+
+// A Config is where the database is, and what the store does beside keeping.
+type Config struct {
+	Login
+	Policy *policy.Policy     // whose purposes say how a call that two sensors saw is put together; nil for none
+	Today  func() policy.Date // what has expired by it is suppressed; nil suppresses nothing
+}
+
+// A Store is a database. It may be used by several goroutines, and by several processes at once.
+type Store struct {
+	pool   *pgxpool.Pool
+	layout layout
+	policy *policy.Policy
+	expiry *store.Expiry
+
+	migrated, closed atomic.Bool
+}
+
+// Open returns the Store of a database. It does not wait for the server, which may come up later: an error is one of the
+// settings.
+func Open(c Config) (*Store, error) {
+	settings, err := c.settings()
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	if err != nil {
+		return nil, wrap("open", err)
+	}
+	return &Store{pool: pool, layout: current, policy: c.Policy, expiry: store.NewExpiry(c.Today)}, nil
+}
+
+// Put joins xs with what is there. An error wraps store.ErrUnavailable, and then a part of xs may be kept already,
+// which a repeated Put finds; or it is store.Refused, of excerpts whose purpose is no name, or whose values the
+// server does not take.
+func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	alive, expired := s.expiry.Alive(xs)
+	places, byPlace, refused := store.SortOut(alive)
+	for _, p := range places {
+		for part := range slices.Chunk(byPlace[p], commitLimit) {
+			more, err := s.put(ctx, p, part)
+			if err != nil {
+				s.migrated.Store(false)
+				return wrap("put", err)
+			}
+			refused = append(refused, more...)
+		}
+	}
+	s.expiry.Count(expired)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// put puts excerpts of one partition in one transaction. If the server does not take the values of some, halves are
+// put, until these are alone.
+func (s *Store) put(ctx context.Context, p store.Place, xs []policy.Excerpt) (refused store.Refused, err error) {
+	w := writer{layout: s.layout, purpose: s.purpose(p.Purpose), place: p}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w.tx = tx
+		return w.put(ctx, xs)
+	})
+	switch {
+	case !ofData(err):
+		return nil, err
+	case len(xs) == 1:
+		return store.Refused{{Purpose: p.Purpose, Count: 1, Err: policy.ErrForeign}}, nil
+	}
+	for _, half := range [][]policy.Excerpt{xs[:len(xs)/2], xs[len(xs)/2:]} {
+		more, err := s.put(ctx, p, half)
+		if err != nil {
+			return nil, err
+		}
+		refused = append(refused, more...)
+	}
+	return refused, nil
+}
+
+// purpose returns the purpose of that name in the store's policy, nil if there is none.
+func (s *Store) purpose(name string) *policy.Purpose {
+	if s.policy == nil {
+		return nil
+	}
+	u, _ := s.policy.Purpose(name)
+	return u
+}
+
+// ready makes the database ready for writing, once.
+func (s *Store) ready(ctx context.Context) error {
+	if s.closed.Load() {
+		return errClosed
+	}
+	if s.migrated.Load() {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.layout.migrate(ctx, tx) })
+	if err != nil {
+		return wrap("prepare the database", err)
+	}
+	s.migrated.Store(true)
+	return nil
+}
+
+// Sweep drops whole partitions, one a transaction. One that cannot be dropped, such as one that somebody reads for long,
+// keeps none of the others from going.
+func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error) {
+	if err := s.ready(ctx); err != nil {
+		return 0, err
+	}
+	names, err := purposes(ctx, s.pool)
+	if err != nil {
+		return 0, wrap("sweep", err)
+	}
+	var errs []error
+	for _, purpose := range names {
+		all, err := days(ctx, s.pool, purpose, nil)
+		errs = append(errs, err)
+		for _, d := range all {
+			if d.Compare(day) <= 0 {
+				n, err := s.drop(ctx, store.Place{Purpose: purpose, Expires: d})
+				gone += n
+				errs = append(errs, err)
+			}
+		}
+	}
+	return gone, wrap("sweep", errors.Join(errs...))
+}
+
+// drop drops a partition, and returns how many rows it had: 0 if they cannot be read.
+func (s *Store) drop(ctx context.Context, p store.Place) (rows int, err error) {
+	table := schemaOf(p.Purpose) + "." + partitionOf(p.Expires)
+	_ = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+table).Scan(&rows) // what is damaged goes too
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w := writer{tx: tx, layout: s.layout, place: p}
+		if err := w.lock(ctx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+table)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return rows, nil
+}
+
+// Count reads every partition.
+func (s *Store) Count(ctx context.Context) (map[string]int, error) {
+	if s.closed.Load() {
+		return nil, errClosed
+	}
+	names, err := purposes(ctx, s.pool)
+	if err != nil {
+		return nil, wrap("count", err)
+	}
+	counts := map[string]int{}
+	for _, purpose := range names {
+		var n int
+		if err := s.pool.QueryRow(ctx, "SELECT count(*) FROM "+schemaOf(purpose)+".excerpt").Scan(&n); err != nil {
+			return nil, wrap("count", err)
+		}
+		counts[purpose] = n
+	}
+	return counts, nil
+}
+
+// Suppressed returns how many excerpts of each purpose had expired when they came.
+func (s *Store) Suppressed() map[string]uint64 { return s.expiry.Suppressed() }
+
+// Close waits for what is under way and closes the connections.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	s.pool.Close()
+	return nil
+}
+
+// errClosed is final for this Store, but not for what is put: another may take it.
+var errClosed = fmt.Errorf("postgres: closed: %w", store.ErrUnavailable)

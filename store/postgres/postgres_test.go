@@ -1,0 +1,36 @@
+package postgres
+
+import (
+	"os"
+	"testing"
+
+	"sipsieve/store"
+	"sipsieve/store/postgres/pgtest"
+	"sipsieve/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
+}
+
+// opened returns a store in a database of its own, unless c names one.
+func opened(t testing.TB, c Config) *Store {
+	t.Helper()
+	if c.URL == "" {
+		server := pgtest.Shared(t)
+		c.URL = server.URL(server.Database(t))
+	}
+	s, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

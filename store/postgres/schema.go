@@ -1,0 +1,189 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+// prefix is what the schema of a purpose, and the role that may read it, begin with.
+const prefix = "sipsieve_"
+
+// Keys of advisory locks. The number is that of no other program that we know.
+const lockClass = 0x51e7e
+
+// A layout is what the tables of a purpose look like: steps[n] brings them from version n to version n+1. %s is the
+// schema, quoted.
+type layout struct{ steps []string }
+
+// current is the layout of this sipsieve. A step, once released, is never changed; a new one is added behind it.
+var current = layout{steps: []string{firstTable}}
+
+const firstTable = `CREATE SCHEMA IF NOT EXISTS %[1]s;
+CREATE TABLE %[1]s.excerpt (
+	expires date NOT NULL,
+	id text COLLATE "C" NOT NULL,
+	kind text NOT NULL,
+	sensor text NOT NULL,
+	stage text NOT NULL,
+	revision bigint NOT NULL,
+	status text NOT NULL,
+	completeness bigint NOT NULL,
+	dialog text COLLATE "C",
+	unseen bigint NOT NULL,
+	spool bigint NOT NULL,
+	seq bigint NOT NULL,
+	moment timestamptz,
+	body json NOT NULL,
+	parts text,
+	PRIMARY KEY (expires, id)
+) PARTITION BY LIST (expires);
+CREATE INDEX excerpt_dialog ON %[1]s.excerpt (dialog) WHERE dialog IS NOT NULL;
+CREATE INDEX excerpt_moment ON %[1]s.excerpt (moment)`
+
+// grants gives the purpose's role its rights, and makes it if this user may. An administrator who makes the role
+// later gets the rights entered at the next start.
+const grants = `DO $do$ BEGIN CREATE ROLE %[1]s NOLOGIN;
+	EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; END $do$;
+DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE quote_ident(rolname) = '%[1]s' OR rolname = '%[2]s') THEN
+	GRANT USAGE ON SCHEMA %[1]s TO %[1]s; GRANT SELECT ON %[1]s.excerpt TO %[1]s; END IF; END $do$`
+
+// makeVersion makes the table with the version of all purposes' tables. Every role may read it.
+const makeVersion = `CREATE SCHEMA IF NOT EXISTS sipsieve;
+CREATE TABLE sipsieve.version (version integer NOT NULL);
+INSERT INTO sipsieve.version VALUES (%d);
+GRANT USAGE ON SCHEMA sipsieve TO PUBLIC;
+GRANT SELECT ON sipsieve.version TO PUBLIC`
+
+// schemaOf returns the schema of a purpose, and its role, quoted. The purpose is a name: see store.CheckName.
+func schemaOf(purpose string) string { return pgx.Identifier{prefix + purpose}.Sanitize() }
+
+// partitionOf returns the name of a partition, without its schema.
+func partitionOf(day policy.Date) string { return "excerpt_" + day.Time().Format("20060102") }
+
+// dayOf returns the day of a partition by its name.
+func dayOf(partition string) (day policy.Date, ok bool) {
+	t, err := time.Parse("20060102", strings.TrimPrefix(partition, "excerpt_"))
+	return policy.DateOf(t), err == nil
+}
+
+// version returns the version of the database, 0 if there is none yet. A newer one than l has is ErrNewer.
+func (l layout) version(ctx context.Context, q querier) (version int, err error) {
+	var exists bool
+	err = q.QueryRow(ctx, "SELECT to_regclass('sipsieve.version') IS NOT NULL").Scan(&exists)
+	if err != nil || !exists {
+		return 0, err
+	}
+	if err := q.QueryRow(ctx, "SELECT version FROM sipsieve.version").Scan(&version); err != nil {
+		return 0, err
+	}
+	return version, l.check(version)
+}
+
+// check returns ErrNewer for a version that l does not know.
+func (l layout) check(version int) error {
+	if version > len(l.steps) {
+		return fmt.Errorf("%w (version %d, this one knows %d)", ErrNewer, version, len(l.steps))
+	}
+	return nil
+}
+
+// A querier is a connection, a pool or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// migrate brings the database to the version of l. Of several processes that start at once one does it.
+func (l layout) migrate(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", lockClass); err != nil {
+		return err
+	}
+	version, err := l.version(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if version == 0 {
+		_, err = tx.Exec(ctx, fmt.Sprintf(makeVersion, len(l.steps)))
+	}
+	if err != nil {
+		return err
+	}
+	purposes, err := purposes(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, purpose := range purposes {
+		if err := l.bring(ctx, tx, purpose, version); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec(ctx, "UPDATE sipsieve.version SET version = $1 WHERE version < $1", len(l.steps))
+	return err
+}
+
+// bring brings the tables of a purpose from a version to that of l, and enters its role's rights.
+func (l layout) bring(ctx context.Context, tx pgx.Tx, purpose string, version int) error {
+	for _, step := range l.steps[version:] {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(step, schemaOf(purpose))); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf(grants, schemaOf(purpose), prefix+purpose))
+	return err
+}
+
+// purposes returns the purposes that have tables, in order.
+func purposes(ctx context.Context, q querier) (names []string, err error) {
+	rows, err := q.Query(ctx, `SELECT substr(nspname, $1) FROM pg_namespace n
+		JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'excerpt' AND c.relkind = 'p'
+		WHERE starts_with(nspname, $2) ORDER BY nspname`, len(prefix)+1, prefix)
+	if err != nil {
+		return nil, err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range all {
+		if store.CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// days returns the days of which a purpose has a partition, the earliest first: of those in wanted, or all if that is nil.
+func days(ctx context.Context, q querier, purpose string, wanted []policy.Date) (days []policy.Date, err error) {
+	var names []string
+	for _, day := range wanted {
+		names = append(names, partitionOf(day))
+	}
+	rows, err := q.Query(ctx, `SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		JOIN pg_class parent ON parent.oid = i.inhparent AND parent.relname = 'excerpt'
+		JOIN pg_namespace n ON n.oid = parent.relnamespace AND n.nspname = $1
+		WHERE $2::text[] IS NULL OR c.relname = ANY($2) ORDER BY 1`, prefix+purpose, names)
+	if err != nil {
+		return nil, err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range all {
+		if day, ok := dayOf(name); ok {
+			days = append(days, day)
+		}
+	}
+	return days, err
+}
+
+// makePartition makes the partition of a day. It is attached, not made as a part of the table, so that nobody who reads
+// the table, or writes to it, waits.
+func makePartition(ctx context.Context, tx pgx.Tx, p store.Place) error {
+	schema := schemaOf(p.Purpose)
+	name := schema + "." + partitionOf(p.Expires)
+	_, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %[2]s (LIKE %[1]s.excerpt INCLUDING ALL);"+
+		"ALTER TABLE %[1]s.excerpt ATTACH PARTITION %[2]s FOR VALUES IN ('%[3]s')", schema, name, p.Expires))
+	return err
+}
