@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"sipsieve/cmd/sipsieve/config"
@@ -12,8 +14,10 @@ import (
 	"sipsieve/store/bus"
 )
 
-// askLimit is how long a NATS server may take to answer check.
-const askLimit = 5 * time.Second
+const (
+	reachLimit = 5 * time.Second // for a hub to be reached by check: what is refused at once is not waited for
+	askLimit   = 2 * time.Second // for it to say which streams it has
+)
 
 // connect returns the hub of s, whether it is there or not: see bus.Connect. An error is of the configuration.
 func connect(s *config.Setup) (*bus.Bus, error) {
@@ -37,19 +41,39 @@ func ReachHub(ctx context.Context, s *config.Setup) (findings []error, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	ctx, stop := context.WithTimeout(ctx, askLimit)
-	defer stop()
-	if err := b.Reach(ctx); err != nil {
+	if err := reach(ctx, b); err != nil {
 		servers, _ := s.Hub.Servers()
 		return []error{s.Wrong("hub.url", "%s: %w", strings.Join(servers, ", "), err)}, nil
 	}
+	ctx, stop := context.WithTimeout(ctx, askLimit)
+	defer stop()
 	for _, p := range s.Purposes {
-		if _, err := b.Lag(ctx, p.Name); err != nil && !errors.Is(err, store.ErrUnavailable) {
+		switch _, err := b.Lag(ctx, p.Name); {
+		case errors.Is(err, store.ErrUnavailable):
+			return findings, nil
+		case err != nil:
 			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s", store.StreamName(p.Name),
 				strings.Join(store.StreamSubjects(p.Name), ", ")))
 		}
 	}
 	return findings, nil
+}
+
+// reach waits until b has a connection, reachLimit at most. It returns the error of the last attempt.
+func reach(ctx context.Context, b *bus.Bus) error {
+	ctx, stop := context.WithTimeout(ctx, reachLimit)
+	defer stop()
+	for {
+		err := func() error {
+			soon, stop := context.WithTimeout(ctx, reachLimit/20)
+			defer stop()
+			return b.Reach(soon)
+		}()
+		if err == nil || ctx.Err() != nil || errors.Is(err, syscall.ECONNREFUSED) ||
+			errors.As(err, new(*tls.CertificateVerificationError)) {
+			return err
+		}
+	}
 }
 
 // A HubStatus is whether the hub can be reached now.
