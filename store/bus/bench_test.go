@@ -8,7 +8,7 @@ import (
 
 // BenchmarkPublishAtomic against BenchmarkPublishOneByOne is what an fsync a batch is worth.
 func BenchmarkPublishAtomic(b *testing.B) {
-	benchmarkPublish(b, func(p *Publisher, messages []*nats.Msg) error { return p.batch(b.Context(), messages) })
+	benchmarkPublish(b, func(p *Publisher, messages []*nats.Msg) error { return p.batch(b.Context(), "billing", messages) })
 }
 
 func BenchmarkPublishOneByOne(b *testing.B) {

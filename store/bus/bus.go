@@ -11,12 +11,12 @@
 //
 // # Errors
 //
-// What may pass wraps store.ErrUnavailable; store.Refused counts what is refused for good.
+// What may pass is a store.Fault, by purpose and cause, and wraps store.ErrUnavailable; store.Refused counts what is refused
+// for good.
 package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -47,40 +47,22 @@ type Bus struct {
 	access   map[string]Access
 	purger   *purger // nil if the server is elsewhere
 
-	trouble             *serverErrors
+	errs                serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
-}
-
-// serverErrors are the asynchronous errors of the server: those that are no answer to a call.
-type serverErrors struct {
-	last  atomic.Pointer[error]
-	count atomic.Uint64
-}
-
-func (c *serverErrors) note(_ *nats.Conn, _ *nats.Subscription, err error) {
-	c.last.Store(&err)
-	c.count.Add(1)
 }
 
 // Traffic is what a Bus did since it was opened.
 type Traffic struct {
-	Published  uint64 // excerpts that its Publishers put
-	OneByOne   uint64 // of these, those whose batch was refused
-	Complaints uint64 // asynchronous errors of the server: see Trouble
+	Published    uint64 // excerpts that its Publishers put
+	OneByOne     uint64 // of these, those whose batch was refused
+	ServerErrors uint64 // asynchronous errors of the server: see LastServerError
 }
 
 // Traffic returns what b did up to now.
 func (b *Bus) Traffic() Traffic {
-	return Traffic{b.published.Load(), b.oneByOne.Load(), b.trouble.count.Load()}
-}
-
-// Trouble returns the last asynchronous error of the server, nil if there was none: such as a permission that is
-// missing. The call that lacked it only finds the server unavailable.
-func (b *Bus) Trouble() error {
-	if err := b.trouble.last.Load(); err != nil {
-		return *err
-	}
-	return nil
+	b.errs.mu.Lock()
+	defer b.errs.mu.Unlock()
+	return Traffic{b.published.Load(), b.oneByOne.Load(), b.errs.count}
 }
 
 // Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
@@ -100,17 +82,22 @@ func (b *Bus) Arrange(ctx context.Context, p Plan) error {
 	}
 	for _, c := range p.configs() {
 		if _, err := b.stream.CreateOrUpdateStream(ctx, c); err != nil {
-			return wrap("arrange "+c.Name, err)
+			return fmt.Errorf("bus: arrange %s: %w", c.Name, err)
 		}
 	}
 	return nil
 }
 
-// Lag returns the figures of a purpose's stream and of its durable consumers.
+// Lag returns the figures of a purpose's stream and of its durable consumers. An error is a store.Fault.
 func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
-	s, err := b.stream.Stream(ctx, store.StreamName(purpose))
+	name := store.StreamName(purpose)
+	ctx, end := b.errs.watch(ctx, func(subject string) bool {
+		return subject == "$JS.API.STREAM.INFO."+name || subject == "$JS.API.CONSUMER.LIST."+name
+	})
+	defer end()
+	s, err := b.stream.Stream(ctx, name)
 	if err != nil {
-		return Lag{}, wrap("lag", err)
+		return Lag{}, b.fault(ctx, purpose, "lag", err)
 	}
 	state := s.CachedInfo()
 	lag := Lag{Purpose: purpose, Messages: state.State.Msgs, Bytes: int64(state.State.Bytes),
@@ -130,7 +117,7 @@ func (b *Bus) Lag(ctx context.Context, purpose string) (Lag, error) {
 		}
 		lag.Consumers = append(lag.Consumers, one)
 	}
-	return lag, wrap("lag", consumers.Err())
+	return lag, b.fault(ctx, purpose, "lag", consumers.Err())
 }
 
 // cameAt returns when the message of that sequence, or the oldest after it, came to s. It is the zero time if there is
@@ -169,34 +156,4 @@ func (b *Bus) Close() error {
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
 	return b.release()
-}
-
-// unavailable are the causes that pass, those of the connection and those of the server.
-var unavailable = []error{
-	nats.ErrNoResponders, nats.ErrTimeout, nats.ErrConnectionClosed, nats.ErrDisconnected,
-	nats.ErrReconnectBufExceeded, nats.ErrNoServers, context.DeadlineExceeded, context.Canceled,
-}
-
-// wrap returns err with what was done, wrapping store.ErrUnavailable if it may pass.
-func wrap(doing string, err error) error {
-	if err == nil || errors.Is(err, store.ErrUnavailable) {
-		return err
-	}
-	var refused *jetstream.APIError
-	passes := errors.As(err, &refused) && refused.Code >= 500
-	for _, cause := range unavailable {
-		passes = passes || errors.Is(err, cause)
-	}
-	if passes {
-		return fmt.Errorf("bus: %s: %w: %w", doing, store.ErrUnavailable, err)
-	}
-	return fmt.Errorf("bus: %s: %w", doing, err)
-}
-
-// retryable returns err with what was done, wrapping store.ErrUnavailable whatever it is.
-func retryable(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("bus: %s: %w: %w", doing, store.ErrUnavailable, err)
 }

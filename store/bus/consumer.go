@@ -4,33 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
-	"sipsieve/store/policy"
 )
 
 const (
-	fetchLimit = 500                    // messages of one fetch, and so of one Put
-	fetchWait  = 200 * time.Millisecond // for the first of them
+	fetchLimit = batchLimit             // messages of one fetch, and so of one Put
+	fetchWait  = 200 * time.Millisecond // until a fetch of fewer ends
 	ackWait    = 30 * time.Second       // until what is not acknowledged is delivered again
-	ackLimit   = 2000                   // messages delivered and not acknowledged
+	ackLimit   = 2 * fetchLimit         // messages delivered and not acknowledged
 	putTimeout = 20 * time.Second       // less than ackWait, so that what hangs is not delivered twice
 )
 
-// A Consumer brings the excerpts of one purpose from its stream into a Sink, once each as far as the Sink's key goes.
+// A Consumer brings the excerpts of one purpose from its stream into a Sink, in the order of the stream, once each as
+// far as the Sink's key goes.
 type Consumer struct {
 	bus           *Bus
 	purpose, name string
 
 	received, put, refused, redelivered, retried atomic.Uint64
 
-	trouble atomic.Pointer[error]
+	waiting atomic.Pointer[error]
 }
 
 // Counts are what a Consumer did since it was made.
@@ -52,17 +51,20 @@ func (c *Consumer) Counts() (n Counts) {
 // Purpose returns the purpose whose excerpts c brings.
 func (c *Consumer) Purpose() string { return c.purpose }
 
-// Trouble returns why c waits at the moment, nil if it does not.
-func (c *Consumer) Trouble() error {
-	if err := c.trouble.Load(); err != nil {
+// Waiting returns why c waits at the moment, nil if it does not: an error of the Sink, or a store.Fault of the stream.
+func (c *Consumer) Waiting() error {
+	if err := c.waiting.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// Run puts what comes into the Sink until ctx ends, and acknowledges it then: a crash in between repeats the Put.
-// An absent Sink or server makes it wait, a Sink without room too; a payload that is not ours is counted and
-// never comes again. Run returns nil when ctx ends, or an error of the Sink that no waiting mends.
+// Run puts what comes into the Sink until ctx ends, and acknowledges it then: a crash in between repeats the Put. What
+// comes later is put after it. An absent Sink or server makes it wait, a Sink without room too; a payload that is not
+// ours is counted and never comes again. Run returns nil when ctx ends, or an error of the Sink that no waiting mends.
+//
+// The consumer on the server is made if there is none: of the embedded server with one acknowledgement for all that a
+// fetch brought, elsewhere with one for each. One that is there is used as it is.
 func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 	for _, name := range []string{c.purpose, c.name} {
 		if err := store.CheckName(name); err != nil {
@@ -75,127 +77,91 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
-		c.trouble.Store(&err)
+		c.waiting.Store(&err)
 		wait(ctx, backoff)
 	}
 	return nil
 }
 
-// follow makes the consumer on the server, if it is not there, and drains it until something goes wrong.
+// follow drains the consumer on the server until something goes wrong.
 func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.Backoff) error {
-	s, err := c.bus.stream.Stream(ctx, store.StreamName(c.purpose))
-	if err != nil {
-		return retryable("consume", err)
-	}
-	durable, err := s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckWait: ackWait, MaxAckPending: ackLimit, MaxDeliver: -1,
-	})
-	if err != nil {
-		return retryable("consume", err)
-	}
-	spool := s.CachedInfo().Created.UnixNano()
-	for ctx.Err() == nil {
-		if err := c.step(ctx, durable, spool, into); err != nil {
-			return err
+	ctx, end := c.bus.errs.watch(ctx, c.needs)
+	defer end()
+	s, err := c.open(ctx)
+	for err == nil && ctx.Err() == nil {
+		if err = c.step(ctx, s, into); err == nil {
+			c.waiting.Store(nil)
+			backoff.Reset()
 		}
-		c.trouble.Store(nil)
-		backoff.Reset()
 	}
-	return nil
+	if err == nil {
+		err = ctx.Err()
+	}
+	if fatal := new(sinkError); errors.As(err, fatal) {
+		return fatal.error
+	}
+	return c.bus.fault(ctx, c.purpose, "consume", err)
 }
 
-// step fetches up to fetchLimit messages, waiting fetchWait for the first, and keeps them.
-func (c *Consumer) step(ctx context.Context, durable jetstream.Consumer, spool int64, into store.Sink) error {
-	fetched, err := durable.Fetch(fetchLimit, jetstream.FetchMaxWait(fetchWait))
+// A sinkError is an error of a Sink that no waiting mends.
+type sinkError struct{ error }
+
+// needs reports whether c cannot do without that subject.
+func (c *Consumer) needs(subject string) bool {
+	stream := store.StreamName(c.purpose)
+	return strings.HasPrefix(subject, "$JS.API.CONSUMER.") && strings.HasSuffix(subject, "."+stream+"."+c.name) ||
+		strings.HasPrefix(subject, "$JS.ACK.") && strings.Contains(subject, "."+stream+"."+c.name+".")
+}
+
+// step fetches up to fetchLimit messages and keeps them.
+func (c *Consumer) step(ctx context.Context, s *session, into store.Sink) error {
+	fetched, err := s.durable.Fetch(fetchLimit, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
-		return retryable("fetch", err)
+		return err
 	}
 	var d delivery
-	for m := range fetched.Messages() {
+	for m := range fetched.Messages() { // to its end: what comes after an error would be taken from the next session
 		c.received.Add(1)
-		if !c.admit(&d, m, spool) {
-			c.refused.Add(1)
-			_ = m.Term() // if it is lost the message comes again, and is refused again
+		if err == nil {
+			err = c.take(s, &d, m)
 		}
 	}
-	if len(d.messages) > 0 {
-		if err := c.keep(ctx, &d, into); err != nil {
-			return err
-		}
-	}
-	return retryable("fetch", fetched.Error())
-}
-
-// A delivery is what one fetch brought.
-type delivery struct {
-	messages []jetstream.Msg
-	excerpts []policy.Excerpt
-}
-
-// admit takes m into d, if it is an excerpt of c's purpose that stands where it belongs.
-func (c *Consumer) admit(d *delivery, m jetstream.Msg, spool int64) bool {
-	meta, err := m.Metadata()
 	if err != nil {
-		return false
+		return err
 	}
-	if meta.NumDelivered > 1 {
-		c.redelivered.Add(1)
+	if err := c.keep(ctx, s, &d, into); err != nil {
+		return err
 	}
-	x, err := policy.Received(m.Data())
-	if err != nil {
-		return false
-	}
-	subject, err := store.Subject(x)
-	if err != nil || subject != m.Subject() || x.Purpose != c.purpose {
-		return false
-	}
-	if _, err := messageID(x); err != nil {
-		return false
-	}
-	if x.Published = published(m.Headers()); x.Published == (policy.Sequence{}) {
-		x.Published = policy.Sequence{Stream: spool, Number: meta.Sequence.Stream}
-	}
-	d.messages, d.excerpts = append(d.messages, m), append(d.excerpts, x)
-	return true
-}
-
-// published reads the place in the sensor's own stream that a message bears which was forwarded, zero without one.
-func published(h nats.Header) policy.Sequence {
-	number, err := strconv.ParseUint(h.Get(headerSeq), 10, 63)
-	made, err2 := time.Parse(time.RFC3339Nano, h.Get(headerSpool))
-	if err != nil || err2 != nil || number == 0 {
-		return policy.Sequence{}
-	}
-	return policy.Sequence{Stream: made.UnixNano(), Number: number}
+	return fetched.Error()
 }
 
 // keep puts d until the Sink has it or refuses it for good, and acknowledges it. When ctx ends first it releases d.
-func (c *Consumer) keep(ctx context.Context, d *delivery, into store.Sink) error {
+func (c *Consumer) keep(ctx context.Context, s *session, d *delivery, into store.Sink) error {
 	backoff := store.NewBackoff()
-	for {
+	for len(d.excerpts) > 0 {
 		err := c.putOnce(ctx, d, into)
 		var refused store.Refused
 		switch {
 		case err == nil:
 			c.put.Add(uint64(len(d.excerpts)))
-			return d.acknowledge(ctx)
+			return s.acknowledge(ctx, d)
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), ctx.Err() != nil:
 			c.retried.Add(1)
-			c.trouble.Store(&err)
+			c.waiting.Store(&err)
 		case errors.As(err, &refused):
 			c.countRefused(refused, len(d.excerpts))
-			return d.acknowledge(ctx)
+			return s.acknowledge(ctx, d)
 		default:
-			d.release()
-			return fmt.Errorf("bus: consume: %w", err)
+			s.release(d)
+			return sinkError{fmt.Errorf("bus: consume: %w", err)}
 		}
 		if !wait(ctx, backoff) {
-			d.release()
+			s.release(d)
 			return nil
 		}
 		d.extend()
 	}
+	return s.acknowledge(ctx, d)
 }
 
 // putOnce puts d once. What hangs counts as unavailable.
@@ -217,35 +183,6 @@ func (c *Consumer) countRefused(refused store.Refused, all int) {
 	}
 	c.refused.Add(uint64(lost))
 	c.put.Add(uint64(all - lost))
-}
-
-// acknowledge confirms all of d. The server takes acknowledgements in their order, so that its answer to the last
-// is an answer to all; one that is lost only repeats its message.
-func (d *delivery) acknowledge(ctx context.Context) error {
-	last := len(d.messages) - 1
-	for _, m := range d.messages[:last] {
-		if err := m.Ack(); err != nil {
-			return retryable("acknowledge", err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
-	defer cancel()
-	return retryable("acknowledge", d.messages[last].DoubleAck(ctx))
-}
-
-// extend starts the server's wait for the acknowledgement of d anew. If that is lost d is delivered again, and the Sink
-// finds it by its key.
-func (d *delivery) extend() {
-	for _, m := range d.messages {
-		_ = m.InProgress()
-	}
-}
-
-// release has the server deliver d again at once; if that is lost, when ackWait is over.
-func (d *delivery) release() {
-	for _, m := range d.messages {
-		_ = m.Nak()
-	}
 }
 
 // wait waits before the next attempt and reports true, or false when ctx ended.

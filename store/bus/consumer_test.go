@@ -249,15 +249,15 @@ func TestAMissingStreamIsWaitedForAndSaidSo(t *testing.T) {
 	b := embedded(t, 0, "fraud")
 	into, c := newMemory(), b.Consumer("billing", "store")
 	stop := running(t, c, into)
-	await(t, into, "trouble", func() bool { return c.Trouble() != nil })
-	if !errors.Is(c.Trouble(), store.ErrUnavailable) {
-		t.Errorf("trouble = %v, want ErrUnavailable", c.Trouble())
+	await(t, into, "trouble", func() bool { return c.Waiting() != nil })
+	if !errors.Is(c.Waiting(), store.ErrUnavailable) {
+		t.Errorf("trouble = %v, want ErrUnavailable", c.Waiting())
 	}
 	if err := b.Arrange(t.Context(), config("", 0, "fraud", "billing").Plan); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, b, 0, 1)
-	await(t, into, "one put, no trouble", func() bool { return into.len() == 1 && c.Trouble() == nil })
+	await(t, into, "one put, no trouble", func() bool { return into.len() == 1 && c.Waiting() == nil })
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

@@ -223,11 +223,11 @@ func TestTailSeesOnePurposeOnly(t *testing.T) {
 			t.Error("an excerpt of another purpose")
 		}
 	}
-	if n := reader.Traffic().Complaints; n == 0 {
+	if n := reader.Traffic().ServerErrors; n == 0 {
 		t.Error("complaints = 0, want one at least")
 	}
-	if !errors.Is(reader.Trouble(), nats.ErrPermissionViolation) {
-		t.Errorf("trouble = %v, want that a permission is wanting", reader.Trouble())
+	if !errors.Is(reader.LastServerError(), nats.ErrPermissionViolation) {
+		t.Errorf("trouble = %v, want that a permission is wanting", reader.LastServerError())
 	}
 }
 

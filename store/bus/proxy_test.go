@@ -3,6 +3,7 @@ package bus
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // it has and what comes.
 type proxy struct {
 	listener net.Listener
-	delay    time.Duration // one way
+	delay    atomic.Int64 // one way, nanoseconds
 
 	mu     sync.Mutex
 	target string // host:port; "" while it is cut
@@ -25,7 +26,8 @@ func newProxy(t testing.TB, target string, delay time.Duration) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, delay: delay, target: target, open: map[net.Conn]bool{}}
+	p := &proxy{listener: l, target: target, open: map[net.Conn]bool{}}
+	p.delay.Store(int64(delay))
 	t.Cleanup(func() { _ = l.Close(); p.set("") })
 	go func() {
 		for {
@@ -83,7 +85,7 @@ func (p *proxy) copy(dst, src net.Conn) {
 			data := make([]byte, 64<<10)
 			n, err := src.Read(data)
 			if n > 0 {
-				chunks <- chunk{time.Now().Add(p.delay), data[:n]}
+				chunks <- chunk{time.Now().Add(time.Duration(p.delay.Load())), data[:n]}
 			}
 			if err != nil {
 				return

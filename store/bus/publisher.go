@@ -6,7 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +23,9 @@ import (
 
 // batchLimit is how many messages the server takes in one atomic batch.
 const batchLimit = 1000
+
+// smallBatch is how many messages are put one by one: a batch costs the server about as many syncs of a disk.
+const smallBatch = 4
 
 // Headers of a message, beside the message id of NATS.
 const (
@@ -40,46 +47,59 @@ const (
 // A Publisher is the Sink whose Put ends when the streams have all of xs on disk.
 type Publisher struct{ bus *Bus }
 
-// Put publishes xs, purpose by purpose and in their order, in atomic batches. The error wraps store.ErrUnavailable
-// if anything is still to be put, or is store.Refused: for want of room (store.ErrFull) the last ones of the purpose,
-// or those that cannot be published at all (store.ErrTooLarge, store.ErrName). A repeated Put within two
-// minutes stores nothing twice.
+// Put publishes xs in atomic batches: those of one purpose in their order, purposes side by side. The error is
+// store.Faults if anything is still to be put, of the purposes that it names only. Else it is store.Refused: for want of
+// room (store.ErrFull) the last ones of a purpose, or those that cannot be published at all (store.ErrTooLarge,
+// store.ErrName). A repeated Put within two minutes stores nothing twice.
 func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
-	if len(xs) == 0 {
-		return nil
-	}
-	if since, why := p.bus.Away(); !since.IsZero() {
-		return fmt.Errorf("bus: publish: not connected: %w: %w", store.ErrUnavailable, why)
-	}
 	var refused store.Refused
-	for _, one := range p.batches(xs, &refused) {
-		left, err := p.publish(ctx, one)
+	batches := p.batches(xs, &refused)
+	var all sync.WaitGroup
+	for _, one := range batches[min(1, len(batches)):] {
+		all.Go(func() { one.left, one.err = p.publish(ctx, one) })
+	}
+	if len(batches) > 0 {
+		batches[0].left, batches[0].err = p.publish(ctx, batches[0])
+	}
+	all.Wait()
+	var faults store.Faults
+	for _, one := range batches {
+		var fault store.Fault
 		switch {
-		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrTooLarge):
-			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: left, Err: err})
-		case err != nil:
-			return err
+		case errors.As(one.err, &fault):
+			faults = append(faults, fault)
+		case one.err != nil:
+			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: one.left, Err: one.err})
 		}
 	}
-	if refused != nil {
+	switch {
+	case faults != nil:
+		return faults
+	case refused != nil:
 		return refused
 	}
 	return nil
 }
 
-// A purposeBatch is what goes into the stream of one purpose.
+// A purposeBatch is what goes into the stream of one purpose, and what came of it.
 type purposeBatch struct {
 	purpose  string
 	messages []*nats.Msg
+	left     int   // of messages, at their end: not put
+	err      error // why: a store.Fault, or store.ErrFull or store.ErrTooLarge
 }
 
 // batches sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
 func (p *Publisher) batches(xs []policy.Excerpt, refused *store.Refused) []*purposeBatch {
+	limit := int64(math.MaxInt64)
+	if since, _ := p.bus.Away(); since.IsZero() {
+		limit = p.bus.conn.MaxPayload() - batchHeaders
+	}
 	var order []*purposeBatch
 	byPurpose := map[string]*purposeBatch{}
 	for _, x := range xs {
 		m, err := message(x)
-		if err == nil && int64(m.Size()) > p.bus.conn.MaxPayload()-batchHeaders {
+		if err == nil && int64(m.Size()) > limit {
 			err = fmt.Errorf("bus: %d bytes: %w", m.Size(), store.ErrTooLarge)
 		}
 		if err != nil {
@@ -94,6 +114,9 @@ func (p *Publisher) batches(xs []policy.Excerpt, refused *store.Refused) []*purp
 	}
 	return order
 }
+
+// oneAnswer has a batch wait for the answer to its end only: one round trip.
+var oneAnswer = jetstreamext.BatchFlowControl{AckTimeout: replyTimeout}
 
 // batchHeaders is room for the headers that a batch adds to each of its messages.
 const batchHeaders = 256
@@ -121,24 +144,41 @@ func message(x policy.Excerpt) (*nats.Msg, error) {
 
 // messageID names one publication of one sensor: a retry has the same, and another body of the same revision has not.
 func messageID(x policy.Excerpt) (string, error) {
-	if err := store.CheckName(x.Sensor); err != nil {
-		return "", fmt.Errorf("bus: sensor: %w", err)
-	}
-	for _, c := range []byte(x.ID) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return "", fmt.Errorf("bus: id: %w", store.ErrName)
-		}
-	}
-	if x.ID == "" || len(x.ID) > 64 {
-		return "", fmt.Errorf("bus: id: %w", store.ErrName)
+	if err := checkID(x); err != nil {
+		return "", err
 	}
 	sum := sha256.Sum256(x.Body())
 	return x.Sensor + "." + x.ID + "." + strconv.Itoa(x.Revision) + "." + hex.EncodeToString(sum[:4]), nil
 }
 
-// publish puts the messages of one stream, and returns how many at their end it did not put.
+// checkID returns an error that wraps store.ErrName unless a message id can be made of x.
+func checkID(x policy.Excerpt) error {
+	if err := store.CheckName(x.Sensor); err != nil {
+		return fmt.Errorf("bus: sensor: %w", err)
+	}
+	for _, c := range []byte(x.ID) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return fmt.Errorf("bus: id: %w", store.ErrName)
+		}
+	}
+	if x.ID == "" || len(x.ID) > 64 {
+		return fmt.Errorf("bus: id: %w", store.ErrName)
+	}
+	return nil
+}
+
+// publish puts the messages of one purpose, and returns how many at their end it did not put.
 func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, err error) {
-	for left = len(one.messages); left > 0; {
+	left = len(one.messages)
+	if since, why := p.bus.Away(); !since.IsZero() {
+		return left, p.bus.fault(ctx, one.purpose, "publish", why)
+	}
+	subjects := store.StreamSubjects(one.purpose)
+	ctx, end := p.bus.errs.watch(ctx, func(subject string) bool {
+		return slices.ContainsFunc(subjects, func(s string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(s, ">")) })
+	})
+	defer end()
+	for left > 0 {
 		batch := one.messages[len(one.messages)-left:][:min(left, batchLimit)]
 		n, err := p.batchInRoom(ctx, one.purpose, batch)
 		if err != nil {
@@ -150,23 +190,32 @@ func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, e
 	return 0, nil
 }
 
-// batch puts all messages or none, but for a batch of which some are there already: that is put one by one.
-func (p *Publisher) batch(ctx context.Context, messages []*nats.Msg) error {
-	_, err := jetstreamext.PublishMsgBatch(ctx, p.bus.stream, messages)
+// batch puts all messages or none, but for a batch of which some are there already, and a small one, which is cheaper
+// without a batch: those are put one by one.
+func (p *Publisher) batch(ctx context.Context, purpose string, messages []*nats.Msg) error {
+	return p.publishError(ctx, purpose, p.tryBatch(ctx, messages))
+}
+
+func (p *Publisher) tryBatch(ctx context.Context, messages []*nats.Msg) error {
+	if len(messages) <= smallBatch {
+		return p.publishEach(ctx, messages)
+	}
+	_, err := jetstreamext.PublishMsgBatch(ctx, p.bus.stream, messages, oneAnswer)
 	var refused *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstreamext.ErrInvalidBatchAck):
+		p.bus.oneByOne.Add(uint64(len(messages)))
 		return p.publishEach(ctx, messages) // a server without atomic batches
 	case errors.As(err, &refused) && (refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID ||
 		refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishNotEnabled):
+		p.bus.oneByOne.Add(uint64(len(messages)))
 		return p.publishEach(ctx, messages)
 	}
-	return publishError(err)
+	return err
 }
 
 // publishEach puts one message after the other, without waiting for each.
 func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error {
-	p.bus.oneByOne.Add(uint64(len(messages)))
 	ofBatch := []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader}
 	var acks []jetstream.PubAckFuture
 	for i, m := range messages {
@@ -181,7 +230,7 @@ func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error
 		m.Reply = ""
 		ack, err := p.bus.stream.PublishMsgAsync(m)
 		if err != nil {
-			return publishError(err)
+			return err
 		}
 		acks = append(acks, ack)
 	}
@@ -199,17 +248,14 @@ func awaitAck(ctx context.Context, ack jetstream.PubAckFuture) error {
 	case <-ack.Ok():
 		return nil
 	case err := <-ack.Err():
-		return publishError(err)
+		return err
 	case <-ctx.Done():
-		return publishError(ctx.Err())
+		return ctx.Err()
 	}
 }
 
 // publishError sorts what came of a publication: no room, too large, or, in doubt, something that may pass.
-func publishError(err error) error {
-	if err == nil {
-		return nil
-	}
+func (p *Publisher) publishError(ctx context.Context, purpose string, err error) error {
 	var refused *jetstream.APIError
 	if errors.As(err, &refused) {
 		switch {
@@ -219,5 +265,5 @@ func publishError(err error) error {
 			return fmt.Errorf("bus: publish: %w", store.ErrTooLarge)
 		}
 	}
-	return fmt.Errorf("bus: publish: %w: %w", store.ErrUnavailable, err)
+	return p.bus.fault(ctx, purpose, "publish", err)
 }

@@ -1,3 +1,5 @@
+// This file has methods of Bus because its connection is kept here.
+
 package bus
 
 import (
@@ -66,10 +68,10 @@ func Connect(r Remote) (*Bus, error) {
 
 // open connects by opts. The Bus takes the connection over.
 func open(url string, opts ...nats.Option) (*Bus, error) {
-	b := &Bus{trouble: new(serverErrors), stopDial: func() {}}
+	b := &Bus{stopDial: func() {}}
 	first := &outage{since: time.Now(), err: errors.New("no attempt yet")}
 	b.link.outage.Store(first)
-	opts = slices.Concat([]nats.Option{nats.Name("sipsieve"), nats.ErrorHandler(b.trouble.note)}, b.link.handlers(), opts)
+	opts = slices.Concat([]nats.Option{nats.Name("sipsieve")}, b.handlers(), opts)
 	conn, err := nats.Connect(url, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w", err)
@@ -218,13 +220,16 @@ type outage struct {
 	err   error
 }
 
-// handlers keep l's state; delay also finds errors of a handshake, which no callback reports.
-func (l *link) handlers() []nats.Option {
-	up := func(*nats.Conn) { l.outage.Store(nil) }
-	down := func(_ *nats.Conn, err error) { l.down(err) }
-	return []nats.Option{nats.ConnectHandler(up), nats.ReconnectHandler(up), nats.DisconnectErrHandler(down),
-		nats.ReconnectErrHandler(down), nats.CustomReconnectDelay(l.delay), nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1)}
+// handlers keep the state of b's connection; delay also finds errors of a handshake, which no callback reports.
+func (b *Bus) handlers() []nats.Option {
+	up := func(*nats.Conn) {
+		b.errs.connected()
+		b.link.outage.Store(nil)
+	}
+	down := func(_ *nats.Conn, err error) { b.link.down(err) }
+	return []nats.Option{nats.ErrorHandler(b.errs.note), nats.ConnectHandler(up), nats.ReconnectHandler(up),
+		nats.DisconnectErrHandler(down), nats.ReconnectErrHandler(down), nats.CustomReconnectDelay(b.link.delay),
+		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1)}
 }
 
 // down begins an outage, or notes the latest error of the one that lasts.
@@ -235,6 +240,9 @@ func (l *link) down(err error) {
 		if err == nil {
 			now.err = last.err
 		}
+	}
+	if now.err == nil {
+		now.err = errors.New("the server has closed the connection")
 	}
 	l.outage.Store(now)
 }

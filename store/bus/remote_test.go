@@ -29,7 +29,7 @@ import (
 func natsServer(t testing.TB, change func(*server.Options)) *server.Server {
 	t.Helper()
 	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true,
-		StoreDir: t.TempDir()}
+		StoreDir: serverDir(t)}
 	if change != nil {
 		change(opts)
 	}
@@ -43,6 +43,25 @@ func natsServer(t testing.TB, change func(*server.Options)) *server.Server {
 		t.Fatal("the server does not start")
 	}
 	return srv
+}
+
+// serverDir returns a folder for a server's streams. The server may still remove what it staged when the test ends, which
+// t.TempDir takes for an error.
+func serverDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sipsieve-bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 // connect returns a connection to r that may not be there yet.

@@ -85,12 +85,12 @@ func (p *purger) purge(ctx context.Context, s jetstream.Stream) (room int64, con
 	}
 	if confirmed >= s.CachedInfo().State.FirstSeq && s.CachedInfo().State.Msgs > 0 {
 		if err := s.Purge(ctx, jetstream.WithPurgeSequence(confirmed+1)); err != nil {
-			return 0, 0, wrap("purge", err)
+			return 0, 0, fmt.Errorf("bus: purge: %w", err)
 		}
 	}
 	info, err := s.Info(ctx)
 	if err != nil {
-		return 0, 0, wrap("purge", err)
+		return 0, 0, fmt.Errorf("bus: purge: %w", err)
 	}
 	return free(info), confirmed, nil
 }
@@ -104,7 +104,7 @@ func (p *purger) confirmed(ctx context.Context, s jetstream.Stream) (least uint6
 			return 0, nil
 		}
 		if err != nil {
-			return 0, wrap("purge", err)
+			return 0, fmt.Errorf("bus: purge: %w", err)
 		}
 		if floor := c.CachedInfo().AckFloor.Stream; i == 0 || floor < least {
 			least = floor
@@ -118,7 +118,7 @@ func (p *purger) confirmed(ctx context.Context, s jetstream.Stream) (least uint6
 func (p *purger) makeRoom(ctx context.Context, stream string, need int64) (int64, error) {
 	s, err := p.js.Stream(ctx, stream)
 	if err != nil {
-		return 0, wrap("purge", err)
+		return 0, fmt.Errorf("bus: purge: %w", err)
 	}
 	last, since := uint64(0), time.Now()
 	for first := true; ; first = false {
@@ -134,7 +134,7 @@ func (p *purger) makeRoom(ctx context.Context, stream string, need int64) (int64
 		}
 		select {
 		case <-ctx.Done():
-			return room, wrap("purge", ctx.Err())
+			return room, fmt.Errorf("bus: purge: %w", ctx.Err())
 		case <-time.After(roomPoll):
 		}
 	}
@@ -158,7 +158,7 @@ func (p *purger) worthWaiting(stream string, confirmed uint64, waited time.Durat
 // batchInRoom puts a batch, or as much of its beginning as there is room for, and returns how many messages it put. A
 // batch that finds no room in the embedded server has the stream purged and is put again.
 func (p *Publisher) batchInRoom(ctx context.Context, purpose string, messages []*nats.Msg) (int, error) {
-	err := p.batch(ctx, messages)
+	err := p.batch(ctx, purpose, messages)
 	for n := len(messages) + 1; errors.Is(err, store.ErrFull) && p.bus.purger != nil; {
 		room, purgeErr := p.bus.purger.makeRoom(ctx, store.StreamName(purpose), sizeInStream(messages[0]))
 		if purgeErr != nil {
@@ -167,7 +167,7 @@ func (p *Publisher) batchInRoom(ctx context.Context, purpose string, messages []
 		if n = min(fitting(messages, room), n-1); n == 0 {
 			return 0, err
 		}
-		if err = p.batch(ctx, messages[:n]); err == nil {
+		if err = p.batch(ctx, purpose, messages[:n]); err == nil {
 			return n, nil
 		}
 	}

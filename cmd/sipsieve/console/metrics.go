@@ -11,6 +11,7 @@ import (
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/daemon"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/store"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -104,8 +105,8 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 		for place, k := range s.Keepers {
 			to <- gauge(metricBehind, float64(k.Behind), p.Name, place)
 			to <- gauge(metricOldest, k.Oldest, p.Name, place)
-			for _, cause := range daemon.Causes {
-				to <- gauge(metricTrouble, truth(k.Cause == cause), p.Name, place, cause)
+			for _, cause := range store.Causes() {
+				to <- gauge(metricTrouble, truth(k.Cause == string(cause)), p.Name, place, string(cause))
 			}
 		}
 		if s.Limit >= 0 {

@@ -311,7 +311,7 @@ func (d *Daemon) Ledger() *ledger.Ledger {
 func (d *Daemon) addBus(l *ledger.Ledger) {
 	if d.spool != nil {
 		n := d.spool.Traffic()
-		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.Complaints}
+		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.ServerErrors}
 	}
 	if d.keeping != nil {
 		d.keeping.addTo(l)

@@ -48,10 +48,7 @@ func ReachHub(ctx context.Context, s *config.Setup) (findings []error, err error
 	ctx, stop := context.WithTimeout(ctx, askLimit)
 	defer stop()
 	for _, p := range s.Purposes {
-		switch _, err := b.Lag(ctx, p.Name); {
-		case errors.Is(err, store.ErrUnavailable):
-			return findings, nil
-		case err != nil:
+		if _, err := b.Lag(ctx, p.Name); store.CauseOf(err) == store.CauseMissing {
 			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s", store.StreamName(p.Name),
 				strings.Join(store.StreamSubjects(p.Name), ", ")))
 		}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -58,7 +57,7 @@ func (k *keeper) run(ctx context.Context, log *slog.Logger) error {
 
 // look notes whether k brings excerpts now, and logs when that or its cause changes; quiet is not to log it.
 func (k *keeper) look(log *slog.Logger, quiet bool) {
-	err, before := k.Trouble(), k.trouble.Load()
+	err, before := k.Waiting(), k.trouble.Load()
 	switch {
 	case err == nil && before != nil:
 		k.trouble.Store(nil)
@@ -70,7 +69,7 @@ func (k *keeper) look(log *slog.Logger, quiet bool) {
 		k.warn(log, quiet, err)
 	case err != nil:
 		k.trouble.Store(&trouble{before.since, err})
-		if causeOf(err) != causeOf(before.err) {
+		if store.CauseOf(err) != store.CauseOf(before.err) {
 			k.warn(log, quiet, err)
 		}
 	}
@@ -79,22 +78,8 @@ func (k *keeper) look(log *slog.Logger, quiet bool) {
 // warn logs that excerpts wait, and why.
 func (k *keeper) warn(log *slog.Logger, quiet bool, err error) {
 	if !quiet {
-		log.Warn("excerpts wait", "to", k.place, "stream", store.StreamName(k.Purpose()), "cause", causeOf(err), "err", err)
+		log.Warn("excerpts wait", "to", k.place, "stream", store.StreamName(k.Purpose()), "cause", store.CauseOf(err), "err", err)
 	}
-}
-
-// Causes are the words for why excerpts wait.
-var Causes = []string{"full", "timeout", "unavailable"}
-
-// causeOf returns the word for err.
-func causeOf(err error) string {
-	switch {
-	case errors.Is(err, store.ErrFull):
-		return "full"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	}
-	return "unavailable"
 }
 
 // A KeeperStatus is how far the excerpts of one purpose are on the way to one place.
@@ -121,7 +106,7 @@ func (k *keeper) status(lag *bus.Lag) KeeperStatus {
 		}
 	}
 	if t := k.trouble.Load(); t != nil {
-		s.Since, s.Cause, s.Why = t.since.UTC().Format(time.RFC3339), causeOf(t.err), t.err.Error()
+		s.Since, s.Cause, s.Why = t.since.UTC().Format(time.RFC3339), string(store.CauseOf(t.err)), t.err.Error()
 	}
 	return s
 }

@@ -187,7 +187,7 @@ func (k *keeping) drain(ctx context.Context) {
 // due returns how many excerpts are not kept yet, those left out that cannot be kept now.
 func (k *keeping) due(ctx context.Context) (n uint64, err error) {
 	for _, one := range k.keepers {
-		if one.ended.Load() || one.Trouble() != nil {
+		if one.ended.Load() || one.Waiting() != nil {
 			continue
 		}
 		s, err := k.stream(ctx, one.Purpose())
@@ -224,11 +224,11 @@ func (k *keeping) unready() (why []string) {
 	}
 	for _, one := range k.keepers {
 		stream := store.StreamName(one.Purpose())
-		switch err := one.Trouble(); {
+		switch err := one.Waiting(); {
 		case one.ended.Load():
 			why = append(why, fmt.Sprintf("%s: the %s takes no more", stream, one.place))
 		case err != nil && !k.waitsForHub(one):
-			why = append(why, fmt.Sprintf("%s: the %s takes nothing: %s", stream, one.place, causeOf(err)))
+			why = append(why, fmt.Sprintf("%s: the %s takes nothing: %s", stream, one.place, store.CauseOf(err)))
 		case one.stuck.Load():
 			why = append(why, fmt.Sprintf("%s: excerpts have waited long for the %s, or fill the stream", stream, one.place))
 		}
@@ -242,7 +242,7 @@ func (k *keeping) unready() (why []string) {
 // troubles adds why excerpts wait, by place and purpose.
 func (k *keeping) troubles(to map[string]string) {
 	for _, one := range k.keepers {
-		if err := one.Trouble(); err != nil {
+		if err := one.Waiting(); err != nil {
 			to[one.place+"."+one.Purpose()] = err.Error()
 		}
 	}

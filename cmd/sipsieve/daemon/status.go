@@ -100,7 +100,7 @@ func (d *Daemon) busTroubles(to map[string]string) {
 		if b == nil {
 			continue
 		}
-		if err := b.Trouble(); err != nil {
+		if err := b.LastServerError(); err != nil {
 			to[key] = err.Error()
 		}
 	}
