@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,7 @@ import (
 
 const (
 	connectLimit = 10 * time.Second // of one attempt at one host
+	pingLimit    = 5 * time.Second  // of the question whether a connection is still good
 	poolLimit    = 8                // connections
 )
 
@@ -52,7 +54,7 @@ func (l Login) settings() (*pgxpool.Config, error) {
 	if l.User != "" {
 		u.User = url.User(l.User)
 	}
-	if u.RawQuery, err = secure(u); err != nil {
+	if u.RawQuery, err = l.secure(u); err != nil {
 		return nil, err
 	}
 	for _, path := range []string{l.PasswordFile, l.CA} {
@@ -72,22 +74,22 @@ func (l Login) settings() (*pgxpool.Config, error) {
 		c.ConnConfig.RuntimeParams[name] = value
 	}
 	c.BeforeConnect = l.refresh
+	c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true } // the server may have gone since
+	c.PingTimeout = pingLimit
 	c.AfterConnect = prepareSession
 	return c, nil
 }
 
-// secure returns the query of u with the mode of TLS: verify-full, unless the server is on this host.
-func secure(u *url.URL) (string, error) {
+// secure returns the query of u with the mode of TLS: verify-full, unless the server is on this host and no CA is named.
+func (l Login) secure(u *url.URL) (string, error) {
 	q := u.Query()
 	mode := q.Get("sslmode")
 	switch {
-	case isLocal(u):
-		if mode == "" {
-			mode = "disable"
-		}
-	case mode == "" || mode == "verify-full":
+	case isLocal(u) && (l.CA == "" || mode != ""):
+		mode = cmp.Or(mode, "disable")
+	case mode == "":
 		mode = "verify-full"
-	default:
+	case mode != "verify-full":
 		return "", errors.New("url: sslmode: want verify-full for a server that is not on this host")
 	}
 	q.Set("sslmode", mode)
@@ -152,7 +154,7 @@ func trusting(c *tls.Config, pool *x509.CertPool) *tls.Config {
 	return c
 }
 
-// prepareSession has a commit wait for the disk, whatever the server's default, and makes the table that a Put copies to.
+// prepareSession has a commit wait for the disk, whatever the server's default.
 func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false)
 		WHERE current_setting('synchronous_commit') = 'off'`)

@@ -5,11 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"sipsieve/store"
@@ -90,8 +90,9 @@ func explain(err error) string {
 		return file.Error()
 	case errors.As(err, &dial):
 		return dial.Err.Error()
-	case errors.Is(err, pgx.ErrNoRows):
-		return "no answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, pgconn.ErrConnClosed):
+		return "the connection was cut"
 	}
 	return fmt.Sprintf("%T", innermost(err))
 }

@@ -19,9 +19,9 @@ func TestStoreKeepsTheContract(t *testing.T) {
 // opened returns a store in a database of its own, unless c names one.
 func opened(t testing.TB, c Config) *Store {
 	t.Helper()
-	if c.URL == "" {
+	if c.Login.URL == "" {
 		server := pgtest.Shared(t)
-		c.URL = server.URL(server.Database(t))
+		c.Login.URL = server.URL(server.Database(t))
 	}
 	s, err := Open(c)
 	if err != nil {

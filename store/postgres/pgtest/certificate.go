@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -24,13 +25,10 @@ type certifier struct {
 
 // certify makes a certificate authority and the server's certificate for its address.
 func (c certifier) certify() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, signed, key, err := newAuthority()
 	if err != nil {
 		return err
 	}
-	authority := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pgtest"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -38,10 +36,6 @@ func (c certifier) certify() error {
 	server := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"},
 		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, IPAddresses: []net.IP{c.address},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	signed, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
-	if err != nil {
-		return err
-	}
 	if err := c.write(c.ca, "CERTIFICATE", signed); err != nil {
 		return err
 	}
@@ -65,4 +59,26 @@ func (c certifier) write(path, kind string, content []byte) error {
 		return err
 	}
 	return os.Chown(path, int(c.owner.Uid), int(c.owner.Gid))
+}
+
+// newAuthority makes a certificate authority: its certificate, the same as it is encoded, and its key.
+func newAuthority() (authority *x509.Certificate, encoded []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, nil, err
+	}
+	authority = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pgtest"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	encoded, err = x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
+	return authority, encoded, key, err
+}
+
+// OtherAuthority returns the certificate, in PEM, of an authority that signed nothing.
+func OtherAuthority(t testing.TB) []byte {
+	t.Helper()
+	_, encoded, _, err := newAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: encoded})
 }

@@ -43,8 +43,8 @@ type Server struct {
 	process  *exec.Cmd
 	gone     chan struct{} // closed when process has ended
 
-	mu        sync.Mutex
-	databases int
+	mu      sync.Mutex
+	numbers int
 }
 
 var shared struct {
@@ -283,10 +283,7 @@ func (s *Server) TCP(database string) string {
 // Database makes a database and returns its name. It goes at the end of t.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	s.mu.Lock()
-	s.databases++
-	name := fmt.Sprintf("test%d", s.databases)
-	s.mu.Unlock()
+	name := fmt.Sprintf("test%d", s.next())
 	s.Exec(t, "postgres", "CREATE DATABASE "+name)
 	t.Cleanup(func() { s.Exec(t, "postgres", "DROP DATABASE "+name+" WITH (FORCE)") })
 	return name
@@ -310,11 +307,21 @@ func (s *Server) Exec(t testing.TB, database string, statements ...string) {
 	}
 }
 
-// Role makes a role that may log in with a password, a member of groups. It goes with the server.
-func (s *Server) Role(t testing.TB, name, password string, groups ...string) {
+// Role makes a role that may log in with a password, a member of groups, and returns its name. It goes with the server.
+func (s *Server) Role(t testing.TB, password string, groups ...string) (name string) {
 	t.Helper()
-	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE %q LOGIN PASSWORD '%s'", name, password))
+	name = fmt.Sprintf("login%d", s.next())
+	s.Exec(t, "postgres", fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", name, password))
 	for _, group := range groups {
-		s.Exec(t, "postgres", fmt.Sprintf("GRANT %q TO %q", group, name))
+		s.Exec(t, "postgres", fmt.Sprintf("GRANT %q TO %s", group, name))
 	}
+	return name
+}
+
+// next returns a number that s has not given out.
+func (s *Server) next() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.numbers++
+	return s.numbers
 }

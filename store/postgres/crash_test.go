@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+	"sipsieve/store/postgres/pgtest"
+	"sipsieve/store/storetest"
+)
+
+// keep puts xs until the store has them.
+func keep(ctx context.Context, s *Store, xs []policy.Excerpt) (retries int, err error) {
+	for {
+		err = s.Put(ctx, xs)
+		if !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
+			return retries, err
+		}
+		retries++
+	}
+}
+
+// halves returns n calls, each seen by two hosts: its beginning, and its end on the next day.
+func halves(t testing.TB, n int) (xs []policy.Excerpt) {
+	for i := range n {
+		dialog := fmt.Sprint("dialog", i)
+		whole, bye := storetest.Call(fmt.Sprint("whole", i)), storetest.Call(fmt.Sprint("bye", i)).On(1)
+		whole.Dialog, whole.Missing, whole.Status = &dialog, []string{"bye"}, "partial"
+		bye.Dialog, bye.Missing, bye.Sensor = &dialog, []string{"invite", "final_response", "ack"}, "s2"
+		xs = append(xs, whole.Excerpt(t), bye.Excerpt(t))
+	}
+	return xs
+}
+
+// TestTwoHostsThatPutTheSameAtOnceMakeOneRow: four stores put the same calls, in orders and parcels of their own.
+func TestTwoHostsThatPutTheSameAtOnceMakeOneRow(t *testing.T) {
+	t.Parallel()
+	const calls = 150
+	server := pgtest.Shared(t)
+	login := Login{URL: server.URL(server.Database(t))}
+	xs := halves(t, calls)
+	var wait sync.WaitGroup
+	for host := range 4 {
+		s := opened(t, Config{Login: login})
+		random := rand.New(rand.NewPCG(uint64(host), 3))
+		own := append([]policy.Excerpt{}, xs...)
+		random.Shuffle(len(own), func(i, j int) { own[i], own[j] = own[j], own[i] })
+		wait.Go(func() {
+			for len(own) > 0 {
+				n := min(len(own), 1+random.IntN(60))
+				if _, err := keep(t.Context(), s, own[:n]); err != nil {
+					t.Error(err)
+					return
+				}
+				own = own[n:]
+			}
+		})
+	}
+	wait.Wait()
+	bodies, err := answer(t, opened(t, Config{Login: login}), store.Query{Purpose: "billing"})
+	if err != nil || len(bodies) != calls {
+		t.Fatalf("rows = %d, %v, want %d", len(bodies), err, calls)
+	}
+	for _, body := range bodies {
+		if !strings.Contains(body, `"id":"whole`) || !strings.Contains(body, `"missing":[]`) {
+			t.Fatalf("body = %s, want one that has its end", body)
+		}
+	}
+}
+
+// TestAServerThatIsKilledCostsNothing kills the server, or one of its processes, under load, 3 times, or 20 with
+// SIPSIEVE_FULL=1. Afterwards each record is there once, with the body of its highest revision.
+func TestAServerThatIsKilledCostsNothing(t *testing.T) {
+	t.Parallel()
+	rounds := 3
+	if os.Getenv("SIPSIEVE_FULL") != "" {
+		rounds = 20
+	}
+	server := pgtest.Own(t)
+	s := opened(t, Config{Login: Login{URL: server.URL("postgres")}})
+	acknowledged, done := make(chan int), make(chan error, 1)
+	revisions := map[string]int{} // of what was acknowledged
+	ctx, stop := context.WithCancel(t.Context())
+	retried := 0
+	go func() {
+		random := rand.New(rand.NewPCG(5, 8))
+		for n := 0; ctx.Err() == nil; n++ {
+			var xs []policy.Excerpt
+			for range 500 {
+				d := storetest.Call(fmt.Sprint("call", random.IntN(5000))).On(random.IntN(2))
+				d.Revision = revisions[d.ID] + 1
+				revisions[d.ID] = d.Revision
+				xs = append(xs, d.Excerpt(t))
+			}
+			again, err := keep(context.WithoutCancel(ctx), s, xs)
+			if retried += again; err != nil {
+				done <- err
+				return
+			}
+			select {
+			case acknowledged <- n:
+			case <-ctx.Done():
+			}
+		}
+		done <- nil
+	}()
+	for range rounds {
+		<-acknowledged
+		<-acknowledged
+		server.Kill(t)
+		server.Start(t)
+	}
+	<-acknowledged
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if retried == 0 {
+		t.Error("no Put was cut: the server was not killed under load")
+	}
+	bodies, err := answer(t, s, store.Query{Purpose: "billing"})
+	if err != nil || len(bodies) != len(revisions) {
+		t.Fatalf("rows = %d, %v, want %d", len(bodies), err, len(revisions))
+	}
+	for _, body := range bodies {
+		x, err := store.Kept([]byte(body), policy.Sequence{})
+		if err != nil || x.Revision != revisions[x.ID] {
+			t.Fatalf("%s: revision = %d, %v, want %d", x.ID, x.Revision, err, revisions[x.ID])
+		}
+	}
+}
+
+// TestAServerThatComesUpLaterIsWaitedFor opens a store before there is a server.
+func TestAServerThatComesUpLaterIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Own(t, "fsync=off")
+	server.Stop(t)
+	s := opened(t, Config{Login: Login{URL: server.URL("postgres")}})
+	for range 2 {
+		if err := s.Put(t.Context(), excerpts(t, storetest.Call("a"))); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("error = %v, want ErrUnavailable", err)
+		}
+		if _, err := s.Count(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("count: error = %v, want ErrUnavailable", err)
+		}
+		server.Start(t)
+		put(t, s, storetest.Call("a"), storetest.Call("b"))
+		server.Stop(t) // connections that were good are cut
+	}
+	server.Start(t)
+	if bodies, err := answer(t, s, store.Query{Purpose: "billing"}); err != nil || len(bodies) != 2 {
+		t.Errorf("rows = %d, %v, want 2", len(bodies), err)
+	}
+}
