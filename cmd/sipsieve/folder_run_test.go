@@ -137,23 +137,18 @@ func (r *rotation) grow(t *testing.T, n int) {
 	}
 }
 
-// finished waits until all files are read and everything is stored.
+// finished waits until all files are read, by the checkpoint log, and everything is stored and for a second no more comes.
 func (r *rotation) finished(t *testing.T) {
 	t.Helper()
 	steady, last := 0, ""
-	for limit := time.Now().Add(patience); steady < 10; time.Sleep(100 * time.Millisecond) {
+	for limit := time.Now().Add(2 * patience); steady < 10; time.Sleep(100 * time.Millisecond) {
 		report, err := r.reported(t.Context())
 		if err != nil {
 			continue
 		}
 		now := fmt.Sprint(report.Records, report.Ledger.Packets.Seen, report.Journal)
-		if steady++; now != last || report.Sources[0].State != daemon.StateWaiting {
+		if steady++; now != last || report.Sources[0].State != daemon.StateWaiting || underWay(&report) || !r.allRead(t) {
 			steady, last = 0, now
-		}
-		for _, b := range report.Bus {
-			if b.Keepers[daemon.PlaceStore].Behind > 0 {
-				steady = 0
-			}
 		}
 		if report.Balance != "balanced" {
 			t.Errorf("balance = %s", report.Balance)
@@ -162,6 +157,35 @@ func (r *rotation) finished(t *testing.T) {
 			t.Fatalf("the folder is never read: %s", now)
 		}
 	}
+}
+
+// underWay reports whether excerpts are on their way to the bus or to the store.
+func underWay(r *daemon.Status) bool {
+	for _, x := range r.Ledger.Excerpts {
+		if x.Pending > 0 {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Bus, func(b daemon.StreamStatus) bool { return b.Keepers[daemon.PlaceStore].Behind > 0 })
+}
+
+// allRead reports whether the files of the folder were read to their ends, by the checkpoint log.
+func (r *rotation) allRead(t *testing.T) bool {
+	t.Helper()
+	entries, err := os.ReadDir(r.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int64{}
+	for _, m := range r.marks(t) {
+		if m.Whole && len(m.Held) == 0 {
+			sizes[m.Name] = m.Size
+		}
+	}
+	return !slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		st, err := e.Info()
+		return err != nil || sizes[e.Name()] != st.Size()
+	})
 }
 
 // everyRecord returns the records of all purposes.
@@ -270,6 +294,17 @@ func TestCallsOfFilesThatAreGoneGoOn(t *testing.T) {
 // read returns the names of the files that were read to their ends, by the checkpoint log.
 func (r *rotation) read(t *testing.T) (names []string) {
 	t.Helper()
+	for _, m := range r.marks(t) {
+		if m.Whole && len(m.Held) == 0 {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// marks returns what the checkpoint log has of the files.
+func (r *rotation) marks(t *testing.T) (marks []pcap.Mark) {
+	t.Helper()
 	source := config.Source{Path: r.folder}
 	file, err := os.ReadFile(filepath.Join(r.dir, "state", source.CheckpointName()))
 	if err != nil {
@@ -294,11 +329,9 @@ func (r *rotation) read(t *testing.T) (names []string) {
 		if err := json.Unmarshal(b, &m); err != nil {
 			t.Fatal(err)
 		}
-		if m.Whole && len(m.Held) == 0 {
-			names = append(names, m.Name)
-		}
+		marks = append(marks, m)
 	}
-	return names
+	return marks
 }
 
 // TestAFileThatGrowsIsReadAsOne appends to a file that has settled several times, anywhere in a frame, with restarts in
