@@ -208,12 +208,17 @@ func (w *watched) removedAndMadeAnew(times int) *watched {
 	return w
 }
 
-// told checks that the times without the interface were told, once for each ring.
+// told waits until the times without the interface have been reported, once for each ring, and checks them.
 func (w *watched) told(times int) {
 	w.Helper()
+	eventually(w.T, func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.blind) >= times*len(w.all)
+	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if downs := w.all[0].Stats().Downs; len(w.blind) < times*len(w.all) || w.blind[0] <= 0 || downs > uint64(2*times) {
+	if downs := w.all[0].Stats().Downs; w.blind[0] <= 0 || downs > uint64(2*times) {
 		w.Errorf("times without the interface = %v, it went down %d times, want %d", w.blind, downs, times)
 	}
 }

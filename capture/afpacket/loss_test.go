@@ -73,7 +73,7 @@ func TestEveryLossIsToldBetweenTheFramesAroundIt(t *testing.T) {
 				}
 			}
 		}
-		time.AfterFunc(20*rs[0].retire, func() { _ = rs[0].close() })
+		time.AfterFunc(60*rs[0].retire, func() { _ = rs[0].close() })
 		for err := error(nil); err == nil; {
 			var f frame
 			err = rs[0].nextFrame(&f)

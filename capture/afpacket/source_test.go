@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,18 +84,31 @@ func TestMembersNumberTheirStreamsApart(t *testing.T) {
 	for port := range 64 { // segments of 64 connections
 		w.send(segment(uint16(20000+port), "OPTIONS sip:a SIP/2.0\r\n\r\n"))
 	}
+	var mu sync.Mutex
+	var readers sync.WaitGroup
 	for member, s := range all {
-		time.AfterFunc(20*c.Retire, func() { _ = s.Close() })
-		for p, err := next(s); err == nil; p, err = next(s) {
-			if _, ok := streams[p.Stream]; ok || p.Stream < 7<<56 {
-				t.Errorf("member %d: stream %#x was there before, or lies below its base", member, p.Stream)
+		readers.Go(func() {
+			for p, err := next(s); err == nil; p, err = next(s) {
+				mu.Lock()
+				if _, ok := streams[p.Stream]; ok || p.Stream < 7<<56 {
+					t.Errorf("member %d: stream %#x was there before, or lies below its base", member, p.Stream)
+				}
+				streams[p.Stream] = member
+				mu.Unlock()
 			}
-			streams[p.Stream] = member
+		})
+	}
+	t.Cleanup(func() {
+		for _, s := range all {
+			_ = s.Close()
 		}
-	}
-	if len(streams) != 64 {
-		t.Errorf("streams = %d, want 64", len(streams))
-	}
+		readers.Wait()
+	})
+	eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(streams) == 64
+	})
 }
 
 func TestEveryMistakeInTheSettingsIsTold(t *testing.T) {

@@ -210,7 +210,7 @@ func TestInterruptedFileIsReadAgain(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		s := newSite(t, 300)
 		want := s.replayed0(t)
-		s.configure(t, 150)
+		s.configure(t, 15) // 20 records after 3 s, the last one 10 s later
 		p := s.start(t)
 		p.await(t, 20)
 		p.stop(t, sig)
