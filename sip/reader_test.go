@@ -22,7 +22,7 @@ func TestBatchHoldsNothingThatIsNotSelected(t *testing.T) {
 	}
 }
 
-func TestWhatAFeedSaysOfTheCallReachesTheBatch(t *testing.T) {
+func TestCorrelationOfAFeedReachesTheBatch(t *testing.T) {
 	p := capture.Packet{Payload: []byte(minimal()), Origin: capture.HEP, Correlation: []byte("leg-7")}
 	for _, s := range []Selection{only(Correlation), only()} {
 		var b Batch

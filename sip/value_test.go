@@ -87,7 +87,7 @@ func TestTagsStandOutsideOfQuotesAndAngles(t *testing.T) {
 	}
 }
 
-func TestTopmostViaTellsBranchAndSentBy(t *testing.T) {
+func TestTopmostViaGivesBranchAndSentBy(t *testing.T) {
 	for value, want := range map[string]string{
 		"SIP/2.0/UDP h:5060;branch=z9hG4bK1, SIP/2.0/TCP g;branch=no":    "z9hG4bK1 h:5060 2",
 		"SIP / 2.0 / UDP first.example.com: 4000;ttl=16 ;branch=z9hG4bK": "z9hG4bK first.example.com: 4000 1",

@@ -111,7 +111,7 @@ func TestFilterLooksAtTheTagThatTheKernelTookOff(t *testing.T) {
 	}
 }
 
-func TestFilterTakesWhatItSays(t *testing.T) {
+func TestFilterAcceptsWhatItsConfigurationNames(t *testing.T) {
 	vm := virtual(t, filter{Ports: spans(5060, 5060)}, -1)
 	cases := []struct {
 		name string

@@ -46,9 +46,9 @@ func TestWhatTheRingCannotHoldIsCounted(t *testing.T) {
 	}
 }
 
-// TestEveryLossIsToldBetweenTheFramesAroundIt sends and reads in bursts of any size. What is missed must be exactly
+// TestEveryLossIsReportedBetweenTheFramesAroundIt sends and reads in bursts of any size. What is missed must be exactly
 // what is missing between the two times that are told.
-func TestEveryLossIsToldBetweenTheFramesAroundIt(t *testing.T) {
+func TestEveryLossIsReportedBetweenTheFramesAroundIt(t *testing.T) {
 	namespace(t)
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 5))
@@ -154,7 +154,7 @@ func number(b []byte) (n uint64) {
 	return n
 }
 
-func TestLossIsToldByAPacketOrByABareOne(t *testing.T) {
+func TestLossIsReportedByAPacketOrByABareOne(t *testing.T) {
 	namespace(t)
 	s := sourceOf(t, smallRing())
 	w := wireOf(t, "near")
@@ -181,7 +181,7 @@ func TestLossIsToldByAPacketOrByABareOne(t *testing.T) {
 	}
 }
 
-func TestLossIsToldBeforeTheEnd(t *testing.T) {
+func TestLossIsReportedBeforeTheEnd(t *testing.T) {
 	namespace(t)
 	c := smallRing()
 	s := sourceOf(t, c)
@@ -211,7 +211,7 @@ func TestLossIsToldBeforeTheEnd(t *testing.T) {
 	}
 }
 
-func TestStepOfTheWallClockIsTold(t *testing.T) {
+func TestStepOfTheWallClockIsReported(t *testing.T) {
 	namespace(t)
 	s := sourceOf(t, config("near"))
 	w := wireOf(t, "near")

@@ -111,7 +111,7 @@ func TestMembersNumberTheirStreamsApart(t *testing.T) {
 	})
 }
 
-func TestEveryMistakeInTheSettingsIsTold(t *testing.T) {
+func TestEveryMistakeInTheSettingsIsReported(t *testing.T) {
 	c := Config{Ports: spans(5061, 5060)}
 	err := c.Validate()
 	for _, key := range []string{"interface", "ports", "fanout", "blocks", "block_size", "retire", "skew"} {

@@ -59,7 +59,7 @@ func TestMessagesOfSCTPAreGiven(t *testing.T) {
 	}
 }
 
-func TestChunkThatTheCaptureCutIsTold(t *testing.T) {
+func TestTruncatedChunkIsMarked(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
 	ip := ipPacket(false, 1, 132, sctpPacket(chunk{data: "OPTIONS sip:bob"}), 0, false, 0)
 	d.frame(&Frame{Time: newYear, Link: Raw, Data: ip[:55], Length: len(ip)})

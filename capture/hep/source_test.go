@@ -240,9 +240,9 @@ func TestAgentsBeyondTheLimitAreCountedTogether(t *testing.T) {
 	}
 }
 
-// TestFullQueueRefusesAndTells never calls Next while packets come: the sender does not wait, the first packets
+// TestFullQueueRefusesAndCounts never calls Next while packets come: the sender does not wait, the first packets
 // stay, and the first after the loss tells of it.
-func TestFullQueueRefusesAndTells(t *testing.T) {
+func TestFullQueueRefusesAndCounts(t *testing.T) {
 	s := opened(t, func(c *Config) { c.Queue = smallestQueue })
 	conn := dial(t, s, 1)
 	const packets, fit = 10, 4

@@ -20,7 +20,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-func TestCompressionIsToldByTheMagic(t *testing.T) {
+func TestCompressionIsRecognisedByTheMagic(t *testing.T) {
 	plain := file(t, "rejected.pcap")
 	want := wholly(t, plain)
 	for name, b := range map[string][]byte{"gzip": gzipped(plain), "zstd": zstandard(t, plain)} {
@@ -30,7 +30,7 @@ func TestCompressionIsToldByTheMagic(t *testing.T) {
 	}
 }
 
-func TestGzipWithoutOrWithAWrongTrailerGivesAllAndSaysSo(t *testing.T) {
+func TestGzipWithoutOrWithAWrongTrailerGivesAllAndAnError(t *testing.T) {
 	b := gzipped(file(t, "rejected.pcap"))
 	got, end := framesOf(bytes.NewReader(b[:len(b)-8]))
 	if len(got) != 9 || !errors.Is(end, ErrTruncated) {

@@ -194,7 +194,7 @@ func TestLinksAndFoldersAreNoFilesOfAFolder(t *testing.T) {
 	}
 }
 
-func TestUnreadableFileIsToldOnceAndBlocksNoOther(t *testing.T) {
+func TestUnreadableFileIsReportedOnceAndBlocksNoOther(t *testing.T) {
 	f := newFolder(t)
 	f.put("a.pcap", f.file(1), 2*time.Hour)
 	f.put("b.pcap", f.file(2), time.Hour)
@@ -331,8 +331,8 @@ func TestAFileOfTheSameInodeThatBeginsOtherwiseIsNew(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsStillWrittenSaysWhenItBegins, so that others can wait for it.
-func TestAFileThatIsStillWrittenSaysWhenItBegins(t *testing.T) {
+// TestAFileThatIsStillWrittenHasItsBeginning, so that others can wait for it.
+func TestAFileThatIsStillWrittenHasItsBeginning(t *testing.T) {
 	f := newFolder(t)
 	f.put("a.pcap", f.file(7), time.Hour)
 	f.put("b.pcap", f.file(9), time.Second)

@@ -91,7 +91,7 @@ func TestPacketsOfOneTimeComeInTheOrderOfTheirFiles(t *testing.T) {
 	}
 }
 
-func TestMergeTellsWhatEndedAFileWhenAllHaveEnded(t *testing.T) {
+func TestMergeReturnsWhatEndedAFileWhenAllHaveEnded(t *testing.T) {
 	whole := file(t, "rejected.pcap")
 	m := capture.Merge(opened(t, whole[:300], whole, pcapOf(1).frame(1, 0, nil).b[:30])...)
 	got, end := pull(m)

@@ -130,9 +130,9 @@ func (f *blockFile) obsolete(face, drops uint16, stamp uint32, frame []byte) *bl
 	return f.block(blockPacket, face, drops, uint32(0), stamp, n, n, frame)
 }
 
-// TestLossesThatAFileTellsAreCounted: by packet, and by interface, where both speak of the same frames. The next
+// TestLossesThatAFileReportsAreCounted: by packet, and by interface, where both speak of the same frames. The next
 // packet says how many, and since when.
-func TestLossesThatAFileTellsAreCounted(t *testing.T) {
+func TestLossesThatAFileReportsAreCounted(t *testing.T) {
 	frame, silent := firstFrame(t), []byte("a frame that gives no packet")
 	name := func(s string) option { return option{optionName, []byte(s)} }
 	drops := option{optionDrops, uint64(3)}

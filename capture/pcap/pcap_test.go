@@ -42,9 +42,9 @@ func TestPacketsSayThatTheyComeFromAFile(t *testing.T) {
 	}
 }
 
-// TestCutFileGivesAPrefixAndSaysSo cuts files at every byte: the frames that are whole come out, then an error with
+// TestCutFileGivesAPrefixAndAnError cuts files at every byte: the frames that are whole come out, then an error with
 // the number of the last of them. A cut between two frames of a plain file is a clean end.
-func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
+func TestCutFileGivesAPrefixAndAnError(t *testing.T) {
 	t.Parallel()
 	classic, next := file(t, "rejected.pcap"), file(t, "rejected.pcapng")
 	for name, c := range map[string]struct {
@@ -79,7 +79,7 @@ func TestCutFileGivesAPrefixAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestCutSaysAfterWhichFrame(t *testing.T) {
+func TestCutErrorNamesTheFrameBefore(t *testing.T) {
 	whole := file(t, "rejected.pcap")
 	got, end := packets(whole[:len(whole)-1], DefaultConfig())
 	if want := "pcap: test: after frame 8: "; len(got) != 8 || !errors.Is(end, ErrTruncated) ||
@@ -88,7 +88,7 @@ func TestCutSaysAfterWhichFrame(t *testing.T) {
 	}
 }
 
-func TestByteOrderAndPrecisionAreToldByTheMagic(t *testing.T) {
+func TestByteOrderAndPrecisionAreReadFromTheMagic(t *testing.T) {
 	want := wholly(t, file(t, "rejected.pcap"))
 	for _, nanos := range []bool{false, true} {
 		for _, o := range []binary.AppendByteOrder{littleEndian, bigEndian} {

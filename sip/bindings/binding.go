@@ -9,39 +9,40 @@ import (
 	"sipsieve/sip/useragent"
 )
 
-// A binding is one contact of an address-of-record at one registrar, or the failure to make one. It holds no pointer.
+// A binding is one contact of an address-of-record at one registrar, or a failed registration of one. It holds no
+// pointer.
 type binding struct {
-	record    event.Key
-	next      uint32 // of the same address-of-record
-	text      mem.Text
-	hop       hops.Hop
-	identity         // what it is known by
-	agent     uint64 // mark of the User-Agent
-	family    uint64 // mark of vendor and model in it
-	since     int64  // of the last REGISTER that was accepted, or may have been
-	day       int64  // of the last Event, since 1970 in UTC
-	granted   uint32
-	cseq      uint32
-	refreshes uint32
-	vias      uint8
-	state     event.RegistrationState
-	holds     bool
-	held      bool // it has been one
+	aor        event.Key // of the address-of-record
+	next       uint32    // the binding of the same address-of-record before it
+	text       mem.Text
+	hop        hops.Hop
+	identity          // by which it is recognised
+	agent      uint64 // mark of the User-Agent
+	family     uint64 // mark of its vendor and model
+	since      int64  // time of the last REGISTER that was accepted or, in a loss, may have been; nanoseconds
+	day        int64  // of the last Event, since 1970 in UTC
+	granted    uint32 // seconds
+	cseq       uint32
+	refreshes  uint32 // since the last change
+	vias       uint8
+	state      event.RegistrationState
+	active     bool // registered, and not expired
+	registered bool // it has been active
 }
 
-// take notes how s's REGISTER came.
-func (b *binding) take(s *series) { b.hop, b.cseq, b.vias = s.hop, s.cseq, s.vias }
+// setRequest sets what b has of the last REGISTER of s.
+func (b *binding) setRequest(s *series) { b.hop, b.cseq, b.vias = s.hop, s.cseq, s.vias }
 
-// end is when what was granted ends.
+// end returns when the granted expiry ends, nanoseconds.
 func (b *binding) end() int64 { return b.since + int64(b.granted)*int64(time.Second) }
 
-// changed says what an accepted REGISTER changes of b, 0 for nothing. A source port that changed, or that of the
-// Contact, is no move: a phone behind NAT may have another one for each refresh.
+// changed returns the state to which an accepted REGISTER of s changes b, 0 for none. A change of the source port or of
+// the Contact's port is no move: a phone behind NAT may have another one at each refresh.
 func (b *binding) changed(s *series, id identity, family uint64) event.RegistrationState {
 	switch {
-	case !b.held:
+	case !b.registered:
 		return event.Registered
-	case !b.holds || b.state != event.Registered:
+	case !b.active || b.state != event.Registered:
 		return event.Recovered
 	case id.instance != b.instance && id.instance != 0 && b.instance != 0,
 		id.instance == 0 && b.instance == 0 && family != b.family && family != 0 && b.family != 0:
@@ -52,22 +53,22 @@ func (b *binding) changed(s *series, id identity, family uint64) event.Registrat
 	return 0
 }
 
-// familyOf marks vendor and model of a User-Agent: another firmware makes no other device.
-func familyOf(record event.Key, agent []byte) uint64 {
+// familyOf returns the mark of vendor and model in a User-Agent: another firmware is no other device.
+func familyOf(aor event.Key, agent []byte) uint64 {
 	d := useragent.Read(agent)
-	return record.Mark([]byte(d.Vendor), []byte(d.Model))
+	return aor.Mark([]byte(d.Vendor), []byte(d.Model))
 }
 
-// An identity is what bindings are known by, as marks; 0 is unknown.
+// An identity has the marks by which a binding is recognised; 0 is unknown.
 type identity struct {
 	instance uint64 // of the instance-id
 	flow     uint64 // of its reg-id (RFC 5626 section 4.2)
 	contact  uint64 // of the Contact's URI
 	host     uint64 // of its host
-	call     uint64 // of the Call-ID, where nothing else tells the devices of one address apart
+	call     uint64 // of the Call-ID, if the contact has no instance-id and is the only one
 }
 
-// likeness ranks what id and other have in common, 0 if they are two.
+// likeness ranks what id and other have in common, 0 if they are two bindings.
 func (id identity) likeness(other identity) int {
 	switch {
 	case id.instance != 0 && id.instance == other.instance:

@@ -9,42 +9,42 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// A book holds the bindings of many addresses-of-record.
+// A book holds the bindings of many addresses-of-record and publishes their changes.
 type book struct {
-	limits  Limits
-	budget  *mem.Budget // of bindings
-	slab    mem.Slab[binding]
-	records map[event.Key]record
-	lapses  mem.Deadlines
-	idle    mem.List // bindings that do not hold, the oldest first
-	texts   mem.Arena
-	points  hops.Points
-	gather  *facts.Gather
-	losses  event.Windows
-	counts  Counts
-	log     *event.Log
+	limits Limits
+	budget *mem.Budget // of bindings
+	slab   mem.Slab[binding]
+	aors   map[event.Key]aor
+	timers mem.Deadlines
+	idle   mem.List // bindings that are not active, the oldest first
+	texts  mem.Arena
+	points hops.Points
+	gather *facts.Gather
+	losses event.Windows
+	counts Counts
+	log    *event.Log
 }
 
-// A record is the bindings of one address-of-record.
-type record struct {
-	first   uint32
-	held    uint32
+// An aor is an address-of-record with its bindings.
+type aor struct {
+	first   uint32 // number of its latest binding
+	count   uint32 // how many it has
 	ordinal uint32 // of its Events
 }
 
 const (
-	mostOfRecord = 64                    // bindings of one address-of-record
-	remembered   = int64(24 * time.Hour) // how long what has expired is known again
+	mostOfAOR  = 64                    // bindings of one address-of-record
+	remembered = int64(24 * time.Hour) // how long an expired binding is kept, to recognise its recovery
 )
 
-// A lease is what a 2xx grants.
+// A lease is the expiry that a 2xx grants to one contact.
 type lease struct {
-	*verdict
+	*finalResponse
 	seconds uint32
 }
 
-// bind takes note of a contact that was accepted, and tells if that changed anything. It reports false if a limit kept
-// it out.
+// bind adds or refreshes the binding of an accepted contact, and publishes if its state changed. It returns false if a
+// limit refused it.
 func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 	id := s.identity(c)
 	n := t.find(s, id)
@@ -54,78 +54,78 @@ func (t *book) bind(s *series, c facts.Contact, f facts.Facts, l lease) bool {
 		}
 	}
 	b := t.slab.At(n)
-	agent := s.record.Mark(f.First(facts.UserAgentText))
+	agent := s.aor.Mark(f.First(facts.UserAgentText))
 	newAgent := agent != 0 && agent != b.agent
 	state := b.changed(s, id, b.family)
 	if newAgent {
-		family := familyOf(s.record, f.First(facts.UserAgentText))
+		family := familyOf(s.aor, f.First(facts.UserAgentText))
 		state = b.changed(s, id, family)
 		b.agent, b.family = agent, family
 	}
 	b.identity = id
-	b.take(s)
+	b.setRequest(s)
 	b.text = t.texts.Put(b.text, f.Bytes())
-	b.since, b.granted, b.holds, b.held = l.at, l.seconds, true, true
+	b.since, b.granted, b.active, b.registered = l.time, l.seconds, true, true
 	t.idle.Remove(n)
-	t.lapses.Set(n, b.end()+event.Timer64T1)
+	t.timers.Set(n, b.end()+event.Timer64T1)
 	switch {
 	case state != 0:
 		b.state = state
-		t.tellBinding(b, telling{at: l.at, certain: l.certain, code: l.code, series: s}, f)
+		t.publishChange(b, change{time: l.time, certain: l.certain, code: l.code, series: s}, f)
 	default:
 		b.refreshes++
 		if newAgent || b.since/event.Day != b.day {
-			t.sight(b, s, f)
+			t.publishSighting(b, s, f)
 		}
 	}
 	b.state = event.Registered
 	return true
 }
 
-// find returns the binding of id at the registrar that s speaks to, 0 without one: by its instance, else its URI, else
-// its Call-ID. A registrar is told by its address, so that one phone's registrations before and behind a border
-// controller are two.
+// find returns the number of the binding of id at the registrar of s, 0 without one: by its instance, else its URI,
+// else its Call-ID. A registrar is identified by its address, so that one phone has two bindings if its REGISTER is
+// seen before and behind a border controller.
 func (t *book) find(s *series, id identity) (n uint32) {
 	best := 0
-	for at := t.records[s.record].first; at != 0; at = t.slab.At(at).next {
-		one := t.slab.At(at)
+	for i := t.aors[s.aor].first; i != 0; i = t.slab.At(i).next {
+		one := t.slab.At(i)
 		if rank := one.likeness(id); rank > best && one.hop.Dst == s.hop.Dst {
-			n, best = at, rank
+			n, best = i, rank
 		}
 	}
 	return n
 }
 
-// openBinding returns a new binding of s's address-of-record, 0 if there is no room: what does not hold goes first,
-// the oldest of it, and what holds never.
+// openBinding returns the number of a new binding of s's address-of-record, 0 if a limit refused it. The oldest binding
+// that is not active is evicted if there are too many, an active one never.
 func (t *book) openBinding(s *series) uint32 {
-	r := t.records[s.record]
-	if r.held >= mostOfRecord && !t.dropIdle(t.idleOf(r)) {
+	r := t.aors[s.aor]
+	if r.count >= mostOfAOR && !t.evictIdle(t.idleOf(r)) {
 		return 0
 	}
 	for has := t.slab.Len(); has >= t.limits.Bindings || !t.budget.Take(has); has = t.slab.Len() {
-		if !t.dropIdle(t.idle.First()) {
+		if !t.evictIdle(t.idle.First()) {
 			return 0
 		}
 	}
 	n := t.slab.New()
-	r = t.records[s.record]
-	*t.slab.At(n) = binding{record: s.record, next: r.first, hop: s.hop}
-	t.records[s.record] = record{first: n, held: r.held + 1, ordinal: r.ordinal}
+	r = t.aors[s.aor]
+	*t.slab.At(n) = binding{aor: s.aor, next: r.first, hop: s.hop}
+	t.aors[s.aor] = aor{first: n, count: r.count + 1, ordinal: r.ordinal}
 	return n
 }
 
-// idleOf returns a binding of r that does not hold, 0 without one.
-func (t *book) idleOf(r record) (n uint32) {
-	for at := r.first; at != 0; at = t.slab.At(at).next {
-		if !t.slab.At(at).holds {
-			n = at // the list begins with the youngest
+// idleOf returns the oldest binding of r that is not active, 0 without one.
+func (t *book) idleOf(r aor) (n uint32) {
+	for i := r.first; i != 0; i = t.slab.At(i).next {
+		if !t.slab.At(i).active {
+			n = i // the list begins with the latest
 		}
 	}
 	return n
 }
 
-func (t *book) dropIdle(n uint32) bool {
+func (t *book) evictIdle(n uint32) bool {
 	if n == 0 {
 		return false
 	}
@@ -134,9 +134,9 @@ func (t *book) dropIdle(n uint32) bool {
 	return true
 }
 
-// refused takes note of a REGISTER that failed, and tells if the one before did not. It reports false if a limit kept
-// it out.
-func (t *book) refused(s *series, v *verdict, state event.RegistrationState) bool {
+// refused applies a REGISTER that failed, and publishes if the one before did not fail. It returns false if a limit
+// refused it.
+func (t *book) refused(s *series, v *finalResponse, state event.RegistrationState) bool {
 	all := facts.FromBytes(t.texts.Get(s.text))
 	var c facts.Contact
 	var own facts.Facts
@@ -152,17 +152,17 @@ func (t *book) refused(s *series, v *verdict, state event.RegistrationState) boo
 		b := t.slab.At(n)
 		b.identity = id
 	}
-	b, at := t.slab.At(n), v.at
-	if !b.holds {
+	b := t.slab.At(n)
+	if !b.active {
 		t.idle.Append(n)
-		t.lapses.Set(n, max(at+int64(t.limits.Ring), t.lapses.When(n)))
+		t.timers.Set(n, max(v.time+int64(t.limits.Ring), t.timers.When(n)))
 	}
 	if b.state != state {
 		b.state = state
 		was := *b
-		b.take(s)
-		t.tellBinding(b, telling{at: at, certain: v.certain, code: v.code, series: s}, f)
-		if was.holds {
+		b.setRequest(s)
+		t.publishChange(b, change{time: v.time, certain: v.certain, code: v.code, series: s}, f)
+		if was.active {
 			b.hop, b.cseq, b.vias = was.hop, was.cseq, was.vias
 		}
 	}
@@ -170,16 +170,16 @@ func (t *book) refused(s *series, v *verdict, state event.RegistrationState) boo
 	return true
 }
 
-// remove takes note of a contact that was taken back.
-func (t *book) remove(s *series, c facts.Contact, f facts.Facts, v *verdict) {
+// remove removes the binding of a contact that was registered with Expires 0.
+func (t *book) remove(s *series, c facts.Contact, f facts.Facts, v *finalResponse) {
 	if n := t.find(s, s.identity(c)); n != 0 {
 		t.deregister(n, s, f, v)
 	}
 }
 
-// removeAll takes note of Contact: *, which takes back all bindings at a registrar (RFC 3261 section 10.2.2).
-func (t *book) removeAll(s *series, shared facts.Facts, v *verdict) {
-	for n := t.records[s.record].first; n != 0; {
+// removeAll removes all bindings at a registrar: Contact: * (RFC 3261 section 10.2.2).
+func (t *book) removeAll(s *series, shared facts.Facts, v *finalResponse) {
+	for n := t.aors[s.aor].first; n != 0; {
 		b := t.slab.At(n)
 		next := b.next
 		if b.hop.Dst == s.hop.Dst {
@@ -190,33 +190,33 @@ func (t *book) removeAll(s *series, shared facts.Facts, v *verdict) {
 	}
 }
 
-// deregister forgets binding n, and tells if it held.
-func (t *book) deregister(n uint32, s *series, f facts.Facts, v *verdict) {
-	if b := t.slab.At(n); b.holds {
+// deregister removes binding n, and publishes if it was active.
+func (t *book) deregister(n uint32, s *series, f facts.Facts, v *finalResponse) {
+	if b := t.slab.At(n); b.active {
 		b.state, b.granted = event.Deregistered, 0
-		b.take(s)
-		t.tellBinding(b, telling{at: v.at, certain: v.certain, code: v.code, series: s}, f)
+		b.setRequest(s)
+		t.publishChange(b, change{time: v.time, certain: v.certain, code: v.code, series: s}, f)
 	}
 	t.forgetBinding(n)
 }
 
-// lapseBinding tells that binding n has expired, unless it may have been refreshed while nothing was seen, and forgets
-// it later.
-func (t *book) lapseBinding(n uint32, due int64) {
+// expire handles the timer of binding n, which expired at due (nanoseconds). A binding that is not active is forgotten.
+// An active one has expired, unless it may have been refreshed in a loss: then it expires as if it had been.
+func (t *book) expire(n uint32, due int64) {
 	b := t.slab.At(n)
-	if !b.holds {
+	if !b.active {
 		t.forgetBinding(n)
 		return
 	}
 	if end := t.losses.LastEnd(b.since, due); end != 0 {
 		b.since = end
-		t.lapses.Set(n, b.end()+event.Timer64T1)
+		t.timers.Set(n, b.end()+event.Timer64T1)
 		return
 	}
-	b.state, b.holds = event.Expired, false
-	t.tellBinding(b, telling{at: b.end(), certain: due}, facts.FromBytes(t.texts.Get(b.text)))
+	b.state, b.active = event.Expired, false
+	t.publishChange(b, change{time: b.end(), certain: due}, facts.FromBytes(t.texts.Get(b.text)))
 	t.idle.Append(n)
-	t.lapses.Set(n, due+remembered)
+	t.timers.Set(n, due+remembered)
 }
 
 // forgetBinding frees binding n.
@@ -224,59 +224,59 @@ func (t *book) forgetBinding(n uint32) {
 	b := t.slab.At(n)
 	t.unlink(n, b)
 	t.idle.Remove(n)
-	t.lapses.Stop(n)
+	t.timers.Stop(n)
 	t.texts.Free(b.text)
 	*b = binding{}
 	t.slab.Free(n)
 	t.budget.Give(t.slab.Len())
 }
 
-// unlink takes binding n out of its record.
+// unlink removes binding n from its address-of-record.
 func (t *book) unlink(n uint32, one *binding) {
-	r := t.records[one.record]
-	r.held--
+	r := t.aors[one.aor]
+	r.count--
 	if r.first == n {
 		r.first = one.next
 	}
-	for at := r.first; at != 0; at = t.slab.At(at).next {
-		if t.slab.At(at).next == n {
-			t.slab.At(at).next = one.next
+	for i := r.first; i != 0; i = t.slab.At(i).next {
+		if t.slab.At(i).next == n {
+			t.slab.At(i).next = one.next
 		}
 	}
 	if r.first == 0 {
-		delete(t.records, one.record)
+		delete(t.aors, one.aor)
 		return
 	}
-	t.records[one.record] = r
+	t.aors[one.aor] = r
 }
 
-// A telling is how a change of state came to be known.
-type telling struct {
-	at, certain int64 // when it was; when it was certain
-	code        int
-	series      *series // nil if no message told it
+// A change is a change of a binding's state.
+type change struct {
+	time, certain int64   // when it was; when it was certain, which is the time of its Event. Nanoseconds
+	code          int     // status of the response, 0 without one
+	series        *series // nil if a timer caused it
 }
 
-// tellBinding tells that b's state has changed.
-func (t *book) tellBinding(b *binding, how telling, f facts.Facts) {
+// publishChange publishes the state of b after c.
+func (t *book) publishChange(b *binding, c change, f facts.Facts) {
 	t.counts.Registrations[b.state]++
-	r := t.event(b, how, f)
+	r := t.registration(b, c, f)
 	b.refreshes = 0
-	t.appendRegistration(b, event.RegistrationKind, how.certain, r)
+	t.appendRegistration(b, event.RegistrationKind, c.certain, r)
 }
 
-// sight tells the devices, and nobody else, that b was refreshed.
-func (t *book) sight(b *binding, s *series, f facts.Facts) {
-	t.appendRegistration(b, event.SightingKind, b.since, t.event(b, telling{at: b.since, series: s}, f))
+// publishSighting publishes a refresh of b, for package devices only.
+func (t *book) publishSighting(b *binding, s *series, f facts.Facts) {
+	t.appendRegistration(b, event.SightingKind, b.since, t.registration(b, change{time: b.since, series: s}, f))
 }
 
-// event returns what b is after the change that how describes.
-func (t *book) event(b *binding, how telling, f facts.Facts) *event.Registration {
-	r := &event.Registration{At: event.When(how.at), State: b.state, Code: how.code, Expires: int(b.granted),
+// registration returns the Registration that is published of b after c.
+func (t *book) registration(b *binding, c change, f facts.Facts) *event.Registration {
+	r := &event.Registration{At: event.When(c.time), State: b.state, Code: c.code, Expires: int(b.granted),
 		Refreshes: int(b.refreshes), Status: event.Complete, Completeness: 100, CSeq: b.cseq, Vias: int(b.vias),
 		Flow: b.hop.Flow(), VLAN: b.hop.VLAN, Link: b.hop.Link, Point: t.points[b.hop.Point], Origin: b.hop.Origin,
 		Facts: f.Clone()}
-	if s := how.series; s != nil {
+	if s := c.series; s != nil {
 		r.Retransmissions, r.Challenges = int(s.repeats), int(s.challenges)
 	} else {
 		r.Status = event.Partial
@@ -284,11 +284,12 @@ func (t *book) event(b *binding, how telling, f facts.Facts) *event.Registration
 	return r
 }
 
+// appendRegistration appends the Event of r, with the time certain (nanoseconds).
 func (t *book) appendRegistration(b *binding, kind event.Kind, certain int64, r *event.Registration) {
 	b.day = certain / event.Day
-	rec := t.records[b.record]
-	rec.ordinal++
-	t.records[b.record] = rec
-	t.log.Add(event.Event{Time: event.When(certain), Key: b.record, Ordinal: rec.ordinal, Kind: kind, Stage: event.Stop,
+	a := t.aors[b.aor]
+	a.ordinal++
+	t.aors[b.aor] = a
+	t.log.Add(event.Event{Time: event.When(certain), Key: b.aor, Ordinal: a.ordinal, Kind: kind, Stage: event.Stop,
 		Revision: 1, Registration: r})
 }

@@ -17,10 +17,10 @@ type Table struct {
 	book       book
 	budget     *mem.Budget // of series
 	series     mem.Slab[series]
-	calls      map[event.Key]uint32 // series by address-of-record and Call-ID
-	recent     mem.List             // series, the one whose last message is the oldest first
-	sources    map[[16]byte]uint32
-	downstream map[uint32]verdict // by series: the first final response on another hop than the REGISTER's
+	calls      map[event.Key]uint32     // series by address-of-record and Call-ID
+	recent     mem.List                 // series in the order of their last messages
+	sources    map[[16]byte]uint32      // open series by source address
+	downstream map[uint32]finalResponse // by series: the first final response on another hop than the REGISTER's
 }
 
 // Limits bound what a Table remembers.
@@ -33,11 +33,11 @@ type Limits struct {
 type Counts struct {
 	Retransmissions uint64
 	Registrations   [event.RegistrationStates]uint64
-	Forgotten       uint64 // REGISTERs under way and bindings that did not hold, to make room
+	Forgotten       uint64 // REGISTERs under way and inactive bindings that were evicted
 }
 
-// New returns a Table that remembers no more than l. It appends its Events to log, and gathers Facts in
-// scratch, which a Table may use in between.
+// New returns a Table with the limits l. It appends its Events to log. gather may be shared with other tables of the
+// same goroutine.
 func New(l Limits, log *event.Log, gather *facts.Gather) *Table {
 	t := &Table{book: book{limits: l, log: log, gather: gather}}
 	t.clear()
@@ -48,12 +48,12 @@ func New(l Limits, log *event.Log, gather *facts.Gather) *Table {
 func (t *Table) clear() {
 	b := &t.book
 	t.book = book{limits: b.limits, budget: b.budget, points: b.points, gather: b.gather, counts: b.counts, log: b.log,
-		records: make(map[event.Key]record)}
+		aors: make(map[event.Key]aor)}
 	*t = Table{book: t.book, budget: t.budget, calls: make(map[event.Key]uint32), sources: make(map[[16]byte]uint32),
-		downstream: make(map[uint32]verdict)}
+		downstream: make(map[uint32]finalResponse)}
 }
 
-// Share makes t take its bindings and its REGISTERs out of these Budgets.
+// Share makes the Budgets limit the bindings and the REGISTERs of t as well: budgets of several Tables.
 func (t *Table) Share(bindings, registers *mem.Budget) {
 	t.book.budget, t.budget = bindings, registers
 }
@@ -65,13 +65,13 @@ func (t *Table) Missed(w event.Window) { t.book.losses.Add(w, time.Second) }
 // Counted returns what has been counted so far.
 func (t *Table) Counted() Counts { return t.book.counts }
 
-// Leave gives back what t has of its Budgets.
+// Leave returns the bindings and REGISTERs of t to its Budgets.
 func (t *Table) Leave() {
 	t.book.budget.GiveAll(t.book.slab.Len())
 	t.budget.GiveAll(t.series.Len())
 }
 
-// Observe takes note of a REGISTER or its response. It reports false if a limit kept m out.
+// Observe applies a REGISTER or its response. It returns false if a limit refused m.
 func (t *Table) Observe(m *sip.Message, k event.Keys) bool {
 	index := k.Shard.With(k.Call)
 	n := t.calls[index]
@@ -92,25 +92,25 @@ func (t *Table) Observe(m *sip.Message, k event.Keys) bool {
 		t.book.counts.Retransmissions++
 		return true
 	}
-	s.at = m.Time.UnixNano()
+	s.last = m.Time.UnixNano()
 	t.recent.Append(n)
 	if m.Request() {
 		if m.CSeq > s.cseq { // the same on a further hop is no other REGISTER
 			t.adoptDownstream(n, m.Time.UnixNano())
-			t.registerRequest(s, m)
+			t.applyRequest(s, m)
 		}
 		return true
 	}
 	if m.Status >= 200 && m.CSeq == s.cseq && s.pending {
-		return t.finalResponse(n, m)
+		return t.applyFinal(n, m)
 	}
 	return true
 }
 
-// finalResponse takes note of the final response m to the REGISTER of series n. The one on the hop of the REGISTER that
-// was seen first decides: a proxy may grant its client other times than the registrar grants the proxy. One on another
-// hop is kept until that comes. It reports false if a limit kept it out.
-func (t *Table) finalResponse(n uint32, m *sip.Message) bool {
+// applyFinal applies the final response m to the REGISTER of series n. The one on the hop of the first REGISTER
+// decides: a proxy may grant its client another expiry than the registrar grants the proxy. One on another hop is kept
+// as fallback. It returns false if a limit refused it.
+func (t *Table) applyFinal(n uint32, m *sip.Message) bool {
 	s := t.series.At(n)
 	v := t.readFinal(s, m)
 	if !s.hop.Carries(m) {
@@ -121,39 +121,39 @@ func (t *Table) finalResponse(n uint32, m *sip.Message) bool {
 	}
 	delete(t.downstream, n)
 	s.pending = false
-	return t.registerFinal(s, &v)
+	return t.decide(s, &v)
 }
 
-// adoptDownstream takes the final response on another hop for that of the REGISTER of series n, whose own was not seen until
-// then.
-func (t *Table) adoptDownstream(n uint32, then int64) {
+// adoptDownstream decides the REGISTER of series n by a final response on another hop, if there is one: none was seen
+// on its own hop until now (nanoseconds).
+func (t *Table) adoptDownstream(n uint32, now int64) {
 	v, ok := t.downstream[n]
 	if !ok {
 		return
 	}
 	delete(t.downstream, n)
 	s := t.series.At(n)
-	s.pending, v.certain = false, max(v.at, then)
-	t.registerFinal(s, &v)
+	s.pending, v.certain = false, max(v.time, now)
+	t.decide(s, &v)
 }
 
 // readFinal reads the final response m to the last REGISTER of s.
-func (t *Table) readFinal(s *series, m *sip.Message) verdict {
-	at := m.Time.UnixNano()
-	v := verdict{at: at, certain: at, code: m.Status, stale: stale(m)}
+func (t *Table) readFinal(s *series, m *sip.Message) finalResponse {
+	received := m.Time.UnixNano()
+	v := finalResponse{time: received, certain: received, code: m.Status, stale: stale(m)}
 	if m.Status >= 300 {
 		return v
 	}
 	i := 0
 	for c := range facts.FromBytes(t.book.texts.Get(s.text)).Contacts() {
-		v.grants[i] = c.Granted(m, s.askedFor(c))
+		v.grants[i] = c.Granted(m, s.requested(c))
 		i++
 	}
 	return v
 }
 
-// openSeries returns a new series, 0 if its source has too many that nobody answered. When there is no room, the
-// oldest goes.
+// openSeries returns the number of a new series, 0 if its source has too many without a 2xx. If there are too many
+// series, the one whose last message is oldest is evicted.
 func (t *Table) openSeries(m *sip.Message, k event.Keys, index event.Key) uint32 {
 	source := m.Flow.Src.Addr().As16()
 	if int(t.sources[source]) > t.book.limits.Bindings/mostOfOne {
@@ -167,10 +167,12 @@ func (t *Table) openSeries(m *sip.Message, k event.Keys, index event.Key) uint32
 	t.calls[index] = n
 	t.sources[source]++
 	s := t.series.At(n)
-	*s = series{index: index, record: k.Shard, call: k.Call.Short(), open: true, hop: hops.Of(m, t.book.points.Number(m.Point))}
+	*s = series{index: index, aor: k.Shard, call: k.Call.Short(), open: true,
+		hop: hops.Of(m, t.book.points.Number(m.Point))}
 	return n
 }
 
+// forgetSeries frees series n.
 func (t *Table) forgetSeries(n uint32) {
 	s := t.series.At(n)
 	t.recent.Remove(n)
@@ -183,7 +185,7 @@ func (t *Table) forgetSeries(n uint32) {
 	t.budget.Give(t.series.Len())
 }
 
-// settle makes s count for its source no longer.
+// settle ends the counting of s for its source.
 func (t *Table) settle(s *series) {
 	if !s.open {
 		return
@@ -194,12 +196,13 @@ func (t *Table) settle(s *series) {
 	}
 }
 
-func (t *Table) registerRequest(s *series, m *sip.Message) {
+// applyRequest applies a REGISTER with a new CSeq.
+func (t *Table) applyRequest(s *series, m *sip.Message) {
 	s.cseq, s.pending, s.vias = m.CSeq, true, m.Vias
-	t.rehop(s, m)
-	s.asked = 3600 // RFC 3261 section 10.2.1.1 leaves it to the registrar: its usual default
+	t.setHop(s, m)
+	s.expires = 3600 // RFC 3261 section 10.2.1.1 leaves it to the registrar: its usual default
 	if v := m.Value(sip.Expires); v != nil {
-		s.asked = facts.Expiry(v)
+		s.expires = facts.Expiry(v)
 	}
 	s.credentials = m.Value(sip.Authorization) != nil || m.Value(sip.ProxyAuthorization) != nil
 	f, contacts, all := t.book.gather.Register(m)
@@ -207,8 +210,8 @@ func (t *Table) registerRequest(s *series, m *sip.Message) {
 	s.text = t.book.texts.Put(s.text, f.Bytes())
 }
 
-// rehop notes how m came, if otherwise than the REGISTER before; a source is counted by its address.
-func (t *Table) rehop(s *series, m *sip.Message) {
+// setHop sets the hop of the last REGISTER. If its source address changed, s is no longer counted for the old one.
+func (t *Table) setHop(s *series, m *sip.Message) {
 	h := hops.Of(m, t.book.points.Number(m.Point))
 	if s.open && h.Src != s.hop.Src {
 		t.settle(s)
@@ -216,13 +219,13 @@ func (t *Table) rehop(s *series, m *sip.Message) {
 	s.hop = h
 }
 
-// registerFinal takes note of the final response v to a REGISTER. It reports false if a limit kept it out.
-func (t *Table) registerFinal(s *series, v *verdict) bool {
+// decide applies the deciding final response v to a REGISTER. It returns false if a limit refused it.
+func (t *Table) decide(s *series, v *finalResponse) bool {
 	switch {
 	case v.code == 401 || v.code == 407:
 		s.challenges++
-		again := s.challenged != 0 && v.at-s.challenged < int64(t.book.limits.Ring)
-		s.challenged = v.at
+		again := s.challenged != 0 && v.time-s.challenged < int64(t.book.limits.Ring)
+		s.challenged = v.time
 		if s.credentials && again && !v.stale {
 			return t.book.refused(s, v, event.RegistrationAuthFailed)
 		}
@@ -231,17 +234,17 @@ func (t *Table) registerFinal(s *series, v *verdict) bool {
 		kept := t.accept(s, v)
 		s.challenged, s.challenges, s.repeats = 0, 0, 0
 		return kept
-	case v.code >= 400 && v.code != 423: // 423 asks for a longer time, and gets it (RFC 3261 section 10.3)
+	case v.code >= 400 && v.code != 423: // after 423 a REGISTER with a longer expiry follows (RFC 3261 section 10.3)
 		return t.book.refused(s, v, event.RegistrationRejected)
 	}
 	return true
 }
 
-// accept takes note of the 2xx v. A REGISTER without Contact only asks which bindings there are.
-func (t *Table) accept(s *series, v *verdict) bool {
+// accept applies the 2xx v. A REGISTER without Contact only queries the bindings.
+func (t *Table) accept(s *series, v *finalResponse) bool {
 	f := facts.FromBytes(t.book.texts.Get(s.text))
 	if s.all {
-		if s.asked == 0 {
+		if s.expires == 0 {
 			t.book.removeAll(s, f.Shared(), v)
 		}
 		return true
@@ -249,7 +252,7 @@ func (t *Table) accept(s *series, v *verdict) bool {
 	kept, i := true, 0
 	for c, own := range f.Contacts() {
 		one, seconds := t.book.gather.Join(f.Shared(), own), v.grants[i]
-		if i++; s.askedFor(c) == 0 || seconds == 0 {
+		if i++; s.requested(c) == 0 || seconds == 0 {
 			t.book.remove(s, c, one, v)
 			continue
 		}
@@ -258,19 +261,19 @@ func (t *Table) accept(s *series, v *verdict) bool {
 	return kept
 }
 
-// Advance publishes the bindings that were not refreshed within the granted time and 32 s, and forgets what is over.
+// Advance moves the clock to now (nanoseconds): bindings that were not refreshed within the granted expiry and 32 s
+// expire, and series without a message for 64 s are forgotten.
 func (t *Table) Advance(now int64) {
-	for n := t.recent.First(); n != 0 && t.series.At(n).at+seriesWait <= now; n = t.recent.First() {
-		t.adoptDownstream(n, t.series.At(n).at+seriesWait)
+	for n := t.recent.First(); n != 0 && t.series.At(n).last+seriesWait <= now; n = t.recent.First() {
+		t.adoptDownstream(n, t.series.At(n).last+seriesWait)
 		t.forgetSeries(n)
 	}
-	for n, due, ok := t.book.lapses.Expired(now); ok; n, due, ok = t.book.lapses.Expired(now) {
-		t.book.lapseBinding(n, due)
+	for n, due, ok := t.book.timers.Expired(now); ok; n, due, ok = t.book.timers.Expired(now) {
+		t.book.expire(n, due)
 	}
 }
 
-// Finish takes the final responses on other hops for those of their REGISTERs, since no message follows, and forgets
-// everything.
+// Finish decides REGISTERs by the final responses on other hops, since no message follows, and forgets everything.
 func (t *Table) Finish(now int64) {
 	for _, n := range slices.Sorted(maps.Keys(t.downstream)) {
 		t.adoptDownstream(n, now)

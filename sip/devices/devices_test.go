@@ -90,7 +90,7 @@ const (
 	urn     = `Contact: <sip:alice@10.0.0.7:5060>;+sip.instance="<urn:uuid:a1>"`
 )
 
-func TestDevicesAreToldAtFirstSightWhenTheyChangeAndOnceADay(t *testing.T) {
+func TestDevicesArePublishedAtFirstSightWhenTheyChangeAndOnceADay(t *testing.T) {
 	day := 24 * 60
 	digest := func(algorithm string) string {
 		return `Authorization: Digest username="a", realm="x", nonce="n", uri="sip:x", response="1"` + algorithm
@@ -147,7 +147,7 @@ func TestDevicesAreKnownByInstanceThenHardwareThenBinding(t *testing.T) {
 	}
 }
 
-func TestADeviceWithManyNumbersIsTold(t *testing.T) {
+func TestADeviceWithManyNumbersIsPublished(t *testing.T) {
 	ladder := ""
 	for i := range maxAORs + 2 {
 		ladder += fmt.Sprintf("callid c%d\n", i) + registers(i, snom, urn, fmt.Sprintf("To: <sip:%d@example.net>", i))

@@ -1,13 +1,14 @@
 package event
 
 import (
-	"sipsieve/sip/mem"
 	"time"
+
+	"sipsieve/sip/mem"
 )
 
-// A Clock counts time steadily: it is the packets' clock without the jumps that it was told of. Records of a call
-// bear the packets' clock as it was when the call opened, so that no difference of two of their times has a jump in it.
-// Times are nanoseconds.
+// A Clock is a steady clock: the packets' clock without its recorded jumps. Records of a call have times of the
+// packets' clock as it was when the call opened, so that no difference of two of them contains a jump. Times are
+// nanoseconds.
 type Clock struct {
 	Now   int64  // on the steady clock
 	Drift int64  // the sum of all jumps of the packets' clock
@@ -24,7 +25,7 @@ func (c *Clock) Step(now time.Time, delta time.Duration) {
 // Steady returns the packet time t on the steady clock.
 func (c *Clock) Steady(t time.Time) int64 { return t.UnixNano() - c.Drift }
 
-// Code writes what of c a restart must keep, or reads it.
+// Code writes the jumps of c, or reads them.
 func (c *Clock) Code(b *mem.Coder) {
 	b.Signed(&c.Drift)
 	mem.Number(b, &c.Steps)

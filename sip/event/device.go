@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// DeviceFlags is a set of what is particular about a device.
+// DeviceFlags is a set of findings about a device.
 type DeviceFlags uint16
 
-// What can be particular, in the order in which records list it.
+// DeviceFlags, in the order in which records list them.
 const (
 	ScannerFlag       DeviceFlags = 1 << iota // a tool that looks for open systems
 	ManyAORs                                  // it registers more than 16 addresses-of-record
@@ -19,9 +19,9 @@ const (
 	PlainDigestMD5                            // its credentials are MD5 digests (RFC 8760 calls for better)
 )
 
-// A Device is what is known of one device, as it claims to be, at one time.
+// A Device is one device as it describes itself, at one time.
 type Device struct {
-	At                  time.Time // of the message by which it was seen or changed
+	At                  time.Time // of the message that showed or changed it
 	FirstSeen, LastSeen time.Time
 	Flags               DeviceFlags
 	Flow                capture.Flow // of that message

@@ -7,8 +7,8 @@ import (
 	"github.com/dchest/siphash"
 )
 
-// Digest returns a number that is equal for two Calls that say the same, in every run: a Correction that says what was
-// published last is not published.
+// Digest returns a number that is equal for two Calls with equal contents, in every run: a Correction that equals what
+// was published last is not published.
 func (c *Call) Digest() uint64 {
 	var room [320]byte
 	b := room[:0]

@@ -1,14 +1,14 @@
-// Package event is what following SIP messages brings out: Events about calls, registrations and devices, and the Keys that
-// messages and Events are found by.
+// Package event has the Events about calls, registrations and devices that SIP messages lead to, and the Keys by which
+// messages and Events are found.
 //
-// An Event is one fact, as certain as it will get at its Stage. Its texts are Facts; whatever else could name a person is
-// a Key, a hash under a key of the fleet. Nothing here remembers: packages calls, bindings, legs and devices do, and fill
-// Events.
+// An Event is one fact, as certain as it can be at its Stage. Its texts are Facts; whatever else could name a person is
+// a Key, a hash under a key of the fleet. This package holds values only: packages calls, bindings, legs and devices
+// keep state and fill Events.
 //
 // # Clock
 //
-// Times of Events are packet times. A Clock makes of them a steady count in nanoseconds, in which a jump of the packets'
-// clock does not show; it is moved by those who see packets, never by the time of day.
+// Times of Events are packet times. A Clock converts them to a steady count of nanoseconds without the jumps of the
+// packets' clock. It is moved by packets, never by the time of day.
 //
 // # Order of events
 //

@@ -9,19 +9,19 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// A Kind is what an Event is about.
+// A Kind is the subject of an Event.
 type Kind uint8
 
 // Kinds of Events.
 const (
 	CallKind Kind = iota + 1
 	RegistrationKind
-	LinkKind // of Legs only: no record comes of it
+	LinkKind // for package legs only: it makes no record
 	DeviceKind
-	SightingKind // a refresh, for Devices only: nothing is told of it
+	SightingKind // a refresh, for package devices only: it makes no record
 )
 
-// A Stage is the point in its life at which a call is told.
+// A Stage is the point in its life at which a call is published.
 type Stage uint8
 
 // Stages, in the order in which one call can have them.
@@ -47,10 +47,10 @@ func StagesOf(stages ...Stage) (s Stages) {
 // Has reports whether stage is in s.
 func (s Stages) Has(stage Stage) bool { return s&(1<<stage) != 0 }
 
-// An Event is one fact that a Tracker has concluded. Events of all shards are put in one order by
-// Time, Key and Ordinal, which is the same for any number of shards.
+// An Event is one fact that a Tracker has concluded. Time, Key and Ordinal order the Events of all shards, in the same
+// way for any number of shards.
 type Event struct {
-	Time         time.Time // packet time or deadline at which the fact was certain
+	Time         time.Time // packet time or time of a timer at which the fact was certain
 	Key          Key
 	Ordinal      uint32 // counts the Events of one Key
 	Kind         Kind
@@ -68,7 +68,7 @@ func (e Event) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 // LogValue is what slog writes for e.
 func (e Event) LogValue() slog.Value { return slog.StringValue("***") }
 
-// A Disposition is how a call attempt came out.
+// A Disposition is the outcome of a call attempt.
 type Disposition uint8
 
 // Dispositions.
@@ -85,7 +85,7 @@ const (
 	Dispositions
 )
 
-// A Status says how much of a call or registration was seen.
+// A Status is how much of a call or registration was seen.
 type Status uint8
 
 // Statuses.
@@ -95,10 +95,10 @@ const (
 	Evicted
 )
 
-// Missing is a set of what should have been seen and was not.
+// Missing is a set of expected messages that were not seen, and of reasons for that.
 type Missing uint16
 
-// What can be missing, in the order in which records list it.
+// Missing, in the order in which records list it.
 const (
 	NoInvite Missing = 1 << iota
 	NoFinal
@@ -114,10 +114,10 @@ const (
 	ClockStep
 )
 
-// CallFlags is a set of what was particular about a call.
+// CallFlags is a set of findings about a call.
 type CallFlags uint16
 
-// What can be particular, in the order in which records list it.
+// CallFlags, in the order in which records list them.
 const (
 	NoAckFlag CallFlags = 1 << iota
 	CancelRace
@@ -131,7 +131,7 @@ const (
 // A Party is a side of a call.
 type Party uint8
 
-// Who ended a call.
+// Parties.
 const (
 	Unknown Party = iota
 	Caller
@@ -139,7 +139,7 @@ const (
 	Network
 )
 
-// An EndCause is why a call is over.
+// An EndCause is why a call ended.
 type EndCause uint8
 
 // End causes.
@@ -155,7 +155,7 @@ const (
 	EndCapture
 )
 
-// An EndSource is how the end of a call is known.
+// An EndSource is what shows the end of a call.
 type EndSource uint8
 
 // End sources.
@@ -177,7 +177,7 @@ const (
 	Attended
 )
 
-// A Call is one call attempt or one answered fork of it, told at one Stage. Times that were not seen are zero.
+// A Call is one call attempt or one answered fork of it, at one Stage. Times that were not seen are zero.
 type Call struct {
 	FirstSeen time.Time // first message of the call, whatever it was
 	Setup     time.Time // first INVITE
@@ -206,7 +206,7 @@ type Call struct {
 	Holds           int
 	Held            time.Duration
 	EarlyMedia      bool
-	Restored        bool // taken up again after a restart: its texts and addresses are gone
+	Restored        bool // after a restart: its texts and addresses are gone
 	SessionExpires  int  // seconds; 0 without a session timer
 	Vias            int
 	Reuse           int // ordinal of the same Call-ID and caller tag used again within the day; 0 for the first
@@ -224,7 +224,7 @@ type Call struct {
 	Join Join
 }
 
-// A RegistrationState is what a REGISTER changed.
+// A RegistrationState is the result of a REGISTER, or of its expiry.
 type RegistrationState uint8
 
 // Registration states.
@@ -263,7 +263,7 @@ type Registration struct {
 	Facts           facts.Facts
 }
 
-// An Log takes Events in the order in which they became certain.
+// A Log collects Events in the order in which they became certain.
 type Log struct{ events []Event }
 
 // Start makes l append to dst.
@@ -272,7 +272,7 @@ func (l *Log) Start(dst []Event) { l.events = dst }
 // Add appends e.
 func (l *Log) Add(e Event) { l.events = append(l.events, e) }
 
-// Take returns dst with what was added since start, and forgets it.
+// Take returns the slice of Start with the Events that were added, and resets l.
 func (l *Log) Take() []Event {
 	events := l.events
 	l.events = nil

@@ -13,52 +13,52 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A Correlation is how a leg was joined with another one of the same call. The zero Correlation is none.
+// A Correlation is the evidence by which two legs of one call are joined. The zero Correlation is none.
 type Correlation uint8
 
 // Correlations, weakest first.
 const (
 	Uncorrelated         Correlation = iota
-	Inferred                         // called number, hosts and time fit, and those of no other leg do
-	SDPCorrelation                   // one session description: o= and where its media is awaited (RFC 8866)
-	CallIDRule                       // one Call-ID is made of the other by a rule of the configuration
+	Inferred                         // called number, hosts and time fit, and no other leg fits
+	SDPCorrelation                   // one session description: equal o= and media address (RFC 8866)
+	CallIDRule                       // one Call-ID is derived from the other by a rule of the configuration
 	ICIDCorrelation                  // icid-value of P-Charging-Vector (RFC 7315 section 5.6)
 	HEPCorrelation                   // correlation id of the switch that mirrors its signalling
 	SessionIDCorrelation             // a UUID of Session-ID (RFC 7989)
-	HeaderCorrelation                // a header of the configuration names the other leg
+	HeaderCorrelation                // a configured header names the other leg
 	TransferCorrelation              // REFER or Replaces (RFC 3515, RFC 3891)
 	Correlations
 )
 
 var scores = [Correlations]int{0, 50, 70, 80, 85, 90, 95, 100, 100}
 
-// Score returns how sure legs joined by c belong to one call, 0 to 100.
+// Score returns how certain a join by c is, 0 to 100.
 func (c Correlation) Score() int { return scores[c] }
 
-// A LinkKeyKind is what a link key, a value that legs of one call have alike, is made of. The mark of a Correlation has the
-// number of that.
+// A LinkKeyKind is the origin of a link key, a value that legs of one call share. The key of one Correlation alone has
+// its number.
 type LinkKeyKind uint8
 
-// Link keys that are not the mark of one Correlation alone.
+// Kinds of link keys that are not of one Correlation alone.
 const (
 	CallIDKey   = LinkKeyKind(Correlations) + iota // a leg's own Call-ID
-	PointerKey                                     // a configured header, too short for more than a Call-ID
+	PointerKey                                     // a configured header that is too short to name a call, unless it is a Call-ID
 	ReferKey                                       // target and referrer of an accepted REFER
 	ReferredKey                                    // target and referrer of an INVITE
 	CalledKey                                      // end of the called number
-	ArrivedKey                                     // it, and the host to which a leg came
-	LeftKey                                        // it, and the host from which a leg came
+	ArrivedKey                                     // it, and the host to which a leg was sent
+	LeftKey                                        // it, and the host which sent a leg
 )
 
-// MaxLinkKeys bounds what one leg shows of others.
+// MaxLinkKeys limits the link keys of one message.
 const MaxLinkKeys = 10
 
-// Evidence is what one message of a call shows of the call's other legs: keyed hashes of it, never text.
+// Evidence is what one message of a leg shows of other legs of its call: keyed hashes, never text.
 type Evidence struct {
 	Leg      Key    // Call-ID and caller tag
 	Src, Dst uint64 // the hosts
 	Port     uint16 // to which it was sent
-	Opens    bool   // a call or an answered fork of it, not only a REFER
+	Opens    bool   // the message opens a call or an answered fork of one; else it accepts a REFER
 	N        uint8
 	Kinds    [MaxLinkKeys]LinkKeyKind
 	Values   [MaxLinkKeys]uint64
@@ -70,7 +70,7 @@ func (e Evidence) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 // LogValue is what slog writes for e.
 func (e Evidence) LogValue() slog.Value { return slog.StringValue("***") }
 
-// Add adds a link key; 0 is none. What does not fit is left out.
+// Add adds a link key; 0 is none. More than MaxLinkKeys are ignored.
 func (e *Evidence) Add(kind LinkKeyKind, value uint64) {
 	if value != 0 && int(e.N) < len(e.Values) {
 		e.Kinds[e.N], e.Values[e.N] = kind, value
@@ -88,10 +88,10 @@ func (e *Evidence) First(kind LinkKeyKind) uint64 {
 	return 0
 }
 
-// An IDRule is how a B2BUA makes one leg's Call-ID of the other's: text before it, text behind it, or both.
+// An IDRule is how a B2BUA derives one leg's Call-ID from the other's: by a prefix, a suffix or both.
 type IDRule struct{ before, behind string }
 
-// ErrIDRule says that a rule is none.
+// ErrIDRule is returned for a text that is no rule.
 var ErrIDRule = errors.New("want a Call-ID with one * for the other leg's, such as \"B2B_*\" or \"*_b2b-1\"")
 
 // ParseIDRule reads a rule as B2B_* or *_b2b-1; a lone * is a B2BUA that keeps the Call-ID. The error is ErrIDRule.
@@ -103,7 +103,7 @@ func ParseIDRule(text string) (IDRule, error) {
 	return IDRule{before, behind}, nil
 }
 
-// of returns what r made id of, nil if it did not.
+// of returns the Call-ID from which r derives id, nil if it cannot.
 func (r IDRule) of(id []byte) []byte {
 	if len(id) < len(r.before)+len(r.behind)+shortestName {
 		return nil
@@ -116,10 +116,10 @@ func (r IDRule) of(id []byte) []byte {
 	return rest
 }
 
-// shortestName is how many bytes a text must have to stand for one call among all, unless it is a Call-ID.
+// shortestName is the length in bytes from which a text is taken to name one call among all, unless it is a Call-ID.
 const shortestName = 8
 
-// A Linking says how the legs of a B2BUA show that they belong together.
+// A Linking has the configuration by which Evidence is read.
 type Linking struct {
 	Keyer Keyer
 	Rules []IDRule
@@ -133,10 +133,10 @@ func (l *Linking) hash(text []byte) uint64 {
 	return l.Name(text)
 }
 
-// Name returns the hash of text as a Call-ID's, 0 of nothing.
+// Name returns the hash of text of any length, 0 for no text.
 func (l *Linking) Name(text []byte) uint64 { return l.Keyer.Key(text).Short() }
 
-// hosts adds where m came from and went to.
+// hosts adds the addresses of m.
 func (l *Linking) hosts(e *Evidence, m *sip.Message) {
 	if m.Flow.Src.IsValid() && m.Flow.Dst.IsValid() {
 		src, dst := m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()
@@ -144,7 +144,7 @@ func (l *Linking) hosts(e *Evidence, m *sip.Message) {
 	}
 }
 
-// AddInvite adds what the INVITE m shows.
+// AddInvite adds the evidence of the INVITE m.
 func (l *Linking) AddInvite(e *Evidence, m *sip.Message) {
 	l.hosts(e, m)
 	for _, s := range m.Spans[:m.N] {
@@ -186,7 +186,7 @@ func (l *Linking) header(e *Evidence, v []byte) {
 	e.Add(kind, l.Name(v))
 }
 
-// origin returns the hash of the Call-ID that the longest fitting rule made id of, 0 without one.
+// origin returns the hash of the Call-ID from which the longest fitting rule derives id, 0 without one.
 func (l *Linking) origin(id []byte) uint64 {
 	var best []byte
 	for _, r := range l.Rules {
@@ -228,7 +228,7 @@ func sessionUUID(room *[32]byte, v []byte) bool {
 	return n == len(room) && !null
 }
 
-// media returns the hash of the session id and of where media is awaited, 0 without them.
+// media returns the hash of the session id and the media address of v, 0 without them.
 func (l *Linking) media(v []byte) uint64 {
 	s := sdp.Read(v)
 	if len(s.OriginID) == 0 || !s.Addr.IsValid() || s.Addr.IsUnspecified() || s.Port == 0 {
@@ -236,13 +236,13 @@ func (l *Linking) media(v []byte) uint64 {
 	}
 	var room [128]byte
 	text := append(append(room[:0], s.OriginID[:min(len(s.OriginID), 64)]...), byte(s.Port>>8), byte(s.Port))
-	at := s.Addr.As16()
-	return l.hash(append(text, at[:]...))
+	addr := s.Addr.As16()
+	return l.hash(append(text, addr[:]...))
 }
 
-// Referral returns the hash of whom a call is for and who sent it there, 0 if either is not told (RFC 3892).
-func (l *Linking) Referral(target, by []byte) uint64 {
-	if len(target) == 0 || len(by) == 0 {
+// Referral returns the hash of the target of a transfer and its referrer, 0 without either (RFC 3892).
+func (l *Linking) Referral(target, referrer []byte) uint64 {
+	if len(target) == 0 || len(referrer) == 0 {
 		return 0
 	}
 	var room [tailDigits]byte
@@ -250,16 +250,16 @@ func (l *Linking) Referral(target, by []byte) uint64 {
 		target = end
 	}
 	a := l.Keyer.Key(target)
-	if end := tail(&room, by); end != nil {
-		by = end
+	if end := tail(&room, referrer); end != nil {
+		referrer = end
 	}
-	return a.With(l.Keyer.Key(by)).Short()
+	return a.With(l.Keyer.Key(referrer)).Short()
 }
 
-// tailDigits is how many digits of a number a B2BUA leaves as they are, whatever it does to the prefix.
+// tailDigits is how many last digits of a number a B2BUA is assumed not to change, whatever it does to the prefix.
 const tailDigits = 7
 
-// tail copies the last digits of the number user to room; nil if it has too few, or is none.
+// tail copies the last digits of user to room. It returns nil if user is no number or has too few digits.
 func tail(room *[tailDigits]byte, user []byte) []byte {
 	n := len(room)
 	if !facts.IsDialString(user) {

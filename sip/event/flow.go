@@ -6,7 +6,7 @@ import (
 	"sipsieve/capture"
 )
 
-// A PackedFlow is a capture.Flow without pointers, for what is remembered by the million.
+// A PackedFlow is a capture.Flow without pointers, for large tables.
 type PackedFlow struct {
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16

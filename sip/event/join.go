@@ -1,20 +1,20 @@
 package event
 
-// A Join is what a call is joined with. The zero Join is none.
+// A Join has the groups of legs to which a call belongs. The zero Join is none.
 type Join struct {
 	Best Correlation
 	Ties []Tie
 }
 
-// A Tie is the name of a group and the weakest join that holds it together on the way from a call to its first leg.
+// A Tie is the name of a group and the weakest Correlation on the path from the call to the first leg of the group.
 type Tie struct {
 	By    Correlation
 	Group Key
 }
 
-// By returns the strongest correlation that joins the call with another one, and the name of the group of legs that
-// are held together by correlations of at least min. All legs of a group have the same name, on every sensor that
-// sees the first of them; it says nothing of the group. Uncorrelated if the call is joined by nothing as sure as min.
+// By returns the strongest Correlation that joins the call with another leg, and the name of the group of legs that are
+// joined by Correlations with a score of at least min. All legs of a group have the same name, on every sensor that
+// sees the first of them; the name reveals nothing. It returns Uncorrelated if there is no such group.
 func (j Join) By(min int) (by Correlation, group Key) {
 	for _, t := range j.Ties {
 		if t.By.Score() >= min {

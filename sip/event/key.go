@@ -11,8 +11,8 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// A Key stands for a text about a call: its Call-ID or a tag, hashed under a key of this fleet.
-// However it is printed, logged or encoded, it does not show.
+// A Key is the hash of a text of a call, its Call-ID or a tag, under a key of this fleet. However it is printed, logged
+// or encoded, it shows as ***.
 type Key [16]byte
 
 // Format writes a mask for every verb and flag.
@@ -21,10 +21,10 @@ func (k Key) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
 // LogValue is what slog writes for k.
 func (k Key) LogValue() slog.Value { return slog.StringValue("***") }
 
-// MarshalText keeps encoders from writing k.
+// MarshalText is what encoders write for k.
 func (k Key) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
-// With returns the Key of k and o together. It is not the same as o.with(k).
+// With returns the Key of k and o together. It differs from o.With(k).
 func (k Key) With(o Key) Key {
 	a, b := binary.LittleEndian.Uint64(k[:]), binary.LittleEndian.Uint64(k[8:])
 	c, d := binary.LittleEndian.Uint64(o[:]), binary.LittleEndian.Uint64(o[8:])
@@ -33,22 +33,22 @@ func (k Key) With(o Key) Key {
 	return k
 }
 
-// AnyTag returns what a call with Call-ID k is found by whatever its tags are.
+// AnyTag returns the Key by which a call with Call-ID k is found whatever its tags.
 func (k Key) AnyTag() Key { return k.With(Key{0: 1, 8: 1}) }
 
-// TagKey returns a Key whose short is tag.
+// TagKey returns a Key whose Short is tag.
 func TagKey(tag uint64) (k Key) {
 	binary.LittleEndian.PutUint64(k[:], tag)
 	return k
 }
 
-// Short returns half of k, enough to tell the tags of one call apart.
+// Short returns half of k, enough to distinguish the tags of one call.
 func (k Key) Short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 
-// LowerVias bounds the Vias below the topmost by which one hop is known to follow another.
+// LowerVias is how many Vias below the topmost are compared to recognise that one hop follows another.
 const LowerVias = 4
 
-// Keys are what a Message is found by, made once by whoever reads it.
+// Keys are the Keys of a Message, made once by its reader.
 type Keys struct {
 	Shard  Key // of the Call-ID, or of the address-of-record of REGISTER: all Messages of one call have the same
 	Call   Key
@@ -58,7 +58,7 @@ type Keys struct {
 	Vias   [LowerVias]uint32 // of the Vias below it, if the Message opens a dialog; zero without them
 }
 
-// ShortBranch returns the branch of a Message as short as a dialog remembers it, never 0.
+// ShortBranch returns the part of the branch that a dialog keeps, never 0.
 func (k Keys) ShortBranch() uint32 { return uint32(k.Branch.Short()) | 1 }
 
 // A Keyer makes Keys. Two Keyers of one root make the same Keys.
@@ -86,7 +86,7 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	return keys
 }
 
-// lowerVias returns the branches of the Vias below the topmost, as Keys.leg has that of the topmost.
+// lowerVias returns the branches of the Vias below the topmost, each as ShortBranch.
 func (k Keyer) lowerVias(m *sip.Message) (vias [LowerVias]uint32) {
 	n := 0
 	m.LowerVias(func(branch, sentBy []byte) bool {
@@ -111,7 +111,7 @@ func (k Keyer) Key(text []byte) (key Key) {
 }
 
 // record returns the Key of the address-of-record in to: user and host of its URI, the host in lower case
-// (RFC 3261 section 10.3). What is longer than 256 bytes counts by its beginning.
+// (RFC 3261 section 10.3). Only its first 256 bytes count.
 func (k Keyer) record(to []byte) Key {
 	var text [256]byte
 	u := syntax.ReadURI(to)
@@ -126,7 +126,7 @@ func (k Keyer) record(to []byte) Key {
 	return k.Key(text[:n])
 }
 
-// Mark returns a number that tells the texts about what k stands for apart, 0 for no text. Case makes no difference.
+// Mark returns the hash of parts under k, by which texts about one thing are compared; 0 for no text. Case is ignored.
 func (k Key) Mark(parts ...[]byte) uint64 {
 	var room [256]byte
 	text := room[:0]

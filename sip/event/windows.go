@@ -11,8 +11,8 @@ import (
 // A Window is a time in which packets were lost: after From and not after To, in nanoseconds.
 type Window struct{ From, To int64 }
 
-// Windows are those of one clock, in the order of time and apart from each other. There are 64 at most: the two that are
-// closest become one when there are more. The zero Windows are empty.
+// Windows are those of one clock, in the order of time and apart from each other. There are 64 at most: the two that
+// are closest become one when there are more. The zero Windows are empty.
 type Windows []Window
 
 const mostWindows = 64

@@ -199,7 +199,7 @@ func TestAMarkOfEverybodysJoinsNobody(t *testing.T) {
 	}
 }
 
-func TestTransfersAreToldOfAllTheirCalls(t *testing.T) {
+func TestTransfersArePublishedWithAllTheirCalls(t *testing.T) {
 	for _, s := range legStories {
 		want := event.NoTransfer
 		switch s.name {

@@ -18,21 +18,21 @@ func at(seconds float64) time.Time {
 	return ladderStart.Add(time.Duration(seconds * float64(time.Second)))
 }
 
-// missing shows ms, and says before the first Message that is not before to that frames were lost since from.
+// missing plays ms, and reports the loss between from and to before the first message that is not before to.
 func missing(t *testing.T, ms []sip.Message, from, to time.Time) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(event.StagesOf(event.Correction))
+	tr.PublishAt(event.StagesOf(event.Correction))
 	var events []event.Event
-	said := false
+	reported := false
 	for i := range ms {
-		if !said && !ms[i].Time.Before(to) {
+		if !reported && !ms[i].Time.Before(to) {
 			tr.Missed(from, to)
-			said = true
+			reported = true
 		}
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 	}
-	if !said {
+	if !reported {
 		events = tr.Advance(events, to.Add(-time.Nanosecond))
 		tr.Missed(from, to)
 	}
@@ -58,7 +58,7 @@ func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
 			t.Errorf("%s: marked = %v, want %v", c.name, marked, c.marked)
 		}
 		if got.Completeness != 100 || got.Missing&^event.LossWindow != 0 || got.Status == event.Complete == c.marked {
-			t.Errorf("%s: %s", c.name, say(got))
+			t.Errorf("%s: %s", c.name, lineOf(got))
 		}
 	}
 }
@@ -66,10 +66,10 @@ func TestLossMarksTheCallsThatWereOpen(t *testing.T) {
 func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
 	ms := play(t, "00:00.000  alice -> bob INVITE\n00:01.000  alice <- bob 180\n")
 	if c := one(t, missing(t, ms, at(240), at(242))); c.Missing&event.LossWindow == 0 {
-		t.Errorf("open in the window: %s", say(c))
+		t.Errorf("open in the window: %s", lineOf(c))
 	}
 	if c := one(t, missing(t, ms, at(241.5), at(242))); c.Missing&event.LossWindow != 0 {
-		t.Errorf("closed before the window: %s", say(c))
+		t.Errorf("closed before the window: %s", lineOf(c))
 	}
 }
 
@@ -77,7 +77,7 @@ func TestLossMarksNoCallThatWasClosedByTime(t *testing.T) {
 func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []event.Event {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(event.StagesOf(event.Start, event.Answer, event.Stop))
+	tr.PublishAt(event.StagesOf(event.Start, event.Answer, event.Stop))
 	var events []event.Event
 	for i, m := range ms {
 		if i >= n {
@@ -92,7 +92,7 @@ func stepped(t *testing.T, ms []sip.Message, n int, by time.Duration) []event.Ev
 			t.Fatal("the Message's time was changed")
 		}
 		if len(events) > before && events[len(events)-1].Time.After(m.Time) {
-			t.Errorf("told at %v, want %v at most", events[len(events)-1].Time, m.Time)
+			t.Errorf("published at %v, want %v at most", events[len(events)-1].Time, m.Time)
 		}
 	}
 	return tr.Finish(events)
@@ -115,7 +115,7 @@ func TestSteppedClockChangesNoDuration(t *testing.T) {
 			for _, c := range cs {
 				across := n > 0 && !ms[n].Time.After(ladderStart.Add(64950*time.Millisecond))
 				if across != (c.Missing&event.ClockStep != 0) && c.Disposition == event.Answered {
-					t.Errorf("step of %v before message %d: %s", by, n, say(c))
+					t.Errorf("step of %v before message %d: %s", by, n, lineOf(c))
 				}
 				if talk := c.End.Sub(c.Answer); c.Disposition == event.Answered && talk != time.Minute {
 					t.Errorf("step of %v before message %d: %v long, want 1m", by, n, talk)
@@ -132,10 +132,10 @@ func TestTimesAfterAStepAreThoseOfTheNewClock(t *testing.T) {
 	ms := play(t, hungUp)
 	cs := callsIn(stepped(t, append(play(t, "00:00.000  carol -> dave  INVITE\n"), ms...), 1, -time.Hour))
 	if c := cs[0]; c.Disposition != event.Answered || !c.Setup.Equal(ladderStart.Add(-time.Hour)) || c.Missing != 0 {
-		t.Errorf("a call after the step: %s", say(c))
+		t.Errorf("a call after the step: %s", lineOf(c))
 	}
 	if c := cs[1]; !c.Setup.Equal(ladderStart) || c.Missing&event.ClockStep == 0 {
-		t.Errorf("a call across the step: %s", say(c))
+		t.Errorf("a call across the step: %s", lineOf(c))
 	}
 }
 

@@ -29,7 +29,7 @@ func canaries(text []byte) (words []string) {
 	}
 }
 
-// canaryHeaders are what every INVITE of the canaries says besides.
+// canaryHeaders are the other headers of every INVITE with canaries.
 const canaryHeaders = `
     From: "canary00000" <sip:canary00000@canary00000.example.net>;tag=canary00000
     Contact: <sip:canary00000@192.0.2.10>;+sip.instance="<urn:uuid:canary00000>"
@@ -94,9 +94,9 @@ func TestNoCallKnowsAnother(t *testing.T) {
 		l := DefaultLimits()
 		l.Calls, l.Interim, l.PerSource = room, 5*time.Second, 0
 		tr := New(l)
-		tr.Tell(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
+		tr.PublishAt(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
 		var events []event.Event
-		told := 0
+		published := 0
 		for tick := ladderStart; tick.Before(ladderStart.Add(40 * time.Second)); tick = tick.Add(50 * time.Millisecond) {
 			for i := range n {
 				ladder := ladders[i%len(ladders)]
@@ -108,11 +108,11 @@ func TestNoCallKnowsAnother(t *testing.T) {
 					events = tr.Observe(events, &m, testKeyer.Of(&m))
 				}
 			}
-			told += checkCanaries(t, events)
+			published += checkCanaries(t, events)
 			events = events[:0]
 		}
-		if told += checkCanaries(t, tr.Finish(tr.Advance(nil, ladderStart.Add(time.Minute)))); told < n {
-			t.Errorf("told = %d, want %d at least", told, n)
+		if published += checkCanaries(t, tr.Finish(tr.Advance(nil, ladderStart.Add(time.Minute)))); published < n {
+			t.Errorf("published = %d, want %d at least", published, n)
 		}
 	}
 }

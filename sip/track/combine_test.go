@@ -11,7 +11,7 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// last returns the record of each call as it was told last.
+// last returns the record of each call that was published last.
 func last(events []event.Event) (cs []*event.Call) {
 	at := map[string]int{}
 	for _, e := range events {
@@ -19,7 +19,7 @@ func last(events []event.Event) (cs []*event.Call) {
 			continue
 		}
 		key := fmt.Sprintf("%s %d %d", e.Call.Facts.First(facts.CallIDText), e.Ordinal>>16, e.Call.FirstSeen.UnixNano())
-		if i, told := at[key]; told {
+		if i, published := at[key]; published {
 			cs[i] = e.Call
 			continue
 		}
@@ -29,11 +29,11 @@ func last(events []event.Event) (cs []*event.Call) {
 	return cs
 }
 
-// outcomes shows ms to a Tracker that tells corrections, waits, and returns the records.
+// outcomes plays ms to a Tracker that publishes corrections, waits, and returns the records.
 func outcomes(t testing.TB, ms []sip.Message, wait time.Duration) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(event.StagesOf(event.Stop, event.Correction))
+	tr.PublishAt(event.StagesOf(event.Stop, event.Correction))
 	return last(follow(t, tr, ms, wait))
 }
 
@@ -54,7 +54,7 @@ func isRefusal(m *sip.Message) bool {
 	return (m.Method == sip.Invite || m.Method == sip.Update) && m.Status >= 300
 }
 
-// sound checks that c says of nothing that it was seen if it does not stand in ms.
+// sound checks that c reports no message as seen that is not in ms.
 // In what order the messages came decides whether an ACK is one to a final response that was not seen.
 func sound(t *testing.T, what string, c *event.Call, ms []sip.Message, ordered bool) {
 	t.Helper()
@@ -88,7 +88,7 @@ func sound(t *testing.T, what string, c *event.Call, ms []sip.Message, ordered b
 		{"no hold is longer than the call", c.Held != 0, 0 < c.Held && c.Held <= ms[len(ms)-1].Time.Sub(ms[0].Time)},
 	} {
 		if law.when && !law.then {
-			t.Errorf("%s: not so: %s\n%s", what, law.name, say(c))
+			t.Errorf("%s: not so: %s\n%s", what, law.name, lineOf(c))
 		}
 	}
 }
@@ -99,7 +99,7 @@ func billable(c *event.Call) bool {
 		c.Missing&(event.NoInvite|event.NoFinal|event.NoBye) == 0
 }
 
-// defined is the completeness of c by its definition, from what it says is missing. An ACK to a final response that
+// defined is the completeness of c by its definition, from its missing messages. An ACK to a final response that
 // was not seen is not missing, and counts if it was seen.
 func defined(c *event.Call, ms []sip.Message) int {
 	want := []event.Missing{event.NoInvite, event.NoFinal, event.NoAck}
@@ -141,7 +141,7 @@ func acknowledged(ms []sip.Message, c *event.Call) bool {
 	})
 }
 
-// exact checks that c says of nothing that it was not seen if it stands in ms.
+// exact checks that c reports no message as missing that is in ms.
 func exact(t *testing.T, what string, c *event.Call, ms []sip.Message) {
 	t.Helper()
 	seen := func(is func(*sip.Message) bool) bool { return shown(ms, c, is) }
@@ -157,16 +157,16 @@ func exact(t *testing.T, what string, c *event.Call, ms []sip.Message) {
 		})},
 		{"the ACK was seen", c.Missing&event.NoAck != 0 && !c.Setup.IsZero() && c.EndCause != event.EndDialogLost && acknowledged(ms, c)},
 		{"the BYE was seen", c.Missing&event.NoBye != 0 && seen(isBye) && c.EndCause != event.EndDialogLost},
-		{"both sides were heard", c.Missing&event.OneDirection != 0 &&
+		{"messages of both sides were seen", c.Missing&event.OneDirection != 0 &&
 			seen((*sip.Message).Request) && seen(func(m *sip.Message) bool { return !m.Request() })},
 	} {
 		if law.wrong {
-			t.Errorf("%s: but %s\n%s", what, law.name, say(c))
+			t.Errorf("%s: but %s\n%s", what, law.name, lineOf(c))
 		}
 	}
 }
 
-func TestNothingUnseenIsTold(t *testing.T) {
+func TestNothingUnseenIsPublished(t *testing.T) {
 	t.Parallel()
 	for _, s := range allStories() {
 		ms := play(t, s.ladder)

@@ -9,22 +9,23 @@ import (
 	"sipsieve/sip/event"
 )
 
-// stagesOf plays a ladder with every stage asked for and says each Event: its stage, revision, when, and the Call.
-func stagesOf(t *testing.T, ladder string, wait time.Duration, l Limits) (said []string) {
+// stagesOf plays a ladder with every stage published and returns a line for each Event: its stage, revision, time and
+// Call.
+func stagesOf(t *testing.T, ladder string, wait time.Duration, l Limits) (lines []string) {
 	t.Helper()
 	tr := New(l)
-	tr.Tell(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
+	tr.PublishAt(event.StagesOf(event.Start, event.Answer, event.Interim, event.Stop, event.Correction))
 	for i, e := range follow(t, tr, play(t, ladder), wait) {
 		if e.Revision != i+1 {
 			t.Errorf("revision = %d, want %d", e.Revision, i+1)
 		}
-		said = append(said, [...]string{"", "start", "answer", "interim", "stop", "correction"}[e.Stage]+" at "+
-			clockOf(e.Time)+" "+say(e.Call))
+		lines = append(lines, [...]string{"", "start", "answer", "interim", "stop", "correction"}[e.Stage]+" at "+
+			clockOf(e.Time)+" "+lineOf(e.Call))
 	}
-	return said
+	return lines
 }
 
-// A retelling is a ladder of which something comes late, and all that is told of it.
+// A retelling is a ladder with a late message, and all that is published of it.
 type retelling struct {
 	name, ladder string
 	wait         time.Duration
@@ -262,7 +263,7 @@ stop at 41s 0s progress 1.2s ring 1.2s answer 4.9s: answered partial 80% code 20
   normal by caller cause_derived missing bye_response
 correction at 41.5s 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 9s
   observed normal by caller cause_derived`},
-	{"a long call is told from time to time", answeredCall + `
+	{"a long call is published from time to time", answeredCall + `
 02:24:00.000  alice -> bob   BYE
 02:24:00.100  alice <- bob   200 BYE`, time.Minute, `
 start at 0s 0s: partial 0% code 0 cause 0 end never unseen unended by unknown
@@ -274,14 +275,14 @@ stop at 8640.1s 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% c
   observed normal by caller cause_derived`},
 }
 
-func TestLateProofIsToldAsACorrection(t *testing.T) {
+func TestLateProofIsPublishedAsACorrection(t *testing.T) {
 	l := DefaultLimits()
 	l.Interim = 100 * time.Minute
 	for _, r := range retellings {
 		t.Run(r.name, func(t *testing.T) {
 			got := stagesOf(t, r.ladder, r.wait, l)
 			if !slices.Equal(strings.Fields(strings.Join(got, " ")), strings.Fields(r.want)) {
-				t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), r.want)
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), r.want)
 			}
 		})
 	}

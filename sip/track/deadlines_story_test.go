@@ -8,20 +8,20 @@ import (
 	"sipsieve/sip/event"
 )
 
-// TestLossPutsOffTheExpiryOfBindings says that frames were lost while a binding may have been refreshed.
+// TestLossPutsOffTheExpiryOfBindings has a loss while a binding may have been refreshed.
 func TestLossPutsOffTheExpiryOfBindings(t *testing.T) {
 	const granted = 3600
 	for _, c := range []struct {
 		name     string
 		from, to float64 // of the loss, seconds; none if both are 0
-		expired  float64 // when the binding ends, as it is told
+		expired  float64 // when the binding expires, as published
 	}{
 		{"no loss", 0, 0, granted},
 		{"a loss when it would have been refreshed", 50 * 60, 59 * 60, 59*60 + granted},
 		{"a loss over its end", 59 * 60, granted + 20, granted + 20 + granted},
 		{"a short loss", 1800, 1800.001, 1800.001 + granted},
 		{"a loss before it", -60, -30, granted},
-		{"a loss after it was told", granted + 100, granted + 200, granted},
+		{"a loss after its expiry was published", granted + 100, granted + 200, granted},
 	} {
 		tr := New(DefaultLimits())
 		var events []event.Event
@@ -66,8 +66,8 @@ func TestAStepBackExpiresNothingAtOnce(t *testing.T) {
 			}
 			events = tr.Finish(events)
 			c := one(t, callsIn(events))
-			if got := say(c); len(got) < len(want) || got[:len(want)] != want {
-				t.Errorf("back %v: told %s, want %s", back, got, want)
+			if got := lineOf(c); len(got) < len(want) || got[:len(want)] != want {
+				t.Errorf("back %v: got %s, want %s", back, got, want)
 			}
 		}
 	}

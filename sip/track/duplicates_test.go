@@ -79,11 +79,11 @@ func TestStreamSeenTwiceIsTakenOnce(t *testing.T) {
 }
 
 func sameCall(a, b *event.Call) bool {
-	return say(a) == say(b) && bytes.Equal(a.Facts.Bytes(), b.Facts.Bytes())
+	return lineOf(a) == lineOf(b) && bytes.Equal(a.Facts.Bytes(), b.Facts.Bytes())
 }
 
-// TestStreamSaysNothingTwice repeats a request byte for byte, soon after: on one stream it was sent twice.
-func TestStreamSaysNothingTwice(t *testing.T) {
+// TestStreamHasNoCopiesOfItsOwn repeats a request byte for byte, soon after: on one stream it was sent twice.
+func TestStreamHasNoCopiesOfItsOwn(t *testing.T) {
 	ms := play(t, "00:00.000  alice -> bob   OPTIONS\n")
 	m := ms[0]
 	m.Flow.Transport = capture.TCP
@@ -106,7 +106,7 @@ func TestStreamSaysNothingTwice(t *testing.T) {
 	}
 }
 
-// TestRepeatOnAStreamSeenTwiceIsStillARepeat shows a stream that says one thing twice by two taps in any order.
+// TestRepeatOnAStreamSeenTwiceIsStillARepeat has a stream with one message twice, captured by two taps, in any order.
 func TestRepeatOnAStreamSeenTwiceIsStillARepeat(t *testing.T) {
 	m := play(t, "00:00.000  alice -> bob   OPTIONS\n")[0]
 	m.Flow.Transport = capture.TCP
@@ -122,16 +122,16 @@ func TestRepeatOnAStreamSeenTwiceIsStillARepeat(t *testing.T) {
 	}
 }
 
-// A witness is one copy of a message: by a tap with that IP identification, or by a feed, for which it is 0, whose stamp
-// is so much off its arrival.
-type witness struct {
+// A capturedCopy is one copy of a message: by a tap with that IP identification, or by a feed, for which it is 0, whose
+// stamp is so much off its arrival.
+type capturedCopy struct {
 	at  time.Duration // arrival
 	id  uint32
 	off time.Duration
 }
 
-// copiesOf returns m as the witnesses show it.
-func copiesOf(m sip.Message, list []witness) (ms []sip.Message) {
+// copiesOf returns m as the copies of list show it.
+func copiesOf(m sip.Message, list []capturedCopy) (ms []sip.Message) {
 	for _, w := range list {
 		c := m
 		c.Time = ladderStart.Add(w.at)
@@ -147,31 +147,31 @@ func copiesOf(m sip.Message, list []witness) (ms []sip.Message) {
 func TestFeedAndTapOfOneHopAreCopies(t *testing.T) {
 	const ms = time.Millisecond
 	for name, c := range map[string]struct {
-		list []witness
+		list []capturedCopy
 		want uint64 // transmissions
 	}{
-		"the wire first":                      {[]witness{{0, 7, 0}, {ms, 0, 0}}, 1},
-		"the feed first":                      {[]witness{{0, 0, 0}, {ms, 7, 0}}, 1},
-		"at once":                             {[]witness{{0, 0, 0}, {0, 7, 0}}, 1},
-		"a feed whose clock is fast":          {[]witness{{0, 7, 0}, {ms, 0, 1900 * ms}}, 1},
-		"a feed whose clock is slow":          {[]witness{{0, 7, 0}, {ms, 0, -1900 * ms}}, 1},
-		"two taps and a feed":                 {[]witness{{0, 7, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
-		"a tap, a feed, a tap":                {[]witness{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 7, 0}}, 1},
-		"a feed, then two taps":               {[]witness{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 7, 0}}, 1},
-		"two feeds":                           {[]witness{{0, 0, 0}, {ms, 0, 0}}, 1},
-		"two feeds and a tap":                 {[]witness{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
-		"retransmitted, by both":              {[]witness{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
-		"retransmitted soon, by both":         {[]witness{{0, 7, 0}, {ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0}}, 2},
-		"retransmitted soon, the feed behind": {[]witness{{0, 7, 0}, {50 * ms, 8, 0}, {60 * ms, 0, 0}, {70 * ms, 0, 0}}, 2},
-		"retransmitted soon, the feed ahead":  {[]witness{{0, 0, 0}, {50 * ms, 0, 0}, {60 * ms, 7, 0}, {70 * ms, 8, 0}}, 2},
-		"three times, mixed": {[]witness{{0, 7, 0}, {40 * ms, 8, 0}, {41 * ms, 0, 0}, {80 * ms, 9, 0}, {81 * ms, 0, 0},
+		"the wire first":                      {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}}, 1},
+		"the feed first":                      {[]capturedCopy{{0, 0, 0}, {ms, 7, 0}}, 1},
+		"at once":                             {[]capturedCopy{{0, 0, 0}, {0, 7, 0}}, 1},
+		"a feed whose clock is fast":          {[]capturedCopy{{0, 7, 0}, {ms, 0, 1900 * ms}}, 1},
+		"a feed whose clock is slow":          {[]capturedCopy{{0, 7, 0}, {ms, 0, -1900 * ms}}, 1},
+		"two taps and a feed":                 {[]capturedCopy{{0, 7, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
+		"a tap, a feed, a tap":                {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 7, 0}}, 1},
+		"a feed, then two taps":               {[]capturedCopy{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 7, 0}}, 1},
+		"two feeds":                           {[]capturedCopy{{0, 0, 0}, {ms, 0, 0}}, 1},
+		"two feeds and a tap":                 {[]capturedCopy{{0, 0, 0}, {ms, 7, 0}, {2 * ms, 0, 0}}, 1},
+		"retransmitted, by both":              {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
+		"retransmitted soon, by both":         {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0}}, 2},
+		"retransmitted soon, the feed behind": {[]capturedCopy{{0, 7, 0}, {50 * ms, 8, 0}, {60 * ms, 0, 0}, {70 * ms, 0, 0}}, 2},
+		"retransmitted soon, the feed ahead":  {[]capturedCopy{{0, 0, 0}, {50 * ms, 0, 0}, {60 * ms, 7, 0}, {70 * ms, 8, 0}}, 2},
+		"three times, mixed": {[]capturedCopy{{0, 7, 0}, {40 * ms, 8, 0}, {41 * ms, 0, 0}, {80 * ms, 9, 0}, {81 * ms, 0, 0},
 			{82 * ms, 0, 0}}, 3},
-		"two feeds, retransmitted": {[]witness{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0},
+		"two feeds, retransmitted": {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}, {2 * ms, 0, 0}, {100 * ms, 8, 0}, {101 * ms, 0, 0},
 			{102 * ms, 0, 0}}, 2},
-		"the wire lost the second": {[]witness{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 0, 0}}, 2},
-		"the feed lost the first":  {[]witness{{0, 7, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
-		"too late for a copy":      {[]witness{{0, 7, 0}, {200 * ms, 0, 0}}, 2},
-		"just in time":             {[]witness{{0, 7, 0}, {199 * ms, 0, 0}}, 1},
+		"the wire lost the second": {[]capturedCopy{{0, 7, 0}, {ms, 0, 0}, {500 * ms, 0, 0}}, 2},
+		"the feed lost the first":  {[]capturedCopy{{0, 7, 0}, {500 * ms, 8, 0}, {501 * ms, 0, 0}}, 2},
+		"too late for a copy":      {[]capturedCopy{{0, 7, 0}, {200 * ms, 0, 0}}, 2},
+		"just in time":             {[]capturedCopy{{0, 7, 0}, {199 * ms, 0, 0}}, 1},
 	} {
 		list := copiesOf(play(t, "00:00.000  alice -> bob   OPTIONS\n")[0], c.list)
 		tr := New(DefaultLimits())
@@ -188,7 +188,7 @@ func TestFeedAndTapOfOneHopAreCopies(t *testing.T) {
 // TestOtherHopsAreNoCopies: a feed shows both hops of a proxy, the wire one of them.
 func TestOtherHopsAreNoCopies(t *testing.T) {
 	m := play(t, "00:00.000  alice -> bob   OPTIONS\n")[0]
-	list := copiesOf(m, []witness{{0, 7, 0}, {time.Millisecond, 0, 0}, {time.Millisecond, 0, 0}})
+	list := copiesOf(m, []capturedCopy{{0, 7, 0}, {time.Millisecond, 0, 0}, {time.Millisecond, 0, 0}})
 	list[2].Flow.Src, list[2].Mark = list[2].Flow.Dst, list[2].Mark+1
 	tr := New(DefaultLimits())
 	for i := range list {
@@ -199,8 +199,8 @@ func TestOtherHopsAreNoCopies(t *testing.T) {
 	}
 }
 
-// TestCallSeenByTapAndFeedIsTheTaps plays calls with repeats by a tap, and by a tap and a feed in any order: the records
-// and the retransmissions are the same, and the times are the tap's.
+// TestCallSeenByTapAndFeedIsTheTaps plays calls with repeats by a tap, and by a tap and a feed in any order: the
+// records and the retransmissions are the same, and the times are the tap's.
 func TestCallSeenByTapAndFeedIsTheTaps(t *testing.T) {
 	wire := play(t, `
 00:00.000  alice -> bob   INVITE
@@ -229,7 +229,7 @@ func TestCallSeenByTapAndFeedIsTheTaps(t *testing.T) {
 					c.Retransmissions, len(wire), single.Counts().Retransmissions)
 			}
 			if late+off >= 0 && !slices.EqualFunc(got, want, sameCall) {
-				t.Errorf("late %v, off %v: the records are others:\n%s\nwant\n%s", late, off, say(got[0]), say(want[0]))
+				t.Errorf("late %v, off %v: the records are others:\n%s\nwant\n%s", late, off, lineOf(got[0]), lineOf(want[0]))
 			}
 		}
 	}

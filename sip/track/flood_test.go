@@ -104,7 +104,7 @@ func (s *stream) withGoodCalls(t *testing.T) *stream {
 	return s
 }
 
-// wantGood checks that the 100 good calls were told exactly.
+// wantGood checks that the 100 good calls were published exactly.
 func wantGood(t *testing.T, cs []*event.Call) {
 	t.Helper()
 	starts := map[time.Duration]bool{}
@@ -116,7 +116,7 @@ func wantGood(t *testing.T, cs []*event.Call) {
 		starts[start] = start%(500*time.Millisecond) == 0
 		if c.Status != event.Complete || c.End.Sub(c.Answer) != 10*time.Second || c.Challenges != 1 ||
 			c.Ring.Sub(c.Setup) != 200*time.Millisecond {
-			t.Fatalf("a good call is told as %s", say(c))
+			t.Fatalf("a good call was published as %s", lineOf(c))
 		}
 	}
 	if len(starts) != 100 {
@@ -124,7 +124,8 @@ func wantGood(t *testing.T, cs []*event.Call) {
 	}
 }
 
-// hostileCalls is how many calls of a minute are a flood. With SIPSIEVE_FULL=1 they, and the room, are four times as many.
+// hostileCalls is how many calls of a minute are a flood. With SIPSIEVE_FULL=1 they, and the room, are four times as
+// many.
 const hostileCalls = 25_000
 
 func TestGoodCallsStayExactInAFlood(t *testing.T) {

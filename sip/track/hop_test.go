@@ -73,7 +73,7 @@ func TestCallersHopDecides(t *testing.T) {
 	} {
 		c := one(t, hopCalls(t, hs))
 		if c.Disposition != event.NoAnswer || c.Code != 408 || !c.End.Equal(near[1].m.Time) {
-			t.Errorf("%s: %s", name, say(c))
+			t.Errorf("%s: %s", name, lineOf(c))
 		}
 	}
 }
@@ -92,7 +92,7 @@ func TestLastFinalOfAnyHopDecidesWhereTheCallersHasNone(t *testing.T) {
 	far := on(t, 1, time.Millisecond, invited+"00:05.000  alice <- bob 486\n")
 	c := one(t, hopCalls(t, []hopped{near[0], far[0], far[1]}))
 	if c.Disposition != event.Busy || c.EndSource != event.Observed {
-		t.Error(say(c))
+		t.Error(lineOf(c))
 	}
 }
 
@@ -100,7 +100,7 @@ func TestSpiralIsOneCall(t *testing.T) {
 	out, back := on(t, 0, 0, invited+"00:05.000  alice <- bob 486\n"), on(t, 2, time.Millisecond, invited)
 	c := one(t, hopCalls(t, []hopped{out[0], back[0], out[1]}))
 	if c.Flags&event.Spiral == 0 || c.Disposition != event.Busy {
-		t.Error(say(c))
+		t.Error(lineOf(c))
 	}
 	through := on(t, 1, time.Millisecond, invited)
 	if c := one(t, hopCalls(t, []hopped{out[0], through[0], out[1]})); c.Flags&event.Spiral != 0 {
@@ -117,6 +117,6 @@ func TestRefusalOfOneTargetIsNotTheCalls(t *testing.T) {
 	}
 	c := one(t, hopCalls(t, append(first, second...)))
 	if c.Disposition != event.Answered || c.Code != 200 {
-		t.Error(say(c))
+		t.Error(lineOf(c))
 	}
 }

@@ -7,21 +7,20 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// Limits bound what a Tracker remembers. What does not fit is counted, and the oldest goes. Trackers that share Budgets
-// remember no more than that together; below the limits it makes no difference how many they are.
+// Limits are those of a Tracker. What exceeds them is refused or evicted, and counted. Trackers that share Budgets have
+// these limits together as well; below the limits the Events do not depend on the number of Trackers.
 type Limits struct {
 	Calls, Bindings int
 	Ring            time.Duration // longest wait for a final response
 	Talk            time.Duration // longest silence of a call without a session timer
-	Interim         time.Duration // how often a call that is up is told; 0 for never
+	Interim         time.Duration // how often an answered call is published; 0 for never
 
-	// A source is a /24 of IPv4 or a /48 of IPv6. It may have PerSource calls open that got neither a provisional
-	// response but 100 nor an answer, and open PerSecond of them a second, after as many as PerSource at once. Either
-	// 0 is no limit.
+	// A source is a /24 of IPv4 or a /48 of IPv6. It may have PerSource calls without a response but 100, and open
+	// PerSecond of them a second after a burst of PerSource. 0 in either is no limit.
 	PerSource, PerSecond int
 }
 
-// calls returns those of calls.
+// calls returns the limits of calls.
 func (l *Limits) calls() calls.Limits {
 	return calls.Limits{Calls: l.Calls, Ring: l.Ring, Talk: l.Talk, Interim: l.Interim, PerSource: l.PerSource,
 		PerSecond: l.PerSecond}
@@ -33,13 +32,13 @@ func DefaultLimits() Limits {
 		PerSource: 2000, PerSecond: 200}
 }
 
-// Budgets are those of a host.
+// Budgets limit all Trackers and Domains of a host together.
 type Budgets struct {
 	Calls, Bindings, Registers *mem.Budget // of Trackers; Registers are REGISTER requests that wait for their responses
 	Legs, Devices              *mem.Budget // of Domains
 }
 
-// NewBudgets returns those of a host with so many Domains of so many Trackers each; devices is how many are remembered.
+// NewBudgets returns the Budgets of a host with so many Domains of so many Trackers each, and so many devices.
 func NewBudgets(l Limits, devices, domains, trackers int) Budgets {
 	all := domains * trackers
 	return Budgets{Calls: mem.NewBudget(l.Calls, all), Bindings: mem.NewBudget(l.Bindings, all),

@@ -51,7 +51,7 @@ func TestCodecAndSecurityAreTheAnswers(t *testing.T) {
 		"in a 180, again in the 200": offer + "00:01.000  alice <- bob   180" + chosen +
 			"00:05.000  alice <- bob   200 INVITE" + chosen,
 	} {
-		c := one(t, told(t, ladder+ended, 0))
+		c := one(t, callsOf(t, ladder+ended, 0))
 		got := [4]string{factsIn(c, facts.MediaType), factsIn(c, facts.MediaCodec), factsIn(c, facts.MediaProfile), factsIn(c, facts.MediaCrypto)}
 		if want := [4]string{"audio", "G722", "RTP/SAVP", "sdes"}; got != want {
 			t.Errorf("%s: got = %v, want %v", name, got, want)
@@ -66,13 +66,13 @@ func TestCodecAndSecurityAreTheAnswers(t *testing.T) {
 			t.Errorf("%s: early media = %t, want %t", name, c.EarlyMedia, want)
 		}
 	}
-	c := one(t, told(t, offer+"00:05.000  alice <- bob   486 INVITE\n00:05.010  alice -> bob   ACK\n", time.Minute))
+	c := one(t, callsOf(t, offer+"00:05.000  alice <- bob   486 INVITE\n00:05.010  alice -> bob   ACK\n", time.Minute))
 	if got := factsIn(c, facts.MediaCodec); got != "PCMU,PCMA,G722,telephone-event,VP8" {
 		t.Errorf("a refused call has the codecs %s, want the offered ones", got)
 	}
 }
 
-func TestTransferTellsWhereTo(t *testing.T) {
+func TestTransferHasItsTarget(t *testing.T) {
 	for headers, want := range map[string][3]string{
 		"Refer-To: <sip:3035550177@example.net;user=phone>":                        {"3035550177", "", "1"},
 		"Refer-To: sip:+13035550177@example.net\n    Referred-By: <sip:bob@x.net>": {"+13035550177", "", "1"},
@@ -80,7 +80,7 @@ func TestTransferTellsWhereTo(t *testing.T) {
 			"a84b@host", "2"},
 		"Refer-To: \"Carol\" <tel:+13035550177;postd=1234>": {"+13035550177", "", "1"},
 	} {
-		c := one(t, told(t, answeredCall+"00:10.000  alice -> bob   REFER\n    "+headers+
+		c := one(t, callsOf(t, answeredCall+"00:10.000  alice -> bob   REFER\n    "+headers+
 			"\n00:10.100  alice <- bob   202 REFER\n01:00.000  alice -> bob   BYE\n01:00.100  alice <- bob   200 BYE", 0))
 		if got := [3]string{factsIn(c, facts.TransferTarget), factsIn(c, facts.ReplacedCall), string('0' + rune(c.Transfer))}; got != want {
 			t.Errorf("%s: got = %v, want %v", headers, got, want)
@@ -88,8 +88,8 @@ func TestTransferTellsWhereTo(t *testing.T) {
 	}
 }
 
-func TestOfTwoTransfersTheLastOneTells(t *testing.T) {
-	c := one(t, told(t, answeredCall+`
+func TestOfTwoTransfersTheLastOneCounts(t *testing.T) {
+	c := one(t, callsOf(t, answeredCall+`
 00:10.000  alice -> bob   REFER
     Refer-To: <sip:+13035550177@example.net>
 00:10.100  alice <- bob   403 REFER
@@ -105,7 +105,7 @@ func TestOfTwoTransfersTheLastOneTells(t *testing.T) {
 
 func TestTargetOfARefusedTransferIsForgotten(t *testing.T) {
 	for status, want := range map[string]string{"202": "+13035550177", "603": "", "407": "+13035550177"} {
-		cs := told(t, answeredCall+`
+		cs := callsOf(t, answeredCall+`
 00:10.000  alice -> bob   REFER
     Refer-To: <sip:+13035550177@example.net?Replaces=a84b%40host%3Bto-tag%3D1>
     Referred-By: <sip:+13035550110@example.net>

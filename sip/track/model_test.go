@@ -58,7 +58,7 @@ func newReplayer() *replayer {
 // fresh begins with a Tracker that has seen nothing.
 func (p *replayer) fresh() {
 	p.tracker, p.base = track.New(track.DefaultLimits()), oracle.Start
-	p.tracker.Tell(event.StagesOf(event.Stop, event.Correction))
+	p.tracker.PublishAt(event.StagesOf(event.Stop, event.Correction))
 }
 
 // records returns the last revision of every record that the Tracker makes of c.
@@ -83,11 +83,11 @@ func (p *replayer) records(c *oracle.Call) []oracle.Record {
 	return rs
 }
 
-// lastRevisions returns what was told last of each id. A call is told once at its end, then corrected, each time by the
-// next revision, and only if that says something else.
+// lastRevisions returns the last record of each id. A call is published once at its end, then corrected, each time with
+// the next revision and only if the record differs.
 func (p *replayer) lastRevisions() (rs []oracle.Record) {
 	var ids []string
-	var told []event.Event
+	var published []event.Event
 	p.wrong = ""
 	for _, e := range p.events {
 		if e.Kind != event.CallKind || e.Stage < event.Stop {
@@ -97,15 +97,15 @@ func (p *replayer) lastRevisions() (rs []oracle.Record) {
 		i := slices.Index(ids, id)
 		switch {
 		case i < 0 && e.Stage == event.Stop:
-			ids, rs, told = append(ids, id), append(rs, r), append(told, e)
+			ids, rs, published = append(ids, id), append(rs, r), append(published, e)
 			continue
-		case i < 0 || e.Stage == event.Stop || e.Revision != told[i].Revision+1:
-			p.wrong = "a call is told twice, or corrected before it is told, or a revision is missing"
-		case reflect.DeepEqual(told[i].Call, e.Call):
-			p.wrong = "a correction says nothing new"
+		case i < 0 || e.Stage == event.Stop || e.Revision != published[i].Revision+1:
+			p.wrong = "a call is published twice, or corrected before it is published, or a revision is missing"
+		case reflect.DeepEqual(published[i].Call, e.Call):
+			p.wrong = "a correction that changes nothing"
 		}
 		if i >= 0 {
-			rs[i], told[i] = r, e
+			rs[i], published[i] = r, e
 		}
 	}
 	oracle.Sort(rs)
@@ -156,7 +156,7 @@ func named(bits uint16, names []string) (words []string) {
 	return words
 }
 
-// differs compares what a Tracker makes of c with what the oracle says.
+// differs compares the records of a Tracker with those of the oracle.
 func (p *replayer) differs(c *oracle.Call) string {
 	d := oracle.Difference(p.records(c), oracle.Records(c.Messages, c.Until))
 	if p.wrong != "" {
@@ -205,8 +205,8 @@ func setting(name string, standard uint64) uint64 {
 }
 
 // differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
-// a lost message or an UPDATE before the answer can leave the dialog behind unknown. The caller of a call from its middle
-// may be taken from a re-INVITE that was refused.
+// a lost message or an UPDATE before the answer can leave the dialog behind unknown. The caller of a call from its
+// middle may be taken from a re-INVITE that was refused.
 var differing = []randomcall.Kinds{
 	randomcall.KindsOf(randomcall.Hiding, randomcall.Loss), randomcall.KindsOf(randomcall.Hiding, randomcall.EarlyUpdate),
 	randomcall.KindsOf(randomcall.MidCall, randomcall.Reinvite),
@@ -218,7 +218,7 @@ func settled(k randomcall.Kinds) bool {
 }
 
 // TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL
-// is 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS say otherwise how many, from which seed, and of which kinds:
+// is 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS set how many, from which seed, and of which kinds:
 // names, or all, those included that can still differ.
 func TestModelCallsAreTracked(t *testing.T) {
 	t.Parallel()

@@ -12,9 +12,9 @@ import (
 // tooLate are stories of which a message can be read too late, with the number of that message from 1, and why.
 var tooLate = map[string]int{
 	"an UPDATE holds, the address of nobody resumes nothing": 8, // its 2xx looks as if it resumed
-	"a transfer to a call that is up":                        6, // the 2xx to REFER does not say whom it replaces
+	"a transfer to a call that is up":                        6, // the 2xx to REFER does not name the replaced call
 	"a call is taken up at its answer, though it had rung":   2, // its ACK is that of no known call
-	"a late BYE of a fork that was told ends no other":       6, // its ACK is that of no dialog yet
+	"a late BYE of a fork that was published ends no other":       6, // its ACK is that of no dialog yet
 }
 
 // opensACall reports whether m is the first of its call: what is read before it belongs to none.
@@ -45,7 +45,7 @@ func TestTheOrderOfReadingChangesNoRecord(t *testing.T) {
 				continue
 			}
 			if got := inWords(outcomes(t, late, s.wait+time.Hour)); !slices.Equal(got, want) {
-				t.Errorf("%s: message %d late: told\n%s\nwant\n%s", s.name, i+1, strings.Join(got, " "),
+				t.Errorf("%s: message %d late: got\n%s\nwant\n%s", s.name, i+1, strings.Join(got, " "),
 					strings.Join(want, " "))
 			}
 		}

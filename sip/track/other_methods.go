@@ -10,13 +10,13 @@ import (
 	"sipsieve/sip/event"
 )
 
-// OtherMethods are those whose messages make no record. Of NOTIFY that holds outside a call only.
+// OtherMethods are the methods whose messages make no record; a NOTIFY inside a call is not counted.
 var OtherMethods = [...]sip.Method{sip.Options, sip.MessageMethod, sip.Subscribe, sip.Notify, sip.Publish, sip.Info}
 
-// OtherClasses is how many classes of messages there are: requests, and responses by the first digit of the status.
+// OtherClasses is the number of classes of messages: requests, and responses by the first digit of the status.
 const OtherClasses = 7
 
-// LatencyBounds are those between which latencies are counted.
+// LatencyBounds are the upper bounds of the histogram of latencies.
 var LatencyBounds = [...]time.Duration{time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
 	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond,
 	500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 32 * time.Second}
@@ -27,56 +27,56 @@ type OtherCounts struct {
 	Options  Latency
 }
 
-// A Latency says how long the final responses to OPTIONS took, from the first request of their transactions.
+// A Latency is how long the final responses to OPTIONS took, from the first request of their transactions.
 type Latency struct {
-	Asked      uint64 // transactions
-	Answered   uint64
-	Unanswered uint64 // within 32 s, which is 64*T1 (RFC 3261 section 17.1.2.2)
-	Evicted    uint64 // not answered yet when they went because there were too many
-	Cut        uint64 // not answered yet at the end of the capture
+	Transactions uint64
+	Answered     uint64
+	Unanswered   uint64 // within 32 s, which is 64*T1 (RFC 3261 section 17.1.2.2)
+	Evicted      uint64 // not answered yet when they were evicted because there were too many
+	Cut          uint64 // not answered yet at the end of the capture
 
 	Sum, Max time.Duration              // of those that were answered, each rounded down to microseconds
-	Within   [len(LatencyBounds)]uint64 // how many of them by the lowest bound that they do not exceed
+	Within   [len(LatencyBounds)]uint64 // of those that were answered: by the lowest bound that is not exceeded
 }
 
-// Others count the messages that make no record, by trunk, method and class, and measure how long OPTIONS takes.
-// Nothing else of them is looked at. The trunk of a message is that which its transaction's request came from, else the
-// one that it went to. One goroutine notes; Counts may be called from any.
+// Others count the messages that make no record, by trunk, method and class, and measure the latency of OPTIONS.
+// Nothing else of them is read. The trunk of a message is the one from which the request of its transaction came, else
+// the one to which it went. One goroutine counts; Counts may be called from any.
 type Others struct {
-	of   func(netip.Addr, uint16) int // the trunk of an address on a VLAN; 0 for none
-	rows []otherRow                   // by trunk
+	trunkOf func(netip.Addr, uint16) int // the trunk of an address on a VLAN; 0 for none
+	rows    []otherRow                   // by trunk
 
-	ring       []asked // the last transactions of OPTIONS, the oldest after tail
+	ring       []optionsTransaction // the last transactions of OPTIONS, by number
 	head       []uint32
-	tail, next uint32 // numbers of transactions, the first is 1: gone up to tail, begun up to next
+	tail, next uint32 // numbers of the last transaction that was forgotten, and of the last that began
 }
 
 type otherRow struct {
-	messages                                     [len(OtherMethods)][OtherClasses]atomic.Uint64
-	asked, answered, unanswered, evicted, cutOff atomic.Uint64
-	sum, max                                     atomic.Int64 // microseconds
-	within                                       [len(LatencyBounds)]atomic.Uint64
+	messages                                            [len(OtherMethods)][OtherClasses]atomic.Uint64
+	transactions, answered, unanswered, evicted, cutOff atomic.Uint64
+	sum, max                                            atomic.Int64 // microseconds
+	within                                              [len(LatencyBounds)]atomic.Uint64
 }
 
-// An asked is a transaction of OPTIONS. It is known until it is 32 s old, so that what comes again is known too.
-type asked struct {
+// An optionsTransaction is remembered until it is 32 s old, so that repeats are recognised.
+type optionsTransaction struct {
 	id    uint64
-	at    int64  // of the first request
-	until int64  // on the clock, which never runs back
-	older uint32 // the one before with the same 16 bits of id
+	sent  int64  // time of the first request, nanoseconds
+	until int64  // when it is forgotten, on the clock, which never runs back
+	older uint32 // number of the one before with the same 16 bits of id
 	trunk int32
 	done  bool
 }
 
-// mostAsked bounds the transactions of OPTIONS that are known: 2,000 a second that nobody answers.
-const mostAsked = 1 << 16
+// mostTransactions limits the remembered transactions of OPTIONS: 2,000 a second without an answer.
+const mostTransactions = 1 << 16
 
-func newOthers(trunks int, of func(netip.Addr, uint16) int) *Others {
-	return &Others{of: of, rows: make([]otherRow, trunks+1)}
+func newOthers(trunks int, trunkOf func(netip.Addr, uint16) int) *Others {
+	return &Others{trunkOf: trunkOf, rows: make([]otherRow, trunks+1)}
 }
 
-// note takes note of m, which is of a known call or not.
-func (o *Others) note(m *sip.Message, k event.Keys, call bool, now int64) {
+// count counts m. call reports whether m belongs to a known call; now is the clock, nanoseconds.
+func (o *Others) count(m *sip.Message, k event.Keys, call bool, now int64) {
 	i := slices.Index(OtherMethods[:], m.Method)
 	if i < 0 || call && m.Method == sip.Notify {
 		return
@@ -86,85 +86,85 @@ func (o *Others) note(m *sip.Message, k event.Keys, call bool, now int64) {
 	if m.Method != sip.Options {
 		return
 	}
-	at, id := m.Time.UnixNano(), k.Branch.With(k.Call).Short()
+	id := k.Branch.With(k.Call).Short()
 	switch a := o.find(id); {
 	case a == nil && m.Request():
-		o.ask(asked{id: id, at: at, until: now + event.Timer64T1, trunk: int32(trunk)})
+		o.begin(optionsTransaction{id: id, sent: m.Time.UnixNano(), until: now + event.Timer64T1, trunk: int32(trunk)})
 	case a != nil && !a.done && m.Status >= 200:
 		a.done = true
-		o.rows[a.trunk].answer(max(at-a.at, 0) / 1000)
+		o.rows[a.trunk].answer(max(m.Time.UnixNano()-a.sent, 0) / 1000)
 	}
 }
 
 // trunk returns the number of m's trunk, 0 for none.
 func (o *Others) trunk(m *sip.Message) int {
-	if o.of == nil {
+	if o.trunkOf == nil {
 		return 0
 	}
 	flow := m.Flow
 	if !m.Request() {
 		flow = flow.Reverse()
 	}
-	if n := o.of(flow.Src.Addr(), m.VLAN); n != 0 {
+	if n := o.trunkOf(flow.Src.Addr(), m.VLAN); n != 0 {
 		return n
 	}
-	return o.of(flow.Dst.Addr(), m.VLAN)
+	return o.trunkOf(flow.Dst.Addr(), m.VLAN)
 }
 
-// find returns the known transaction of that id, nil without one.
-func (o *Others) find(id uint64) *asked {
+// find returns the transaction of that id, nil without one.
+func (o *Others) find(id uint64) *optionsTransaction {
 	if o.ring == nil {
 		return nil
 	}
-	for n := o.head[id>>48]; o.next-n < o.next-o.tail; n = o.ring[n%mostAsked].older {
-		if a := &o.ring[n%mostAsked]; a.id == id {
+	for n := o.head[id>>48]; o.next-n < o.next-o.tail; n = o.ring[n%mostTransactions].older {
+		if a := &o.ring[n%mostTransactions]; a.id == id {
 			return a
 		}
 	}
 	return nil
 }
 
-// ask begins a transaction. When there is no room the oldest goes.
-func (o *Others) ask(a asked) {
+// begin adds a transaction. If there are too many the oldest is evicted.
+func (o *Others) begin(a optionsTransaction) {
 	if o.ring == nil {
-		o.ring, o.head = make([]asked, 1, 256), make([]uint32, 1<<16)
+		o.ring, o.head = make([]optionsTransaction, 1, 256), make([]uint32, 1<<16)
 	}
-	if o.next-o.tail == mostAsked {
-		o.leave(func(r *otherRow) *atomic.Uint64 { return &r.evicted })
+	if o.next-o.tail == mostTransactions {
+		o.dropOldest(func(r *otherRow) *atomic.Uint64 { return &r.evicted })
 	}
 	o.next++
 	a.older, o.head[a.id>>48] = o.head[a.id>>48], o.next
-	if len(o.ring) < mostAsked {
+	if len(o.ring) < mostTransactions {
 		o.ring = append(o.ring, a)
 	} else {
-		o.ring[o.next%mostAsked] = a
+		o.ring[o.next%mostTransactions] = a
 	}
-	o.rows[a.trunk].asked.Add(1)
+	o.rows[a.trunk].transactions.Add(1)
 }
 
-// leave forgets the oldest transaction, which is counted by count if it was not answered.
-func (o *Others) leave(count func(*otherRow) *atomic.Uint64) {
+// dropOldest forgets the oldest transaction, and counts it in counter if it was not answered.
+func (o *Others) dropOldest(counter func(*otherRow) *atomic.Uint64) {
 	o.tail++
-	if a := &o.ring[o.tail%mostAsked]; !a.done {
-		count(&o.rows[a.trunk]).Add(1)
+	if a := &o.ring[o.tail%mostTransactions]; !a.done {
+		counter(&o.rows[a.trunk]).Add(1)
 	}
 }
 
 // expire forgets the transactions that are older than 32 s.
 func (o *Others) expire(now int64) {
-	for o.tail != o.next && o.ring[(o.tail+1)%mostAsked].until <= now {
-		o.leave(func(r *otherRow) *atomic.Uint64 { return &r.unanswered })
+	for o.tail != o.next && o.ring[(o.tail+1)%mostTransactions].until <= now {
+		o.dropOldest(func(r *otherRow) *atomic.Uint64 { return &r.unanswered })
 	}
 }
 
 // finish forgets all transactions: nothing follows.
 func (o *Others) finish() {
 	for o.tail != o.next {
-		o.leave(func(r *otherRow) *atomic.Uint64 { return &r.cutOff })
+		o.dropOldest(func(r *otherRow) *atomic.Uint64 { return &r.cutOff })
 	}
 }
 
-// answer counts a transaction that took so many microseconds.
+// answer counts a transaction that was answered after us microseconds.
 func (r *otherRow) answer(us int64) {
 	r.answered.Add(1)
 	r.sum.Add(us)
@@ -177,7 +177,7 @@ func (r *otherRow) answer(us int64) {
 	}
 }
 
-// Counts returns what has been counted so far, by trunk; the first is of no trunk.
+// Counts returns what has been counted so far, by number of the trunk; 0 is no trunk.
 func (o *Others) Counts() []OtherCounts {
 	list := make([]OtherCounts, len(o.rows))
 	for i := range o.rows {
@@ -192,13 +192,13 @@ func (o *Others) Counts() []OtherCounts {
 	return list
 }
 
-// latency returns what was counted of OPTIONS, each sum after what is a part of it.
+// latency returns what was counted of OPTIONS. Totals are read after their parts, so that they are never less.
 func (r *otherRow) latency() (l Latency) {
 	for i := range r.within {
 		l.Within[i] = r.within[i].Load()
 	}
 	l.Sum, l.Max = time.Duration(r.sum.Load())*time.Microsecond, time.Duration(r.max.Load())*time.Microsecond
 	l.Answered, l.Unanswered, l.Evicted, l.Cut = r.answered.Load(), r.unanswered.Load(), r.evicted.Load(), r.cutOff.Load()
-	l.Asked = r.asked.Load()
+	l.Transactions = r.transactions.Load()
 	return l
 }

@@ -63,8 +63,8 @@ func trunkOf(a netip.Addr, _ uint16) int {
 // classWords are the classes in words.
 var classWords = [OtherClasses]string{"request", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx"}
 
-// sayOthers says what was counted, a line a trunk.
-func sayOthers(list []OtherCounts) (lines []string) {
+// othersLines returns what was counted, a line for each trunk.
+func othersLines(list []OtherCounts) (lines []string) {
 	for trunk, c := range list {
 		words := []string{fmt.Sprint("trunk ", trunk)}
 		for i, m := range OtherMethods {
@@ -74,9 +74,9 @@ func sayOthers(list []OtherCounts) (lines []string) {
 				}
 			}
 		}
-		if l := c.Options; l.Asked > 0 {
+		if l := c.Options; l.Transactions > 0 {
 			words = append(words, fmt.Sprintf("asked %d answered %d in %v, at most %v, unanswered %d evicted %d cut %d",
-				l.Asked, l.Answered, l.Sum, l.Max, l.Unanswered, l.Evicted, l.Cut))
+				l.Transactions, l.Answered, l.Sum, l.Max, l.Unanswered, l.Evicted, l.Cut))
 		}
 		lines = append(lines, strings.Join(words, ", "))
 	}
@@ -98,7 +98,7 @@ func TestOtherMethodsAreCountedByTrunkAndClass(t *testing.T) {
 		"trunk 2, OPTIONS request 1, OPTIONS 1xx 1, OPTIONS 4xx 2, INFO request 1, INFO 2xx 1, " +
 			"asked 1 answered 1 in 250ms, at most 250ms, unanswered 0 evicted 0 cut 0",
 	}
-	if got := sayOthers(tr.Others().Counts()); !slices.Equal(got, want) {
+	if got := othersLines(tr.Others().Counts()); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
@@ -110,10 +110,10 @@ func TestOptionsWaitsForItsAnswerNoLongerThanATransaction(t *testing.T) {
 		want   Latency
 	}{
 		{"00:00.000 alice -> bob OPTIONS\n00:31.999 alice <- bob 200\n", time.Minute,
-			Latency{Asked: 1, Answered: 1, Sum: 31999 * time.Millisecond, Max: 31999 * time.Millisecond}},
-		{"00:00.000 alice -> bob OPTIONS\n00:32.000 alice <- bob 200\n", time.Minute, Latency{Asked: 1, Unanswered: 1}},
-		{"00:00.000 alice -> bob OPTIONS\n00:31.000 alice <- bob 180\n", time.Minute, Latency{Asked: 1, Unanswered: 1}},
-		{"00:00.000 alice -> bob OPTIONS\n", 31 * time.Second, Latency{Asked: 1, Cut: 1}},
+			Latency{Transactions: 1, Answered: 1, Sum: 31999 * time.Millisecond, Max: 31999 * time.Millisecond}},
+		{"00:00.000 alice -> bob OPTIONS\n00:32.000 alice <- bob 200\n", time.Minute, Latency{Transactions: 1, Unanswered: 1}},
+		{"00:00.000 alice -> bob OPTIONS\n00:31.000 alice <- bob 180\n", time.Minute, Latency{Transactions: 1, Unanswered: 1}},
+		{"00:00.000 alice -> bob OPTIONS\n", 31 * time.Second, Latency{Transactions: 1, Cut: 1}},
 		{"00:00.000 alice -> bob OPTIONS unseen\n00:00.100 alice <- bob 200\n", time.Minute, Latency{}},
 	} {
 		tr := New(DefaultLimits())
@@ -160,21 +160,21 @@ func (s *storm) next() {
 // TestStormOfOptionsIsBounded asks three times what is remembered within 32 s, and nobody answers.
 func TestStormOfOptionsIsBounded(t *testing.T) {
 	t.Parallel()
-	const n = 3 * mostAsked
+	const n = 3 * mostTransactions
 	s := stormOf(t, n/30)
 	tr := New(DefaultLimits())
 	for range n {
 		s.next()
 		tr.Observe(nil, &s.m, s.keys)
 	}
-	if got := len(tr.others.ring); got != mostAsked {
-		t.Errorf("remembered = %d, want %d", got, mostAsked)
+	if got := len(tr.others.ring); got != mostTransactions {
+		t.Errorf("remembered = %d, want %d", got, mostTransactions)
 	}
 	tr.Advance(nil, s.m.Time.Add(time.Minute))
 	c := tr.Others().Counts()[0]
-	if c.Options.Asked != n || c.Options.Evicted != n-mostAsked || c.Options.Unanswered != mostAsked ||
+	if c.Options.Transactions != n || c.Options.Evicted != n-mostTransactions || c.Options.Unanswered != mostTransactions ||
 		c.Messages[0][0] != n || tr.Counts().Tracked != n || held(tr.calls, "dialogs") != 0 {
-		t.Errorf("got = %v, want %d asked, all but %d of them evicted", sayOthers([]OtherCounts{c}), n, mostAsked)
+		t.Errorf("got = %v, want %d asked, all but %d of them evicted", othersLines([]OtherCounts{c}), n, mostTransactions)
 	}
 }
 
@@ -193,7 +193,7 @@ func TestOtherMethodsAllocateNothing(t *testing.T) {
 		events = tr.Observe(events[:0], &answer, s.keys)
 		asked++
 	}
-	for range mostAsked + mostAsked/4 {
+	for range mostTransactions + mostTransactions/4 {
 		ask()
 	}
 	if n := testing.AllocsPerRun(1000, ask); n != 0 {
@@ -226,7 +226,7 @@ func sumOf(lists ...[]OtherCounts) (sum []OtherCounts) {
 				}
 			}
 			a, b := &sum[i].Options, c.Options
-			a.Asked, a.Answered, a.Unanswered = a.Asked+b.Asked, a.Answered+b.Answered, a.Unanswered+b.Unanswered
+			a.Transactions, a.Answered, a.Unanswered = a.Transactions+b.Transactions, a.Answered+b.Answered, a.Unanswered+b.Unanswered
 			a.Evicted, a.Cut, a.Sum, a.Max = a.Evicted+b.Evicted, a.Cut+b.Cut, a.Sum+b.Sum, max(a.Max, b.Max)
 			for j, n := range b.Within {
 				a.Within[j] += n
@@ -269,11 +269,11 @@ func FuzzOthers(f *testing.F) {
 			}
 		}
 		want[notify] = got.Messages[notify]
-		if l := got.Options; got.Messages != want || l.Asked != l.Answered+l.Unanswered+l.Evicted+l.Cut {
-			t.Errorf("got = %v, want %v", sayOthers([]OtherCounts{got}), want)
+		if l := got.Options; got.Messages != want || l.Transactions != l.Answered+l.Unanswered+l.Evicted+l.Cut {
+			t.Errorf("got = %v, want %v", othersLines([]OtherCounts{got}), want)
 		}
 		if many := spread(ms, int(shards%7)+2); !slices.Equal(many, one) {
-			t.Errorf("several Trackers: got = %v, want %v", sayOthers(many), sayOthers(one))
+			t.Errorf("several Trackers: got = %v, want %v", othersLines(many), othersLines(one))
 		}
 	})
 }

@@ -53,7 +53,7 @@ func TestAProxyChangesNoRecord(t *testing.T) {
 			for i := range got {
 				longer := got[i].End.Sub(got[i].Answer) - want[i].End.Sub(want[i].Answer)
 				if a, b := essence(got[i]), essence(want[i]); a != b || longer.Abs() > 2*time.Millisecond {
-					t.Errorf("%s, %s: told\n%s\nwant\n%s", name, s.name, say(got[i]), say(want[i]))
+					t.Errorf("%s, %s: got\n%s\nwant\n%s", name, s.name, lineOf(got[i]), lineOf(want[i]))
 				}
 			}
 		}

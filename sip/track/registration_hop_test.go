@@ -60,7 +60,7 @@ func TestHopOfTheFirstRegisterDecides(t *testing.T) {
 	} {
 		ms := ordered(play(t, c.near), forwarded(t, c.far, hop))
 		if got := registrations(follow(t, New(DefaultLimits()), ms, 0)); got != c.want {
-			t.Errorf("%s, at the end of the file: told\n%s\nwant\n%s", name, got, c.want)
+			t.Errorf("%s, at the end of the file: got\n%s\nwant\n%s", name, got, c.want)
 		}
 		tr := New(DefaultLimits())
 		var events []event.Event
@@ -68,7 +68,7 @@ func TestHopOfTheFirstRegisterDecides(t *testing.T) {
 			events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 		}
 		if got := registrations(tr.Advance(events, ladderStart.Add(2*time.Minute))); got != c.want {
-			t.Errorf("%s, in time: told\n%s\nwant\n%s", name, got, c.want)
+			t.Errorf("%s, in time: got\n%s\nwant\n%s", name, got, c.want)
 		}
 		if n := held(tr.bindings, "downstream"); n != 0 {
 			t.Errorf("%s: answers of other hops that wait = %d, want none", name, n)
@@ -83,7 +83,7 @@ func TestFarAnswerIsTakenBeforeTheNextRegister(t *testing.T) {
 	want := "0.011s registered 200 for 3600s"
 	events := follow(t, New(DefaultLimits()), ms, 0)
 	if got := registrations(events); got != want {
-		t.Errorf("told\n%s\nwant\n%s", got, want)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	for i := 1; i < len(events); i++ {
 		if events[i].Time.Before(events[i-1].Time) {
@@ -98,12 +98,12 @@ func TestExpiriesAreReadAsTheyAre(t *testing.T) {
 		events := follow(t, New(DefaultLimits()), play(t, strings.ReplaceAll(first, "expires=3600", "expires="+seconds)),
 			700_000*time.Second)
 		if got, want := registrations(events), "0.01s registered 200 for "+seconds+"s"; got != want {
-			t.Errorf("told\n%s\nwant\n%s", got, want)
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
 	month := strings.ReplaceAll(first, "expires=3600", "expires=2678400")
 	want := "0.01s registered 200 for 2678400s\n2.67840001e+06s expired 0 for 2678400s"
 	if got := registrations(follow(t, New(DefaultLimits()), play(t, month), 32*24*time.Hour)); got != want {
-		t.Errorf("told\n%s\nwant\n%s", got, want)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// A handset registers one number from one place, and knows what must be told of it.
+// A handset registers one number from one place, and has the states that must be published of it.
 type handset struct {
 	number   int
 	instance bool
@@ -27,7 +27,7 @@ type handset struct {
 	want     []event.RegistrationState
 }
 
-// A switchboard plays handsets to a Tracker and says what the model expects to be told.
+// A switchboard plays handsets to a Tracker, and has what the model expects.
 type switchboard struct {
 	tr       *Tracker
 	now      time.Time
@@ -101,7 +101,7 @@ func (s *switchboard) pass(d time.Duration) {
 	}
 }
 
-// do does what one byte says.
+// do interprets one byte.
 func (s *switchboard) do(b byte) {
 	h := &s.handsets[b%3]
 	switch b / 3 % 6 {
@@ -129,7 +129,7 @@ func (s *switchboard) do(b byte) {
 	}
 }
 
-// expect says what an accepted REGISTER of h must tell, in refreshing if it is one that was not lost.
+// expect says what an accepted REGISTER of h must publish, in refreshing if it is one that was not lost.
 func (s *switchboard) expect(h *handset, refreshing event.RegistrationState) {
 	switch {
 	case h.lost:
@@ -142,9 +142,9 @@ func (s *switchboard) expect(h *handset, refreshing event.RegistrationState) {
 	h.holds, h.lost, h.until = true, false, s.now.Add(time.Hour)
 }
 
-// FuzzRegistrations states the law of registrations against a model that knows nothing but time: a refresh tells
-// nothing, whatever its port and however often it is challenged; taking back what holds tells it exactly once; what is
-// not refreshed expires once; and what comes back has recovered.
+// FuzzRegistrations states the law of registrations against a model that knows nothing but time: a refresh publishes
+// nothing, whatever its port and however often it is challenged; taking back what holds publishes it exactly once; what
+// is not refreshed expires once; and what comes back has recovered.
 func FuzzRegistrations(f *testing.F) {
 	f.Add([]byte{0, 3, 0, 9, 9, 0, 3, 6})
 	f.Add([]byte{0, 1, 2, 12, 192, 0, 1, 2, 9, 10, 11, 15, 16, 17})
@@ -159,7 +159,7 @@ func FuzzRegistrations(f *testing.F) {
 		}
 		for i, h := range s.handsets {
 			if !slices.Equal(h.got, h.want) {
-				t.Errorf("handset %d: told %v, want %v", i, h.got, h.want)
+				t.Errorf("handset %d: got %v, want %v", i, h.got, h.want)
 			}
 		}
 	})

@@ -13,8 +13,8 @@ import (
 var registrationStates = [...]string{"", "registered", "moved", "changed_device", "deregistered", "expired",
 	"auth_failed", "rejected", "recovered"}
 
-// sayRegistration writes what is told of r in one line, its time in seconds since the ladder's start.
-func sayRegistration(r *event.Registration) string {
+// registrationLine writes what is published of r in one line, its time in seconds since the ladder's start.
+func registrationLine(r *event.Registration) string {
 	s := fmt.Sprintf("%gs %s %d for %ds", r.At.Sub(ladderStart).Seconds(), registrationStates[r.State], r.Code, r.Expires)
 	if r.Refreshes > 0 {
 		s += fmt.Sprintf(" after %d refreshes", r.Refreshes)
@@ -30,7 +30,7 @@ func registrations(events []event.Event) string {
 	var all []string
 	for _, e := range events {
 		if e.Kind == event.RegistrationKind {
-			all = append(all, sayRegistration(e.Registration))
+			all = append(all, registrationLine(e.Registration))
 		}
 	}
 	return strings.Join(all, "\n")
@@ -72,7 +72,7 @@ var registrationStories = []struct {
 10:00.020  alice -> bob   REGISTER
     Contact: <sip:alice@10.0.0.7:5060>
 10:00.030  alice <- bob   200` + "\n" + accepted, time.Minute, "0.01s registered 200 for 3600s"},
-	{"a second challenge to credentials is one, told once", `
+	{"a second challenge to credentials is one, published once", `
 00:00.000  alice -> bob   REGISTER
 00:00.010  alice <- bob   401
 00:00.020  alice -> bob   REGISTER
@@ -121,12 +121,12 @@ var registrationStories = []struct {
 		"0.01s registered 200 for 3600s"},
 }
 
-func TestRegistrationsAreToldWhenTheyChange(t *testing.T) {
+func TestRegistrationsArePublishedWhenTheyChange(t *testing.T) {
 	for _, s := range registrationStories {
 		t.Run(s.name, func(t *testing.T) {
 			got := registrations(follow(t, New(DefaultLimits()), play(t, s.ladder), s.wait))
 			if got != s.want {
-				t.Errorf("told\n%s\nwant\n%s", got, s.want)
+				t.Errorf("got\n%s\nwant\n%s", got, s.want)
 			}
 		})
 	}
@@ -147,12 +147,12 @@ func TestWhatIsGrantedIsTheContactsOwn(t *testing.T) {
 		got := registrations(follow(t, New(DefaultLimits()), play(t, "00:00.000  alice -> bob   REGISTER\n"+
 			"    Expires: 7200\n"+phone+"00:00.010  alice <- bob   200\n"+answer), 0))
 		if want = "0.01s registered 200 for " + want; got != want {
-			t.Errorf("%s\ntold %s, want %s", answer, got, want)
+			t.Errorf("%s\ngot %s, want %s", answer, got, want)
 		}
 	}
 }
 
-func TestMovesAndOtherDevicesAreTold(t *testing.T) {
+func TestMovesAndOtherDevicesArePublished(t *testing.T) {
 	const registered = "0.01s registered 200 for 3600s"
 	at := func(where, line string) string {
 		return "alice is +13035550142 at " + where + "\n10:00.000  alice -> bob   REGISTER new\n" +
@@ -192,7 +192,7 @@ func TestMovesAndOtherDevicesAreTold(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			got := registrations(follow(t, New(DefaultLimits()), play(t, s.ladder), 0))
 			if got != s.want {
-				t.Errorf("told\n%s\nwant\n%s", got, s.want)
+				t.Errorf("got\n%s\nwant\n%s", got, s.want)
 			}
 		})
 	}
@@ -212,7 +212,7 @@ func TestStarTakesBackAllBindings(t *testing.T) {
 	want := "0.01s registered 200 for 3600s\n0.01s registered 200 for 60s\n10.01s deregistered 200 for 0s\n" +
 		"10.01s deregistered 200 for 0s"
 	if got := registrations(events); got != want {
-		t.Errorf("told\n%s\nwant\n%s", got, want)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	seen := map[string]bool{}
 	for i, e := range events {
@@ -249,7 +249,7 @@ func TestAGapSuppressesWhatExpiredInIt(t *testing.T) {
 			events = tr.Advance(events, at)
 		}
 		if got := registrations(events); got != s.want {
-			t.Errorf("blind %s: told\n%s\nwant\n%s", name, got, s.want)
+			t.Errorf("blind %s: got\n%s\nwant\n%s", name, got, s.want)
 		}
 	}
 }
@@ -272,21 +272,21 @@ func TestAFloodOfRegistersIsBoundedAndCostsNoGoodBinding(t *testing.T) {
 	l.Bindings = 10
 	for answer, want := range map[string]string{"": "", "401": "", "403": "rejected"} {
 		tr := New(l)
-		var told []string
+		var published []string
 		for _, e := range follow(t, tr, play(t, first+flood(100, answer)+strings.ReplaceAll(again, "10:00", "00:40")), 2*time.Hour) {
 			if e.Registration.Code != 403 {
-				told = append(told, sayRegistration(e.Registration))
+				published = append(published, registrationLine(e.Registration))
 			}
 		}
 		good := "0.01s registered 200 for 3600s\n3640.01s expired 0 for 3600s after 1 refreshes"
-		if got := strings.Join(told, "\n"); got != good {
-			t.Errorf("answered %q: told\n%s\nwant\n%s", answer, got, good)
+		if got := strings.Join(published, "\n"); got != good {
+			t.Errorf("answered %q: got\n%s\nwant\n%s", answer, got, good)
 		}
 		if c := tr.Counts(); c.Forgotten+c.Dropped == 0 {
 			t.Errorf("answered %q: nothing is counted", answer)
 		}
 		if want == "rejected" && tr.Counts().Registrations[event.RegistrationRejected] == 0 {
-			t.Error("no failure is told")
+			t.Error("no failure is published")
 		}
 	}
 }
@@ -294,14 +294,14 @@ func TestAFloodOfRegistersIsBoundedAndCostsNoGoodBinding(t *testing.T) {
 func TestOneNumberHasItsLimitOfBindings(t *testing.T) {
 	tr := New(DefaultLimits())
 	var b strings.Builder
-	const mostOfRecord = 64 // bindings of one address-of-record
-	for i := range 2 * mostOfRecord {
+	const mostOfAOR = 64 // bindings of one address-of-record
+	for i := range 2 * mostOfAOR {
 		fmt.Fprintf(&b, "callid f%d\n00:01.%03d  alice -> bob   REGISTER\n    Contact: <sip:x@10.0.%d.1>\n"+
 			"00:01.%03d  alice <- bob   200\n", i, i, i, i)
 	}
 	events := follow(t, tr, play(t, b.String()), 0)
-	if len(events) != mostOfRecord || tr.Counts().Dropped != mostOfRecord {
-		t.Errorf("told %d, dropped %d, want %d each", len(events), tr.Counts().Dropped, mostOfRecord)
+	if len(events) != mostOfAOR || tr.Counts().Dropped != mostOfAOR {
+		t.Errorf("published %d, dropped %d, want %d each", len(events), tr.Counts().Dropped, mostOfAOR)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestNothingIsLeftOfWhatIsOver(t *testing.T) {
 		events = tr.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 	}
 	tr.Advance(nil, ladderStart.Add(48*time.Hour))
-	for _, of := range [][]string{{"series"}, {"calls"}, {"sources"}, {"recent"}, {"book", "slab"}, {"book", "records"}, {"book", "idle"}} {
+	for _, of := range [][]string{{"series"}, {"calls"}, {"sources"}, {"recent"}, {"book", "slab"}, {"book", "aors"}, {"book", "idle"}} {
 		if n := held(tr.bindings, of...); n != 0 {
 			t.Errorf("%v: %d, want none", of, n)
 		}

@@ -66,7 +66,7 @@ func unchanged(t *testing.T, s *rehearsed, how []byte) {
 			t.Errorf("%s: %d retransmissions more, want 0 to %d", s.name, more, n)
 		}
 		c.Retransmissions = want[i].Retransmissions
-		if g, w := say(c), say(want[i]); g != w {
+		if g, w := lineOf(c), lineOf(want[i]); g != w {
 			t.Errorf("%s:\n%s\nwant\n%s", s.name, g, w)
 		}
 		if !slices.Equal(c.Facts.Bytes(), want[i].Facts.Bytes()) {

@@ -28,7 +28,7 @@ const twoForks = `
 `
 
 // TestForksSurviveARestart restarts once both forks have answered: each keeps its own times and the count of all, also
-// when the first has been told, or is forgotten.
+// when the first has been published, or is forgotten.
 func TestForksSurviveARestart(t *testing.T) {
 	ms := play(t, twoForks)
 	want := outcomes(t, ms, time.Minute)
@@ -44,7 +44,7 @@ func TestForksSurviveARestart(t *testing.T) {
 		}
 		for i := range got {
 			if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&event.RestartGap); a != b {
-				t.Errorf("cut at %d:\n got %s\nwant %s", cut, say(got[i]), say(want[i]))
+				t.Errorf("cut at %d:\n got %s\nwant %s", cut, lineOf(got[i]), lineOf(want[i]))
 			}
 		}
 	}
@@ -94,12 +94,12 @@ func TestStepsAndLossesBeforeARestartAreKnownAfterIt(t *testing.T) {
 	}
 }
 
-// revisions returns those of the calls that are told at stages when message cut comes after a restart from what was
-// saved before message saved.
+// revisions returns those of the calls that are published at stages when message cut comes after a restart from what
+// was saved before message saved.
 func revisions(t *testing.T, stages event.Stages, saved, cut int) (before, after []int) {
 	ms := play(t, hungUp)
 	tr := New(DefaultLimits())
-	tr.Tell(stages)
+	tr.PublishAt(stages)
 	tr.Save(testKeyer)
 	j := newJournal()
 	var events []event.Event
@@ -123,9 +123,9 @@ func revisions(t *testing.T, stages event.Stages, saved, cut int) (before, after
 	return before, after
 }
 
-// TestNoRevisionIsToldTwiceAfterARestart: what was told and not saved any more has other revisions than what follows,
-// if the call goes on. A call whose end was told and that is never heard of again has no higher one.
-func TestNoRevisionIsToldTwiceAfterARestart(t *testing.T) {
+// TestNoRevisionIsPublishedTwiceAfterARestart: what was published and not saved any more has other revisions than what
+// follows, if the call goes on. A call whose end was published and that is never heard of again has no higher one.
+func TestNoRevisionIsPublishedTwiceAfterARestart(t *testing.T) {
 	stages := event.StagesOf(event.Start, event.Answer, event.Stop)
 	before, after := revisions(t, stages, 3, 5) // saved while it rang, killed after the answer
 	if !slices.Equal(before, []int{1, 2}) || !slices.Equal(after, []int{3}) {
@@ -154,7 +154,7 @@ func TestRestoredCallsKeepTheirDeadlines(t *testing.T) {
 	tr = j.into(t, event.StagesOf(event.Stop))
 	end := ms[len(ms)-1].Time.Add(DefaultLimits().Talk)
 	if events := tr.Advance(nil, end.Add(-time.Millisecond)); len(events) != 0 {
-		t.Errorf("told %v early", events[0].Time)
+		t.Errorf("published %v early", events[0].Time)
 	}
 	events := tr.Advance(nil, end.Add(time.Hour))
 	if len(events) != 1 || !events[0].Time.Equal(end) || events[0].Call.Missing&event.RestartGap == 0 {
@@ -178,8 +178,8 @@ func TestNoRoomForASavedCallIsAnError(t *testing.T) {
 	}
 }
 
-// TestChangedSaysNothingTwice asks again without a message in between.
-func TestChangedSaysNothingTwice(t *testing.T) {
+// TestChangedReturnsNothingTwice asks again without a message in between.
+func TestChangedReturnsNothingTwice(t *testing.T) {
 	tr := New(DefaultLimits())
 	tr.Save(testKeyer)
 	ms := play(t, hungUp)
@@ -244,8 +244,8 @@ func BenchmarkChanged(b *testing.B) {
 	b.ReportMetric(float64(n)/float64(b.N), "calls/op")
 }
 
-// TestAnAnswerAfterARestartNamesItsDialog: the store finds the rest of the call by Call-ID and both tags, wherever it was
-// seen.
+// TestAnAnswerAfterARestartNamesItsDialog: the store finds the rest of the call by Call-ID and both tags, wherever it
+// was seen.
 func TestAnAnswerAfterARestartNamesItsDialog(t *testing.T) {
 	ms := play(t, hungUp)
 	before, j := New(DefaultLimits()), newJournal()

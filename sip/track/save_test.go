@@ -44,11 +44,11 @@ func newJournal() *journal {
 	return &journal{saved: map[event.Key]calls.Saved{}, facts: map[event.Key]facts.Facts{}}
 }
 
-// into restores all of j in a new Tracker that tells stages.
+// into restores all of j in a new Tracker that publishes at stages.
 func (j *journal) into(t testing.TB, stages event.Stages) *Tracker {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(stages)
+	tr.PublishAt(stages)
 	tr.Save(testKeyer)
 	if j.clock != nil {
 		if err := tr.Restore(*j.clock, facts.Facts{}); err != nil {
@@ -76,7 +76,7 @@ func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (eve
 	stages := event.StagesOf(event.Stop, event.Correction)
 	j := newJournal()
 	before := New(DefaultLimits())
-	before.Tell(stages)
+	before.PublishAt(stages)
 	before.Save(testKeyer)
 	for i := range ms[:cut] {
 		events = before.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
@@ -93,13 +93,13 @@ func restarted(t testing.TB, ms []sip.Message, cut int, wait time.Duration) (eve
 	return after.Finish(events), after.Counts()
 }
 
-// withGap returns what is told of c if it has gap, RestartGap or nothing.
+// withGap returns what is published of c with gap: RestartGap or nothing.
 func withGap(c *event.Call, gap event.Missing) string {
 	d := *c
 	if d.Missing |= gap; gap != 0 && d.Status == event.Complete {
 		d.Status = event.Partial
 	}
-	return fmt.Sprint(say(&d), d.Facts.Bytes())
+	return fmt.Sprint(lineOf(&d), d.Facts.Bytes())
 }
 
 // notSaved are stories of what is no call yet when the restart comes: a BYE or a re-INVITE of an unknown call that
@@ -134,7 +134,7 @@ func TestARestartChangesNothingButTheGap(t *testing.T) {
 			}
 			for i := range got {
 				if a, b := withGap(got[i], 0), withGap(want[i], got[i].Missing&event.RestartGap); a != b {
-					t.Errorf("%s, cut at %d:\n got %s\nwant %s", s.name, cut, say(got[i]), say(want[i]))
+					t.Errorf("%s, cut at %d:\n got %s\nwant %s", s.name, cut, lineOf(got[i]), lineOf(want[i]))
 				}
 			}
 		}

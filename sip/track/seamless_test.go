@@ -41,7 +41,7 @@ func TestASeamlessRestartChangesNoRecord(t *testing.T) {
 				events = next.Observe(events, &ms[i], testKeyer.Of(&ms[i]))
 			}
 			got := callsIn(next.Finish(next.Advance(events, ms[len(ms)-1].Time.Add(time.Hour))))
-			if len(got) != 1 || say(got[0]) != say(want[0]) {
+			if len(got) != 1 || lineOf(got[0]) != lineOf(want[0]) {
 				t.Errorf("cut at %d, %d again: calls = %v, want %v", cut, again, inWords(got), inWords(want))
 			}
 			if n := next.Counts(); n.Live != 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestEachAnsweredForkHasItsOwnRecord(t *testing.T) {
-	cs := told(t, `
+	cs := callsOf(t, `
 00:00.000  alice -> bob   INVITE
 00:00.100  alice <- bob   180 tag=one
 00:00.200  alice <- bob   180 tag=two
@@ -53,9 +53,9 @@ func TestOrphansOpenNothing(t *testing.T) {
 	}
 }
 
-func TestStagesAreToldAsAskedFor(t *testing.T) {
+func TestOnlyTheChosenStagesArePublished(t *testing.T) {
 	tr := New(DefaultLimits())
-	tr.Tell(event.StagesOf(event.Start, event.Answer))
+	tr.PublishAt(event.StagesOf(event.Start, event.Answer))
 	events := follow(t, tr, play(t, answeredCall), 0)
 	if len(events) != 3 {
 		t.Fatalf("%d events, want 3", len(events))

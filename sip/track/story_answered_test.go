@@ -235,7 +235,7 @@ bob is +13035550111 at 127.0.0.1:5080
 		`
 - 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 64.9s observed normal
   by callee cause_derived`},
-	{"calls over TCP and IPv6 are told alike", `
+	{"calls over TCP and IPv6 are published alike", `
 transport tcp
 ipv6` + answeredCall + `
 01:04.900  alice -> bob   BYE
@@ -243,7 +243,7 @@ ipv6` + answeredCall + `
 		`
 - 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 64.9s observed normal
   by caller cause_derived`},
-	{"a provisional response that says something new is no repeat", `
+	{"a provisional response with another body is no repeat", `
 00:00.000  alice -> bob   INVITE
 00:01.000  alice <- bob   183 nosdp
 00:02.000  alice <- bob   183 sdp

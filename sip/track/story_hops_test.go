@@ -106,7 +106,7 @@ func (r route) pass(m sip.Message, hop int, down bool) passing {
 func records(t testing.TB, ps []passing) []*event.Call {
 	t.Helper()
 	tr := New(DefaultLimits())
-	tr.Tell(event.StagesOf(event.Stop, event.Correction))
+	tr.PublishAt(event.StagesOf(event.Stop, event.Correction))
 	var events []event.Event
 	for i := range ps {
 		events = tr.Observe(events, &ps[i].m, ps[i].k)
@@ -133,7 +133,7 @@ func saysSomethingElse(t testing.TB, events []event.Event) {
 		}
 		of := one{ev.Call.Leg, ev.Ordinal >> 24, ev.Ordinal >> 16 & 0xff}
 		if ev.Stage == event.Correction && reflect.DeepEqual(published[of], ev.Call) {
-			t.Errorf("a correction says nothing new: %s", say(ev.Call))
+			t.Errorf("a correction that changes nothing: %s", lineOf(ev.Call))
 		}
 		published[of] = ev.Call
 	}
@@ -201,11 +201,11 @@ var hopStories = []struct {
 		normal by callee cause_derived`},
 }
 
-func TestCallsOverSeveralHopsAreToldRight(t *testing.T) {
+func TestCallsOverSeveralHopsGiveTheirRecords(t *testing.T) {
 	for _, s := range hopStories {
 		got := inWords(records(t, s.route.passings(t, hungUpByBob)))
 		if want := strings.Fields(s.want); !slices.Equal(got, want) {
-			t.Errorf("%s: told\n%s\nwant\n%s", s.name, strings.Join(got, " "), strings.Join(want, " "))
+			t.Errorf("%s: got\n%s\nwant\n%s", s.name, strings.Join(got, " "), strings.Join(want, " "))
 		}
 	}
 }

@@ -123,7 +123,7 @@ var settledStories = []story{
 11:03.100  alice -> bob   200 BYE`, time.Minute, `
 - 0s progress 1.2s ring 1.2s answer 4.9s: answered complete 100% code 200 cause 16 end 663s observed normal by
   callee cause_derived`},
-	{"a BYE comes after a lost dialog was told", answeredCall + `
+	{"a BYE comes after a lost dialog was published", answeredCall + `
 10:00.000  alice -> bob   INVITE
 10:00.010  alice <- bob   481 INVITE
 10:00.015  alice -> bob   ACK
@@ -300,7 +300,7 @@ callid one
     Session-Expires: 1800`, 2 * time.Hour, `
 - 0s answer 4s: answered partial 60% code 200 cause 0 end 900.1s session_timer session_timer by unknown missing
   bye reinvites 1 expires 1800`},
-	{"a late BYE of a fork that was told ends no other", forks + `
+	{"a late BYE of a fork that was published ends no other", forks + `
 00:05.000  alice <- bob   200 INVITE tag=one
 00:05.020  alice -> bob   ACK tag=one
 00:05.100  alice <- bob   200 INVITE tag=two
@@ -349,7 +349,7 @@ func TestSettledStoriesEndRight(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			got, want := inWords(outcomes(t, play(t, s.ladder), s.wait)), strings.Fields(s.want)
 			if !slices.Equal(got, want) {
-				t.Errorf("told\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(want, " "))
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(want, " "))
 			}
 		})
 	}

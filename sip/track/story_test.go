@@ -17,11 +17,11 @@ const answeredCall = `
 00:05.000  alice -> bob   ACK
 `
 
-// A story is a ladder and what must be told of it.
+// A story is a ladder and the calls that must be published of it.
 type story struct {
 	name, ladder string
 	wait         time.Duration
-	want         string // each call by say, a line that begins with - for each
+	want         string // each call by lineOf, a line that begins with - for each
 }
 
 var stories = []story{
@@ -290,20 +290,20 @@ func allStories() []story {
 	return slices.Concat(stories, refusedStories, answeredStories, unseenStories, againStories, settledStories)
 }
 
-func TestStoriesAreToldRight(t *testing.T) {
+func TestStoriesGiveTheirRecords(t *testing.T) {
 	for _, s := range slices.Concat(stories, refusedStories, answeredStories, unseenStories, againStories) {
 		t.Run(s.name, func(t *testing.T) {
-			if got, want := inWords(told(t, s.ladder, s.wait)), strings.Fields(s.want); !slices.Equal(got, want) {
-				t.Errorf("told\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(want, " "))
+			if got, want := inWords(callsOf(t, s.ladder, s.wait)), strings.Fields(s.want); !slices.Equal(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(want, " "))
 			}
 		})
 	}
 }
 
-// inWords says all of cs, in the words of a story.
+// inWords returns the words of cs, as a story has them.
 func inWords(cs []*event.Call) (words []string) {
 	for _, c := range cs {
-		words = append(append(words, "-"), strings.Fields(say(c))...)
+		words = append(append(words, "-"), strings.Fields(lineOf(c))...)
 	}
 	return words
 }

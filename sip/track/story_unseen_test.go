@@ -86,7 +86,7 @@ var unseenStories = []story{
 		`
 - 0s: cancelled partial 75% code 0 cause 0 end 1s observed cancel by caller missing
   final_response,one_direction`},
-	{"an answered call over a lost end is told with what is missing", answeredCall + `
+	{"an answered call over a lost end is published with what is missing", answeredCall + `
 01:00.000  alice -> bob   BYE unseen
 01:00.100  alice <- bob   200 BYE`, time.Minute,
 		`

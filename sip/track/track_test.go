@@ -66,8 +66,8 @@ func callsIn(events []event.Event) (cs []*event.Call) {
 	return cs
 }
 
-// told plays a ladder, waits, and returns the calls.
-func told(t testing.TB, ladder string, wait time.Duration) []*event.Call {
+// callsOf plays a ladder, waits, and returns the calls.
+func callsOf(t testing.TB, ladder string, wait time.Duration) []*event.Call {
 	t.Helper()
 	return callsIn(follow(t, New(DefaultLimits()), play(t, ladder), wait))
 }

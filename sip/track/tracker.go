@@ -1,17 +1,17 @@
-// Package track is the way from SIP messages to Events: a Tracker gives each message to what follows calls (package
-// calls), registrations (package bindings) or methods without records, and takes copies of one message once.
+// Package track makes Events of SIP messages: a Tracker dispatches each message to the table of calls (package calls),
+// of registrations (package bindings) or to the counters of other methods, and ignores further copies of a packet.
 //
 // A Tracker follows one shard of the signalling, and is used by one goroutine.
 //
 // # Clock
 //
-// Its clock is the clock of the packets, moved by Observe and Advance and never back; nothing here reads the time of day.
-// Stepped takes a jump of that clock out of all durations, Missed names a time in which frames were lost.
+// Its clock is the clock of the packets, moved by Observe and Advance and never back; nothing here reads the time of
+// day. Stepped removes a jump of that clock from all durations, Missed reports a time in which frames were lost.
 //
 // # Limits
 //
-// Limits bound calls, bindings and sources; Trackers of one host share Budgets. What does not fit is counted in Counts
-// with its Bound, and a message that was kept out is Dropped.
+// Limits apply to calls, bindings and sources; Trackers of one host share Budgets. What exceeds a limit is counted in
+// Counts under its Bound, and a refused message as Dropped.
 //
 // # Order of events
 //
@@ -31,7 +31,7 @@ import (
 
 // A Tracker follows the calls and registrations of one shard of one clock domain. It is used by one goroutine.
 type Tracker struct {
-	counts   Counts // of Messages; calls and bindings have their own
+	counts   Counts // of messages; calls and bindings have their own
 	copies   duplicates
 	calls    *calls.Table
 	bindings *bindings.Table
@@ -40,7 +40,7 @@ type Tracker struct {
 	log      event.Log    // Events of the call of Observe, Advance or Finish that is under way
 }
 
-// New returns a Tracker that remembers no more than l and tells calls at Stop only.
+// New returns a Tracker with the limits l that publishes calls at Stop only.
 func New(l Limits) *Tracker {
 	t := &Tracker{others: newOthers(0, nil)}
 	t.calls = calls.New(l.calls(), &t.log, &t.gather)
@@ -48,41 +48,43 @@ func New(l Limits) *Tracker {
 	return t
 }
 
-// Trunks has the messages that make no record counted by trunk as well: of returns the number of the trunk of an address
-// on a VLAN, from 1 to n, 0 for none. It is called before Observe.
-func (t *Tracker) Trunks(n int, of func(netip.Addr, uint16) int) { t.others = newOthers(n, of) }
+// Trunks makes t count the messages without a record by trunk. trunkOf returns the number of the trunk of an address on
+// a VLAN, from 1 to n, 0 for none. Trunks is called before Observe.
+func (t *Tracker) Trunks(n int, trunkOf func(netip.Addr, uint16) int) {
+	t.others = newOthers(n, trunkOf)
+}
 
-// Others returns what counts the messages that make no record.
+// Others returns the counters of messages without a record.
 func (t *Tracker) Others() *Others { return t.others }
 
-// Tell sets at which stages calls are told. Stop always is.
-func (t *Tracker) Tell(s event.Stages) { t.calls.PublishAt(s) }
+// PublishAt sets the stages at which calls are published. Stop always is one.
+func (t *Tracker) PublishAt(s event.Stages) { t.calls.PublishAt(s) }
 
-// ShowLegs makes t tell what its calls show of other legs, in Events of LinkKind.
+// ShowLegs makes t publish evidence of other legs of its calls, in Events of LinkKind.
 func (t *Tracker) ShowLegs(l event.Linking) { t.calls.ShowLegs(l) }
 
-// Share has t remember calls, bindings and REGISTERs out of b, and no more than its Limits. It is called before
-// Observe. A Tracker that is used no more gives what it has back by Leave.
+// Share makes b limit the calls, bindings and REGISTERs of t, beside its Limits. It is called before Observe. A Tracker
+// that is no longer used returns its share by Leave.
 func (t *Tracker) Share(b Budgets) {
 	t.calls.Share(b.Calls)
 	t.bindings.Share(b.Bindings, b.Registers)
 }
 
-// Leave gives back what t has of its Budgets. T is not used afterwards.
+// Leave returns the share of t to its Budgets. t must not be used afterwards.
 func (t *Tracker) Leave() {
 	t.calls.Leave()
 	t.bindings.Leave()
 	t.Share(Budgets{})
 }
 
-// Observe takes note of m and appends to dst what m brought to an end. It keeps nothing of m's own memory.
+// Observe applies m and appends the Events of it to dst. It retains nothing of m's memory.
 func (t *Tracker) Observe(dst []event.Event, m *sip.Message, k event.Keys) []event.Event {
 	dst = t.Advance(dst, m.Time)
 	before := len(dst)
 	t.log.Start(dst)
-	if seen, until := t.copies.seen(m); seen {
-		if t.counts.Duplicates++; until != 0 {
-			t.calls.Retime(m, k, until)
+	if seen, late := t.copies.seen(m); seen {
+		if t.counts.Duplicates++; late != 0 {
+			t.calls.Retime(m, k, late)
 		}
 		return t.take(before)
 	}
@@ -94,8 +96,7 @@ func (t *Tracker) Observe(dst []event.Event, m *sip.Message, k event.Keys) []eve
 	return t.take(before)
 }
 
-// dispatch gives m to what follows messages of its kind, with the time that the steady clock gives it. It reports false
-// if a limit kept m out.
+// dispatch applies m by its method, with its time on the steady clock. It returns false if a limit refused m.
 func (t *Tracker) dispatch(m *sip.Message, k event.Keys) (kept bool) {
 	wall := m.Time
 	if t.calls.Drift != 0 {
@@ -104,14 +105,14 @@ func (t *Tracker) dispatch(m *sip.Message, k event.Keys) (kept bool) {
 	if m.Method == sip.Register {
 		kept = t.bindings.Observe(m, k)
 	} else {
-		t.others.note(m, k, m.Method == sip.Notify && t.calls.Has(k), t.calls.Now)
+		t.others.count(m, k, m.Method == sip.Notify && t.calls.Has(k), t.calls.Now)
 		kept = t.calls.Observe(m, k)
 	}
 	m.Time = wall
 	return kept
 }
 
-// Advance moves the Tracker's clock to now, if that is later, and appends to dst what has run out.
+// Advance moves the clock to now, if that is later, and appends the Events of the timers that expire to dst.
 func (t *Tracker) Advance(dst []event.Event, now time.Time) []event.Event {
 	before := len(dst)
 	t.log.Start(dst)
@@ -121,24 +122,24 @@ func (t *Tracker) Advance(dst []event.Event, now time.Time) []event.Event {
 	return t.take(before)
 }
 
-// Stepped records a jump of the packets' clock by delta, just before now (on the new clock). Calls that are open then
-// get ClockStep, their durations as if there had been no jump; deadlines are kept.
+// Stepped records a jump of the packets' clock by delta, just before now (on the new clock). Open calls get ClockStep.
+// Their durations and timers are as if there had been no jump.
 func (t *Tracker) Stepped(now time.Time, delta time.Duration) { t.calls.Step(now, delta) }
 
-// Missed says that frames were lost after from and not after to. Every call that was open at any moment between is
-// told with LossWindow. Say it before the Message or the time that follows the loss: a call that was told since from
-// is told again as a correction, the next time that the clock moves.
-func (t *Tracker) Missed(from, to time.Time) {
-	if to.Before(from) {
+// Missed records that frames were lost after start and not after end. Every call that was open between is published
+// with LossWindow. Missed is called before the message or the time that follows the loss: a call whose end was
+// published since start is corrected when the clock moves next. An end before start is ignored.
+func (t *Tracker) Missed(start, end time.Time) {
+	if end.Before(start) {
 		return
 	}
-	w := event.Window{From: t.calls.Steady(from), To: t.calls.Steady(to)}
+	w := event.Window{From: t.calls.Steady(start), To: t.calls.Steady(end)}
 	t.calls.Missed(w)
 	t.bindings.Missed(w)
 }
 
-// Finish appends to dst what is open, as the end of a capture leaves it. The Tracker is empty afterwards.
-// The Events bear the Tracker's clock: shards of one domain are advanced to one time before.
+// Finish appends to dst the Events of what is open at the end of a capture. The Tracker is empty afterwards. The time
+// of the Events is the Tracker's clock: shards of one domain are advanced to one time before.
 func (t *Tracker) Finish(dst []event.Event) []event.Event {
 	before := len(dst)
 	t.log.Start(dst)
@@ -148,7 +149,7 @@ func (t *Tracker) Finish(dst []event.Event) []event.Event {
 	return t.take(before)
 }
 
-// take returns the Events that were gathered, those from the nth on the packets' clock.
+// take returns the Events of the log. Those from the nth on get times of the packets' clock.
 func (t *Tracker) take(n int) []event.Event {
 	events := t.log.Take()
 	drift := time.Duration(t.calls.Drift)
@@ -174,19 +175,20 @@ func (t *Tracker) Counts() Counts {
 	return c
 }
 
-// Save makes t remember which calls change, for Changed. Addresses are hidden by keys of k.
+// Save makes t record which calls change, for Changed. Addresses are replaced by keys of k.
 func (t *Tracker) Save(k event.Keyer) { t.calls.Save(k) }
 
-// Seamless makes Restore take calls of which nothing was missed between Save and Restore: their records bear no
-// RestartGap and no revision is skipped, so that what was reported after the save is reported again alike. What t knows
-// of such a call by its last messages alone gives way. It is called after Save.
+// Seamless declares that no message is missed between Save and Restore: records of restored calls have no RestartGap
+// and no revision is skipped, so that what was published after the save is published again with the same content. A
+// restored call replaces one that t has opened by its last messages. Seamless is called after Save.
 func (t *Tracker) Seamless() { t.calls.Seamless() }
 
-// Changed appends to dst what has changed since it was asked last: first what is over, then what goes on. A Tracker
-// that does not Save has nothing. What is appended shares no memory with t.
+// Changed appends to dst the checkpoints that have changed since its last call: those of ended calls before those of
+// open ones. They share no memory with t. Without Save there are none.
 func (t *Tracker) Changed(dst []calls.Saved) []calls.Saved { return t.calls.Changes(dst) }
 
-// Restore makes t follow a call that another Tracker saved; its records bear RestartGap. f are the call's Facts from
-// then on: those that the store froze, for the texts are gone. Save has been called before, and calls at the head of
-// their INVITE's forks come before the others. The error wraps ErrState, or is ErrRoom: then the call is not followed.
+// Restore makes t follow the call of a checkpoint; its records have RestartGap. f are the call's Facts from then on:
+// the fields that the checkpoint has minimised, since the texts are gone. Save is called before, and the first of an
+// INVITE's forks is restored before the others. The error wraps dialog.ErrState, or is calls.ErrRoom: then the call is
+// not followed.
 func (t *Tracker) Restore(s calls.Saved, f facts.Facts) error { return t.calls.Restore(s, f) }

@@ -16,7 +16,7 @@ import (
 
 const captures = siptest.Captures
 
-// otherwise are captures whose calls the truth tells by other rules, with the reason. Their sums balance all the same.
+// otherwise are captures whose truth counts calls by other rules, with the reason. Their sums balance all the same.
 var otherwise = map[string]string{
 	"d2-snaplen300":      "every message is cut in its headers",
 	"g31-torture-access": "messages without Call-ID, and with a header twice: no calls of ours",
@@ -117,7 +117,7 @@ type row [15]any
 
 func (r row) is(call string) bool { return r[10] == call && r[9] == "INVITE" }
 
-// onCallersHop tells want as the caller's hop shows it (the answer and the refusal), and of copies the first.
+// onCallersHop returns want as the caller's hop shows it (the answer and the refusal), and of copies the first.
 func onCallersHop(want truth, rows []row) truth {
 	var first row
 	var cseq any

@@ -127,7 +127,7 @@ func (l *Ledger) addTrunk(name string, c *track.OtherCounts) {
 	if o := othersOf(c); len(o) > 0 {
 		plus(&l.Others, &map[string]Others{name: o})
 	}
-	if c.Options.Asked > 0 {
+	if c.Options.Transactions > 0 {
 		plus(&l.Options, &map[string]Options{name: optionsOf(c.Options)})
 	}
 }

@@ -40,8 +40,8 @@ func othersOf(c *track.OtherCounts) Others {
 }
 
 func optionsOf(c track.Latency) Options {
-	o := Options{Asked: c.Asked, Answered: c.Answered, Unanswered: c.Unanswered, Evicted: c.Evicted, Cut: c.Cut,
-		Waiting: c.Asked - c.Answered - c.Unanswered - c.Evicted - c.Cut, Sum: uint64(c.Sum.Microseconds()),
+	o := Options{Asked: c.Transactions, Answered: c.Answered, Unanswered: c.Unanswered, Evicted: c.Evicted, Cut: c.Cut,
+		Waiting: c.Transactions - c.Answered - c.Unanswered - c.Evicted - c.Cut, Sum: uint64(c.Sum.Microseconds()),
 		Max: Peak(c.Max.Microseconds()), Within: Sums{}}
 	for i, bound := range track.LatencyBounds {
 		o.Within.Add(strconv.FormatInt(bound.Microseconds(), 10), c.Within[i])

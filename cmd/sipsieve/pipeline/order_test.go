@@ -223,8 +223,8 @@ func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
 	}
 }
 
-// TestEventsHeldWhenTheClockIsSetBackAreTold has one shard an event that waits for another shard.
-func TestEventsHeldWhenTheClockIsSetBackAreTold(t *testing.T) {
+// TestEventsHeldWhenTheClockIsSetBackAreEmitted has one shard an event that waits for another shard.
+func TestEventsHeldWhenTheClockIsSetBackAreEmitted(t *testing.T) {
 	ev := event.Event{Kind: event.CallKind, Time: packet(t).Time, Call: new(event.Call)}
 	d := New([]capture.Source{&tap{}}, livePlan(2))
 	m := NewMerger(d)
@@ -257,8 +257,8 @@ func TestATimeInWhichNothingWasSeenIsAGap(t *testing.T) {
 	}
 }
 
-// TestWhatSomebodyWatchesIsToldAtOnce has a file that comes slowly, whose next packet may be long in coming.
-func TestWhatSomebodyWatchesIsToldAtOnce(t *testing.T) {
+// TestAWatchedFileEmitsAtOnce has a file that comes slowly, whose next packet may be long in coming.
+func TestAWatchedFileEmitsAtOnce(t *testing.T) {
 	ev := event.Event{Kind: event.CallKind, Time: packet(t).Time, Call: new(event.Call)}
 	for _, eager := range []bool{false, true} {
 		plan := livePlan(2)

@@ -74,7 +74,7 @@ func newShard(number int, p Plan, d *Domain) *shard {
 		s.reorder = &reorder{limit: cmp.Or(p.Reorder, DefaultReorder) / p.Shards}
 	}
 	s.track.Share(p.Budgets)
-	s.track.Tell(p.Stages)
+	s.track.PublishAt(p.Stages)
 	if p.Saves {
 		s.track.Save(p.Keyer)
 	}

@@ -18,8 +18,8 @@ var missings = [...]string{"invite", "final_response", "ack", "cancel", "bye", "
 var callFlags = [...]string{"no_ack", "cancel_race", "spiral", "second_fork", "cause_derived",
 	"answer_by_ack", "privacy"}
 
-// say writes what is told of c in one line, times in seconds since the ladder's start.
-func say(c *event.Call) string {
+// lineOf writes what is published of c in one line, times in seconds since the ladder's start.
+func lineOf(c *event.Call) string {
 	s := clockOf(c.Setup)
 	if c.Setup.IsZero() || !c.FirstSeen.Equal(c.Setup) {
 		s += " first " + clockOf(c.FirstSeen)
