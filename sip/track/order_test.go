@@ -14,7 +14,7 @@ var tooLate = map[string]int{
 	"an UPDATE holds, the address of nobody resumes nothing": 8, // its 2xx looks as if it resumed
 	"a transfer to a call that is up":                        6, // the 2xx to REFER does not name the replaced call
 	"a call is taken up at its answer, though it had rung":   2, // its ACK is that of no known call
-	"a late BYE of a fork that was published ends no other":       6, // its ACK is that of no dialog yet
+	"a late BYE of a fork that was published ends no other":  6, // its ACK is that of no dialog yet
 }
 
 // opensACall reports whether m is the first of its call: what is read before it belongs to none.
