@@ -168,26 +168,32 @@ func (k *keeping) lookAtLag(ctx context.Context) {
 }
 
 // drain waits until everything on the streams is kept, or ctx ends. What cannot be kept now is not waited for: it is on
-// the streams, and kept after the next start.
+// the streams, and is kept after the next start.
 func (k *keeping) drain(ctx context.Context) {
-	for {
-		held, err := k.due(ctx)
-		if err != nil || held == 0 {
-			return
+	for ctx.Err() == nil {
+		due, err := k.held(ctx, func(one *keeper) bool { return !one.ended.Load() && one.Waiting() == nil })
+		if err != nil || due == 0 {
+			break
 		}
 		select {
 		case <-ctx.Done():
-			k.log.Warn("stop: excerpts wait, they are kept after the next start", "held", held)
-			return
 		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), statusLimit)
+	defer stop()
+	for _, place := range []string{PlaceStore, PlaceHub} {
+		n, err := k.held(ctx, func(one *keeper) bool { return one.place == place })
+		if err == nil && n > 0 {
+			k.log.Warn("stop: excerpts wait until the next start", "to", place, "held", n)
 		}
 	}
 }
 
-// due returns how many excerpts are not kept yet, those left out that cannot be kept now.
-func (k *keeping) due(ctx context.Context) (n uint64, err error) {
+// held returns how many excerpts are on the streams and not kept, for those keepers.
+func (k *keeping) held(ctx context.Context, those func(*keeper) bool) (n uint64, err error) {
 	for _, one := range k.keepers {
-		if one.ended.Load() || one.Waiting() != nil {
+		if !those(one) {
 			continue
 		}
 		s, err := k.stream(ctx, one.Purpose())
