@@ -293,7 +293,7 @@ func TestNothingIsLostWhileTheHubIsAway(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
-	logs(t, p, map[string]int{"hub away, excerpts wait for it": 1, "excerpts wait": 1})
+	logs(t, p, map[string]int{"hub away, excerpts wait for it": 1, "msg=\"excerpts wait\"": 0, "stop: excerpts wait until": 1})
 
 	s.readsNothingMore(t)
 	p = s.start(t)
@@ -422,7 +422,7 @@ func TestAStreamThatTheHubHasNotHoldsUpItsPurposeOnly(t *testing.T) {
 	}
 	p := s.start(t)
 	s.awaitStored(t, len(s.replayed(t)))
-	until(t, "the reason", func() bool { return strings.HasPrefix(s.unready(t), "CPNI_BILLING: the hub takes nothing: ") })
+	s.awaits(t, "CPNI_BILLING: the hub takes nothing: missing")
 	until(t, "the other purposes", func() bool {
 		others := 0
 		for _, one := range s.status(t).Bus {
@@ -441,5 +441,5 @@ func TestAStreamThatTheHubHasNotHoldsUpItsPurposeOnly(t *testing.T) {
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
-	logs(t, p, map[string]int{"to=hub stream=CPNI_BILLING cause=": 1, "excerpts are taken again": 1})
+	logs(t, p, map[string]int{"to=hub stream=CPNI_BILLING cause=missing": 1, "excerpts are taken again": 1})
 }
