@@ -1,10 +1,10 @@
 package policy
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -51,13 +51,65 @@ type wire struct {
 	missing []string
 }
 
-func (w *wire) places() map[string]any {
-	return map[string]any{
-		"schema": &w.Schema, "kind": &w.Kind, "stage": &w.Stage, "id": &w.ID, "revision": &w.Revision,
-		"status": &w.Status, "completeness": &w.Completeness, "purpose": &w.Purpose, "policy": &w.Policy,
-		"class": &w.Class, "expires": &w.expires, "site": &w.Site, "sensor": &w.Sensor, "source": &w.Source,
-		"dialog": &w.dialog, "missing": &w.missing,
+// Keys of an envelope, as bits of those that were read.
+const (
+	keySchema = 1 << iota
+	keyKind
+	keyStage
+	keyID
+	keyRevision
+	keyStatus
+	keyCompleteness
+	keyPurpose
+	keyPolicy
+	keyClass
+	keyExpires
+	keySite
+	keySensor
+	keySource
+	keyDialog
+	keyMissing
+
+	requiredKeys = keyDialog - 1 // an older version wrote neither dialog nor missing
+)
+
+// keyOf returns the bit of a key, 0 of one that is not the envelope's.
+func keyOf(key []byte) uint32 {
+	switch string(key) {
+	case "schema":
+		return keySchema
+	case "kind":
+		return keyKind
+	case "stage":
+		return keyStage
+	case "id":
+		return keyID
+	case "revision":
+		return keyRevision
+	case "status":
+		return keyStatus
+	case "completeness":
+		return keyCompleteness
+	case "purpose":
+		return keyPurpose
+	case "policy":
+		return keyPolicy
+	case "class":
+		return keyClass
+	case "expires":
+		return keyExpires
+	case "site":
+		return keySite
+	case "sensor":
+		return keySensor
+	case "source":
+		return keySource
+	case "dialog":
+		return keyDialog
+	case "missing":
+		return keyMissing
 	}
+	return 0
 }
 
 // read takes the envelope out of payload. Its errors name keys of the envelope, never a value.
@@ -65,39 +117,53 @@ func (w *wire) read(payload []byte) error {
 	if !json.Valid(payload) {
 		return errors.New("not JSON")
 	}
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	if open, _ := dec.Token(); open != json.Delim('{') {
+	s := scan{rest: payload}
+	if !s.enter() {
 		return errors.New("not an object")
 	}
-	places := w.places()
-	for dec.More() {
-		if err := readKey(dec, places); err != nil {
-			return err
+	var taken uint32
+	for name, value, more := s.member(); more; name, value, more = s.member() {
+		key := keyOf(name)
+		if taken&key != 0 {
+			return fmt.Errorf("%s stands twice", name)
+		}
+		taken |= key
+		if key != 0 && !w.set(key, value) {
+			return fmt.Errorf("%s is of another type", name)
 		}
 	}
-	for key := range places {
-		if places[key] != nil && key != "dialog" && key != "missing" {
-			return fmt.Errorf("%s is missing", key)
-		}
+	if lacks := requiredKeys &^ taken; lacks != 0 {
+		return fmt.Errorf("%d keys are missing", bits.OnesCount32(lacks))
 	}
 	return nil
 }
 
-// readKey reads one key and its value, and marks the place of an envelope key as taken.
-func readKey(dec *json.Decoder, places map[string]any) error {
-	token, _ := dec.Token()
-	key, _ := token.(string)
-	place, ours := places[key]
-	if !ours {
-		var skipped json.RawMessage
-		return dec.Decode(&skipped)
+// set sets what key names to a value of JSON, and reports whether that is of its type; null is of every type.
+func (w *wire) set(key uint32, value []byte) bool {
+	if value[0] == 'n' {
+		return true
 	}
-	if place == nil {
-		return fmt.Errorf("%s stands twice", key)
+	texts := [...]struct {
+		key uint32
+		to  *string
+	}{{keySchema, &w.Schema}, {keyKind, &w.Kind}, {keyStage, &w.Stage}, {keyID, &w.ID}, {keyStatus, &w.Status},
+		{keyPurpose, &w.Purpose}, {keyPolicy, &w.Policy}, {keyClass, &w.Class}, {keyExpires, &w.expires},
+		{keySite, &w.Site}, {keySensor, &w.Sensor}, {keySource, &w.Source}}
+	switch key {
+	case keyRevision:
+		return readInt(value, &w.Revision)
+	case keyCompleteness:
+		return readInt(value, &w.Completeness)
+	case keyMissing:
+		return string(value) == "[]" || json.Unmarshal(value, &w.missing) == nil
+	case keyDialog:
+		w.dialog = new(string)
+		return readText(value, w.dialog)
 	}
-	places[key] = nil
-	if err := dec.Decode(place); err != nil {
-		return fmt.Errorf("%s is of another type", key)
+	for _, one := range texts {
+		if one.key == key {
+			return readText(value, one.to)
+		}
 	}
-	return nil
+	return false
 }
