@@ -56,6 +56,11 @@ func check(ctx context.Context, file string, out io.Writer) error {
 		if findings, err = daemon.ReachHub(ctx, s); err != nil {
 			errs = append(errs, err)
 		}
+		server, more, err := daemon.ReachStore(ctx, s)
+		if server != "" {
+			fmt.Fprintln(out, "store:", server)
+		}
+		findings, errs = append(findings, more...), append(errs, err)
 	}
 	for _, text := range c.Warnings() {
 		fmt.Fprintln(out, "warning:", text)
@@ -110,7 +115,7 @@ func reach(c *config.Config) (errs []error) {
 	if err := daemon.Writable(c.State); err != nil {
 		errs = append(errs, c.Wrong("state", "%v", err))
 	}
-	if c.Store != nil {
+	if c.Store != nil && c.Store.Type == "sqlite" {
 		if err := daemon.Writable(c.StorePath()); err != nil {
 			errs = append(errs, c.Wrong("store.path", "%v", err))
 		}

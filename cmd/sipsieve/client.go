@@ -19,8 +19,6 @@ import (
 	"sipsieve/cmd/sipsieve/daemon"
 
 	"github.com/spf13/cobra"
-
-	"sipsieve/store/sqlite"
 )
 
 // errNoDaemon is returned if no process listens on the daemon's socket.
@@ -230,7 +228,7 @@ func query(cmd *cobra.Command, file, format string, value func(string) string) e
 	return out.flush()
 }
 
-// queryStore prints the answer from the store's files, when no daemon runs.
+// queryStore prints the answer from the store, when no daemon runs.
 func queryStore(ctx context.Context, s *config.Setup, value func(string) string, out *printer) (err error) {
 	if s.Store == nil {
 		return refused(errors.New("query: this host has no store: [store] is not configured"))
@@ -239,10 +237,11 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	if err != nil {
 		return refused(err)
 	}
-	r, err := sqlite.Read(s.StorePath())
+	answer, closing, err := daemon.Reader(s)
 	if err != nil {
 		return refused(err)
 	}
+	defer func() { err = errors.Join(err, closing()) }()
 	log, err := console.Begin(s.State, console.Access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
 		Request: value("request"), Kind: q.Kind, From: value("from"), To: value("to")})
 	if err != nil {
@@ -250,7 +249,7 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	}
 	whole := false
 	defer func() { err = errors.Join(err, log.End(whole)) }()
-	for body, err := range r.Query(ctx, q) {
+	for body, err := range answer(ctx, q) {
 		if err != nil {
 			return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
 		}

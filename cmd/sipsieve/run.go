@@ -157,7 +157,7 @@ func printStartup(ctx context.Context, d *daemon.Daemon, w io.Writer) {
 		fmt.Fprintln(w, "sipsieve: warning:", text)
 	}
 	if d.Keeps() {
-		fmt.Fprintf(w, "records: %s\n", d.StorePath())
+		fmt.Fprintf(w, "records: %s\n", d.StoreName())
 		if len(d.Purposes) > 0 {
 			fmt.Fprintf(w, "         sipsieve query --config %s --purpose %s --request ticket-1\n", d.File, d.Purposes[0].Name)
 		}

@@ -41,6 +41,29 @@ var words = map[string]string{
 	"XX002": "an index of the server is damaged",
 }
 
+// causes are the causes that codes, or their first two letters, are of; all others are store.CauseUnavailable.
+var causes = map[string]store.Cause{
+	"28": store.CausePermission, "42501": store.CausePermission,
+	"3D": store.CauseMissing, "3F": store.CauseMissing, "42P01": store.CauseMissing,
+	"53100": store.CauseFull,
+	"55P03": store.CauseTimeout, "57014": store.CauseTimeout,
+	"XX001": store.CauseDamaged, "XX002": store.CauseDamaged,
+}
+
+// fault returns err as a store.Fault of a purpose.
+func fault(purpose string, err error) error {
+	cause := store.CauseOf(err)
+	var theirs *pgconn.PgError
+	if errors.As(err, &theirs) {
+		for _, key := range []string{theirs.Code[:min(2, len(theirs.Code))], theirs.Code} {
+			if c, ok := causes[key]; ok {
+				cause = c
+			}
+		}
+	}
+	return store.Fault{Purpose: purpose, Cause: cause, Err: wrap("put", err)}
+}
+
 // wrap returns err with what was done. What is wrong with a server may be mended, so it is always store.ErrUnavailable.
 // The server's own words are left out, and what the driver adds to them: they may quote a row or a URL.
 func wrap(doing string, err error) error {

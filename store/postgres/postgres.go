@@ -70,12 +70,15 @@ func Open(c Config) (*Store, error) {
 	return &Store{pool: pool, layout: current, policy: c.Policy, expiry: store.NewExpiry(c.Today)}, nil
 }
 
-// Put joins xs with what is there. An error wraps store.ErrUnavailable, and then a part of xs may be kept already,
-// which a repeated Put finds; or it is store.Refused, of excerpts whose purpose is no name, or whose values the
+// Put joins xs with what is there. An error is a store.Fault, which may pass, and then a part of xs may be kept
+// already, which a repeated Put finds; or it is store.Refused, of excerpts whose purpose is no name, or whose values the
 // server does not take.
 func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
+	if len(xs) == 0 {
+		return nil
+	}
 	if err := s.ready(ctx); err != nil {
-		return err
+		return fault(xs[0].Purpose, err)
 	}
 	alive, expired := s.expiry.Alive(xs)
 	places, byPlace, refused := store.SortOut(alive)
@@ -84,7 +87,7 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 			more, err := s.put(ctx, p, part)
 			if err != nil {
 				s.migrated.Store(false)
-				return wrap("put", err)
+				return fault(p.Purpose, err)
 			}
 			refused = append(refused, more...)
 		}
@@ -139,7 +142,7 @@ func (s *Store) ready(ctx context.Context) error {
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return s.layout.migrate(ctx, tx) })
 	if err != nil {
-		return wrap("prepare the database", err)
+		return err
 	}
 	s.migrated.Store(true)
 	return nil
@@ -149,7 +152,7 @@ func (s *Store) ready(ctx context.Context) error {
 // keeps none of the others from going.
 func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error) {
 	if err := s.ready(ctx); err != nil {
-		return 0, err
+		return 0, wrap("sweep", err)
 	}
 	names, err := purposes(ctx, s.pool)
 	if err != nil {

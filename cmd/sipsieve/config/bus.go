@@ -2,7 +2,9 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +26,12 @@ type Hub struct {
 
 // Store is the store that this host keeps.
 type Store struct {
-	Type string `toml:"type"` // sqlite
-	Path string `toml:"path"` // folder; default STATE/store
+	Type         string `toml:"type"`          // sqlite: files on this host; postgres: a database that several hosts may share
+	Path         string `toml:"path"`          // sqlite: folder; default STATE/store
+	URL          string `toml:"url"`           // postgres: postgres://HOST/DATABASE, without a password
+	User         string `toml:"user"`          // postgres: role that owns the tables
+	PasswordFile string `toml:"password_file"` // postgres: file with the role's password
+	CA           string `toml:"ca"`            // postgres: PEM file of who may sign the server's certificate; default the host's list
 }
 
 // DiskLimit returns Disk in bytes, 1 GiB if it is not set.
@@ -76,9 +82,36 @@ func (h *Hub) Files() Hub {
 	return passed
 }
 
-// validate reports everything that is wrong with s.
+// validate reports everything that is wrong with s by itself. It reads no file.
 func (s *Store) validate(say complaint) {
-	if s != nil && s.Type != "sqlite" {
-		say("store.type", "want sqlite")
+	if s == nil {
+		return
 	}
+	others := map[string]string{"store.url": s.URL, "store.user": s.User, "store.password_file": s.PasswordFile,
+		"store.ca": s.CA}
+	switch s.Type {
+	case "sqlite":
+	case "postgres":
+		others = map[string]string{"store.path": s.Path}
+		if s.URL == "" {
+			say("store.url", "want postgres://HOST/DATABASE")
+		}
+	default:
+		say("store.type", "want sqlite or postgres")
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(others)) {
+		if others[key] != "" {
+			say(key, "a store of type %s has none", s.Type)
+		}
+	}
+}
+
+// Files returns s with the files that the service manager passes in place of those that it names.
+func (s *Store) Files() Store {
+	passed := *s
+	for _, file := range []*string{&passed.PasswordFile, &passed.CA} {
+		*file, _ = credentialFor(*file)
+	}
+	return passed
 }

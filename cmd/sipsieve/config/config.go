@@ -202,7 +202,15 @@ func (c *Config) Overlaps() error {
 	return afpacket.Overlaps(names)
 }
 
-// StorePath returns the folder of the store.
+// StoreName returns where the store is: its folder, or the URL of its database.
+func (c *Config) StoreName() string {
+	if c.Store != nil && c.Store.Type == "postgres" {
+		return c.Store.URL
+	}
+	return c.StorePath()
+}
+
+// StorePath returns the folder of a store of type sqlite.
 func (c *Config) StorePath() string {
 	if c.Store != nil && c.Store.Path != "" {
 		return c.Store.Path

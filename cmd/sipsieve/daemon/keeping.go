@@ -13,8 +13,6 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/bus"
-	"sipsieve/store/policy"
-	"sipsieve/store/sqlite"
 )
 
 const (
@@ -57,13 +55,6 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 	}
 	return k, nil
 }
-
-// openStore opens the store that s names.
-func openStore(s *config.Setup) (store.Store, error) {
-	return sqlite.Open(sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today})
-}
-
-func today() policy.Date { return policy.DateOf(time.Now()) }
 
 // run keeps what comes, forgets what has expired, and watches both until ctx ends. It returns what no waiting mends.
 func (k *keeping) run(ctx context.Context) error {
