@@ -76,6 +76,22 @@ func TestKeysOfEarlierVersionsNameTheirPlace(t *testing.T) {
 	}
 }
 
+// TestAStorageHostNeedsNoKeys resolves hosts without [keys].
+func TestAStorageHostNeedsNoKeys(t *testing.T) {
+	for text, wants := range map[string]bool{
+		"[hub]\nurl = \"nats://a\"\n[store]\ntype = \"sqlite\"\n":       false,
+		tap + "[hub]\nurl = \"nats://a\"\n[store]\ntype = \"sqlite\"\n": true,
+	} {
+		c, err := loadText(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Resolve(c); (err != nil) != wants {
+			t.Errorf("%q: err = %v, want one: %t", text, err, wants)
+		}
+	}
+}
+
 func TestTheServiceManagersFilesComeFirst(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)

@@ -45,6 +45,9 @@ func Resolve(c Config) (*Setup, error) {
 		s.Trunks = append(s.Trunks, c.Trunk[i].Name)
 	}
 	s.Records = s.reader()
+	if c.Hub != nil && !c.Collects() && c.Keys == (Keys{}) { // nothing is made an id or a pseudonym
+		c.Keys.Random = true
+	}
 	if s.Vault, err = c.Keys.load(); err != nil {
 		return nil, err
 	}
