@@ -53,6 +53,16 @@ func (l *Log) Accept() { l.restored.Add(1) }
 // Put hands over entries to be written; it waits while the disk is behind.
 func (l *Log) Put(entries []Entry) { l.in <- batch{entries: entries} }
 
+// Offer is Put for who may not wait. It reports false, and hands over nothing, while the disk is behind.
+func (l *Log) Offer(entries []Entry) bool {
+	select {
+	case l.in <- batch{entries: entries}:
+		return true
+	default:
+		return false
+	}
+}
+
 // PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
 func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) { l.in <- batch{entries, true, but} }
 

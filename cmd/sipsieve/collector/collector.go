@@ -5,21 +5,41 @@
 // The events of a domain come out of its Merger in one order: packet time, key, ordinal. In that order they are
 // minimised for each purpose and put. Domains are independent of each other.
 //
+// # Lanes
+//
+// The excerpts of each purpose are put by a lane of their own: a stream that is missing, full, forbidden or slow holds
+// back its purpose only. What gathers while one Put is under way goes with the next, 4,000 excerpts at most. A Put that
+// may pass is tried again from 100 ms to 5 s apart, with jitter; any other error is final for its excerpts, which are
+// counted and announced.
+//
 // # Backpressure
 //
-// What is of a file waits for the Sink, and so does the file's reader; it goes behind what is live. What is live never
-// waits: when too much of it is pending, the newest excerpts of the least important purpose are shed, counted, and
-// announced to their purpose as a loss record.
+// What is of a file waits for its lanes, and so does the file's reader once 8,000 excerpts wait in one of them. It goes
+// behind what is live and is never shed. What is live never waits: when 64,000 excerpts of all purposes wait (8,000 for
+// each, if there are more than eight), the newest are shed, counted, and announced to their purpose as a loss record. They
+// are shed of the least important purpose that stands still or has its share of that room. So a purpose that stands
+// still has no more room than the others leave, and when all do, the most important ones keep theirs.
 //
 // # Checkpoints
 //
-// What a checkpoint log has to be written is written after every excerpt that was released before it is durable: a call
-// is not gone from the log before its record is safe.
+// What changes of an open call is written to the log of live calls at the next tick, whatever the Sink does. That a call
+// is over is written once every lane has settled what was released before it (put, refused or shed), for the record of
+// the call is not durable earlier; so is what is written of that call afterwards. No more than 64,000 calls wait for that:
+// beyond it an end is written at once, for a lane that holds as many has shed the records of calls that ended later. If
+// the process is killed while a lane stands still, a call that is over is restored as an open one, and ends again by a
+// timer: its record has the same id and revision as the one that other lanes put before, and shows less of the call, so
+// that a store keeps the better one of both (store.Replaces).
+//
+// What depends on files, a cut of a folder or the end of a file, is done once every lane has settled what was released of
+// files before it. When a stop gives up what a lane holds, none of that is done any more: files are read again.
 package collector
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"sipsieve/capture"
@@ -33,13 +53,14 @@ import (
 	"sipsieve/store/policy"
 )
 
-// Limits of what is put at once, and of what waits to be put.
+// Limits of what is put at once, and of how long it waits.
 const (
-	putLimit   = 1000                   // excerpts of a batch
-	putWait    = 200 * time.Millisecond // before a batch that is not full is put
-	queueLimit = 56                     // batches
-	shedLimit  = 8000                   // excerpts that wait beside them
+	putLimit   = 1000                   // excerpts that go without waiting for more
+	mergeLimit = 4000                   // excerpts of one Put
+	putWait    = 200 * time.Millisecond // before fewer than putLimit are put, and between checkpoints
 	lossWait   = 5 * time.Second        // before a loss is announced to a full stream
+
+	lossWaitMost = time.Minute // likewise, after several announcements were refused
 )
 
 // A Config says what a Collector works on.
@@ -50,7 +71,8 @@ type Config struct {
 	Sink         store.Sink
 	Log          *slog.Logger
 
-	// Show is called with excerpts that are durable; nil for nobody.
+	// Show is called with excerpts of one purpose that are durable; for several purposes it may run at once. nil is
+	// nobody.
 	Show func([]policy.Excerpt)
 
 	// Disk returns why the disk of a Sink of this host cannot be written, nil if it can; nil for a Sink elsewhere.
@@ -65,19 +87,20 @@ type Config struct {
 
 // A Collector puts the excerpts of all domains on a Sink.
 type Collector struct {
-	config   Config
-	counters *ledger.Counters
-	in       chan item // of live domains
-	files    chan item // of files and folders
-	mergers  map[int]*pipeline.Merger
-	live     liveQueue
-	backlog  backlog
-	waits    bool // the item taken last is of a file
-	room     []byte
-	losses   losses
-	encoder  *Encoder
-	saved    savedCalls
-	put      publisher
+	config      Config
+	counters    *ledger.Counters
+	in          chan item // of live domains
+	files       chan item // of files and folders
+	mergers     map[int]*pipeline.Merger
+	lanes       lanes
+	results     chan result
+	losses      []losses // by purpose
+	waits       bool     // the item taken last is of a file
+	room        []byte
+	encoder     *Encoder
+	saves       saves
+	completions completions
+	givenUp     error // why lanes have stopped
 }
 
 // An item is a flow of a feed, or says that one of the feed's domains has ended.
@@ -96,15 +119,14 @@ func New(c Config) *Collector {
 	for _, p := range c.Purposes {
 		names = append(names, p.Name)
 	}
-	counters := ledger.NewCounters(names)
-	n := losses{pending: make([]*cpni.Loss, len(names))}
-	col := &Collector{config: c, counters: counters, in: make(chan item, 64), files: make(chan item, 64),
-		mergers: map[int]*pipeline.Merger{}, losses: n, encoder: NewEncoder(c.Records, c.Purposes),
-		live:    liveQueue{out: make(chan batch, queueLimit), purposes: c.Purposes},
-		backlog: backlog{out: make(chan batch, queueLimit)},
-		saved:   savedCalls{log: c.Checkpoints, most: 3 * c.OpenCalls}}
-	col.put = publisher{sink: c.Sink, log: c.Log, disk: c.Disk, show: c.Show, counters: counters, purposes: c.Purposes,
-		live: col.live.out, files: col.backlog.out, lost: make(chan loss, 1024)}
+	col := &Collector{config: c, counters: ledger.NewCounters(names), in: make(chan item, 64), files: make(chan item, 64),
+		mergers: map[int]*pipeline.Merger{}, encoder: NewEncoder(c.Records, c.Purposes),
+		results: make(chan result, len(names)), saves: newSaves(c.Checkpoints, c.OpenCalls, defaultLimits().live),
+		completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
+	for i, p := range c.Purposes {
+		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results)})
+		col.losses = append(col.losses, newLosses())
+	}
 	return col
 }
 
@@ -139,24 +161,38 @@ func (c *Collector) Close() {
 // AddTo adds the counts of excerpts to l. It may be called from any goroutine.
 func (c *Collector) AddTo(l *ledger.Ledger) { c.counters.AddTo(l) }
 
-// Standstill returns why the Sink takes nothing, nil while it takes what is put. It may be called from any goroutine.
-func (c *Collector) Standstill() *Standstill { return c.put.standstill.Load() }
+// Standstills returns which streams take nothing and why, the most important purpose first. It may be called from any
+// goroutine.
+func (c *Collector) Standstills() (list []*Standstill) {
+	for _, l := range c.lanes.all {
+		if s := l.publisher.standstill.Load(); s != nil {
+			list = append(list, s)
+		}
+	}
+	priority := func(s *Standstill) int {
+		i := slices.IndexFunc(c.lanes.all, func(l *lane) bool { return l.purpose.Name == s.Purpose })
+		return c.lanes.all[i].purpose.Priority
+	}
+	slices.SortStableFunc(list, func(a, b *Standstill) int { return cmp.Compare(priority(a), priority(b)) })
+	return list
+}
 
 // Run returns when everything is put, or given up when ctx ends.
 func (c *Collector) Run(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- c.put.run(ctx) }()
+	for _, l := range c.lanes.all {
+		go l.publisher.run(ctx)
+	}
+	go c.completions.run()
 	c.collect()
-	return <-done
+	return c.givenUp
 }
 
-// collect makes batches of what comes in until no domain sends any more. No other goroutine touches the purposes.
+// collect works on what comes in until no domain sends any more. No other goroutine touches the purposes.
 func (c *Collector) collect() {
 	ticker := time.NewTicker(putWait)
 	defer ticker.Stop()
 	live, files := c.in, c.files
-	for live != nil || files != nil || len(c.backlog.waiting) > 0 {
-		ready, out, next := c.backlog.offers(files)
+	for live != nil || files != nil {
 		select {
 		case t, open := <-live:
 			if open {
@@ -164,21 +200,27 @@ func (c *Collector) collect() {
 			} else {
 				live = nil
 			}
-		case t, open := <-ready:
+		case t, open := <-c.withRoom(files):
 			if open {
 				c.take(t)
 			} else {
 				files = nil
 			}
-		case out <- next:
-			c.backlog.sent()
-		case l := <-c.put.lost:
-			c.losses.note(l)
+		case r := <-c.results:
+			c.settle(r)
 		case <-ticker.C:
 			c.tick()
 		}
 	}
 	c.finish()
+}
+
+// withRoom returns files while there is room for what comes of them, else nil.
+func (c *Collector) withRoom(files chan item) <-chan item {
+	if c.lanes.takesFiles() && len(c.completions.waiting) < c.lanes.limits.cuts {
+		return files
+	}
+	return nil
 }
 
 // take works on one item.
@@ -188,10 +230,9 @@ func (c *Collector) take(t item) {
 		close(t.counted)
 		delete(c.mergers, t.feed)
 		if c.waits {
-			c.backlog.then(t.done)
-		} else {
-			c.flush()
+			c.completions.add(c.lanes.fileMark(), t.done)
 		}
+		c.lanes.flush()
 		return
 	}
 	m := c.mergers[t.feed]
@@ -213,10 +254,8 @@ func (c *Collector) emit(ev *event.Event) {
 	for i := range c.config.Purposes {
 		c.add(i, &r)
 	}
-	if c.waits {
-		c.backlog.fill()
-	} else if len(c.live.pending) >= putLimit {
-		c.flush()
+	if !c.waits {
+		c.shed()
 	}
 }
 
@@ -235,29 +274,62 @@ func (c *Collector) add(purpose int, r *cpni.Record) {
 	switch {
 	case x.Expired(policy.DateOf(time.Now())):
 		c.counters.Suppress(purpose, "expired", 1)
-	case c.waits:
-		c.backlog.excerpts = append(c.backlog.excerpts, x)
-	default:
-		c.live.pending = append(c.live.pending, x)
+	case !c.lanes.all[purpose].add(x, c.waits):
+		c.counters.Suppress(purpose, "unavailable", 1)
 	}
 }
 
-// flush sends what is pending of live domains, as far as there is room; it sheds what there is no room for.
-func (c *Collector) flush() {
-	if c.live.flush() {
+// shed drops live excerpts when there is no room for more, and has them announced.
+func (c *Collector) shed() {
+	for c.lanes.live() >= c.lanes.limit() {
+		i := c.lanes.victim()
+		q := &c.lanes.all[i].live
+		n := min(c.lanes.limits.shed, len(q.waiting))
+		dropped := slices.Clone(q.places[len(q.places)-n:])
+		q.drop(n)
+		c.counters.Suppress(i, "overflow", uint64(n))
+		c.lose(i, dropped, []loss{{uint64(n), "overflow"}})
+	}
+}
+
+// lose notes what became of excerpts that are not put any more, at these places of a queue of live ones. An announcement
+// among them is made again.
+func (c *Collector) lose(purpose int, places []uint64, lost []loss) {
+	l := &c.losses[purpose]
+	now := time.Now()
+	again := l.settled(c.lanes.all[purpose].live.head(), places, now)
+	for _, one := range lost {
+		if again && one.reason != "too_large" { // the announcement is no loss itself
+			one.count--
+			again = false
+		}
+		l.note(one, now)
+	}
+}
+
+// settle takes note of what became of a batch.
+func (c *Collector) settle(r result) {
+	l := c.lanes.all[r.number]
+	if r.err != nil {
+		n := l.end()
+		c.counters.Suppress(r.number, "unavailable", uint64(n))
+		c.config.Log.Error("excerpts given up", "purpose", l.purpose.Name, "count", n, "err", r.err)
+		c.givenUp = errors.Join(c.givenUp, r.err)
+		c.completions.stop()
 		return
 	}
-	for purpose, n := range c.live.shed() {
-		if n > 0 {
-			c.counters.Suppress(purpose, "overflow", n)
-			c.losses.note(loss{purpose: purpose, count: n, seen: time.Now(), reason: "overflow"})
-		}
+	var refused []uint64 // places of live excerpts
+	if l.busy == &l.live {
+		refused = l.live.taken[len(l.live.taken)-min(r.tail, len(l.live.taken)):]
 	}
+	l.settle()
+	c.lose(r.number, refused, r.lost)
+	c.completions.release(&c.lanes)
 }
 
 // keep notes what a shard saved of an open call. What purposes may keep of its texts is made here and now, so that
 // no text goes any further.
-func (c *Collector) keep(s *calls.Saved) { c.saved.entries = c.encoder.Append(c.saved.entries, s) }
+func (c *Collector) keep(s *calls.Saved) { c.saves.add(c.encoder.Append(nil, s)) }
 
 // cut has the checkpoint log of a feed written: how far its files were read and the calls that were open then, once
 // everything is durable that was released before.
@@ -269,48 +341,45 @@ func (c *Collector) cut(feed int, cut *pipeline.Cut, saved []calls.Saved) {
 	for i := range saved {
 		list = c.encoder.Append(list, &saved[i])
 	}
-	c.backlog.then(c.config.Cut(feed, cut, list))
+	c.completions.add(c.lanes.fileMark(), c.config.Cut(feed, cut, list))
 }
 
-// tick sends what has waited for putWait.
+// tick puts what has waited for putWait, and writes what is to be written of calls.
 func (c *Collector) tick() {
-	c.waits = false
-	c.announce(lossWait)
-	c.flush()
-	c.backlog.flush()
-	c.save()
+	c.announce(time.Now())
+	c.lanes.flush()
+	c.completions.release(&c.lanes)
+	c.saves.release(&c.lanes)
+	c.saves.write()
 }
 
-// announce makes records of losses whose last excerpt was lost so long ago that there may be room again.
-func (c *Collector) announce(after time.Duration) {
-	for purpose, l := range c.losses.due(after) {
-		r := cpni.OfLoss(l)
+// announce makes the records of losses that are due.
+func (c *Collector) announce(now time.Time) {
+	c.waits = false
+	for i, l := range c.lanes.all {
+		one := c.losses[i].due(now)
+		if one == nil {
+			continue
+		}
+		r := cpni.OfLoss(*one)
 		r.Source = capture.Interface.String()
-		c.add(purpose, &r)
+		place := l.live.added
+		if c.add(i, &r); l.live.added > place {
+			c.losses[i].announced(one, place)
+		}
 	}
 }
 
-// save has the log of live calls written with what was kept. What is live does not wait for room: then that is written
-// later.
-func (c *Collector) save() {
-	if len(c.saved.entries) == 0 {
-		return
-	}
-	if c.flush(); len(c.live.pending) == 0 && c.live.send(c.saved.batch()) {
-		c.saved.entries = nil
-		return
-	}
-	c.saved.bound()
-}
-
-// finish sends what is left, when no domain sends any more.
+// finish puts what is left when no domain sends any more, and writes what is to be written.
 func (c *Collector) finish() {
-	c.waits = false
-	c.announce(0)
-	c.live.finish()
-	if len(c.saved.entries) > 0 {
-		c.live.out <- c.saved.batch()
+	c.announce(time.Now().Add(lossWaitMost))
+	for c.lanes.flush(); !c.lanes.empty(); c.lanes.flush() {
+		c.settle(<-c.results)
 	}
-	close(c.live.out)
-	c.backlog.finish()
+	for _, l := range c.lanes.all {
+		close(l.publisher.batches)
+	}
+	c.completions.finish(&c.lanes)
+	c.saves.release(&c.lanes)
+	c.saves.finish()
 }

@@ -13,170 +13,122 @@ import (
 	"sipsieve/store/policy"
 )
 
-// A publisher puts batch after batch on the Sink, those of live domains first. It is a goroutine of its own.
+// A publisher puts the batches of one purpose on the Sink, one after the other. It is a goroutine of its own.
 type publisher struct {
-	sink        store.Sink
-	log         *slog.Logger
-	disk        func() error
-	show        func([]policy.Excerpt)
-	counters    *ledger.Counters
-	purposes    []*policy.Purpose
-	live, files <-chan batch
-	lost        chan loss // what was refused, for the collector to announce
-	standstill  atomic.Pointer[Standstill]
+	sink     store.Sink
+	log      *slog.Logger
+	disk     func() error
+	show     func([]policy.Excerpt)
+	counters *ledger.Counters
+	purpose  string
+	number   int
+
+	batches    chan []policy.Excerpt // one at a time
+	results    chan<- result         // has room for one of each publisher
+	standstill atomic.Pointer[Standstill]
+	refusing   bool // the last batch was not taken in full
 }
 
-// A Standstill is why the Sink takes nothing.
-type Standstill struct {
-	Err  error // of the last Put; it wraps disk, if there is one
-	disk error // why the Sink's disk cannot be written; nil if it can
+// A result is what became of a batch.
+type result struct {
+	number int    // of the publisher
+	lost   []loss // what was refused
+	tail   int    // how many excerpts of its end were refused, for want of room
+	err    error  // the batch was given up, and so is what follows
 }
 
-// String returns the cause without the error of the Sink.
-func (s *Standstill) String() string {
-	if s.disk != nil {
-		return "the bus takes nothing: " + s.disk.Error()
-	}
-	return "the bus takes nothing"
+// newPublisher returns the publisher of purpose number i, which sends results.
+func newPublisher(c *Config, i int, counters *ledger.Counters, results chan<- result) *publisher {
+	return &publisher{sink: c.Sink, log: c.Log.With("purpose", c.Purposes[i].Name), disk: c.Disk, show: c.Show,
+		counters: counters, purpose: c.Purposes[i].Name, number: i, batches: make(chan []policy.Excerpt, 1),
+		results: results}
 }
 
-// run puts what comes until both ways in are closed; what cannot be put now is put again. After what it gives up nothing
-// is done that relies on it: a file is read again, and calls are restored as they were.
-func (p *publisher) run(ctx context.Context) (err error) {
-	gone := 0
-	for b, open := p.next(); open; b, open = p.next() {
-		switch {
-		case b.done == nil:
-			if err == nil {
-				err = p.putAll(ctx, b.excerpts)
-			}
-			if err != nil {
-				gone += p.giveUp(b.excerpts)
-			}
-		case err == nil:
-			if err := b.done(); err != nil {
-				p.log.Error("checkpoint", "err", err)
-			}
-		}
+// run puts every batch until batches is closed. After one that it gave up it gives up all.
+func (p *publisher) run(ctx context.Context) {
+	for xs := range p.batches {
+		r := p.put(ctx, xs)
+		clear(xs) // the array lives as long as others of the queue wait
+		p.results <- r
 	}
-	if err != nil {
-		p.log.Error("excerpts given up", "count", gone, "err", err)
-	}
-	return err
 }
 
-// next returns the batch that is put next, of live domains first; false when there will be none.
-func (p *publisher) next() (b batch, open bool) {
-	select {
-	case b, open = <-p.live:
-		if open {
-			return b, true
-		}
-		b, open = <-p.files
-		return b, open
-	default:
-	}
-	select {
-	case b, open = <-p.live:
-		if open {
-			return b, true
-		}
-		b, open = <-p.files
-	case b, open = <-p.files:
-		if open {
-			return b, true
-		}
-		b, open = <-p.live
-	}
-	return b, open
-}
-
-// putAll puts xs, as often as it takes until ctx ends.
-func (p *publisher) putAll(ctx context.Context, xs []policy.Excerpt) error {
+// put puts xs, as often as it takes until ctx ends.
+func (p *publisher) put(ctx context.Context, xs []policy.Excerpt) result {
 	for wait := store.NewBackoff(); ; {
 		err := p.sink.Put(ctx, xs)
-		p.note(len(xs), err)
 		var refused store.Refused
 		switch {
 		case errors.As(err, &refused):
-			p.refuse(xs, refused)
-			return nil
+			p.note(len(xs), nil)
+			return p.refuse(xs, refused)
 		case errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil:
+			p.note(len(xs), err)
 			select {
 			case <-time.After(wait.Next()):
 			case <-ctx.Done():
 			}
 			continue
+		case err != nil && ctx.Err() == nil: // final for xs, and for nothing else
+			return p.refuse(xs, store.Refused{{Purpose: p.purpose, Count: len(xs), Err: err}})
 		case err != nil:
-			return err
+			return result{number: p.number, err: fmt.Errorf("%s: %w", p.purpose, err)}
 		}
-		p.acknowledge(xs, nil)
-		return nil
+		p.note(len(xs), nil)
+		p.acknowledge(xs, 0)
+		return result{number: p.number}
 	}
 }
 
-// note keeps the result of putting held excerpts. It logs when the Sink begins to take nothing, once more when the
-// reason changes, and when it takes excerpts again. An embedded bus that cannot write returns that a batch is
-// incomplete: its disk is tried for the reason.
+// note keeps why the stream takes nothing, nil if it takes what is put. It logs when that begins, when the cause
+// changes, and when it is over.
 func (p *publisher) note(held int, err error) {
-	if !errors.Is(err, store.ErrUnavailable) {
+	if err == nil {
 		if p.standstill.Swap(nil) != nil {
-			p.log.Info("bus takes excerpts again")
+			p.log.Info("stream takes excerpts again")
 		}
 		return
 	}
-	now := &Standstill{Err: err}
-	if p.disk != nil {
-		if now.disk = p.disk(); now.disk != nil {
-			now.Err = fmt.Errorf("%w: %w", now.disk, err)
-		}
-	}
+	now := newStandstill(p.purpose, err, p.disk)
 	if before := p.standstill.Swap(now); before == nil || before.String() != now.String() {
-		p.log.Warn("bus unavailable, holding excerpts", "held", held, "err", now.Err)
+		p.log.Warn("stream takes nothing, its excerpts are held", "held", held, "cause", now.Cause, "err", now.Err)
 	}
 }
 
-// giveUp counts what is not put because the daemon has to end, and returns how many excerpts that are.
-func (p *publisher) giveUp(xs []policy.Excerpt) int {
-	for i := range xs {
-		p.counters.Suppress(purposeNumber(p.purposes, xs[i].Purpose), "unavailable", 1)
-	}
-	return len(xs)
-}
-
-// acknowledge counts what is durable now: all of xs but the refused ones of each purpose.
-func (p *publisher) acknowledge(xs []policy.Excerpt, refused map[int]uint64) {
-	counts := make([]uint64, len(p.purposes))
-	for i := range xs {
-		counts[purposeNumber(p.purposes, xs[i].Purpose)]++
-	}
-	for i, n := range counts {
-		p.counters.Acknowledge(i, n-refused[i])
-	}
-	if len(refused) == 0 && p.show != nil {
+// acknowledge counts that xs are durable, but for refused of them.
+func (p *publisher) acknowledge(xs []policy.Excerpt, refused uint64) {
+	p.counters.Acknowledge(p.number, uint64(len(xs))-refused)
+	if refused == 0 && p.show != nil {
 		p.show(xs)
 	}
+	if refused == 0 && p.refusing {
+		p.refusing = false
+		p.log.Info("stream takes all excerpts again")
+	}
 }
 
-// refuse counts what the Sink did not take, and has it announced.
-func (p *publisher) refuse(xs []policy.Excerpt, refused store.Refused) {
-	gone := map[int]uint64{}
-	for _, r := range refused {
-		i, n := purposeNumber(p.purposes, r.Purpose), uint64(r.Count)
+// refuse counts what the Sink did not take. It logs the first of several batches.
+func (p *publisher) refuse(xs []policy.Excerpt, refused store.Refused) result {
+	r := result{number: p.number}
+	sum := uint64(0)
+	for _, one := range refused {
+		n := uint64(one.Count)
 		reason := "refused"
 		switch {
-		case errors.Is(r.Err, store.ErrFull):
+		case errors.Is(one.Err, store.ErrFull):
 			reason = "full"
-		case errors.Is(r.Err, store.ErrTooLarge):
+			r.tail += one.Count
+		case errors.Is(one.Err, store.ErrTooLarge):
 			reason = "too_large"
 		}
-		gone[i] += n
-		p.counters.Suppress(i, reason, n)
-		p.log.Error("bus took no more", "purpose", r.Purpose, "count", n, "reason", reason)
-		select {
-		case p.lost <- loss{purpose: i, count: n, seen: time.Now(), reason: reason}:
-		default: // it stands in the ledger all the same
+		sum += n
+		p.counters.Suppress(p.number, reason, n)
+		r.lost = append(r.lost, loss{count: n, reason: reason})
+		if !p.refusing {
+			p.log.Error("stream took no more", "count", n, "reason", reason, "err", one.Err)
 		}
 	}
-	p.acknowledge(xs, gone)
+	p.acknowledge(xs, sum)
+	p.refusing = true
+	return r
 }

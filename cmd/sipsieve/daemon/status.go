@@ -7,8 +7,10 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"slices"
 	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
@@ -79,7 +81,7 @@ func (d *Daemon) Status(ctx context.Context) Status {
 	for _, p := range d.Purposes {
 		one, err := d.Stream(ctx, p.Name)
 		if err != nil {
-			s.Troubles["bus"] = err.Error()
+			s.Troubles["bus."+p.Name] = err.Error()
 			continue
 		}
 		s.Bus = append(s.Bus, one)
@@ -89,12 +91,18 @@ func (d *Daemon) Status(ctx context.Context) Status {
 	return s
 }
 
+// standstills returns which streams of the spool take nothing, and why.
+func (d *Daemon) standstills() []*collector.Standstill {
+	if d.collector == nil {
+		return nil
+	}
+	return d.collector.Standstills()
+}
+
 // busTroubles adds why excerpts are not put, or not kept.
 func (d *Daemon) busTroubles(to map[string]string) {
-	if d.collector != nil {
-		if s := d.collector.Standstill(); s != nil {
-			to["bus"] = s.Err.Error()
-		}
+	for _, s := range d.standstills() {
+		to["bus."+s.Purpose] = s.Err.Error()
 	}
 	for key, b := range map[string]*bus.Bus{"bus.complaint": d.spool, "hub.complaint": d.hub} {
 		if b == nil {
@@ -202,9 +210,9 @@ func (d *Daemon) Unready(l *ledger.Ledger) (why []string) {
 		why = append(why, "not running")
 	}
 	why = append(why, d.deadSources()...)
-	if d.collector != nil {
-		if s := d.collector.Standstill(); s != nil {
-			why = append(why, s.String())
+	for _, one := range d.standstills() {
+		if !slices.Contains(why, one.String()) { // all streams stand on one disk
+			why = append(why, one.String())
 		}
 	}
 	why = append(why, d.keeping.unready()...)

@@ -1,8 +1,6 @@
 package collector
 
 import (
-	"slices"
-
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/sip/calls"
 	"sipsieve/sip/event"
@@ -23,7 +21,7 @@ func NewEncoder(records *cpni.Reader, purposes []*policy.Purpose) *Encoder {
 	return &Encoder{records: records, purposes: purposes}
 }
 
-// Append appends to list what a checkpoint log is to have of s.
+// Append appends to list the entries that a checkpoint log needs of s.
 func (e *Encoder) Append(list []checkpoint.Entry, s *calls.Saved) []checkpoint.Entry {
 	switch {
 	case s.Name == event.Key{}:
@@ -50,32 +48,4 @@ func (e *Encoder) freeze(ev *event.Event) (body []byte) {
 		}
 	}
 	return body
-}
-
-// savedCalls are entries that wait to be written to the log of live calls.
-type savedCalls struct {
-	log     *checkpoint.Log
-	entries []checkpoint.Entry
-	newest  int // how many there were when those that a newer one replaces went last
-	most    int
-}
-
-// batch returns what writes the entries.
-func (s *savedCalls) batch() batch {
-	list := s.entries
-	return batch{done: func() error { s.log.Put(list); return nil }}
-}
-
-// bound keeps the entries from growing: those that a newer one of their call replaces go, and the oldest of all when
-// there are more than open calls can have at once.
-func (s *savedCalls) bound() {
-	if len(s.entries) < 2*s.newest && len(s.entries) < s.most {
-		return
-	}
-	s.entries = checkpoint.NewestOf(s.entries)
-	if n := len(s.entries) - s.most; n >= 0 {
-		s.entries = slices.Delete(s.entries, 0, n+s.most/8) // in one go, not one by one
-		s.log.Drop()
-	}
-	s.newest = max(len(s.entries), 1024)
 }
