@@ -23,7 +23,7 @@ func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
 	const why = "no space left on device"
 	s.await(t, "that the bus takes nothing, and why", func(r *daemon.Status) bool {
 		got := strings.Join(r.Why, "\n")
-		return strings.Contains(r.Troubles["bus"], why) && strings.Contains(got, "the bus takes nothing: state folder ") &&
+		return strings.Contains(r.Troubles["bus.billing"], why) && strings.Contains(got, "the bus takes nothing: state folder ") &&
 			strings.Contains(got, why)
 	})
 	time.Sleep(300 * time.Millisecond) // for more lines, if there were any
@@ -33,7 +33,9 @@ func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
 		t.Errorf("exit code = %d, want 0", code)
 	}
 	log := p.stderr.String()
-	if n := strings.Count(log, "bus unavailable"); n != 1 || strings.Count(log, "bus takes excerpts again") != 1 {
-		t.Errorf("%d lines that the bus is unavailable, want 1, and 1 that it takes excerpts again:\n%s", n, log)
+	for _, line := range []string{"stream takes nothing, its excerpts are held", "stream takes excerpts again"} {
+		if n := strings.Count(log, "msg=\""+line+"\" purpose=billing"); n != 1 {
+			t.Errorf("%d lines of billing: %q, want 1:\n%s", n, line, log)
+		}
 	}
 }

@@ -73,7 +73,9 @@ type limits struct {
 }
 
 // defaultLimits need 100 to 200 MB when nothing is taken.
-func defaultLimits() limits { return limits{live: 64_000, least: 8000, shed: 1000, files: 8000, cuts: 64} }
+func defaultLimits() limits {
+	return limits{live: 64_000, least: 8000, shed: 1000, files: 8000, cuts: 64}
+}
 
 // lanes are the lanes of all purposes, by number.
 type lanes struct {
