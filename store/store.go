@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"time"
 
 	"sipsieve/store/policy"
 )
@@ -30,26 +29,13 @@ type Sink interface {
 // ErrUnavailable is the cause that may pass: a bus or database cannot be reached, or takes nothing now.
 var ErrUnavailable = errors.New("unavailable")
 
-// ErrNoPurpose is the error of a Query without a purpose.
-var ErrNoPurpose = errors.New("no purpose")
-
-// A Query names what a reader may see: one purpose, always.
-type Query struct {
-	Purpose string
-	Kind    string // "" for every kind
-
-	// From and before To, to the millisecond, of the time that expiry is counted from; zero for no bound. A call
-	// without it is found by its first other time; what keeps no time at all is within no bound.
-	From, To time.Time
-	Limit    int // 0 for all
-}
-
 // A Store keeps excerpts in partitions by purpose and day of expiry, one row for each id.
 type Store interface {
 	Sink
-	// Query yields the bodies of the excerpts that q names, ordered by expiry and id. No purpose, no answer.
-	// A body is the caller's to keep. After an error nothing more is yielded.
-	Query(ctx context.Context, q Query) iter.Seq2[[]byte, error]
+	// Query yields the records that q names, in the order that q asks for, and reads as many as it yields: a reader
+	// that stops has not read the rest. No purpose, no answer. After an error nothing more is yielded, but for a
+	// DamageError: what is intact is yielded all the same, and the error last.
+	Query(ctx context.Context, q Query) iter.Seq2[Item, error]
 	// Sweep forgets every partition whose day of expiry is day or earlier, frees its space, and returns how many
 	// rows went.
 	Sweep(ctx context.Context, day policy.Date) (gone int, err error)

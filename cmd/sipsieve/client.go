@@ -249,11 +249,11 @@ func queryStore(ctx context.Context, s *config.Setup, value func(string) string,
 	}
 	whole := false
 	defer func() { err = errors.Join(err, log.End(whole)) }()
-	for body, err := range answer(ctx, q) {
+	for item, err := range answer(ctx, q) {
 		if err != nil {
 			return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
 		}
-		out.printBody(body)
+		out.printBody(item.Body)
 		log.Count++
 	}
 	whole = true

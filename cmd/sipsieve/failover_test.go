@@ -140,11 +140,11 @@ func (p *pair) store(t *testing.T) *sqlite.Store {
 // rowsOf returns the rows of a purpose, each without what is a sensor's own and without keys.
 func rowsOf(t *testing.T, s *sqlite.Store, purpose string, without ...string) (rows []string) {
 	t.Helper()
-	for body, err := range s.Query(t.Context(), store.Query{Purpose: purpose}) {
+	for item, err := range s.Query(t.Context(), store.Query{Purpose: purpose}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, stripped(t, body, without...))
+		rows = append(rows, stripped(t, item.Body, without...))
 	}
 	return rows
 }

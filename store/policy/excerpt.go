@@ -3,7 +3,6 @@ package policy
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -60,18 +59,10 @@ func (x Excerpt) Ended() bool {
 // Time returns the time that x's expiry is counted from or, if that is null, the first other time of its kind that is
 // not; false if x shows none.
 func (x Excerpt) Time() (t time.Time, known bool) {
-	var values map[string]json.RawMessage
-	if json.Unmarshal(x.body, &values) != nil {
-		return t, false
-	}
-	for _, k := range cpni.Kinds() {
-		if k.String() != x.Kind {
-			continue
-		}
-		for _, key := range k.Times() {
-			if m, ok := readMoment(values[key]); ok {
-				return m.time, true
-			}
+	kind, _ := cpni.KindOf(x.Kind)
+	for _, text := range x.Texts(kind.Times()...) {
+		if t, err := time.Parse(time.RFC3339, text); err == nil {
+			return t, true
 		}
 	}
 	return t, false

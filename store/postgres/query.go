@@ -21,14 +21,14 @@ const selectPage = ` WHERE expires >= $1 AND (expires, id) > ($1, $2) AND ($3 = 
 	ORDER BY expires, id LIMIT $6`
 
 // Query reads a page of rows after the other, so what a Put adds meanwhile may be seen or not, but never half.
-func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
 		if store.CheckName(q.Purpose) != nil {
-			yield(nil, store.ErrNoPurpose)
+			yield(store.Item{}, store.ErrNoPurpose)
 			return
 		}
 		if s.closed.Load() {
-			yield(nil, errClosed)
+			yield(store.Item{}, errClosed)
 			return
 		}
 		_, err := s.layout.version(ctx, s.pool)
@@ -37,13 +37,13 @@ func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, erro
 			var bodies [][]byte
 			bodies, err = r.page(ctx)
 			for _, body := range bodies {
-				if !yield(body, nil) {
+				if !yield(store.Item{Body: body}, nil) {
 					return
 				}
 			}
 		}
 		if err != nil {
-			yield(nil, wrap("query", err))
+			yield(store.Item{}, wrap("query", err))
 		}
 	}
 }

@@ -121,13 +121,13 @@ func (d directory) read(ctx context.Context, p place, do func(*sql.DB) error) er
 }
 
 // query yields what q names of the partitions that list returns.
-func (d directory) query(ctx context.Context, q store.Query, list func() ([]place, error)) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+func (d directory) query(ctx context.Context, q store.Query, list func() ([]place, error)) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
 		if store.CheckName(q.Purpose) != nil {
-			yield(nil, store.ErrNoPurpose)
+			yield(store.Item{}, store.ErrNoPurpose)
 			return
 		}
-		s := scan{dir: d, query: q, left: q.Limit, yield: func(body []byte) bool { return yield(body, nil) }}
+		s := scan{dir: d, query: q, left: q.Limit, yield: func(body []byte) bool { return yield(store.Item{Body: body}, nil) }}
 		if q.Limit <= 0 {
 			s.left = -1
 		}
@@ -136,7 +136,7 @@ func (d directory) query(ctx context.Context, q store.Query, list func() ([]plac
 			err = s.run(ctx, places)
 		}
 		if err != nil {
-			yield(nil, err)
+			yield(store.Item{}, err)
 		}
 	}
 }

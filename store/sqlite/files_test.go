@@ -193,12 +193,12 @@ func TestExpiryFromReceiptJoinsOverAllDays(t *testing.T) {
 	if n := rows(t, s, "billing"); n != 12 {
 		t.Errorf("rows = %d, want 12", n)
 	}
-	for body, err := range s.Query(t.Context(), store.Query{Purpose: "billing"}) {
+	for item, err := range s.Query(t.Context(), store.Query{Purpose: "billing"}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Contains(body, []byte(`"expires":"2026-12-14"`)) {
-			t.Errorf("body = %s, want what came last", body)
+		if !bytes.Contains(item.Body, []byte(`"expires":"2026-12-14"`)) {
+			t.Errorf("body = %s, want what came last", item.Body)
 		}
 	}
 	replay := storetest.Call("day3").On(40)

@@ -28,7 +28,7 @@ func Read(dir string) (*Reader, error) {
 }
 
 // Query is as a Store's. What is swept meanwhile may be left out.
-func (r *Reader) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+func (r *Reader) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
 	return r.dir.query(ctx, q, func() ([]place, error) { return r.dir.places(q.Purpose, ending) })
 }
 

@@ -63,8 +63,8 @@ func TestAReaderOfNothingMakesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for body, err := range r.Query(t.Context(), store.Query{Purpose: "billing"}) {
-		t.Errorf("got %s, %v, want nothing", body, err)
+	for item, err := range r.Query(t.Context(), store.Query{Purpose: "billing"}) {
+		t.Errorf("got %s, %v, want nothing", item.Body, err)
 	}
 	if found, _ := filepath.Glob(dir); found != nil {
 		t.Error("the directory was made")

@@ -105,7 +105,7 @@ func (s *Store) purpose(name string) *policy.Purpose {
 }
 
 // Query opens one partition after the other, so what a Put adds meanwhile may be seen or not, but never half.
-func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
 	return s.dir.query(ctx, q, func() ([]place, error) {
 		if err := s.lock(); err != nil {
 			return nil, err

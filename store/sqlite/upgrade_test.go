@@ -44,11 +44,11 @@ func firstVersion(t *testing.T, d storetest.Draft) string {
 // bodies returns what a store has of billing.
 func bodies(t *testing.T, s *Store) (all []string) {
 	t.Helper()
-	for body, err := range s.Query(t.Context(), store.Query{Purpose: "billing"}) {
+	for item, err := range s.Query(t.Context(), store.Query{Purpose: "billing"}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, string(body))
+		all = append(all, string(item.Body))
 	}
 	return all
 }

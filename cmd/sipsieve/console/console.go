@@ -139,11 +139,11 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	whole := false
 	defer func() { d.closeReading(log, whole) }()
-	for body, err := range d.Query(r.Context(), q) {
+	for item, err := range d.Query(r.Context(), q) {
 		if err != nil {
 			panic(http.ErrAbortHandler) // the client must see that the answer is not complete
 		}
-		if _, err := w.Write(append(body, '\n')); err != nil {
+		if _, err := w.Write(append(item.Body, '\n')); err != nil {
 			return
 		}
 		log.Count++

@@ -136,7 +136,7 @@ func (d *Daemon) Stored(ctx context.Context) (map[string]int, error) {
 }
 
 // Query reads records from the store. Keeps must be true.
-func (d *Daemon) Query(ctx context.Context, q store.Query) iter.Seq2[[]byte, error] {
+func (d *Daemon) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
 	return d.keeping.store.Query(ctx, q)
 }
 
