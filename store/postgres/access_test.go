@@ -51,11 +51,11 @@ func excerpts(t testing.TB, drafts ...storetest.Draft) (xs []policy.Excerpt) {
 // answer returns what a query has, and its error.
 func answer(t testing.TB, s *Store, q store.Query) (bodies []string, err error) {
 	t.Helper()
-	for body, err := range s.Query(t.Context(), q) {
+	for item, err := range s.Query(t.Context(), q) {
 		if err != nil {
 			return bodies, err
 		}
-		bodies = append(bodies, string(body))
+		bodies = append(bodies, string(item.Body))
 	}
 	return bodies, nil
 }
