@@ -157,12 +157,6 @@ func expectPoll(t *testing.T, s store.Store, cursor, want string) (next string) 
 	return next
 }
 
-// of returns d as that sensor published it.
-func (d Draft) of(sensor string, number uint64) Draft {
-	d.Sensor = sensor
-	return d.Numbered(number)
-}
-
 func pollsMissNothingAndRepeatNothing(t *testing.T, s store.Store) {
 	cursor, number := "", map[string]uint64{}
 	seen := map[string]int{}

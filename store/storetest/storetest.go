@@ -138,6 +138,12 @@ func (d Draft) Numbered(n uint64) Draft {
 	return d
 }
 
+// of returns d as that sensor published it.
+func (d Draft) of(sensor string, number uint64) Draft {
+	d.Sensor = sensor
+	return d.Numbered(number)
+}
+
 // Excerpt returns d as it comes from the bus.
 func (d Draft) Excerpt(t testing.TB) policy.Excerpt {
 	t.Helper()
