@@ -33,7 +33,7 @@ func openDatabase(s *config.Setup) (*postgres.Store, error) {
 func today() policy.Date { return policy.DateOf(time.Now()) }
 
 // A Query answers a store.Query.
-type Query func(context.Context, store.Query) iter.Seq2[[]byte, error]
+type Query func(context.Context, store.Query) iter.Seq2[store.Item, error]
 
 // Reader returns what reads the store that s names, whether a daemon keeps it or none. The caller calls closing.
 func Reader(s *config.Setup) (answer Query, closing func() error, err error) {
