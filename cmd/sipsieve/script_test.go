@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,12 +25,48 @@ import (
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // most tests wait for processes
 	testscript.Main(m, map[string]func(){
-		"sipsieve": func() { os.Exit(commandLine()) },
+		"sipsieve": func() { os.Exit(scriptLine()) },
 		"ladder":   ladder,
 		"wrap":     wrap,
 		"feed":     mirrorLadder,
 		"cipher":   cipher,
 	})
+}
+
+// scriptLine is the command line in a script. A replay fails if its ledger counts other misfits than the script expects
+// (env MISFITS=n): a field that is null because its extractor is wrong.
+func scriptLine() int {
+	expected, ok := os.LookupEnv("MISFITS")
+	if !ok || len(os.Args) < 2 || os.Args[1] != "replay" {
+		return commandLine()
+	}
+	file := "misfits.json"
+	if i := slices.Index(os.Args, "--ledger"); i > 0 && i+1 < len(os.Args) {
+		file = os.Args[i+1]
+	} else {
+		os.Args = append(os.Args, "--ledger", file)
+	}
+	_ = os.Remove(file)
+	code := commandLine()
+	if got, ok := misfitsIn(file); ok && got != expected {
+		_, _ = fmt.Fprintf(os.Stderr, "misfits = %s in the ledger, want %s: a field has a value of a wrong type or word\n",
+			got, expected)
+		return 1
+	}
+	return code
+}
+
+// misfitsIn returns how many misfits a ledger counts; false if there is no ledger, for the replay was refused.
+func misfitsIn(file string) (string, bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", false
+	}
+	var l struct{ Values struct{ Misfits *uint64 } }
+	if err := json.Unmarshal(text, &l); err != nil || l.Values.Misfits == nil {
+		return "unknown", true
+	}
+	return strconv.FormatUint(*l.Values.Misfits, 10), true
 }
 
 // ladder turns a ladder into a capture file: ladder IN OUT.
@@ -91,7 +130,11 @@ func TestEveryVerbHasItsManual(t *testing.T) {
 
 // scripts returns how the scripts of a folder run, with two commands more.
 func scripts(dir string) testscript.Params {
-	return testscript.Params{Dir: dir, Cmds: map[string]func(*testscript.TestScript, bool, []string){
+	setup := func(env *testscript.Env) error {
+		env.Setenv("MISFITS", "0")
+		return nil
+	}
+	return testscript.Params{Dir: dir, Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"await": await,
 		"exits": exits,
 	}}

@@ -11,9 +11,14 @@ import (
 	"sipsieve/sip"
 )
 
-// invite returns an INVITE with headers, one a line, as a sip.Reader reads it.
+// invite returns an INVITE with headers, one a line, as a sip.Reader reads it. A first line that begins with INVITE has
+// its Request-URI; lines that begin with | are its body.
 func invite(t *testing.T, headers string) *sip.Message {
 	t.Helper()
+	uri := ""
+	if rest, ok := strings.CutPrefix(headers, "INVITE "); ok {
+		uri, headers, _ = strings.Cut(rest, "\n")
+	}
 	ladder := "00:00.000 alice -> bob INVITE\n"
 	for line := range strings.Lines(headers) {
 		ladder += "    " + line
@@ -28,6 +33,10 @@ func invite(t *testing.T, headers string) *sip.Message {
 	}
 	r := sip.NewReader(all, sip.DefaultLimits())
 	_, text, _ := bytes.Cut(frames[0].Data, []byte("INVITE "))
+	if uri != "" {
+		_, rest, _ := bytes.Cut(text, []byte(" "))
+		text = append([]byte(uri+" "), rest...)
+	}
 	p := capture.Packet{Time: frames[0].Time, Payload: append([]byte("INVITE "), text...)}
 	var b sip.Batch
 	r.Read(&p, b.Add)
@@ -125,10 +134,61 @@ var headerCases = []struct {
 	{passport(`{}`, `{"attest":"C","iat":1700000000}`), IssuedAt, "1700000000"},
 	{"Identity: x.!!!.z;info=<https://x>\n" + passport(`{}`, `{"attest":"B"}`), Attestation, "B"},
 	{`Identity: x.!!!.z;info=<https://x>`, UnreadIdentity, "1"},
+	{`From: <sip:+13035550101;isup-oli=27@example.net>;tag=x`, LineInfo, "27"},
+	{`From: <sip:+13035550101@example.net>;tag=x`, CallerTag, "x"},
+	{`Call-ID: a84b4c@host`, CallIDText, "a84b4c@host"},
+	{`To: <sip:+13035550102@Example.net:5062>`, CalledHost, "Example.net"},
+	{`To: <urn:service:SOS.fire>`, CalledService, "urn:service:sos.fire"},
+	{`INVITE sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.org`, DialedNumber, "+13035550102"},
+	{`INVITE sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.org`, DialedHost, "example.org"},
+	{`INVITE sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.org`, RoutingNumber, "+13035550000"},
+	{`INVITE sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.org`, CarrierCode, "+15022"},
+	{`INVITE sip:+13035550102;npdi;rn=+13035550000;cic=+15022@example.org`, PortingDip, "1"},
+	{`INVITE URN:service:sos`, DialedService, "urn:service:sos"},
+	{`Contact: <sip:a;tgrp=tg44;trunk-context=carrier.example@192.0.2.9>`, TrunkContext, "carrier.example"},
+	{`Contact: <sip:alice@192.0.2.9:5099>;+sip.instance="<urn:uuid:1>";reg-id=1`, ContactUser, "alice"},
+	{`Contact: <sip:alice@192.0.2.9:5099>;+sip.instance="<urn:uuid:1>";reg-id=1`, ContactHost, "192.0.2.9"},
+	{`Contact: <sip:alice@192.0.2.9:5099>;+sip.instance="<urn:uuid:1>";reg-id=1`, RegID, "1"},
+	{`Refer-To: "B" <sip:+13035550116@x.net?Replaces=a84b%40host%3Bto-tag%3D1>`, TransferTarget, "+13035550116"},
+	{`Refer-To: "B" <sip:+13035550116@x.net?Replaces=a84b%40host%3Bto-tag%3D1>`, ReplacedCall, "a84b@host"},
+	{`User-Agent: Yealink SIP-T46S 66.85.0.5`, UserAgentText, "Yealink SIP-T46S 66.85.0.5"},
+	{`Server: kamailio (5.7.2)`, ServerText, "kamailio (5.7.2)"},
+	{`Authorization: Digest username="alice", realm="example.net", nonce="n", response="r", algorithm=SHA-256`,
+		AuthUser, "alice"},
+	{`Proxy-Authorization: Digest username="alice", realm="example.net", nonce="n", response="r", algorithm=MD5`,
+		AuthRealm, "example.net"},
+	{`Proxy-Authorization: Digest username="alice", realm="example.net", nonce="n", response="r", algorithm=MD5`,
+		AuthAlgorithm, "MD5"},
+	{"Via: SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bK1;received=198.51.100.7\nVia: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bK0",
+		ViaSentBy, "192.0.2.10:5062"},
+	{"Via: SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bK1;received=198.51.100.7", ViaReceived, "198.51.100.7"},
+	{"Record-Route: <sip:p1.example.net;lr>, <sip:p2.example.net;lr>\nRoute: <sip:p3.example.net>\n" +
+		"Path: <sip:p4.example.net>\nService-Route: <sip:p5.example.net>", RouteHost,
+		"p1.example.net,p2.example.net,p3.example.net,p4.example.net,p5.example.net"},
+	{`Priority: Emergency`, PriorityEmergency, "1"},
+	{`Priority: urgent`, PriorityEmergency, ""},
+	{`Resource-Priority: esnet.1, wps.0`, ResourcePriorityText, "esnet.1, wps.0"},
+	{`P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=1`, AccessNetworkSeen, "1"},
+	{`P-Visited-Network-ID: "visited.example"`, VisitedNetworkText, `"visited.example"`},
+	{"Supported: 100rel, timer\nRequire: replaces\nProxy-Require: privacy", SupportedText,
+		"100rel, timer,replaces,privacy"},
+	{"Allow: INVITE, ACK\nAllow-Events: refer", AllowText, "INVITE, ACK,refer"},
+	{offered, MediaType, "audio,video"},
+	{offered, MediaCodec, "PCMU,PCMA,VP8"},
+	{offered, MediaAddress, "192.0.2.10"},
+	{offered, MediaProfile, "RTP/SAVP"},
+	{offered, MediaCrypto, "sdes"},
+	{offered, CandidateSeen, "1"},
+	{offered, OriginSession, "2890844526 192.0.2.10"},
 	{`Identity: x.` + strings.Repeat("A", 5000) + `.z`, UnreadIdentity, ""},
 }
 
-func TestFactsAreWhatTheHeadersSay(t *testing.T) {
+// offered is an INVITE with a session description.
+const offered = "Content-Type: application/sdp\n| v=0\n| o=- 2890844526 1 IN IP4 192.0.2.10\n| c=IN IP4 192.0.2.10\n" +
+	"| m=audio 4000 RTP/SAVP 0 8\n| a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:key\n" +
+	"| a=candidate:1 1 UDP 2130706431 192.0.2.10 4000 typ host\n| m=video 4002 RTP/SAVP 96\n| a=rtpmap:96 VP8/90000\n"
+
+func TestFactsAreWhatTheHeadersHold(t *testing.T) {
 	for _, c := range headerCases {
 		var got []string
 		for v := range new(Gather).Invite(invite(t, c.header)).All(c.fact) {
@@ -136,6 +196,62 @@ func TestFactsAreWhatTheHeadersSay(t *testing.T) {
 		}
 		if s := strings.Join(got, ","); s != c.want {
 			t.Errorf("%.40s: fact %d is %q, want %q", c.header, c.fact, s, c.want)
+		}
+	}
+}
+
+// elsewhere are the Facts that no header of an INVITE gives, with the test that has them.
+var elsewhere = map[Fact]string{
+	CalleeTag:        "TestFactsOfOtherMessages",
+	RegisteredNumber: "TestFactsOfOtherMessages",
+	RegisteredHost:   "TestFactsOfOtherMessages",
+	contactMark:      "TestExpiriesAreReadAsTheyAre",
+	DeviceKeyText:    "sip/devices: TestDevicesAreKnownByInstanceThenHardwareThenBinding",
+	Frozen:           "sip/track: TestAnAnswerAfterARestartNamesItsDialog",
+}
+
+// TestEveryFactHasACase fails for a Fact that was added without a case in headerCases.
+func TestEveryFactHasACase(t *testing.T) {
+	has := map[Fact]bool{}
+	for _, c := range headerCases {
+		has[c.fact] = has[c.fact] || c.want != ""
+	}
+	for f := Fact(1); f < Count; f++ {
+		if test := elsewhere[f]; has[f] == (test != "") {
+			t.Errorf("fact %d: a case in headerCases is %t, one in another test %q; want one of them", f, has[f], test)
+		}
+	}
+}
+
+func TestFactsOfOtherMessages(t *testing.T) {
+	m := invite(t, "To: <sip:+13035550102@example.net>;tag=y")
+	registered, _, _ := new(Gather).Register(m)
+	for _, c := range []struct {
+		fs   Facts
+		fact Fact
+		want string
+	}{
+		{new(Gather).Inside(m), CalleeTag, "y"}, {new(Gather).Answer(Facts{}, m), CalleeTag, "y"},
+		{registered, RegisteredNumber, "+13035550102"}, {registered, RegisteredHost, "example.net"},
+	} {
+		if got := string(c.fs.First(c.fact)); got != c.want {
+			t.Errorf("fact %d is %q, want %q", c.fact, got, c.want)
+		}
+	}
+}
+
+// TestEveryHeaderHasACase fails for a header that is read without a case in headerCases.
+func TestEveryHeaderHasACase(t *testing.T) {
+	has := map[sip.Header]bool{}
+	for _, c := range headerCases {
+		m := invite(t, c.header)
+		for _, s := range m.Spans[:m.N] {
+			has[s.Header] = true
+		}
+	}
+	for h := sip.Header(1); h < sip.Headers; h++ {
+		if readers[h] != nil && !has[h] {
+			t.Errorf("header %d is read, and no case in headerCases has it", h)
 		}
 	}
 }
