@@ -44,7 +44,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			why := d.obstacle(key)
 			switch {
 			case why != "" && before[key] == "":
-				d.Log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].DisplayName(), "why", why)
+				d.Log.Warn("source cannot be read, it is waited for", "source", key, "name", d.Source[i].DisplayName(), "err", why)
 			case why == "" && before[key] != "":
 				d.Log.Info("source is read again", "source", key, "name", d.Source[i].DisplayName())
 				d.warnOfOverlaps()
