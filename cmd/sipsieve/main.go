@@ -132,7 +132,8 @@ Exit codes: 0 success; 1 findings, or a failure that may pass by itself; 2 wrong
 		SilenceUsage:  true,
 	}
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
-		queryCommand(), statusCommand(), keysCommand(), doctorCommand(), scrubCommand())
+		queryCommand(), statusCommand(), keysCommand(), doctorCommand(), scrubCommand(),
+		busCommand())
 	return root
 }
 

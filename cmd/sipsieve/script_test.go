@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		"wrap":     wrap,
 		"feed":     mirrorLadder,
 		"cipher":   cipher,
+		"hub":      runHub,
 	})
 }
 

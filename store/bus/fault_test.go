@@ -182,8 +182,7 @@ func TestAReaderNeedsNoMoreThanItsOwnConsumer(t *testing.T) {
 		"$JS.ACK" + own + ".>"}, anyInbox, "billing")
 	admin := connect(t, Remote{URL: srv.ClientURL(), User: "admin", Password: "a"})
 	reach(t, admin)
-	c := admin.Consumer("billing", "store")
-	if _, err := admin.stream.CreateConsumer(t.Context(), "CPNI_BILLING", c.config(false)); err != nil {
+	if _, err := admin.stream.CreateConsumer(t.Context(), "CPNI_BILLING", consumerConfig("store", false)); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, admin, 0, 10)

@@ -40,14 +40,11 @@ func (c *Consumer) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	own := c.bus.server != nil
-	config := c.config(own)
+	config := consumerConfig(c.name, own)
 	stream := store.StreamName(c.purpose)
 	durable, err := c.bus.stream.Consumer(ctx, stream, c.name)
 	if err == nil && own && durable.CachedInfo().Config.AckPolicy != jetstream.AckAllPolicy {
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, durable.CachedInfo().AckFloor.Stream+1
-		if err = c.bus.stream.DeleteConsumer(ctx, stream, c.name); err == nil {
-			err = jetstream.ErrConsumerNotFound
-		}
+		durable, err = c.bus.replaceConsumer(ctx, stream, durable, config)
 	}
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		durable, err = c.bus.stream.CreateConsumer(ctx, stream, config)
@@ -64,10 +61,10 @@ func (c *Consumer) open(ctx context.Context) (*session, error) {
 	return s, err
 }
 
-// config returns the consumer that c makes.
-func (c *Consumer) config(own bool) jetstream.ConsumerConfig {
+// consumerConfig returns a consumer as a Consumer makes it: of its own server with one acknowledgement for all.
+func consumerConfig(name string, own bool) jetstream.ConsumerConfig {
 	config := jetstream.ConsumerConfig{
-		Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		AckWait: ackWait, MaxAckPending: ackLimit, MaxDeliver: -1,
 	}
 	if own {

@@ -79,7 +79,7 @@ func TestAConsumerOfTheVersionBeforeGoesOn(t *testing.T) {
 	t.Parallel()
 	b := embedded(t, 0, "billing")
 	c := b.Consumer("billing", "store")
-	old, err := b.stream.CreateConsumer(t.Context(), "CPNI_BILLING", c.config(false))
+	old, err := b.stream.CreateConsumer(t.Context(), "CPNI_BILLING", consumerConfig("store", false))
 	if err != nil {
 		t.Fatal(err)
 	}
