@@ -175,14 +175,13 @@ func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error
 
 // drop drops a partition, and returns how many rows it had: 0 if they cannot be read.
 func (s *Store) drop(ctx context.Context, p store.Place) (rows int, err error) {
-	table := schemaOf(p.Purpose) + "." + partitionOf(p.Expires)
-	_ = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+table).Scan(&rows) // what is damaged goes too
+	_ = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+tableOf(p)).Scan(&rows) // what is damaged goes too
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w := writer{tx: tx, layout: s.layout, place: p}
 		if err := w.lock(ctx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+table)
+		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+tableOf(p))
 		return err
 	})
 	if err != nil {

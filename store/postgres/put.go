@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -17,25 +19,30 @@ type writer struct {
 	layout  layout
 	purpose *policy.Purpose // nil if the store's policy has none of that name
 	place   store.Place
+	reached store.Cursor // how far each sensor's stream was put before
 }
 
 // columns are those of a row, in the order of values.
-var columns = []string{"expires", "id", "kind", "sensor", "stage", "revision", "status", "completeness", "dialog",
-	"unseen", "spool", "seq", "moment", "body", "parts"}
+var columns = []string{"expires", "id", "kind", "sensor", "stage", "revision", "status", "completeness", "dialog", "unseen",
+	"spool", "seq", "moment", "account", "trunk_in", "trunk_out", "disposition", "put_by", "put_spool", "put_seq", "body",
+	"parts"}
 
 // makeIncoming makes the table that rows are copied to. It is of the session and empty after each transaction.
 const makeIncoming = `CREATE TEMPORARY TABLE IF NOT EXISTS incoming (expires date, id text, kind text, sensor text,
 	stage text, revision bigint, status text, completeness bigint, dialog text, unseen bigint, spool bigint, seq bigint,
-	moment timestamptz, body json, parts text) ON COMMIT DELETE ROWS`
+	moment timestamptz, account text, trunk_in text, trunk_out text, disposition text, put_by text, put_spool bigint,
+	put_seq bigint, body json, parts text) ON COMMIT DELETE ROWS`
 
-// insertIncoming puts what was copied over the rows that it replaces.
-const insertIncoming = `INSERT INTO %s.excerpt (expires, id, kind, sensor, stage, revision, status, completeness, dialog,
-	unseen, spool, seq, moment, body, parts) SELECT expires, id, kind, sensor, stage, revision, status, completeness,
-	dialog, unseen, spool, seq, moment, body, parts FROM pg_temp.incoming
-	ON CONFLICT (expires, id) DO UPDATE SET kind = excluded.kind, sensor = excluded.sensor, stage = excluded.stage,
-	revision = excluded.revision, status = excluded.status, completeness = excluded.completeness,
-	dialog = excluded.dialog, unseen = excluded.unseen, spool = excluded.spool, seq = excluded.seq,
-	moment = excluded.moment, body = excluded.body, parts = excluded.parts`
+// insertIncoming puts what was copied of a day into its partition, over the rows that it replaces.
+var insertIncoming = func() string {
+	var sets []string
+	for _, name := range columns[2:] {
+		sets = append(sets, name+" = excluded."+name)
+	}
+	list := strings.Join(columns, ", ")
+	return "INSERT INTO %s (" + list + ") SELECT " + list + " FROM pg_temp.incoming WHERE expires = $1" +
+		" ON CONFLICT (expires, id) DO UPDATE SET " + strings.Join(sets, ", ")
+}()
 
 // put joins xs with what is there, in w's transaction.
 func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
@@ -44,6 +51,9 @@ func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
 	}
 	near, err := w.near(ctx)
 	if err != nil {
+		return err
+	}
+	if w.reached, err = reached(ctx, w.tx, w.place.Purpose); err != nil {
 		return err
 	}
 	g := store.Gather(xs)
@@ -64,7 +74,7 @@ func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
 	if err := w.take(ctx, change.Out); err != nil {
 		return err
 	}
-	return w.write(ctx, change.Write)
+	return w.write(ctx, change.Write, newChanges(xs, w.reached))
 }
 
 // lock waits until no other transaction changes the purpose, and no migration is under way.
@@ -96,7 +106,7 @@ func (w *writer) near(ctx context.Context) ([]policy.Date, error) {
 
 // found are the columns of a store.Found.
 const found = `SELECT expires, id, sensor, stage, revision, status, completeness, coalesce(dialog, ''), unseen, spool,
-	seq, parts IS NOT NULL FROM %s.excerpt WHERE expires = $1 AND `
+	seq, parts IS NOT NULL FROM %s WHERE expires = $1 AND `
 
 // lookUp returns the rows of days that have to do with g, each once.
 func (w *writer) lookUp(ctx context.Context, days []policy.Date, g *store.Groups) (rows []store.Found, err error) {
@@ -122,8 +132,8 @@ func (w *writer) lookUp(ctx context.Context, days []policy.Date, g *store.Groups
 		return result.Err()
 	}
 	batch := &pgx.Batch{}
-	query := fmt.Sprintf(found, schemaOf(w.place.Purpose))
 	for _, day := range days {
+		query := fmt.Sprintf(found, tableOf(store.Place{Purpose: w.place.Purpose, Expires: day}))
 		batch.Queue(query+"id = ANY($2)", day.Time(), ids).Query(collect)
 		if len(dialogs) > 0 {
 			batch.Queue(query+"dialog = ANY($2)", day.Time(), dialogs).Query(collect)
@@ -135,9 +145,8 @@ func (w *writer) lookUp(ctx context.Context, days []policy.Date, g *store.Groups
 // load reads the bodies and parts of rows.
 func (w *writer) load(ctx context.Context, rows []*store.Found) error {
 	batch := &pgx.Batch{}
-	query := "SELECT body, parts FROM " + schemaOf(w.place.Purpose) + ".excerpt WHERE expires = $1 AND id = $2"
 	for _, f := range rows {
-		batch.Queue(query, f.In.Expires.Time(), f.ID).QueryRow(func(row pgx.Row) error {
+		batch.Queue("SELECT body, parts FROM "+tableOf(f.In)+" WHERE expires = $1 AND id = $2", f.In.Expires.Time(), f.ID).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&f.Body, &f.Parts)
 		})
 	}
@@ -164,7 +173,7 @@ func (w *writer) partition(ctx context.Context, p store.Place) error {
 // take takes rows out.
 func (w *writer) take(ctx context.Context, out map[store.Place][]string) error {
 	for p, ids := range out {
-		_, err := w.tx.Exec(ctx, "DELETE FROM "+schemaOf(p.Purpose)+".excerpt WHERE expires = $1 AND id = ANY($2)",
+		_, err := w.tx.Exec(ctx, "DELETE FROM "+tableOf(p)+" WHERE expires = $1 AND id = ANY($2)",
 			p.Expires.Time(), ids)
 		if err != nil {
 			return err
@@ -173,39 +182,61 @@ func (w *writer) take(ctx context.Context, out map[store.Place][]string) error {
 	return nil
 }
 
-// write puts rows over those that they replace.
-func (w *writer) write(ctx context.Context, byPlace map[store.Place][]store.Row) error {
+// write puts rows over those that they replace, and takes note of how far the sensors' streams were put.
+func (w *writer) write(ctx context.Context, byPlace map[store.Place][]store.Row, by *changes) error {
 	var rows [][]any
 	for p, some := range byPlace {
 		for _, row := range some {
-			rows = append(rows, values(p, row))
+			rows = append(rows, values(p, row, by.of(row)))
 		}
 	}
-	if len(rows) == 0 {
-		return nil
+	batch := &pgx.Batch{}
+	for sensor, s := range by.reached {
+		batch.Queue(fmt.Sprintf(setReached, schemaOf(w.place.Purpose)), sensor, s.Stream, int64(s.Number))
 	}
-	if _, err := w.tx.Exec(ctx, makeIncoming); err != nil {
-		return err
+	if len(rows) > 0 {
+		if _, err := w.tx.Exec(ctx, makeIncoming); err != nil {
+			return err
+		}
+		if _, err := w.tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "incoming"}, columns, pgx.CopyFromRows(rows)); err != nil {
+			return err
+		}
 	}
-	if _, err := w.tx.CopyFrom(ctx, pgx.Identifier{"pg_temp", "incoming"}, columns, pgx.CopyFromRows(rows)); err != nil {
-		return err
+	for p := range byPlace {
+		batch.Queue(fmt.Sprintf(insertIncoming, tableOf(p)), p.Expires.Time())
 	}
-	_, err := w.tx.Exec(ctx, fmt.Sprintf(insertIncoming, schemaOf(w.place.Purpose)))
-	return err
+	return w.tx.SendBatch(ctx, batch).Close()
 }
 
 // values returns the values of columns.
-func values(p store.Place, x store.Row) []any {
-	var dialog, parts, moment any
-	if x.Dialog != "" {
-		dialog = x.Dialog
+func values(p store.Place, x store.Row, by publication) []any {
+	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition")
+	values := []any{p.Expires.Time(), x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness,
+		orNull(x.Dialog), int64(x.Missing), x.Published.Stream, int64(x.Published.Number), momentOf(x.Excerpt)}
+	for _, text := range texts {
+		values = append(values, orNull(text))
 	}
-	if x.Parts != nil {
-		parts = string(x.PartsText())
+	return append(values, by.sensor, by.at.Stream, int64(by.at.Number), string(x.Body()), orNull(string(x.PartsText())))
+}
+
+// orNull returns text, nil for "".
+func orNull(text string) any {
+	if text == "" {
+		return nil
 	}
-	if t, known := x.Time(); known {
-		moment = t.Round(time.Millisecond)
+	return text
+}
+
+// momentOf returns the time that a Query goes by, to the millisecond.
+func momentOf(x policy.Excerpt) pgtype.Timestamptz {
+	t, known := x.Time()
+	return moment(store.Mark{Known: known, Milli: t.Round(time.Millisecond).UnixMilli()})
+}
+
+// moment returns the time of a mark as the column moment has it.
+func moment(m store.Mark) pgtype.Timestamptz {
+	if !m.Known {
+		return pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 	}
-	return []any{p.Expires.Time(), x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness, dialog,
-		int64(x.Missing), x.Published.Stream, int64(x.Published.Number), moment, string(x.Body()), parts}
+	return pgtype.Timestamptz{Time: time.UnixMilli(m.Milli), Valid: true}
 }

@@ -25,6 +25,9 @@ type layout struct{ steps []string }
 // current is the layout of this sipsieve. A step, once released, is never changed; a new one is added behind it.
 var current = layout{steps: []string{firstTable}}
 
+// firstTable makes the tables of a purpose: excerpt has a row a record, reached how far each sensor's stream was put.
+// moment is the time that a Query goes by, -infinity if a record shows none. put_by, put_spool and put_seq are the
+// publication that changed the row last.
 const firstTable = `CREATE SCHEMA IF NOT EXISTS %[1]s;
 CREATE TABLE %[1]s.excerpt (
 	expires date NOT NULL,
@@ -39,20 +42,30 @@ CREATE TABLE %[1]s.excerpt (
 	unseen bigint NOT NULL,
 	spool bigint NOT NULL,
 	seq bigint NOT NULL,
-	moment timestamptz,
+	moment timestamptz NOT NULL,
+	account text COLLATE "C",
+	trunk_in text,
+	trunk_out text,
+	disposition text,
+	put_by text COLLATE "C" NOT NULL,
+	put_spool bigint NOT NULL,
+	put_seq bigint NOT NULL,
 	body json NOT NULL,
 	parts text,
 	PRIMARY KEY (expires, id)
 ) PARTITION BY LIST (expires);
 CREATE INDEX excerpt_dialog ON %[1]s.excerpt (dialog) WHERE dialog IS NOT NULL;
-CREATE INDEX excerpt_moment ON %[1]s.excerpt (moment)`
+CREATE INDEX excerpt_moment ON %[1]s.excerpt (moment, id);
+CREATE INDEX excerpt_account ON %[1]s.excerpt (account, moment, id) WHERE account IS NOT NULL;
+CREATE INDEX excerpt_put ON %[1]s.excerpt (put_by, put_spool, put_seq, id);
+CREATE TABLE %[1]s.reached (sensor text COLLATE "C" PRIMARY KEY, spool bigint NOT NULL, seq bigint NOT NULL)`
 
 // grants gives the purpose's role its rights, and makes it if this user may. An administrator who makes the role
 // later gets the rights entered at the next start.
 const grants = `DO $do$ BEGIN CREATE ROLE %[1]s NOLOGIN;
 	EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; END $do$;
 DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE quote_ident(rolname) = '%[1]s' OR rolname = '%[2]s') THEN
-	GRANT USAGE ON SCHEMA %[1]s TO %[1]s; GRANT SELECT ON %[1]s.excerpt TO %[1]s; END IF; END $do$`
+	GRANT USAGE ON SCHEMA %[1]s TO %[1]s; GRANT SELECT ON %[1]s.excerpt, %[1]s.reached TO %[1]s; END IF; END $do$`
 
 // makeVersion makes the table with the version of all purposes' tables. Every role may read it.
 const makeVersion = `CREATE SCHEMA IF NOT EXISTS sipsieve;
@@ -63,6 +76,9 @@ GRANT SELECT ON sipsieve.version TO PUBLIC`
 
 // schemaOf returns the schema of a purpose, and its role, quoted. The purpose is a name: see store.CheckName.
 func schemaOf(purpose string) string { return pgx.Identifier{prefix + purpose}.Sanitize() }
+
+// tableOf returns the table of a partition, quoted. What is read or written there locks no other partition.
+func tableOf(p store.Place) string { return schemaOf(p.Purpose) + "." + partitionOf(p.Expires) }
 
 // partitionOf returns the name of a partition, without its schema.
 func partitionOf(day policy.Date) string { return "excerpt_" + day.Time().Format("20060102") }
@@ -181,9 +197,7 @@ func days(ctx context.Context, q querier, purpose string, wanted []policy.Date) 
 // makePartition makes the partition of a day. It is attached, not made as a part of the table, so that nobody who reads
 // the table, or writes to it, waits.
 func makePartition(ctx context.Context, tx pgx.Tx, p store.Place) error {
-	schema := schemaOf(p.Purpose)
-	name := schema + "." + partitionOf(p.Expires)
 	_, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %[2]s (LIKE %[1]s.excerpt INCLUDING ALL);"+
-		"ALTER TABLE %[1]s.excerpt ATTACH PARTITION %[2]s FOR VALUES IN ('%[3]s')", schema, name, p.Expires))
+		"ALTER TABLE %[1]s.excerpt ATTACH PARTITION %[2]s FOR VALUES IN ('%[3]s')", schemaOf(p.Purpose), tableOf(p), p.Expires))
 	return err
 }
