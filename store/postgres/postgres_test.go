@@ -16,6 +16,11 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
 }
 
+func TestStoreKeepsTheContractOfQueries(t *testing.T) {
+	t.Parallel()
+	storetest.RunQueries(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
+}
+
 // opened returns a store in a database of its own, unless c names one.
 func opened(t testing.TB, c Config) *Store {
 	t.Helper()
