@@ -18,24 +18,24 @@ import (
 	"sipsieve/sip/track"
 )
 
-// metrics shows the ledger to Prometheus, and the bus. Its labels are closed sets: words of ours, and names that the
+// metrics shows the ledger to Prometheus, and the bus. Its labels are closed sets: words of the product, and names that the
 // operator gave to trunks, purposes and sources. Nothing of a person is in any of them.
 type metrics struct{ d *Console }
 
 // Metrics that are not numbers of the ledger as they stand there.
 var (
 	metricBuild      = desc("build_info", "The version that runs.", "version")
-	metricForgotten  = desc("records_forgotten_total", "Rows that the sweep forgot.", "")
-	metricReading    = desc("sources_reading", "Feeds that have not ended: everything live, each file, each folder.", "")
+	metricForgotten  = desc("records_forgotten_total", "Records that the sweep deleted because they had expired.", "")
+	metricReading    = desc("sources_reading", "Inputs that have not ended: all live sources together, each file, each folder.", "")
 	metricUp         = desc("source_up", "1 while the source can be read, or waits for a file.", "source")
-	metricLatency    = desc("options_latency_seconds", "From the first request to the final response.", "trunk")
-	metricLongest    = desc("options_latency_max_seconds", "The longest that a final response took.", "trunk")
-	metricClockError = desc("clock_max_error_seconds", "By how much the host's clock may be wrong.", "")
+	metricLatency    = desc("options_latency_seconds", "Time from the first request to the final response.", "trunk")
+	metricLongest    = desc("options_latency_max_seconds", "Longest time from a request to its final response.", "trunk")
+	metricClockError = desc("clock_max_error_seconds", "Largest error of the host's clock, as adjtimex(2) reports it.", "")
 	metricMessages   = desc("bus_messages", "Excerpts in the purpose's stream.", "purpose")
 	metricBytes      = desc("bus_bytes", "Bytes in the purpose's stream.", "purpose")
-	metricLimitBytes = desc("bus_limit_bytes", "Bytes that the purpose's stream may have.", "purpose")
-	metricBehind     = desc("bus_behind", "Excerpts that are not in the store, or at the hub, yet.", "purpose keeper")
-	metricOldest     = desc("bus_oldest_seconds", "For how long the oldest of them has waited.", "purpose keeper")
+	metricLimitBytes = desc("bus_limit_bytes", "Most bytes that the purpose's stream may have.", "purpose")
+	metricBehind     = desc("bus_behind", "Excerpts that the store, or the hub, has not confirmed yet.", "purpose keeper")
+	metricOldest     = desc("bus_oldest_seconds", "Age of the oldest of these excerpts.", "purpose keeper")
 	metricTrouble    = desc("bus_trouble", "1 while excerpts wait for that cause, else 0.", "purpose keeper cause")
 	metricHub        = desc("hub_reached", "1 while there is a connection to the hub, else 0.", "")
 )
@@ -88,7 +88,7 @@ func collectLedger(l *ledger.Ledger, to chan<- prometheus.Metric) {
 	}
 }
 
-// collectBus shows the streams, as far as the bus says how they are in time.
+// collectBus shows the streams, as far as the bus answers in time.
 func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 	if has, reached := m.d.Hubbed(); has {
 		to <- gauge(metricHub, truth(reached))
