@@ -53,7 +53,7 @@ func ask(ctx context.Context, c config.Config, path string, values url.Values) (
 	return resp.Body, nil
 }
 
-// asked returns an error of ask with the exit code of the verb.
+// asked adds the exit code of the verb to an error of ask.
 func asked(err error) error {
 	var e exit
 	if errors.As(err, &e) {

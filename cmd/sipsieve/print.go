@@ -14,7 +14,7 @@ import (
 	"sipsieve/store/policy"
 )
 
-// A printer writes excerpts to a person or a program. Errors of the writer show at flush.
+// A printer writes excerpts as JSON lines, CSV or a table. flush returns the first error of the writer.
 type printer struct {
 	format string
 	lines  *bufio.Writer
@@ -29,7 +29,7 @@ type printer struct {
 var envelopeColumns = []string{"schema", "kind", "stage", "id", "revision", "status", "missing", "completeness",
 	"purpose", "policy", "class", "expires", "site", "sensor", "source"}
 
-// tableColumns are the envelope's columns that a table on a terminal has room for.
+// tableColumns are the envelope's columns that a table shows; a terminal has no width for the others.
 var tableColumns = []string{"purpose", "kind", "stage", "status", "missing"}
 
 // newPrinter returns a printer of format jsonl, csv or table. Its columns are what the purposes may publish.
@@ -68,7 +68,7 @@ func (p *printer) print(x policy.Excerpt) {
 	p.printBody(x.Body())
 }
 
-// room is where the next excerpt may be written; print is done with it before the next.
+// room returns a buffer for the next excerpt, valid until the next call of print.
 func (p *printer) room() []byte { return p.buf[:0] }
 
 // printBody writes one excerpt's JSON.
@@ -84,12 +84,12 @@ func (p *printer) printBody(body []byte) {
 	}
 }
 
-// pass writes what was printed, where somebody waits for it: a table has no rows before the end.
+// pass flushes what was printed, for a reader that waits; a table is written at the end.
 func (p *printer) pass() {
 	if p.csv != nil {
 		p.csv.Flush()
 	}
-	_ = p.lines.Flush() // what ails the writer shows at flush again
+	_ = p.lines.Flush() // bufio.Writer returns its first error again at flush
 }
 
 func (p *printer) flush() error {
@@ -127,7 +127,7 @@ func (p *printer) writeTable() {
 		}
 		_, _ = w.Write([]byte{'\n'})
 	}
-	_ = w.Flush() // what ails the writer below shows when that is flushed
+	_ = w.Flush() // the writer below returns its first error again when it is flushed
 }
 
 // cells returns the values of keys in body, each neutral: text without its quotes, null and absent as nothing, lists

@@ -33,7 +33,7 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "run the daemon: read the sources, publish excerpts, store records",
-		Long: `Run does what the sections of its configuration say, until SIGTERM or SIGINT. It reads the sources ([[source]]) and puts
+		Long: `Run is the daemon: it runs until SIGTERM or SIGINT. It reads the sources ([[source]]) and puts
 excerpts on the streams of this host ([bus]). From there it brings them to the store of this host ([store]), to the NATS
 server of many hosts ([hub]), or to both. With [hub] and [store] and no source it keeps what other hosts have pushed to
 the hub. A hub that is away, also at the start, is waited for; meanwhile the streams of this host keep what is for it.

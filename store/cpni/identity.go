@@ -9,7 +9,7 @@ import (
 	"sipsieve/sip/facts"
 )
 
-// tags returns both tags of a call in an order that does not say who called.
+// tags returns both tags of a call in an order that does not reveal the caller.
 func tags(in *inside) (a, b []byte) {
 	a, b = in.first(facts.CallerTag), in.first(facts.CalleeTag)
 	if bytes.Compare(a, b) > 0 {

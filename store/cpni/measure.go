@@ -176,7 +176,7 @@ func set(words []string) map[string]bool {
 	return s
 }
 
-// fits reports whether v is what the register says of its Field.
+// fits reports whether v matches the row of its Field.
 func (m *measure) fits(in *inside, v *Value) bool {
 	switch {
 	case v.mark == Unmarked:

@@ -33,7 +33,7 @@ var priorityWords = []string{"ets.0", "ets.1", "ets.2", "ets.3", "ets.4", "wps.0
 	"drsn.flash-override-override", "esnet.0", "esnet.1", "esnet.2", "esnet.3", "esnet.4"}
 
 // partyFields are who calls whom, who pays, and what the call claims of itself. Where the caller's number is read,
-// Remote-Party-ID is, too: it may say that the number is to be withheld.
+// Remote-Party-ID is, too: it may request that the number be withheld.
 var partyFields = map[string]extractor{
 	"caller_number":          tel(facts.CallerNumber, sip.From, sip.RemotePartyID),
 	"caller_name":            present(facts.CallerName, sip.From),

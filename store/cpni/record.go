@@ -80,7 +80,7 @@ func (r Record) LogValue() slog.Value { return slog.StringValue("***") }
 // MarshalText keeps encoders from writing r.
 func (r Record) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
-// Get returns the value of f, unknown when it was not seen or when it is not what the register says of f. A Field
+// Get returns the value of f, unknown when it was not seen or does not match the row of f. A Field
 // foreign to the Record's kind is unknown too.
 func (r *Record) Get(f Field) Value {
 	in := r.in

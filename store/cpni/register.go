@@ -17,7 +17,7 @@ type Field uint8
 // maxFields is more than the register has.
 const maxFields = 255
 
-// An Entry is what the register says of one Field.
+// An Entry is the row of one Field in the register.
 type Entry struct {
 	Name            string            `toml:"name"`
 	Source          string            `toml:"source"` // header or protocol element, with its RFC section
@@ -136,13 +136,13 @@ func FieldOf(name string) (Field, bool) {
 	return f, ok
 }
 
-// Mark returns what the values of e are, Unmarked if it does not say.
+// Mark returns what the values of e are, Unmarked without an entry.
 func (e *Entry) Mark() Mark { return Mark(max(0, slices.Index(markWords[:], e.Value))) }
 
-// Entry returns what the register says of f.
+// Entry returns the row of f.
 func (f Field) Entry() *Entry { return &theRegister.Field[f] }
 
-// checkMark checks that e says what its values are, and that text is not to be kept.
+// checkMark checks that e declares its values, and that text has no transform keep.
 func (e *Entry) checkMark() error {
 	switch mark := e.Mark(); {
 	case mark == Unmarked:
@@ -179,13 +179,13 @@ func (f Field) Remembered() bool { return remembered[f] }
 // Purposes returns the names that a purpose may have.
 func Purposes() []string { return theRegister.Purposes }
 
-// ClassOf returns what the register says of a class.
+// ClassOf returns the row of a class.
 func ClassOf(name string) (Class, bool) {
 	c, ok := theRegister.Class[name]
 	return c, ok
 }
 
-// TransformOf returns what the register says of a transform.
+// TransformOf returns the row of a transform.
 func TransformOf(name string) (Transform, bool) {
 	t, ok := theRegister.Transform[name]
 	return t, ok

@@ -50,7 +50,7 @@ func (v *Value) Text() Hidden { return v.text }
 // Texts returns a list of such.
 func (v *Value) Texts() []Hidden { return v.texts }
 
-// Category returns that of a number, "" if nothing is known but what follows from the number: phone.Numbers has no
+// Category returns that of a number, "" if only the number itself is known: phone.Numbers has no
 // operator's short codes.
 func (v *Value) Category() string { return v.category }
 
@@ -69,7 +69,7 @@ func Group(id string) Value {
 	return v
 }
 
-// number, positive, moment and between return numbers. They are Shaped: the register says how many digits they have.
+// number, positive, moment and between return numbers. They are Shaped: the register limits their digits.
 func number(n int64) Value { return Value{mark: Shaped, n: n} }
 
 func positive(n int) Value {

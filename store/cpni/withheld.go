@@ -12,7 +12,7 @@ const (
 	ofEarlier
 )
 
-// withholds says by whose wish a Field is withheld.
+// withholds has, by Field, the party whose request withholds it.
 var withholds = func() (by [maxFields]withholding) {
 	for name, who := range map[string]withholding{
 		"caller_number": ofCaller, "asserted_number": ofCaller, "claimed_numbers": ofCaller, "charge_number": ofCaller,

@@ -13,11 +13,11 @@ import (
 // fixedRules hold for every policy.
 const fixedRules = `
 Whatever is not named below is dropped inside the sensor. A disabled purpose collects nothing.
-Beside its fields every record says what it is (schema, kind, stage, purpose, policy, class), which one (id, dialog,
-revision: keyed, and other ones in every purpose), how whole it is (status, missing, completeness), when it is forgotten
-(expires, so that the day or month of the call follows from it) and who saw it (site, sensor, source).
-No policy can switch on message bodies, media, secrets or free text. That a call carried a location (Geolocation,
-P-Access-Network-Info) is said of emergency calls only, the location itself never. The number of a caller who asked
+Beside its fields every record has its type (schema, kind, stage, purpose, policy, class), its keyed ids, which differ
+between purposes (id, dialog, revision), its completeness (status, missing, completeness), the day of its deletion
+(expires, from which the day or month of the call follows) and its origin (site, sensor, source).
+No policy can switch on message bodies, media, secrets or free text. Whether a call carried a location (Geolocation,
+P-Access-Network-Info) is recorded for emergency calls only, the location itself never. The number of a caller who asked
 for privacy (RFC 3323, RFC 3325) leaves only as a pseudonym or as "there was one", but for billing, legal and emergency.
 `
 
@@ -65,9 +65,9 @@ func (e *explainer) purpose(u *Purpose) {
 	if u.When != "" {
 		e.write("  Only for: %s calls\n", u.When)
 	}
-	e.write("  Records: %s, told at %s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "))
+	e.write("  Records: %s, published at stage %s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "))
 	if slices.ContainsFunc(u.rules, func(r rule) bool { return joinFields[r.field] }) {
-		e.write("  Legs of one call: joined where it is at least %d of 100 sure\n", u.MinCorrelation)
+		e.write("  Legs of one call: joined if the evidence scores at least %d of 100\n", u.MinCorrelation)
 	}
 	e.halves(u)
 	for i := range u.rules {
@@ -80,7 +80,7 @@ func (e *explainer) halves(u *Purpose) {
 	if !slices.Contains(u.Kinds, cpni.CallKind.String()) || u.halves == (halves{}) {
 		return
 	}
-	e.write("  Of an answered call of which one host saw the beginning and another the end:\n")
+	e.write("  For an answered call whose beginning and end are seen by two hosts:\n")
 	if u.halves.clock {
 		e.write("    %s, by itself a random number; those of both parts give the duration, to the microsecond\n", keyClock)
 	}
@@ -134,7 +134,7 @@ func daysOf(d time.Duration) Retention {
 
 // learned is what an identifiability means to the person concerned.
 var learned = map[string]string{
-	"none":     "nothing of a person; it tells nobody from anybody else",
+	"none":     "nothing of a person; it distinguishes no two people",
 	"indirect": "together with other facts it can single a person out",
 	"direct":   "who it was; it names a person or a line",
 }

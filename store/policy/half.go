@@ -22,7 +22,7 @@ import (
 // What a reader of both learns beyond the fields: the duration to the microsecond, where a whole record has it to the
 // millisecond (exact milliseconds need it), and between two parts that show the same moment how far the clocks of their
 // hosts are apart. Number and bit differ from dialog to dialog and from purpose to purpose, so that neither many
-// records nor those of another purpose say more.
+// records nor those of another purpose reveal more.
 type half struct {
 	halves
 	time  uint64 // hidden

@@ -31,7 +31,7 @@ func (l *linter) policy(p *Policy, today time.Time) {
 		l.warn("reviewed", "the review is overdue: the yearly certificate rests on it")
 	}
 	for _, log := range p.unkept {
-		l.warn(log, "this version keeps no such log: what it asks for must be kept in another way")
+		l.warn(log, "this version keeps no such log: keep the required entries in another system")
 	}
 	for _, u := range p.Purposes() {
 		l.purpose("purpose."+u.Name, u, p.Reviewed)

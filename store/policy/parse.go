@@ -182,8 +182,8 @@ func minCorrelation(purpose string) int {
 }
 
 var missingWhy = map[string]string{
-	"why": "say in a sentence what it is for", "basis": "name the clause that permits it",
-	"retain": "say how long, such as 30 days", "retain_why": "say why that long",
+	"why": "state in a sentence what it is for", "basis": "name the clause that permits it",
+	"retain": "state how long, such as 30 days", "retain_why": "state why that long",
 }
 
 func (p *parser) within(key string, n, low, high int) int {
@@ -244,7 +244,7 @@ func (p *parser) law(key string, u *Purpose) {
 // audience checks the names of those who read a purpose: they become names of accounts on the bus.
 func (p *parser) audience(key string, names []string) {
 	if len(names) == 0 {
-		p.add(key, "missing: say who reads it")
+		p.add(key, "missing: name the roles that read it")
 	}
 	for i, name := range names {
 		if !cpni.IsName(name) {

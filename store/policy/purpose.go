@@ -113,7 +113,7 @@ func (u *Purpose) DaysApart() int {
 	return 1
 }
 
-// setRules takes what its lines say, and derives what follows from them.
+// setRules sets the rules of its lines, and what follows from them.
 func (u *Purpose) setRules(rules []rule) {
 	slices.SortFunc(rules, func(a, b rule) int { return int(a.field) - int(b.field) })
 	u.rules, u.units = rules, map[cpni.Kind]string{}

@@ -126,7 +126,7 @@ func (t transform) more(o transform) bool {
 func (t transform) allowed(e *cpni.Entry) error {
 	switch {
 	case e.Never:
-		return fmt.Errorf("the register says never: no policy can switch this field on")
+		return fmt.Errorf("the register marks this field never: no policy can switch it on")
 	case e.Mark() == cpni.Text && (t.action == Keep || t.action == E164):
 		return fmt.Errorf("%s is not allowed: the value is text of a message, which is kept by no policy; use %s",
 			t.action, insteadOfKeep(e))

@@ -42,7 +42,7 @@ func Load(path string) (*Keys, error) {
 }
 
 // LoadCredential reads a key file that the service manager passes (systemd.exec(5), LoadCredential=): who may read it
-// is the manager's to say, whatever the file's mode.
+// is decided by the manager, whatever the file's mode.
 func LoadCredential(path string) (*Keys, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -30,7 +30,7 @@ import (
 // rootSize is how many bytes a root has: as many as SHA-256 gives.
 const rootSize = 32
 
-// defaultEpoch is how long a purpose's pseudonyms stay the same when its policy does not say.
+// defaultEpoch is how long a purpose's pseudonyms stay the same if its policy sets no epoch.
 const defaultEpoch = 30 * 24 * time.Hour
 
 // errRoot is the error of a root of another size than 32 bytes.

@@ -18,7 +18,7 @@ type Hub struct {
 	URL   string `toml:"url"`   // nats:// or tls://, host and port; servers of one cluster between commas
 	Creds string `toml:"creds"` // credentials file of the user: JWT and seed
 	NKey  string `toml:"nkey"`  // in place of creds: file with the seed of the user's nkey
-	CA    string `toml:"ca"`    // PEM file of who may sign the server's certificate; default the host's list
+	CA    string `toml:"ca"`    // PEM file of the CAs of the server's certificate; default the host's
 	Cert  string `toml:"cert"`  // PEM file of this host's own certificate, for servers that ask for one
 	Key   string `toml:"key"`   // PEM file of its private key
 	Inbox string `toml:"inbox"` // prefix of the subjects of answers that the user may subscribe to; default _INBOX
@@ -31,7 +31,7 @@ type Store struct {
 	URL          string `toml:"url"`           // postgres: postgres://HOST/DATABASE, without a password
 	User         string `toml:"user"`          // postgres: role that owns the tables
 	PasswordFile string `toml:"password_file"` // postgres: file with the role's password
-	CA           string `toml:"ca"`            // postgres: PEM file of who may sign the server's certificate; default the host's list
+	CA           string `toml:"ca"`            // postgres: PEM file of the CAs of the server's certificate; default the host's
 }
 
 // DiskLimit returns Disk in bytes, 1 GiB if it is not set.

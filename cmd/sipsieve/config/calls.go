@@ -13,18 +13,18 @@ import (
 
 // Calls are the limits of what is remembered, and how the legs of a B2BUA are joined.
 type Calls struct {
-	Limit       int      `toml:"limit"`         // calls that are followed at once
-	Bindings    int      `toml:"bindings"`      // registrations that are followed at once
+	Limit       int      `toml:"limit"`         // most calls tracked at once
+	Bindings    int      `toml:"bindings"`      // most registrations tracked at once
 	Ring        string   `toml:"ring"`          // longest wait for a final response
 	MaxCall     string   `toml:"max_call"`      // longest call without a session timer
-	Interim     string   `toml:"interim"`       // how often a call that is up is told at stage interim; 0s for never
-	PerSource   int      `toml:"per_source"`    // unanswered calls of one /24 or /48 at once; 0 for no limit
-	PerSecond   int      `toml:"per_second"`    // calls that one /24 or /48 opens a second beyond that; 0 for no limit
-	Reorder     string   `toml:"reorder"`       // memory for messages that wait for earlier ones of other live sources
+	Interim     string   `toml:"interim"`       // interval of interim records of an answered call; 0s for none
+	PerSource   int      `toml:"per_source"`    // most unanswered calls of one /24 or /48 at once; 0 for no limit
+	PerSecond   int      `toml:"per_second"`    // most new calls a second of one /24 or /48 beyond that; 0 for no limit
+	Reorder     string   `toml:"reorder"`       // memory of the reorder buffer of live sources
 	Emergency   []string `toml:"emergency"`     // emergency numbers as dialled, besides 911, 112 and 933
-	LinkHeaders []string `toml:"link_headers"`  // headers in which a B2BUA names the other leg's Call-ID
+	LinkHeaders []string `toml:"link_headers"`  // headers with the Call-ID of the other leg, set by a B2BUA
 	Journal     bool     `toml:"journal"`       // open calls survive a restart, sealed in the state folder
-	CallIDRules []string `toml:"call_id_rules"` // how it makes one Call-ID of the other: "B2B_*", "*_b2b-1"
+	CallIDRules []string `toml:"call_id_rules"` // patterns of the other leg's Call-ID: "B2B_*", "*_b2b-1"
 }
 
 // mostLinks bounds the headers, and the rules, by which legs are joined.

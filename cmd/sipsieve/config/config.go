@@ -34,13 +34,13 @@ import (
 type Config struct {
 	Site       string   `toml:"site"`      // in subjects and records: [a-z0-9_-]{1,32}
 	Sensor     string   `toml:"sensor"`    // likewise; one a host
-	Region     string   `toml:"region"`    // ISO 3166 alpha-2: where numbers without + are read; "" for nowhere
+	Region     string   `toml:"region"`    // ISO 3166 alpha-2: region of numbers without +; "" for none
 	State      string   `toml:"state"`     // folder of everything that the daemon writes
 	PolicyFile string   `toml:"policy"`    // "" for the shipped policy
 	LogLevel   string   `toml:"log_level"` // debug, info, warn, error
 	LogJSON    bool     `toml:"log_json"`  // JSON lines, not text
 	Shards     int      `toml:"shards"`    // 0: one a processor
-	Show       string   `toml:"show"`      // a purpose whose excerpts are printed as they come
+	Show       string   `toml:"show"`      // purpose whose excerpts are printed as they are published
 	Keys       Keys     `toml:"keys"`
 	Source     []Source `toml:"source"`
 	Bus        *Bus     `toml:"bus"`   // nil for the defaults
@@ -57,7 +57,7 @@ type Config struct {
 // HTTP is where /metrics, /healthz and /readyz are.
 type HTTP struct {
 	Listen      string `toml:"listen"`       // host:port; "" for nowhere
-	AllowRemote bool   `toml:"allow_remote"` // listen may be an address that is not loopback: anybody there reads counts
+	AllowRemote bool   `toml:"allow_remote"` // allow an address that is not loopback: its counts are open to all
 }
 
 // Default returns the settings that suit a small SBC.

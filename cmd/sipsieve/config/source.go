@@ -22,28 +22,28 @@ type Source struct {
 	Type        string   `toml:"type"`        // interface, file, directory, hep
 	Interface   string   `toml:"interface"`   // interface: its name; never "any"
 	Ports       []string `toml:"ports"`       // "5060", "5060-5070"; interface: default 5060-5061; files: default every port
-	Tunnels     []string `toml:"tunnels"`     // mirrors to step into; interface: default none; files: default all
+	Tunnels     []string `toml:"tunnels"`     // tunnels to decode; interface: default none; files: default all
 	VLANs       []uint16 `toml:"vlans"`       // interface: only these; default all
-	Fanout      int      `toml:"fanout"`      // interface: rings that share its traffic by flow; default 1
+	Fanout      int      `toml:"fanout"`      // interface: rings among which its flows are shared; default 1
 	Ring        string   `toml:"ring"`        // interface: memory of one ring; default 32MiB
-	Block       string   `toml:"block"`       // interface: a part of a ring that is handed over at once; default 1MiB
-	Retire      string   `toml:"retire"`      // interface: how long a block waits to be full, 1ms to 1s; default 60ms
-	Promiscuous bool     `toml:"promiscuous"` // interface: also frames addressed to others; for mirror ports
+	Block       string   `toml:"block"`       // interface: unit in which the kernel hands over frames; default 1MiB
+	Retire      string   `toml:"retire"`      // interface: timeout of a block that is not full, 1ms to 1s; default 60ms
+	Promiscuous bool     `toml:"promiscuous"` // interface: promiscuous mode, for mirror ports
 	Path        string   `toml:"path"`        // file: a capture file, - is standard input; directory: the folder
-	Pattern     string   `toml:"pattern"`     // directory: of the names of its files; default *.pcap*
-	Settle      string   `toml:"settle"`      // directory: how long its newest file has not grown when it is read; default 5m
-	Speed       float64  `toml:"speed"`       // file: 1 as it was captured, 0 as fast as can be
-	HEP         bool     `toml:"hep"`         // files: read the packets of a HEP feed in it as what they carry
-	HEPPort     uint16   `toml:"hep_port"`    // files, with hep: what is from or to this port is HEP; default by content
-	Name        string   `toml:"name"`        // hep: what records call the feed; default hep
+	Pattern     string   `toml:"pattern"`     // directory: pattern of the names of its files; default *.pcap*
+	Settle      string   `toml:"settle"`      // directory: its newest file is read when it has not grown for so long; default 5m
+	Speed       float64  `toml:"speed"`       // file: pace: 1 as captured, 0 as fast as possible
+	HEP         bool     `toml:"hep"`         // files: decode HEP packets in it
+	HEPPort     uint16   `toml:"hep_port"`    // files, with hep: port of HEP packets; default recognised by content
+	Name        string   `toml:"name"`        // hep: name of the feed in records; default hep
 	Listen      []string `toml:"listen"`      // hep: udp://, tcp:// or tls://; default udp and tcp on 127.0.0.1:9060
 	Allow       []string `toml:"allow"`       // hep: prefixes of addresses that may send; default all
-	KeyFile     string   `toml:"key_file"`    // hep: its first line is the key that packets must bear; mode 0600
+	KeyFile     string   `toml:"key_file"`    // hep: file whose first line is the key that packets must have; mode 0600
 	Insecure    bool     `toml:"insecure"`    // hep: no key; any user who can reach the address can forge calls
-	Skew        string   `toml:"skew"`        // hep: a stamp further off its arrival is not believed; default 2s
+	Skew        string   `toml:"skew"`        // hep: a timestamp further from the arrival is replaced by it; default 2s
 	Certificate string   `toml:"certificate"` // hep: PEM file for tls://
 	PrivateKey  string   `toml:"private_key"` // hep: PEM file for tls://
-	ClientCA    string   `toml:"client_ca"`   // hep: PEM file of who may sign the senders' certificates
+	ClientCA    string   `toml:"client_ca"`   // hep: PEM file of the CAs of the senders' certificates
 }
 
 // SourceKey is the key of the i-th source in the configuration, which names it in the log, ledger and metrics.

@@ -15,14 +15,14 @@ import (
 // trunks the one with the longest prefix around an address counts. The operator's own hosts are on no trunk.
 type Trunk struct {
 	Name       string   `toml:"name"`        // in records, [a-z0-9_-]{1,32}: a trunk, never a person
-	Account    string   `toml:"account"`     // whose it is; "" for nobody's
+	Account    string   `toml:"account"`     // account that it belongs to; "" for none
 	Addresses  []string `toml:"addresses"`   // of the other side: 198.51.100.0/24, 2001:db8::/48, 203.0.113.5
 	VLANs      []int    `toml:"vlans"`       // 1 to 4094: only on these; default any
 	Direction  string   `toml:"direction"`   // inbound: a carrier, calls from it come in; outbound: a customer
-	Region     string   `toml:"region"`      // ISO 3166 alpha-2: where its numbers are dialled; default the sensor's
-	Trust      bool     `toml:"trust"`       // P-Asserted-Identity and P-Charge-Info from it are believed (RFC 3325)
-	Privacy    bool     `toml:"privacy"`     // its callers count as ones who asked for Privacy: id
-	LinkHeader string   `toml:"link_header"` // the header in which it names the other leg's Call-ID
+	Region     string   `toml:"region"`      // ISO 3166 alpha-2: region of its numbers; default the sensor's
+	Trust      bool     `toml:"trust"`       // P-Asserted-Identity and P-Charge-Info from it are trusted (RFC 3325)
+	Privacy    bool     `toml:"privacy"`     // its callers are treated as if they had sent Privacy: id
+	LinkHeader string   `toml:"link_header"` // header with the Call-ID of the other leg
 }
 
 // NoTrunk is the name of what is on no trunk, in the ledger and in the metrics.

@@ -130,7 +130,7 @@ type peerConn struct {
 // RemoteAddr implements net.Conn: the peer.
 func (c peerConn) RemoteAddr() net.Addr { return c.peer }
 
-// A peer is the process that connected. UID and PID are -1 if the system does not say.
+// A peer is the process that connected. UID and PID are -1 if SO_PEERCRED is not available.
 type peer struct{ uid, pid int }
 
 const peerFormat = "uid=%d pid=%d"

@@ -151,7 +151,7 @@ var families = []family{
 	{"hep_other_kinds_total", "HEP packets that carry no SIP, by payload type.", "source kind", "sources.*.other_kinds.*"},
 }
 
-// A sample says how a number of the ledger is shown.
+// A sample is how a number of the ledger is exposed.
 type sample struct {
 	desc *prometheus.Desc
 	kind prometheus.ValueType

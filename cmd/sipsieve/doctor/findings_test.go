@@ -56,7 +56,7 @@ var ill = map[string]struct {
 	"deflated": {func(_ *Examination, x *examined) { x.ledger.Streams.Deflated = 6 }, []string{"6 WebSocket messages"}},
 	"one_sided": {func(_ *Examination, x *examined) { x.seen.requests["udp"] = 0 },
 		[]string{"over udp 500 responses and no request", "promiscuous = true"}},
-	"twins": {func(_ *Examination, x *examined) {
+	"duplicates": {func(_ *Examination, x *examined) {
 		x.seen.duplicates, x.seen.vlanDuplicates, x.seen.vlans[0], x.seen.vlans[100] = 50, 50, true, true
 	}, []string{"50 of 1000", "vlans = [0] # frames without a tag", "vlans = [100]"}},
 	"skewed":   {func(_ *Examination, x *examined) { x.stamps.skewed = 7 }, []string{"7 frames had a timestamp"}},

@@ -41,7 +41,7 @@ var sourceFindings = []finding[*examined]{
 			"WebSocket server", x.ledger.Streams.Deflated)
 	}, nil},
 	{"one_sided", func(x *examined) bool { return len(oneSided(x)) > 0 }, oneSidedWords, promiscuousLines},
-	{"twins", func(x *examined) bool { return 100*x.seen.duplicates > x.seen.messages }, duplicateWords, vlanLines},
+	{"duplicates", func(x *examined) bool { return 100*x.seen.duplicates > x.seen.messages }, duplicateWords, vlanLines},
 	{"skewed", func(x *examined) bool { return x.stamps.skewed > 0 }, skewedWords, nil},
 	{"steps", func(x *examined) bool { return x.seen.steps > 0 }, func(x *examined) string {
 		return fmt.Sprintf("the clock of this host was set %d times: the durations of calls that were open then are uncertain",
@@ -85,7 +85,7 @@ var sourceFindings = []finding[*examined]{
 			x.lost(lostStreams...), only(x.ledger.Packets.Lost, lostStreams).Words())
 	}, nil},
 	{"cut", func(x *examined) bool { return x.seen.cut > 0 }, func(x *examined) string {
-		return fmt.Sprintf("%d payloads are truncated: capture whole frames (tcpdump -s 0), or let the mirror send whole "+
+		return fmt.Sprintf("%d payloads are truncated: capture whole frames (tcpdump -s 0), or have the mirror send whole "+
 			"frames", x.seen.cut)
 	}, nil},
 	{"links", func(x *examined) bool { return x.refused(capture.LinkType) > 0 }, func(x *examined) string {
@@ -264,7 +264,7 @@ func skewedWords(x *examined) string {
 func kernelWords(x *examined) string {
 	n := x.ledger.Packets.KernelDropped
 	if x.isFile() {
-		return fmt.Sprintf("the files say that %d frames were dropped as they were captured", n)
+		return fmt.Sprintf("by the counts in the files, %d frames were dropped during the capture", n)
 	}
 	return fmt.Sprintf("the kernel dropped %d frames (%s) and found the ring full %d times", n,
 		percent(n, n+x.ledger.Packets.Seen), x.stamps.freezes)

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A ClockState is what the kernel says of the host's clock, adjtimex(2).
+// A ClockState is the state of the host's clock, from adjtimex(2).
 type ClockState struct {
 	Known    bool          // the kernel answered
-	Unsynced bool          // no NTP or PTP daemon sets the clock
-	MaxError time.Duration // by how much the clock may be wrong
+	Unsynced bool          // no NTP or PTP daemon disciplines the clock
+	MaxError time.Duration // largest error of the clock
 }
 
-// HostClock asks the kernel.
+// HostClock returns the state of the host's clock.
 func HostClock() ClockState {
 	var x unix.Timex // no modes: nothing is set
 	state, err := unix.Adjtimex(&x)
@@ -30,7 +30,7 @@ func clockStateOf(x *unix.Timex, state int, err error) ClockState {
 		MaxError: time.Duration(x.Maxerror) * time.Microsecond}
 }
 
-// String says whether something sets the clock, and how well.
+// String returns whether the clock is disciplined, and its largest error.
 func (c ClockState) String() string {
 	switch {
 	case !c.Known:

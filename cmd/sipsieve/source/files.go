@@ -21,13 +21,13 @@ type Files struct {
 	feeds []*hep.File
 }
 
-// HEP says whether the packets of a HEP feed in capture files are read as what they carry.
+// HEP selects the packets of capture files that are decoded as HEP.
 type HEP struct {
 	Read bool
 	Port uint16 // all that is from or to this port is HEP; 0: what begins as a packet of version 3 does
 }
 
-// unwrap returns s, read as a feed if that is looked for.
+// unwrap returns s, with its HEP packets decoded if h selects any.
 func (c *Files) unwrap(s *pcap.Source, in HEP) capture.Source {
 	c.each = append(c.each, s)
 	if !in.Read {
@@ -90,7 +90,7 @@ func (c *Files) Feeds() (list []hep.Stats) {
 	return list
 }
 
-// Undated returns how many frames had no time of their own, or one that is not believed.
+// Undated returns how many frames had no valid timestamp.
 func (c *Files) Undated() (n uint64) {
 	for _, s := range c.each {
 		n += s.Undated()
@@ -106,7 +106,7 @@ func (c *Files) Late() (n uint64) {
 	return n
 }
 
-// Strays returns how many frames had a time that was not believed, for it was far from those around.
+// Strays returns how many frames had a timestamp minutes away from those around them.
 func (c *Files) Strays() (n uint64) {
 	for _, s := range c.each {
 		n += s.Strays()
@@ -114,7 +114,7 @@ func (c *Files) Strays() (n uint64) {
 	return n
 }
 
-// Piped reports whether one of the files comes as somebody writes it.
+// Piped reports whether one of the files is a pipe, whose packets come as they are written.
 func (c *Files) Piped() bool { return slices.ContainsFunc(c.each, (*pcap.Source).Piped) }
 
 // Ready reports whether Next returns without a wait.

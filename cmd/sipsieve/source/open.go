@@ -61,7 +61,7 @@ func openInterface(s *config.Source, base uint64) (list []capture.Source, err er
 	return list, err
 }
 
-// OpenDir returns what watches the folder that s names. What was read of it is remembered in the file state.
+// OpenDir returns a watcher of the folder of s. The file state keeps which of its files were read.
 func OpenDir(s *config.Source, state string) (*pcap.Dir, error) {
 	c, err := s.Folder(state)
 	if err != nil {
@@ -70,8 +70,8 @@ func OpenDir(s *config.Source, state string) (*pcap.Dir, error) {
 	return pcap.OpenDir(c)
 }
 
-// Obstacle returns why nothing can come from a live source now, "" while something can. The source has not ended: it
-// goes on by itself when its interface or its address is there again.
+// Obstacle returns why a live source has no packets now, "" if it is open. The source has not ended: it resumes when
+// its interface or its address is there again.
 func Obstacle(s capture.Source) string {
 	switch s := s.(type) {
 	case *afpacket.Source:

@@ -7,8 +7,7 @@ import (
 	"sipsieve/capture"
 )
 
-// paced returns a source of the packets of s, no sooner than they came when they were captured, speed times as fast;
-// s itself for 0.
+// paced returns a source that delivers the packets of s speed times as fast as they were captured; s itself for 0.
 func paced(s capture.Source, speed float64) capture.Source {
 	if speed <= 0 {
 		return s
