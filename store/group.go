@@ -15,8 +15,8 @@ type Found struct {
 	Body, Parts []byte // loaded when they are needed
 }
 
-// excerpts returns what f was made of, once it is loaded.
-func (f *Found) excerpts() ([]policy.Excerpt, error) {
+// Publications returns what f was made of, as it was published, once Body and Parts are loaded.
+func (f *Found) Publications() ([]policy.Excerpt, error) {
 	if f.Parts != nil {
 		return ReadParts(f.Parts)
 	}
@@ -189,7 +189,7 @@ func (c *Change) settle(p Place, g *group) {
 func (c *Change) rejoin(u *policy.Purpose, g *group) error {
 	var xs []policy.Excerpt
 	for i := range g.rows {
-		parts, err := g.rows[i].excerpts()
+		parts, err := g.rows[i].Publications()
 		if err != nil {
 			return err
 		}

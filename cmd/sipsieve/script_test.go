@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) {
 	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // most tests wait for processes
-	testscript.Main(m, map[string]func(){
+	testscript.Main(withDatabase{m}, map[string]func(){
 		"sipsieve": func() { os.Exit(scriptLine()) },
 		"ladder":   ladder,
 		"wrap":     wrap,

@@ -210,6 +210,40 @@ func (s *Store) Count(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
+// Rows returns how many rows a partition has, 0 if there is none.
+func (s *Store) Rows(ctx context.Context, p store.Place) (n int, err error) {
+	err = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+tableOf(p)).Scan(&n)
+	if noTable(err) {
+		return 0, nil
+	}
+	return n, wrap("count", err)
+}
+
+// Missing returns those of xs, excerpts of one partition, of whose id and dialog there is no row in the partitions where
+// Put would have joined them.
+func (s *Store) Missing(ctx context.Context, p store.Place, xs []policy.Excerpt) (missing []policy.Excerpt, err error) {
+	w := writer{layout: s.layout, purpose: s.purpose(p.Purpose), place: p}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w.tx = tx
+		near, err := w.near(ctx)
+		if err != nil {
+			return err
+		}
+		rows, err := w.lookUp(ctx, near, store.Gather(xs))
+		there := map[string]bool{}
+		for _, row := range rows {
+			there["id "+row.ID], there["dialog "+row.Dialog] = true, true
+		}
+		for _, x := range xs {
+			if !there["id "+x.ID] && (x.Dialog == "" || !there["dialog "+x.Dialog]) {
+				missing = append(missing, x)
+			}
+		}
+		return err
+	})
+	return missing, wrap("compare", err)
+}
+
 // Suppressed returns how many excerpts of each purpose had expired when they came.
 func (s *Store) Suppressed() map[string]uint64 { return s.expiry.Suppressed() }
 

@@ -15,12 +15,14 @@ import (
 // openStore opens the store that s names. It does not wait for a database.
 func openStore(s *config.Setup) (store.Store, error) {
 	if s.Store.Type == "postgres" {
-		return openDatabase(s)
+		return OpenDatabase(s, today)
 	}
 	return sqlite.Open(sqlite.Config{Dir: s.StorePath(), Policy: s.Policy, Today: today})
 }
 
-func openDatabase(s *config.Setup) (*postgres.Store, error) {
+// OpenDatabase opens the database that s names; what has expired by today is not put, nil for all. It does not wait for
+// the server.
+func OpenDatabase(s *config.Setup, today func() policy.Date) (*postgres.Store, error) {
 	c := s.Store.Files()
 	db, err := postgres.Open(postgres.Config{Policy: s.Policy, Today: today,
 		Login: postgres.Login{URL: c.URL, User: c.User, PasswordFile: c.PasswordFile, CA: c.CA}})
@@ -38,7 +40,7 @@ type Query func(context.Context, store.Query) iter.Seq2[store.Item, error]
 // Reader returns what reads the store that s names, whether a daemon keeps it or none. The caller calls closing.
 func Reader(s *config.Setup) (answer Query, closing func() error, err error) {
 	if s.Store.Type == "postgres" {
-		db, err := openDatabase(s)
+		db, err := OpenDatabase(s, nil)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -57,7 +59,7 @@ func ReachStore(ctx context.Context, s *config.Setup) (server string, findings [
 	if s.Store == nil || s.Store.Type != "postgres" {
 		return "", nil, nil
 	}
-	db, err := openDatabase(s)
+	db, err := OpenDatabase(s, nil)
 	if err != nil {
 		return "", nil, err
 	}
