@@ -65,7 +65,7 @@ var house = map[string]room{
 	"store/vault":  {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store":        {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/bus": {imports: []string{"store", "store/vault"}, liberties: []string{"go", "clock", "lock", "receive"},
-		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
+		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go", "github.com/minio/highwayhash"}}, // it checks files of messages
 	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"},
 		bans: map[string]string{"store/sqlite": "a store is copied into another through store.Store"}},

@@ -17,6 +17,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,7 @@ type Bus struct {
 	release  func() error
 	stopDial func()
 	access   map[string]Access
-	purger   *purger // nil if the server is elsewhere
+	spool    *spool // nil if the server is elsewhere
 
 	errs                serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
@@ -145,8 +146,9 @@ func (b *Bus) Access(purpose string) (Access, bool) {
 
 // Close ends the connection and the embedded server, if it is one. What Put has acknowledged stays.
 func (b *Bus) Close() error {
-	if b.purger != nil {
-		b.purger.close()
+	var err error
+	if b.spool != nil {
+		err = b.spool.close()
 	}
 	b.stopDial()
 	b.conn.Close()
@@ -155,5 +157,8 @@ func (b *Bus) Close() error {
 	}
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
-	return b.release()
+	if b.spool != nil {
+		err = errors.Join(err, b.spool.seal())
+	}
+	return errors.Join(err, b.release())
 }

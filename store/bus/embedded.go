@@ -65,7 +65,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	b, err := start(opts, release)
+	b, err := c.open(ctx, opts, release)
 	if err != nil {
 		return nil, errors.Join(err, release())
 	}
@@ -74,10 +74,32 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 		a.URL = b.server.ClientURL()
 		access[purpose] = a
 	}
-	if err := b.Arrange(ctx, c.Plan); err != nil {
+	return b, nil
+}
+
+// open examines the streams, starts the server, and puts back what was intact in streams that are made anew.
+func (c Config) open(ctx context.Context, opts *server.Options, release func() error) (*Bus, error) {
+	s, err := newSpool(c)
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	if err := s.prepare(time.Now()); err != nil {
+		return nil, errors.Join(err, s.marks.close())
+	}
+	b, err := start(opts, release)
+	if err != nil {
+		return nil, errors.Join(err, s.marks.close())
+	}
+	b.spool, s.js = s, b.stream
+	err = b.Arrange(ctx, c.Plan)
+	if err == nil {
+		err = s.recover(ctx, b.Publisher())
+	}
+	if err != nil {
+		b.release = func() error { return nil } // the caller's
 		return nil, errors.Join(err, b.Close())
 	}
-	b.purger = newPurger(b.stream, c.Keepers, c.Plan.names())
+	s.start()
 	return b, nil
 }
 

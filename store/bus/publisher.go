@@ -35,6 +35,7 @@ const (
 	headerSensor = "Sieve-Sensor"
 	headerSeq    = "Sieve-Seq"
 	headerSpool  = "Sieve-Spool"
+	headerPut    = "Sieve-Put" // RFC 3339, when a message was put that was put again
 )
 
 // Error codes of the server that a Publisher acts on.
@@ -200,9 +201,12 @@ func (p *Publisher) tryBatch(ctx context.Context, messages []*nats.Msg) error {
 	if len(messages) <= smallBatch {
 		return p.publishEach(ctx, messages)
 	}
-	_, err := jetstreamext.PublishMsgBatch(ctx, p.bus.stream, messages, oneAnswer)
+	ack, err := jetstreamext.PublishMsgBatch(ctx, p.bus.stream, messages, oneAnswer)
 	var refused *jetstream.APIError
 	switch {
+	case err == nil:
+		p.bus.acknowledged(ack.Stream, ack.Sequence)
+		return nil
 	case errors.Is(err, jetstreamext.ErrInvalidBatchAck):
 		p.bus.oneByOne.Add(uint64(len(messages)))
 		return p.publishEach(ctx, messages) // a server without atomic batches
@@ -220,7 +224,7 @@ func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error
 	var acks []jetstream.PubAckFuture
 	for i, m := range messages {
 		if i >= asyncWindow { // nats.go gives a full window 200 ms; a disk may need longer for 256 fsyncs
-			if err := awaitAck(ctx, acks[i-asyncWindow]); err != nil {
+			if err := p.awaitAck(ctx, acks[i-asyncWindow]); err != nil {
 				return err
 			}
 		}
@@ -235,7 +239,7 @@ func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error
 		acks = append(acks, ack)
 	}
 	for _, ack := range acks[max(0, len(acks)-asyncWindow):] {
-		if err := awaitAck(ctx, ack); err != nil {
+		if err := p.awaitAck(ctx, ack); err != nil {
 			return err
 		}
 	}
@@ -243,9 +247,10 @@ func (p *Publisher) publishEach(ctx context.Context, messages []*nats.Msg) error
 }
 
 // awaitAck waits for the acknowledgement of one publication.
-func awaitAck(ctx context.Context, ack jetstream.PubAckFuture) error {
+func (p *Publisher) awaitAck(ctx context.Context, ack jetstream.PubAckFuture) error {
 	select {
-	case <-ack.Ok():
+	case put := <-ack.Ok():
+		p.bus.acknowledged(put.Stream, put.Sequence)
 		return nil
 	case err := <-ack.Err():
 		return err

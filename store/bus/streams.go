@@ -61,19 +61,12 @@ func (p Plan) configs() []jetstream.StreamConfig {
 	for _, s := range p.Streams {
 		c := streamConfig(store.StreamName(s.Purpose), store.StreamSubjects(s.Purpose))
 		c.MaxAge, c.MaxBytes = cmp.Or(s.Retain, defaultRetain), bytes(s.share())
+		c.Duplicates = min(c.Duplicates, c.MaxAge)
 		configs = append(configs, c)
 	}
 	ops := streamConfig(opsStream, []string{"ops.v1.>"})
 	ops.MaxAge, ops.MaxBytes = defaultRetain, bytes(1.0/defaultPriority)
 	return append(configs, ops)
-}
-
-// names returns the names of p's streams.
-func (p Plan) names() (names []string) {
-	for _, c := range p.configs() {
-		names = append(names, c.Name)
-	}
-	return names
 }
 
 func (s StreamConfig) share() float64 { return 1 / float64(cmp.Or(s.Priority, defaultPriority)) }

@@ -1,0 +1,173 @@
+// This file has methods of spool because what is found at the start is one subject.
+
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+)
+
+// prepare examines all streams before the server starts, and sets the files of those aside that are damaged.
+func (s *spool) prepare(now time.Time) error {
+	if err := s.loadReported(); err != nil {
+		return err
+	}
+	if s.marks.damaged > 0 {
+		if err := s.report(Damage{From: now, To: now, Other: s.marks.damaged}); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.streams {
+		if err := s.prepareStream(c.Name, c.MaxAge, now); err != nil {
+			return fmt.Errorf("bus: %s: %w", c.Name, err)
+		}
+	}
+	return s.marks.settle()
+}
+
+// prepareStream examines one stream.
+func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) error {
+	if s.isAside(name) {
+		return os.RemoveAll(s.stream(name)) // made anew in part, when that ended early
+	}
+	e, err := s.examine(name, retain, now)
+	if err != nil {
+		return err
+	}
+	if e.damaged() {
+		if err := s.setAside(name, asideNote{Confirmed: e.mark.Confirmed, Damage: &e.Damage}); err != nil {
+			return err
+		}
+		return os.RemoveAll(s.stream(name))
+	}
+	if err := s.distrust(e); err != nil || !e.marked {
+		return err
+	}
+	return s.marks.change(name, func(m *mark) {
+		m.Files, m.Seen, m.First, m.FirstMade = "", now.UnixNano(), e.first, e.firstAt
+		if e.first == 0 {
+			m.First = e.next
+		}
+	})
+}
+
+// distrust removes the positions of the keepers of a stream if they are not those of the last clean stop: their files
+// have no checksum, and a position too far on would skip messages. What they had confirmed is in the mark.
+func (s *spool) distrust(e *examination) error {
+	if !e.marked {
+		return nil
+	}
+	if e.mark.Files != "" {
+		sum, err := s.keeperFiles(e.stream)
+		if err != nil || sum == e.mark.Files {
+			return err
+		}
+		e.Other++
+		if err := s.report(e.Damage); err != nil {
+			return err
+		}
+	}
+	s.distrusted[e.stream] = e.mark.Confirmed
+	for _, name := range s.keepers {
+		if err := os.RemoveAll(s.keeper(e.stream, name)); err != nil {
+			return err
+		}
+	}
+	err := os.Remove(filepath.Join(s.stream(e.stream), "msgs", "index.db")) // the server makes it anew
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// recover puts back what was set aside, when the server has the streams.
+func (s *spool) recover(ctx context.Context, p *Publisher) error {
+	for _, c := range s.streams {
+		if s.isAside(c.Name) {
+			if err := s.putBack(ctx, p, c); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.recoverStream(ctx, c.Name); err != nil {
+			return err
+		}
+	}
+	return s.marks.sync()
+}
+
+// recoverStream purges a stream whose keepers begin anew, so that they do not get again what they had confirmed.
+func (s *spool) recoverStream(ctx context.Context, name string) error {
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return fmt.Errorf("bus: recover: %w", err)
+	}
+	if confirmed := s.distrusted[name]; confirmed >= stream.CachedInfo().State.FirstSeq && confirmed > 0 {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSequence(confirmed+1)); err != nil {
+			return fmt.Errorf("bus: recover: %w", err)
+		}
+	}
+	return s.remember(ctx, stream)
+}
+
+// reported returns the file of damages that are not yet announced.
+func (s *spool) reported() string { return filepath.Join(s.folder, "damages") }
+
+// loadReported reads the damages of earlier starts that were not announced.
+func (s *spool) loadReported() error {
+	text, err := os.ReadFile(s.reported())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, &s.damages) != nil {
+		s.damages = []Damage{{From: time.Now(), To: time.Now(), Other: 1}}
+	}
+	return nil
+}
+
+// report adds a damage to those that are to be announced, durably.
+func (s *spool) report(d Damage) error {
+	s.damages = append(s.damages, d)
+	text, err := json.Marshal(s.damages)
+	if err != nil {
+		return err
+	}
+	temporary := s.reported() + ".new"
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(temporary, s.reported()), store.SyncDir(s.folder))
+}
+
+// Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times if
+// Announced was not called since.
+func (b *Bus) Damages() []Damage {
+	if b.spool == nil {
+		return nil
+	}
+	return b.spool.damages
+}
+
+// Announced is called when the records of all Damages are on the bus. Otherwise the next start returns them again.
+func (b *Bus) Announced() error {
+	if b.spool == nil {
+		return nil
+	}
+	if err := os.Remove(b.spool.reported()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package bus
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/minio/highwayhash"
+)
+
+// markDelay is how much later than its mark a stream may have removed what had expired, at most.
+const markDelay = 2 * time.Minute
+
+// A Damage is what was wrong with a stream of the embedded server when it was opened. What was intact was put again.
+type Damage struct {
+	Purpose  string    // "" for OPS
+	From, To time.Time // when the messages were put that are lost, as far as is known
+	Lost     uint64    // messages that are lost and that not every keeper had confirmed
+	Kept     uint64    // intact messages that were put again
+	Places   int       // damaged places in files of messages
+	Other    int       // other damaged files of the stream; they cost nothing
+}
+
+// An examination is what the files of a stream have, in comparison with its mark.
+type examination struct {
+	Damage
+	stream string
+	mark   mark
+	marked bool
+	retain time.Duration // 0 for ever
+	old    int64         // messages put up to this time have expired, Unix nanoseconds
+
+	next            uint64 // sequence that is expected next; 0 before the first one without a mark
+	before          int64  // when the message before that was put; 0 if it is not known
+	last            uint64 // highest sequence of an intact message
+	first           uint64 // first message that has not expired; 0 without one
+	firstAt, lastAt int64  // when first and last were put, Unix nanoseconds
+	torn            bool   // the last file ends with damaged bytes
+	foreign         bool   // there is no description of the stream, or a damaged one
+}
+
+// examine reads the files of a stream. The server must not run: at its start it cuts a file off at the first damage.
+func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*examination, error) {
+	e := &examination{stream: stream, retain: retain}
+	e.Purpose = s.purpose[stream]
+	e.mark, e.marked = s.marks.of(stream)
+	if retain > 0 {
+		e.old = now.Add(-retain).UnixNano()
+	}
+	if e.marked {
+		e.next, e.before = max(e.mark.Confirmed+1, e.mark.First), e.mark.FirstMade
+	}
+	dir := s.stream(stream)
+	switch _, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		e.foreign = e.mark.High > 0
+		e.finish()
+		return e, nil
+	case err != nil:
+		return nil, err
+	}
+	created, err := createdOf(dir, stream)
+	if err != nil {
+		return nil, err
+	}
+	e.foreign = created == 0
+	if e.marked && created != 0 && created != e.mark.Created { // made in a start that ended before the mark
+		e.mark, e.marked, e.next, e.before = mark{}, false, 0, 0
+	}
+	files, numbers, err := blockFiles(filepath.Join(dir, "msgs"))
+	for i := range files {
+		if err == nil {
+			err = e.read(files[i], numbers[i], i == 0)
+		}
+	}
+	e.finish()
+	return e, err
+}
+
+// createdOf returns when the server made a stream, by its description, in Unix nanoseconds; 0 if that is damaged or
+// missing.
+func createdOf(dir, stream string) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "meta.inf"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	sum, err := os.ReadFile(filepath.Join(dir, "meta.sum"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	key := sha256.Sum256([]byte(stream))
+	hash, err := highwayhash.NewDigest64(key[:])
+	if err != nil {
+		return 0, err
+	}
+	_, _ = hash.Write(text)
+	have, err := hex.DecodeString(string(sum))
+	var is struct{ Created time.Time }
+	if err != nil || !bytes.Equal(have, hash.Sum(nil)) || json.Unmarshal(text, &is) != nil {
+		return 0, nil
+	}
+	return is.Created.UnixNano(), nil
+}
+
+// read goes through one file.
+func (e *examination) read(file string, number int, first bool) error {
+	b, err := openBlock(file, e.stream, number)
+	if errors.Is(err, syscall.EIO) {
+		e.Places++
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = b.each(func(m storedMessage) error {
+		if m.mislabelled {
+			e.Places++
+		}
+		if m.isRecord && m.sequence > e.last {
+			e.take(&m, first && len(b.bad) == 0)
+		}
+		return nil
+	})
+	e.Places += len(b.bad)
+	e.torn = b.torn()
+	return err
+}
+
+// take takes note of an intact message, and of those that are missing before it. What is missing before everything
+// else may have expired after the mark was written, if the files are sound up to here.
+func (e *examination) take(m *storedMessage, sound bool) {
+	put := m.putAt()
+	if e.next > 0 && m.sequence > e.next && put > e.old && !(sound && e.last == 0 && e.headExpired()) {
+		e.lose(m.sequence-e.next, put)
+	}
+	e.next = max(e.next, m.sequence+1)
+	if e.last, e.lastAt, e.before = m.sequence, put, put; e.first == 0 && put > e.old {
+		e.first, e.firstAt = m.sequence, put
+	}
+}
+
+// headExpired reports whether messages may have expired while the server ran and the mark was not yet written.
+func (e *examination) headExpired() bool {
+	return e.retain > 0 && e.mark.FirstMade > 0 && e.mark.FirstMade+int64(e.retain) <= e.mark.Seen+int64(markDelay)
+}
+
+// lose counts n messages as lost that were put after the one before them and until a time.
+func (e *examination) lose(n uint64, until int64) {
+	if e.Lost == 0 {
+		e.From = time.Unix(0, e.before)
+		if e.before == 0 {
+			e.From = time.Unix(0, until)
+		}
+	}
+	e.Lost += n
+	e.To = time.Unix(0, until)
+}
+
+// finish takes note of what is missing at the end. The end of the last file may be what a crash left of a write that was
+// not acknowledged: the server cuts it off.
+func (e *examination) finish() {
+	if e.marked && e.mark.High >= e.next && (e.retain == 0 || e.mark.Seen+int64(markDelay) > e.old) {
+		e.lose(e.mark.High-e.next+1, max(e.mark.Seen, e.before))
+	}
+	if e.torn && e.mark.Files == "" && (!e.marked || e.last >= e.mark.High) {
+		e.Places--
+	}
+	if e.foreign && (e.marked || e.last > 0) {
+		e.Other++
+	}
+}
+
+// damaged reports whether the stream has to be made anew.
+func (e *examination) damaged() bool { return e.foreign || e.Places > 0 || e.Lost > 0 }

@@ -1,0 +1,198 @@
+// This file has methods of spool because how a stream is made anew is one subject, for damage as for expiry.
+
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"sipsieve/store"
+)
+
+// A stream is made anew in these steps, each of which a crash may end:
+//
+//  1. its files are linked or moved to STREAM.new in the folder aside, with what is known of it (an asideNote);
+//  2. that is renamed to STREAM: from now on the stream of the server counts for nothing, and is removed;
+//  3. the server makes the stream, empty, and what is intact in the files is put again;
+//  4. the folder is removed.
+
+// An asideNote is what is known of a stream whose files are set aside.
+type asideNote struct {
+	Confirmed uint64  `json:"confirmed"` // every keeper has confirmed the messages up to this sequence
+	Damage    *Damage `json:"damage"`    // nil if there was none
+}
+
+// aside returns the folder where files of a stream are set aside.
+func (s *spool) aside(stream string) string { return filepath.Join(s.folder, "aside", stream) }
+
+// isAside reports whether files of a stream are set aside.
+func (s *spool) isAside(stream string) bool {
+	_, err := os.Stat(s.aside(stream))
+	return err == nil
+}
+
+// setAside moves the files of a stream aside. The server must not run.
+func (s *spool) setAside(stream string, note asideNote) error {
+	return s.putAside(stream, note, func(to string) error {
+		err := os.Rename(filepath.Join(s.stream(stream), "msgs"), to)
+		if errors.Is(err, fs.ErrNotExist) {
+			return os.MkdirAll(to, 0o700)
+		}
+		return err
+	})
+}
+
+// putAside fills the folder aside of a stream by bring. A crash may have left the folder behind, not filled.
+func (s *spool) putAside(stream string, note asideNote, bring func(to string) error) error {
+	dir, making := s.aside(stream), s.aside(stream)+".new"
+	if err := os.MkdirAll(making, 0o700); err != nil {
+		return err
+	}
+	text, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(making, "note"), text, 0o600); err != nil {
+		return err
+	}
+	messages := filepath.Join(making, "msgs")
+	if _, err := os.Stat(messages); errors.Is(err, fs.ErrNotExist) {
+		err = bring(messages)
+		if err != nil {
+			return err
+		}
+	}
+	if err := store.SyncDir(making); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(making, dir), store.SyncDir(filepath.Dir(dir)))
+}
+
+// readNote returns what is known of the files that are set aside. Without it nothing is known to be confirmed.
+func (s *spool) readNote(stream string) (note asideNote) {
+	text, err := os.ReadFile(filepath.Join(s.aside(stream), "note"))
+	if err != nil || json.Unmarshal(text, &note) != nil {
+		return asideNote{}
+	}
+	return note
+}
+
+// putBack puts what is intact in the files set aside into the stream, which the server has made, and removes them.
+func (s *spool) putBack(ctx context.Context, p *Publisher, c jetstream.StreamConfig) error {
+	note := s.readNote(c.Name)
+	limit := c.MaxBytes
+	c.MaxBytes = -1 // messages that are put again have one header more
+	if _, err := s.js.UpdateStream(ctx, c); err != nil {
+		return fmt.Errorf("bus: put again: %w", err)
+	}
+	kept, err := s.putAgain(ctx, p, c, note.Confirmed)
+	if err != nil {
+		return err
+	}
+	if c.MaxBytes = limit; limit >= 0 {
+		if _, err := s.js.UpdateStream(ctx, c); err != nil {
+			return fmt.Errorf("bus: put again: %w", err)
+		}
+	}
+	stream, err := s.js.Stream(ctx, c.Name)
+	if err != nil {
+		return fmt.Errorf("bus: put again: %w", err)
+	}
+	if err := errors.Join(s.remember(ctx, stream), s.marks.settle()); err != nil {
+		return err
+	}
+	if note.Damage != nil {
+		note.Damage.Kept = kept
+		if err := s.report(*note.Damage); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
+}
+
+// putAgain puts the messages beyond confirmed that have not expired, in their order, and returns how many.
+func (s *spool) putAgain(ctx context.Context, p *Publisher, c jetstream.StreamConfig, confirmed uint64) (uint64, error) {
+	files, numbers, err := blockFiles(filepath.Join(s.aside(c.Name), "msgs"))
+	if err != nil {
+		return 0, err
+	}
+	w := rewriter{p: p, last: confirmed}
+	if c.MaxAge > 0 {
+		w.old = time.Now().Add(-c.MaxAge).UnixNano()
+	}
+	for i, file := range files {
+		b, err := openBlock(file, c.Name, numbers[i])
+		if errors.Is(err, syscall.EIO) { // counted when it was examined
+			continue
+		}
+		if err == nil {
+			err = b.each(func(m storedMessage) error { return w.take(ctx, &m) })
+		}
+		if err != nil {
+			return w.kept, err
+		}
+	}
+	return w.kept, w.flush(ctx)
+}
+
+// A rewriter puts messages of files into their stream, in batches.
+type rewriter struct {
+	p     *Publisher
+	last  uint64 // sequence of the message before
+	old   int64  // what was put up to this time has expired, Unix nanoseconds
+	batch []*nats.Msg
+	bytes int
+	kept  uint64
+}
+
+// rewriteBytes is about how many bytes a batch of a rewriter has.
+const rewriteBytes = 4 << 20
+
+// take adds m to the batch, if it still counts.
+func (w *rewriter) take(ctx context.Context, m *storedMessage) error {
+	if !m.isRecord || m.sequence <= w.last {
+		return nil
+	}
+	w.last = m.sequence
+	put := m.putAt()
+	if put <= w.old {
+		return nil
+	}
+	header, err := nats.DecodeHeadersMsg(m.headers)
+	if err != nil {
+		header = nats.Header{}
+	}
+	for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
+		header.Del(name)
+	}
+	header.Set(headerPut, time.Unix(0, put).UTC().Format(time.RFC3339Nano))
+	w.batch = append(w.batch, &nats.Msg{Subject: m.subject, Header: header, Data: m.body})
+	if w.bytes += len(m.body); w.bytes < rewriteBytes && len(w.batch) < batchLimit {
+		return nil
+	}
+	return w.flush(ctx)
+}
+
+// flush puts the batch.
+func (w *rewriter) flush(ctx context.Context) error {
+	if len(w.batch) == 0 {
+		return nil
+	}
+	if err := w.p.tryBatch(ctx, w.batch); err != nil {
+		return fmt.Errorf("bus: put again: %w", err)
+	}
+	w.kept += uint64(len(w.batch))
+	w.batch, w.bytes = nil, 0
+	return nil
+}

@@ -1,0 +1,199 @@
+package bus
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+)
+
+// spoolEvery is how often the streams of the embedded server are looked at.
+const spoolEvery = time.Second
+
+// A spool is what the embedded server's streams need beside the server: room, marks against which damage is found, and
+// files without expired bytes.
+type spool struct {
+	folder  string // Config.Dir
+	keepers []string
+	streams []jetstream.StreamConfig
+	purpose map[string]string // by stream; none for OPS
+	marks   *marks
+	damages []Damage                 // found at this start or not yet announced
+	gates   map[string]*sync.RWMutex // by stream: held for reading by those who put, for writing while it is made anew
+
+	distrusted map[string]uint64 // streams whose keepers begin anew, with what they had confirmed
+
+	js   jetstream.JetStream // nil until the server runs
+	mu   sync.Mutex
+	idle map[string]uint64 // by stream: the confirmed sequence at which keepers confirmed nothing for keeperLag; under mu
+
+	stop context.CancelFunc
+	done chan struct{} // closed when run has ended; nil until it runs
+}
+
+// newSpool opens the marks of the streams that c names.
+func newSpool(c Config) (*spool, error) {
+	s := &spool{folder: c.Dir, keepers: c.Keepers, streams: c.Plan.configs(), purpose: map[string]string{},
+		gates: map[string]*sync.RWMutex{}, idle: map[string]uint64{},
+		distrusted: map[string]uint64{}}
+	for _, p := range c.Plan.Streams {
+		s.purpose[store.StreamName(p.Purpose)] = p.Purpose
+	}
+	for i := range s.streams {
+		s.gates[s.streams[i].Name] = &sync.RWMutex{}
+	}
+	var err error
+	s.marks, err = openMarks(filepath.Join(c.Dir, "marks"))
+	return s, err
+}
+
+// start begins to look after the streams.
+func (s *spool) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop, s.done = stop, make(chan struct{})
+	go s.run(ctx)
+}
+
+// run looks after every stream until ctx ends. What cannot be done now is tried again.
+func (s *spool) run(ctx context.Context) {
+	defer close(s.done)
+	ticker := time.NewTicker(spoolEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for i := range s.streams {
+			_ = s.look(ctx, s.streams[i].Name)
+		}
+		_ = s.marks.sync()
+	}
+}
+
+// look brings the mark of a stream up to date, and purges it if little of it is free.
+func (s *spool) look(ctx context.Context, name string) error {
+	stream, err := s.js.Stream(ctx, name)
+	if err != nil {
+		return fmt.Errorf("bus: spool: %w", err)
+	}
+	if err := s.remember(ctx, stream); err != nil || !isLow(stream.CachedInfo()) {
+		return err
+	}
+	_, _, err = s.purge(ctx, stream)
+	return err
+}
+
+// seenEvery is how old the time in a mark may be that has not changed.
+const seenEvery = time.Minute
+
+// remember brings the mark of a stream up to date.
+func (s *spool) remember(ctx context.Context, stream jetstream.Stream) error {
+	confirmed, err := s.confirmed(ctx, stream)
+	if err != nil {
+		return err
+	}
+	info, now := stream.CachedInfo(), time.Now().UnixNano()
+	return s.marks.change(info.Config.Name, func(m *mark) {
+		if created := info.Created.UnixNano(); m.Created != created {
+			m.Created, m.High, m.Confirmed, m.Files = created, 0, 0, ""
+		}
+		before := *m
+		m.First, m.FirstMade = info.State.FirstSeq, 0
+		if info.State.Msgs > 0 {
+			m.FirstMade = info.State.FirstTime.UnixNano()
+		}
+		m.High, m.Confirmed = max(m.High, info.State.LastSeq), max(m.Confirmed, confirmed)
+		if *m != before || now-m.Seen > int64(seenEvery) {
+			m.Seen = now
+		}
+	})
+}
+
+// close ends run and brings all marks up to date. The server still runs.
+func (s *spool) close() error {
+	if s.done == nil {
+		return nil
+	}
+	s.stop()
+	<-s.done
+	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
+	defer cancel()
+	var errs []error
+	for i := range s.streams {
+		stream, err := s.js.Stream(ctx, s.streams[i].Name)
+		if err == nil {
+			err = s.remember(ctx, stream)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// seal keeps what the files of the keepers are after a stop of the server, and closes the marks.
+func (s *spool) seal() error {
+	var errs []error
+	for i := range s.streams {
+		sum, err := s.keeperFiles(s.streams[i].Name)
+		if err == nil && s.done != nil {
+			err = s.marks.change(s.streams[i].Name, func(m *mark) { m.Files = sum })
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, s.marks.close())...)
+}
+
+// stream returns the server's folder of a stream.
+func (s *spool) stream(name string) string {
+	return filepath.Join(s.folder, "jetstream", "$G", "streams", name)
+}
+
+// keeper returns the server's folder of a stream's consumer.
+func (s *spool) keeper(stream, name string) string {
+	return filepath.Join(s.stream(stream), "obs", name)
+}
+
+// keeperFiles returns a hash of what the server keeps of the keepers of a stream. Their positions have no checksum of
+// the server's.
+func (s *spool) keeperFiles(stream string) (string, error) {
+	hash := sha256.New()
+	for _, name := range s.keepers {
+		for _, file := range []string{"meta.inf", "meta.sum", "o.dat"} {
+			data, err := os.ReadFile(filepath.Join(s.keeper(stream, name), file))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+			sum := sha256.Sum256(data)
+			hash.Write(sum[:])
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16]), nil
+}
+
+// enter waits while the stream is made anew, and keeps it as it is until leave is called.
+func (b *Bus) enter(stream string) (leave func()) {
+	if b.spool == nil || b.spool.gates[stream] == nil {
+		return func() {}
+	}
+	b.spool.gates[stream].RLock()
+	return b.spool.gates[stream].RUnlock
+}
+
+// acknowledged keeps that a stream has acknowledged everything up to a sequence. An error is not the Put's: the next
+// look at the stream writes the mark again.
+func (b *Bus) acknowledged(stream string, sequence uint64) {
+	if b.spool != nil {
+		_ = b.spool.marks.acknowledged(stream, sequence)
+	}
+}
