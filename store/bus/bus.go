@@ -9,6 +9,13 @@
 // embedded server purges what all of its keepers (Config.Keepers) have confirmed when a Put finds no room, and ahead of
 // need when less than a tenth of a stream is free.
 //
+// # Damage
+//
+// The embedded server serves nothing of a file behind a damaged byte, and may use numbers again. So its spool has marks
+// of its own: for each stream the highest sequence that was acknowledged and what the keepers had confirmed. Before the
+// server starts every message is checked. A stream with damage is made anew: what is intact is put again with its time
+// (Sieve-Put), what is not is in Damages. A record that is put again is one row in a store.
+//
 // # Errors
 //
 // What may pass is a store.Fault, by purpose and cause, and wraps store.ErrUnavailable; store.Refused counts what is refused

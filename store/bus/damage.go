@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -68,7 +69,7 @@ func (s *spool) distrust(e *examination) error {
 		return nil
 	}
 	if e.mark.Files != "" {
-		sum, err := s.keeperFiles(e.stream)
+		sum, err := s.keeperFiles(e.stream, e.mark.keepers())
 		if err != nil || sum == e.mark.Files {
 			return err
 		}
@@ -78,7 +79,7 @@ func (s *spool) distrust(e *examination) error {
 		}
 	}
 	s.distrusted[e.stream] = e.mark.Confirmed
-	for _, name := range s.keepers {
+	for _, name := range slices.Concat(s.keepers, e.mark.keepers()) {
 		if err := os.RemoveAll(s.keeper(e.stream, name)); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -25,6 +26,12 @@ type mark struct {
 	Confirmed uint64 `json:"confirmed"`  // sequence up to which every keeper has confirmed
 	Seen      int64  `json:"seen"`       // when First was current, Unix nanoseconds
 	Files     string `json:"files"`      // hash of the keepers' files at a clean stop; "" while the server runs
+	Keepers   string `json:"keepers"`    // names of these keepers, with commas
+}
+
+// keepers returns the names that Files is of.
+func (m *mark) keepers() []string {
+	return strings.FieldsFunc(m.Keepers, func(c rune) bool { return c == ',' })
 }
 
 // marks is a file with two slots for each stream, which are written in turn, each with a checksum. A mark is written with

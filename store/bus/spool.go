@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,9 +146,9 @@ func (s *spool) close() error {
 func (s *spool) seal() error {
 	var errs []error
 	for i := range s.streams {
-		sum, err := s.keeperFiles(s.streams[i].Name)
+		sum, err := s.keeperFiles(s.streams[i].Name, s.keepers)
 		if err == nil && s.done != nil {
-			err = s.marks.change(s.streams[i].Name, func(m *mark) { m.Files = sum })
+			err = s.marks.change(s.streams[i].Name, func(m *mark) { m.Files, m.Keepers = sum, strings.Join(s.keepers, ",") })
 		}
 		errs = append(errs, err)
 	}
@@ -164,11 +165,11 @@ func (s *spool) keeper(stream, name string) string {
 	return filepath.Join(s.stream(stream), "obs", name)
 }
 
-// keeperFiles returns a hash of what the server keeps of the keepers of a stream. Their positions have no checksum of
-// the server's.
-func (s *spool) keeperFiles(stream string) (string, error) {
+// keeperFiles returns a hash of what the server keeps of keepers of a stream. Their positions have no checksum of the
+// server's.
+func (s *spool) keeperFiles(stream string, keepers []string) (string, error) {
 	hash := sha256.New()
-	for _, name := range s.keepers {
+	for _, name := range keepers {
 		for _, file := range []string{"meta.inf", "meta.sum", "o.dat"} {
 			data, err := os.ReadFile(filepath.Join(s.keeper(stream, name), file))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -81,6 +81,9 @@ type Config struct {
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
 	OpenCalls   int             // how many of them there are at most
 
+	// Lost is what purposes lost before the start, by name, to be announced.
+	Lost map[string]cpni.Loss
+
 	// Cut returns what writes the entries of a cut of that feed to its own checkpoint log; nil without such logs.
 	Cut func(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error
 }
@@ -125,7 +128,11 @@ func New(c Config) *Collector {
 		completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
 	for i, p := range c.Purposes {
 		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results)})
-		col.losses = append(col.losses, newLosses())
+		l := newLosses()
+		if lost, ok := c.Lost[p.Name]; ok {
+			l.add(lost, time.Now())
+		}
+		col.losses = append(col.losses, l)
 	}
 	return col
 }

@@ -96,6 +96,8 @@ var families = []family{
 		"bus.one_by_one"},
 	{"bus_complaints_total", "Errors that the NATS server sent outside of an answer; the status shows the last one.", "",
 		"bus.complaints"},
+	{"bus_damages_total", "Streams of the spool that had damaged files when they were opened.", "", "bus.damages"},
+	{"bus_damaged_lost_total", "Excerpts that were lost with damaged files of the spool.", "", "bus.lost"},
 	{"store_received_total", "Excerpts delivered from the bus to the store, redelivered ones included.", "purpose",
 		"store.*.received"},
 	{"store_kept_total", "Excerpts written to the store.", "purpose", "store.*.kept"},

@@ -112,7 +112,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
 		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls,
-		Cut: d.saveCut})
+		Cut: d.saveCut, Lost: d.damageLosses()})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
@@ -162,7 +162,9 @@ func (d *Daemon) openBus(ctx context.Context) (err error) {
 	if d.Hub != nil {
 		c.Keepers = append(c.Keepers, hubConsumer)
 	}
-	d.spool, err = bus.Embedded(ctx, c)
+	if d.spool, err = bus.Embedded(ctx, c); err == nil {
+		d.logDamages()
+	}
 	return err
 }
 
@@ -285,6 +287,9 @@ func (d *Daemon) collect(ctx, drain context.Context) error {
 		d.collector.Close()
 	}
 	err := <-collected
+	if err == nil && d.spool != nil { // the collector has put what it was given to announce
+		err = d.spool.Announced()
+	}
 	for _, l := range d.logs {
 		err = errors.Join(err, l.Close())
 	}
@@ -312,6 +317,7 @@ func (d *Daemon) addBus(l *ledger.Ledger) {
 	if d.spool != nil {
 		n := d.spool.Traffic()
 		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.ServerErrors}
+		addDamages(d.spool.Damages(), &l.Bus)
 	}
 	if d.keeping != nil {
 		d.keeping.addTo(l)

@@ -112,6 +112,7 @@ func (d *Daemon) busTroubles(to map[string]string) {
 			to[key] = err.Error()
 		}
 	}
+	d.damageTroubles(to)
 	d.keeping.troubles(to)
 }
 

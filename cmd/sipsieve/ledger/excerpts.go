@@ -73,6 +73,8 @@ type Bus struct {
 	Published  uint64 `json:"published"`
 	OneByOne   uint64 `json:"one_by_one"` // of these: their batch was refused, because a part was there already
 	Complaints uint64 `json:"complaints"` // errors that the server sent by itself, such as a missing permission
+	Damages    uint64 `json:"damages"`    // streams that had damaged files when they were opened
+	Lost       uint64 `json:"lost"`       // excerpts lost with these files
 }
 
 // A Store says what became of the excerpts of one purpose between the bus and this host's store.
