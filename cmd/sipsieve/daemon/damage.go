@@ -15,8 +15,8 @@ import (
 func (d *Daemon) logDamages() {
 	for _, one := range d.spool.Damages() {
 		d.Log.Error("the spool was damaged: what is intact was put again, the rest is announced as a loss",
-			"purpose", one.Purpose, "lost", one.Lost, "put_again", one.Kept, "damaged_places", one.Places,
-			"other_files", one.Other, "from", one.From, "to", one.To)
+			"purpose", one.Purpose, "lost", one.Lost, "saved", one.Kept, "places", one.Places,
+			"files", one.Other)
 	}
 }
 
