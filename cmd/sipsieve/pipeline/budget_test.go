@@ -40,7 +40,7 @@ func observe(t *testing.T, d *Domain, file []byte, each func()) {
 	r := d.readers[0]
 	for p, err := s.Next(); err == nil; p, err = s.Next() {
 		r.sip.Read(&p, r.take)
-		for i, b := range r.filling {
+		for i, b := range r.batches {
 			for k := range b.keys {
 				d.shards[i].track.Observe(nil, &b.messages.Messages[k], b.keys[k])
 			}

@@ -5,14 +5,14 @@
 //
 // # Clock
 //
-// The sources of a Domain share one clock: the packets' own times, never the time at which somebody looked. Only a
-// live Domain moves it on in silence, by the time waited.
+// The sources of a Domain share one clock: the packets' own times, never the time at which they were read. Only a live
+// Domain moves it on without packets, by the time that passes.
 //
 // # Order
 //
 // The shards of a live Domain take messages in the order of packet time, up to the least watermark of its readers.
-// A source that is down, absent or has ended is not waited for. What comes behind the watermark, or finds that the
-// reorder buffer was full, is taken at once and counted as late.
+// They do not wait for a source that is down, absent or has ended. A message behind the watermark, or released early
+// because the reorder buffer was full, is taken at once and counted as late.
 package pipeline
 
 import (
@@ -20,37 +20,40 @@ import (
 	"errors"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"sipsieve/capture"
 	"sipsieve/sip"
+	"sipsieve/sip/calls"
 	"sipsieve/sip/devices"
 	"sipsieve/sip/event"
+	"sipsieve/sip/facts"
 	"sipsieve/sip/legs"
 	"sipsieve/sip/track"
 )
 
 // A Domain is the sources that share a clock, and the shards that follow them: one file, or everything live.
 type Domain struct {
-	readers []*reader
-	shards  []*shard
-	legs    *legs.Legs // the Merger's
-	out     chan Flow
-	waits   bool          // a file can wait, a wire cannot
-	eager   bool          // messages do not wait for others
-	full    atomic.Uint64 // messages that a full shard had no room for
-	clock   atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
-	endCut  Cut           // behind everything; its clock is set when the readers have ended
+	readers  []*reader
+	shards   []*shard
+	legs     *legs.Legs // the Merger's
+	out      chan Flow
+	blocking bool          // readers wait for a full shard queue: of files, not of live sources
+	eager    bool          // readers hand over each message at once
+	full     atomic.Uint64 // messages that were dropped because a shard queue was full
+	clock    atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
+	endCut   Cut           // after the end of the Source; its clock is set when the readers have ended
 
-	// Early is called with the key of a source and what ended it before its time; nil for nobody. It is set before Run.
+	// Early, if not nil, is called with the key of a source and the error that ended it. It is set before Run.
 	Early func(key string, err error)
 
 	devices      *devices.Devices // the Merger's
 	deviceCounts atomic.Pointer[devices.Counts]
 }
 
-// A Plan is what a Domain is made from.
+// A Plan is the configuration of a Domain.
 type Plan struct {
 	Shards    int // trackers that share the calls, at least 1
 	Keyer     event.Keyer
@@ -58,31 +61,31 @@ type Plan struct {
 	Limits    track.Limits
 	Budgets   track.Budgets // of the host, of which this Domain has a part; none without
 	Stages    event.Stages
-	Linking   *event.Linking // nil when no purpose asks for legs
+	Linking   *event.Linking // nil if no purpose needs legs
 	Links     []string       // headers by which legs name each other
-	Devices   int            // how many are remembered; 0 if nobody asks for them
+	Devices   int            // how many are remembered; 0 if no purpose needs devices
 	Trunks    int            // how many trunks there are
 	TrunkOf   func(a netip.Addr, vlan uint16) int
 	Live      bool
-	Reorder   int  // bytes of messages that all shards of a live Domain hold back at most; 0 for DefaultReorder
-	Saves     bool // open calls go into the checkpoint log, and are not reported as partial at the end
-	Eager     bool // hand over every message at once: somebody watches
+	Reorder   int  // limit in bytes of the reorder buffers of a live Domain together; 0 for DefaultReorder
+	Saves     bool // open calls go into the checkpoint log, and are not published as partial at the end
+	Eager     bool // hand over every message at once, for a terminal
 
-	// Resume gives a shard the calls that began before what a Resumable Source gives again, those of its number; nil for
-	// none. Shards call it at once.
+	// Resume, if not nil, restores in the Tracker of a shard its calls that began before the packets that a Resumable
+	// Source gives again. Shards call it concurrently.
 	Resume func(shard int, t *track.Tracker)
 }
 
-// New returns the Domain of sources; a Domain that is not live has one.
+// New returns the Domain of sources. One that is not live has one source.
 func New(sources []capture.Source, p Plan) *Domain {
-	d := &Domain{out: make(chan Flow, 4*p.Shards), waits: !p.Live, eager: p.Live || p.Eager,
+	d := &Domain{out: make(chan Flow, 4*p.Shards), blocking: !p.Live, eager: p.Live || p.Eager,
 		legs: legs.New(legs.DefaultLimits(p.Limits.Calls)), devices: devices.New(p.Devices, p.Keyer)}
 	d.deviceCounts.Store(new(devices.Counts))
 	d.legs.Share(p.Budgets.Legs)
 	d.devices.Share(p.Budgets.Devices)
 	for i := range p.Shards {
 		s := newShard(i, p, d)
-		s.begin(sources)
+		s.initResume(sources)
 		d.shards = append(d.shards, s)
 	}
 	for i, s := range sources {
@@ -100,14 +103,14 @@ func New(sources []capture.Source, p Plan) *Domain {
 			r.base.Store(new(sip.Counts))
 		}
 		for range d.shards {
-			r.filling = append(r.filling, new(batch))
+			r.batches = append(r.batches, new(batch))
 		}
 		d.readers = append(d.readers, r)
 	}
 	return d
 }
 
-// Named gives the sources of d their keys in the configuration, in their order.
+// Named sets the configuration keys of the sources of d, in their order.
 func (d *Domain) Named(keys ...string) *Domain {
 	for i, key := range keys {
 		d.readers[i].key = key
@@ -115,14 +118,14 @@ func (d *Domain) Named(keys ...string) *Domain {
 	return d
 }
 
-// Waits reports whether the sources of d can wait for whoever takes its Flows, as a file can.
-func (d *Domain) Waits() bool { return d.waits }
+// Waits reports whether the readers of d wait for the receiver of its Flows: those of files do.
+func (d *Domain) Waits() bool { return d.blocking }
 
 // Flows returns what the shards send. It is closed when Run returns.
 func (d *Domain) Flows() <-chan Flow { return d.out }
 
-// Run reads the sources to their ends, or until ctx ends, and closes Flows when the last event has left.
-// It returns what ended a source, nil at the end of a file.
+// Run reads the sources to their ends, or until ctx ends, and closes Flows after the last event. It returns the errors
+// that ended sources, nil at the ends of files.
 func (d *Domain) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = d.Close() })()
 	var readers, shards errgroup.Group
@@ -137,7 +140,7 @@ func (d *Domain) Run(ctx context.Context) error {
 		d.endCut.clock = later(d.endCut.clock, r.clock)
 	}
 	for _, s := range d.shards {
-		s.abandoned.Store(d.waits && ctx.Err() != nil)
+		s.abandoned.Store(d.blocking && ctx.Err() != nil)
 		close(s.in)
 	}
 	err = errors.Join(err, shards.Wait())
@@ -173,7 +176,7 @@ func (d *Domain) read(r *reader) error {
 	return err
 }
 
-// Reading reports whether d has sources of that key, and whether one of them is still read.
+// Reading reports whether d has sources with that key, and whether one of them is still read.
 func (d *Domain) Reading(key string) (known, reading bool) {
 	for _, r := range d.readers {
 		if r.key == key {
@@ -182,4 +185,48 @@ func (d *Domain) Reading(key string) (known, reading bool) {
 		}
 	}
 	return known, reading
+}
+
+// RestoreClock restores a saved clock in every shard. It is called before Run.
+func (d *Domain) RestoreClock(state []byte) (err error) {
+	for _, s := range d.shards {
+		err = errors.Join(err, s.track.Restore(calls.Saved{State: state}, facts.Facts{}))
+	}
+	return err
+}
+
+// Restore restores an open call in the shard of its key. It is called before Run.
+func (d *Domain) Restore(c calls.Saved, facts facts.Facts) error {
+	return d.shards[int(c.Shard()[0])%len(d.shards)].track.Restore(c, facts)
+}
+
+// Resume starts the clock of a live Domain with restored calls, before its first packet.
+func (d *Domain) Resume() {
+	for _, s := range d.shards {
+		counts := s.track.Counts()
+		s.counts.Store(&counts)
+		s.follow(time.Now())
+	}
+}
+
+// least returns the least watermark of the readers: unsettled if one of them is, unfollowed if all are.
+func (d *Domain) least() int64 {
+	least := int64(unfollowed)
+	for _, r := range d.readers {
+		least = min(least, r.mark.Load())
+	}
+	return least
+}
+
+// Counts returns what d has counted. Any goroutine may call it.
+func (d *Domain) Counts() (c Counts) {
+	for _, s := range d.shards { // shards before readers, so that their sum is never more than the readers' total
+		one := ShardCounts{*s.counts.Load(), s.others.Counts(), s.late.Load()}
+		c.Shards = append(c.Shards, since(one, s.base.Load()))
+	}
+	c.Legs, c.Devices, c.Full = d.legs.Counts(), *d.deviceCounts.Load(), d.full.Load()
+	for _, r := range d.readers {
+		c.Sources = append(c.Sources, SourceCounts{r.key, r.source, since(r.sip.Counts(), r.base.Load()), r.lastLoss.Load()})
+	}
+	return c
 }

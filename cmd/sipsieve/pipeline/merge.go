@@ -10,9 +10,9 @@ import (
 	"sipsieve/sip/event"
 )
 
-// A Merger puts the events of all shards of a domain in one order: time, key, ordinal. It holds an event
-// until no shard can send an earlier one. In that order calls are joined with the other legs of their call, and what
-// an event says of a device follows it.
+// A Merger merges the events of all shards of a domain in the order of time, key and ordinal. It holds an event until
+// no shard can send an earlier one. In that order the legs of a call are joined, and the Event of a device follows the
+// Event that shows it.
 type Merger struct {
 	domain  *Domain
 	clocks  []time.Time
@@ -21,34 +21,33 @@ type Merger struct {
 	saved   []savedAt
 	cuts    cuts
 
-	// Keep takes what is for the checkpoint log; nil for nobody. It is set before Add.
+	// Keep, if not nil, takes each checkpoint once the events before it were released. It is set before Add.
 	Keep func(*calls.Saved)
 
-	// Cut takes an instant of a Domain with a Resumable Source and what is to be saved with it, once every event before
-	// it has been released; nil for nobody. It is set before Add.
+	// Cut, if not nil, takes each cut and its checkpoints once the events before it were released. It is set before Add.
 	Cut func(c *Cut, saved []calls.Saved)
 }
 
-// A heldEvent is an Event whose turn has not come.
+// A heldEvent is an Event that a shard may still precede.
 type heldEvent struct {
 	event.Event
-	again bool // it was released before a restart
+	again bool // it was published before a restart
 }
 
-// A savedAt is what a shard said of open calls at a time.
+// A savedAt has the checkpoints that a shard sent at a time.
 type savedAt struct {
 	clock time.Time
 	saved []calls.Saved
 }
 
-// NewMerger returns one for the Flows of d.
+// NewMerger returns a Merger of the Flows of d.
 func NewMerger(d *Domain) *Merger {
 	return &Merger{domain: d, clocks: make([]time.Time, len(d.shards))}
 }
 
-// Add takes what a shard sent and calls emit with every event whose turn has come.
+// Add adds f and calls emit with every event that no shard can precede any more.
 func (m *Merger) Add(f Flow, emit func(*event.Event)) {
-	if m.clocks[f.Shard].Sub(f.Clock) > mostDrift { // it was set back: by the new clock their turn is long in coming
+	if m.clocks[f.Shard].Sub(f.Clock) > mostDrift { // it was set back: the new clock would reach them late
 		m.release(EndOfTime, emit)
 	}
 	m.clocks[f.Shard] = f.Clock
@@ -61,7 +60,7 @@ func (m *Merger) Add(f Flow, emit func(*event.Event)) {
 		m.saved = append(m.saved, savedAt{f.Clock, f.Saved})
 	}
 	until := slices.MinFunc(m.clocks, time.Time.Compare)
-	if m.domain.waits && m.domain.eager { // the next packet may be long in coming
+	if m.domain.blocking && m.domain.eager { // the next packet may come late
 		until = until.Add(1)
 	}
 	m.release(until, emit)
@@ -72,7 +71,7 @@ func (m *Merger) Add(f Flow, emit func(*event.Event)) {
 	m.domain.devices.Leave()
 }
 
-// release calls emit with the events before until, and passes on what was saved before it.
+// release releases the events, checkpoints and cuts before until.
 func (m *Merger) release(until time.Time, emit func(*event.Event)) {
 	m.releaseEvents(until, emit)
 	m.releaseSaved(until)
@@ -94,7 +93,7 @@ func (m *Merger) releaseEvents(until time.Time, emit func(*event.Event)) {
 	m.held = slices.Delete(m.held, 0, n)
 }
 
-// releaseSaved passes on the checkpoints of open calls that are older than until: their events have been released.
+// releaseSaved calls Keep with the checkpoints older than until, whose events have been released.
 func (m *Merger) releaseSaved(until time.Time) {
 	m.saved = slices.DeleteFunc(m.saved, func(one savedAt) bool {
 		if !one.clock.Before(until) && !until.Equal(EndOfTime) {
@@ -111,7 +110,7 @@ func (m *Merger) releaseSaved(until time.Time) {
 	})
 }
 
-// pass calls emit with ev, unless it is of the legs or of the devices only, and with what ev says of a device.
+// pass calls emit with ev, unless it is for legs or devices only, and with the Event of the device that ev shows.
 func (m *Merger) pass(ev *event.Event, emit func(*event.Event)) {
 	switch ev.Kind {
 	case event.LinkKind:
@@ -134,4 +133,25 @@ func (m *Merger) pass(ev *event.Event, emit func(*event.Event)) {
 
 func inOrder(a, b heldEvent) int {
 	return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.Key[:], b.Key[:]), cmp.Compare(a.Ordinal, b.Ordinal))
+}
+
+// passCuts calls Cut with the complete cuts before until, whose events have been released. The events of an idle cut
+// are released now, since no packet is at hand that could precede them.
+func (m *Merger) passCuts(until time.Time, emit func(*event.Event)) {
+	for w := m.cuts.next(); w != nil; w = m.cuts.next() {
+		if w.cut.Idle {
+			m.releaseEvents(w.cut.clock.Add(1), emit)
+		} else if !w.cut.clock.Before(until) && !until.Equal(EndOfTime) {
+			return
+		}
+		for i := range w.saved {
+			if s := &w.saved[i]; s.Event != nil {
+				m.domain.legs.Complete(s.Event)
+			}
+		}
+		if m.Cut != nil {
+			m.Cut(w.cut, w.saved)
+		}
+		m.cuts.waiting = m.cuts.waiting[1:]
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,8 +164,8 @@ func TestAFullBufferReleasesTheEarliest(t *testing.T) {
 	}
 }
 
-// TestAWatermarkThatGoesBackIsBelieved has a feed whose host's clock is set back by an hour, which no packet says.
-func TestAWatermarkThatGoesBackIsBelieved(t *testing.T) {
+// TestAWatermarkThatGoesBackCounts has a feed whose host's clock is set back by an hour, which no packet reports.
+func TestAWatermarkThatGoesBackCounts(t *testing.T) {
 	p := packet(t)
 	d, list := rings(t, 1)
 	marked(d, list, 0, p.Time)
@@ -190,7 +191,7 @@ func TestAStepOfTheClockLetsGoWhatIsHeldByTheOldOne(t *testing.T) {
 	}
 	r := d.readers[0]
 	list[0].mark = p.Time.Add(-time.Hour)
-	r.note(&capture.Packet{Time: p.Time.Add(-time.Hour), Step: -time.Hour})
+	r.noteNews(&capture.Packet{Time: p.Time.Add(-time.Hour), Step: -time.Hour})
 	if r.mark.Load() != unsettled {
 		t.Error("the watermark of the old clock still holds")
 	}
@@ -213,7 +214,7 @@ func TestAReaderThatHasNotSeenTheStepMovesNoClock(t *testing.T) {
 	s.takeLive(&batch{stepped: true, drift: -time.Hour, dated: true, clock: p.Time.Add(-time.Hour)})
 	r.dated = true
 	hand(d, 0, p, p.Time.Add(time.Millisecond))
-	if got, want := s.wire, p.Time.Add(time.Millisecond-time.Hour); got.Sub(want).Abs() > time.Minute {
+	if got, want := s.clock, p.Time.Add(time.Millisecond-time.Hour); got.Sub(want).Abs() > time.Minute {
 		t.Errorf("clock = %v, want %v", got, want)
 	}
 	marked(d, list, 0, p.Time)
@@ -228,17 +229,17 @@ func TestEventsHeldWhenTheClockIsSetBackAreEmitted(t *testing.T) {
 	ev := event.Event{Kind: event.CallKind, Time: packet(t).Time, Call: new(event.Call)}
 	d := New([]capture.Source{&tap{}}, livePlan(2))
 	m := NewMerger(d)
-	told, kept := 0, 0
+	emitted, kept := 0, 0
 	m.Keep = func(*calls.Saved) { kept++ }
-	tell := func(*event.Event) { told++ }
-	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}, Saved: make([]calls.Saved, 1)}, tell)
-	m.Add(Flow{Shard: 1, Clock: ev.Time}, tell)
-	if told != 0 || kept != 0 {
-		t.Fatalf("told = %d, kept = %d before their turn, want 0", told, kept)
+	emit := func(*event.Event) { emitted++ }
+	m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}, Saved: make([]calls.Saved, 1)}, emit)
+	m.Add(Flow{Shard: 1, Clock: ev.Time}, emit)
+	if emitted != 0 || kept != 0 {
+		t.Fatalf("emitted = %d, kept = %d before their turn, want 0", emitted, kept)
 	}
-	m.Add(Flow{Shard: 1, Clock: ev.Time.Add(-time.Hour)}, tell)
-	if told == 0 || kept != 1 {
-		t.Errorf("told = %d, kept = %d after the step, want all", told, kept)
+	m.Add(Flow{Shard: 1, Clock: ev.Time.Add(-time.Hour)}, emit)
+	if emitted == 0 || kept != 1 {
+		t.Errorf("emitted = %d, kept = %d after the step, want all", emitted, kept)
 	}
 }
 
@@ -246,14 +247,15 @@ func TestEventsHeldWhenTheClockIsSetBackAreEmitted(t *testing.T) {
 func TestATimeInWhichNothingWasSeenIsAGap(t *testing.T) {
 	d, _ := rings(t, 1)
 	r, now := d.readers[0], time.Unix(1e9, 0)
-	r.note(&capture.Packet{Time: now})
-	if b := r.filling[0]; len(b.losses) > 0 || r.lastLoss.Load() != 0 {
+	r.noteNews(&capture.Packet{Time: now})
+	if b := r.batches[0]; len(b.losses) > 0 || r.lastLoss.Load() != 0 {
 		t.Errorf("losses = %v for a bare packet, want none", b.losses)
 	}
 	since := now.Add(-time.Minute)
-	r.note(&capture.Packet{Time: now, MissedSince: since})
-	if b := r.filling[0]; len(b.losses) != 1 || b.losses[0] != (event.Window{From: since.UnixNano(), To: now.UnixNano()}) || r.lastLoss.Load() != now.Unix() {
-		t.Errorf("losses = %v, want one from %s to %s", b.losses, since, now)
+	r.noteNews(&capture.Packet{Time: now, MissedSince: since})
+	want := event.Windows{{From: since.UnixNano(), To: now.UnixNano()}}
+	if b := r.batches[0]; !slices.Equal(b.losses, want) || r.lastLoss.Load() != now.Unix() {
+		t.Errorf("losses = %v, want %v", b.losses, want)
 	}
 }
 
@@ -264,15 +266,15 @@ func TestAWatchedFileEmitsAtOnce(t *testing.T) {
 		plan := livePlan(2)
 		plan.Live, plan.Eager = false, eager
 		m := NewMerger(New([]capture.Source{&tap{}}, plan))
-		told := 0
-		tell := func(*event.Event) { told++ }
-		m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}}, tell)
-		if told != 0 {
-			t.Errorf("eager %v: told before the other shard has come as far", eager)
+		emitted := 0
+		emit := func(*event.Event) { emitted++ }
+		m.Add(Flow{Shard: 0, Clock: ev.Time, Events: []event.Event{ev}}, emit)
+		if emitted != 0 {
+			t.Errorf("eager %v: emitted before the other shard has come as far", eager)
 		}
-		m.Add(Flow{Shard: 1, Clock: ev.Time}, tell)
-		if (told > 0) != eager {
-			t.Errorf("eager %v: told = %d", eager, told)
+		m.Add(Flow{Shard: 1, Clock: ev.Time}, emit)
+		if (emitted > 0) != eager {
+			t.Errorf("eager %v: emitted = %d", eager, emitted)
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"sipsieve/sip/event"
 )
 
-// flushEvery is how many messages a reader gathers for all shards together before it hands them over.
-// It counts messages of all shards, so that what is handed over when does not depend on how many there are.
+// flushEvery is how many messages a reader collects for all shards together before it hands them over. Since it counts
+// all shards, the moment does not depend on their number.
 const flushEvery = 256
 
 // A reader reads one source and gives every message to the shard of its key.
@@ -22,22 +22,22 @@ type reader struct {
 	key     string // of the source in the configuration; "" without one
 	source  capture.Source
 	marked  capture.Watermarked // source, if the Domain is live and source has a watermark; else nil
-	mark    watermark           // of what was handed over
+	mark    watermark
 	sip     *sip.Reader
 	keyer   event.Keyer
-	filling []*batch // by shard
+	batches []*batch // by shard
 	clock   time.Time
-	drift   time.Duration // by which the source has seen the wall clock set, in all
-	dated   bool          // it is this host's clock that dates what comes, and the source looks whether it is set
+	drift   time.Duration // the sum of all steps of the wall clock that the source has reported
+	dated   bool          // packets are stamped by this host's clock, whose steps the source reports
 	pending int
 	cuts    cutting
-	base    atomic.Pointer[sip.Counts] // what was counted of what was given again; nil before all of that came
+	base    atomic.Pointer[sip.Counts] // counted of packets that were read before the restart; nil until all of them came
 
-	lastLoss atomic.Int64 // when the source last said that packets are missing, packet time in Unix seconds; 0 for never
+	lastLoss atomic.Int64 // when the source last reported a loss, packet time in Unix seconds; 0 for never
 	over     atomic.Bool
 }
 
-// run is the only goroutine that touches r. It returns what ended the source, nil at its end.
+// run reads the source to its end. It is the only goroutine that uses r. It returns the error that ended the source.
 func (r *reader) run() error {
 	defer r.over.Store(true)
 	defer r.mark.Store(unfollowed)
@@ -53,11 +53,11 @@ func (r *reader) run() error {
 			return err
 		}
 		r.dated = p.Origin == capture.Interface
-		r.note(&p)
+		r.noteNews(&p)
 		if p.Time.After(r.clock) {
 			r.clock = p.Time
 		}
-		if p.Flow.Src.IsValid() { // else there is nothing but news
+		if p.Flow.Src.IsValid() { // a bare packet reports losses and steps only
 			r.sip.Read(&p, r.take)
 		}
 		switch {
@@ -70,34 +70,34 @@ func (r *reader) run() error {
 	}
 }
 
-// A Prompt Source knows whether another packet is at hand. One that does not is taken for having none.
+// A Prompt Source reports whether another packet is at hand. Other sources are taken to have none.
 type Prompt interface{ Ready() bool }
 
-// ready reports whether a live source has another packet at hand, so that messages may wait for its messages.
+// ready reports whether the source has another packet at hand, for whose messages those of this one may wait.
 func (r *reader) ready() bool {
 	s, ok := r.source.(Prompt)
 	return ok && s.Ready()
 }
 
-// note passes on to every shard what p says of packets that are missing before it, and of the wall clock.
-func (r *reader) note(p *capture.Packet) {
+// noteNews adds the loss before p and a step of the wall clock to the batch of every shard.
+func (r *reader) noteNews(p *capture.Packet) {
 	if p.Step != 0 {
 		r.flush()
 		r.clock, r.drift = r.clock.Add(p.Step), r.drift+p.Step
 		r.Domain.clock.Store(r.clock.UnixNano())
-		if r.marked != nil { // what it was is by the old clock
+		if r.marked != nil { // it was of the old clock
 			r.mark.Store(unsettled)
 		}
 	}
-	blind := !p.MissedSince.IsZero() // with Missed 0 too: nobody knows how much
-	if !blind && p.Step == 0 {
+	lost := !p.MissedSince.IsZero() // also with Missed 0: the number may be unknown
+	if !lost && p.Step == 0 {
 		return
 	}
-	if blind {
+	if lost {
 		r.lastLoss.Store(p.Time.Unix())
 	}
-	for _, b := range r.filling {
-		if blind {
+	for _, b := range r.batches {
+		if lost {
 			b.losses.Add(event.Window{From: p.MissedSince.UnixNano(), To: p.Time.UnixNano()}, 0)
 		}
 		b.stepped = b.stepped || p.Step != 0
@@ -108,22 +108,22 @@ func (r *reader) note(p *capture.Packet) {
 // take puts m into the batch of its shard.
 func (r *reader) take(m *sip.Message) {
 	k := r.keyer.Of(m)
-	b := r.filling[int(k.Shard[0])%len(r.filling)]
+	b := r.batches[int(k.Shard[0])%len(r.batches)]
 	b.messages.Add(m)
 	b.keys = append(b.keys, k)
 	b.clocks = append(b.clocks, r.clock)
 	r.pending++
 }
 
-// flush hands every shard what was gathered for it. A file's shards get the clock even if there is nothing else,
-// so that what they send does not depend on how many there are; a wire's look at their domain's.
+// flush hands its batch to every shard. The shards of a file get the clock even if there is nothing else, so that what
+// they send does not depend on their number; those of live sources read their domain's.
 func (r *reader) flush() {
 	for i, s := range r.shards {
-		b := r.filling[i]
+		b := r.batches[i]
 		b.reader, b.clock, b.drift, b.dated, b.again = r.number, r.clock, r.drift, r.dated, r.cuts.again
-		if r.waits {
+		if r.blocking {
 			s.in <- b
-			r.filling[i] = s.spare()
+			r.batches[i] = s.spare()
 			continue
 		}
 		if b.empty() {
@@ -131,19 +131,19 @@ func (r *reader) flush() {
 		}
 		select {
 		case s.in <- b:
-			r.filling[i] = s.spare()
+			r.batches[i] = s.spare()
 		default:
 			r.full.Add(uint64(len(b.keys)))
 			b.drop()
 		}
 	}
-	r.reach()
+	r.advanceClock()
 	r.mark.settle(r.marked)
 	r.pending = 0
 }
 
-// reach moves the domain's clock to r's, if that is later. What bears an earlier time has been handed over by r.
-func (r *reader) reach() {
+// advanceClock moves the domain's clock to that of r, if that is later. r has handed over everything before it.
+func (r *reader) advanceClock() {
 	now := r.clock.UnixNano()
 	for {
 		clock := r.Domain.clock.Load()
@@ -159,17 +159,17 @@ type batch struct {
 	keys     []event.Keys
 	clocks   []time.Time
 	losses   event.Windows // packet time, before the messages
-	stepped  bool          // likewise: the wall clock was set
-	dated    bool          // by a clock whose drift is known
-	drift    time.Duration // by how much the reader has seen the wall clock set, in all
+	stepped  bool          // the wall clock was stepped before the messages
+	dated    bool          // packets are stamped by a clock whose steps are reported
+	drift    time.Duration // of the reader
 	clock    time.Time
 	reader   int // that filled it
 	left     int // messages in a reorder buffer
 	bytes    int // that they take there
 
-	again    bool // was given before the restart
-	caughtUp bool // nothing of what follows was
-	cut      *Cut // an instant, behind the messages
+	again   bool // was read before the restart
+	resumed bool // nothing of what follows was
+	cut     *Cut // behind the messages
 }
 
 func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.losses) == 0 && !b.stepped }
@@ -177,19 +177,19 @@ func (b *batch) empty() bool { return len(b.keys) == 0 && len(b.losses) == 0 && 
 func (b *batch) reset() {
 	b.messages.Reset()
 	b.keys, b.clocks, b.losses, b.stepped = b.keys[:0], b.clocks[:0], b.losses[:0], false
-	b.caughtUp, b.cut = false, nil
+	b.resumed, b.cut = false, nil
 }
 
-// shift moves the times of b.
-func (b *batch) shift(by time.Duration) {
-	b.clock = b.clock.Add(by)
+// shift adds delta to the times of b.
+func (b *batch) shift(delta time.Duration) {
+	b.clock = b.clock.Add(delta)
 	for i := range b.clocks {
-		b.clocks[i] = b.clocks[i].Add(by)
-		b.messages.Messages[i].Time = b.messages.Messages[i].Time.Add(by)
+		b.clocks[i] = b.clocks[i].Add(delta)
+		b.messages.Messages[i].Time = b.messages.Messages[i].Time.Add(delta)
 	}
 	for i := range b.losses {
-		b.losses[i].From += int64(by)
-		b.losses[i].To += int64(by)
+		b.losses[i].From += int64(delta)
+		b.losses[i].To += int64(delta)
 	}
 }
 
@@ -201,4 +201,38 @@ func (b *batch) drop() {
 	losses, stepped := b.losses, b.stepped
 	b.reset()
 	b.losses, b.stepped = losses, stepped
+}
+
+// followResumable resumes the shards at the end of the packets that the Source gives again.
+func (r *reader) followResumable() {
+	if r.cuts.source == nil || !r.cuts.again || r.cuts.source.Again() {
+		return
+	}
+	r.flush()
+	counts := r.sip.Counts()
+	r.base.Store(&counts)
+	r.cuts.again = false
+	for i := range r.shards {
+		r.batches[i].resumed = true
+	}
+	r.flush()
+}
+
+// cut makes a cut in the batches of all shards, if saveEvery has passed since the last one, if no packet is at hand
+// (idle) or if none follows (last).
+func (r *reader) cut(idle, last bool) {
+	if r.cuts.source == nil || r.cuts.again || !idle && !last && time.Since(r.cuts.last) < saveEvery {
+		return
+	}
+	position, ok := r.cuts.source.Cut()
+	if !ok {
+		return
+	}
+	r.cuts.last = time.Now()
+	r.cuts.made++
+	c := &Cut{Position: position, Idle: idle, whole: r.cuts.made == 1, clock: r.clock}
+	for i := range r.shards {
+		r.batches[i].cut = c
+	}
+	r.flush()
 }
