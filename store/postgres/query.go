@@ -86,10 +86,8 @@ func (r *reader) byTime(ctx context.Context) error {
 
 // pageByTime reads the rows behind after, and moves it on.
 func (r *reader) pageByTime(ctx context.Context, after *store.Mark, limit int) (items []store.Item, err error) {
-	c := r.conditions()
-	c.add("(moment, id) > (%s, %s)", moment(*after), after.ID)
-	rows, err := r.db.Query(ctx, fmt.Sprintf("SELECT moment, id, body FROM %s.excerpt%s ORDER BY moment, id LIMIT %d",
-		schemaOf(r.query.Purpose), c, limit), c.args...)
+	statement, args := r.selectByTime(*after, limit)
+	rows, err := r.db.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +103,14 @@ func (r *reader) pageByTime(ctx context.Context, after *store.Mark, limit int) (
 		items = append(items, item)
 	}
 	return items, rows.Err()
+}
+
+// selectByTime returns what reads the rows behind after, and the values of its parameters.
+func (r *reader) selectByTime(after store.Mark, limit int) (statement string, args []any) {
+	c := r.conditions()
+	c.add("(moment, id) > (%s, %s)", moment(after), after.ID)
+	return fmt.Sprintf("SELECT moment, id, body FROM %s.excerpt%s ORDER BY moment, id LIMIT %d",
+		schemaOf(r.query.Purpose), c, limit), c.args
 }
 
 // page returns how many rows to read next.

@@ -41,29 +41,22 @@ func (r *reader) stored(ctx context.Context) error {
 // reports whether the caller wants more. Rows that one publication changed are all yielded, even if there are more than
 // the Limit: a cursor cannot stand between them.
 func (r *reader) ofSensor(ctx context.Context, sensor string, next store.Cursor, end policy.Sequence) (bool, error) {
-	last := changed{by: policy.Sequence{Stream: -1}} // before all
+	between := storeRange{after: changed{by: policy.Sequence{Stream: -1}}, end: end} // before all
 	if s, known := next[sensor]; known {
-		last.by = s
+		between.after.by = s
 	}
-	for first := true; ; first = false {
-		c := r.conditions()
-		c.add("put_by = %s", sensor)
-		c.add("(put_spool, put_seq) <= (%s, %s)", end.Stream, int64(end.Number))
-		if first {
-			c.add("(put_spool, put_seq) > (%s, %s)", last.by.Stream, int64(last.by.Number))
-		} else {
-			c.add("(put_spool, put_seq, id) > (%s, %s, %s)", last.by.Stream, int64(last.by.Number), last.id)
-		}
+	for {
 		limit := r.page() + 1
-		page, err := r.changed(ctx, c, limit)
+		statement, args := r.selectStored(sensor, between, limit)
+		page, err := r.changed(ctx, statement, args)
 		if err != nil {
 			return false, err
 		}
 		for _, x := range page {
-			if r.left == 0 && x.by != last.by {
+			if r.left == 0 && x.by != between.after.by {
 				return false, nil
 			}
-			last, next[sensor] = x, x.by
+			between.after, next[sensor] = x, x.by
 			if !r.pass([]store.Item{{Body: x.body, Next: next.String()}}) {
 				return false, nil
 			}
@@ -74,10 +67,30 @@ func (r *reader) ofSensor(ctx context.Context, sensor string, next store.Cursor,
 	}
 }
 
+// A storeRange is a part of the order of storing, of one sensor: behind after, all that it changed if it has no id, and
+// up to end.
+type storeRange struct {
+	after changed
+	end   policy.Sequence
+}
+
+// selectStored returns what reads the rows of a range, and the values of its parameters.
+func (r *reader) selectStored(sensor string, between storeRange, limit int) (statement string, args []any) {
+	c := r.conditions()
+	c.add("put_by = %s", sensor)
+	c.add("(put_spool, put_seq) <= (%s, %s)", between.end.Stream, int64(between.end.Number))
+	if last := between.after; last.id == "" {
+		c.add("(put_spool, put_seq) > (%s, %s)", last.by.Stream, int64(last.by.Number))
+	} else {
+		c.add("(put_spool, put_seq, id) > (%s, %s, %s)", last.by.Stream, int64(last.by.Number), last.id)
+	}
+	return fmt.Sprintf("SELECT put_spool, put_seq, id, body FROM %s.excerpt%s ORDER BY put_spool, put_seq, id LIMIT %d",
+		schemaOf(r.query.Purpose), c, limit), c.args
+}
+
 // changed reads rows in the order of storing.
-func (r *reader) changed(ctx context.Context, c *conditions, limit int) (page []changed, err error) {
-	rows, err := r.db.Query(ctx, fmt.Sprintf("SELECT put_spool, put_seq, id, body FROM %s.excerpt%s"+
-		" ORDER BY put_spool, put_seq, id LIMIT %d", schemaOf(r.query.Purpose), c, limit), c.args...)
+func (r *reader) changed(ctx context.Context, statement string, args []any) (page []changed, err error) {
+	rows, err := r.db.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
