@@ -31,7 +31,6 @@ import (
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/source"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,7 +38,6 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
-	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/store"
 	"sipsieve/store/bus"
@@ -53,20 +51,16 @@ const drainLimit = 20 * time.Second
 type Daemon struct {
 	*config.Setup
 	Options
-	feeds     []*feed
-	live      []liveSource
-	collector *collector.Collector // nil without sources
-	spool     *bus.Bus             // likewise
-	hub       *bus.Bus             // nil without [hub]
-	keeping   *keeping
-	liveLog   *checkpoint.Log   // of live sources; nil without one
-	logs      []*checkpoint.Log // that and those of folders
-	began     time.Time
-	reading   atomic.Int64 // feeds that have not ended
-	ready     atomic.Bool
-	mu        sync.Mutex
-	troubles  map[string]string // by source: what ended it early; under mu
-	own       func() error      // gives the state folder up; nil if it is another's
+	*troubles
+	live    *liveSources
+	logs    *checkpoints
+	reading *reading
+	spool   *bus.Bus // nil without sources
+	hub     *bus.Bus // nil without [hub]
+	keeping *keeping
+	began   time.Time
+	ready   atomic.Bool
+	own     func() error // gives the state folder up; nil if it is another's
 }
 
 // Options are what a Daemon is given beside its Setup.
@@ -82,7 +76,9 @@ type Options struct {
 // New opens everything that s names; what it opened is closed when anything is refused. A hub or an address that is not
 // there is waited for by Run, which goes on without it.
 func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error) {
-	d = &Daemon{Setup: s, Options: o, began: time.Now(), troubles: map[string]string{}}
+	d = &Daemon{Setup: s, Options: o, began: time.Now(), troubles: newTroubles(&s.Config, o.Log)}
+	d.live = &liveSources{config: &s.Config, log: o.Log}
+	d.reading = &reading{log: o.Log, troubles: d.troubles, leave: o.Leave}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close(), d.diskError())
@@ -101,32 +97,24 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	if d.keeping, err = newKeeping(s, from, d.hub, o.Log); err != nil || !s.Collects() {
 		return d, err
 	}
-	if err := d.openLogs(); err != nil {
+	if d.logs, err = openCheckpoints(s, o.Log); err != nil {
 		return d, err
 	}
-	d.collector = d.newCollector(d.spool.Publisher())
+	d.reading.collector = d.newCollector(d.spool.Publisher())
 	return d, d.openSources()
 }
 
 // newCollector returns the collector of all feeds, which puts excerpts on sink.
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
-		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.liveLog, OpenCalls: d.Limits.Calls,
-		Cut: d.saveCut, Lost: d.damageLosses()})
+		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.logs.live, OpenCalls: d.Limits.Calls,
+		Cut: d.reading.cut, Lost: d.damageLosses()})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
 func (d *Daemon) diskError() error {
 	if err := Writable(d.State); err != nil {
 		return fmt.Errorf("state folder %s: %w", d.State, err)
-	}
-	return nil
-}
-
-// saveCut returns what writes a cut of a folder's feed to the folder's checkpoint log.
-func (d *Daemon) saveCut(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error {
-	if f := d.feeds[feed].folder; f != nil {
-		return f.save(cut, entries)
 	}
 	return nil
 }
@@ -173,29 +161,28 @@ func (d *Daemon) openSources() error {
 	if err := d.Overlaps(); err != nil {
 		return d.Wrong("source", "%w", err)
 	}
-	var keys []string // of the rings and feeds, in the order of d.live
 	for i := range d.Source {
 		var f *feed
 		var err error
 		switch d.Source[i].Type {
 		case "directory":
-			f, err = d.openFolder(i)
+			f, err = openFolder(i, d.logs, d.troubles)
 		case "file":
 			f, err = d.openFile(i)
 		default:
-			keys, err = d.openLive(i, keys)
+			err = d.live.add(i)
 		}
 		if err != nil {
 			return err
 		}
 		if f != nil {
-			d.feeds = append(d.feeds, f)
+			d.reading.feeds = append(d.reading.feeds, f)
 		}
 	}
-	if len(d.live) == 0 {
+	if len(d.live.list) == 0 {
 		return nil
 	}
-	return d.followLive(keys)
+	return d.followLive()
 }
 
 // openFile returns the feed of a file. A file that cannot be opened is a key that cannot be used: it is input.
@@ -210,33 +197,16 @@ func (d *Daemon) openFile(i int) (*feed, error) {
 	return feedOf(key, d.Trunks, pipeline.New([]capture.Source{s}, plan).Named(key)), nil
 }
 
-// openLive opens the rings of an interface, or a HEP feed, and appends its key for each of them.
-func (d *Daemon) openLive(i int, keys []string) ([]string, error) {
-	key := config.SourceKey(i)
-	opened, err := source.OpenLasting(&d.Source[i], uint64(i)<<56)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	for _, s := range opened {
-		d.live, keys = append(d.live, liveSource{key, s}), append(keys, key)
-	}
-	return keys, nil
-}
-
 // followLive makes the domain of all live sources, which takes up the calls of the last run.
-func (d *Daemon) followLive(keys []string) error {
-	var live []capture.Source
-	for _, s := range d.live {
-		live = append(live, s.source)
-	}
+func (d *Daemon) followLive() error {
 	plan := d.Plan(d.Shards, true)
-	plan.Saves = d.liveLog != nil
-	dom := pipeline.New(live, plan).Named(keys...)
-	if err := d.restore(dom); err != nil {
+	plan.Saves = d.logs.live != nil
+	dom := pipeline.New(d.live.list, plan).Named(d.live.keys...)
+	if err := d.logs.restore(dom); err != nil {
 		return err
 	}
-	d.feeds = append(d.feeds, feedOf(liveFeed, d.Trunks, dom))
-	for _, s := range live {
+	d.reading.feeds = append(d.reading.feeds, feedOf(liveFeed, d.Trunks, dom))
+	for _, s := range d.live.list {
 		if ring, ok := s.(*afpacket.Source); ok {
 			words, hash := ring.Filter()
 			d.Log.Info("the kernel lets in", "name", ring.Name(), "filter", words, "hash", hash)
@@ -254,8 +224,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(cmp.Or(d.Patience, drainLimit), giveUp) })()
 	var keepers errgroup.Group
 	keepers.Go(func() error { return d.keeping.run(keep) })
-	if len(d.live) > 0 {
-		keepers.Go(func() error { return d.watch(keep) })
+	if len(d.live.list) > 0 {
+		keepers.Go(func() error { d.live.watch(keep); return nil })
 	}
 	err := d.collect(ctx, drain)
 	d.keeping.drain(drain)
@@ -264,46 +234,32 @@ func (d *Daemon) Run(ctx context.Context) error {
 }
 
 // collect reads the sources until ctx ends, and puts what was read until drain ends. Checkpoints are written meanwhile.
-func (d *Daemon) collect(ctx, drain context.Context) error {
-	var readers errgroup.Group
-	d.reading.Store(int64(len(d.feeds)))
-	for i := range d.feeds {
-		readers.Go(func() error { d.follow(ctx, i); return nil })
-	}
-	for _, l := range d.logs {
-		go l.Run()
-	}
+func (d *Daemon) collect(ctx, drain context.Context) (err error) {
 	d.ready.Store(true)
-	collected := make(chan error, 1)
-	if d.collector != nil {
-		go func() { collected <- d.collector.Run(drain) }()
-	} else {
-		close(collected)
+	if !d.Collects() {
+		<-ctx.Done()
+		d.ready.Store(false)
+		return nil
 	}
-	_ = readers.Wait()
+	d.logs.run()
+	collected := make(chan error, 1)
+	go func() { collected <- d.reading.collector.Run(drain) }()
+	d.reading.run(ctx)
 	<-ctx.Done()
 	d.ready.Store(false)
-	if d.collector != nil {
-		d.collector.Close()
-	}
-	err := <-collected
-	if err == nil && d.spool != nil { // the collector has put what it was given to announce
+	d.reading.collector.Close()
+	if err = <-collected; err == nil { // the collector has put what it was given to announce
 		err = d.spool.Announced()
 	}
-	for _, l := range d.logs {
-		err = errors.Join(err, l.Close())
-	}
-	return err
+	return errors.Join(err, d.logs.close())
 }
 
 // Ledger adds up what all parts of d have counted.
 func (d *Daemon) Ledger() *ledger.Ledger {
 	l := ledger.New()
-	for _, f := range d.feeds {
-		f.addTo(l)
-	}
-	if d.collector != nil {
-		d.collector.AddTo(l)
+	d.reading.addTo(l)
+	if d.reading.collector != nil {
+		d.reading.collector.AddTo(l)
 	}
 	d.addBus(l)
 	l.Values.Misfits = d.Records.Misfits()
@@ -326,9 +282,7 @@ func (d *Daemon) addBus(l *ledger.Ledger) {
 
 // Close closes what was opened, the last first.
 func (d *Daemon) Close() (err error) {
-	for _, f := range d.feeds {
-		err = errors.Join(err, f.close())
-	}
+	err = d.reading.close()
 	if d.keeping != nil {
 		err = errors.Join(err, d.keeping.close())
 	}

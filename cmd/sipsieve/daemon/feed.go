@@ -1,22 +1,11 @@
-// This file has methods of Daemon because a feed is opened, followed and opened again in one place.
-
 package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"path/filepath"
-	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
-	"sipsieve/store"
-	"strings"
 	"sync"
-	"time"
 
-	"sipsieve/capture/afpacket"
-	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 )
 
@@ -120,102 +109,4 @@ func (f *feed) close() (err error) {
 		return f.now.Close()
 	}
 	return err
-}
-
-// follow runs the domains of feed number one after the other and passes on what their shards send.
-func (d *Daemon) follow(ctx context.Context, number int) {
-	f := d.feeds[number]
-	defer d.reading.Add(-1)
-	defer f.finish()
-	for {
-		dom, done, err := d.openNext(ctx, f)
-		if errors.Is(err, io.EOF) {
-			d.Log.Info("source ended", "source", f.name)
-			return
-		}
-		dom.Early = func(key string, err error) {
-			if ctx.Err() == nil {
-				d.Trouble(key, "not read to its end", err)
-			}
-			if errors.Is(err, afpacket.ErrGone) { // what could open its successor was given away
-				d.Leave(err)
-			}
-		}
-		f.begin(dom)
-		err = d.followOne(ctx, number, dom)
-		var durable func() error
-		if done != nil && ctx.Err() == nil { // else it was not read to its end
-			durable = func() error { return done(err) }
-		}
-		d.collector.End(number, dom, durable)
-		f.end()
-	}
-}
-
-// openNext opens the next domain of f, as often as it takes. It returns io.EOF when there is none, or ctx has ended.
-func (d *Daemon) openNext(ctx context.Context, f *feed) (dom *pipeline.Domain, done func(error) error, err error) {
-	said := ""
-	for wait := store.NewBackoff(); ; {
-		dom, done, err = f.open(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, nil, io.EOF
-		case err == nil && said != "":
-			d.Recovered(f.name, "read again")
-			fallthrough
-		case err == nil:
-			return dom, done, nil
-		case err.Error() != said:
-			said = err.Error()
-			d.Trouble(f.name, "not read, tried again", err)
-		}
-		select {
-		case <-time.After(wait.Next()):
-		case <-ctx.Done():
-			return nil, nil, io.EOF
-		}
-	}
-}
-
-// followOne runs one domain and returns what ended it early.
-func (d *Daemon) followOne(ctx context.Context, number int, dom *pipeline.Domain) error {
-	ended := make(chan error, 1)
-	go func() { ended <- dom.Run(ctx) }()
-	for f := range dom.Flows() {
-		d.collector.Send(number, dom, f)
-	}
-	return <-ended
-}
-
-// Recovered says that what kept a source from being read is over.
-func (d *Daemon) Recovered(source, what string) {
-	d.Log.Info(what, "source", source)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.troubles, source)
-}
-
-// Trouble says what kept a source, or a file of it, from being read, or from being read to its end.
-func (d *Daemon) Trouble(source, what string, err error) {
-	text := d.unnamed(source, err)
-	d.Log.Warn(what, "source", source, "err", text)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.troubles[source] = text
-}
-
-// unnamed returns what err says of a source without the name of a capture file: whoever named it may have named a
-// person. A folder's file is told by its inode, which ls -i shows.
-func (d *Daemon) unnamed(source string, err error) string {
-	text := err.Error()
-	for i := range d.Source {
-		if s := &d.Source[i]; s.Type == "file" && config.SourceKey(i) == source {
-			text = strings.ReplaceAll(text, "pcap: "+filepath.Base(s.Path)+":", "pcap: the file:")
-		}
-	}
-	var of *pcap.FileError
-	if errors.As(err, &of) {
-		text = strings.ReplaceAll(text, "pcap: "+of.File.Name+":", fmt.Sprintf("pcap: the file with inode %d:", of.File.Inode))
-	}
-	return text
 }

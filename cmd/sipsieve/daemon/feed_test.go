@@ -28,16 +28,17 @@ import (
 func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := &Daemon{Setup: demoSetup(t, ""), Options: Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, troubles: map[string]string{}}
+		s, to := demoSetup(t, ""), slog.New(slog.NewTextHandler(&log, nil))
+		r := &reading{log: to, troubles: newTroubles(&s.Config, to)}
 		attempts := 0
-		d.feeds = []*feed{newFeed("source.0", d.Trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
+		r.feeds = []*feed{newFeed("source.0", s.Trunks, func(context.Context) (*pipeline.Domain, func(error) error, error) {
 			if attempts++; attempts > 4 {
 				return nil, nil, io.EOF
 			}
 			return nil, nil, syscall.EIO
 		})}
 		began := time.Now()
-		d.follow(t.Context(), 0)
+		r.follow(t.Context(), 0)
 		const apart = 100 * time.Millisecond * (1 + 2 + 4 + 8)
 		if took, n := time.Since(began), strings.Count(log.String(), "input/output error"); took != apart || n != 1 {
 			t.Errorf("4 attempts took %v and were reported %d times, want %v and once", took, n, apart)
@@ -49,13 +50,13 @@ func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 // domain: the next attempt takes up what the first one would have.
 func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
 	s, _ := folderAt(t, t.TempDir())
-	f, d := s.folder, s.folder.d
+	f := s.folder
 	var err error
-	d.Calls.Journal = true
-	if f.log, err = d.openLog("log", true); err != nil {
+	f.setup.Calls.Journal = true
+	if f.log, err = (&checkpoints{setup: f.setup, log: slog.New(slog.DiscardHandler)}).open("log", true); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(d.State, "log")
+	path := filepath.Join(f.setup.State, "log")
 	if err := errors.Join(os.Rename(path, path+".kept"), os.Symlink(path, path)); err != nil {
 		t.Fatal(err)
 	}
@@ -97,17 +98,19 @@ func TestAFeedCountsWhatTheCollectorStillHas(t *testing.T) {
 	s := demoSetup(t, "")
 	source := corpusSource(t, 30)
 	synctest.Test(t, func(t *testing.T) {
-		d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.DiscardHandler)}}
-		d.collector = d.newCollector(discard{})
+		log := slog.New(slog.DiscardHandler)
+		r := &reading{log: log, troubles: newTroubles(&s.Config, log)}
+		d := &Daemon{Setup: s, Options: Options{Log: log}, reading: r, logs: &checkpoints{}}
+		r.collector = d.newCollector(discard{})
 		dom := pipeline.New([]capture.Source{source}, s.Plan(1, false)).Named("source.0")
-		d.feeds = []*feed{feedOf("source.0", s.Trunks, dom)}
+		r.feeds = []*feed{feedOf("source.0", s.Trunks, dom)}
 		followed := make(chan struct{})
-		go func() { d.follow(t.Context(), 0); close(followed) }()
+		go func() { r.follow(t.Context(), 0); close(followed) }()
 		synctest.Wait() // the file has been read, and nothing of it is collected
 		ended := make(chan error, 1)
-		go func() { ended <- d.collector.Run(t.Context()) }()
+		go func() { ended <- r.collector.Run(t.Context()) }()
 		<-followed
-		d.collector.Close()
+		r.collector.Close()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

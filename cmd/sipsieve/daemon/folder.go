@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/source"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,15 +36,16 @@ const (
 // A folder reads the files of a directory source as one domain. Its checkpoint log has how far they have been read and
 // the calls that were open then.
 type folder struct {
-	d       *Daemon
-	key     string
-	source  *config.Source
-	base    uint64
-	log     *checkpoint.Log
-	dir     *pcap.Dir
-	last    string // what look failed with last
-	failing bool   // that was reported, and is not over
-	idle    atomic.Bool
+	setup    *config.Setup
+	troubles *troubles
+	key      string
+	source   *config.Source
+	base     uint64
+	log      *checkpoint.Log
+	dir      *pcap.Dir
+	last     string // what look failed with last
+	failing  bool   // that was reported, and is not over
+	idle     atomic.Bool
 
 	since    time.Time    // what is read again begins here; EndOfTime if nothing is
 	again    []*pcap.File // that are read again
@@ -66,44 +65,31 @@ type folderCut struct {
 	Clock int64 `json:"clock"` // of the domain, nanoseconds since 1970
 }
 
-// openFolder returns the feed of a folder's files. An error is of the configuration, or of the state folder.
-func (d *Daemon) openFolder(i int) (*feed, error) {
-	name, file := config.SourceKey(i), d.Source[i].CheckpointName()
+// openFolder returns the feed of the files of folder number i. An error is of the configuration, or of the state folder.
+func openFolder(i int, logs *checkpoints, t *troubles) (*feed, error) {
+	s := logs.setup
+	name, file := config.SourceKey(i), s.Source[i].CheckpointName()
 	for j := range i {
-		if o := &d.Source[j]; o.Type == "directory" && o.CheckpointName() == file {
-			return nil, d.Wrong(name, "the same files as %s", config.SourceKey(j))
+		if o := &s.Source[j]; o.Type == "directory" && o.CheckpointName() == file {
+			return nil, s.Wrong(name, "the same files as %s", config.SourceKey(j))
 		}
 	}
-	dir, err := source.OpenDir(&d.Source[i], filepath.Join(d.State, name+".read"))
+	dir, err := source.OpenDir(&s.Source[i], filepath.Join(s.State, name+".read"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	f := &folder{d: d, key: name, source: &d.Source[i], base: uint64(i) << 56, dir: dir, since: pipeline.EndOfTime,
-		retrying: map[*pcap.File]*retry{}}
+	f := &folder{setup: s, troubles: t, key: name, source: &s.Source[i], base: uint64(i) << 56, dir: dir,
+		since: pipeline.EndOfTime, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
-	if f.log, err = d.openLog(file, true); err != nil {
+	if f.log, err = logs.open(file, true); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if err := f.remember(); err != nil {
 		return nil, err
 	}
-	feed := newFeed(name, d.Trunks, f.next)
+	feed := newFeed(name, s.Trunks, f.next)
 	feed.folder = f
 	return feed, nil
-}
-
-// dropLogs removes the checkpoint logs of folders that no source reads any more.
-func (d *Daemon) dropLogs() error {
-	there, err := os.ReadDir(d.State)
-	for _, e := range there {
-		unused := !slices.ContainsFunc(d.Source, func(s config.Source) bool {
-			return s.Type == "directory" && s.CheckpointName() == e.Name()
-		})
-		if ours, _ := filepath.Match("folder-*.checkpoint", e.Name()); ours && unused {
-			err = errors.Join(err, os.Remove(filepath.Join(d.State, e.Name())))
-		}
-	}
-	return err
 }
 
 // remember takes over what the checkpoint log says was read.
@@ -148,8 +134,8 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 	if s.Source = s.series; f.source.HEP {
 		s.Source = hep.Unwrapped(s.series, f.source.HEPPort)
 	}
-	plan := f.d.Plan(f.d.Shards, false)
-	plan.Saves, plan.Eager = f.d.Calls.Journal, true
+	plan := f.setup.Plan(f.setup.Shards, false)
+	plan.Saves, plan.Eager = f.setup.Calls.Journal, true
 	if f.begun {
 		s.base.Store(new(folderCounts))
 		return pipeline.New([]capture.Source{s}, plan).Named(f.key), nil, nil
@@ -171,7 +157,7 @@ func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error,
 // saved returns the calls of the log that began before what is read again, by shard, and notes their names.
 func (f *folder) saved(shards int, names map[event.Key]bool) ([][]checkpoint.Restorable, error) {
 	list := make([][]checkpoint.Restorable, shards)
-	if !f.d.Calls.Journal {
+	if !f.setup.Calls.Journal {
 		return list, nil
 	}
 	err := f.log.Calls(func(c checkpoint.Restorable) {
@@ -239,10 +225,10 @@ func (f *folder) note(err error, unreadable int) {
 	switch {
 	case err != nil && text != f.last:
 		f.failing = true
-		f.d.Trouble(f.key, "not read", err)
+		f.troubles.Trouble(f.key, "not read", err)
 	case f.failing && err == nil && unreadable == 0:
 		f.failing = false
-		f.d.Recovered(f.key, "read again")
+		f.troubles.Recovered(f.key, "read again")
 	}
 	f.last = text
 }

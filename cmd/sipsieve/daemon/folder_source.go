@@ -213,7 +213,7 @@ func (s *folderSource) look() {
 	if l.Growing > 0 || s.series.Reading() > before || len(f.retrying) > 0 {
 		s.active = now
 	}
-	if silence := now.Sub(s.active); s.given && silence >= f.d.Limits.Talk && s.series.Reading() == 0 {
+	if silence := now.Sub(s.active); s.given && silence >= f.setup.Limits.Talk && s.series.Reading() == 0 {
 		s.ending = true
 		s.series.End()
 	}
@@ -248,7 +248,7 @@ func (s *folderSource) held() bool {
 func (s *folderSource) readToEnd(f *pcap.File) {
 	if retrying := s.folder.retrying; retrying[f] != nil {
 		delete(retrying, f)
-		s.folder.d.Recovered(s.folder.key, "read to its end")
+		s.folder.troubles.Recovered(s.folder.key, "read to its end")
 	}
 }
 
@@ -257,12 +257,12 @@ func (s *folderSource) failed(of *pcap.FileError) {
 	f := s.folder
 	if !of.Passing() {
 		delete(f.retrying, of.File)
-		f.d.Trouble(f.key, "not read to its end", of)
+		f.troubles.Trouble(f.key, "not read to its end", of)
 		return
 	}
 	r := f.retrying[of.File]
 	if r == nil {
-		f.d.Trouble(f.key, "not read to its end, read again", of)
+		f.troubles.Trouble(f.key, "not read to its end, read again", of)
 		r = &retry{wait: firstRetry / 2}
 		f.retrying[of.File] = r
 	}

@@ -29,12 +29,11 @@ func folderAt(t *testing.T, path string) (*folderSource, *bytes.Buffer) {
 	s.State = t.TempDir()
 	s.Source = []config.Source{{Type: "directory", Path: path, Settle: "1m"}}
 	said := new(bytes.Buffer)
-	d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.NewTextHandler(said, nil))}, troubles: map[string]string{}}
 	dir, err := source.OpenDir(&s.Source[0], "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &folder{d: d, key: "source.0", source: &s.Source[0], dir: dir, retrying: map[*pcap.File]*retry{}}
+	f := &folder{setup: s, troubles: newTroubles(&s.Config, slog.New(slog.NewTextHandler(said, nil))), key: "source.0", source: &s.Source[0], dir: dir, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
 	series := pcap.NewSeries(pcap.DefaultConfig())
 	source := &folderSource{Source: series, folder: f, series: series, closed: make(chan struct{}), active: time.Now()}
@@ -62,7 +61,7 @@ func TestFolderThatIsGoneIsReportedOnce(t *testing.T) {
 		if s.look(); (said.Len() > 0) != (step.report != "") || !strings.Contains(said.String(), step.report) {
 			t.Errorf("step %d: said = %q, want %q", i, said, step.report)
 		}
-		if trouble := s.folder.d.Troubles()["source.0"]; (trouble != "") == step.there {
+		if trouble := s.folder.troubles.Troubles()["source.0"]; (trouble != "") == step.there {
 			t.Errorf("step %d: trouble = %q, with a folder: %v", i, trouble, step.there)
 		}
 	}
@@ -160,8 +159,8 @@ func TestAFileThatTheSystemRefusesIsReadAgain(t *testing.T) {
 			if n := strings.Count(said.String(), "read again"); n != 1 || !cause {
 				t.Errorf("%v: said = %q, want the cause once", c.fails, said)
 			}
-			if s.Cut(); len(s.folder.d.Troubles()) != 0 {
-				t.Errorf("%v: troubles = %v, want none once the file is read", c.fails, s.folder.d.Troubles())
+			if s.Cut(); len(s.folder.troubles.Troubles()) != 0 {
+				t.Errorf("%v: troubles = %v, want none once the file is read", c.fails, s.folder.troubles.Troubles())
 			}
 		})
 	}
@@ -199,7 +198,7 @@ func TestALongSilenceEndsAFolder(t *testing.T) {
 				break
 			}
 		}
-		if took, talk := time.Since(began), s.folder.d.Limits.Talk; took < talk || took > talk+time.Minute {
+		if took, talk := time.Since(began), s.folder.setup.Limits.Talk; took < talk || took > talk+time.Minute {
 			t.Errorf("end after %v, want %v", took, talk)
 		}
 	})
@@ -212,12 +211,13 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	dirs := []config.Source{{Type: "directory", Path: t.TempDir()}, {Type: "directory", Path: t.TempDir()}}
 	logs := func(sources ...config.Source) (names []string, err error) {
 		s.Source = sources
-		d := &Daemon{Setup: s, Options: Options{Log: slog.New(slog.DiscardHandler)}, troubles: map[string]string{}}
-		if err := d.openLogs(); err != nil {
+		log := slog.New(slog.DiscardHandler)
+		opened, err := openCheckpoints(s, log)
+		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range sources {
-			if _, broken := d.openFolder(i); broken != nil {
+			if _, broken := openFolder(i, opened, newTroubles(&s.Config, log)); broken != nil {
 				err = broken
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
@@ -67,9 +66,9 @@ const statusLimit = 2 * time.Second
 func (d *Daemon) Status(ctx context.Context) Status {
 	l := d.Ledger()
 	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(),
-		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.Load(), Ledger: l, Balance: "balanced",
+		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.left.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.Swept(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
-	s.Ready, s.Journal = len(s.Why) == 0, checkpoint.Reported(d.logs...)
+	s.Ready, s.Journal = len(s.Why) == 0, d.Checkpoints()
 	if err := l.Balance(true); err != nil {
 		s.Balance = err.Error()
 	}
@@ -93,10 +92,10 @@ func (d *Daemon) Status(ctx context.Context) Status {
 
 // standstills returns which streams of the spool take nothing, and why.
 func (d *Daemon) standstills() []*collector.Standstill {
-	if d.collector == nil {
+	if d.reading.collector == nil {
 		return nil
 	}
-	return d.collector.Standstills()
+	return d.reading.collector.Standstills()
 }
 
 // busTroubles adds why excerpts are not put, or not kept.
@@ -152,13 +151,6 @@ func (d *Daemon) Stream(ctx context.Context, purpose string) (s StreamStatus, er
 	return d.keeping.stream(ctx, purpose)
 }
 
-// Troubles returns what ended sources before their time, by key.
-func (d *Daemon) Troubles() map[string]string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return maps.Clone(d.troubles)
-}
-
 // sourceStatuses returns what each source does, in the order of the configuration.
 func (d *Daemon) sourceStatuses(l *ledger.Ledger) (list []SourceStatus) {
 	troubles := d.Troubles()
@@ -187,18 +179,11 @@ const (
 
 // SourceState returns the state of the source of that key: a constant above, or why a live one cannot be read.
 func (d *Daemon) SourceState(key string) string {
-	for _, f := range d.feeds {
-		if f.name != key && f.name != liveFeed {
-			continue
-		}
-		switch state := f.state(key); {
-		case state == StateReading:
-			return cmp.Or(d.obstacle(key), state)
-		case state != "":
-			return state
-		}
+	state := d.reading.state(key)
+	if state == StateReading {
+		return cmp.Or(d.live.obstacle(key), state)
 	}
-	return StateEnded
+	return state
 }
 
 // SourceUp reports whether a source in that state is read, or waits for a file.
@@ -242,7 +227,7 @@ func (d *Daemon) deadSources() (why []string) {
 }
 
 // Reading returns how many feeds have not ended: everything live, each file, each folder.
-func (d *Daemon) Reading() int64 { return max(0, d.reading.Load()) }
+func (d *Daemon) Reading() int64 { return max(0, d.reading.left.Load()) }
 
 // Swept returns how many rows the sweep has forgotten.
 func (d *Daemon) Swept() uint64 { return d.keeping.swept.Load() }
@@ -251,4 +236,9 @@ func (d *Daemon) Swept() uint64 { return d.keeping.swept.Load() }
 func (d *Daemon) Up() time.Duration { return time.Since(d.began) }
 
 // Checkpoints returns what the checkpoint logs hold, nil without any.
-func (d *Daemon) Checkpoints() *checkpoint.Report { return checkpoint.Reported(d.logs...) }
+func (d *Daemon) Checkpoints() *checkpoint.Report {
+	if d.logs == nil {
+		return nil
+	}
+	return d.logs.report()
+}

@@ -30,14 +30,16 @@ func (d *Daemon) listening(t *testing.T) *Daemon {
 	}
 	key := config.SourceKey(len(d.Source))
 	d.Source = append(d.Source, one)
-	d.feeds = append(d.feeds, feedOf(liveFeed, d.Trunks, pipeline.New(live, d.Plan(1, true)).Named(key)))
+	d.reading.feeds = append(d.reading.feeds, feedOf(liveFeed, d.Trunks, pipeline.New(live, d.Plan(1, true)).Named(key)))
 	return d
 }
 
 // closedStore has d, which does not run yet, bring excerpts into a store that is closed.
 func closedStore(t *testing.T, d *Daemon) {
 	t.Helper()
-	st, err := openStore(d.Setup)
+	s := *d.Setup
+	s.Store = &config.Store{Type: "sqlite"}
+	st, err := openStore(&s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +62,9 @@ func TestUnreadyGivesEachReason(t *testing.T) {
 	for reason, spoil := range map[string]func(d *Daemon){
 		"":                   func(*Daemon) {},
 		closed:               func(*Daemon) {}, // before it runs
-		"source.1 has ended": func(d *Daemon) { _ = d.feeds[1].close() },
+		"source.1 has ended": func(d *Daemon) { _ = d.reading.feeds[1].close() },
 		"the last sweep did not forget everything": func(d *Daemon) { d.keeping.sweepErr.Store(true) },
-		"the ledger does not balance":              func(d *Daemon) { d.feeds[0].miscount() },
+		"the ledger does not balance":              func(d *Daemon) { d.reading.feeds[0].miscount() },
 	} {
 		t.Run(reason, func(t *testing.T) {
 			d := daemonOf(t, fileSource(ladderFile(t, storm))).listening(t)
