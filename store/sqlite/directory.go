@@ -1,10 +1,8 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"errors"
-	"iter"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,15 +18,24 @@ type place = store.Place
 // A directory is the absolute path of a store's files.
 type directory string
 
-// endings are those of the files of one partition. The first is the partition; the others may outlive it in a crash.
-var endings = []string{ending, ".db-wal", ".db-shm", ".db-journal"}
-
+// ending is that of a partition's file. Files whose names begin with those of it are SQLite's.
 const ending = ".db"
+
+// beside are the endings of SQLite's files, behind that of the partition.
+var beside = []string{"-wal", "-shm", "-journal"}
 
 // path returns the file of a partition.
 func (d directory) path(p place) string {
 	return filepath.Join(string(d), p.Purpose, p.Expires.String()+ending)
 }
+
+// aside returns the n-th file of a partition that was set aside.
+func (d directory) aside(p place, n int) string {
+	return filepath.Join(string(d), p.Purpose, fmt.Sprintf("%s.damaged-%d", p.Expires, n))
+}
+
+// keptLog returns a second name of a partition's log while the partition is opened.
+func (d directory) keptLog(p place) string { return d.path(p) + "-wal-kept" }
 
 // exists reports whether the partition has a file.
 func (d directory) exists(p place) bool {
@@ -51,8 +58,15 @@ func (d directory) purposes() ([]string, error) {
 	return names, nil
 }
 
-// places returns the days of which a purpose has a file with that ending, the earliest first.
-func (d directory) places(purpose, ending string) ([]place, error) {
+// A dayFile is a file of one day of expiry.
+type dayFile struct {
+	place
+	name string
+}
+
+// files returns the files of a purpose that belong to a day, in the order of the days: partitions, what SQLite has
+// beside them, and what was set aside.
+func (d directory) files(purpose string) (files []dayFile, err error) {
 	entries, err := os.ReadDir(filepath.Join(string(d), purpose))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -60,83 +74,39 @@ func (d directory) places(purpose, ending string) ([]place, error) {
 	if err != nil {
 		return nil, wrap("list", err)
 	}
-	var places []place
 	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), ending)
-		if day, err := time.Parse(time.DateOnly, name); ok && err == nil {
-			places = append(places, place{Purpose: purpose, Expires: policy.DateOf(day)})
+		name, _, _ := strings.Cut(e.Name(), ".")
+		if day, ok := readDay(name); ok {
+			files = append(files, dayFile{place{Purpose: purpose, Expires: day}, e.Name()})
 		}
 	}
-	return places, nil
+	return files, nil
 }
 
-// count returns how many rows each purpose has.
-func (d directory) count(ctx context.Context) (map[string]int, error) {
+// partitions returns the partitions that have a file, of all purposes.
+func (d directory) partitions() (places []place, err error) {
 	purposes, err := d.purposes()
-	if err != nil {
-		return nil, err
-	}
-	counts := map[string]int{}
 	for _, purpose := range purposes {
-		places, err := d.places(purpose, ending)
+		files, err := d.files(purpose)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range places {
-			n, err := d.rows(ctx, p)
-			if err != nil {
-				return nil, err
+		for _, f := range files {
+			if strings.HasSuffix(f.name, ending) {
+				places = append(places, f.place)
 			}
-			counts[purpose] += n
 		}
 	}
-	return counts, nil
+	return places, err
 }
 
-// rows returns how many rows a partition has.
-func (d directory) rows(ctx context.Context, p place) (n int, err error) {
-	err = d.read(ctx, p, func(db *sql.DB) error {
-		return db.QueryRowContext(ctx, "SELECT count(*) FROM excerpt").Scan(&n)
-	})
-	return n, err
+func readDay(text string) (policy.Date, bool) {
+	day, err := time.Parse(time.DateOnly, text)
+	return policy.DateOf(day), err == nil
 }
 
-// read opens a partition for reading alone. One that is swept meanwhile is empty.
-func (d directory) read(ctx context.Context, p place, do func(*sql.DB) error) error {
-	db, err := sql.Open("sqlite", dataSource(d.path(p), true))
-	if err != nil {
-		return wrap("read", err)
-	}
-	db.SetMaxOpenConns(1)
-	var tables int // none if the host crashed just after the file was made
-	err = db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'excerpt'").Scan(&tables)
-	if err == nil && tables > 0 {
-		err = do(db)
-	}
-	err = errors.Join(err, db.Close())
-	if _, gone := os.Stat(d.path(p)); errors.Is(gone, os.ErrNotExist) && ctx.Err() == nil {
-		return nil
-	}
-	return wrap("read", err)
-}
-
-// query yields what q names of the partitions that list returns.
-func (d directory) query(ctx context.Context, q store.Query, list func() ([]place, error)) iter.Seq2[store.Item, error] {
-	return func(yield func(store.Item, error) bool) {
-		if store.CheckName(q.Purpose) != nil {
-			yield(store.Item{}, store.ErrNoPurpose)
-			return
-		}
-		s := scan{dir: d, query: q, left: q.Limit, yield: func(body []byte) bool { return yield(store.Item{Body: body}, nil) }}
-		if q.Limit <= 0 {
-			s.left = -1
-		}
-		places, err := list()
-		if err == nil {
-			err = s.run(ctx, places)
-		}
-		if err != nil {
-			yield(store.Item{}, err)
-		}
-	}
+// any reports whether there is a partition.
+func (d directory) any() bool {
+	places, _ := d.partitions()
+	return len(places) > 0
 }

@@ -41,7 +41,7 @@ func rows(t testing.TB, s *Store, purpose string) int {
 func files(t *testing.T, s *Store) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(string(s.dir), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != "lock" {
+		if err == nil && !d.IsDir() && d.Name() != "lock" && d.Name() != catalogueFile {
 			name, _ := filepath.Rel(string(s.dir), path)
 			names = append(names, name)
 		}
@@ -216,15 +216,10 @@ func TestARepeatedPutMendsACrashBetweenTwoFiles(t *testing.T) {
 	fresh.Revision = 2
 	put(t, s, fresh)
 	// Put the old row beside it, as if the crash had come before it was taken out.
-	db, err := s.open.partition(t.Context(), place{Purpose: "billing", Expires: storetest.Expires})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := old.Excerpt(t)
-	_, err = db.Exec(`INSERT INTO excerpt (id, kind, sensor, stage, revision, status, completeness, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, x.ID, x.Kind, x.Sensor, x.Stage, x.Revision,
-		x.Status, x.Completeness, string(x.Body()))
-	if err != nil {
+	p := place{Purpose: "billing", Expires: storetest.Expires}
+	w := writer{open: &s.open, done: map[place]entry{}}
+	c := store.Change{Write: map[place][]store.Row{p: {{Excerpt: old.Excerpt(t)}}}}
+	if err := errors.Join(w.apply(t.Context(), c), s.catalogue.put(w.done, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if n := rows(t, s, "billing"); n != 2 {
@@ -276,7 +271,7 @@ func TestWritesAreSynchronousAndErasing(t *testing.T) {
 	put(t, s, storetest.Call("a"))
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
 		var got string
-		if err := s.open.by[place{Purpose: "billing", Expires: storetest.Expires}].QueryRow("PRAGMA " + pragma).Scan(&got); err != nil {
+		if err := s.open.by[place{Purpose: "billing", Expires: storetest.Expires}].db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {
@@ -291,12 +286,12 @@ func TestAJoinOverTwoDaysIsSynchronousInBoth(t *testing.T) {
 	s := opened(t, Config{})
 	put(t, s, storetest.Call("a"), storetest.Call("b").On(1))
 	p := place{Purpose: "billing", Expires: storetest.Expires}
-	conn, err := s.open.by[p].Conn(t.Context())
+	conn, err := s.open.by[p].db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := (&writer{&s.open}).attach(t.Context(), conn, []place{p.Next(1)}); err != nil {
+	if err := (&writer{open: &s.open}).attach(t.Context(), conn, []place{p.Next(1)}); err != nil {
 		t.Fatal(err)
 	}
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"} {
@@ -321,7 +316,7 @@ func TestErrorsNameNoContent(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Repeat([]byte("+15551234567"), 1024), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Put(t.Context(), []policy.Excerpt{storetest.Call("secretid").Excerpt(t)})
+	_, err := s.open.partition(t.Context(), place{Purpose: "billing", Expires: storetest.Expires})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Fatalf("error = %v, want ErrUnavailable", err)
 	}

@@ -8,51 +8,36 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"sipsieve/store"
 )
 
-// ownColumns are the columns of the first version: what a join needs, and the body.
-const ownColumns = `id TEXT PRIMARY KEY NOT NULL,
-	kind TEXT NOT NULL,
-	sensor TEXT NOT NULL,
-	stage TEXT NOT NULL,
-	revision INTEGER NOT NULL,
-	status TEXT NOT NULL,
-	completeness INTEGER NOT NULL,
-	body TEXT NOT NULL`
+// A partition is a file that is open for writing, with its statements. They stay prepared over transactions.
+type partition struct {
+	db       *sql.DB
+	manifest manifest // as it was committed last
+	stat     os.FileInfo
+	lookUp   *sql.Stmt
+	insert   *sql.Stmt
+	update   *sql.Stmt
+	busy     bool // used since the last Settle
+}
 
-// laterColumns came after the first version: the dialog, what of it was not seen, as a set of track.Missing, where the
-// excerpt stands in its sensor's stream, and what the row was made of, if that is several.
-var laterColumns = []string{"dialog TEXT", "unseen INTEGER", "spool INTEGER", "seq INTEGER", "parts TEXT"}
-
-// bodyColumns are the keys of the envelope that are read from the body.
-var bodyColumns = []string{"schema", "purpose", "policy", "class", "expires", "site", "source", "missing"}
-
-// dialogIndex finds the rows of a dialog.
-const dialogIndex = "CREATE INDEX IF NOT EXISTS excerpt_dialog ON excerpt (dialog) WHERE dialog IS NOT NULL"
-
-// createTable makes the table of a new partition. One that is there stays as it is: see migrate.
-var createTable = func() string {
-	columns := []string{ownColumns}
-	for _, name := range bodyColumns {
-		columns = append(columns, fmt.Sprintf("%q ANY GENERATED ALWAYS AS (body ->> '$.%s') VIRTUAL", name, name))
-	}
-	return "CREATE TABLE IF NOT EXISTS excerpt (" + strings.Join(columns, ",\n\t") + ") STRICT"
-}()
+// close closes the file.
+func (p *partition) close() error { return p.db.Close() }
 
 // handles are the partitions that are open for writing, the one used last at the end. Store.writing guards them.
 type handles struct {
-	dir   directory
-	limit int
-	order []place
-	by    map[place]*sql.DB
+	dir       directory
+	catalogue *catalogue
+	limit     int
+	order     []place
+	by        map[place]*partition
 }
 
 // use returns the handle of p that is open, if there is one, and marks it as used.
-func (h *handles) use(p place) (*sql.DB, bool) {
+func (h *handles) use(p place) (*partition, bool) {
 	db, ok := h.by[p]
 	if ok {
 		h.remove(p)
@@ -62,9 +47,9 @@ func (h *handles) use(p place) (*sql.DB, bool) {
 }
 
 // add takes db as the one used last.
-func (h *handles) add(p place, db *sql.DB) {
+func (h *handles) add(p place, db *partition) {
 	if h.by == nil {
-		h.by = map[place]*sql.DB{}
+		h.by = map[place]*partition{}
 	}
 	h.by[p], h.order = db, append(h.order, p)
 }
@@ -87,7 +72,7 @@ func (h *handles) close(p place) error {
 		return nil
 	}
 	h.remove(p)
-	return db.Close()
+	return db.close()
 }
 
 // trim closes those that were not used for longest, until one more fits.
@@ -108,49 +93,75 @@ func (h *handles) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// partition returns the handle of p, and makes its file if there is none.
-func (h *handles) partition(ctx context.Context, p place) (*sql.DB, error) {
-	if db, ok := h.use(p); ok {
-		return db, nil
+// partition returns the handle of p, and makes its file if the catalogue has none. A file that is not the one that was
+// opened, or has less than the catalogue, is a damageError.
+func (h *handles) partition(ctx context.Context, p place) (*partition, error) {
+	one, ok := h.use(p)
+	if ok {
+		stat, err := os.Stat(h.dir.path(p))
+		if err != nil || !os.SameFile(stat, one.stat) {
+			return nil, damageError{p}
+		}
+		one.busy = true
+		return one, nil
 	}
 	if err := h.trim(); err != nil {
 		return nil, wrap("open", err)
 	}
 	path := h.dir.path(p)
+	e, known := h.catalogue.get(p)
+	if known && e.Commits > 0 && !h.dir.exists(p) {
+		return nil, damageError{p}
+	}
 	if err := create(path); err != nil {
 		return nil, wrap("make partition", err)
 	}
-	db, err := sql.Open("sqlite", dataSource(path, false))
-	if err != nil {
+	// SQLite removes a log after what it could read of it.
+	if err := os.Link(path+"-wal", h.dir.keptLog(p)); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return nil, wrap("open", err)
 	}
-	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, db); err != nil {
-		_ = db.Close()
-		return nil, wrap("make partition", err)
+	one, err := open(ctx, path)
+	if err != nil {
+		return nil, damagedBy(p, wrap("open", err))
 	}
-	h.add(p, db)
-	return db, nil
+	if one.manifest.Commits < e.Commits {
+		return nil, errors.Join(damageError{p}, one.close())
+	}
+	if !known || one.manifest.Commits > e.Commits { // a crash came before it was entered
+		e.manifest, e.Seal = one.manifest.clone(), nil
+		if err := h.catalogue.put(map[place]entry{p: e}, nil); err != nil {
+			return nil, errors.Join(err, one.close())
+		}
+	}
+	h.add(p, one)
+	if err := os.Remove(h.dir.keptLog(p)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, wrap("open", err)
+	}
+	return one, nil
 }
 
-// migrate makes the table of a partition, and adds to that of an older version what came later. Rows from before
-// have no dialog.
-func migrate(ctx context.Context, db *sql.DB) error {
-	if _, err := db.ExecContext(ctx, createTable); err != nil {
-		return err
+const updateManifest = "UPDATE manifest SET body = ?"
+
+// open opens a partition for writing.
+func open(ctx context.Context, path string) (p *partition, err error) {
+	p = &partition{busy: true}
+	if p.db, err = sql.Open("sqlite", dataSource(path, false)); err != nil {
+		return nil, err
 	}
-	var have int
-	const columns = "SELECT count(*) FROM pragma_table_info('excerpt') WHERE name IN ('dialog', 'parts')"
-	err := db.QueryRowContext(ctx, columns).Scan(&have)
-	if err != nil || have == 2 {
-		return err
+	p.db.SetMaxOpenConns(1)
+	if p.manifest, err = prepare(ctx, p.db); err == nil {
+		p.stat, err = os.Stat(path)
 	}
-	statements := []string{}
-	for _, column := range laterColumns {
-		statements = append(statements, "ALTER TABLE excerpt ADD COLUMN "+column)
+	for query, to := range map[string]**sql.Stmt{selectFound: &p.lookUp, insertRow("main"): &p.insert,
+		updateManifest: &p.update} {
+		if err == nil {
+			*to, err = p.db.PrepareContext(ctx, query)
+		}
 	}
-	_, err = db.ExecContext(ctx, "BEGIN IMMEDIATE;"+strings.Join(append(statements, dialogIndex), ";")+";COMMIT")
-	return err
+	if err != nil {
+		return nil, errors.Join(err, p.db.Close())
+	}
+	return p, nil
 }
 
 // create makes an empty file of mode 0600, and its directory of mode 0700; both outlive a crash of the host.
@@ -178,7 +189,7 @@ func create(path string) error {
 func dataSource(path string, reading bool) string {
 	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", busyLimit/time.Millisecond)}
 	if reading {
-		pragmas = append(pragmas, "query_only(1)")
+		pragmas = append(pragmas, "query_only(1)", "cache_size(-256)") // KiB: an answer may have many files open
 	} else {
 		pragmas = append(pragmas, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)")
 	}

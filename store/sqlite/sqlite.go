@@ -6,6 +6,13 @@
 // (journal_mode=WAL, synchronous=FULL). A join over two files is atomic but for a crash of the host between the two
 // commits; then a row is there twice until the Put is repeated.
 //
+// # Damage
+//
+// Each row has a checksum, each partition a manifest, and the directory a catalogue of the partitions and their
+// manifests. A partition that has less than the catalogue, or that SQLite finds malformed, is set aside as
+// <expires>.damaged-<n>, and another takes its place with the rows that are intact. How many are missing stands in the
+// catalogue until they have come again. What is set aside goes on its day like the others.
+//
 // # Errors
 //
 // Every error of a file or of the database wraps store.ErrUnavailable: what is wrong with it may be mended. None holds
@@ -14,17 +21,14 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	driver "modernc.org/sqlite" // registers the driver sqlite
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -32,7 +36,7 @@ import (
 
 const (
 	busyLimit   = 5 * time.Second // longest wait for the lock of another connection
-	commitLimit = 1000            // excerpts in one transaction
+	commitLimit = 2000            // excerpts in one transaction
 	openLimit   = 16              // partitions kept open for writing
 )
 
@@ -45,17 +49,20 @@ type Config struct {
 
 // A Store is a directory of partitions. It may be used by several goroutines; Puts come one after the other.
 type Store struct {
-	dir     directory
-	policy  *policy.Policy
-	expiry  *store.Expiry
-	release func() error // gives the directory back
+	dir       directory
+	policy    *policy.Policy
+	expiry    *store.Expiry
+	catalogue *catalogue
+	release   func() error // gives the directory back
+	closed    atomic.Bool
 
 	writing sync.Mutex // around all that writes or forgets
 	open    handles
-	closed  bool
 }
 
-// Open takes the directory for this process; if another has it, the error wraps store.ErrOwned.
+// Open takes the directory for this process; if another has it, the error wraps store.ErrOwned. Files of an older
+// version are brought to this one; of a newer, the error wraps ErrNewer. Every partition is compared with the catalogue;
+// what is missing is in Damaged.
 func Open(c Config) (*Store, error) {
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -66,11 +73,52 @@ func Open(c Config) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	s := &Store{dir: directory(dir), policy: c.Policy, expiry: store.NewExpiry(c.Today), release: release}
-	s.open.dir, s.open.limit = s.dir, openLimit
+	s.catalogue, err = readCatalogue(s.dir)
+	if err == nil {
+		err = s.catalogue.begin()
+	}
+	if err == nil {
+		s.open = handles{dir: s.dir, catalogue: s.catalogue, limit: openLimit}
+		err = s.start(context.Background())
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.open.closeAll(), release())
+	}
 	return s, nil
 }
 
-// Put joins xs with what is there. Excerpts of one partition are in one transaction, up to 1,000 of them.
+// start opens each partition once.
+func (s *Store) start(ctx context.Context) error {
+	there, err := s.dir.partitions()
+	if err != nil {
+		return err
+	}
+	for _, p := range append(s.catalogue.of(""), there...) {
+		err := s.mending(ctx, func(*writer) error {
+			_, err := s.open.partition(ctx, p)
+			return err
+		})
+		if e, _ := s.catalogue.get(p); err == nil && e.Damage != nil && e.Damage.Pending {
+			err = s.salvage(ctx, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	reached := map[string]store.Cursor{}
+	for _, p := range s.catalogue.of("") { // a catalogue that was lost is made anew of the partitions
+		if reached[p.Purpose] == nil {
+			if reached[p.Purpose] = s.catalogue.head(p.Purpose); reached[p.Purpose] == nil {
+				reached[p.Purpose] = store.Cursor{}
+			}
+		}
+		e, _ := s.catalogue.get(p)
+		e.reached(reached[p.Purpose])
+	}
+	return s.catalogue.put(nil, reached)
+}
+
+// Put joins xs with what is there. Excerpts of one partition are in one transaction, up to 2,000 of them.
 // An error wraps store.ErrUnavailable, and then a part of xs may be kept already, which a repeated Put finds;
 // or it is store.Refused, of excerpts whose purpose is no name.
 func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
@@ -79,20 +127,63 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 	}
 	defer s.writing.Unlock()
 	alive, expired := s.expiry.Alive(xs)
-	places, byPlace, refused := store.SortOut(alive)
-	for _, p := range places {
-		j := joiner{open: &s.open, dir: s.dir, purpose: s.purpose(p.Purpose), place: p}
-		for part := range slices.Chunk(byPlace[p], commitLimit) {
-			if err := j.join(ctx, part); err != nil {
-				return err
+	refused, err := s.keep(ctx, alive, false)
+	if err != nil {
+		return err
+	}
+	reached := map[string]store.Cursor{}
+	for _, x := range xs {
+		if store.CheckName(x.Purpose) != nil || store.CheckName(x.Sensor) != nil {
+			continue
+		}
+		if reached[x.Purpose] == nil {
+			if reached[x.Purpose] = s.catalogue.head(x.Purpose); reached[x.Purpose] == nil {
+				reached[x.Purpose] = store.Cursor{}
 			}
 		}
+		reached[x.Purpose].Reach(x.Sensor, x.Published)
+	}
+	if err := errors.Join(s.catalogue.put(nil, reached), s.catalogue.sync()); err != nil {
+		return err
 	}
 	s.expiry.Count(expired)
 	if refused != nil {
 		return refused
 	}
 	return nil
+}
+
+// keep puts xs, of which salvage says that they were read of damaged files.
+func (s *Store) keep(ctx context.Context, xs []policy.Excerpt, salvage bool) (store.Refused, error) {
+	places, byPlace, refused := store.SortOut(xs)
+	for _, p := range places {
+		for part := range slices.Chunk(byPlace[p], commitLimit) {
+			err := s.mending(ctx, func(w *writer) error {
+				w.salvage = salvage
+				j := joiner{writer: *w, purpose: s.purpose(p.Purpose), place: p}
+				return j.join(ctx, part)
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return refused, nil
+}
+
+// mending does what reads and writes partitions, and again when one that turned out to be damaged is set aside.
+func (s *Store) mending(ctx context.Context, do func(*writer) error) error {
+	for {
+		w := writer{open: &s.open, done: map[place]entry{}}
+		err := errors.Join(do(&w), s.catalogue.put(w.done, nil))
+		var damaged damageError
+		if !errors.As(err, &damaged) {
+			return err
+		}
+		if err := s.setAside(ctx, damaged.place); err != nil {
+			return err
+		}
+	}
 }
 
 // purpose returns the purpose of that name in the store's policy, nil if there is none.
@@ -104,20 +195,20 @@ func (s *Store) purpose(name string) *policy.Purpose {
 	return u
 }
 
-// Query opens one partition after the other, so what a Put adds meanwhile may be seen or not, but never half.
+// Query opens partitions as it comes to them, so what a Put adds meanwhile may be seen or not, but never half.
 func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
-	return s.dir.query(ctx, q, func() ([]place, error) {
-		if err := s.lock(); err != nil {
-			return nil, err
+	return func(yield func(store.Item, error) bool) {
+		if s.closed.Load() {
+			yield(store.Item{}, errClosed)
+			return
 		}
-		defer s.writing.Unlock()
-		return s.dir.places(q.Purpose, ending)
-	})
+		query(ctx, s.dir, s.catalogue, q)(yield)
+	}
 }
 
-// Sweep unlinks whole files. A partition that cannot be read goes too, and its rows are not in gone; one that cannot
-// be unlinked keeps none of the others from going.
-func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error) {
+// Sweep unlinks whole files, also of partitions that cannot be read; one that cannot be unlinked keeps none of the
+// others from going.
+func (s *Store) Sweep(_ context.Context, day policy.Date) (gone int, err error) {
 	if err := s.lock(); err != nil {
 		return 0, err
 	}
@@ -128,18 +219,23 @@ func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error
 	}
 	w := sweeper{open: &s.open, dir: s.dir, day: day}
 	for _, purpose := range purposes {
-		w.sweep(ctx, purpose)
+		w.sweep(purpose)
 	}
-	return w.gone, wrap("sweep", errors.Join(w.errs...))
+	err = errors.Join(append(w.errs, s.catalogue.remove(w.swept))...)
+	return w.gone, wrap("sweep", err)
 }
 
-// Count reads every partition.
-func (s *Store) Count(ctx context.Context) (map[string]int, error) {
-	if err := s.lock(); err != nil {
-		return nil, err
+// Count takes the rows from the catalogue and waits for no Put.
+func (s *Store) Count(context.Context) (map[string]int, error) {
+	if s.closed.Load() {
+		return nil, errClosed
 	}
-	defer s.writing.Unlock()
-	return s.dir.count(ctx)
+	counts := map[string]int{}
+	for _, p := range s.catalogue.of("") {
+		e, _ := s.catalogue.get(p)
+		counts[p.Purpose] += e.Rows
+	}
+	return counts, nil
 }
 
 // Suppressed returns how many excerpts of each purpose had expired when they came.
@@ -149,41 +245,21 @@ func (s *Store) Suppressed() map[string]uint64 { return s.expiry.Suppressed() }
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
-	return errors.Join(wrap("close", s.open.closeAll()), s.release())
+	return errors.Join(wrap("close", s.open.closeAll()), s.catalogue.close(), s.release())
 }
 
 // lock waits for the writer's turn. The caller unlocks s.writing unless there is an error.
 func (s *Store) lock() error {
 	s.writing.Lock()
-	if s.closed {
+	if s.closed.Load() {
 		s.writing.Unlock()
 		return errClosed
 	}
 	return nil
 }
 
-// errClosed is final for this Store, but not for what is put: another may take it.
-var errClosed = fmt.Errorf("sqlite: closed: %w", store.ErrUnavailable)
-
-// wrap returns err with what was done. What is wrong with a file may be mended, so it is always store.ErrUnavailable.
-// The database's own words are left out: they may quote a row.
-func wrap(doing string, err error) error {
-	var theirs *driver.Error
-	switch {
-	case err == nil || errors.Is(err, store.ErrUnavailable):
-		return err
-	case errors.As(err, &theirs):
-		return fmt.Errorf("sqlite: %s: %w: code %d", doing, store.ErrUnavailable, theirs.Code())
-	case errors.Is(err, sql.ErrConnDone), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("sqlite: %s: %w: %w", doing, store.ErrUnavailable, err)
-	}
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return fmt.Errorf("sqlite: %s: %w: %w", doing, store.ErrUnavailable, path.Err)
-	}
-	return fmt.Errorf("sqlite: %s: %w: %T", doing, store.ErrUnavailable, err)
-}
+// milli returns t in Unix milliseconds.
+func milli(t time.Time) int64 { return t.Round(time.Millisecond).UnixMilli() }

@@ -12,6 +12,11 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
 }
 
+func TestStoreKeepsTheContractOfQueries(t *testing.T) {
+	t.Parallel()
+	storetest.RunQueries(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
+}
+
 // TestStoreKeepsTheContractWithOneFileOpen makes every partition be closed and opened again all the time.
 func TestStoreKeepsTheContractWithOneFileOpen(t *testing.T) {
 	t.Parallel()

@@ -1,11 +1,9 @@
 package sqlite
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -17,39 +15,37 @@ type sweeper struct {
 	dir  directory
 	day  policy.Date
 
-	gone int // rows
-	errs []error
+	gone  int // rows
+	swept []place
+	errs  []error
 }
 
-// sweep unlinks those of one purpose, and what a crash left of them.
-func (w *sweeper) sweep(ctx context.Context, purpose string) {
+// sweep unlinks the files of one purpose, also what was set aside and what a crash left.
+func (w *sweeper) sweep(purpose string) {
+	files, err := w.dir.files(purpose)
+	w.errs = append(w.errs, err)
 	swept := false
-	for _, ending := range endings {
-		places, err := w.dir.places(purpose, ending)
-		w.errs = append(w.errs, err)
-		for _, p := range places {
-			if p.Expires.Compare(w.day) <= 0 {
-				swept = true
-				w.forget(ctx, p)
-			}
+	for _, f := range files {
+		if f.Expires.Compare(w.day) > 0 {
+			continue
+		}
+		swept = true
+		if f.name == filepath.Base(w.dir.path(f.place)) {
+			w.errs = append(w.errs, w.open.close(f.place))
+		}
+		err := os.Remove(filepath.Join(string(w.dir), purpose, f.name))
+		if !errors.Is(err, os.ErrNotExist) { // SQLite removes its own at the close
+			w.errs = append(w.errs, err)
+		}
+	}
+	for _, p := range w.open.catalogue.of(purpose) {
+		if p.Expires.Compare(w.day) <= 0 && !w.dir.exists(p) {
+			e, _ := w.open.catalogue.get(p)
+			w.gone += e.Rows
+			w.swept = append(w.swept, p)
 		}
 	}
 	if swept {
 		w.errs = append(w.errs, store.SyncDir(filepath.Join(string(w.dir), purpose)))
-	}
-}
-
-// forget unlinks what there is of a partition.
-func (w *sweeper) forget(ctx context.Context, p place) {
-	if w.dir.exists(p) {
-		n, _ := w.dir.rows(ctx, p) // of a file that is damaged it is not known
-		w.gone += n
-	}
-	w.errs = append(w.errs, w.open.close(p))
-	base := strings.TrimSuffix(w.dir.path(p), ending)
-	for _, ending := range endings {
-		if err := os.Remove(base + ending); !errors.Is(err, os.ErrNotExist) {
-			w.errs = append(w.errs, err)
-		}
 	}
 }

@@ -1,0 +1,168 @@
+// This file has methods of Store because damage is found in whatever reads and writes.
+
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"sipsieve/store"
+	"sipsieve/store/policy"
+)
+
+// Check reads every partition whole and sets those aside that are damaged. It waits for no Put but where it finds one.
+func (s *Store) Check(ctx context.Context) error {
+	for _, p := range s.catalogue.of("") {
+		if err := s.check(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check reads a partition, and once more with nobody writing if it seems damaged.
+func (s *Store) check(ctx context.Context, p place) error {
+	e, known := s.catalogue.get(p)
+	if !known || e.Commits == 0 || s.dir.examine(ctx, p, e) == nil {
+		return ctx.Err()
+	}
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.writing.Unlock()
+	if e, known = s.catalogue.get(p); !known {
+		return nil
+	}
+	err := s.dir.examine(ctx, p, e)
+	if !isDamage(wrap("check", err)) {
+		return wrap("check", err)
+	}
+	return s.setAside(ctx, p)
+}
+
+// setAside renames the files of a damaged partition, and puts what is intact in them into another.
+func (s *Store) setAside(ctx context.Context, p place) error {
+	_ = s.open.close(p) // it may be what it is set aside for
+	e, _ := s.catalogue.get(p)
+	d := damage{Had: newManifest()}
+	if e.Damage != nil {
+		d = *e.Damage
+		d.Had = d.Had.clone()
+	}
+	d.Files++
+	d.Missing += e.Rows
+	d.Pending, d.Asked = true, false
+	d.Had.merge(e.manifest)
+	err := s.catalogue.put(map[place]entry{p: {manifest: newManifest(), Damage: &d}}, nil)
+	if err = errors.Join(err, s.catalogue.sync()); err != nil {
+		return err
+	}
+	return s.salvage(ctx, p)
+}
+
+// salvage ends what setAside began, also after a crash in the middle.
+func (s *Store) salvage(ctx context.Context, p place) error {
+	e, _ := s.catalogue.get(p)
+	aside := s.dir.aside(p, e.Damage.Files)
+	if _, err := os.Stat(aside); errors.Is(err, os.ErrNotExist) {
+		for _, ending := range append([]string{""}, beside...) {
+			err := os.Rename(s.dir.path(p)+ending, aside+ending)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return wrap("set aside", err)
+			}
+		}
+		if err := os.Rename(s.dir.keptLog(p), aside+"-wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return wrap("set aside", err)
+		}
+		if err := store.SyncDir(filepath.Dir(aside)); err != nil {
+			return wrap("set aside", err)
+		}
+	}
+	err := salvaged(aside, func(xs []policy.Excerpt) error {
+		alive, _ := s.expiry.Alive(xs)
+		_, err := s.keep(ctx, alive, true)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if e, _ = s.catalogue.get(p); e.Damage != nil {
+		d := *e.Damage
+		d.Pending = false
+		e.Damage = &d
+	}
+	return errors.Join(s.catalogue.put(map[place]entry{p: e}, nil), s.catalogue.sync())
+}
+
+// Damaged returns what is missing, and has not been announced.
+func (s *Store) Damaged() (all store.DamageError) {
+	for _, p := range s.catalogue.of("") {
+		e, _ := s.catalogue.get(p)
+		if d := e.Damage; d != nil && d.Missing > d.Told {
+			all = append(all, store.Damage{Place: p, Missing: d.Missing - d.Told, Asked: d.Asked, Had: d.Had.lowest()})
+		}
+	}
+	return all
+}
+
+// Asked enters that the bus delivers again what it still has of a partition; Told, that what is missing now is
+// announced as lost.
+func (s *Store) Asked(p store.Place) error { return s.mark(p, func(d *damage) { d.Asked = true }) }
+
+// Told enters that what is missing of a partition now is announced as lost.
+func (s *Store) Told(p store.Place) error { return s.mark(p, func(d *damage) { d.Told = d.Missing }) }
+
+func (s *Store) mark(p place, change func(*damage)) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.writing.Unlock()
+	e, ok := s.catalogue.get(p)
+	if !ok || e.Damage == nil {
+		return nil
+	}
+	d := *e.Damage
+	change(&d)
+	e.Damage = &d
+	return errors.Join(s.catalogue.put(map[place]entry{p: e}, nil), s.catalogue.sync())
+}
+
+// Settle checkpoints the partitions of which nothing was used since the last Settle, and seals them.
+func (s *Store) Settle(ctx context.Context) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	defer s.writing.Unlock()
+	var errs []error
+	for _, p := range append([]place(nil), s.open.order...) {
+		one := s.open.by[p]
+		if one.busy {
+			one.busy = false
+			continue
+		}
+		errs = append(errs, s.seal(ctx, p, one))
+	}
+	return wrap("settle", errors.Join(errs...))
+}
+
+// seal empties the log of a partition, unless a reader holds it, and enters the checksum of the file.
+func (s *Store) seal(ctx context.Context, p place, one *partition) error {
+	e, _ := s.catalogue.get(p)
+	if e.Seal != nil && e.Seal.Commits == e.Commits || e.Commits == 0 {
+		return nil
+	}
+	var held, frames, moved int
+	err := one.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&held, &frames, &moved)
+	if err != nil || held != 0 {
+		return damagedBy(p, wrap("checkpoint", err))
+	}
+	now, err := sealOf(s.dir.path(p))
+	if err != nil {
+		return err
+	}
+	now.Commits = e.Commits
+	e.Seal = &now
+	return s.catalogue.put(map[place]entry{p: e}, nil)
+}

@@ -1,0 +1,50 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"hash/crc64"
+	"math"
+
+	"sipsieve/store"
+)
+
+// A record is a row of a partition as it is kept, without what is derived from its body.
+type record struct {
+	id, kind, sensor, stage, status, dialog          string
+	revision, completeness, unseen, stream, position int64
+	body, parts                                      []byte
+}
+
+// recordOf returns what is kept of x.
+func recordOf(x store.Row) record {
+	return record{id: x.ID, kind: x.Kind, sensor: x.Sensor, stage: x.Stage, status: x.Status, dialog: x.Dialog,
+		revision: int64(x.Revision), completeness: int64(x.Completeness), unseen: int64(x.Missing),
+		stream: x.Published.Stream, position: int64(x.Published.Number), body: x.Body(), parts: x.PartsText()}
+}
+
+var sumTable = crc64.MakeTable(crc64.ECMA)
+
+// sum returns the checksum of r. The sums of all rows of a partition, added up, are the sum of the partition.
+func (r *record) sum() int64 {
+	var numbers [5 * 8]byte
+	for i, n := range []int64{r.revision, r.completeness, r.unseen, r.stream, r.position} {
+		binary.LittleEndian.PutUint64(numbers[8*i:], uint64(n))
+	}
+	sum := crc64.Update(0, sumTable, numbers[:])
+	for _, text := range []string{r.id, r.kind, r.sensor, r.stage, r.status, r.dialog} {
+		sum = crc64.Update(sum, sumTable, append([]byte(text), 0))
+	}
+	sum = crc64.Update(crc64.Update(sum, sumTable, r.body), sumTable, []byte{0})
+	return int64(crc64.Update(sum, sumTable, r.parts))
+}
+
+// timeless is the moment of a row without a time: the first of all.
+const timeless = math.MinInt64
+
+// moment returns the time of x in Unix milliseconds, or timeless.
+func moment(x store.Row) int64 {
+	if t, known := x.Time(); known {
+		return milli(t)
+	}
+	return timeless
+}
