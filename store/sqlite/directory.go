@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -103,6 +104,19 @@ func (d directory) partitions() (places []place, err error) {
 func readDay(text string) (policy.Date, bool) {
 	day, err := time.Parse(time.DateOnly, text)
 	return policy.DateOf(day), err == nil
+}
+
+// read opens a partition for reading alone. One that is swept meanwhile is empty.
+func (d directory) read(p place, do func(*sql.DB) error) error {
+	db, err := sql.Open("sqlite", dataSource(d.path(p), true))
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	if err = errors.Join(do(db), db.Close()); !d.exists(p) {
+		return nil
+	}
+	return err
 }
 
 // any reports whether there is a partition.

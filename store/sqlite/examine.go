@@ -16,17 +16,14 @@ func (d directory) examine(ctx context.Context, p place, e entry) error {
 	if !d.exists(p) {
 		return errDamaged
 	}
-	db, err := sql.Open("sqlite", dataSource(d.path(p), true))
-	if err != nil {
-		return err
-	}
-	db.SetMaxOpenConns(1)
-	conn, err := db.Conn(ctx)
-	if err == nil {
+	return d.read(p, func(db *sql.DB) error {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			return err
+		}
 		err = transact(ctx, conn, func(tx *sql.Tx) error { return d.examineIn(ctx, tx, p, e) })
-		err = errors.Join(err, conn.Close())
-	}
-	return errors.Join(err, db.Close())
+		return errors.Join(err, conn.Close())
+	})
 }
 
 func (d directory) examineIn(ctx context.Context, tx *sql.Tx, p place, e entry) error {

@@ -12,26 +12,13 @@ import (
 )
 
 // Places returns the partitions that have a file, by purpose, the earliest first.
-func (r *Reader) Places() (all []store.Place, err error) {
-	purposes, err := r.dir.purposes()
-	if err != nil {
-		return nil, err
-	}
-	for _, purpose := range purposes {
-		places, err := r.dir.places(purpose, ending)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, places...)
-	}
-	return all, nil
-}
+func (r *Reader) Places() ([]store.Place, error) { return r.dir.partitions() }
 
 // Publications yields what the rows of a partition were made of, row by row: excerpts as they were published, with their
 // places in their sensors' streams as far as they are known. After an error nothing more is yielded.
 func (r *Reader) Publications(ctx context.Context, p store.Place) iter.Seq2[[]policy.Excerpt, error] {
 	return func(yield func([]policy.Excerpt, error) bool) {
-		err := r.dir.read(ctx, p, func(db *sql.DB) error { return publications(ctx, db, yield) })
+		err := wrap("read", r.dir.read(p, func(db *sql.DB) error { return publications(ctx, db, yield) }))
 		if err != nil {
 			yield(nil, err)
 		}
