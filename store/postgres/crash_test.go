@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"sipsieve/store"
@@ -157,5 +159,58 @@ func TestAServerThatComesUpLaterIsWaitedFor(t *testing.T) {
 	server.Start(t)
 	if bodies, err := answer(t, s, store.Query{Purpose: "billing"}); err != nil || len(bodies) != 2 {
 		t.Errorf("rows = %d, %v, want 2", len(bodies), err)
+	}
+}
+
+// TestAFullDiskOfTheServerIsWaitedFor has the tables on a small disk that a file fills, until that is removed.
+func TestAFullDiskOfTheServerIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Own(t)
+	disk := server.Folder(t)
+	var owner syscall.Stat_t
+	if err := syscall.Stat(disk, &owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("none", disk, "tmpfs", 0, fmt.Sprintf("size=16m,uid=%d,gid=%d", owner.Uid, owner.Gid)); err != nil {
+		t.Skip(err) // a container may not mount
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(disk, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 8<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	database := server.Database(t)
+	server.Exec(t, "postgres", "CREATE TABLESPACE small LOCATION '"+disk+"'",
+		"ALTER DATABASE "+database+" SET default_tablespace = small")
+	s := opened(t, Config{Login: Login{URL: server.URL(database)}})
+	kept := 0
+	for n := 0; ; n++ {
+		var xs []policy.Excerpt
+		for i := range 500 {
+			xs = append(xs, storetest.Call(fmt.Sprintf("call%d.%d", n, i)).Excerpt(t))
+		}
+		err := s.Put(t.Context(), xs)
+		if err == nil && n < 200 {
+			kept += len(xs)
+			continue
+		}
+		if !errors.Is(err, store.ErrUnavailable) || store.CauseOf(err) != store.CauseFull || !strings.Contains(err.Error(), "53100") {
+			t.Fatalf("error = %v, want ErrUnavailable, %s and 53100", err, store.CauseFull)
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Put(t.Context(), xs); err != nil {
+			t.Fatalf("with room again: %v", err)
+		}
+		kept += len(xs)
+		break
+	}
+	if bodies, err := answer(t, s, store.Query{Purpose: "billing"}); err != nil || len(bodies) != kept {
+		t.Errorf("rows = %d, %v, want %d", len(bodies), err, kept)
 	}
 }

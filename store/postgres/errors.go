@@ -29,7 +29,7 @@ var words = map[string]string{
 	"42501": "this user lacks a privilege",
 	"42P01": "a table is gone",
 	"53100": "the server's disk is full",
-	"53200": "the server is out of memory",
+	"53200": "the server is out of memory, or of locks: raise max_locks_per_transaction",
 	"53300": "the server has no connection left",
 	"55P03": "another session holds a lock",
 	"57014": "cancelled by the server",

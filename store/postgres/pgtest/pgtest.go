@@ -292,6 +292,18 @@ func (s *Server) Database(t testing.TB) string {
 // URL returns how the role postgres reaches a database on the unix socket.
 func (s *Server) URL(database string) string { return s.socketURL(database) }
 
+// Folder makes an empty folder that the server may use. It goes with the server.
+func (s *Server) Folder(t testing.TB) (dir string) {
+	t.Helper()
+	dir = filepath.Join(s.dir, fmt.Sprintf("folder%d", s.next()))
+	err := os.Mkdir(dir, 0o755)
+	if err == nil && s.owner != nil {
+		err = os.Chown(dir, int(s.owner.Uid), int(s.owner.Gid))
+	}
+	check(t, err)
+	return dir
+}
+
 // Exec runs statements as postgres, each by itself.
 func (s *Server) Exec(t testing.TB, database string, statements ...string) {
 	t.Helper()
