@@ -108,7 +108,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
 		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.logs.live, OpenCalls: d.Limits.Calls,
-		Cut: d.reading.cut, Lost: d.damageLosses()})
+		Cut: d.reading.cut, Lost: damagesOf(d.spool).losses()})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
@@ -151,7 +151,7 @@ func (d *Daemon) openBus(ctx context.Context) (err error) {
 		c.Keepers = append(c.Keepers, hubConsumer)
 	}
 	if d.spool, err = bus.Embedded(ctx, c); err == nil {
-		d.logDamages()
+		damagesOf(d.spool).write(d.Log)
 	}
 	return err
 }
@@ -273,7 +273,7 @@ func (d *Daemon) addBus(l *ledger.Ledger) {
 	if d.spool != nil {
 		n := d.spool.Traffic()
 		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.ServerErrors}
-		addDamages(d.spool.Damages(), &l.Bus)
+		damagesOf(d.spool).addTo(&l.Bus)
 	}
 	if d.keeping != nil {
 		d.keeping.addTo(l)

@@ -1,29 +1,39 @@
-// This file has methods of Daemon because what is made of a damaged spool is one subject.
-
 package daemon
 
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store/bus"
 	"sipsieve/store/cpni"
 )
 
-// logDamages logs what was damaged in the spool when it was opened.
-func (d *Daemon) logDamages() {
-	for _, one := range d.spool.Damages() {
-		d.Log.Error("the spool was damaged: what is intact was put again, the rest is announced as a loss",
+// damages are what was damaged in the spool when it was opened.
+type damages []bus.Damage
+
+// damagesOf returns the damages of the spool, nil if the host has none.
+func damagesOf(spool *bus.Bus) damages {
+	if spool == nil {
+		return nil
+	}
+	return spool.Damages()
+}
+
+// write logs all damages.
+func (d damages) write(log *slog.Logger) {
+	for _, one := range d {
+		log.Error("the spool was damaged: what is intact was put again, the rest is announced as a loss",
 			"purpose", one.Purpose, "lost", one.Lost, "saved", one.Kept, "places", one.Places,
 			"files", one.Other)
 	}
 }
 
-// damageLosses returns what each purpose lost with the damages of the spool.
-func (d *Daemon) damageLosses() map[string]cpni.Loss {
+// losses returns what each purpose lost.
+func (d damages) losses() map[string]cpni.Loss {
 	losses := map[string]cpni.Loss{}
-	for _, one := range d.spool.Damages() {
+	for _, one := range d {
 		if one.Lost == 0 || one.Purpose == "" {
 			continue
 		}
@@ -43,20 +53,17 @@ func (d *Daemon) damageLosses() map[string]cpni.Loss {
 	return losses
 }
 
-// addDamages adds what was damaged in the spool.
-func addDamages(damages []bus.Damage, l *ledger.Bus) {
-	for _, one := range damages {
+// addTo adds how many there were, and what was lost, to l.
+func (d damages) addTo(l *ledger.Bus) {
+	for _, one := range d {
 		l.Damages++
 		l.Lost += one.Lost
 	}
 }
 
-// damageTroubles adds what was damaged in the spool, by purpose.
-func (d *Daemon) damageTroubles(to map[string]string) {
-	if d.spool == nil {
-		return
-	}
-	for _, one := range d.spool.Damages() {
+// troubles adds what was damaged, by purpose.
+func (d damages) troubles(to map[string]string) {
+	for _, one := range d {
 		to["bus.damaged."+cmp.Or(one.Purpose, "ops")] = fmt.Sprintf("files were damaged at the start: %d records lost, %d put again",
 			one.Lost, one.Kept)
 	}

@@ -111,7 +111,7 @@ func (d *Daemon) busTroubles(to map[string]string) {
 			to[key] = err.Error()
 		}
 	}
-	d.damageTroubles(to)
+	damagesOf(d.spool).troubles(to)
 	d.keeping.troubles(to)
 }
 
