@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	fetchLimit = batchLimit             // messages of one fetch, and so of one Put
+	fetchLimit = 2 * batchLimit         // messages of one fetch, and so of one Put
 	fetchWait  = 200 * time.Millisecond // until a fetch of fewer ends
 	ackWait    = 30 * time.Second       // until what is not acknowledged is delivered again
 	ackLimit   = 2 * fetchLimit         // messages delivered and not acknowledged

@@ -109,7 +109,8 @@ func (c Config) options() (*server.Options, map[string]Access, error) {
 	opts := &server.Options{
 		ServerName: "sipsieve", JetStream: true, StoreDir: c.Dir, SyncAlways: true, SyncInterval: time.Minute,
 		JetStreamMaxMemory: 1 << 20, JetStreamMaxStore: 1 << 62, // the limit is each stream's own
-		NoSigs: true, NoLog: true, DontListen: c.Listen == "",
+		JetStreamLimits: server.JSLimitOpts{MaxBatchSize: ownBatchLimit},
+		NoSigs:          true, NoLog: true, DontListen: c.Listen == "",
 		Users: []*server.User{{Username: "sipsieve", Password: rand.Text()}},
 	}
 	if c.Listen == "" {

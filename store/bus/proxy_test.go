@@ -16,7 +16,22 @@ type proxy struct {
 
 	mu     sync.Mutex
 	target string // host:port; "" while it is cut
-	open   map[net.Conn]bool
+	open   map[*pair]bool
+}
+
+// A pair is a connection to a proxy and the one that it is forwarded by.
+type pair struct {
+	a, b net.Conn
+	end  chan struct{}
+	once sync.Once
+}
+
+func (p *pair) close() {
+	p.once.Do(func() {
+		close(p.end)
+		_ = p.a.Close()
+		_ = p.b.Close()
+	})
 }
 
 // newProxy listens until the test ends.
@@ -26,7 +41,7 @@ func newProxy(t testing.TB, target string, delay time.Duration) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: target, open: map[net.Conn]bool{}}
+	p := &proxy{listener: l, target: target, open: map[*pair]bool{}}
 	p.delay.Store(int64(delay))
 	t.Cleanup(func() { _ = l.Close(); p.set("") })
 	go func() {
@@ -43,13 +58,20 @@ func newProxy(t testing.TB, target string, delay time.Duration) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
+// to returns where p forwards to, "" while it is cut.
+func (p *proxy) to() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
 // set has p forward to target from now on, and ends the connections it has.
 func (p *proxy) set(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
-	for c := range p.open {
-		_ = c.Close()
+	for one := range p.open {
+		one.close()
 	}
 	clear(p.open)
 }
@@ -67,13 +89,14 @@ func (p *proxy) forward(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	p.open[c], p.open[to] = true, true
-	go p.copy(c, to)
-	go p.copy(to, c)
+	one := &pair{a: c, b: to, end: make(chan struct{})}
+	p.open[one] = true
+	go p.copy(one, c, to)
+	go p.copy(one, to, c)
 }
 
-// copy writes to dst what it reads from src, delay later.
-func (p *proxy) copy(dst, src net.Conn) {
+// copy writes to dst what it reads from src, delay later, and then ends the pair.
+func (p *proxy) copy(one *pair, dst, src net.Conn) {
 	type chunk struct {
 		due  time.Time
 		data []byte
@@ -85,7 +108,10 @@ func (p *proxy) copy(dst, src net.Conn) {
 			data := make([]byte, 64<<10)
 			n, err := src.Read(data)
 			if n > 0 {
-				chunks <- chunk{time.Now().Add(time.Duration(p.delay.Load())), data[:n]}
+				select {
+				case chunks <- chunk{time.Now().Add(time.Duration(p.delay.Load())), data[:n]}:
+				case <-one.end:
+				}
 			}
 			if err != nil {
 				return
@@ -93,17 +119,16 @@ func (p *proxy) copy(dst, src net.Conn) {
 		}
 	}()
 	for c := range chunks {
-		time.Sleep(time.Until(c.due))
+		select {
+		case <-time.After(time.Until(c.due)):
+		case <-one.end:
+		}
 		if _, err := dst.Write(c.data); err != nil {
 			break
 		}
 	}
-	_ = dst.Close()
-	_ = src.Close()
-	for range chunks {
-	}
+	one.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.open, src)
-	delete(p.open, dst)
+	delete(p.open, one)
 }

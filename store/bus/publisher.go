@@ -21,8 +21,11 @@ import (
 	"sipsieve/store/policy"
 )
 
-// batchLimit is how many messages the server takes in one atomic batch.
-const batchLimit = 1000
+// How many messages a server takes in one atomic batch: one elsewhere by its default, the embedded one by its options.
+const (
+	batchLimit    = 1000
+	ownBatchLimit = 4000
+)
 
 // smallBatch is how many messages are put one by one: a batch costs the server about as many syncs of a disk.
 const smallBatch = 4
@@ -179,8 +182,12 @@ func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, e
 		return slices.ContainsFunc(subjects, func(s string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(s, ">")) })
 	})
 	defer end()
+	limit := batchLimit
+	if p.bus.server != nil {
+		limit = ownBatchLimit
+	}
 	for left > 0 {
-		batch := one.messages[len(one.messages)-left:][:min(left, batchLimit)]
+		batch := one.messages[len(one.messages)-left:][:min(left, limit)]
 		n, err := p.batchInRoom(ctx, one.purpose, batch)
 		if err != nil {
 			return left, err
