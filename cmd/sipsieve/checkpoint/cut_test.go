@@ -39,7 +39,7 @@ func moments(t *testing.T, path string, n int) (all []moment) {
 	}
 	r := rand.New(rand.NewPCG(8, 3))
 	calls, files := savedCalls{}, map[event.Key]string{}
-	all = append(all, moment{l.size, "", nil, savedCalls{}})
+	all = append(all, moment{l.out.size, "", nil, savedCalls{}})
 	for i := range n {
 		var entries []Entry
 		for range 1 + r.IntN(200) {
@@ -57,7 +57,7 @@ func moments(t *testing.T, path string, n int) (all []moment) {
 		for j := range entries[:len(entries)-2] {
 			calls.take(&entries[j])
 		}
-		all = append(all, moment{l.size, fmt.Sprint(i), slices.Sorted(maps.Values(files)), maps.Clone(calls)})
+		all = append(all, moment{l.out.size, fmt.Sprint(i), slices.Sorted(maps.Values(files)), maps.Clone(calls)})
 	}
 	return all
 }
@@ -97,7 +97,7 @@ func TestACutIsThereWholeOrNotAtAll(t *testing.T) {
 				t.Fatalf("%d bytes: cut = %s, files = %v, %v; want %s, %v", size, cut, files, err, want.cut, want.files)
 			}
 			sameCalls(t, calls, want.calls)
-			_ = l.file.Close()
+			_ = l.out.f.Close()
 		}
 	}
 }

@@ -1,3 +1,16 @@
+// Package checkpoint keeps what would be lost of open calls if the process ended, in a log on this host.
+//
+// # Damage
+//
+// Every bit of a log's file is under a sum or a seal. A block that is damaged is left out, and everything behind it is
+// read; a file that was cut is noticed by its foot. What is lost is counted and logged. A file that is sealed under
+// another key, or of another version, is set aside under a name of its own and never written over: with the key, or the
+// build, that it belongs to it can be put back. A file of the version before is read, and written anew.
+//
+// # A full disk
+//
+// What cannot be written is written with the next entries, once there is room. Until then a restart restores calls as
+// they were before.
 package checkpoint
 
 import (
@@ -19,7 +32,6 @@ import (
 const (
 	compactAfter = 256 << 10 // bytes; a smaller log is compacted by its age only
 	compactEvery = time.Hour // what is over goes from the disk at last
-	flushAt      = 1 << 20   // bytes that a compaction gathers before it writes them
 )
 
 // A Log keeps what would be lost of the open calls of a Domain if the process ended: where each stands, in numbers and
@@ -29,24 +41,20 @@ const (
 // # Cuts
 //
 // The Log of a folder also has how far its files have been read. Its entries come in batches that end with a CutEntry:
-// what is read back is what stood at the last whole one, the files and the calls of one instant.
+// what is read back is what stood at the last whole one, the files and the calls of one instant. Of a batch that is
+// damaged what is intact is read back: a file whose entry is lost is read again from an earlier place.
 type Log struct {
 	cfg   Config
 	in    chan batch
 	ended chan struct{}
 
 	// Of Run, once that has begun.
-	file      *os.File
-	w         *blockWriter
-	size      int64 // of the file, as far as it is whole
-	held      int64 // of the entries that count
-	index     map[event.Key]entryIndex
-	clock     []byte
-	cut       []byte // of the last CutEntry; nil without one
+	out       *file
 	compacted time.Time
 	unwritten []Entry // what the disk did not take
 
-	calls, bytes, restored, refused, broken, failed atomic.Uint64
+	count   counts
+	trouble atomic.Pointer[error]
 }
 
 // A Config says where a Log is and what it is for.
@@ -65,47 +73,78 @@ type batch struct {
 	but     map[event.Key]bool // except these
 }
 
-// An entryIndex is where the entries of a name are: the numbers of their blocks, and their sizes.
-type entryIndex struct {
-	state, frozen         uint32
-	stateSize, frozenSize uint32
-	file                  bool // it is a file's, which has no frozen part
-}
-
-// Open reads the index of the log that c names, and compacts it. What is damaged, of another version or sealed under
-// another key is logged, counted and dropped; an error is of the disk, and leaves the log as it is.
+// Open reads the index of the log that c names, and compacts it. What is damaged is logged, counted and left out; a log
+// of another version or under another key is set aside. An error is of the disk, and leaves the log as it is.
 func Open(c Config) (*Log, error) {
-	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), index: map[event.Key]entryIndex{}}
-	switch err := l.load(); {
-	case errors.Is(err, errTorn):
-		l.broken.Add(1)
-		c.Log.Warn("checkpoint log: a block is not whole, what follows it is dropped", "calls", len(l.index))
-	case err != nil && !errors.Is(err, errVersion) && !errors.Is(err, errKey):
-		return nil, fmt.Errorf("checkpoint: %w", err)
+	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), out: &file{index: newIndex(0)}}
+	damage, err := l.load()
+	switch {
+	case errors.Is(err, errVersion), errors.Is(err, errKey):
+		if err := l.setAside(err); err != nil {
+			return nil, fmt.Errorf("checkpoint: %w", err)
+		}
 	case err != nil:
-		l.refused.Add(1)
-		c.Log.Warn("checkpoint log refused: its calls are not restored", "err", err)
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	l.dropIncomplete()
+	incomplete := l.out.index.dropIncomplete()
+	l.count.refused.Add(incomplete)
+	if damage.Places > 0 {
+		l.damaged(damage, max(incomplete, damage.calls-min(damage.calls, l.out.index.calls())))
+	}
 	return l, l.compact()
 }
 
+// damaged counts and logs what a damaged file has lost.
+func (l *Log) damaged(d Damage, calls uint64) {
+	l.count.broken.Add(1)
+	l.count.lost.Add(d.Entries)
+	l.count.lostCalls.Add(calls)
+	l.cfg.Log.Error("checkpoint log is damaged, what is intact is restored", "name", filepath.Base(l.cfg.Path),
+		"places", d.Places, "entries", d.Entries, "lost_calls", calls, "calls", l.out.index.calls())
+}
+
+// setAside gives the file a name of its own, because nothing of it can be read for that reason.
+func (l *Log) setAside(why error) error {
+	word := "other-version"
+	if errors.Is(why, errKey) {
+		word = "other-key"
+	}
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.%s-%d", l.cfg.Path, word, n)
+		if _, err := os.Lstat(aside); err == nil {
+			continue
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Rename(l.cfg.Path, aside); err != nil {
+			return err
+		}
+		l.count.refused.Add(1)
+		l.count.setAside.Add(1)
+		l.cfg.Log.Error("checkpoint log refused and set aside, its calls are not restored", "err", why,
+			"name", filepath.Base(aside), "do", "stop, put back what it belongs to and its name; or remove it")
+		return nil
+	}
+}
+
 // load reads the file and notes where everything is.
-func (l *Log) load() error {
+func (l *Log) load() (Damage, error) {
 	var waiting []located // of a batch whose CutEntry has not come
-	return l.read(func(block uint64, e *Entry) error {
+	damage, err := l.read(func(block uint64, e *Entry) error {
 		if !l.cfg.Cuts {
-			l.note(block, e)
+			l.out.index.note(block, e)
 			return nil
 		}
 		if waiting = append(waiting, locate(block, e)); e.Kind == CutEntry {
 			for i := range waiting {
-				l.note(waiting[i].block, &waiting[i].Entry)
+				l.out.index.note(waiting[i].block, &waiting[i].Entry)
 			}
 			waiting = waiting[:0]
 		}
 		return nil
 	})
+	damage.Entries += uint64(len(waiting))
+	return damage, err
 }
 
 // A located entry has its body only where that is not in the index.
@@ -125,174 +164,105 @@ func locate(block uint64, e *Entry) located {
 }
 
 // read calls take with every entry of the file and the number of its block. A body is valid during the call.
-func (l *Log) read(take func(block uint64, e *Entry) error) error {
+func (l *Log) read(take func(block uint64, e *Entry) error) (d Damage, err error) {
 	f, err := os.Open(l.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return d, nil
 	}
 	if err != nil {
-		return err
+		return d, err
 	}
 	defer func() { _ = f.Close() }()
 	return Read(f, l.cfg.Sealer, func(hash string) {
-		if hash != l.cfg.Policy && l.file == nil {
+		if hash != l.cfg.Policy && l.out.f == nil {
 			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
 		}
 	}, take)
 }
 
-// note notes that e stands in a block.
-func (l *Log) note(block uint64, e *Entry) {
-	p := l.index[e.Name]
-	n := uint32(e.bytes())
-	switch e.Kind {
-	case ClockEntry:
-		l.clock = slices.Clone(e.Body)
-		return
-	case CutEntry:
-		l.cut = append([]byte{}, e.Body...)
-		return
-	case GoneEntry:
-		l.forget(e.Name)
-		return
-	case StateEntry, FileEntry:
-		l.held += int64(n) - int64(p.stateSize)
-		p.state, p.stateSize, p.file = uint32(block), n, e.Kind == FileEntry
-	case FrozenEntry:
-		l.held += int64(n) - int64(p.frozenSize)
-		p.frozen, p.frozenSize = uint32(block), n
-	}
-	l.index[e.Name] = p
-}
-
-// forget removes a name.
-func (l *Log) forget(name event.Key) {
-	p := l.index[name]
-	l.held -= int64(p.stateSize) + int64(p.frozenSize)
-	delete(l.index, name)
-}
-
-// dropIncomplete removes the calls of which a part is not there: without what was frozen of it a call has no id.
-func (l *Log) dropIncomplete() {
-	for name, p := range l.index {
-		if !p.file && (p.stateSize == 0 || p.frozenSize == 0) {
-			l.forget(name)
-			l.refused.Add(1)
-		}
-	}
-}
-
-// counts reports whether an entry in a block is the newest of its kind and its name.
-func (l *Log) counts(block uint64, e *Entry) bool {
-	p, ok := l.index[e.Name]
-	switch {
-	case !ok:
-		return false
-	case e.Kind == FrozenEntry:
-		return p.frozen == uint32(block) && p.frozenSize > 0
-	}
-	return (e.Kind == StateEntry && !p.file || e.Kind == FileEntry && p.file) && p.state == uint32(block)
-}
-
 // compact writes what counts into a new file, which takes the place of the old one.
-func (l *Log) compact() (err error) {
-	path := l.cfg.Path
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+func (l *Log) compact() error {
+	next, err := newFile(l.cfg.Path+".new", newBlockWriter(l.cfg.Sealer, l.cfg.Policy), len(l.out.index.of))
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	next := &Log{cfg: l.cfg, file: f, w: newBlockWriter(l.cfg.Sealer, l.cfg.Policy),
-		index: make(map[event.Key]entryIndex, len(l.index))}
-	if l.clock != nil {
-		next.addOne(&Entry{Kind: ClockEntry, Body: l.clock})
-	}
-	err = l.copyInto(next)
-	if err == nil && l.cut != nil {
-		next.addOne(&Entry{Kind: CutEntry, Body: l.cut})
-	}
+	damage, err := l.copyInto(next)
 	if err == nil {
-		err = next.flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil { // not before it is whole on the disk
-		err = os.Rename(path+".new", path)
+		err = next.finish(l.cfg.Path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("checkpoint: %w", err), f.Close(), os.Remove(path+".new"))
+		return errors.Join(fmt.Errorf("checkpoint: %w", err), next.discard())
 	}
-	if l.file != nil {
-		_ = l.file.Close()
+	lost := next.index.lacks(&l.out.index)
+	_ = l.out.close()
+	l.out = next
+	if lost > 0 { // since it was opened
+		l.damaged(damage, lost)
 	}
-	l.file, l.w, l.size, l.held, l.index = f, next.w, next.size, next.held, next.index
 	l.compacted = time.Now()
 	l.show()
-	return store.SyncDir(filepath.Dir(path))
+	return store.SyncDir(filepath.Dir(l.cfg.Path))
 }
 
-// addOne adds an entry and notes where it is.
-func (l *Log) addOne(e *Entry) { l.note(l.w.add(e), e) }
-
-// copyInto adds to next what counts of the file of l.
-func (l *Log) copyInto(next *Log) error {
-	if len(l.index) == 0 {
-		return nil
+// copyInto adds to next what counts of l: the clock, what is in the file, and the cut.
+func (l *Log) copyInto(next *file) (damage Damage, err error) {
+	x := &l.out.index
+	if x.clock != nil {
+		err = next.add(&Entry{Kind: ClockEntry, Body: x.clock})
 	}
-	err := l.read(func(block uint64, e *Entry) error {
-		if !l.counts(block, e) {
-			return nil
-		}
-		next.addOne(e)
-		if len(next.w.sealed) < flushAt {
-			return nil
-		}
-		return next.write()
-	})
-	if errors.Is(err, errTorn) {
-		return nil // what follows was dropped when it was loaded, or is damaged now
+	if err == nil && len(x.of) > 0 {
+		damage, err = l.read(func(block uint64, e *Entry) error {
+			if !x.counts(block, e) {
+				return nil
+			}
+			return next.add(e)
+		})
 	}
-	return err
-}
-
-// flush seals and writes what was added.
-func (l *Log) flush() error {
-	l.w.seal()
-	return l.write()
-}
-
-// write writes what was sealed to the end of the file.
-func (l *Log) write() error {
-	n, err := l.file.WriteAt(l.w.sealed, l.size)
-	l.w.sealed = l.w.sealed[:0]
-	if err != nil {
-		return err
+	if err == nil && x.cut != nil {
+		err = next.add(&Entry{Kind: CutEntry, Body: x.cut})
 	}
-	l.size += int64(n)
-	return nil
+	return damage, err
 }
 
 // Run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
 func (l *Log) Run() {
 	defer close(l.ended)
-	stalling := false
 	for b := range l.in {
 		err := l.append(l.completed(b))
 		if err == nil && l.needsCompaction() {
 			err = l.compact()
 			l.compacted = time.Now()
 		}
-		if err != nil {
-			if l.failed.Add(1); !stalling {
-				l.cfg.Log.Error("checkpoint log: a restart would lose what changed", "err", err)
-			}
-		}
-		stalling = err != nil
+		l.noteTrouble(err)
 		l.show()
 	}
 }
 
-// completed returns the entries of b, with the ends of the calls of which a whole batch says nothing.
+// noteTrouble keeps why the file cannot be written, nil if it can. It logs when that begins and when it is over.
+func (l *Log) noteTrouble(err error) {
+	before := l.trouble.Load()
+	switch {
+	case err == nil && before != nil:
+		l.trouble.Store(nil)
+		l.cfg.Log.Info("checkpoint log is written again, nothing is missing", "name", filepath.Base(l.cfg.Path))
+	case err != nil:
+		l.count.failed.Add(1)
+		l.trouble.Store(&err)
+		if before == nil {
+			l.cfg.Log.Error("checkpoint log cannot be written: a restart now would lose what has changed", "err", err)
+		}
+	}
+}
+
+// Trouble returns why the log cannot be written at the moment, nil if it can. It may be called from any goroutine.
+func (l *Log) Trouble() error {
+	if err := l.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// completed returns the entries of b, with the ends of the calls of which a whole batch has none.
 func (l *Log) completed(b batch) []Entry {
 	if !b.whole {
 		return b.entries
@@ -302,7 +272,7 @@ func (l *Log) completed(b batch) []Entry {
 		there[e.Name] = true
 	}
 	var all []Entry
-	for name, p := range l.index {
+	for name, p := range l.out.index.of {
 		if !p.file && !there[name] && !b.but[name] {
 			all = append(all, Entry{Kind: GoneEntry, Name: name})
 		}
@@ -315,51 +285,54 @@ func (l *Log) completed(b batch) []Entry {
 func (l *Log) append(entries []Entry) error {
 	if len(l.unwritten) > 0 {
 		entries = NewestOf(append(l.unwritten, entries...))
-		entries = slices.DeleteFunc(entries, func(e Entry) bool { // a call that the file does not know needs no end in it
-			_, known := l.index[e.Name]
+		entries = slices.DeleteFunc(entries, func(e Entry) bool { // a call that is not in the file needs no end in it
+			_, known := l.out.index.of[e.Name]
 			return e.Kind == GoneEntry && !known
 		})
 		l.unwritten = nil
 	}
-	size, n := l.size, l.w.n
-	blocks := make([]uint64, len(entries))
-	for i := range entries {
-		blocks[i] = l.w.add(&entries[i])
-	}
-	err := l.flush()
-	if err == nil {
-		err = l.file.Sync()
-	}
+	err := l.out.append(entries)
 	if err != nil {
-		l.size, l.w.n, l.unwritten = size, n, entries
-		return errors.Join(fmt.Errorf("checkpoint: %w", err), l.file.Truncate(size))
+		l.unwritten = entries
+		return fmt.Errorf("checkpoint: %w", err)
 	}
-	for i := range entries {
-		l.note(blocks[i], &entries[i])
-	}
-	return nil
+	return l.out.stand()
 }
 
 // needsCompaction reports whether most of the file is obsolete, or a part of it has been for long.
 func (l *Log) needsCompaction() bool {
-	return l.size > 2*l.held+compactAfter || l.size > l.held+l.held/8+4096 && time.Since(l.compacted) > compactEvery
+	held := l.out.index.held
+	return l.out.size > 2*held+compactAfter || l.out.size > held+held/8+4096 && time.Since(l.compacted) > compactEvery
 }
 
 // show sets what may be read from any goroutine.
 func (l *Log) show() {
-	n := 0
-	for _, p := range l.index {
-		if !p.file {
-			n++
-		}
-	}
-	l.calls.Store(uint64(n))
-	l.bytes.Store(uint64(l.size))
+	l.count.calls.Store(l.out.index.calls())
+	l.count.bytes.Store(uint64(l.out.size))
 }
+
+// Put hands over entries to be written; it waits while the disk is behind.
+func (l *Log) Put(entries []Entry) { l.in <- batch{entries: entries} }
+
+// Offer is Put for a caller that may not wait. It reports false, and hands over nothing, while the disk is behind.
+func (l *Log) Offer(entries []Entry) bool {
+	select {
+	case l.in <- batch{entries: entries}:
+		return true
+	default:
+		return false
+	}
+}
+
+// PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
+func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) { l.in <- batch{entries, true, but} }
+
+// Drop counts that entries went unwritten because too many waited.
+func (l *Log) Drop() { l.count.failed.Add(1) }
 
 // Close waits until everything is written.
 func (l *Log) Close() error {
 	close(l.in)
 	<-l.ended
-	return l.file.Close()
+	return l.out.close()
 }

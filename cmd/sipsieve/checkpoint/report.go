@@ -1,20 +1,23 @@
-// This file has methods of Log because what others put in and read of a Log stands apart from what its goroutine
-// does.
-
 package checkpoint
 
-import (
-	"sipsieve/sip/event"
-)
+import "sync/atomic"
 
-// A Report is what a Log holds, and what has become of the one before it.
+// A Report is what logs hold, and what has become of those before them.
 type Report struct {
-	Calls    uint64 `json:"calls"`
-	Bytes    uint64 `json:"bytes"`
-	Restored uint64 `json:"restored"` // calls, at the start
-	Refused  uint64 `json:"refused"`  // logs and calls that could not be taken up
-	Broken   uint64 `json:"broken"`   // logs that were not whole
-	Failed   uint64 `json:"failed"`   // writes; what changed then is not in it
+	Calls     uint64 `json:"calls"`
+	Bytes     uint64 `json:"bytes"`
+	Restored  uint64 `json:"restored"`   // calls, at the start
+	Refused   uint64 `json:"refused"`    // logs and calls that could not be taken up
+	Broken    uint64 `json:"broken"`     // logs that were damaged: what was intact of them was taken up
+	Lost      uint64 `json:"lost"`       // entries that were damaged
+	LostCalls uint64 `json:"lost_calls"` // calls that could be restored before the damage, and not after it
+	SetAside  uint64 `json:"set_aside"`  // logs that are kept under another name
+	Failed    uint64 `json:"failed"`     // writes; what changed then is not in it
+}
+
+// counts are what a Log counts. They may be read and counted on from any goroutine.
+type counts struct {
+	calls, bytes, restored, refused, broken, lost, lostCalls, setAside, failed atomic.Uint64
 }
 
 // Reported returns what logs are doing now, together; nil of none. It may be called from any goroutine.
@@ -24,47 +27,19 @@ func Reported(logs ...*Log) *Report {
 	}
 	var r Report
 	for _, l := range logs {
-		r.Calls += l.calls.Load()
-		r.Bytes += l.bytes.Load()
-		r.Restored += l.restored.Load()
-		r.Refused += l.refused.Load()
-		r.Broken += l.broken.Load()
-		r.Failed += l.failed.Load()
+		r.add(&l.count)
 	}
 	return &r
 }
 
-// Clock returns the clock of the Domain as it was saved last; nil if none was. It is called before Run.
-func (l *Log) Clock() []byte { return l.clock }
-
-// Refuse counts that a call could not be taken up, or the clock for a zero name, and removes the call. It is called
-// before Run.
-func (l *Log) Refuse(name event.Key) {
-	l.refused.Add(1)
-	l.forget(name)
+func (r *Report) add(c *counts) {
+	r.Calls += c.calls.Load()
+	r.Bytes += c.bytes.Load()
+	r.Restored += c.restored.Load()
+	r.Refused += c.refused.Load()
+	r.Broken += c.broken.Load()
+	r.Lost += c.lost.Load()
+	r.LostCalls += c.lostCalls.Load()
+	r.SetAside += c.setAside.Load()
+	r.Failed += c.failed.Load()
 }
-
-// Reject counts that a call could not be taken up. It may be called from any goroutine.
-func (l *Log) Reject() { l.refused.Add(1) }
-
-// Accept counts that a call was taken up.
-func (l *Log) Accept() { l.restored.Add(1) }
-
-// Put hands over entries to be written; it waits while the disk is behind.
-func (l *Log) Put(entries []Entry) { l.in <- batch{entries: entries} }
-
-// Offer is Put for who may not wait. It reports false, and hands over nothing, while the disk is behind.
-func (l *Log) Offer(entries []Entry) bool {
-	select {
-	case l.in <- batch{entries: entries}:
-		return true
-	default:
-		return false
-	}
-}
-
-// PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
-func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) { l.in <- batch{entries, true, but} }
-
-// Drop counts that entries went unwritten because too many waited.
-func (l *Log) Drop() { l.failed.Add(1) }

@@ -2,25 +2,45 @@ package console
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sipsieve/cmd/sipsieve/checkpoint"
 )
 
 // checkpointMetrics shows checkpoint logs to Prometheus.
 type checkpointMetrics struct{ d *Console }
 
-var (
-	metricCheckpointCalls    = desc("checkpoint_calls", "Open calls that the checkpoint logs hold.", "")
-	metricCheckpointBytes    = desc("checkpoint_bytes", "Size of the checkpoint logs.", "")
-	metricCheckpointRestored = desc("checkpoint_restored_total", "Calls that were restored at the start.", "")
-	metricCheckpointRefused  = desc("checkpoint_refused_total", "Checkpoint logs and calls that could not be restored.", "")
-	metricCheckpointBroken   = desc("checkpoint_broken_total", "Checkpoint logs that were not whole.", "")
-	metricCheckpointFailed   = desc("checkpoint_failed_total", "Writes to checkpoint logs that failed.", "")
-)
+// A checkpointFamily is a metric of a checkpoint log, or of several together.
+type checkpointFamily struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*checkpoint.Report) uint64
+}
+
+var checkpointFamilies = []checkpointFamily{
+	{desc("checkpoint_calls", "Open calls that the checkpoint logs hold.", ""), prometheus.GaugeValue,
+		func(r *checkpoint.Report) uint64 { return r.Calls }},
+	{desc("checkpoint_bytes", "Size of the checkpoint logs.", ""), prometheus.GaugeValue,
+		func(r *checkpoint.Report) uint64 { return r.Bytes }},
+	{desc("checkpoint_restored_total", "Calls that were restored at the start.", ""), prometheus.CounterValue,
+		func(r *checkpoint.Report) uint64 { return r.Restored }},
+	{desc("checkpoint_refused_total", "Checkpoint logs and calls that could not be restored.", ""), prometheus.CounterValue,
+		func(r *checkpoint.Report) uint64 { return r.Refused }},
+	{desc("checkpoint_broken_total", "Checkpoint logs that were damaged; what was intact was restored.", ""),
+		prometheus.CounterValue, func(r *checkpoint.Report) uint64 { return r.Broken }},
+	{desc("checkpoint_lost_total", "Entries of checkpoint logs that were damaged.", ""), prometheus.CounterValue,
+		func(r *checkpoint.Report) uint64 { return r.Lost }},
+	{desc("checkpoint_lost_calls_total", "Open calls that could not be restored because their entries were damaged.", ""),
+		prometheus.CounterValue, func(r *checkpoint.Report) uint64 { return r.LostCalls }},
+	{desc("checkpoint_set_aside_total", "Checkpoint logs of another key or version that were set aside.", ""),
+		prometheus.CounterValue, func(r *checkpoint.Report) uint64 { return r.SetAside }},
+	{desc("checkpoint_failed_total", "Writes to checkpoint logs that failed.", ""), prometheus.CounterValue,
+		func(r *checkpoint.Report) uint64 { return r.Failed }},
+}
 
 // Describe implements prometheus.Collector.
 func (m *checkpointMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{metricCheckpointCalls, metricCheckpointBytes, metricCheckpointRestored,
-		metricCheckpointRefused, metricCheckpointBroken, metricCheckpointFailed} {
-		to <- d
+	for _, f := range checkpointFamilies {
+		to <- f.desc
 	}
 }
 
@@ -30,13 +50,7 @@ func (m *checkpointMetrics) Collect(to chan<- prometheus.Metric) {
 	if r == nil {
 		return
 	}
-	one := func(d *prometheus.Desc, kind prometheus.ValueType, n uint64) {
-		to <- prometheus.MustNewConstMetric(d, kind, float64(n))
+	for _, f := range checkpointFamilies {
+		to <- prometheus.MustNewConstMetric(f.desc, f.kind, float64(f.value(r)))
 	}
-	one(metricCheckpointCalls, prometheus.GaugeValue, r.Calls)
-	one(metricCheckpointBytes, prometheus.GaugeValue, r.Bytes)
-	one(metricCheckpointRestored, prometheus.CounterValue, r.Restored)
-	one(metricCheckpointRefused, prometheus.CounterValue, r.Refused)
-	one(metricCheckpointBroken, prometheus.CounterValue, r.Broken)
-	one(metricCheckpointFailed, prometheus.CounterValue, r.Failed)
 }

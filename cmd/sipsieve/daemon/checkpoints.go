@@ -86,7 +86,8 @@ func (c *checkpoints) restore(dom *pipeline.Domain) error {
 	if r.Restored > 0 {
 		dom.Resume()
 	}
-	c.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken)
+	c.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken,
+		"lost", r.LostCalls)
 	return err
 }
 
