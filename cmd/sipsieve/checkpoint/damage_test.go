@@ -256,7 +256,7 @@ func TestADamagedLogOfTheVersionBeforeCostsItsBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := len(oldLine) + 16; n < len(old); n += 7 {
+	for n := len(oldLine) + 16; n < len(old); n += 29 {
 		damaged := bytes.Clone(old)
 		damaged[n] ^= 4
 		d, blocks, err := blocksOf(damaged)

@@ -179,7 +179,7 @@ func TestAsManyEndsWaitAsTheLanesHold(t *testing.T) {
 	b.open()
 	b.saves = newSaves(new(checkpoint.Log), 1000, 500)
 	b.lanes.all[0].live.add(b.excerptOf(t, 0)) // is never put
-	for n := range 5000 {
+	for n := range 1500 {
 		b.keep(&calls.Saved{Name: callName(n), State: []byte("up"), Event: &b.ofWire[0]})
 		b.keep(&calls.Saved{Name: callName(n), Gone: true})
 		b.saves.release(&b.lanes)
