@@ -100,7 +100,7 @@ func (l *Log) damaged(d Damage, calls uint64) {
 	l.count.lost.Add(d.Entries)
 	l.count.lostCalls.Add(calls)
 	l.cfg.Log.Error("checkpoint log is damaged, what is intact is restored", "name", filepath.Base(l.cfg.Path),
-		"places", d.Places, "entries", d.Entries, "lost_calls", calls, "calls", l.out.index.calls())
+		"places", d.Places, "entries", d.Entries, "lost", calls, "calls", l.out.index.calls())
 }
 
 // setAside gives the file a name of its own, because nothing of it can be read for that reason.
@@ -121,8 +121,8 @@ func (l *Log) setAside(why error) error {
 		}
 		l.count.refused.Add(1)
 		l.count.setAside.Add(1)
-		l.cfg.Log.Error("checkpoint log refused and set aside, its calls are not restored", "err", why,
-			"name", filepath.Base(aside), "do", "stop, put back what it belongs to and its name; or remove it")
+		l.cfg.Log.Error("checkpoint log refused and set aside: with its key or build and its old name, its calls are restored",
+			"name", filepath.Base(aside), "err", why)
 		return nil
 	}
 }

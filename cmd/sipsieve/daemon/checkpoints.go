@@ -108,3 +108,14 @@ func (c *checkpoints) close() (err error) {
 
 // report returns what the logs hold, nil without any.
 func (c *checkpoints) report() *checkpoint.Report { return checkpoint.Reported(c.all...) }
+
+// trouble returns why a log cannot be written at the moment, nil if all can, and without any.
+func (c *checkpoints) trouble() (err error) {
+	if c == nil {
+		return nil
+	}
+	for _, l := range c.all {
+		err = errors.Join(err, l.Trouble())
+	}
+	return err
+}

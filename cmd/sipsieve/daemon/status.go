@@ -86,10 +86,8 @@ func (d *Daemon) Status(ctx context.Context) Status {
 		s.Bus = append(s.Bus, one)
 	}
 	d.busTroubles(s.Troubles)
-	for _, l := range d.logs {
-		if err := l.Trouble(); err != nil {
-			s.Troubles["checkpoint"] = err.Error()
-		}
+	if err := d.logs.trouble(); err != nil {
+		s.Troubles["checkpoint"] = err.Error()
 	}
 	s.Records, _ = d.Stored(ctx)
 	return s
