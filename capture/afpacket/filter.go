@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/bpf"
 
 	"sipsieve/capture"
+	"sipsieve/capture/decode"
 )
 
 // A filter is what the kernel lets in. Other frames never reach this process.
@@ -32,19 +33,19 @@ type marker struct {
 }
 
 var (
-	greMarker = marker{protos: []uint32{47}}
+	greMarker = marker{protos: []uint32{decode.ProtoGRE}}
 	markers   = [capture.Encapsulations]marker{
-		capture.MPLS:    {ethers: []uint32{0x8847, 0x8848}}, // RFC 3032 and RFC 5332
-		capture.PPPoE:   {ethers: []uint32{0x8864}},
-		capture.IPIP:    {protos: []uint32{4, 41}},
+		capture.MPLS:    {ethers: []uint32{decode.EtherMPLS, decode.EtherMPLSm}},
+		capture.PPPoE:   {ethers: []uint32{decode.EtherPPPoE}},
+		capture.IPIP:    {protos: []uint32{decode.ProtoIPv4, decode.ProtoIPv6}},
 		capture.GRE:     greMarker,
 		capture.NVGRE:   greMarker,
 		capture.ERSPAN1: greMarker,
 		capture.ERSPAN2: greMarker,
 		capture.ERSPAN3: greMarker,
-		capture.VXLAN:   {ports: []uint32{4789, 8472}}, // RFC 7348, and Linux before it
-		capture.Geneve:  {ports: []uint32{6081}},
-		capture.GTPU:    {ports: []uint32{2152}},
+		capture.VXLAN:   {ports: []uint32{decode.PortVXLAN, decode.PortVXLANLinux}},
+		capture.Geneve:  {ports: []uint32{decode.PortGeneve}},
+		capture.GTPU:    {ports: []uint32{decode.PortGTPU}},
 	}
 )
 

@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"fmt"
+	"sipsieve/capture/decode"
 	"slices"
 
 	"golang.org/x/net/bpf"
@@ -10,15 +11,12 @@ import (
 // snapLen is what the filter returns for a frame that is taken: longer than any frame, offloads included.
 const snapLen = 0x40000
 
-// Protocol numbers and EtherTypes in every filter.
+// IPv6 extension headers (RFC 8200 section 4.1), and the bits of IPv4 that mark a fragment: more fragments, or an offset
+// (RFC 791 section 3.1).
 const (
-	etherIPv4, etherIPv6 = 0x0800, 0x86dd
-	etherVLAN            = 0x8100 // IEEE 802.1Q
-
-	protoTCP, protoUDP, protoSCTP  = 6, 17, 132
-	nextHopByHop, nextRouting      = 0, 43 // IPv6 extension headers, RFC 8200 section 4.1
-	nextFragment, nextDestinations = 44, 60
-	fragmentBits                   = 0x3fff // more fragments, or an offset: RFC 791 section 3.1
+	nextHopByHop, nextRouting      = 0, 43
+	nextFragment, nextDestinations = decode.ProtoFragment, 60
+	fragmentBits                   = 0x3fff
 )
 
 // tags are the EtherTypes of tags that are stepped over, by the bytes from one EtherType to the next. IEEE 802.1ah has
@@ -28,13 +26,13 @@ var tags = []struct {
 	types []uint32
 }{
 	{4, vlanTypes},
-	{6, []uint32{0x8926}},         // Cisco VN-Tag
-	{8, []uint32{0x893f, 0x8909}}, // IEEE 802.1BR, Cisco MetaData
-	{18, []uint32{0x88e7}},        // IEEE 802.1ah
+	{6, []uint32{decode.EtherVNTag}},
+	{8, []uint32{decode.EtherETag, decode.EtherMetaData}},
+	{18, []uint32{decode.EtherBackbone}},
 }
 
-// vlanTypes are the tags that name a VLAN: IEEE 802.1Q, IEEE 802.1ad, and those of switches older than that.
-var vlanTypes = []uint32{0x8100, 0x88a8, 0x9100, 0x9200, 0x9300}
+// vlanTypes are the tags that name a VLAN.
+var vlanTypes = []uint32{decode.EtherTag, decode.EtherService, decode.EtherOldQ, decode.EtherOldQ2, decode.EtherOldQ3}
 
 // mostTags is how many tags in the bytes of a frame are stepped over, behind the one that the kernel took off.
 const mostTags = 4
@@ -188,8 +186,8 @@ func (a *assembler) linkLayer(tunnels []uint32) {
 	for i := range mostTags + 1 {
 		here := func(name string) string { return fmt.Sprint(name, " behind ", i, " tags") }
 		a.emit(bpf.LoadIndirect{Off: 12, Size: 2})
-		a.when(bpf.JumpEqual, etherIPv4, here("ipv4"))
-		a.when(bpf.JumpEqual, etherIPv6, here("ipv6"))
+		a.when(bpf.JumpEqual, decode.EtherIPv4, here("ipv4"))
+		a.when(bpf.JumpEqual, decode.EtherIPv6, here("ipv6"))
 		a.among(tunnels, here("tunnel"))
 		if i < mostTags {
 			a.tag(here)
@@ -242,7 +240,7 @@ func (a *assembler) ipv4(m marker) {
 	a.transport(m)
 	a.label("fragment")
 	a.emit(bpf.LoadScratch{Dst: bpf.RegA, N: 0})
-	a.when(bpf.JumpEqual, protoUDP, "take")
+	a.when(bpf.JumpEqual, decode.ProtoUDP, "take")
 	a.goTo("drop")
 }
 
@@ -267,8 +265,8 @@ func (a *assembler) transport(m marker) {
 	if len(m.ports) > 0 {
 		udp = "udp ports"
 	}
-	a.when(bpf.JumpEqual, protoUDP, udp)
-	a.among([]uint32{protoTCP, protoSCTP}, "ports")
+	a.when(bpf.JumpEqual, decode.ProtoUDP, udp)
+	a.among([]uint32{decode.ProtoTCP, decode.ProtoSCTP}, "ports")
 	a.goTo("drop")
 }
 

@@ -2,6 +2,7 @@ package afpacket
 
 import (
 	"encoding/binary"
+	"sipsieve/capture/decode"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -131,7 +132,7 @@ func (f *frame) read(h []byte) {
 	}
 	status := u32(h, frameStatus)
 	if status&unix.TP_STATUS_VLAN_VALID != 0 {
-		f.vlan, f.tpid = uint16(u32(h, frameTag))&0x0fff, etherVLAN
+		f.vlan, f.tpid = uint16(u32(h, frameTag))&0x0fff, decode.EtherTag
 	}
 	if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
 		f.tpid = u16(h, frameTPID)

@@ -137,7 +137,7 @@ func (d *Decoder) Sift(f *Frame, now time.Time) bool {
 func plainText(f *Frame) bool {
 	b := f.Data
 	return f.Link == Ethernet && len(b) > 42 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && b[20]&0x3f == 0 &&
-		b[21] == 0 && b[23] == protoUDP && b[42] >= 'A' && b[42] <= 'Z'
+		b[21] == 0 && b[23] == ProtoUDP && b[42] >= 'A' && b[42] <= 'Z'
 }
 
 // age gives up what has waited for too long.

@@ -125,7 +125,7 @@ func TestReadingFramesDoesNotAllocate(t *testing.T) {
 	for name, ip := range map[string][]byte{
 		"udp":   udp,
 		"tcp":   ipPacket(false, 1, 6, tcpSegment(client, 1, flagACK, numbered(900)), 0, false, 0),
-		"vxlan": udpTo(portVXLAN, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x08\x00", udp)),
+		"vxlan": udpTo(PortVXLAN, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x08\x00", udp)),
 	} {
 		var count capture.Counters
 		d := New(everything(), &count)
@@ -149,7 +149,7 @@ func BenchmarkDecode(b *testing.B) {
 	udp := ipPacket(false, 1, 17, udpDatagram(numbered(900)), 0, false, 0)
 	for name, ip := range map[string][]byte{
 		"plain":      udp,
-		"vxlan":      udpTo(portVXLAN, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x08\x00", udp)),
+		"vxlan":      udpTo(PortVXLAN, "\x08\x00\x00\x00\x00\x00\x07\x00", linked("\x08\x00", udp)),
 		"other port": udpTo(9999, "", nil),
 	} {
 		b.Run(name, func(b *testing.B) {

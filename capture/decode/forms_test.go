@@ -62,14 +62,14 @@ func linked(kind string, payload []byte) []byte {
 }
 
 var greForms = map[string]optioned{
-	"GRE with routing":       {Raw, gre(0x4000, etherIPv4, hello), unread},
+	"GRE with routing":       {Raw, gre(0x4000, EtherIPv4, hello), unread},
 	"GRE of PPTP":            {Raw, gre(0x2001, 0x880b, hello), unread},
-	"GRE with no end":        {Raw, gre(0xb000, etherIPv4, nil)[:34], unread},
-	"GRE over IPv6":          {Raw, ipPacket(true, 1, 47, inGRE(0, etherIPv4, hello), 0, false, 0), capture.GRE},
-	"bridge":                 {Raw, gre(0, etherBridged, bridged), capture.GRE},
-	"bridge with a sequence": {Raw, gre(greKey|greSequence, etherBridged, bridged), capture.GRE},
-	"bridge with a key":      {Raw, gre(greKey, etherBridged, bridged), capture.NVGRE},
-	"MPLS in GRE":            {Raw, gre(0, etherMPLS, append([]byte{0, 1, 1, 64}, hello...)), capture.MPLS},
+	"GRE with no end":        {Raw, gre(0xb000, EtherIPv4, nil)[:34], unread},
+	"GRE over IPv6":          {Raw, ipPacket(true, 1, 47, inGRE(0, EtherIPv4, hello), 0, false, 0), capture.GRE},
+	"bridge":                 {Raw, gre(0, EtherBridged, bridged), capture.GRE},
+	"bridge with a sequence": {Raw, gre(greKey|greSequence, EtherBridged, bridged), capture.GRE},
+	"bridge with a key":      {Raw, gre(greKey, EtherBridged, bridged), capture.NVGRE},
+	"MPLS in GRE":            {Raw, gre(0, EtherMPLS, append([]byte{0, 1, 1, 64}, hello...)), capture.MPLS},
 	"ERSPAN III, no subheader": {Raw, erspan(
 		"\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00", bridged), capture.ERSPAN3},
 	"ERSPAN III of IP":     {Raw, erspan("\x20\x00\x00\x05\x00\x00\x00\x00\x00\x00\x08\x00", hello), capture.ERSPAN3},

@@ -266,7 +266,7 @@ func TestFragmentsInFragmentsComeToAnEnd(t *testing.T) {
 			d.feed(ipPacket(true, uint32(level), proto, b[:half], 0, true, 0))
 			head := binary.BigEndian.AppendUint16([]byte{proto, 0}, uint16(half))
 			b = append(binary.BigEndian.AppendUint32(head, uint32(level)), b[half:]...)
-			proto = protoFragment
+			proto = ProtoFragment
 		}
 		d.feed(ipPacket(true, 0, proto, b, 0, false, 0))
 		d.flush()

@@ -9,13 +9,13 @@ import (
 
 // Protocol numbers of IANA's registry that are read.
 const (
-	protoIPv4     = 4
-	protoTCP      = 6
-	protoUDP      = 17
-	protoIPv6     = 41
-	protoFragment = 44
-	protoGRE      = 47
-	protoSCTP     = 132
+	ProtoIPv4     = 4
+	ProtoTCP      = 6
+	ProtoUDP      = 17
+	ProtoIPv6     = 41
+	ProtoFragment = 44
+	ProtoGRE      = 47
+	ProtoSCTP     = 132
 )
 
 // An ipPayload is what the IP layer hands to the transport layer.
@@ -75,11 +75,11 @@ func (p *ipPayload) skipExtensions() (capture.Reason, bool) {
 	for range maxExtensions {
 		n := 8
 		switch {
-		case !extension(p.proto) && p.proto != protoFragment:
+		case !extension(p.proto) && p.proto != ProtoFragment:
 			return 0, pass
 		case len(p.data) < 8:
 			return capture.Short, refuse
-		case p.proto != protoFragment:
+		case p.proto != ProtoFragment:
 			n += int(p.data[1]) * 8
 		case binary.BigEndian.Uint16(p.data[2:])&0xfff9 != 0: // less is an atomic fragment, RFC 6946
 			return 0, pass

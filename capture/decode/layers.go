@@ -98,7 +98,7 @@ func (l *layers) cooked(b []byte, n, proto, address int) (capture.Reason, bool) 
 
 // etherType reads what follows the EtherType t.
 func (l *layers) etherType(t uint16, b []byte) (capture.Reason, bool) {
-	if t != etherIPv4 && t != etherIPv6 {
+	if t != EtherIPv4 && t != EtherIPv6 {
 		var why capture.Reason
 		var ok bool
 		if t, b, why, ok = l.nest.tags(t, b); !ok {
@@ -108,15 +108,15 @@ func (l *layers) etherType(t uint16, b []byte) (capture.Reason, bool) {
 	}
 	var tun tunnel
 	switch t {
-	case etherIPv4, etherIPv6:
+	case EtherIPv4, EtherIPv6:
 		return l.ip(b)
-	case etherMPLS, etherMPLSm:
+	case EtherMPLS, EtherMPLSm:
 		why, ok := tun.readMPLS(b)
 		return l.enter(&tun, why, ok)
-	case etherPPPoE:
+	case EtherPPPoE:
 		why, ok := tun.readPPPoE(b)
 		return l.enter(&tun, why, ok)
-	case etherBackbone:
+	case EtherBackbone:
 		switch {
 		case len(b) < 4:
 			return capture.Short, refuse
@@ -137,7 +137,7 @@ func (l *layers) enter(t *tunnel, why capture.Reason, ok bool) (capture.Reason, 
 		return capture.Tunnel, refuse
 	case t.inner == 0:
 		return t.why, refuse
-	case t.inner == etherBridged:
+	case t.inner == EtherBridged:
 		return l.ethernet(t.data)
 	}
 	return l.etherType(t.inner, t.data)
@@ -176,7 +176,7 @@ func (l *layers) ipv6(p *ipPayload) (capture.Reason, bool) {
 	switch {
 	case !ok:
 		return why, refuse
-	case p.proto != protoFragment:
+	case p.proto != ProtoFragment:
 		return l.transport(p)
 	}
 	f, id := binary.BigEndian.Uint16(p.data[2:]), binary.BigEndian.Uint32(p.data[4:])
@@ -227,38 +227,38 @@ func (l *layers) fragment(p *ipPayload, offset int, more bool) (capture.Reason, 
 // readable refuses a fragment if its datagram holds nothing that is read. Only the first fragment has ports.
 func (l *layers) readable(p *ipPayload, first bool) (capture.Reason, bool) {
 	switch p.proto {
-	case protoUDP, protoTCP, protoSCTP:
+	case ProtoUDP, ProtoTCP, ProtoSCTP:
 		if !first || len(p.data) < 4 {
 			return 0, pass
 		}
 		flow := p.flow(capture.UDP)
-		if l.configured(flow) || p.proto == protoUDP && l.nest.tunnels&udpTunnels(flow.Dst.Port()) != 0 {
+		if l.configured(flow) || p.proto == ProtoUDP && l.nest.tunnels&udpTunnels(flow.Dst.Port()) != 0 {
 			return 0, pass
 		}
 		return capture.OtherPort, refuse
-	case protoIPv4, protoIPv6:
+	case ProtoIPv4, ProtoIPv6:
 		return capture.Tunnel, l.nest.tunnels.Has(capture.IPIP)
-	case protoGRE:
+	case ProtoGRE:
 		return capture.Tunnel, l.nest.tunnels&greKinds != 0
 	}
-	return capture.NotTransport, p.src.Is6() && (!first || extension(p.proto) || p.proto == protoFragment)
+	return capture.NotTransport, p.src.Is6() && (!first || extension(p.proto) || p.proto == ProtoFragment)
 }
 
 // transport reads the packet of the transport layer, or of a tunnel over IP.
 func (l *layers) transport(p *ipPayload) (capture.Reason, bool) {
 	var tun tunnel
 	switch p.proto {
-	case protoUDP:
+	case ProtoUDP:
 		return l.udp(p)
-	case protoTCP:
+	case ProtoTCP:
 		return l.tcp(p)
-	case protoSCTP:
+	case ProtoSCTP:
 		return l.sctp(p)
-	case protoIPv4, protoIPv6:
+	case ProtoIPv4, ProtoIPv6:
 		l.nest.between(p.src, p.dst)
 		why, ok := tun.readIPIP(p)
 		return l.enter(&tun, why, ok)
-	case protoGRE:
+	case ProtoGRE:
 		l.nest.between(p.src, p.dst)
 		why, ok := tun.readGRE(p.data, l.nest.tunnels)
 		return l.enter(&tun, why, ok)

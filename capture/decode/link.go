@@ -17,27 +17,27 @@ const (
 	LinuxSLL2 LinkType = 276
 )
 
-// EtherTypes: IP, and tunnels. etherBridged says in GRE and Geneve that an Ethernet frame follows.
+// EtherTypes: IP, and tunnels. EtherBridged means in GRE and Geneve that an Ethernet frame follows.
 const (
-	etherIPv4    = 0x0800
-	etherIPv6    = 0x86dd
-	etherMPLS    = 0x8847
-	etherMPLSm   = 0x8848 // multicast until RFC 5332, labels assigned upstream since
-	etherPPPoE   = 0x8864
-	etherBridged = 0x6558
+	EtherIPv4    = 0x0800
+	EtherIPv6    = 0x86dd
+	EtherMPLS    = 0x8847
+	EtherMPLSm   = 0x8848 // multicast until RFC 5332, labels assigned upstream since
+	EtherPPPoE   = 0x8864
+	EtherBridged = 0x6558
 )
 
 // EtherTypes of the tags that stand between the addresses of an Ethernet frame and the EtherType of what it carries.
 const (
-	etherTag      = 0x8100 // IEEE 802.1Q
-	etherService  = 0x88a8 // IEEE 802.1ad
-	etherOldQ     = 0x9100 // of switches older than 802.1ad, for a second tag
-	etherOldQ2    = 0x9200 // likewise
-	etherOldQ3    = 0x9300 // likewise
-	etherVNTag    = 0x8926 // Cisco VN-Tag, draft of IEEE 802.1Qbh
-	etherETag     = 0x893f // IEEE 802.1BR
-	etherMetaData = 0x8909 // Cisco MetaData, which holds a security group
-	etherBackbone = 0x88e7 // IEEE 802.1ah: an Ethernet frame follows
+	EtherTag      = 0x8100 // IEEE 802.1Q
+	EtherService  = 0x88a8 // IEEE 802.1ad
+	EtherOldQ     = 0x9100 // of switches older than 802.1ad, for a second tag
+	EtherOldQ2    = 0x9200 // likewise
+	EtherOldQ3    = 0x9300 // likewise
+	EtherVNTag    = 0x8926 // Cisco VN-Tag, draft of IEEE 802.1Qbh
+	EtherETag     = 0x893f // IEEE 802.1BR
+	EtherMetaData = 0x8909 // Cisco MetaData, which holds a security group
+	EtherBackbone = 0x88e7 // IEEE 802.1ah: an Ethernet frame follows
 )
 
 // maxTags is how many tags an Ethernet frame may have in its bytes.
@@ -47,11 +47,11 @@ const maxTags = 8
 // is that of no tag.
 func tagSize(t uint16) int {
 	switch t {
-	case etherTag, etherService, etherOldQ, etherOldQ2, etherOldQ3:
+	case EtherTag, EtherService, EtherOldQ, EtherOldQ2, EtherOldQ3:
 		return 4
-	case etherVNTag:
+	case EtherVNTag:
 		return 6
-	case etherETag, etherMetaData:
+	case EtherETag, EtherMetaData:
 		return 8
 	}
 	return 0

@@ -91,11 +91,11 @@ func (n *nesting) tags(t uint16, b []byte) (uint16, []byte, capture.Reason, bool
 		}
 		n.headers += size
 		switch {
-		case t == etherVNTag:
+		case t == EtherVNTag:
 			n.carry(capture.VNTag)
-		case t == etherETag:
+		case t == EtherETag:
 			n.carry(capture.ETag)
-		case t == etherMetaData:
+		case t == EtherMetaData:
 			n.carry(capture.MetaData)
 		case vlans == 0:
 			n.tag(binary.BigEndian.Uint16(b)&0x0fff, capture.Dot1Q)

@@ -11,7 +11,7 @@ type tunnel struct {
 	data  []byte // what follows the header
 	id    uint64 // label, session, key, VNI or TEID
 	size  int    // bytes of the header
-	inner uint16 // EtherType of data, etherIPv4 for IP of either version; 0 if data is refused
+	inner uint16 // EtherType of data, EtherIPv4 for IP of either version; 0 if data is refused
 	kind  capture.Encapsulation
 	why   capture.Reason // for which data is refused
 }
@@ -30,12 +30,12 @@ func (t *tunnel) readMPLS(b []byte) (why capture.Reason, ok bool) {
 		label = binary.BigEndian.Uint32(b[n:])
 		bottom = label&0x100 != 0
 	}
-	*t = tunnel{kind: capture.MPLS, id: uint64(label >> 12), size: n, data: b[n:], inner: etherBridged}
+	*t = tunnel{kind: capture.MPLS, id: uint64(label >> 12), size: n, data: b[n:], inner: EtherBridged}
 	switch {
 	case len(t.data) < 4:
 		t.refuse(capture.Short)
 	case t.data[0]>>4 == 4, t.data[0]>>4 == 6:
-		t.inner = etherIPv4
+		t.inner = EtherIPv4
 	case t.data[0]>>4 == 0:
 		t.data = t.data[4:]
 	}
@@ -58,7 +58,7 @@ func (t *tunnel) readPPPoE(b []byte) (why capture.Reason, ok bool) {
 		return capture.Malformed, refuse
 	}
 	*t = tunnel{kind: capture.PPPoE, id: uint64(binary.BigEndian.Uint16(b[2:])), size: 8, data: b[8:min(6+n, len(b))],
-		inner: etherIPv4}
+		inner: EtherIPv4}
 	if p := binary.BigEndian.Uint16(b[6:]); p != pppIPv4 && p != pppIPv6 {
 		t.refuse(capture.NotIP)
 	}
@@ -67,11 +67,11 @@ func (t *tunnel) readPPPoE(b []byte) (why capture.Reason, ok bool) {
 
 // readIPIP reads p as an IP packet, RFC 2003, RFC 4213 and RFC 2473.
 func (t *tunnel) readIPIP(p *ipPayload) (why capture.Reason, ok bool) {
-	*t = tunnel{kind: capture.IPIP, id: uint64(p.proto), data: p.data, inner: etherIPv4}
+	*t = tunnel{kind: capture.IPIP, id: uint64(p.proto), data: p.data, inner: EtherIPv4}
 	switch {
 	case len(t.data) == 0:
 		t.refuse(capture.Short)
-	case t.data[0]>>4 == 4 && p.proto == protoIPv4, t.data[0]>>4 == 6 && p.proto == protoIPv6:
+	case t.data[0]>>4 == 4 && p.proto == ProtoIPv4, t.data[0]>>4 == 6 && p.proto == ProtoIPv6:
 	default:
 		t.refuse(capture.Malformed)
 	}
@@ -126,12 +126,12 @@ func (t *tunnel) readGRE(b []byte, configured capture.Tunnels) (why capture.Reas
 	*t = tunnel{kind: capture.GRE, id: key, size: n, data: b[n:], inner: proto, why: capture.NotIP}
 	switch {
 	case proto == greERSPAN && flags&greSequence == 0: // the first type has no header of its own
-		t.kind, t.id, t.inner = capture.ERSPAN1, 0, etherBridged
+		t.kind, t.id, t.inner = capture.ERSPAN1, 0, EtherBridged
 	case proto == greERSPAN, proto == greERSPAN3:
 		return t.readERSPAN(b[n:], n, proto)
 	// With a key alone it is NVGRE, RFC 7637 section 3.2, whose header is that of a keyed GRE bridge: where NVGRE is
 	// not configured, it is read as one. The last byte of its key belongs to the flow.
-	case proto == etherBridged && flags&(greChecksum|greSequence) == 0 && key != 0 && configured.Has(capture.NVGRE):
+	case proto == EtherBridged && flags&(greChecksum|greSequence) == 0 && key != 0 && configured.Has(capture.NVGRE):
 		t.kind, t.id = capture.NVGRE, key>>8
 	}
 	return 0, pass
@@ -145,7 +145,7 @@ func (t *tunnel) readERSPAN(b []byte, gre int, proto uint16) (why capture.Reason
 		return capture.Short, refuse
 	}
 	n := 8
-	*t = tunnel{kind: capture.ERSPAN2, id: uint64(binary.BigEndian.Uint16(b[2:]) & 0x3ff), inner: etherBridged}
+	*t = tunnel{kind: capture.ERSPAN2, id: uint64(binary.BigEndian.Uint16(b[2:]) & 0x3ff), inner: EtherBridged}
 	switch version := b[0] >> 4; {
 	case version == 1 && proto == greERSPAN:
 	case version != 2:
@@ -159,7 +159,7 @@ func (t *tunnel) readERSPAN(b []byte, gre int, proto uint16) (why capture.Reason
 		case len(b) < n:
 			t.refuse(capture.Short)
 		case frame == 2:
-			t.inner = etherIPv4
+			t.inner = EtherIPv4
 		case frame != 0:
 			t.refuse(capture.NotIP)
 		}
@@ -170,20 +170,20 @@ func (t *tunnel) readERSPAN(b []byte, gre int, proto uint16) (why capture.Reason
 
 // Ports of tunnels: VXLAN's own, the one that Linux used before, Geneve's and GTP-U's.
 const (
-	portVXLAN      = 4789
-	portVXLANLinux = 8472
-	portGeneve     = 6081
-	portGTPU       = 2152
+	PortVXLAN      = 4789
+	PortVXLANLinux = 8472
+	PortGeneve     = 6081
+	PortGTPU       = 2152
 )
 
 // udpTunnels returns the tunnel that datagrams to port may be; none for other ports.
 func udpTunnels(port uint16) capture.Tunnels {
 	switch port {
-	case portVXLAN, portVXLANLinux:
+	case PortVXLAN, PortVXLANLinux:
 		return capture.TunnelsOf(capture.VXLAN)
-	case portGeneve:
+	case PortGeneve:
 		return capture.TunnelsOf(capture.Geneve)
-	case portGTPU:
+	case PortGTPU:
 		return capture.TunnelsOf(capture.GTPU)
 	}
 	return 0
@@ -196,18 +196,18 @@ func (t *tunnel) readUDP(port uint16, b []byte) (why capture.Reason, ok, found b
 		return 0, false, false
 	}
 	switch port {
-	case portVXLAN, portVXLANLinux: // the flag I, and G of the group policy extension
+	case PortVXLAN, PortVXLANLinux: // the flag I, and G of the group policy extension
 		if b[0]&0x7f == 0x08 {
 			t.readVXLAN(b)
 			return 0, pass, true
 		}
-	case portGeneve: // version 0 and a payload that is read
+	case PortGeneve: // version 0 and a payload that is read
 		if inner := binary.BigEndian.Uint16(b[2:]); b[0]>>6 == 0 &&
-			(inner == etherBridged || inner == etherIPv4 || inner == etherIPv6) {
+			(inner == EtherBridged || inner == EtherIPv4 || inner == EtherIPv6) {
 			t.readGeneve(b, inner)
 			return 0, pass, true
 		}
-	case portGTPU: // version 1, not GTP', a G-PDU
+	case PortGTPU: // version 1, not GTP', a G-PDU
 		if b[0]&0xf8 == 0x30 && b[1] == 255 {
 			why, ok = t.readGTPU(b)
 			return why, ok, true
@@ -219,7 +219,7 @@ func (t *tunnel) readUDP(port uint16, b []byte) (why capture.Reason, ok, found b
 // readVXLAN reads RFC 7348 section 5.
 func (t *tunnel) readVXLAN(b []byte) {
 	t.kind, t.id, t.size = capture.VXLAN, uint64(binary.BigEndian.Uint32(b[4:])>>8), 8
-	t.data, t.inner = b[8:], etherBridged
+	t.data, t.inner = b[8:], EtherBridged
 }
 
 // readGeneve reads RFC 8926 section 3.4. A control packet carries nothing of hosts.
@@ -261,6 +261,6 @@ func (t *tunnel) readGTPU(b []byte) (why capture.Reason, ok bool) {
 		n += size
 		next = b[n-1]
 	}
-	*t = tunnel{kind: capture.GTPU, id: teid, size: n, data: b[n:], inner: etherIPv4}
+	*t = tunnel{kind: capture.GTPU, id: teid, size: n, data: b[n:], inner: EtherIPv4}
 	return 0, pass
 }

@@ -232,7 +232,7 @@ func TestPortsAreAskedOfTheInnermostPacket(t *testing.T) {
 
 // TestSIPToThePortOfATunnelIsSIP: behind NAT a phone may have a tunnel's port.
 func TestSIPToThePortOfATunnelIsSIP(t *testing.T) {
-	for _, port := range []uint16{portVXLAN, portVXLANLinux, portGeneve, portGTPU} {
+	for _, port := range []uint16{PortVXLAN, PortVXLANLinux, PortGeneve, PortGTPU} {
 		for _, text := range []string{"SIP/2.0 200 OK\r\n", "INVITE sip:+13035550142@192.0.2.1 SIP/2.0\r\n", "\r\n\r\n"} {
 			d := newDecoder(t, everything())
 			b := udpDatagram([]byte(text))

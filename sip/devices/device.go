@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sipsieve/capture"
 	"sipsieve/sip/event"
@@ -20,25 +19,23 @@ const (
 	maxParts  = 6 // of a firmware's version
 )
 
-const day = int64(24 * time.Hour)
-
-// A device is what is known of one device. It holds no pointer; times are nanoseconds.
+// A device is one device as it is remembered. It holds no pointer; times are nanoseconds.
 type device struct {
-	key, binding    event.Key // what it is known by; its last binding, zero without one
+	key, binding    event.Key // by which it is found; of its last binding, zero without one
 	text            mem.Text  // its Facts
 	place           place     // of its last message
-	first, last     int64     // when it was seen
-	day             int64     // on which it was published last, from 1; 0 for never
+	first, last     int64     // time of its first and last message
+	day             int64     // on which it was last published, days since 1970 plus 1; 0 for never
 	agent, model    uint64    // marks of the User-Agent, and of vendor, model and kind in it
 	firmware        [maxParts]uint32
 	aors            [maxAORs + 1]uint32 // marks of the addresses-of-record that it has registered
 	naors           uint8
 	revision        uint8
-	flags, oldFlags event.DeviceFlags // now; as they were published last
-	changed         bool              // vendor, model, kind or firmware
+	flags, oldFlags event.DeviceFlags // now; as last published
+	changed         bool              // vendor, model, kind or firmware, since it was last published
 }
 
-// A place is where a message was seen.
+// A place is where a message was captured.
 type place struct {
 	flow   event.PackedFlow
 	vlan   uint16
@@ -46,7 +43,7 @@ type place struct {
 	point  uint8 // its number in Devices.points
 }
 
-// update records o of d.
+// update applies o to d.
 func (d *device) update(o *observation) {
 	if o.agent != 0 && o.agent != d.agent {
 		d.updateAgent(o)
@@ -58,7 +55,7 @@ func (d *device) update(o *observation) {
 	}
 }
 
-// updateAgent records another User-Agent. Only an older firmware of the same model is a downgrade.
+// updateAgent applies another User-Agent. Only an older firmware of the same model is a downgrade.
 func (d *device) updateAgent(o *observation) {
 	model := d.key.Mark([]byte(o.device.Vendor), []byte(o.device.Model), []byte(o.device.Kind))
 	firmware := versionOf(o.device.Firmware)

@@ -17,8 +17,8 @@ type Devices struct {
 	limit  int
 	budget *mem.Budget
 	slab   mem.Slab[device]
-	index  map[event.Key]uint32 // by what a device is known by, and by its last binding
-	recent mem.List             // the one that was seen longest ago first
+	index  map[event.Key]uint32 // by key of the device, and by its last binding
+	recent mem.List             // in the order of their last messages
 	texts  mem.Arena
 	points []string // names of capture points
 	gather facts.Gather
@@ -28,19 +28,19 @@ type Devices struct {
 // Counts is what Devices have counted. First, Changed and Daily are the reasons for which devices were published.
 type Counts struct {
 	First, Changed, Daily uint64
-	Forgotten             uint64 // to make room
+	Forgotten             uint64 // evicted
 	Known                 uint64 // now
 }
 
-// New returns Devices that remember no more than limit, by Keys of k. With a limit of 0 they publish nothing.
+// New returns Devices with that limit, identified by Keys of k. With a limit of 0 they publish nothing.
 func New(limit int, k event.Keyer) *Devices {
 	return &Devices{keyer: k, limit: limit, index: make(map[event.Key]uint32)}
 }
 
-// Share makes ds remember devices out of b, and no more than its limit. It is called before Observe.
+// Share makes b limit the devices of ds as well. It is called before Observe.
 func (ds *Devices) Share(b *mem.Budget) { ds.budget = b }
 
-// Leave gives back what ds has of its Budget. Ds is not used afterwards.
+// Leave returns the devices of ds to its Budget. ds must not be used afterwards.
 func (ds *Devices) Leave() {
 	ds.budget.GiveAll(ds.slab.Len())
 	ds.budget = nil
@@ -53,7 +53,7 @@ func (ds *Devices) Counts() Counts {
 	return c
 }
 
-// Observe takes ev and appends to dst the Event of its device, if that is to be published.
+// Observe applies ev and appends the Event of its device to dst, if that is to be published.
 func (ds *Devices) Observe(dst []event.Event, ev *event.Event) []event.Event {
 	switch {
 	case ds.limit == 0:
@@ -65,8 +65,7 @@ func (ds *Devices) Observe(dst []event.Event, ev *event.Event) []event.Event {
 	return dst
 }
 
-// registered takes a registration. A device that is not known and fails to register is none yet, unless it has an
-// identity of its own or scans.
+// registered applies a registration. A failed one adds no device, unless it has an identity of its own or is a scanner.
 func (ds *Devices) registered(dst []event.Event, ev *event.Event) []event.Event {
 	r := ev.Registration
 	o := ds.observation(r.At, r.Facts)
@@ -99,7 +98,7 @@ func (ds *Devices) registered(dst []event.Event, ev *event.Event) []event.Event 
 	return ds.see(dst, ev, n, &o)
 }
 
-// called takes a call: of a device that is known by its binding, or that has an identity of its own.
+// called applies a call of a known binding, or of a device with an identity of its own.
 func (ds *Devices) called(dst []event.Event, ev *event.Event) []event.Event {
 	c := ev.Call
 	o := ds.observation(c.FirstSeen, c.Facts)
@@ -130,7 +129,7 @@ func (ds *Devices) observation(t time.Time, f facts.Facts) observation {
 	return o
 }
 
-// placeOf returns where a message was seen. The names of points past 255 are not kept apart.
+// placeOf returns where a message was captured. Points after the 255th share the number 0.
 func (ds *Devices) placeOf(f capture.Flow, vlan uint16, point string, origin capture.Origin) place {
 	i := slices.Index(ds.points, point)
 	if i < 0 && len(ds.points) < 255 {
@@ -151,7 +150,7 @@ func (ds *Devices) name(o *observation, binding event.Key) (event.Key, identific
 // mark returns the mark of an address-of-record.
 func (ds *Devices) mark(aor []byte) uint32 { return uint32(ds.keyer.Key(aor).Short()) | 1 }
 
-// open returns a new device. When there is no room, the one that was seen longest ago is forgotten.
+// open returns the number of a new device. If there are too many, the one whose last message is oldest is evicted.
 func (ds *Devices) open(name event.Key, ns int64) uint32 {
 	for has := ds.slab.Len(); has >= ds.limit || !ds.budget.Take(has); has = ds.slab.Len() {
 		ds.counts.Forgotten++
@@ -163,6 +162,7 @@ func (ds *Devices) open(name event.Key, ns int64) uint32 {
 	return n
 }
 
+// forget frees device n.
 func (ds *Devices) forget(n uint32) {
 	d := ds.slab.At(n)
 	ds.recent.Remove(n)
@@ -177,7 +177,7 @@ func (ds *Devices) forget(n uint32) {
 	ds.budget.Give(ds.slab.Len())
 }
 
-// alias makes d known by its last binding, too, unless another device is known by that.
+// alias makes d found by its last binding as well, unless another device is.
 func (ds *Devices) alias(n uint32, d *device, binding event.Key) {
 	if d.binding != binding && d.binding != d.key && ds.index[d.binding] == n {
 		delete(ds.index, d.binding)
@@ -188,8 +188,8 @@ func (ds *Devices) alias(n uint32, d *device, binding event.Key) {
 	}
 }
 
-// see records o of device n, and appends its Event to dst if there is something to publish. An observation that is older
-// than the last one only adds its codecs.
+// see applies o to device n, and appends its Event to dst if it is new, has changed or was not published on this day.
+// An observation older than the last one only adds its codecs.
 func (ds *Devices) see(dst []event.Event, ev *event.Event, n uint32, o *observation) []event.Event {
 	d := ds.slab.At(n)
 	f := ds.combine(d, o)
@@ -206,7 +206,7 @@ func (ds *Devices) see(dst []event.Event, ev *event.Event, n uint32, o *observat
 		ds.counts.First++
 	case d.changed || d.flags != d.oldFlags:
 		ds.counts.Changed++
-	case d.day != 1+o.time/day:
+	case d.day != 1+o.time/event.Day:
 		ds.counts.Daily++
 	default:
 		return dst
@@ -218,7 +218,8 @@ func (ds *Devices) see(dst []event.Event, ev *event.Event, n uint32, o *observat
 var keptFacts = [...]facts.Fact{facts.UserAgentText, facts.InstanceID, facts.RegID, facts.ContactUser, facts.ContactHost,
 	facts.ContactPort, facts.RegisteredNumber, facts.RegisteredHost, facts.AuthUser, facts.AuthRealm, facts.AuthAlgorithm}
 
-// combine returns the Facts of d with those of o. A Fact that o does not have, or is too old for, stays as it was.
+// combine returns the Facts of d with those of o. A Fact that o does not have stays; if o is older than the last one,
+// all do.
 func (ds *Devices) combine(d *device, o *observation) facts.Facts {
 	old, f := facts.FromBytes(ds.texts.Get(d.text)), ds.gather.Start(facts.Facts{})
 	key := old.First(facts.DeviceKeyText)
@@ -247,7 +248,7 @@ func (ds *Devices) combine(d *device, o *observation) facts.Facts {
 
 // publish returns the Event of d.
 func (ds *Devices) publish(ev *event.Event, d *device) event.Event {
-	if today := 1 + d.last/day; d.day != today {
+	if today := 1 + d.last/event.Day; d.day != today {
 		d.day, d.revision = today, 0
 	}
 	d.revision += 1 - d.revision/255

@@ -13,16 +13,16 @@ import (
 type observation struct {
 	time   int64 // nanoseconds
 	facts  facts.Facts
-	aor    []byte // what it registers; nil for a call
+	aor    []byte // the address-of-record that it registers; nil for a call
 	agent  uint64 // mark of the User-Agent; 0 without one
 	device useragent.Device
 	place  place
 }
 
-// An identification is what a device is known by.
+// An identification is how a device is identified.
 type identification uint8
 
-// Identifications, the surest first.
+// Identifications, the most certain first.
 const (
 	byInstance identification = iota
 	byMAC
@@ -30,7 +30,7 @@ const (
 	byAddress
 )
 
-// identify returns the text by which o's device is known; nil if that is its binding.
+// identify returns the text that identifies o's device; nil if that is its binding.
 func (o *observation) identify() (text []byte, how identification) {
 	instance := o.facts.First(facts.InstanceID)
 	switch mac, ok := o.mac(); {
@@ -44,6 +44,7 @@ func (o *observation) identify() (text []byte, how identification) {
 	return nil, byBinding
 }
 
+// mac returns the hardware address in the User-Agent or the instance-id.
 func (o *observation) mac() (mac [6]byte, ok bool) {
 	if mac, ok = useragent.MAC(o.facts.First(facts.UserAgentText)); ok {
 		return mac, true
@@ -51,7 +52,7 @@ func (o *observation) mac() (mac [6]byte, ok bool) {
 	return useragent.InstanceMAC(o.facts.First(facts.InstanceID))
 }
 
-// keyText returns the text by which o's device is known, be it its binding.
+// keyText returns the text that identifies o's device, also if that is its binding.
 func (o *observation) keyText() []byte {
 	text, how := o.identify()
 	if how != byBinding {

@@ -8,10 +8,10 @@ import (
 	"sipsieve/sip/syntax"
 )
 
-// MaxContacts bounds the Contacts of one REGISTER that are read.
+// MaxContacts limits the Contacts of one REGISTER that are read.
 const MaxContacts = 8
 
-// A Contact is one value of Contact in a REGISTER or its 2xx. What it points to is borrowed.
+// A Contact is one value of Contact in a REGISTER or its 2xx. Its slices are borrowed.
 type Contact struct {
 	User, Host, Port, Instance []byte
 	RegID                      []byte // RFC 5626 section 4.2
@@ -85,13 +85,14 @@ func (c Contact) likeness(o Contact) int {
 	return onlyOne
 }
 
-// onlyOne is the rank of a Contact that has nothing in common with the one that is looked for: a network may have
-// written its own address into it.
+// onlyOne is the rank of a Contact without anything in common with the wanted one: a network may have replaced its
+// address.
 const onlyOne = 1
 
-// Granted returns the seconds that the 2xx m grants c: those of the Contact that is c, of the only one that there is,
-// else of Expires, else otherwise (RFC 3261 section 10.2.4: a parameter goes before the header).
-func (c Contact) Granted(m *sip.Message, otherwise uint32) uint32 {
+// Granted returns the expiry in seconds that the 2xx m grants c: that of the Contact that is c, else of the only
+// Contact, else of Expires, else the requested one (RFC 3261 section 10.2.4: the parameter takes precedence over the
+// header).
+func (c Contact) Granted(m *sip.Message, requested uint32) uint32 {
 	var best Contact
 	rank, n := 0, 0
 	for _, s := range m.Spans[:m.N] {
@@ -111,7 +112,7 @@ func (c Contact) Granted(m *sip.Message, otherwise uint32) uint32 {
 	if v := m.Value(sip.Expires); v != nil {
 		return Expiry(v)
 	}
-	return otherwise
+	return requested
 }
 
 // malformedExpiry replaces an expiry that cannot be read, in seconds (RFC 3261 section 20.19).

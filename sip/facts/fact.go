@@ -3,8 +3,8 @@ package facts
 // A Fact names one text of a call, a registration or a device. Each stands for one source in the field register.
 type Fact uint8
 
-// Facts. A number is the user part of a URI (or a tel URI's digits) as sent, without post-dial digits; a host is a URI's
-// host. A Fact of which only the presence matters has the value 1.
+// Facts. A number is the user part of a URI (or a tel URI's digits) as sent, without post-dial digits; a host is a
+// URI's host. A Fact of which only the presence matters has the value 1.
 const (
 	CallIDText Fact = iota + 1
 	CallerTag
@@ -77,8 +77,8 @@ const (
 	OriginSession
 	RegisteredNumber
 	RegisteredHost
-	DeviceKeyText // what a device is known by
-	Frozen        // what a purpose keeps of a restored call's other Facts; may repeat
+	DeviceKeyText // the text that identifies a device
+	Frozen        // the minimised fields of a restored call for one purpose, in place of its other Facts; may repeat
 	contactMark   // where the Facts of one Contact of a REGISTER begin; no Event has it
 	Count         // how many Facts there are, the zero one included
 )

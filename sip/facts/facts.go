@@ -12,13 +12,13 @@ type Facts struct {
 	text []byte // for each: the Fact, the length of the value (2 bytes, little endian), the value
 }
 
-// header is how many bytes stand before a value.
+// header is the number of bytes before a value.
 const header = 3
 
-// maxBytes is how many bytes Facts have at most, their headers included.
+// maxBytes limits the length of Facts in bytes.
 const maxBytes = mem.MaxText
 
-// FromBytes returns the Facts that Bytes made b of. They keep b.
+// FromBytes returns the Facts whose Bytes are b. They use b.
 func FromBytes(b []byte) Facts { return Facts{text: b} }
 
 // Bytes returns fs as bytes, which belong to fs.
@@ -81,7 +81,7 @@ func (fs Facts) Has(f Fact, v []byte) bool {
 	return false
 }
 
-// Places are where the first value of each Fact is in one Facts: to look up many values, find the places once.
+// Places are the offsets of the first value of each Fact in one Facts, for callers that look up many values.
 type Places [Count]uint16 // 1 + the offset; 0 for a Fact without a value
 
 // Find sets p to the places of fs.

@@ -19,24 +19,24 @@ const (
 	maxGathered = 16 << 10
 )
 
-// Opaque returns how many addresses could not be read since it was called last.
+// Opaque returns how many addresses could not be read since its last call.
 func (g *Gather) Opaque() uint64 {
 	n := g.opaque
 	g.opaque = 0
 	return n
 }
 
-// Add adds a value of f. It cuts a long value, and leaves out one for which there is no room.
+// Add adds a value of f. It truncates a long value, and omits one that exceeds maxGathered.
 func (g *Gather) Add(f Fact, value []byte) {
 	if len(g.facts.text)+len(value) < maxGathered {
 		g.facts.Append(f, value[:min(len(value), maxText)])
 	}
 }
 
-// addFlag adds f, of which only the presence matters.
+// addFlag adds f, a Fact of presence.
 func (g *Gather) addFlag(f Fact) { g.Add(f, []byte("1")) }
 
-// addTag adds a tag of From or To, for which there is always room.
+// addTag adds a tag of From or To, which maxGathered does not limit.
 func (g *Gather) addTag(f Fact, value []byte) { g.facts.Append(f, value[:min(len(value), maxText)]) }
 
 // addNew adds a value of f if there is none yet.
@@ -46,7 +46,7 @@ func (g *Gather) addNew(f Fact, value []byte) {
 	}
 }
 
-// Start begins Facts that are like old. It returns those under way, to which Add adds.
+// Start begins new Facts with those of old. It returns the Facts to which Add adds.
 func (g *Gather) Start(old Facts) *Facts {
 	g.facts.text = append(g.facts.text[:0], old.text...)
 	return &g.facts
@@ -158,7 +158,7 @@ func (g *Gather) Replace(old Facts, f Fact, value []byte) Facts {
 	return g.facts
 }
 
-// Credentials returns old, which has no account, with that of an INVITE m that is sent again after a challenge.
+// Credentials returns old, which has no account, with that of the INVITE m, which is sent again after a challenge.
 func (g *Gather) Credentials(old Facts, m *sip.Message) Facts {
 	g.Start(old)
 	for _, s := range m.Spans[:m.N] {
@@ -169,7 +169,7 @@ func (g *Gather) Credentials(old Facts, m *sip.Message) Facts {
 	return g.facts
 }
 
-// Transfer returns old with what the REFER m transfers the call to, in the place of what an earlier REFER did.
+// Transfer returns old with the target of the REFER m, in place of that of an earlier REFER.
 func (g *Gather) Transfer(old Facts, m *sip.Message) Facts {
 	g.Start(old)
 	g.remove(func(f Fact) bool {
@@ -180,7 +180,7 @@ func (g *Gather) Transfer(old Facts, m *sip.Message) Facts {
 	return g.facts
 }
 
-// NoTransfer returns old as it was before Transfer: without the target and what follows it.
+// NoTransfer returns old without the Facts that Transfer added.
 func (g *Gather) NoTransfer(old Facts) Facts {
 	gone := false
 	g.Start(old)

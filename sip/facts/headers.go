@@ -134,7 +134,8 @@ func readChargingVector(g *Gather, v []byte) {
 	readParam(g, ChargingOperator, v, "term-ioi")
 }
 
-// readMedia adds the Facts of a session description. The address, the candidates and the origin stay those of the first.
+// readMedia adds the Facts of a session description. The address, the candidates and the origin stay those of the
+// first.
 func readMedia(g *Gather, v []byte) {
 	if len(v) == 0 {
 		return

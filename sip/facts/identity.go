@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"sipsieve/sip/syntax"
 )
@@ -40,8 +41,8 @@ func readIdentity(g *Gather, v []byte) {
 		return
 	}
 	g.Add(Attestation, []byte(claims.Attest))
-	if uuid(claims.Origid) {
-		g.Add(OriginationID, bytes.ToLower([]byte(claims.Origid)))
+	if id := strings.ToLower(claims.Origid); syntax.IsUUID(id) { // RFC 8588 section 5
+		g.Add(OriginationID, []byte(id))
 	}
 	if claims.Iat > 0 {
 		g.Add(IssuedAt, strconv.AppendInt(nil, claims.Iat, 10))
@@ -53,22 +54,6 @@ func readIdentity(g *Gather, v []byte) {
 func decoded(text []byte, out any) bool {
 	plain, err := base64.RawURLEncoding.AppendDecode(nil, bytes.TrimRight(text, "="))
 	return err == nil && json.Unmarshal(plain, out) == nil
-}
-
-// uuid reports whether id has the form of RFC 9562 section 4, as RFC 8588 section 5 requires of an origid.
-func uuid(id string) bool {
-	for i := range len(id) {
-		c := syntax.Lower(id[i])
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
-			return false
-		}
-	}
-	return len(id) == 36
 }
 
 // readCertificate adds the host of x5u (RFC 8225 section 4); path and query are not read.

@@ -2,23 +2,23 @@ package legs
 
 import "sipsieve/sip/event"
 
-// candidates are the legs that share a link key with a leg that opens now.
+// candidates are the legs that share a link key with the leg that opens.
 type candidates struct {
 	legs   *Legs
-	of     uint32
+	opened uint32 // the leg that opens
 	by     event.Correlation
 	n      int
 	found  [2 * maxShared]uint32
-	common bool // several calls have the key, so that it proves nothing
+	common bool // several calls have the key: it proves nothing
 }
 
-// take adds the legs with a link key that fit.
+// take adds the fitting legs with a link key.
 func (c *candidates) take(kind event.LinkKeyKind, value uint64) {
 	t := token(kind, value)
 	b := c.legs.keys.index[t]
 	c.common = c.common || b.common
 	for p := b.first; p != 0 && c.n < len(c.found); p = c.legs.keys.after(p, t) {
-		if p == c.of {
+		if p == c.opened {
 			continue
 		}
 		fits, foreign := c.fits(p)
@@ -30,28 +30,28 @@ func (c *candidates) take(kind event.LinkKeyKind, value uint64) {
 	}
 }
 
-// fits reports whether the leg that opens can be another leg of p's call, and whether it is foreign to it: proof that
-// several calls have the link key. Equipment makes some keys by itself, and may have one for all its calls. So they
-// join no two legs that left one host; and one that left where the call came from, or came to where the call came to,
-// unless from a host that the call went to, is another call.
+// fits reports whether the leg that opens can be another leg of p's call, and whether it is foreign to that: proof that
+// several calls have the link key. Some equipment uses one key for all its calls. So a key does not join two legs that
+// one host sent; and a leg from the host that sent the first leg of the call, or to the host that received it unless
+// from a host to which the call went, is of another call.
 func (c *candidates) fits(p uint32) (fits, foreign bool) {
 	l := c.legs
-	a, b := l.legs.At(c.of), l.legs.At(p)
-	if (c.by == event.CallIDRule || c.by == event.SDPCorrelation) && a.at-b.at > int64(l.limits.Window) {
+	a, b := l.legs.At(c.opened), l.legs.At(p)
+	if (c.by == event.CallIDRule || c.by == event.SDPCorrelation) && a.time-b.time > int64(l.limits.Window) {
 		return false, false
 	}
 	if c.by != event.SDPCorrelation && c.by != event.ICIDCorrelation && c.by != event.SessionIDCorrelation {
 		return true, false
 	}
 	first := l.legs.At(l.groups.root(p, 0))
-	again := a.dst != 0 && a.dst == first.dst && first.src != first.dst && !l.groups.reached(p, a.src)
-	if again || a.sameOrigin(first) {
+	same := a.dst != 0 && a.dst == first.dst && first.src != first.dst && !l.groups.reached(p, a.src)
+	if same || a.sameOrigin(first) {
 		return false, true
 	}
 	return !a.sameOrigin(b), false
 }
 
-// settle returns one of c, if all are joined with each other. Several calls are counted as ambiguous.
+// settle returns one of c, if all are joined with each other. Legs of several calls are counted as ambiguous.
 func (c *candidates) settle() (p uint32, ok bool) {
 	for i, p := range c.found[:c.n] {
 		c.common = c.common || i > 0 && c.legs.groups.root(p, 0) != c.legs.groups.root(c.found[0], 0)

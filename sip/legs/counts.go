@@ -9,11 +9,11 @@ import (
 // Counts is what Legs have counted.
 type Counts struct {
 	Remembered uint64                     // now
-	Joined     [event.Correlations]uint64 // by what joined a leg, or several, with others
+	Joined     [event.Correlations]uint64 // joins of two groups of legs, by Correlation
 	Ambiguous  uint64                     // evidence that fits several calls: no join
-	Shared     uint64                     // link keys that too many legs have, or that a leg has no room for
-	Full       uint64                     // joins that would have made too large a group
-	Forgotten  uint64                     // legs that made room
+	Shared     uint64                     // link keys that were not added: too many legs have one, or a leg has too many
+	Full       uint64                     // joins that were refused because the group would be too large
+	Forgotten  uint64                     // legs that were evicted
 }
 
 // counters are Counts that are read while Legs work.

@@ -1,11 +1,11 @@
-// Package legs joins the calls of one clock domain that are legs of one call: a B2BUA shows two dialogs where people have
-// one conversation. A join is a link, never a merge: each leg keeps its own Events.
+// Package legs joins the calls of one clock domain that are legs of one call, as the two sides of a B2BUA are. A join
+// is a link, never a merge: each leg keeps its own Events.
 //
 // # Order of events
 //
-// Legs take the Events of a domain in the order of their Time, Key and Ordinal. What is joined follows from the Events in
-// that order alone, whatever shards they came from. An Event of LinkKind carries the Evidence of a leg; one of CallKind
-// is completed with what its leg is joined with by then.
+// Legs take the Events of a domain in the order of their Time, Key and Ordinal. Joins depend on the Events in that
+// order alone, whatever shards they came from. An Event of LinkKind has the Evidence of a leg; one of CallKind gets the
+// groups of its leg at that time.
 //
 // # Clock
 //
@@ -14,6 +14,6 @@
 //
 // # Limits
 //
-// Limits.Legs legs are remembered, of which 16 may have one link key and 64 may be joined with each other. Each limit has
-// its counter in Counts.
+// Limits.Legs legs are remembered, of which 16 may have one link key and 64 may be joined with each other. Each limit
+// has its counter in Counts.
 package legs

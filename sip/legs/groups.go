@@ -7,14 +7,14 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// maxJoined bounds the legs of one group.
+// maxJoined limits the legs of one group.
 const maxJoined = 64
 
-// groups are the legs that are joined with each other, at every score: a forest in which a leg's parent is an earlier
-// leg, so that the root at a score is the earliest leg that is held together with it by joins of at least that score.
+// groups are the groups of joined legs at every score: a forest in which the parent of a leg is an earlier leg, so that
+// the root at a score is the earliest leg that joins of at least that score connect with it.
 type groups struct{ legs *mem.Slab[leg] }
 
-// root returns the earliest of the legs that are joined with n by min or more.
+// root returns the earliest leg that joins of at least the score min connect with n.
 func (f groups) root(n uint32, min int) uint32 {
 	for g := f.legs.At(n); g.parent != 0 && g.parentBy.Score() >= min; g = f.legs.At(n) {
 		n = g.parent
@@ -22,8 +22,8 @@ func (f groups) root(n uint32, min int) uint32 {
 	return n
 }
 
-// join joins a and b. It returns whether they were in two groups before, and reports false if those together are too
-// large: then nothing is joined.
+// join joins a and b. merged reports whether they were in two groups before; ok is false if those together are too
+// large, and nothing was joined.
 func (f groups) join(a, b uint32, by event.Correlation) (merged, ok bool) {
 	if f.root(a, 0) != f.root(b, 0) {
 		if f.size(a)+f.size(b) > maxJoined {
@@ -33,14 +33,14 @@ func (f groups) join(a, b uint32, by event.Correlation) (merged, ok bool) {
 		x.groupNext, y.groupNext = y.groupNext, x.groupNext
 		merged = true
 	}
-	f.note(a, by)
-	f.note(b, by)
+	f.mark(a, by)
+	f.mark(b, by)
 	f.unionByScore(a, b, by)
 	return merged, true
 }
 
-// note records that n is joined by that correlation.
-func (f groups) note(n uint32, by event.Correlation) {
+// mark records that n is joined by that Correlation.
+func (f groups) mark(n uint32, by event.Correlation) {
 	g := f.legs.At(n)
 	g.best = max(g.best, by)
 }
@@ -78,10 +78,10 @@ func (f groups) unionByScore(a, b uint32, by event.Correlation) {
 // earlier reports whether a opened before b.
 func (f groups) earlier(a, b uint32) bool {
 	x, y := f.legs.At(a), f.legs.At(b)
-	return x.at < y.at || x.at == y.at && bytes.Compare(x.key[:], y.key[:]) < 0
+	return x.time < y.time || x.time == y.time && bytes.Compare(x.key[:], y.key[:]) < 0
 }
 
-// reached reports whether n, or a leg that it is joined with, went to that host.
+// reached reports whether n, or a leg of its group, was sent to that host.
 func (f groups) reached(n uint32, host uint64) bool {
 	for p := f.legs.At(n).groupNext; ; p = f.legs.At(p).groupNext {
 		if f.legs.At(p).dst == host {
@@ -93,7 +93,7 @@ func (f groups) reached(n uint32, host uint64) bool {
 	}
 }
 
-// joinOf returns what n is joined with.
+// joinOf returns the groups of n.
 func (f groups) joinOf(n uint32) (j event.Join) {
 	g := f.legs.At(n)
 	if j.Best = g.best; j.Best == event.Uncorrelated {

@@ -20,12 +20,12 @@ type Legs struct {
 	counts counters
 }
 
-// Limits bound what Legs remember. When a leg does not fit, the oldest is forgotten with all that it is joined with, so
-// that no record shows half a join.
+// Limits are those of Legs. If there are too many legs, the oldest is evicted with its whole group, so that no record
+// shows half a join.
 type Limits struct {
 	Legs   int
-	Window time.Duration // between two INVITEs that a Call-ID rule, a session description or Referred-By joins
-	Near   time.Duration // between two INVITEs that are joined without any header
+	Window time.Duration // longest time between INVITEs that a Call-ID rule, a session description or Referred-By joins
+	Near   time.Duration // longest time between two INVITEs that are joined without any header
 }
 
 // DefaultLimits returns limits for that many calls.
@@ -33,7 +33,7 @@ func DefaultLimits(calls int) Limits {
 	return Limits{Legs: calls, Window: 10 * time.Second, Near: 2 * time.Second}
 }
 
-// New returns Legs that remember no more than limits.
+// New returns Legs with these limits.
 func New(limits Limits) *Legs {
 	l := &Legs{limits: limits}
 	l.keys = linkKeys{legs: &l.legs, index: make(map[uint64]bucket), shared: &l.counts.shared}
@@ -41,10 +41,10 @@ func New(limits Limits) *Legs {
 	return l
 }
 
-// Share makes l remember legs out of b, and no more than its limits. It is called before Observe.
+// Share makes b limit the legs of l as well. It is called before Observe.
 func (l *Legs) Share(b *mem.Budget) { l.budget = b }
 
-// Leave gives back what l has of its Budget. L is not used afterwards.
+// Leave returns the legs of l to its Budget. l must not be used afterwards.
 func (l *Legs) Leave() {
 	l.budget.GiveAll(l.legs.Len())
 	l.budget = nil
@@ -53,7 +53,7 @@ func (l *Legs) Leave() {
 // Counts returns what has been counted so far.
 func (l *Legs) Counts() Counts { return l.counts.read() }
 
-// Observe takes the Evidence of ev, an Event of LinkKind.
+// Observe applies the Evidence of ev, an Event of LinkKind.
 func (l *Legs) Observe(ev *event.Event) {
 	l.advance(ev.Time.UnixNano())
 	e := ev.Evidence
@@ -70,8 +70,8 @@ func (l *Legs) Observe(ev *event.Event) {
 	}
 }
 
-// Complete sets what the call of ev, an Event of CallKind, is joined with, as far as it is known at ev's place in the
-// order. After Stop the call is joined with no further one.
+// Complete sets the groups of the call of ev, an Event of CallKind, as they are at ev's place in the order. After Stop
+// the call is joined with no further one.
 func (l *Legs) Complete(ev *event.Event) {
 	l.advance(ev.Time.UnixNano())
 	if ev.Call == nil {
@@ -90,16 +90,16 @@ func (l *Legs) Complete(ev *event.Event) {
 	}
 }
 
-// open remembers the call that ev opens. It returns 0 if too many legs have its Call-ID.
+// open adds the leg that ev opens and returns its number, 0 if too many legs have its Call-ID.
 func (l *Legs) open(ev *event.Event) uint32 {
 	for has := l.legs.Len(); has >= l.limits.Legs || !l.budget.Take(has); has = l.legs.Len() {
 		l.counts.forgotten.Add(l.freeGroup(l.opened.First()))
 	}
-	e, at := ev.Evidence, ev.Time.UnixNano()
+	e, t := ev.Evidence, ev.Time.UnixNano()
 	n := l.legs.New()
 	g := l.legs.At(n)
-	*g = leg{key: e.Leg, callID: ev.Key.Short(), group: ev.Key.With(dayKey(at)), at: at, groupNext: n, calls: 1,
-		src: e.Src, dst: e.Dst, port: e.Port, until: at + int64(l.limits.Window)}
+	*g = leg{key: e.Leg, callID: ev.Key.Short(), group: ev.Key.With(dayKey(t)), time: t, groupNext: n, calls: 1,
+		src: e.Src, dst: e.Dst, port: e.Port, until: t + int64(l.limits.Window)}
 	l.opened.Append(n)
 	l.counts.remembered.Add(1)
 	if !l.keys.add(n, event.CallIDKey, g.callID) {
@@ -113,16 +113,16 @@ func (l *Legs) open(ev *event.Event) uint32 {
 	return n
 }
 
-// dayKey returns a Key of the UTC day of a time in Unix nanoseconds: a Call-ID may be used again on another one.
+// dayKey returns a Key of the UTC day of ns (Unix nanoseconds): a Call-ID may be used again on another day.
 func dayKey(ns int64) (k event.Key) {
-	day := int32(ns / int64(24*time.Hour))
+	day := event.DayOf(ns)
 	for i := range 4 {
 		k[i] = byte(day >> (8 * i))
 	}
 	return k
 }
 
-// end records that a call of n is over. What is joined is kept until all of it is over.
+// end records that a call of n has ended. A group is kept until all of it has ended.
 func (l *Legs) end(n uint32) {
 	g := l.legs.At(n)
 	if g.calls--; g.calls > 0 {
@@ -132,7 +132,7 @@ func (l *Legs) end(n uint32) {
 	l.release(n)
 }
 
-// release frees the group of n, if none of it is open or has a link key.
+// release frees the group of n, if no leg of it is open or has a link key.
 func (l *Legs) release(n uint32) {
 	for p := n; ; {
 		g := l.legs.At(p)
@@ -146,7 +146,7 @@ func (l *Legs) release(n uint32) {
 	l.freeGroup(n)
 }
 
-// freeGroup frees n and all that it is joined with, and returns how many they were.
+// freeGroup frees the group of n, and returns how many legs it had.
 func (l *Legs) freeGroup(n uint32) (count uint64) {
 	for p := l.legs.At(n).groupNext; ; count++ {
 		next := l.legs.At(p).groupNext
@@ -158,6 +158,7 @@ func (l *Legs) freeGroup(n uint32) (count uint64) {
 	}
 }
 
+// free frees leg n.
 func (l *Legs) free(n uint32) {
 	l.keys.drop(n, func(event.LinkKeyKind) bool { return true })
 	l.timers.Stop(n)
@@ -173,9 +174,9 @@ func (l *Legs) setTimer(n uint32) {
 	g, near := l.legs.At(n), int64(l.limits.Near)
 	switch g.step {
 	case inferring:
-		l.timers.Set(n, g.at+near)
+		l.timers.Set(n, g.time+near)
 	case inferred:
-		l.timers.Set(n, g.at+2*near)
+		l.timers.Set(n, g.time+2*near)
 	default:
 		g.step = windowOpen
 		l.timers.Set(n, g.until)
@@ -190,7 +191,7 @@ func (l *Legs) advance(now int64) {
 	}
 }
 
-// onTimer does what n's timer, which expired at t, is for.
+// onTimer handles n's timer, which expired at t (nanoseconds).
 func (l *Legs) onTimer(n uint32, t int64) {
 	g := l.legs.At(n)
 	switch g.step {
@@ -214,8 +215,8 @@ func (l *Legs) onTimer(n uint32, t int64) {
 	}
 }
 
-// infer joins a with the one leg that left, within Near, the host that a came to, for the same number: if no other did,
-// if no other call could have caused it, and if neither is joined with anything.
+// infer joins a with the only leg that the host to which a was sent sent on within Near, for the same number: if no
+// other leg to that host could be the cause of that one, and if neither is joined yet.
 func (l *Legs) infer(a uint32) {
 	g := l.legs.At(a)
 	value, ok := g.called()
@@ -223,10 +224,10 @@ func (l *Legs) infer(a uint32) {
 		return
 	}
 	near := int64(l.limits.Near)
-	b, n := l.keys.uniqueCandidate(token(event.LeftKey, value), g.at+1, g.at+near)
+	b, n := l.keys.uniqueCandidate(token(event.LeftKey, value), g.time+1, g.time+near)
 	if n == 1 && b != a && l.legs.At(b).calls > 0 {
-		at := l.legs.At(b).at
-		if _, n = l.keys.uniqueCandidate(token(event.ArrivedKey, value), at-near, at-1); n == 1 {
+		t := l.legs.At(b).time
+		if _, n = l.keys.uniqueCandidate(token(event.ArrivedKey, value), t-near, t-1); n == 1 {
 			l.join(a, b, event.Inferred)
 			return
 		}
@@ -236,8 +237,8 @@ func (l *Legs) infer(a uint32) {
 	}
 }
 
-// joinOpened joins n with the legs that its INVITE shows it to belong with: those of a transfer, and those that the
-// strongest evidence of one call names.
+// joinOpened joins n by the evidence of its INVITE: with the legs of a transfer, and with the legs of the one call that
+// the strongest evidence names.
 func (l *Legs) joinOpened(n uint32, e *event.Evidence) {
 	l.joinReplaced(n, e, event.Attended)
 	if p, ok := l.only(n, event.ReferKey, e.First(event.ReferredKey)); ok {
@@ -250,8 +251,8 @@ func (l *Legs) joinOpened(n uint32, e *event.Evidence) {
 	}
 }
 
-// joinReferred takes an accepted REFER in n. The call that follows has the name of n's group, even if n is published
-// before it is seen.
+// joinReferred applies an accepted REFER in n. The call that follows has the name of n's group, even if n was published
+// before that.
 func (l *Legs) joinReferred(n uint32, e *event.Evidence) {
 	if e.N == 0 {
 		return
@@ -259,13 +260,13 @@ func (l *Legs) joinReferred(n uint32, e *event.Evidence) {
 	if v := e.First(event.ReferKey); v != 0 {
 		l.keys.add(n, event.ReferKey, v)
 	}
-	l.groups.note(n, event.TransferCorrelation)
+	l.groups.mark(n, event.TransferCorrelation)
 	l.joinReplaced(n, e, event.Attended)
 	l.legs.At(n).until = l.now + int64(l.limits.Window)
 	l.setTimer(n)
 }
 
-// joinReplaced joins n with the call that Replaces in e names, and with the legs that name the same.
+// joinReplaced joins n with the call that Replaces in e names, and with the legs that name the same call.
 func (l *Legs) joinReplaced(n uint32, e *event.Evidence, how event.Transfer) {
 	const kind = event.LinkKeyKind(event.TransferCorrelation)
 	v := e.First(kind)
@@ -287,20 +288,20 @@ func (l *Legs) joinTransfer(a, b uint32, how event.Transfer) {
 	}
 }
 
-// only returns the leg that has a link key, if all that have it are joined already.
+// only returns a leg with a link key, if all legs with it are in one group.
 func (l *Legs) only(n uint32, kind event.LinkKeyKind, value uint64) (p uint32, ok bool) {
 	if value == 0 {
 		return 0, false
 	}
-	c := candidates{legs: l, of: n}
+	c := candidates{legs: l, opened: n}
 	c.take(kind, value)
 	return c.settle()
 }
 
-// joinBy joins n with the legs of the one call that its evidence of that correlation names. It reports false if there
-// is none, or if there are several.
+// joinBy joins n with the legs of the one call that its evidence of that Correlation names. It returns false if it
+// names no call, or several.
 func (l *Legs) joinBy(n uint32, e *event.Evidence, by event.Correlation) bool {
-	c := candidates{legs: l, of: n, by: by}
+	c := candidates{legs: l, opened: n, by: by}
 	kind, named := event.LinkKeyKind(by), namesCallID(by)
 	for i, k := range e.Kinds[:e.N] {
 		if named && (k == kind || k == event.PointerKey && by == event.HeaderCorrelation) {
@@ -310,7 +311,7 @@ func (l *Legs) joinBy(n uint32, e *event.Evidence, by event.Correlation) bool {
 	if named {
 		c.take(kind, l.legs.At(n).callID)
 	}
-	if c.n == 0 { // else the legs are named, and what else they have alike is not needed
+	if c.n == 0 { // else the legs are named, and other keys are not needed
 		for i, k := range e.Kinds[:e.N] {
 			if k == kind {
 				c.take(kind, e.Values[i])
@@ -329,12 +330,12 @@ func (l *Legs) joinBy(n uint32, e *event.Evidence, by event.Correlation) bool {
 	return false
 }
 
-// namesCallID reports whether evidence of that correlation may be the other leg's Call-ID.
+// namesCallID reports whether evidence of that Correlation may be the other leg's Call-ID.
 func namesCallID(by event.Correlation) bool {
 	return by == event.HeaderCorrelation || by == event.HEPCorrelation || by == event.CallIDRule
 }
 
-// join joins two legs. It reports false if their groups together are too large.
+// join joins two legs. It returns false if their groups together are too large.
 func (l *Legs) join(a, b uint32, by event.Correlation) bool {
 	merged, ok := l.groups.join(a, b, by)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// maxShared bounds the legs that have one link key.
+// maxShared limits the legs that have one link key.
 const maxShared = 16
 
 // linkKeys find legs by their link keys.
@@ -21,7 +21,7 @@ type linkKeys struct {
 type bucket struct {
 	first  uint32
 	n      uint8
-	common bool // too many had it: it proves nothing until they are gone
+	common bool // too many legs had it: it proves nothing until they are gone
 }
 
 // add adds a link key to n. It reports false if too many legs have it, or n has too many.
@@ -45,11 +45,11 @@ func (x *linkKeys) add(n uint32, kind event.LinkKeyKind, value uint64) bool {
 	return true
 }
 
-// addEvidence adds a link key that the INVITE of n shows.
+// addEvidence adds a link key of the INVITE of n.
 func (x *linkKeys) addEvidence(n uint32, kind event.LinkKeyKind, value uint64) {
 	g := x.legs.At(n)
 	switch {
-	case kind == event.PointerKey || kind == event.ReferredKey: // these look for others, and are not looked for
+	case kind == event.PointerKey || kind == event.ReferredKey: // by these others are found, but not n
 	case kind != event.CalledKey:
 		x.add(n, kind, value)
 	case g.src != 0:
@@ -73,7 +73,7 @@ func (x *linkKeys) drop(n uint32, gone func(event.LinkKeyKind) bool) {
 	}
 }
 
-// unlink takes n out of the chain of the legs that have k.
+// unlink removes n from the chain of the legs that have k.
 func (x *linkKeys) unlink(n uint32, k linkKey) {
 	b := x.index[k.token]
 	if b.first == n {
@@ -115,15 +115,15 @@ func (x *linkKeys) find(call, key event.Key) uint32 {
 	return 0
 }
 
-// uniqueCandidate returns an unlinked leg with this token that opened in [start, end], and how many there are. One that
-// is over counts, too.
+// uniqueCandidate returns an unlinked leg with this token that opened in [start, end], and how many there are, ended
+// ones included.
 func (x *linkKeys) uniqueCandidate(token uint64, start, end int64) (p uint32, n int) {
 	b := x.index[token]
 	if b.common {
 		return 0, maxShared
 	}
 	for q := b.first; q != 0; q = x.after(q, token) {
-		if g := x.legs.At(q); g.best == event.Uncorrelated && g.at >= start && g.at <= end {
+		if g := x.legs.At(q); g.best == event.Uncorrelated && g.time >= start && g.time <= end {
 			p, n = q, n+1
 		}
 	}
@@ -147,8 +147,8 @@ func forWindow(k event.LinkKeyKind) bool {
 		k == event.LinkKeyKind(event.TransferCorrelation) || k == event.ReferKey
 }
 
-// forLiveCalls reports whether a link key of that kind proves nothing of a call that is over. Legs are still joined by
-// the other kinds: by the host and number that it had, and by the transfer that it asked for.
+// forLiveCalls reports whether a link key of that kind is dropped when its call ends. Legs are still joined with ended
+// calls by the other kinds: by host and number, and by a transfer.
 func forLiveCalls(k event.LinkKeyKind) bool {
 	return k != event.ArrivedKey && k != event.LeftKey && k != event.LinkKeyKind(event.TransferCorrelation) &&
 		k != event.ReferKey

@@ -134,3 +134,17 @@ func IPv4(text []byte) netip.Addr {
 	}
 	return netip.AddrFrom4(quad)
 }
+
+// IsUUID reports whether s has the form of RFC 9562 section 4, in lower case.
+func IsUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c, dash := s[i], i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sipsieve/sip/phone"
+	"sipsieve/sip/syntax"
 	"sipsieve/sip/useragent"
 )
 
@@ -87,7 +88,7 @@ var shapes = map[string]func(string) bool{
 		return err == nil && within(s, &addressBytes, 2, 39) && !a.Is4In6() && (a.Is4() || !strings.Contains(s, "."))
 	},
 	`^[0-9a-f]{12}$`: func(s string) bool { return within(s, &hexadecimals, 12, 12) },
-	`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`: isUUID,
+	`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`: syntax.IsUUID,
 	`^[a-z2-7]{26}$`:          isID,
 	useragent.FirmwarePattern: useragent.IsFirmware[string],
 }
@@ -95,19 +96,6 @@ var shapes = map[string]func(string) bool{
 func isNumber(s string) bool {
 	rest, plus := strings.CutPrefix(s, "+")
 	return plus && within(rest, &decimals, 7, 15) || s == phone.Anonymous || s == phone.NonE164
-}
-
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c, dash := s[i], i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // IsName reports whether s is a name: 1 to 32 characters of a-z, 0-9, _ and -. Purposes, sites, sensors, trunks and

@@ -10,6 +10,7 @@ import (
 	"sipsieve/sip"
 	"sipsieve/sip/facts"
 	"sipsieve/sip/phone"
+	"sipsieve/sip/syntax"
 )
 
 // Closed sets of RFC 5806 section 6, of the cpc parameter, of ANI II and of RFC 3323 section 4.2.
@@ -163,7 +164,7 @@ func issuedAt(in *inside) Value {
 
 // origination is the origid of a PASSporT, unknown if it is no UUID.
 func origination(in *inside) Value {
-	if id := in.first(facts.OriginationID); isUUID(string(id)) {
+	if id := in.first(facts.OriginationID); syntax.IsUUID(string(id)) {
 		return shaped(string(id))
 	}
 	return Value{}
