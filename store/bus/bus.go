@@ -9,6 +9,23 @@
 // embedded server purges what all of its keepers (Config.Keepers) have confirmed when a Put finds no room, and ahead of
 // need when less than a tenth of a stream is free.
 //
+// # Connections
+//
+// Connect does not wait for a server that is away. It tries for ever, at growing intervals with a random part, and reads
+// credentials and certificates again each time; Away returns since when there is no connection, and why.
+//
+// # Consumers
+//
+// A Consumer is durable: it goes on where the one of that name ended, in any process. It puts in the order of the stream,
+// and what a Sink refuses for now before anything later. Of the embedded server one acknowledgement confirms a
+// fetch, which must have come without a gap; of a hub each message is confirmed by itself, and what was delivered to a
+// process that died comes again after 30 s. The answer to the last acknowledgement is awaited.
+//
+// # Hubs
+//
+// A hub's streams and consumers are made by Apply, as a HubPlan has them. Who pushes and who reads needs no right to make
+// any: store/README.md lists the permissions.
+//
 // # Damage
 //
 // The embedded server serves nothing of a file behind a damaged byte, and may use numbers again. So its spool has marks

@@ -193,3 +193,51 @@ func TestAReaderNeedsNoMoreThanItsOwnConsumer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUsersOfAHubNeedNoMoreThanTheirs has a host that pushes and a storage host with the permissions that store/README.md
+// lists for them, and wants that the first can neither publish for another site nor read.
+func TestUsersOfAHubNeedNoMoreThanTheirs(t *testing.T) {
+	t.Parallel()
+	user := func(name string, publish ...string) *server.User {
+		return &server.User{Username: name, Password: "x", Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: publish},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_" + name + ".>"}}}}
+	}
+	srv := natsServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "x"},
+			user("sbc1", "cpni.v1.*.*.dfw1", "aggregate.v1.*.*.dfw1", "$JS.API.STREAM.INFO.*"),
+			user("archive1", "$JS.API.CONSUMER.INFO.*.store-archive1", "$JS.API.CONSUMER.MSG.NEXT.*.store-archive1",
+				"$JS.ACK.*.store-archive1.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.*")}
+	})
+	as := func(name string) *Bus {
+		b := connect(t, Remote{URL: srv.ClientURL(), User: name, Password: "x", Inbox: "_INBOX_" + name})
+		reach(t, b)
+		return b
+	}
+	plan := HubPlan{Plan: config("", 0, "billing").Plan, Readers: []Reader{{"billing", "store-archive1"}}}
+	if _, _, err := as("admin").Apply(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	edge, archive, into := as("sbc1"), as("archive1"), newMemory()
+	stop := running(t, archive.Consumer("billing", "store-archive1"), into)
+	if err := edge.Publisher().Put(t.Context(), each(t, "billing")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, into, "ten and their acknowledgement", func() bool {
+		return into.len() == 10 && confirmed(t, archive, "store-archive1")
+	})
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if archive.Traffic().ServerErrors+edge.Traffic().ServerErrors > 0 {
+		t.Errorf("refused: %v, %v", archive.LastServerError(), edge.LastServerError())
+	}
+	elsewhere := each(t, "billing")
+	for i := range elsewhere {
+		elsewhere[i].Site = "fra1"
+	}
+	if got := faults(t, edge.Publisher().Put(t.Context(), elsewhere)); got["billing"] != store.CausePermission {
+		t.Errorf("faults of another site = %v, want a permission", got)
+	}
+	awaitCause(t, edge.Consumer("billing", "store-archive1"), store.CausePermission)
+}
