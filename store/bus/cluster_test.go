@@ -342,7 +342,8 @@ func TestAHubThatIsKilledLosesNothing(t *testing.T) {
 	j.arrive(t)
 }
 
-// TestAStorageHostThatIsKilledKeepsEachRecordOnce has a process that kills itself between commit and acknowledgement.
+// TestAStorageHostThatIsKilledKeepsEachRecordOnce has a process that kills itself between commit and acknowledgement, and
+// in every other round just before the commit.
 func TestAStorageHostThatIsKilledKeepsEachRecordOnce(t *testing.T) {
 	t.Parallel()
 	srv := natsServer(t, nil)
@@ -354,8 +355,8 @@ func TestAStorageHostThatIsKilledKeepsEachRecordOnce(t *testing.T) {
 	}
 	l := newLoad(admin)
 	dir := t.TempDir()
-	for range rounds(2) {
-		p := task{Hub: srv.ClientURL(), Store: dir}.run(t)
+	for round := range rounds(2) {
+		p := task{Hub: srv.ClientURL(), Store: dir, Early: round%2 == 1}.run(t)
 		p.line(t)
 		stop := l.during(t)
 		<-p.ended

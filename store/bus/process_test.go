@@ -30,7 +30,8 @@ type task struct {
 	Routes []string // host:port of the servers of its cluster; none for a server alone
 
 	Hub   string // URL
-	Store string // folder of an SQLite store; the process kills itself between commit and acknowledgement
+	Store string // folder of an SQLite store; the process kills itself at the third commit
+	Early bool   // before that commit; else between it and its acknowledgement
 }
 
 func TestMain(m *testing.M) {
@@ -74,7 +75,7 @@ func (t task) serve() error {
 	select {}
 }
 
-// keep brings what the hub has into the store and kills the process after the third commit, before it is acknowledged.
+// keep brings what the hub has into the store until the process kills itself.
 func (t task) keep() error {
 	into, err := sqlite.Open(sqlite.Config{Dir: t.Store})
 	if err != nil {
@@ -85,23 +86,32 @@ func (t task) keep() error {
 		return err
 	}
 	fmt.Println("running")
-	return hub.Consumer("billing", "store-archive1").Run(context.Background(), &suicide{Sink: into})
+	return hub.Consumer("billing", "store-archive1").Run(context.Background(), &suicide{Sink: into, early: t.Early})
 }
 
-// A suicide is a Sink that kills its process after the third commit.
+// A suicide is a Sink that kills its process at the third commit, just before it or just after.
 type suicide struct {
 	store.Sink
+	early   bool
 	commits int
 }
 
 func (s *suicide) Put(ctx context.Context, xs []policy.Excerpt) error {
+	s.commits++
+	if s.commits == 3 && s.early {
+		s.die()
+	}
 	err := s.Sink.Put(ctx, xs)
-	if s.commits++; s.commits == 3 && err == nil {
-		self, _ := os.FindProcess(os.Getpid())
-		_ = self.Kill()
-		select {}
+	if s.commits == 3 && err == nil {
+		s.die()
 	}
 	return err
+}
+
+func (s *suicide) die() {
+	self, _ := os.FindProcess(os.Getpid())
+	_ = self.Kill()
+	select {}
 }
 
 // A process is this test binary at a task.
@@ -255,6 +265,7 @@ func (l *load) wantAll(tb testing.TB, have map[string]string) {
 	}
 	if lost > 0 || stale > 0 || len(have) != len(l.want) {
 		tb.Errorf("of %d calls %d are lost, %d have an older body, %d are kept", len(l.want), lost, stale, len(have))
+		return
 	}
 	tb.Logf("%d calls, each once", len(l.want))
 }
