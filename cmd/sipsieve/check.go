@@ -9,6 +9,7 @@ import (
 	"os"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/daemon"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,7 @@ func check(ctx context.Context, file string, out io.Writer) error {
 				fmt.Fprintf(out, "warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)
 			}
 		}
+		printOutage(out, s)
 		if findings, err = daemon.ReachHub(ctx, s); err != nil {
 			errs = append(errs, err)
 		}
@@ -78,6 +80,21 @@ func check(ctx context.Context, file string, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "fine")
 	return nil
+}
+
+// printOutage prints how long the hub may be away before the spool loses anything: less than a day is a warning.
+func printOutage(out io.Writer, s *config.Setup) {
+	o, ok := daemon.ShortestOutage(s)
+	if !ok {
+		return
+	}
+	text := fmt.Sprintf("bus.disk: at %d calls a second the spool keeps what comes in %s without the hub, then %s loses excerpts",
+		s.Bus.CallRate(), o.Lasts.Round(time.Minute), o.Purpose)
+	if o.Lasts < 24*time.Hour {
+		fmt.Fprintf(out, "warning: %s; for a day it needs %dGiB\n", text, o.Disk>>30+1)
+		return
+	}
+	fmt.Fprintln(out, text)
 }
 
 // awaited returns a warning for each interface that does not exist yet. It is no error: run waits for the interface.

@@ -45,6 +45,16 @@ func (p Plan) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Room returns the share of the disk that the stream of a purpose has, in bytes; 0 if p has none, -1 without a limit.
+func (p Plan) Room(purpose string) int64 {
+	for _, c := range p.configs() {
+		if c.Name == store.StreamName(purpose) {
+			return c.MaxBytes
+		}
+	}
+	return 0
+}
+
 // configs returns the streams of p, OPS last.
 func (p Plan) configs() []jetstream.StreamConfig {
 	shares := 1.0 / defaultPriority

@@ -11,6 +11,7 @@ import (
 // Bus is the embedded NATS JetStream of a host with sources: its spool, which everything that it publishes goes through.
 type Bus struct {
 	Disk string `toml:"disk"` // room of its streams, such as 1GiB
+	Rate int    `toml:"rate"` // calls a second in the busiest hour, for what check says of an outage of the hub; default 10
 }
 
 // Hub is the NATS server, or the cluster, that has the streams of many hosts.
@@ -40,6 +41,24 @@ func (b *Bus) DiskLimit() (int64, error) {
 		return 1 << 30, nil
 	}
 	return parseSize(b.Disk)
+}
+
+// CallRate returns Rate, 10 calls a second if it is not set.
+func (b *Bus) CallRate() int {
+	if b == nil || b.Rate == 0 {
+		return 10
+	}
+	return b.Rate
+}
+
+// validate reports everything that is wrong with b.
+func (b *Bus) validate(say complaint) {
+	if _, err := b.DiskLimit(); err != nil {
+		say("bus.disk", "%v", err)
+	}
+	if rate := b.CallRate(); rate < 1 || rate > 1_000_000 {
+		say("bus.rate", "want calls a second, 1 or more")
+	}
 }
 
 // validate reports everything that is wrong with h by itself. It reads no file.

@@ -150,9 +150,7 @@ func (c *Config) validate() (errs []error) {
 	if c.Keys.Demo && c.Keys.File != "" {
 		say("keys.demo", "either a file or the demonstration keys")
 	}
-	if _, err := c.Bus.DiskLimit(); err != nil {
-		say("bus.disk", "%v", err)
-	}
+	c.Bus.validate(say)
 	c.Hub.validate(say)
 	c.Store.validate(say)
 	c.HTTP.validate(say)

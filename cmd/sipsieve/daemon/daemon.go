@@ -138,12 +138,7 @@ func (d *Daemon) openBus(ctx context.Context) (err error) {
 	if !d.Collects() {
 		return nil
 	}
-	c := bus.Config{Dir: filepath.Join(d.State, "bus")}
-	c.Plan.DiskLimit, _ = d.Bus.DiskLimit()
-	for _, p := range d.Purposes {
-		c.Plan.Streams = append(c.Plan.Streams,
-			bus.StreamConfig{Purpose: p.Name, Retain: p.BusRetain.Shortest(), Priority: p.Priority})
-	}
+	c := bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: spoolPlan(d.Setup)}
 	if d.Store != nil {
 		c.Keepers = append(c.Keepers, storeConsumer(d.Sensor))
 	}
