@@ -89,7 +89,7 @@ func TestBothSidesOfAProxyGiveSIPpsOwnLog(t *testing.T) {
 	n := newNetwork(t)
 	rounds, calls := 1, 40
 	if os.Getenv("SIPSIEVE_FULL") == "1" {
-		rounds, calls = 10, 130
+		rounds, calls = 6, 130
 	}
 	for i := range rounds {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
