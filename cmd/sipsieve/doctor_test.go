@@ -49,21 +49,24 @@ func encapsulations() map[string]capture.Encapsulation {
 
 // cipher turns a ladder into a capture file whose payloads are records of TLS, or of DTLS over UDP: cipher IN OUT.
 func cipher() {
-	drawn(func(frames []capturetest.Frame) ([]capturetest.Frame, error) {
-		for _, f := range frames {
-			payload, head := f.Data[14+20+8:], []byte{0x17, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1}
-			if f.Data[14+9] == 6 {
-				payload, head = f.Data[14+20+20:], []byte{0x17, 3, 3}
-			}
-			if len(payload) > len(head)+2 {
-				n := copy(payload, head)
-				length := len(payload) - n - 2
-				payload[n], payload[n+1] = byte(length>>8), byte(length)
-				clear(payload[n+2:])
-			}
+	drawn(func(frames []capturetest.Frame) ([]capturetest.Frame, error) { return encrypted(frames), nil })
+}
+
+// encrypted turns the payloads of frames into records of TLS, or of DTLS over UDP.
+func encrypted(frames []capturetest.Frame) []capturetest.Frame {
+	for _, f := range frames {
+		payload, head := f.Data[14+20+8:], []byte{0x17, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1}
+		if f.Data[14+9] == 6 {
+			payload, head = f.Data[14+20+20:], []byte{0x17, 3, 3}
 		}
-		return frames, nil
-	})
+		if len(payload) > len(head)+2 {
+			n := copy(payload, head)
+			length := len(payload) - n - 2
+			payload[n], payload[n+1] = byte(length>>8), byte(length)
+			clear(payload[n+2:])
+		}
+	}
+	return frames
 }
 
 // examined starts doctor and returns, once it listens, what ends it and gives its report and exit code.

@@ -3,10 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
+	"sipsieve/capture/capturetest"
+	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/console"
 	"sipsieve/cmd/sipsieve/daemon"
 )
@@ -52,6 +58,41 @@ func TestReadyzGivesDetails(t *testing.T) {
 	}
 }
 
+// TestReadyzShowsTLSAndLateMessages has a daemon that reads a file of DTLS and a feed whose packets are a minute old: they
+// are behind the watermark.
+func TestReadyzShowsTLSAndLateMessages(t *testing.T) {
+	t.Parallel()
+	f := newFeeder(t, threeCalls, "")
+	frames, err := capturetest.Ladder([]byte(storm))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dtls := filepath.Join(f.dir, "dtls.pcap")
+	text, err := os.ReadFile(f.config)
+	if err := errors.Join(err, os.WriteFile(dtls, pcapFile(t, encrypted(frames)), 0o600),
+		os.WriteFile(f.config, append(text, fileSource(dtls)...), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	p := f.begin(t)
+	f.send(t, f.packets[:untilRestart])
+	until(t, "the end of the file", func() bool { return f.status(t).Reading == 1 })
+	l := f.status(t).Ledger
+	body, err := ask(t.Context(), config.Config{State: filepath.Join(f.dir, "state")}, "/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	var answer struct{ Details console.Details }
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	share := float64(len(frames)) / float64(len(frames)+untilRestart)
+	if got := answer.Details; got.TLSShare != share || got.Late != l.Messages.Late || got.Late == 0 {
+		t.Errorf("details = %+v, want a share of %v and %d late, some", got, share, l.Messages.Late)
+	}
+	p.stop(t, syscall.SIGTERM)
+}
+
 func TestFileThatEndsLeavesTheDaemonReady(t *testing.T) {
 	d := daemonOf(t, fileSource(ladderFile(t, storm)))
 	if got := reasons(t, d); !slices.Equal(got, []string{"not running"}) {
@@ -61,9 +102,7 @@ func TestFileThatEndsLeavesTheDaemonReady(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
 	until(t, "the end of the file", func() bool { return d.SourceState("source.0") == daemon.StateEnded })
-	if got := reasons(t, d); len(got) > 0 {
-		t.Errorf("got = %v, want none", got)
-	}
+	until(t, "that it is ready", func() bool { return len(reasons(t, d)) == 0 })
 	stop()
 	<-ended
 }

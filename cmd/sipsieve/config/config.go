@@ -180,8 +180,18 @@ func (c *Config) validateRoles() (errs []error) {
 // validateSources returns what is wrong with the sources. It reads the keys and certificates that feeds name.
 func (c *Config) validateSources() (errs []error) {
 	say := func(key, format string, args ...any) { errs = append(errs, c.Wrong(key, format, args...)) }
+	folders := map[string]int{} // by the name of the checkpoint log
 	for i := range c.Source {
-		c.Source[i].validate(SourceKey(i), say)
+		s := &c.Source[i]
+		s.validate(SourceKey(i), say)
+		if s.Type != "directory" {
+			continue
+		}
+		if first, twice := folders[s.CheckpointName()]; twice {
+			say(SourceKey(i)+".path", "the same files as %s", SourceKey(first))
+			continue
+		}
+		folders[s.CheckpointName()] = i
 	}
 	return errs
 }

@@ -69,11 +69,6 @@ type folderCut struct {
 func openFolder(i int, logs *checkpoints, t *troubles) (*feed, error) {
 	s := logs.setup
 	name, file := config.SourceKey(i), s.Source[i].CheckpointName()
-	for j := range i {
-		if o := &s.Source[j]; o.Type == "directory" && o.CheckpointName() == file {
-			return nil, s.Wrong(name, "the same files as %s", config.SourceKey(j))
-		}
-	}
 	dir, err := source.OpenDir(&s.Source[i], filepath.Join(s.State, name+".read"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
