@@ -234,11 +234,11 @@ func TestTheLogOfAFolderIsItsOwn(t *testing.T) {
 	if one, err := logs(dirs[1]); len(one) != 1 || filepath.Base(one[0]) != dirs[1].CheckpointName() || err != nil {
 		t.Errorf("logs = %d, %v, want that of the folder that is left", len(one), err)
 	}
-	log := filepath.Join(s.State, dirs[0].CheckpointName())
+	log := filepath.Join(s.State, dirs[1].CheckpointName())
 	if err := errors.Join(os.Remove(log), os.Symlink(log, log)); err != nil { // reading it is ELOOP
 		t.Fatal(err)
 	}
-	if _, err := logs(dirs[0]); err == nil || errors.As(err, new(*config.KeyError)) {
+	if _, err := logs(dirs[1]); err == nil || errors.As(err, new(*config.KeyError)) {
 		t.Errorf("a state folder that cannot be read: err = %v, want an error of no key", err)
 	}
 }
