@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/minio/highwayhash"
+	"github.com/nats-io/nats.go"
 )
 
 // The layout of a file of messages of nats-server 2.15 (filestore.go, writeMsgRecordLocked), in little endian: length of
@@ -172,4 +173,10 @@ func (m *storedMessage) putAt() int64 {
 		}
 	}
 	return m.made
+}
+
+// putAgainAt returns when a message with these headers was put first, if it was put again.
+func putAgainAt(h nats.Header) (put int64, again bool) {
+	t, err := time.Parse(time.RFC3339Nano, h.Get(headerPut))
+	return t.UnixNano(), err == nil
 }

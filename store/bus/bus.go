@@ -33,6 +33,11 @@
 // server starts every message is checked. A stream with damage is made anew: what is intact is put again with its time
 // (Sieve-Put), what is not is in Damages. A record that is put again is one row in a store.
 //
+// # Expiry
+//
+// The server removes what has expired from a stream, not from its files. The embedded bus does, within an hour: it
+// empties a stream that is confirmed as a whole, and makes any other anew of what is not confirmed.
+//
 // # Errors
 //
 // What may pass is a store.Fault, by purpose and cause, and wraps store.ErrUnavailable; store.Refused counts what is refused

@@ -92,10 +92,10 @@ func (s *spool) distrust(e *examination) error {
 }
 
 // recover puts back what was set aside, when the server has the streams.
-func (s *spool) recover(ctx context.Context, p *Publisher) error {
+func (s *spool) recover(ctx context.Context) error {
 	for _, c := range s.streams {
 		if s.isAside(c.Name) {
-			if err := s.putBack(ctx, p, c); err != nil {
+			if err := s.putBack(ctx, c, time.Now()); err != nil {
 				return err
 			}
 			continue

@@ -28,6 +28,8 @@ type Config struct {
 	// Keepers are the names of the durable consumers that have to confirm a message before it may be purged for
 	// want of room. Without any, nothing is purged.
 	Keepers []string
+
+	expireEvery, expireSlack time.Duration // for tests; 0 for the constants of these names
 }
 
 // validate returns everything that is wrong with c, its Listen aside.
@@ -90,10 +92,10 @@ func (c Config) open(ctx context.Context, opts *server.Options, release func() e
 	if err != nil {
 		return nil, errors.Join(err, s.marks.close())
 	}
-	b.spool, s.js = s, b.stream
+	b.spool, s.js, s.publisher = s, b.stream, b.Publisher()
 	err = b.Arrange(ctx, c.Plan)
 	if err == nil {
-		err = s.recover(ctx, b.Publisher())
+		err = s.recover(ctx)
 	}
 	if err != nil {
 		b.release = func() error { return nil } // the caller's

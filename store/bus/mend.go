@@ -53,6 +53,22 @@ func (s *spool) setAside(stream string, note asideNote) error {
 	})
 }
 
+// linkAside links the files of a stream aside, while the server has them.
+func (s *spool) linkAside(stream string, note asideNote) error {
+	return s.putAside(stream, note, func(to string) error {
+		files, _, err := blockFiles(filepath.Join(s.stream(stream), "msgs"))
+		if err = errors.Join(err, os.MkdirAll(to, 0o700)); err != nil {
+			return err
+		}
+		for _, file := range files {
+			if err := os.Link(file, filepath.Join(to, filepath.Base(file))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // putAside fills the folder aside of a stream by bring. A crash may have left the folder behind, not filled.
 func (s *spool) putAside(stream string, note asideNote, bring func(to string) error) error {
 	dir, making := s.aside(stream), s.aside(stream)+".new"
@@ -89,14 +105,18 @@ func (s *spool) readNote(stream string) (note asideNote) {
 }
 
 // putBack puts what is intact in the files set aside into the stream, which the server has made, and removes them.
-func (s *spool) putBack(ctx context.Context, p *Publisher, c jetstream.StreamConfig) error {
+func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.Time) error {
 	note := s.readNote(c.Name)
 	limit := c.MaxBytes
 	c.MaxBytes = -1 // messages that are put again have one header more
 	if _, err := s.js.UpdateStream(ctx, c); err != nil {
 		return fmt.Errorf("bus: put again: %w", err)
 	}
-	kept, err := s.putAgain(ctx, p, c, note.Confirmed)
+	w := rewriter{p: s.publisher, last: note.Confirmed}
+	if c.MaxAge > 0 {
+		w.old = now.Add(-c.MaxAge).UnixNano()
+	}
+	kept, err := s.putAgain(ctx, c.Name, &w)
 	if err != nil {
 		return err
 	}
@@ -121,18 +141,14 @@ func (s *spool) putBack(ctx context.Context, p *Publisher, c jetstream.StreamCon
 	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
 }
 
-// putAgain puts the messages beyond confirmed that have not expired, in their order, and returns how many.
-func (s *spool) putAgain(ctx context.Context, p *Publisher, c jetstream.StreamConfig, confirmed uint64) (uint64, error) {
-	files, numbers, err := blockFiles(filepath.Join(s.aside(c.Name), "msgs"))
+// putAgain puts the messages that w takes of the files set aside, in their order, and returns how many.
+func (s *spool) putAgain(ctx context.Context, stream string, w *rewriter) (uint64, error) {
+	files, numbers, err := blockFiles(filepath.Join(s.aside(stream), "msgs"))
 	if err != nil {
 		return 0, err
 	}
-	w := rewriter{p: p, last: confirmed}
-	if c.MaxAge > 0 {
-		w.old = time.Now().Add(-c.MaxAge).UnixNano()
-	}
 	for i, file := range files {
-		b, err := openBlock(file, c.Name, numbers[i])
+		b, err := openBlock(file, stream, numbers[i])
 		if errors.Is(err, syscall.EIO) { // counted when it was examined
 			continue
 		}
@@ -143,7 +159,8 @@ func (s *spool) putAgain(ctx context.Context, p *Publisher, c jetstream.StreamCo
 			return w.kept, err
 		}
 	}
-	return w.kept, w.flush(ctx)
+	err = w.flush(ctx)
+	return w.kept, err
 }
 
 // A rewriter puts messages of files into their stream, in batches.

@@ -119,7 +119,11 @@ func (s *spool) worthWaiting(stream string, confirmed uint64, waited time.Durati
 func (p *Publisher) batchInRoom(ctx context.Context, purpose string, messages []*nats.Msg) (int, error) {
 	stream := store.StreamName(purpose)
 	put := func(messages []*nats.Msg) error {
-		defer p.bus.enter(stream)()
+		leave, err := p.bus.enter(stream)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		return p.batch(ctx, purpose, messages)
 	}
 	err := put(messages)

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,12 +30,16 @@ type spool struct {
 	streams []jetstream.StreamConfig
 	purpose map[string]string // by stream; none for OPS
 	marks   *marks
-	damages []Damage                 // found at this start or not yet announced
-	gates   map[string]*sync.RWMutex // by stream: held for reading by those who put, for writing while it is made anew
+	damages []Damage               // found at this start or not yet announced
+	gates   map[string]*streamGate // by stream
 
 	distrusted map[string]uint64 // streams whose keepers begin anew, with what they had confirmed
 
-	js   jetstream.JetStream // nil until the server runs
+	js        jetstream.JetStream // nil until the server runs
+	publisher *Publisher          // likewise
+
+	every, slack time.Duration // expireEvery, expireSlack but for tests
+
 	mu   sync.Mutex
 	idle map[string]uint64 // by stream: the confirmed sequence at which keepers confirmed nothing for keeperLag; under mu
 
@@ -45,13 +50,13 @@ type spool struct {
 // newSpool opens the marks of the streams that c names.
 func newSpool(c Config) (*spool, error) {
 	s := &spool{folder: c.Dir, keepers: c.Keepers, streams: c.Plan.configs(), purpose: map[string]string{},
-		gates: map[string]*sync.RWMutex{}, idle: map[string]uint64{},
-		distrusted: map[string]uint64{}}
+		gates: map[string]*streamGate{}, idle: map[string]uint64{},
+		distrusted: map[string]uint64{}, every: cmp.Or(c.expireEvery, expireEvery), slack: cmp.Or(c.expireSlack, expireSlack)}
 	for _, p := range c.Plan.Streams {
 		s.purpose[store.StreamName(p.Purpose)] = p.Purpose
 	}
 	for i := range s.streams {
-		s.gates[s.streams[i].Name] = &sync.RWMutex{}
+		s.gates[s.streams[i].Name] = &streamGate{}
 	}
 	var err error
 	s.marks, err = openMarks(filepath.Join(c.Dir, "marks"))
@@ -68,12 +73,16 @@ func (s *spool) start() {
 // run looks after every stream until ctx ends. What cannot be done now is tried again.
 func (s *spool) run(ctx context.Context) {
 	defer close(s.done)
-	ticker := time.NewTicker(spoolEvery)
+	ticker, expiry := time.NewTicker(spoolEvery), time.NewTicker(s.every)
 	defer ticker.Stop()
+	defer expiry.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-expiry.C:
+			s.expireAll(ctx)
+			continue
 		case <-ticker.C:
 		}
 		for i := range s.streams {
@@ -180,15 +189,6 @@ func (s *spool) keeperFiles(stream string, keepers []string) (string, error) {
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:16]), nil
-}
-
-// enter waits while the stream is made anew, and keeps it as it is until leave is called.
-func (b *Bus) enter(stream string) (leave func()) {
-	if b.spool == nil || b.spool.gates[stream] == nil {
-		return func() {}
-	}
-	b.spool.gates[stream].RLock()
-	return b.spool.gates[stream].RUnlock
 }
 
 // acknowledged keeps that a stream has acknowledged everything up to a sequence. An error is not the Put's: the next

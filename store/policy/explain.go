@@ -57,7 +57,7 @@ func (e *explainer) purpose(u *Purpose) {
 	if u.Erase != "" {
 		e.write("; erased: %s", u.Erase)
 	}
-	e.write("\n  On the bus: %s", u.BusRetain)
+	e.write("\n  On the bus: %s; off the sensor's disk an hour later at the latest", u.BusRetain)
 	if slices.ContainsFunc(u.rules, func(r rule) bool { return r.pseudonymous() }) {
 		e.write("\n  Pseudonyms: new ones every %s, and other ones than those of any other purpose", daysOf(u.Epoch))
 	}
