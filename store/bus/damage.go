@@ -51,6 +51,10 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 		}
 		return os.RemoveAll(s.stream(name))
 	}
+	if !e.marked && s.version == spoolVersion && e.last > 0 { // the marks are gone
+		e.Other++
+		return s.report(e.Damage)
+	}
 	if err := s.distrust(e); err != nil || !e.marked {
 		return err
 	}
@@ -95,6 +99,15 @@ func (s *spool) distrust(e *examination) error {
 func (s *spool) recover(ctx context.Context) error {
 	for _, c := range s.streams {
 		if s.isAside(c.Name) {
+			larger, err := s.withRoom(c)
+			if err != nil {
+				return fmt.Errorf("bus: recover: %w", err)
+			}
+			if larger.MaxBytes != c.MaxBytes {
+				if _, err := s.js.UpdateStream(ctx, larger); err != nil {
+					return fmt.Errorf("bus: recover: %w", err)
+				}
+			}
 			if err := s.putBack(ctx, c, time.Now()); err != nil {
 				return err
 			}

@@ -53,12 +53,18 @@ func spoolOf(t testing.TB) Config {
 // copied returns c in a folder of its own.
 func copied(t testing.TB, c Config) Config {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(c.Dir)); err != nil {
-		t.Fatal(err)
+	for {
+		dir := t.TempDir()
+		err := os.CopyFS(dir, os.DirFS(c.Dir))
+		if errors.Is(err, fs.ErrNotExist) { // a server that runs has just removed a file
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Dir = dir
+		return c
 	}
-	c.Dir = dir
-	return c
 }
 
 // files returns the files of a spool that have bytes, by their paths below its folder.

@@ -83,7 +83,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 func (c Config) open(ctx context.Context, opts *server.Options, release func() error) (*Bus, error) {
 	s, err := newSpool(c)
 	if err != nil {
-		return nil, fmt.Errorf("bus: %w", err)
+		return nil, err
 	}
 	if err := s.prepare(time.Now()); err != nil {
 		return nil, errors.Join(err, s.marks.close())
@@ -96,6 +96,9 @@ func (c Config) open(ctx context.Context, opts *server.Options, release func() e
 	err = b.Arrange(ctx, c.Plan)
 	if err == nil {
 		err = s.recover(ctx)
+	}
+	if err == nil {
+		err = writeVersion(c.Dir)
 	}
 	if err != nil {
 		b.release = func() error { return nil } // the caller's

@@ -162,7 +162,11 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 	if err := s.js.DeleteStream(ctx, c.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("bus: expire: %w", err)
 	}
-	if _, err := s.js.CreateStream(ctx, c); err != nil {
+	larger, err := s.withRoom(c)
+	if err != nil {
+		return fmt.Errorf("bus: expire: %w", err)
+	}
+	if _, err := s.js.CreateStream(ctx, larger); err != nil {
 		return fmt.Errorf("bus: expire: %w", err)
 	}
 	if err := s.putBack(ctx, c, now); err != nil {

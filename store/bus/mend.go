@@ -107,11 +107,6 @@ func (s *spool) readNote(stream string) (note asideNote) {
 // putBack puts what is intact in the files set aside into the stream, which the server has made, and removes them.
 func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.Time) error {
 	note := s.readNote(c.Name)
-	limit := c.MaxBytes
-	c.MaxBytes = -1 // messages that are put again have one header more
-	if _, err := s.js.UpdateStream(ctx, c); err != nil {
-		return fmt.Errorf("bus: put again: %w", err)
-	}
 	w := rewriter{p: s.publisher, last: note.Confirmed}
 	if c.MaxAge > 0 {
 		w.old = now.Add(-c.MaxAge).UnixNano()
@@ -119,11 +114,6 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 	kept, err := s.putAgain(ctx, c.Name, &w)
 	if err != nil {
 		return err
-	}
-	if c.MaxBytes = limit; limit >= 0 {
-		if _, err := s.js.UpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("bus: put again: %w", err)
-		}
 	}
 	stream, err := s.js.Stream(ctx, c.Name)
 	if err != nil {
@@ -139,6 +129,24 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 		}
 	}
 	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
+}
+
+// withRoom returns c with room for what is set aside. Messages that are put again have one header more: the stream of a
+// spool that is nearly full gets more than its share of the disk, until the next start.
+func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, error) {
+	files, _, err := blockFiles(filepath.Join(s.aside(c.Name), "msgs"))
+	bytes := int64(0)
+	for _, file := range files {
+		info, statErr := os.Stat(file)
+		if statErr != nil {
+			return c, statErr
+		}
+		bytes += info.Size()
+	}
+	if c.MaxBytes >= 0 {
+		c.MaxBytes = max(c.MaxBytes, bytes/5*6)
+	}
+	return c, err
 }
 
 // putAgain puts the messages that w takes of the files set aside, in their order, and returns how many.

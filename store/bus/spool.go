@@ -26,6 +26,7 @@ const spoolEvery = time.Second
 // files without expired bytes.
 type spool struct {
 	folder  string // Config.Dir
+	version int    // of the folder, when it was opened
 	keepers []string
 	streams []jetstream.StreamConfig
 	purpose map[string]string // by stream; none for OPS
@@ -59,8 +60,13 @@ func newSpool(c Config) (*spool, error) {
 		s.gates[s.streams[i].Name] = &streamGate{}
 	}
 	var err error
-	s.marks, err = openMarks(filepath.Join(c.Dir, "marks"))
-	return s, err
+	if s.version, err = readVersion(c.Dir); err != nil {
+		return nil, err
+	}
+	if s.marks, err = openMarks(filepath.Join(c.Dir, "marks")); err != nil {
+		return nil, fmt.Errorf("bus: marks: %w", err)
+	}
+	return s, nil
 }
 
 // start begins to look after the streams.

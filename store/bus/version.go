@@ -1,0 +1,58 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"sipsieve/store"
+)
+
+// spoolVersion is the version of the folder of an embedded bus. The first one had no marks and no file with its version;
+// it opens as it is.
+const spoolVersion = 2
+
+// ErrNewer is the cause when a folder was written by a later version of this program.
+var ErrNewer = errors.New("written by a later version")
+
+// readVersion returns the version of the folder of an embedded bus, 1 if it does not say. A later one than spoolVersion
+// is an error that wraps ErrNewer.
+func readVersion(dir string) (int, error) {
+	name := filepath.Join(dir, "version")
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("bus: %w", err)
+	}
+	lines := strings.Fields(string(text))
+	if len(lines) != 2 || lines[0] != lines[1] { // damaged
+		return spoolVersion, nil
+	}
+	version, err := strconv.Atoi(lines[0])
+	if err != nil {
+		return spoolVersion, nil
+	}
+	if version > spoolVersion {
+		return 0, fmt.Errorf("bus: %s: %w: it is %d, this program reads up to %d: start the later program again", dir,
+			ErrNewer, version, spoolVersion)
+	}
+	return version, nil
+}
+
+// writeVersion makes the folder one of spoolVersion. The file has it twice, so that a damaged bit makes no later version.
+func writeVersion(dir string) error {
+	name := filepath.Join(dir, "version")
+	if err := os.WriteFile(name+".new", fmt.Appendf(nil, "%d\n%[1]d\n", spoolVersion), 0o600); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	if err := errors.Join(os.Rename(name+".new", name), store.SyncDir(dir)); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	return nil
+}
