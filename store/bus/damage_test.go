@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/blocks"
 	"sipsieve/store/policy"
 )
 
@@ -252,7 +253,7 @@ func TestACrashIsNoDamage(t *testing.T) {
 		t.Errorf("lost %d, damages %+v, want none", lost, d)
 	}
 	c = copied(t, c)
-	all, _, err := blockFiles(filepath.Join(c.Dir, "jetstream", "$G", "streams", "CPNI_BILLING", "msgs"))
+	all, _, err := blocks.Files(filepath.Join(c.Dir, "jetstream", "$G", "streams", "CPNI_BILLING", "msgs"))
 	if err != nil {
 		t.Fatal(err)
 	}

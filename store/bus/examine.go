@@ -1,10 +1,6 @@
 package bus
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/minio/highwayhash"
+	"sipsieve/store/bus/blocks"
 )
 
 // markDelay is how much later than its mark a stream may have removed what had expired, at most.
@@ -66,7 +62,7 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	case err != nil:
 		return nil, err
 	}
-	created, err := createdOf(dir, stream)
+	created, err := blocks.Created(dir, stream)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +70,7 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	if e.marked && created != 0 && created != e.mark.Created { // made in a start that ended before the mark
 		e.mark, e.marked, e.next, e.before = mark{}, false, 0, 0
 	}
-	files, numbers, err := blockFiles(filepath.Join(dir, "msgs"))
+	files, numbers, err := blocks.Files(filepath.Join(dir, "msgs"))
 	for i := range files {
 		if err == nil {
 			err = e.read(files[i], numbers[i], i == 0)
@@ -84,34 +80,9 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	return e, err
 }
 
-// createdOf returns when the server made a stream, by its description, in Unix nanoseconds; 0 if that is damaged or
-// missing.
-func createdOf(dir, stream string) (int64, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "meta.inf"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	sum, err := os.ReadFile(filepath.Join(dir, "meta.sum"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	key := sha256.Sum256([]byte(stream))
-	hash, err := highwayhash.NewDigest64(key[:])
-	if err != nil {
-		return 0, err
-	}
-	_, _ = hash.Write(text)
-	have, err := hex.DecodeString(string(sum))
-	var is struct{ Created time.Time }
-	if err != nil || !bytes.Equal(have, hash.Sum(nil)) || json.Unmarshal(text, &is) != nil {
-		return 0, nil
-	}
-	return is.Created.UnixNano(), nil
-}
-
 // read goes through one file.
 func (e *examination) read(file string, number int, first bool) error {
-	b, err := openBlock(file, e.stream, number)
+	b, err := blocks.Open(file, e.stream, number)
 	if errors.Is(err, syscall.EIO) {
 		e.Places++
 		return nil
@@ -119,30 +90,30 @@ func (e *examination) read(file string, number int, first bool) error {
 	if err != nil {
 		return err
 	}
-	err = b.each(func(m storedMessage) error {
-		if m.mislabelled {
+	err = b.Each(func(m blocks.Message) error {
+		if m.Mislabelled {
 			e.Places++
 		}
-		if m.isRecord && m.sequence > e.last {
-			e.take(&m, first && len(b.bad) == 0)
+		if m.IsRecord && m.Sequence > e.last {
+			e.take(&m, first && b.Bad() == 0)
 		}
 		return nil
 	})
-	e.Places += len(b.bad)
-	e.torn = b.torn()
+	e.Places += b.Bad()
+	e.torn = b.Torn()
 	return err
 }
 
 // take takes note of an intact message, and of those that are missing before it. What is missing before everything
 // else may have expired after the mark was written, if the files are sound up to here.
-func (e *examination) take(m *storedMessage, sound bool) {
-	put := m.putAt()
-	if e.next > 0 && m.sequence > e.next && put > e.old && !(sound && e.last == 0 && e.headExpired()) {
-		e.lose(m.sequence-e.next, put)
+func (e *examination) take(m *blocks.Message, sound bool) {
+	put := m.PutAt()
+	if e.next > 0 && m.Sequence > e.next && put > e.old && !(sound && e.last == 0 && e.headExpired()) {
+		e.lose(m.Sequence-e.next, put)
 	}
-	e.next = max(e.next, m.sequence+1)
-	if e.last, e.lastAt, e.before = m.sequence, put, put; e.first == 0 && put > e.old {
-		e.first, e.firstAt = m.sequence, put
+	e.next = max(e.next, m.Sequence+1)
+	if e.last, e.lastAt, e.before = m.Sequence, put, put; e.first == 0 && put > e.old {
+		e.first, e.firstAt = m.Sequence, put
 	}
 }
 

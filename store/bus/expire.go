@@ -11,9 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/blocks"
 )
 
 // erasedWithin is how long the bytes of a message stay on the disk at most after it has expired. The server removes a
@@ -91,19 +93,19 @@ func (s *spool) dropExpired(ctx context.Context, c jetstream.StreamConfig, now t
 // oldestByte returns when the oldest message was put that is in a file of the stream, also if the server has removed it;
 // 0 if there is none. Unix nanoseconds.
 func (s *spool) oldestByte(stream string) (oldest int64, err error) {
-	files, numbers, err := blockFiles(filepath.Join(s.stream(stream), "msgs"))
+	files, numbers, err := blocks.Files(filepath.Join(s.stream(stream), "msgs"))
 	if err != nil {
 		return 0, err
 	}
 	found := errors.New("found")
 	for i, file := range files {
-		b, err := openBlock(file, stream, numbers[i])
+		b, err := blocks.Open(file, stream, numbers[i])
 		if err != nil {
 			return 0, err
 		}
-		err = b.each(func(m storedMessage) error {
-			if m.isRecord {
-				oldest = m.putAt()
+		err = b.Each(func(m blocks.Message) error {
+			if m.IsRecord {
+				oldest = m.PutAt()
 				return found
 			}
 			return nil
@@ -194,4 +196,10 @@ func (b *Bus) enter(stream string) (leave func(), err error) {
 		return nil, fmt.Errorf("bus: the stream is being made anew: %w", store.ErrUnavailable)
 	}
 	return g.RUnlock, nil
+}
+
+// putAgainAt returns when a message with these headers was put first, if it was put again.
+func putAgainAt(h nats.Header) (put int64, again bool) {
+	t, err := time.Parse(time.RFC3339Nano, h.Get(blocks.PutAgain))
+	return t.UnixNano(), err == nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/blocks"
 )
 
 // onDisk reports whether any file of a spool has a text.
@@ -43,7 +44,7 @@ func putEarlier(t *testing.T, b *Bus, n int, ago time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Header.Set(headerPut, time.Now().Add(-ago).UTC().Format(time.RFC3339Nano))
+	m.Header.Set(blocks.PutAgain, time.Now().Add(-ago).UTC().Format(time.RFC3339Nano))
 	if _, err := b.stream.PublishMsg(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}

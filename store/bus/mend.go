@@ -18,6 +18,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/blocks"
 )
 
 // A stream is made anew in these steps, each of which a crash may end:
@@ -56,7 +57,7 @@ func (s *spool) setAside(stream string, note asideNote) error {
 // linkAside links the files of a stream aside, while the server has them.
 func (s *spool) linkAside(stream string, note asideNote) error {
 	return s.putAside(stream, note, func(to string) error {
-		files, _, err := blockFiles(filepath.Join(s.stream(stream), "msgs"))
+		files, _, err := blocks.Files(filepath.Join(s.stream(stream), "msgs"))
 		if err = errors.Join(err, os.MkdirAll(to, 0o700)); err != nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 // withRoom returns c with room for what is set aside. Messages that are put again have one header more: the stream of a
 // spool that is nearly full gets more than its share of the disk, until the next start.
 func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, error) {
-	files, _, err := blockFiles(filepath.Join(s.aside(c.Name), "msgs"))
+	files, _, err := blocks.Files(filepath.Join(s.aside(c.Name), "msgs"))
 	bytes := int64(0)
 	for _, file := range files {
 		info, statErr := os.Stat(file)
@@ -151,17 +152,17 @@ func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, erro
 
 // putAgain puts the messages that w takes of the files set aside, in their order, and returns how many.
 func (s *spool) putAgain(ctx context.Context, stream string, w *rewriter) (uint64, error) {
-	files, numbers, err := blockFiles(filepath.Join(s.aside(stream), "msgs"))
+	files, numbers, err := blocks.Files(filepath.Join(s.aside(stream), "msgs"))
 	if err != nil {
 		return 0, err
 	}
 	for i, file := range files {
-		b, err := openBlock(file, stream, numbers[i])
+		b, err := blocks.Open(file, stream, numbers[i])
 		if errors.Is(err, syscall.EIO) { // counted when it was examined
 			continue
 		}
 		if err == nil {
-			err = b.each(func(m storedMessage) error { return w.take(ctx, &m) })
+			err = b.Each(func(m blocks.Message) error { return w.take(ctx, &m) })
 		}
 		if err != nil {
 			return w.kept, err
@@ -185,25 +186,25 @@ type rewriter struct {
 const rewriteBytes = 4 << 20
 
 // take adds m to the batch, if it still counts.
-func (w *rewriter) take(ctx context.Context, m *storedMessage) error {
-	if !m.isRecord || m.sequence <= w.last {
+func (w *rewriter) take(ctx context.Context, m *blocks.Message) error {
+	if !m.IsRecord || m.Sequence <= w.last {
 		return nil
 	}
-	w.last = m.sequence
-	put := m.putAt()
+	w.last = m.Sequence
+	put := m.PutAt()
 	if put <= w.old {
 		return nil
 	}
-	header, err := nats.DecodeHeadersMsg(m.headers)
+	header, err := nats.DecodeHeadersMsg(m.Headers)
 	if err != nil {
 		header = nats.Header{}
 	}
 	for _, name := range []string{jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader} {
 		header.Del(name)
 	}
-	header.Set(headerPut, time.Unix(0, put).UTC().Format(time.RFC3339Nano))
-	w.batch = append(w.batch, &nats.Msg{Subject: m.subject, Header: header, Data: m.body})
-	if w.bytes += len(m.body); w.bytes < rewriteBytes && len(w.batch) < batchLimit {
+	header.Set(blocks.PutAgain, time.Unix(0, put).UTC().Format(time.RFC3339Nano))
+	w.batch = append(w.batch, &nats.Msg{Subject: m.Subject, Header: header, Data: m.Body})
+	if w.bytes += len(m.Body); w.bytes < rewriteBytes && len(w.batch) < batchLimit {
 		return nil
 	}
 	return w.flush(ctx)

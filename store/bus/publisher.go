@@ -38,7 +38,6 @@ const (
 	headerSensor = "Sieve-Sensor"
 	headerSeq    = "Sieve-Seq"
 	headerSpool  = "Sieve-Spool"
-	headerPut    = "Sieve-Put" // RFC 3339, when a message was put that was put again
 )
 
 // Error codes of the server that a Publisher acts on.

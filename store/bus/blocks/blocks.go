@@ -1,9 +1,13 @@
-package bus
+// Package blocks reads the files in which nats-server 2.15 keeps the messages of a stream, without the server: what is
+// intact, also behind damaged bytes, where the server stops.
+package blocks
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +19,6 @@ import (
 	"time"
 
 	"github.com/minio/highwayhash"
-	"github.com/nats-io/nats.go"
 )
 
 // The layout of a file of messages of nats-server 2.15 (filestore.go, writeMsgRecordLocked), in little endian: length of
@@ -30,24 +33,25 @@ const (
 	recordLimit = 32 << 20
 )
 
-// A stored message is what a file has of one.
-type storedMessage struct {
-	sequence              uint64
-	made                  int64 // Unix nanoseconds
-	subject               string
-	headers, body         []byte
-	mislabelled, isRecord bool // the length of its headers was wrong; a message, no note of a deletion
+// A Message is what a file has of one, or a note that one was deleted. Its bytes are those of the file.
+type Message struct {
+	Sequence      uint64
+	Made          int64 // Unix nanoseconds, by the server
+	Subject       string
+	Headers, Body []byte
+	Mislabelled   bool // the length of its headers was wrong
+	IsRecord      bool // no note of a deletion
 }
 
-// A blockReader finds the intact messages of one file.
-type blockReader struct {
+// A Reader finds the intact messages of one file.
+type Reader struct {
 	hash highwayhash.Digest64
 	data []byte
-	bad  []span // bytes that are no message, up to where each has come
+	bad  []span // bytes that are no message, up to where Each has come
 }
 
-// blockFiles returns the files of a stream's messages in their order, and their numbers.
-func blockFiles(messages string) (files []string, numbers []int, err error) {
+// Files returns the files of a stream's messages in their order, and their numbers.
+func Files(messages string) (files []string, numbers []int, err error) {
 	entries, err := os.ReadDir(messages)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
@@ -65,8 +69,8 @@ func blockFiles(messages string) (files []string, numbers []int, err error) {
 	return files, numbers, nil
 }
 
-// openBlock reads the file with that number of a stream.
-func openBlock(path, stream string, number int) (*blockReader, error) {
+// Open reads the file with that number of a stream.
+func Open(path, stream string, number int) (*Reader, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -76,15 +80,15 @@ func openBlock(path, stream string, number int) (*blockReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &blockReader{hash: *hash, data: data}, nil
+	return &Reader{hash: *hash, data: data}, nil
 }
 
 // A span is bytes of a file that are no message.
 type span struct{ begin, end int }
 
-// each calls yield with every intact message, notes of deletions included, until it returns an error. Bytes between
+// Each calls yield with every intact message, notes of deletions included, until it returns an error. Bytes between
 // them are damaged, and passed over.
-func (b *blockReader) each(yield func(storedMessage) error) error {
+func (b *Reader) Each(yield func(Message) error) error {
 	begin := -1 // of the damaged bytes that are being passed over
 	for i := 0; i < len(b.data); {
 		m, length, ok := b.message(i)
@@ -109,11 +113,14 @@ func (b *blockReader) each(yield func(storedMessage) error) error {
 	return nil
 }
 
-// torn reports whether the file ends with bytes that are no message.
-func (b *blockReader) torn() bool { return len(b.bad) > 0 && b.bad[len(b.bad)-1].end == len(b.data) }
+// Bad returns how many places are damaged, up to where Each has come.
+func (b *Reader) Bad() int { return len(b.bad) }
+
+// Torn reports whether the file ends with bytes that are no message.
+func (b *Reader) Torn() bool { return len(b.bad) > 0 && b.bad[len(b.bad)-1].end == len(b.data) }
 
 // message returns the message that begins at i, and its length; false if none does.
-func (b *blockReader) message(i int) (m storedMessage, length int, ok bool) {
+func (b *Reader) message(i int) (m Message, length int, ok bool) {
 	rest := b.data[i:]
 	if len(rest) < fixedBytes+hashBytes {
 		return m, 0, false
@@ -144,8 +151,8 @@ func (b *blockReader) message(i int) (m storedMessage, length int, ok bool) {
 		return m, 0, false
 	}
 	sequence := binary.LittleEndian.Uint64(rest[4:])
-	m = storedMessage{sequence: sequence, made: int64(binary.LittleEndian.Uint64(rest[12:])), body: payload,
-		subject: string(text[:subject]), isRecord: sequence != 0 && sequence&(erasedBit|deletedBit) == 0}
+	m = Message{Sequence: sequence, Made: int64(binary.LittleEndian.Uint64(rest[12:])), Body: payload,
+		Subject: string(text[:subject]), IsRecord: sequence != 0 && sequence&(erasedBit|deletedBit) == 0}
 	if hasHeaders {
 		m.split(payload, int(binary.LittleEndian.Uint32(text[subject:])))
 	}
@@ -154,29 +161,51 @@ func (b *blockReader) message(i int) (m storedMessage, length int, ok bool) {
 
 // split divides payload into headers and body. The hash does not cover their lengths, but headers end with the first
 // empty line.
-func (m *storedMessage) split(payload []byte, headers int) {
+func (m *Message) split(payload []byte, headers int) {
 	end := bytes.Index(payload, []byte("\r\n\r\n"))
 	if end < 0 {
-		m.mislabelled = true
+		m.Mislabelled = true
 		return
 	}
 	end += 4
-	m.headers, m.body, m.mislabelled = payload[:end], payload[end:], headers != end
+	m.Headers, m.Body, m.Mislabelled = payload[:end], payload[end:], headers != end
 }
 
-// putAt returns when m was put first, in Unix nanoseconds: when a stream is made anew its messages are put again.
-func (m *storedMessage) putAt() int64 {
-	if i := bytes.Index(m.headers, []byte(headerPut+": ")); i >= 0 {
-		text, _, _ := bytes.Cut(m.headers[i+len(headerPut)+2:], []byte("\r\n"))
+// PutAgain is the header of a message that was put again: when it was put first, RFC 3339.
+const PutAgain = "Sieve-Put"
+
+// PutAt returns when m was put first, in Unix nanoseconds: when a stream is made anew its messages are put again.
+func (m *Message) PutAt() int64 {
+	if i := bytes.Index(m.Headers, []byte(PutAgain+": ")); i >= 0 {
+		text, _, _ := bytes.Cut(m.Headers[i+len(PutAgain)+2:], []byte("\r\n"))
 		if t, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
 			return t.UnixNano()
 		}
 	}
-	return m.made
+	return m.Made
 }
 
-// putAgainAt returns when a message with these headers was put first, if it was put again.
-func putAgainAt(h nats.Header) (put int64, again bool) {
-	t, err := time.Parse(time.RFC3339Nano, h.Get(headerPut))
-	return t.UnixNano(), err == nil
+// Created returns when the server made a stream, by its description, in Unix nanoseconds; 0 if that is damaged or
+// missing.
+func Created(dir, stream string) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "meta.inf"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	sum, err := os.ReadFile(filepath.Join(dir, "meta.sum"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	key := sha256.Sum256([]byte(stream))
+	hash, err := highwayhash.NewDigest64(key[:])
+	if err != nil {
+		return 0, err
+	}
+	_, _ = hash.Write(text)
+	have, err := hex.DecodeString(string(sum))
+	var is struct{ Created time.Time }
+	if err != nil || !bytes.Equal(have, hash.Sum(nil)) || json.Unmarshal(text, &is) != nil {
+		return 0, nil
+	}
+	return is.Created.UnixNano(), nil
 }
