@@ -122,7 +122,7 @@ func dropAndLook(t *testing.T) {
 		t.Errorf("frames = %d, want 2: the open rings go on", came.Load())
 	}
 	if err := Overlaps([]string{"near", "far"}); err == nil {
-		t.Error("interfaces cannot be told apart without a capability")
+		t.Error("interfaces cannot be distinguished without a capability")
 	}
 }
 

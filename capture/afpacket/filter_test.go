@@ -61,7 +61,7 @@ func TestFilterAgreesWithReferenceOnManyFrames(t *testing.T) {
 	}
 }
 
-// TestKernelAgreesWithReference asks the kernel itself: a filter works on any socket, so frames go as datagrams
+// TestKernelAgreesWithReference runs the kernel itself: a filter works on any socket, so frames go as datagrams
 // between two sockets of this process.
 func TestKernelAgreesWithReference(t *testing.T) {
 	for _, f := range filters() {
@@ -84,7 +84,7 @@ func TestKernelAgreesWithReference(t *testing.T) {
 	}
 }
 
-// TestFilterLooksAtTheTagThatTheKernelTookOff puts the tag in the place of the instructions that ask for it.
+// TestFilterLooksAtTheTagThatTheKernelTookOff puts the tag in the place of the instructions that load it.
 func TestFilterLooksAtTheTagThatTheKernelTookOff(t *testing.T) {
 	f := filter{Ports: spans(5060, 5060), VLANs: []uint16{0, 100}}
 	plain := datagram(5060, 1, 100)

@@ -204,12 +204,12 @@ func (w *watched) removedAndMadeAnew(times int) *watched {
 		w.send()
 		w.arrived()
 	}
-	w.told(times)
+	w.reported(times)
 	return w
 }
 
-// told waits until the times without the interface have been reported, once for each ring, and checks them.
-func (w *watched) told(times int) {
+// reported waits until the times without the interface have been reported, once for each ring, and checks them.
+func (w *watched) reported(times int) {
 	w.Helper()
 	eventually(w.T, func() bool {
 		w.mu.Lock()
@@ -232,7 +232,7 @@ func (w *watched) downAndUp() {
 	w.await(Up)
 	w.send()
 	w.arrived()
-	w.told(1)
+	w.reported(1)
 }
 
 func (w *watched) withoutCarrier() {
@@ -243,7 +243,7 @@ func (w *watched) withoutCarrier() {
 	w.await(Up)
 	w.send()
 	w.arrived()
-	w.told(1)
+	w.reported(1)
 }
 
 func (w *watched) appears() *watched {
@@ -253,7 +253,7 @@ func (w *watched) appears() *watched {
 	w.await(Up)
 	w.send()
 	w.arrived()
-	w.told(1)
+	w.reported(1)
 	return w
 }
 

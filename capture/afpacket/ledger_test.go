@@ -88,7 +88,7 @@ func TestSenderAndCountersAgreeToThePacket(t *testing.T) {
 			}
 			drops, left := s.Drops(), s.Stats().Left
 			if got.packets+drops.Kernel+left != uint64(c.frames) || got.packets != drops.Seen || got.missed != drops.Kernel {
-				t.Errorf("returned = %d, seen = %d, dropped = %d, told = %d, left = %d, want %d in all", got.packets, drops.Seen,
+				t.Errorf("returned = %d, seen = %d, dropped = %d, reported = %d, left = %d, want %d in all", got.packets, drops.Seen,
 					drops.Kernel, got.missed, left, c.frames)
 			}
 			if p := s.Stats().Packets; p != uint64(c.frames) || c.late && drops.Kernel == 0 {

@@ -209,10 +209,10 @@ func TestCloseBeforeTheFirstReadGivesAllBack(t *testing.T) {
 func TestInterfaceDownAndUpIsSurvived(t *testing.T) {
 	namespace(t)
 	rs, _ := opened(t, config("far"))
-	heard, ended := listen(t, rs[0])
+	received, ended := listen(t, rs[0])
 	w := wireOf(t, "near")
 	w.send(datagram(5060, 1, 100))
-	<-heard
+	<-received
 	ip(t, "link set far down")
 	eventually(t, func() bool { return rs[0].State() != Up }) // the reader has read the error
 	ip(t, "link set far up")
@@ -222,7 +222,7 @@ func TestInterfaceDownAndUpIsSurvived(t *testing.T) {
 		select {
 		case <-again.C:
 			w.send(datagram(5060, 2, 200))
-		case n := <-heard:
+		case n := <-received:
 			if n != 200 {
 				t.Errorf("frame of %d bytes, want 200", n)
 			}

@@ -35,9 +35,9 @@ func TestWhatTheRingCannotHoldIsCounted(t *testing.T) {
 		before = f.time
 		f = take(t, rs[0], 1)[0]
 	}
-	told := take(t, rs[0], 1)[0]
-	if told.bytes != nil || told.notice.missed != drops.Load() || told.notice.since != before || told.time.Before(before) {
-		t.Errorf("told %d since %s, want %d since %s, in silence", told.notice.missed, told.notice.since, drops.Load(), before)
+	reported := take(t, rs[0], 1)[0]
+	if reported.bytes != nil || reported.notice.missed != drops.Load() || reported.notice.since != before || reported.time.Before(before) {
+		t.Errorf("reported %d since %s, want %d since %s, in silence", reported.notice.missed, reported.notice.since, drops.Load(), before)
 	}
 	silent(t, rs[0])
 	got, lost := rs[0].stats(), int(drops.Load())
@@ -47,7 +47,7 @@ func TestWhatTheRingCannotHoldIsCounted(t *testing.T) {
 }
 
 // TestEveryLossIsReportedBetweenTheFramesAroundIt sends and reads in bursts of any size. What is missed must be exactly
-// what is missing between the two times that are told.
+// what is missing between the two times that are reported.
 func TestEveryLossIsReportedBetweenTheFramesAroundIt(t *testing.T) {
 	namespace(t)
 	for seed := range uint64(4) {
@@ -89,20 +89,20 @@ func TestLossThatIsAskedForTwiceBeganBeforeTheFirst(t *testing.T) {
 	var l loss
 	l.add(12, 5)
 	if l.over(5, at(4)) {
-		t.Error("told in a block that was there before")
+		t.Error("reported in a block that was there before")
 	}
 	l.add(440, 6)
 	if l.over(6, at(5)) || !l.over(7, at(6)) {
-		t.Error("not told in the first block after all of it")
+		t.Error("not reported in the first block after all of it")
 	}
 	if n := l.report(at(6)); n.missed != 452 || n.since != at(5) {
-		t.Errorf("told %d since %s, want 452 since %s", n.missed, n.since, at(5))
+		t.Errorf("reported %d since %s, want 452 since %s", n.missed, n.since, at(5))
 	}
-	l.mark(at(7)) // by a block that was closed before the kernel was asked
+	l.mark(at(7)) // by a block that was closed before the counter was read
 	l.add(0, 8)
 	l.add(1, 9)
 	if n := l.report(at(9)); n.missed != 1 || n.since != at(9) {
-		t.Errorf("told %d since %s, want 1 since %s", n.missed, n.since, at(9))
+		t.Errorf("reported %d since %s, want 1 since %s", n.missed, n.since, at(9))
 	}
 }
 
@@ -125,7 +125,7 @@ func checkLosses(t *testing.T, seen []frame, sent, drops uint64) {
 		next, last = n+1, f.time
 	}
 	gaps = append(gaps, gap{last, last, sent - next}) // no frame follows
-	told, times := uint64(0), 0
+	reported, times := uint64(0), 0
 	for _, f := range seen {
 		if f.notice.missed == 0 {
 			continue
@@ -137,12 +137,12 @@ func checkLosses(t *testing.T, seen []frame, sent, drops uint64) {
 			}
 		}
 		if missing != f.notice.missed {
-			t.Errorf("told %d, missing between %s and %s = %d", f.notice.missed, f.notice.since, f.time, missing)
+			t.Errorf("reported %d, missing between %s and %s = %d", f.notice.missed, f.notice.since, f.time, missing)
 		}
-		told, times = told+f.notice.missed, times+1
+		reported, times = reported+f.notice.missed, times+1
 	}
-	if told != drops || drops == 0 || times < 3 {
-		t.Errorf("told = %d in %d, dropped = %d: want the same, and several", told, times, drops)
+	if reported != drops || drops == 0 || times < 3 {
+		t.Errorf("reported = %d in %d, dropped = %d: want the same, and several", reported, times, drops)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestLossIsReportedByAPacketOrByABareOne(t *testing.T) {
 	}
 	if err != nil || p.Missed == 0 || p.Missed != s.Drops().Kernel || p.MissedSince.After(p.Time) || p.Point != "near" ||
 		p.Origin != capture.Interface || p.MissedSince.IsZero() {
-		t.Errorf("told %d since %s at %s by %s of %s, %v, want %d", p.Missed, p.MissedSince, p.Time, p.Origin, p.Point,
+		t.Errorf("reported %d since %s at %s by %s of %s, %v, want %d", p.Missed, p.MissedSince, p.Time, p.Origin, p.Point,
 			err, s.Drops().Kernel)
 	}
 	w.send(datagram(5060, 1, 100))
@@ -201,7 +201,7 @@ func TestLossIsReportedBeforeTheEnd(t *testing.T) {
 		returned++
 	}
 	if err != nil || !p.Bare() || p.Missed != s.Drops().Kernel {
-		t.Errorf("told %d, bare %v, %v, want %d by a bare packet", p.Missed, p.Bare(), err, s.Drops().Kernel)
+		t.Errorf("reported %d, bare %v, %v, want %d by a bare packet", p.Missed, p.Bare(), err, s.Drops().Kernel)
 	}
 	if _, err := next(s); err != io.EOF {
 		t.Errorf("error = %v, want EOF", err)

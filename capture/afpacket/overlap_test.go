@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answer is what the kernel says of links, with more attributes than we ask for, as rtnetlink(7) lays it out.
+// answer is what the kernel answers of links, with more attributes than we read, as rtnetlink(7) lays it out.
 func answer(list ...link) (b []byte) {
 	for _, l := range list {
 		info := make([]byte, unix.SizeofIfInfomsg)
@@ -135,7 +135,7 @@ func refused(t *testing.T, names []string, want string) {
 	}
 }
 
-// TestRecordedAnswerIsRead reads what a kernel once said of a bridge with a port, a pair and a macvlan.
+// TestRecordedAnswerIsRead reads the answer of a kernel about a bridge with a port, a pair and a macvlan.
 func TestRecordedAnswerIsRead(t *testing.T) {
 	b, err := os.ReadFile("testdata/getlink.bin")
 	if err != nil {

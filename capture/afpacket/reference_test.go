@@ -12,7 +12,7 @@ import (
 	"sipsieve/capture"
 )
 
-// agree compares the kernel filter with the reference, and says whether b is taken.
+// agree compares the kernel filter with the reference, and reports whether b is taken.
 func agree(t *testing.T, vm *bpf.VM, b []byte, f filter) bool {
 	t.Helper()
 	n, err := vm.Run(b)
@@ -26,7 +26,7 @@ func agree(t *testing.T, vm *bpf.VM, b []byte, f filter) bool {
 	return want
 }
 
-// wanted is the filter once more, as one would say it: of a frame without a tag beside it.
+// wanted is the filter once more in plain Go: of a frame without a tag beside it.
 func wanted(b []byte, f filter) bool {
 	if f.Raw {
 		switch {
@@ -53,7 +53,7 @@ func wanted(b []byte, f filter) bool {
 	return false
 }
 
-// wantedOnTheWire says the same of a frame whose tag the kernel takes off, if it is of 802.1Q or 802.1ad.
+// wantedOnTheWire is the same of a frame whose tag the kernel takes off, if it is of 802.1Q or 802.1ad.
 func wantedOnTheWire(b []byte, f filter) bool {
 	kind := binary.BigEndian.Uint16(b[12:])
 	if kind != 0x8100 && kind != 0x88a8 {
@@ -84,7 +84,7 @@ func wantedIPv6(packet []byte, f filter) bool {
 	return next == 0 || next == 43 || next == 44 || next == 60 || tunnel(next, f) || portWanted(next, packet, 40, f)
 }
 
-// tunnel says whether an IP protocol is a tunnel that is asked for.
+// tunnel reports whether an IP protocol is a configured tunnel.
 func tunnel(proto byte, f filter) bool {
 	gre := capture.TunnelsOf(capture.GRE, capture.NVGRE, capture.ERSPAN1, capture.ERSPAN2, capture.ERSPAN3)
 	return proto == 47 && f.Tunnels&gre != 0 || (proto == 4 || proto == 41) && f.Tunnels.Has(capture.IPIP)
@@ -190,7 +190,7 @@ func randomFrame(r *rand.Rand, f filter) []byte {
 	return b
 }
 
-// manyFrames makes frames that a wire carries: not shorter than its header, and told apart by their last four bytes.
+// manyFrames makes frames that a wire carries: not shorter than its header, and distinguished by their last four bytes.
 func manyFrames(f filter) (list [][]byte) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for i := range uint32(3000) {
@@ -220,8 +220,8 @@ func program(t testing.TB, f filter) []bpf.RawInstruction {
 	return prog
 }
 
-// virtual runs what the kernel would run: the raw instructions, read back. What the kernel knows of the tag that
-// it took off stands in the place of the instructions that ask for it; -1 is none.
+// virtual runs what the kernel would run: the raw instructions, read back. The tag that the kernel took off is put in
+// the place of the instructions that load it; -1 is none.
 func virtual(t testing.TB, f filter, tag int) *bpf.VM {
 	t.Helper()
 	code, all := bpf.Disassemble(program(t, f))

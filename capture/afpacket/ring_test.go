@@ -120,7 +120,7 @@ func TestTagIsTakenFromTheRingHeader(t *testing.T) {
 	}
 }
 
-// FuzzRingStaysInside holds that whatever a block says, frames lie within it and the ring comes to an end.
+// FuzzRingStaysInside holds that whatever a block holds, frames lie within it and the ring comes to an end.
 func FuzzRingStaysInside(f *testing.F) {
 	f.Add([]byte{}, uint32(3))
 	f.Add(bytes.Repeat([]byte{0xff}, 512), uint32(1<<31))

@@ -116,7 +116,7 @@ func TestEveryMistakeInTheSettingsIsReported(t *testing.T) {
 	err := c.Validate()
 	for _, key := range []string{"interface", "ports", "fanout", "blocks", "block_size", "retire", "skew"} {
 		if err == nil || !strings.Contains("\n"+err.Error(), "\n"+key+": ") {
-			t.Errorf("nothing is said of %s: %v", key, err)
+			t.Errorf("no error names %s: %v", key, err)
 		}
 	}
 	c = DefaultConfig()

@@ -80,7 +80,7 @@ var ipForms = map[string]optioned{
 	"4in6":                     {Raw, ipPacket(true, 1, 4, hello, 0, false, 0), capture.IPIP},
 	"6in6":                     {Raw, ipPacket(true, 1, 41, hello6, 0, false, 0), capture.IPIP},
 	"6in4":                     {Raw, ipPacket(false, 1, 41, hello6, 0, false, 0), capture.IPIP},
-	"IPv4 that says IPv6":      {Raw, ipPacket(false, 1, 41, hello, 0, false, 0), unread},
+	"IPv4 with version 6":      {Raw, ipPacket(false, 1, 41, hello, 0, false, 0), unread},
 	"VXLAN on Linux' old port": {Raw, udpTo(8472, "\x08\x00\x00\x00\x00\x00\x07\x00", bridged), capture.VXLAN},
 	"VXLAN with a group":       {Raw, udpTo(4789, "\x88\x00\x00\x09\x00\x00\x07\x00", bridged), capture.VXLAN},
 	"tag in VXLAN":             {Raw, udpTo(4789, "\x08\x00\x00\x00\x00\x00\x07\x00", tagged), capture.Dot1Q},

@@ -56,7 +56,7 @@ func FuzzFragments(f *testing.F) {
 }
 
 // FuzzFragmentSoup states that whatever fragments come, the table stays inside its limits and every fragment that was
-// held is given in a datagram or told as lost.
+// held is given in a datagram or counted as lost.
 func FuzzFragmentSoup(f *testing.F) {
 	for seed := range uint64(8) {
 		soup := make([]byte, 400)

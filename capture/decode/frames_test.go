@@ -90,7 +90,7 @@ func cutUp(r *rand.Rand, b []byte, step int) (pieces []piece) {
 }
 
 // decoder feeds frames, IP packets a millisecond apart, and keeps copies of what comes out. After every frame its
-// counts must tell what became of it.
+// counts must have a fate for it.
 type decoder struct {
 	*Decoder
 	t     testing.TB

@@ -7,7 +7,7 @@ import (
 	"sipsieve/capture"
 )
 
-// A chunk of SCTP: DATA of one whole message unless it says otherwise.
+// A chunk of SCTP: DATA of one whole message by default.
 type chunk struct {
 	kind, flags byte // flags 0 for those of a whole message
 	data        string

@@ -19,8 +19,8 @@ const (
 	server = 5060
 )
 
-// says feeds a segment from client to server.
-func (d *decoder) says(seq uint32, flags byte, text string) {
+// clientSends feeds a segment from client to server.
+func (d *decoder) clientSends(seq uint32, flags byte, text string) {
 	d.t.Helper()
 	d.feed(ipPacket(false, 0, 6, tcpSegment(client, seq, flags, []byte(text)), 0, false, 0))
 }
@@ -70,21 +70,21 @@ func FuzzStream(f *testing.F) {
 		stream := numbered(4000)
 		pieces, places := cutUp(r, stream, 20), 1+int(reach)%60
 		d := newDecoder(t, DefaultConfig())
-		d.says(first-1, flagSYN, "")
+		d.clientSends(first-1, flagSYN, "")
 		for _, p := range shuffledWithin(r, pieces, places) {
 			from := max(0, p.from-r.IntN(40)) // overlaps what came before
 			to := min(len(stream), p.to+r.IntN(40))
-			d.says(first+uint32(from), flagACK, string(stream[from:to]))
+			d.clientSends(first+uint32(from), flagACK, string(stream[from:to]))
 			for range r.IntN(3) {
-				d.says(first+uint32(p.from), flagACK, string(stream[p.from:p.to]))
+				d.clientSends(first+uint32(p.from), flagACK, string(stream[p.from:p.to]))
 			}
-			d.says(first-1, flagSYN, "") // sent again, late
+			d.clientSends(first-1, flagSYN, "") // sent again, late
 			if places == 1 {             // a probe comes when all before it has been acknowledged
-				d.says(first+uint32(p.from)-1, flagACK, "\x00")
+				d.clientSends(first+uint32(p.from)-1, flagACK, "\x00")
 			}
 		}
-		d.says(first+uint32(len(stream)), flagFIN|flagACK, "")
-		d.says(first+uint32(len(stream)), flagFIN|flagACK, "")
+		d.clientSends(first+uint32(len(stream)), flagFIN|flagACK, "")
+		d.clientSends(first+uint32(len(stream)), flagFIN|flagACK, "")
 		d.flush()
 		if got := d.each(); got != string(stream)+"." {
 			t.Errorf("bytes = %d, want the %d that were sent, once, and their end", len(got), len(stream))
@@ -102,7 +102,7 @@ func shuffledWithin(r *rand.Rand, pieces []piece, n int) []piece {
 	return pieces
 }
 
-// FuzzLostSegments states that each lost segment costs its own bytes only, and is told in the right place.
+// FuzzLostSegments states that each lost segment costs its own bytes only, and is reported in the right place.
 func FuzzLostSegments(f *testing.F) {
 	for seed := range uint64(32) {
 		f.Add(seed, uint8(seed*3))
@@ -128,7 +128,7 @@ func FuzzLostSegments(f *testing.F) {
 			}
 			gap = false
 			want.Write(stream[p.from:p.to])
-			d.says(uint32(p.from), flagACK, string(stream[p.from:p.to]))
+			d.clientSends(uint32(p.from), flagACK, string(stream[p.from:p.to]))
 		}
 		d.flush()
 		if got := d.text(); got != want.String() {
@@ -170,16 +170,16 @@ func FuzzConnections(f *testing.F) {
 
 func TestGapIsGivenUpAfterAWhileAndAtTheEnd(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
-	d.says(0, flagACK, "one")
-	d.says(10, flagACK, "two")
+	d.clientSends(0, flagACK, "one")
+	d.clientSends(10, flagACK, "two")
 	seen := d.now
 	d.now = d.now.Add(time.Second)
 	d.feed([]byte{0}) // whatever frame comes next: the clock is what counts
 	if got := d.text(); got != "one|two" || !d.out[1].Time.Equal(seen) {
 		t.Errorf("got = %s at %v, want both, at the time at which they were seen", got, d.out[len(d.out)-1].Time)
 	}
-	d.says(13, flagACK, "three")
-	d.says(30, flagACK, "four")
+	d.clientSends(13, flagACK, "three")
+	d.clientSends(30, flagACK, "four")
 	d.flush()
 	if got := d.text(); got != "one|twothree|four" || d.lost(capture.StreamGap) != 2 {
 		t.Errorf("got = %s with %d gaps", got, d.lost(capture.StreamGap))
@@ -188,9 +188,9 @@ func TestGapIsGivenUpAfterAWhileAndAtTheEnd(t *testing.T) {
 
 func TestPartOfWhatIsHeldIsARetransmission(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
-	d.says(0, flagACK, "one")
-	d.says(6, flagACK, "three")
-	d.says(7, flagACK, "hre")
+	d.clientSends(0, flagACK, "one")
+	d.clientSends(6, flagACK, "three")
+	d.clientSends(7, flagACK, "hre")
 	if held, again := d.refused(capture.StreamHeld), d.refused(capture.StreamRetransmit); held != 1 || again != 1 {
 		t.Errorf("held = %d, retransmitted = %d, want 1 and 1", held, again)
 	}
@@ -198,10 +198,10 @@ func TestPartOfWhatIsHeldIsARetransmission(t *testing.T) {
 
 func TestSegmentThatFillsAGapIsWhenTheRestCanBeRead(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
-	d.says(0, flagACK, "one")
-	d.says(6, flagACK, "three")
+	d.clientSends(0, flagACK, "one")
+	d.clientSends(6, flagACK, "three")
 	d.now = d.now.Add(200 * time.Millisecond)
-	d.says(3, flagACK, "two")
+	d.clientSends(3, flagACK, "two")
 	if got := d.text(); got != "onetwothree" || !d.out[2].Time.Equal(d.now) {
 		t.Errorf("got = %s, the last at %v, want it at %v", got, d.out[len(d.out)-1].Time, d.now)
 	}
@@ -215,7 +215,7 @@ func TestSegmentsOfOffloadAreWhole(t *testing.T) {
 	first := ipPacket(false, 0, 6, tcpSegment(client, 1, flagACK, text), 0, false, 0)
 	first[2], first[3] = 0, 0
 	later := ipPacket(false, 0, 6, tcpSegment(client, 1+65_000, flagACK, []byte("!")), 0, false, 0)
-	d.says(0, flagSYN, "")
+	d.clientSends(0, flagSYN, "")
 	d.feed(later)
 	d.feed(first)
 	if got := d.text(); got != string(text)+"!" {
@@ -230,7 +230,8 @@ func TestSegmentsOfOffloadAreWhole(t *testing.T) {
 	}
 }
 
-// TestCutSegmentLeavesAGapOfItsOwn: what a short snapshot length took away is told, and the stream goes on behind it.
+// TestCutSegmentLeavesAGapOfItsOwn: what a short snapshot length took away is reported, and the stream goes on behind
+// it.
 func TestCutSegmentLeavesAGapOfItsOwn(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
 	for seq := 0; seq < 300; seq += 100 {
@@ -268,12 +269,12 @@ func TestEndedConnectionsMakeRoomFirst(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Connections = 8
 	d := newDecoder(t, cfg)
-	d.says(0, flagACK, "a")
+	d.clientSends(0, flagACK, "a")
 	for i := range 100 {
 		d.feed(ipPacket(false, 0, 6, tcpSegment(uint16(1000+i), 0, flagACK, []byte("x")), 0, false, 0))
 		d.feed(ipPacket(false, 0, 6, tcpSegment(uint16(1000+i), 1, flagRST, nil), 0, false, 0))
 	}
-	d.says(1, flagACK, "b")
+	d.clientSends(1, flagACK, "b")
 	if first, last := d.out[0], d.out[len(d.out)-1]; first.Stream != last.Stream || d.lost(capture.StreamEvicted) != 0 {
 		t.Errorf("streams = %d and %d, evicted = %d, want one and none", first.Stream, last.Stream,
 			d.lost(capture.StreamEvicted))
@@ -308,10 +309,10 @@ func TestHoldsAreBounded(t *testing.T) {
 // TestOneHalfHoldsNoMoreThanItsShare: one gap and 20,000 segments behind it.
 func TestOneHalfHoldsNoMoreThanItsShare(t *testing.T) {
 	d := newDecoder(t, DefaultConfig())
-	d.says(0, flagACK, "x")
+	d.clientSends(0, flagACK, "x")
 	most := 0
 	for i := range 20_000 {
-		d.says(uint32(10_000+i*9000), flagACK, string(make([]byte, 4000))) // a gap behind each
+		d.clientSends(uint32(10_000+i*9000), flagACK, string(make([]byte, 4000))) // a gap behind each
 		most = max(most, d.streams.holds.room)
 	}
 	if most > holdRoom {

@@ -152,7 +152,7 @@ func TestTunnelsAreNotSteppedIntoWithoutEnd(t *testing.T) {
 // same time, each with its own calls.
 func TestTunnelsAreKeptApart(t *testing.T) {
 	unnamed := []capture.Encapsulation{capture.CookedV1, capture.CookedV2, capture.IPIP, capture.ERSPAN1,
-		capture.VNTag, capture.ETag, capture.MetaData} // without an identifier of a network: addresses tell them apart
+		capture.VNTag, capture.ETag, capture.MetaData} // without an identifier of a network: addresses distinguish them
 	for kind := range capture.Encapsulations {
 		if slices.Contains(unnamed, kind) {
 			continue

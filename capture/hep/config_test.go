@@ -108,7 +108,7 @@ func TestAllMistakesAreSaidAtOnce(t *testing.T) {
 	err := Config{}.Validate()
 	for _, key := range []string{"name", "listen", "skew", "queue", "buffer", "connections", "handshakes", "timeout"} {
 		if err == nil || !strings.Contains(err.Error(), key+": ") {
-			t.Errorf("nothing is said of %s", key)
+			t.Errorf("no error names %s", key)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func TestConnectionsBeyondTheLimitAreTurnedAway(t *testing.T) {
 
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	s := opened(t, func(c *Config) { c.Timeout, c.Idle = 20*time.Millisecond, 20*time.Millisecond })
-	closed(t, "one that says nothing", dial(t, s, 1))
+	closed(t, "one that sends nothing", dial(t, s, 1))
 	await(t, "it is counted", func() bool { return s.Stats().Silent == 1 })
 	balanced(t, s, 0, nil)
 }
@@ -246,7 +246,7 @@ func TestClientCertificatesOpenTLSToOthers(t *testing.T) {
 		}
 		c.Listen = append(c.Listen, "tcp://0.0.0.0:9060")
 		if c.Validate() == nil {
-			t.Error("a certificate that nobody asks for opens TCP")
+			t.Error("a certificate that is not required opens TCP")
 		}
 	}
 }

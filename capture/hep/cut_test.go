@@ -35,7 +35,7 @@ func TestPayloadThatIsCutIsReadAsFarAsItGoes(t *testing.T) {
 	}
 }
 
-// TestCompressedPayloadThatIsCutIsReadAsFarAsItGoes: what cannot be told from a broken one is refused.
+// TestCompressedPayloadThatIsCutIsReadAsFarAsItGoes: what cannot be distinguished from a broken one is refused.
 func TestCompressedPayloadThatIsCutIsReadAsFarAsItGoes(t *testing.T) {
 	z := mirror()
 	z.payload, z.compressed = nil, deflated(t, bytes.Repeat(options, 20))
@@ -65,6 +65,6 @@ func TestStampsThatAreNoneAreNotBelieved(t *testing.T) {
 	}
 	var m mirrored
 	if _, ok := new(decoder).decode(instead(chunkMicros, u32(999_999)), &m); !ok || m.misdated || m.stamp.IsZero() {
-		t.Error("the last microsecond of a second is not believed")
+		t.Error("the last microsecond of a second is refused")
 	}
 }

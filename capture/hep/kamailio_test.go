@@ -39,7 +39,7 @@ func TestKamailioAndSippAreHeardWhole(t *testing.T) {
 				}
 			})
 			placeCalls(t, s, version)
-			hear(t, s, version)
+			receive(t, s, version)
 		})
 	}
 }
@@ -82,8 +82,8 @@ func start(t *testing.T, dir, program string, args ...string) <-chan error {
 	cmd := exec.Command("timeout", append([]string{"120", program}, args...)...)
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func start(t *testing.T, dir, program string, args ...string) <-chan error {
 			}
 		}
 		if t.Failed() {
-			t.Logf("%s said: %s", program, said.Bytes()[max(0, said.Len()-2000):])
+			t.Logf("%s output: %s", program, output.Bytes()[max(0, output.Len()-2000):])
 		}
 	})
 	return done
@@ -131,22 +131,22 @@ func listens(t *testing.T, host, port string) bool {
 	return err == nil
 }
 
-// hear takes packets until every message of every call has been heard, on each side of the proxy.
-func hear(t *testing.T, s *Source, version int) {
+// receive takes packets until every message of every call has come, on each side of the proxy.
+func receive(t *testing.T, s *Source, version int) {
 	t.Helper()
 	r := reader.NewReader(reader.Selection{}, reader.DefaultLimits())
-	heard := map[string]int{} // a retransmission counts once
+	received := map[string]int{} // a retransmission counts once
 	kinds, packets := map[string]int{}, 0
-	for ; len(heard) < calls*perCall; packets++ {
+	for ; len(received) < calls*perCall; packets++ {
 		p, err := next(s)
 		if err != nil {
-			t.Fatalf("%d different messages, want %d: %v: %v", len(heard), calls*perCall, kinds, err)
+			t.Fatalf("%d different messages, want %d: %v: %v", len(received), calls*perCall, kinds, err)
 		}
 		if p.Flow.Transport != capture.UDP || !p.Flow.Src.Addr().IsLoopback() || time.Since(p.Time).Abs() > patience {
 			t.Errorf("got = %+v", p.Flow)
 		}
 		r.Read(&p, func(m *reader.Message) {
-			heard[fmt.Sprint(m.Flow, m.Status, m.Method, m.CSeq, string(m.Value(reader.CallID)))]++
+			received[fmt.Sprint(m.Flow, m.Status, m.Method, m.CSeq, string(m.Value(reader.CallID)))]++
 			kinds[fmt.Sprint(m.Status, m.Method)]++
 		})
 	}

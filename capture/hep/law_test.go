@@ -12,7 +12,7 @@ import (
 	"sipsieve/capture"
 )
 
-// FuzzDecode holds three laws for any bytes: what is accepted can be written and read again and says the same; the
+// FuzzDecode holds three laws for any bytes: what is accepted can be written and read again with the same content; the
 // payload is within its limit; and nothing that is kept lies outside of what was given or of the inflater.
 func FuzzDecode(f *testing.F) {
 	f.Add(build(parts(mirror())...))
@@ -48,7 +48,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzWrittenIsRead builds packets of any content, and wants them back.
+// FuzzWrittenIsRead builds packets of any content and reads them back.
 func FuzzWrittenIsRead(f *testing.F) {
 	f.Add([]byte("secret"), options, []byte("1@h"), uint32(7), true)
 	f.Fuzz(func(t *testing.T, key, payload, correlation []byte, n uint32, six bool) {
@@ -126,7 +126,7 @@ func FuzzQueue(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		if len(steps) > 256 {
-			return // says no more than a short one
+			return // adds nothing to a short one
 		}
 		q := newQueue(9 * perSlot)
 		var list [][]byte

@@ -209,7 +209,7 @@ func TestContentThatCannotBeUsedIsRefused(t *testing.T) {
 		{"two payloads", with(mirror(), part{0, chunkPayload, options}), capture.Malformed},
 		{"a payload both ways", with(mirror(), part{0, chunkCompressed, options}), capture.Malformed},
 		{"no source", build(without(mirror(), chunkSrcIPv4)...), capture.Malformed},
-		{"IPv4 that says it is IPv6", instead(chunkFamily, []byte{10}), capture.Malformed},
+		{"IPv4 as family IPv6", instead(chunkFamily, []byte{10}), capture.Malformed},
 		{"RTCP", set(func(m *mirrored) { m.kind = 5 }), capture.HEPType},
 		{"no type", build(without(mirror(), chunkKind)...), capture.HEPType},
 		{"ICMP", set(func(m *mirrored) { m.protocol = 1 }), capture.NotTransport},

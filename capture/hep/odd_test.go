@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestWrongClocksAreMendedAndCounted sends stamps that are wrong by more than the limit, half an hour, and ones that are
-// not.
+// TestWrongClocksAreMendedAndCounted sends stamps that are wrong by more than the limit, half an hour, and ones that
+// are not.
 func TestWrongClocksAreMendedAndCounted(t *testing.T) {
 	s := opened(t, func(c *Config) { c.Skew = 30 * time.Minute })
 	conn := dial(t, s, 1)
@@ -27,7 +27,7 @@ func TestWrongClocksAreMendedAndCounted(t *testing.T) {
 	send(t, conn, packed(m))
 	for i, p := range take(t, s, 8) {
 		mended := p.Time.Sub(before) >= 0 && time.Since(p.Time) >= 0
-		if believed := i == 4 || i == 5; mended == believed || believed && !p.Time.Equal(stamps[i]) {
+		if accepted := i == 4 || i == 5; mended == accepted || accepted && !p.Time.Equal(stamps[i]) {
 			t.Errorf("packet %d is of %s, sent at %s", i, p.Time, before)
 		}
 		if p.Arrived.Before(before) || !p.Mirrored {

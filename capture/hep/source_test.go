@@ -109,7 +109,7 @@ func balanced(t testing.TB, s capture.Source, returned int, refused map[capture.
 	}
 }
 
-// fresh is mirror with a stamp that is believed, and number as its payload's first bytes.
+// fresh is mirror with a stamp that is accepted, and number as its payload's first bytes.
 func fresh(number byte) *mirrored {
 	m := mirror()
 	m.stamp = now().Truncate(time.Microsecond)
@@ -163,7 +163,7 @@ func TestOnlyAllowedSendersAreHeard(t *testing.T) {
 		defer conn.Close()
 		send(t, conn, packed(fresh(2)))
 		if p := take(t, s, 1)[0]; p.Payload[0] != 2 {
-			t.Errorf("%s: heard %d, want 2", at.Network(), p.Payload[0])
+			t.Errorf("%s: received %d, want 2", at.Network(), p.Payload[0])
 		}
 	}
 	balanced(t, s, 2, map[capture.Reason]uint64{capture.HEPSource: 1})
@@ -209,7 +209,7 @@ func TestKeyIsThatOfTheFile(t *testing.T) {
 	}
 	balanced(t, s, 1, map[capture.Reason]uint64{capture.HEPKey: 3})
 	if st := s.Stats(); st.Agents[2001] != 1 {
-		t.Errorf("agent 2001 = %d, want 1: the others were not believed", st.Agents[2001])
+		t.Errorf("agent 2001 = %d, want 1: the others were refused", st.Agents[2001])
 	}
 }
 
@@ -241,7 +241,7 @@ func TestAgentsBeyondTheLimitAreCountedTogether(t *testing.T) {
 }
 
 // TestFullQueueRefusesAndCounts never calls Next while packets come: the sender does not wait, the first packets
-// stay, and the first after the loss tells of it.
+// stay, and the first after the loss reports it.
 func TestFullQueueRefusesAndCounts(t *testing.T) {
 	s := opened(t, func(c *Config) { c.Queue = smallestQueue })
 	conn := dial(t, s, 1)
@@ -288,15 +288,15 @@ func TestWhatTheKernelDroppedIsCounted(t *testing.T) {
 	send(t, conn, packed(fresh(2)))
 	dropped := int(s.Drops().Kernel)
 	ps := take(t, s, packets-dropped+1)
-	told := 0
+	reported := 0
 	for _, p := range ps {
-		told += int(p.Missed)
+		reported += int(p.Missed)
 		if p.MissedSince.IsZero() != (p.Missed == 0) || p.MissedSince.After(p.Time.Add(time.Second)) {
 			t.Errorf("one of %s misses %d since %s", p.Time, p.Missed, p.MissedSince)
 		}
 	}
-	if told != dropped {
-		t.Errorf("the packets tell of %d, want %d", told, dropped)
+	if reported != dropped {
+		t.Errorf("the packets report %d, want %d", reported, dropped)
 	}
 	balanced(t, s, len(ps), nil)
 }

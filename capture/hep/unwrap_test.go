@@ -30,7 +30,7 @@ var feedFiles = map[string]struct {
 	"public/hepws-hep":        {refused: map[capture.Reason]uint64{capture.HEPType: 2}},
 }
 
-// A row is one message of a truth file: what tshark says of what another program took out of HEP.
+// A row is one message of a truth file: what tshark reads from what another program took out of HEP.
 type row [15]any
 
 func (r row) String() string {
@@ -61,7 +61,7 @@ func eachFeed(t *testing.T, test func(t *testing.T, name string, src capture.Sou
 	}
 }
 
-// rows reads the messages of p as a truth file tells them.
+// rows reads the messages of p as a truth file has them.
 func rows(r *reader.Reader, p *capture.Packet) (list []row) {
 	r.Read(p, func(m *reader.Message) {
 		what := any(m.Method)
@@ -129,7 +129,7 @@ func refusedInAll(t *testing.T, s capture.Source, want map[capture.Reason]uint64
 	}
 }
 
-// TestLiveFeedsAgreeWithTheTruth sends what the files hold to a Source that believes old stamps.
+// TestLiveFeedsAgreeWithTheTruth sends what the files hold to a Source that accepts old stamps.
 func TestLiveFeedsAgreeWithTheTruth(t *testing.T) {
 	eachFeed(t, func(t *testing.T, name string, src capture.Source, want []row) {
 		s := opened(t, func(c *Config) { c.Skew = math.MaxInt64 })
@@ -187,8 +187,8 @@ func (s *slice) Next() (p capture.Packet, err error) {
 
 func (s *slice) Drops() (d capture.Drops) { return d }
 
-// TestWhatAFrameKnowsGoesOnWithItsMessage tells which of frame and sender is believed in a file.
-func TestWhatAFrameKnowsGoesOnWithItsMessage(t *testing.T) {
+// TestMetadataOfAFrameIsThatOfItsMessage has a frame and a sender that differ.
+func TestMetadataOfAFrameIsThatOfItsMessage(t *testing.T) {
 	frame := capture.Packet{Time: noon.Add(time.Hour), ID: 7, VLAN: 9, Point: "file", Origin: capture.File}
 	of := func(b []byte, missed uint64) capture.Packet {
 		p := frame

@@ -30,7 +30,7 @@ func newFolder(t *testing.T) *folder {
 	frame := firstFrame(t)
 	return &folder{t: t, cfg: c, file: func(n int) []byte {
 		f := pcapOf(1)
-		for i := range 20 { // more than the bytes that tell files apart
+		for i := range 20 { // more than the bytes that identify a file
 			f.frame(uint32(n), uint32(i), frame)
 		}
 		return f.b
@@ -208,7 +208,7 @@ func TestUnreadableFileIsReportedOnceAndBlocksNoOther(t *testing.T) {
 	l, err := d.Poll(noon)
 	if len(l.Ready) != 1 || l.Unreadable != 1 || !errors.Is(err, os.ErrPermission) ||
 		!regexp.MustCompile(`^pcap: the file with inode [0-9]+: permission denied$`).MatchString(err.Error()) {
-		t.Errorf("look = %+v, %v, want b.pcap ready and a.pcap told of", l, err)
+		t.Errorf("look = %+v, %v, want b.pcap ready and a.pcap reported", l, err)
 	}
 	l, err = d.Poll(noon)
 	restore()
@@ -268,8 +268,8 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	}
 }
 
-// TestTheStateOfAnEarlierVersionIsReadOrRefused: files that it says were read are not read again; another file is told
-// from ours.
+// TestTheStateOfAnEarlierVersionIsReadOrRefused: files that it lists as read are not read again; another file is
+// reported from ours.
 func TestTheStateOfAnEarlierVersionIsReadOrRefused(t *testing.T) {
 	f := newFolder(t)
 	f.put("a.pcap", f.file(1), 2*time.Hour)

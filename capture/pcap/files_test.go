@@ -41,7 +41,7 @@ func packets(b []byte, cfg Config) (payloads []string, end error) {
 	}
 }
 
-// A seen frame is what a file says of it.
+// A seen frame is one as its file has it.
 type seen struct {
 	at      time.Time
 	link    decode.LinkType

@@ -118,7 +118,7 @@ func TestResolutionOfTimeIsExact(t *testing.T) {
 	}
 }
 
-// statistics adds what the interface says it lost: for want of room, and by the operating system.
+// statistics adds the losses of an interface: for want of room, and in the operating system.
 func (f *blockFile) statistics(face uint32, noRoom, noRoomOS uint64) *blockFile {
 	return f.block(blockStatistics, slices.Concat([]any{face, uint64(0)},
 		f.options(option{optionNoRoom, noRoom}, option{optionNoRoomOS, noRoomOS}))...)
@@ -131,7 +131,7 @@ func (f *blockFile) obsolete(face, drops uint16, stamp uint32, frame []byte) *bl
 }
 
 // TestLossesThatAFileReportsAreCounted: by packet, and by interface, where both speak of the same frames. The next
-// packet says how many, and since when.
+// packet reports how many, and since when.
 func TestLossesThatAFileReportsAreCounted(t *testing.T) {
 	frame, silent := firstFrame(t), []byte("a frame that gives no packet")
 	name := func(s string) option { return option{optionName, []byte(s)} }

@@ -267,7 +267,7 @@ func TestStandardInputEndsByItselfAndByClose(t *testing.T) {
 	}
 }
 
-// readStandardInput says what it read. A pipe that is held open is closed by another goroutine.
+// readStandardInput returns what it read. A pipe that is held open is closed by another goroutine.
 func readStandardInput() {
 	s, err := Open("-", DefaultConfig())
 	n := 0

@@ -57,7 +57,7 @@ func run(t *testing.T, path string, args ...string) string {
 	return out.String()
 }
 
-// A summary is what capinfos says of a file: how many frames, and the first and last of their times.
+// A summary is what capinfos reports of a file: how many frames, and the first and last of their times.
 type summary struct {
 	frames      int
 	first, last string
@@ -120,7 +120,7 @@ func TestCapinfosCountsTheSame(t *testing.T) {
 	t.Logf("%d files", len(files))
 }
 
-// summed says what capinfos would.
+// summed returns what capinfos would report.
 func summed(all []seen) (s summary) {
 	s.frames = len(all)
 	if len(all) == 0 {
