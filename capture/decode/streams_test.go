@@ -79,7 +79,7 @@ func FuzzStream(f *testing.F) {
 				d.clientSends(first+uint32(p.from), flagACK, string(stream[p.from:p.to]))
 			}
 			d.clientSends(first-1, flagSYN, "") // sent again, late
-			if places == 1 {             // a probe comes when all before it has been acknowledged
+			if places == 1 {                    // a probe comes when all before it has been acknowledged
 				d.clientSends(first+uint32(p.from)-1, flagACK, "\x00")
 			}
 		}
