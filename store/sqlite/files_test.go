@@ -324,28 +324,3 @@ func TestErrorsNameNoContent(t *testing.T) {
 		t.Errorf("the error quotes: %v", err)
 	}
 }
-
-func BenchmarkPut(b *testing.B) {
-	for _, near := range []int{0, 1} {
-		b.Run(fmt.Sprintf("neighbours=%d", 2*near), func(b *testing.B) {
-			s := opened(b, Config{})
-			if near > 0 {
-				put(b, s, storetest.Call("x").On(-1), storetest.Call("y").On(1))
-			}
-			n := 0
-			for b.Loop() {
-				b.StopTimer()
-				var xs []policy.Excerpt
-				for range 1000 {
-					n++
-					xs = append(xs, storetest.Call(fmt.Sprintf("%x", uint64(n)*0x9E3779B97F4A7C15)).Excerpt(b))
-				}
-				b.StartTimer()
-				if err := s.Put(b.Context(), xs); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
-		})
-	}
-}
