@@ -83,6 +83,13 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 	return nil
 }
 
+// Again has the server deliver all that the stream still has once more: the Sink has lost some of it. What it has not
+// lost it finds by its key. The consumer must be there.
+func (c *Consumer) Again(ctx context.Context) error {
+	_, err := c.bus.stream.ResetConsumerToSequence(ctx, store.StreamName(c.purpose), c.name, 1)
+	return c.bus.fault(ctx, c.purpose, "reset", err)
+}
+
 // follow drains the consumer on the server until something goes wrong.
 func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.Backoff) error {
 	ctx, end := c.bus.errs.watch(ctx, c.needs)

@@ -107,6 +107,16 @@ func (s *Store) Damaged() (all store.DamageError) {
 	return all
 }
 
+// Missing returns what is missing, also what was announced.
+func (s *Store) Missing() (all store.DamageError) {
+	for _, p := range s.catalogue.of("") {
+		if e, _ := s.catalogue.get(p); e.Damage != nil && e.Damage.Missing > 0 {
+			all = append(all, store.Damage{Place: p, Missing: e.Damage.Missing})
+		}
+	}
+	return all
+}
+
 // Asked enters that the bus delivers again what it still has of a partition; Told, that what is missing now is
 // announced as lost.
 func (s *Store) Asked(p store.Place) error { return s.mark(p, func(d *damage) { d.Asked = true }) }

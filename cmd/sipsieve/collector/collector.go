@@ -81,8 +81,8 @@ type Config struct {
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
 	OpenCalls   int             // how many of them there are at most
 
-	// Lost is what purposes lost before the start, by name, to be announced.
-	Lost map[string]cpni.Loss
+	Lost   map[string]cpni.Loss        // what purposes lost before the start, by name, to be announced
+	Losses func() map[string]cpni.Loss // returns likewise what they lost since its last call; nil for nothing
 
 	// Cut returns what writes the entries of a cut of that feed to its own checkpoint log; nil without such logs.
 	Cut func(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error
@@ -363,7 +363,14 @@ func (c *Collector) tick() {
 // announce makes the records of losses that are due.
 func (c *Collector) announce(now time.Time) {
 	c.waits = false
+	var lost map[string]cpni.Loss
+	if c.config.Losses != nil {
+		lost = c.config.Losses()
+	}
 	for i, l := range c.lanes.all {
+		if more, ok := lost[l.purpose.Name]; ok {
+			c.losses[i].add(more, now)
+		}
 		one := c.losses[i].due(now)
 		if one == nil {
 			continue

@@ -13,6 +13,8 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/bus"
+	"sipsieve/store/cpni"
+	"sipsieve/store/sqlite"
 )
 
 const (
@@ -31,6 +33,8 @@ type keeping struct {
 	store   store.Store // nil without [store]
 	keepers []*keeper
 	away    bool // that was logged
+
+	mending *mending // of a store in files; else nil
 
 	swept    atomic.Uint64 // rows that were forgotten
 	sweepErr atomic.Bool   // the last sweep did not forget everything
@@ -53,7 +57,28 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 			k.keepers = append(k.keepers, newKeeper(from, p.Name, PlaceHub, hubConsumer, hub.Publisher()))
 		}
 	}
+	if files, ok := k.store.(*sqlite.Store); ok {
+		k.mending = &mending{log: log, files: files, behind: k.behindStore, again: k.again,
+			lost: map[string]cpni.Loss{}, failed: map[string]bool{}}
+	}
 	return k, nil
+}
+
+// behindStore returns how many excerpts of a purpose the bus has that are not in the store.
+func (k *keeping) behindStore(ctx context.Context, purpose string) (uint64, error) {
+	s, err := k.stream(ctx, purpose)
+	return s.Keepers[PlaceStore].Behind, err
+}
+
+// again has the bus deliver again to the store what it has of a purpose. A purpose that the policy has no more has no
+// keeper: nothing is delivered.
+func (k *keeping) again(ctx context.Context, purpose string) error {
+	for _, one := range k.keepers {
+		if one.Purpose() == purpose && one.place == PlaceStore {
+			return one.Again(ctx)
+		}
+	}
+	return nil
 }
 
 // run keeps what comes, forgets what has expired, and watches both until ctx ends. It returns what no waiting mends.
@@ -64,6 +89,9 @@ func (k *keeping) run(ctx context.Context) error {
 	}
 	if k.store != nil {
 		all.Go(func() error { return k.sweep(ctx) })
+	}
+	if k.mending != nil {
+		all.Go(func() error { k.mending.run(ctx); return nil })
 	}
 	all.Go(func() error { k.watch(ctx); return nil })
 	return all.Wait()
@@ -238,6 +266,7 @@ func (k *keeping) unready() (why []string) {
 
 // troubles adds why excerpts wait, by place and purpose.
 func (k *keeping) troubles(to map[string]string) {
+	k.mending.troubles(to)
 	for _, one := range k.keepers {
 		if err := one.Waiting(); err != nil {
 			to[one.place+"."+one.Purpose()] = err.Error()

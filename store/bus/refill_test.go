@@ -1,0 +1,62 @@
+package bus
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sipsieve/store"
+	"sipsieve/store/sqlite"
+)
+
+// TestADamagedPartitionIsRefilled deletes the file of a partition while its store puts: what comes next does not wait, and
+// what was in the file comes again from the stream.
+func TestADamagedPartitionIsRefilled(t *testing.T) {
+	t.Parallel()
+	b := embedded(t, 0, "billing")
+	dir := t.TempDir()
+	s, err := sqlite.Open(sqlite.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	c := b.Consumer("billing", "store")
+	running(t, c, s)
+	publish(t, b, 0, 300)
+	rows := func(n int) func() bool {
+		return func() bool {
+			counts, err := s.Count(t.Context())
+			return err == nil && counts["billing"] == n && confirmed(t, b, "store")
+		}
+	}
+	await(t, newMemory(), "300 rows", rows(300))
+	files, err := filepath.Glob(filepath.Join(dir, "billing", "*.db*")) // with its log
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "no partition")
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, b, 300, 301)
+	await(t, newMemory(), "one more row", func() bool { return confirmed(t, b, "store") })
+	missing := 0
+	for _, d := range s.Damaged() {
+		missing += d.Missing
+	}
+	var said error
+	for _, err := range s.Query(t.Context(), store.Query{Purpose: "billing"}) {
+		said = err
+	}
+	if counts, _ := s.Count(t.Context()); counts["billing"]+missing != 301 || missing == 0 || said == nil {
+		t.Errorf("%v rows, %d missing, error %v, want 301 in all, and the missing said", counts, missing, said)
+	}
+	if err := c.Again(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, newMemory(), "301 rows", rows(301))
+	if left := s.Damaged(); len(left) > 0 {
+		t.Errorf("still missing: %v", left)
+	}
+}
