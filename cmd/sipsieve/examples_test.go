@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"sipsieve/cmd/sipsieve/daemon"
-	"sipsieve/store/bus"
 )
 
 const examples = "../../configs/examples"
@@ -73,7 +72,11 @@ func TestTheExamplesWorkTogether(t *testing.T) {
 	edge := host("edge", "file = \"/etc/sipsieve/keys.toml\"", "demo = true", "type = \"interface\"\ninterface = \"eth0\"", "type = \"file\"\npath = \""+"CAPTURE"+"\"")
 	edge.changes(t, "CAPTURE", edge.capture)
 	storage := host("storage")
-	edge.arrange(t, bus.Remote{URL: url, NKey: p.file("admin.seed"), CA: p.file("ca.pem"), Cert: p.file("admin.pem"), Key: p.file("admin.key")})
+	var out, complaints strings.Builder
+	apply := []string{"bus", "apply", "--config", storage.config, "--nkey", p.file("admin.seed"), "--replicas", "1"}
+	if code := execute(t.Context(), apply, &out, &complaints); code != exitFine {
+		t.Fatalf("bus apply = %d, %s%s", code, out.String(), complaints.String())
+	}
 	for _, s := range []*site{edge, storage} {
 		if code, text := s.checked(t); code != exitFine {
 			t.Errorf("check = %d, %s\nwant that it is fine", code, text)
