@@ -18,7 +18,7 @@ import (
 const patience = 60 * time.Second
 
 // demoSetup returns the defaults with the demonstration keys and that policy.
-func demoSetup(t *testing.T, policyFile string) *config.Setup {
+func demoSetup(t testing.TB, policyFile string) *config.Setup {
 	t.Helper()
 	c := config.Default()
 	c.Keys.Demo, c.PolicyFile = true, policyFile
@@ -36,7 +36,7 @@ func configOf(s *config.Setup) Config {
 }
 
 // follow calls take with the events of a corpus of so many calls, as the setup of the shipped policy has them.
-func follow(t *testing.T, calls int, take func(*event.Event)) {
+func follow(t testing.TB, calls int, take func(*event.Event)) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := capturetest.WritePcap(&b, capturetest.Corpus(calls, 1)); err != nil {

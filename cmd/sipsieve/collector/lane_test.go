@@ -86,7 +86,7 @@ type bench struct {
 }
 
 // newBench returns a bench of the quickstart policy with what follow yields of 20 calls.
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	s := demoSetup(t, "../../../configs/quickstart-policy.toml")
 	b := &bench{setup: s, sink: newSink()}

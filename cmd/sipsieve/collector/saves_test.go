@@ -213,10 +213,11 @@ func TestALogThatIsBehindMakesNothingWait(t *testing.T) {
 }
 
 // excerptOf returns an excerpt of a purpose.
-func (b *bench) excerptOf(t *testing.T, purpose int) (x policy.Excerpt) {
+func (b *bench) excerptOf(t testing.TB, purpose int) (x policy.Excerpt) {
 	t.Helper()
 	for i := range b.ofWire {
 		if r, ok := b.setup.Records.Record(&b.ofWire[i]); ok {
+			r.Site, r.Sensor, r.Received = b.setup.Site, b.setup.Sensor, time.Now()
 			if x, ok := b.setup.Purposes[purpose].Minimise(nil, &r); ok {
 				return x
 			}
