@@ -142,4 +142,3 @@ func TestAStreamThatIsDeletedHoldsBackItsPurposeOnly(t *testing.T) {
 		t.Errorf("fraud = %+v, want all put", x)
 	}
 }
-
