@@ -110,7 +110,7 @@ func TestStreamsAreAsThePlanSays(t *testing.T) {
 		"CPNI_BILLING": {5 * share, 48 * time.Hour, "[cpni.v1.billing.> aggregate.v1.billing.>]"},
 		"CPNI_FRAUD":   {share, 72 * time.Hour, "[cpni.v1.fraud.> aggregate.v1.fraud.>]"},
 		"CPNI_OPS-X":   {share, 72 * time.Hour, "[cpni.v1.ops-x.> aggregate.v1.ops-x.>]"},
-		"OPS":          {share, 72 * time.Hour, "[ops.v1.>]"},
+		"OPS":          {share, 0, "[ops.v1.>]"},
 	} {
 		s, err := b.stream.Stream(t.Context(), name)
 		if err != nil {
@@ -128,6 +128,26 @@ func TestStreamsAreAsThePlanSays(t *testing.T) {
 	}
 	if opts := b.server.JetStreamConfig(); !opts.SyncAlways {
 		t.Error("sync always = false, want true")
+	}
+}
+
+func TestTheStreamOPSHasADiskLimitOfItsOwn(t *testing.T) {
+	t.Parallel()
+	p := Plan{DiskLimit: 64 << 20, OpsLimit: 1 << 20, Streams: []StreamConfig{{Purpose: "billing"}}}
+	if room := p.Room("billing"); room != 64<<20 {
+		t.Errorf("room of billing = %d, want all of the disk", room)
+	}
+	b, err := Embedded(t.Context(), Config{Dir: t.TempDir(), Plan: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	s, err := b.stream.Stream(t.Context(), "OPS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := s.CachedInfo().Config; c.MaxBytes != 1<<20 || c.MaxAge != 0 {
+		t.Errorf("OPS: %d bytes, %v, want 1 MiB and no age", c.MaxBytes, c.MaxAge)
 	}
 }
 

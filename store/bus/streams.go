@@ -11,7 +11,7 @@ import (
 	"sipsieve/store"
 )
 
-// opsStream takes what the ledger and the audit publish; it shares the disk with the default priority.
+// opsStream takes ops.v1.<ledger|audit|policy>.<site>: proof of what a sensor covered. Nothing in it expires.
 const opsStream = "OPS"
 
 // A StreamConfig is how long the stream of a purpose retains and its share of the disk.
@@ -21,10 +21,11 @@ type StreamConfig struct {
 	Priority int           // 1 or more, its share of the disk is in proportion to 1/Priority; 0 is 5
 }
 
-// A Plan is all streams of a server. DiskLimit in bytes is shared among them; 0 is no limit.
+// A Plan is all streams of a server. DiskLimit in bytes is shared among them; 0 is no limit. The stream OPS has OpsLimit
+// bytes beside that; 0 is a share of DiskLimit, with the default priority.
 type Plan struct {
-	Streams   []StreamConfig
-	DiskLimit int64
+	Streams             []StreamConfig
+	DiskLimit, OpsLimit int64
 }
 
 // Validate returns everything that is wrong with p, each under its purpose.
@@ -39,7 +40,7 @@ func (p Plan) Validate() error {
 			errs = append(errs, errors.New("bus: a purpose stands twice"))
 		}
 	}
-	if p.DiskLimit < 0 {
+	if p.DiskLimit < 0 || p.OpsLimit < 0 {
 		errs = append(errs, errors.New("bus: disk limit: want 0 or more"))
 	}
 	return errors.Join(errs...)
@@ -57,7 +58,10 @@ func (p Plan) Room(purpose string) int64 {
 
 // configs returns the streams of p, OPS last.
 func (p Plan) configs() []jetstream.StreamConfig {
-	shares := 1.0 / defaultPriority
+	shares := 0.0
+	if p.OpsLimit == 0 {
+		shares = 1.0 / defaultPriority
+	}
 	for _, s := range p.Streams {
 		shares += s.share()
 	}
@@ -75,7 +79,9 @@ func (p Plan) configs() []jetstream.StreamConfig {
 		configs = append(configs, c)
 	}
 	ops := streamConfig(opsStream, []string{"ops.v1.>"})
-	ops.MaxAge, ops.MaxBytes = defaultRetain, bytes(1.0/defaultPriority)
+	if ops.MaxBytes = p.OpsLimit; p.OpsLimit == 0 {
+		ops.MaxBytes = bytes(1.0 / defaultPriority)
+	}
 	return append(configs, ops)
 }
 

@@ -10,8 +10,9 @@ import (
 
 // Bus is the embedded NATS JetStream of a host with sources: its spool, which everything that it publishes goes through.
 type Bus struct {
-	Disk string `toml:"disk"` // room of its streams, such as 1GiB
-	Rate int    `toml:"rate"` // calls a second in the busiest hour, for what check says of an outage of the hub; default 10
+	Disk    string `toml:"disk"`     // room of its streams, such as 1GiB
+	OpsDisk string `toml:"ops_disk"` // room of the stream OPS beside that, which has no age limit; default 64MiB
+	Rate    int    `toml:"rate"`     // calls a second in the busiest hour, for what check says of an outage of the hub; default 10
 }
 
 // Hub is the NATS server, or the cluster, that has the streams of many hosts.
@@ -43,6 +44,14 @@ func (b *Bus) DiskLimit() (int64, error) {
 	return parseSize(b.Disk)
 }
 
+// OpsLimit returns OpsDisk in bytes, 64 MiB if it is not set.
+func (b *Bus) OpsLimit() (int64, error) {
+	if b == nil || b.OpsDisk == "" {
+		return 64 << 20, nil
+	}
+	return parseSize(b.OpsDisk)
+}
+
 // CallRate returns Rate, 10 calls a second if it is not set.
 func (b *Bus) CallRate() int {
 	if b == nil || b.Rate == 0 {
@@ -55,6 +64,9 @@ func (b *Bus) CallRate() int {
 func (b *Bus) validate(say complaint) {
 	if _, err := b.DiskLimit(); err != nil {
 		say("bus.disk", "%v", err)
+	}
+	if _, err := b.OpsLimit(); err != nil {
+		say("bus.ops_disk", "%v", err)
 	}
 	if rate := b.CallRate(); rate < 1 || rate > 1_000_000 {
 		say("bus.rate", "want calls a second, 1 or more")

@@ -17,6 +17,7 @@ const excerptBytes = 1500
 // spoolPlan returns the streams of the spool of s.
 func spoolPlan(s *config.Setup) (p bus.Plan) {
 	p.DiskLimit, _ = s.Bus.DiskLimit()
+	p.OpsLimit, _ = s.Bus.OpsLimit()
 	for _, one := range s.Purposes {
 		p.Streams = append(p.Streams, bus.StreamConfig{Purpose: one.Name, Retain: one.BusRetain.Shortest(), Priority: one.Priority})
 	}

@@ -16,8 +16,8 @@ func TestAnOutageIsReckonedByDiskPurposesAndRate(t *testing.T) {
 	}
 	s.Hub, s.Source = &config.Hub{URL: "nats://a"}, []config.Source{{Type: "interface", Interface: "eth0"}}
 	s.Bus = &config.Bus{Disk: "9GiB", Rate: 10}
-	// Shares: billing 1, fraud, network_ops and emergency 1/5 each, OPS 1/5.
-	want := time.Duration(9<<30/9/(10*2*excerptBytes)) * time.Second
+	// Shares: billing 1, fraud, network_ops and emergency 1/5 each.
+	want := time.Duration(9<<30/8/(10*2*excerptBytes)) * time.Second
 	o, ok := ShortestOutage(s)
 	if !ok || o.Purpose != "fraud" || (o.Lasts-want).Abs() > time.Second {
 		t.Errorf("outage = %+v, want fraud after %v", o, want)
