@@ -82,12 +82,12 @@ func (s *Source) listen(e endpoint) error {
 	return nil
 }
 
-// keep notes an open socket and its address.
-func (s *Source) keep(c io.Closer, at net.Addr) {
+// keep adds an open socket and its address.
+func (s *Source) keep(c io.Closer, address net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = struct{}{}
-	s.addrs = append(s.addrs, at)
+	s.addrs = append(s.addrs, address)
 }
 
 // join counts conn among the open connections, if its sender may send and there is room for it.

@@ -178,13 +178,13 @@ func (d *Dir) Changes(reading []*File) (marks []Mark, forgotten []string) {
 }
 
 // Again returns the files that hold remembered frames not older than since, to be read again as far as they were read.
-// from is the time from which on all of them are there: later than since if a file is gone.
-func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) {
+// complete is the time from which on no frame is missing: later than since if a file is gone.
+func (d *Dir) Again(since time.Time) (files []*File, complete time.Time, err error) {
 	all, err := d.list()
 	if err != nil {
 		return nil, since, fmt.Errorf("pcap: folder: %w", unnamed(err))
 	}
-	from = since
+	complete = since
 	find := finder{d, all, map[string]bool{}, map[string]*beginning{}}
 	for _, old := range d.marks {
 		if old.Offset == 0 || old.Last < since.UnixNano() {
@@ -192,8 +192,8 @@ func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) 
 		}
 		f := find.file(old)
 		if f == nil {
-			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(from) {
-				from = gone
+			if gone := time.Unix(0, old.Last+1).UTC(); gone.After(complete) {
+				complete = gone
 			}
 			continue
 		}
@@ -203,7 +203,7 @@ func (d *Dir) Again(since time.Time) (files []*File, from time.Time, err error) 
 		old.Held = nil // f has them
 		files = append(files, f)
 	}
-	return files, from, nil
+	return files, complete, nil
 }
 
 // remember records m for the file of its name.

@@ -71,11 +71,11 @@ func (s *series) identity(c facts.Contact) identity {
 type finalResponse struct {
 	time, certain int64 // its own; when it was certain that it decides. Nanoseconds
 	code          int
-	stale         bool                      // the challenge only asks for a new nonce
+	stale         bool                      // the challenge only requires a new nonce
 	grants        [facts.MaxContacts]uint32 // of a 2xx: the expiry of each contact of the REGISTER, seconds
 }
 
-// stale reports whether m's challenge only asks for a new nonce (RFC 7616 section 3.3).
+// stale reports whether m's challenge only requires a new nonce (RFC 7616 section 3.3).
 func stale(m *sip.Message) bool {
 	for _, s := range m.Spans[:m.N] {
 		if s.Header == sip.WWWAuthenticate || s.Header == sip.ProxyAuthenticate {

@@ -8,8 +8,8 @@ import (
 	"sipsieve/sip/mem"
 )
 
-// A placeKind says to which dialog of its call a message inside a dialog belongs. Tags are compared with those that the
-// hop of the message has shown, because a proxy that hides its topology shows other tags on each of its hops:
+// A placeKind is what is known of the dialog to which a message inside a dialog belongs. Tags are compared with those
+// that the hop of the message has shown, because a proxy that hides its topology shows other tags on each of its hops:
 //
 //  1. The hop has shown the tag (in 101-199, a 2xx, an ACK that proved an answer): the dialog of that tag.
 //  2. The hop has shown no tag, and both its ends took part in the call: the dialog of that tag on another hop; else,

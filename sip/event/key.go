@@ -74,7 +74,7 @@ func (k Keyer) Of(m *sip.Message) Keys {
 	keys := Keys{Call: k.Key(m.Value(sip.CallID)), From: k.Key(m.FromTag()), To: k.Key(m.ToTag())}
 	keys.Shard = keys.Call
 	if m.Method == sip.Register {
-		keys.Shard = k.record(m.Value(sip.To))
+		keys.Shard = k.addressOfRecord(m.Value(sip.To))
 	}
 	if branch := m.Branch(); branch != nil {
 		keys.Branch = k.Key(branch)
@@ -110,11 +110,11 @@ func (k Keyer) Key(text []byte) (key Key) {
 	return key
 }
 
-// record returns the Key of the address-of-record in to: user and host of its URI, the host in lower case
-// (RFC 3261 section 10.3). Only its first 256 bytes count.
-func (k Keyer) record(to []byte) Key {
+// addressOfRecord returns the Key of the address-of-record in v, a value of To: user and host of its URI, the host in
+// lower case (RFC 3261 section 10.3). Only its first 256 bytes count.
+func (k Keyer) addressOfRecord(v []byte) Key {
 	var text [256]byte
-	u := syntax.ReadURI(to)
+	u := syntax.ReadURI(v)
 	n := copy(text[:], u.User)
 	n += copy(text[n:], "@")
 	for _, c := range u.Host {

@@ -8,11 +8,11 @@ func TestRegisterIsShardedByAddressOfRecord(t *testing.T) {
 		`"A > B" <sip:+13035550110@Example.NET:5060;user=phone>;tag=1`, "<sip:+13035550110@example.net>",
 		"sip:+13035550110@example.net;tag=9", "sips:+13035550110@EXAMPLE.net",
 	} {
-		if got := keyer.record([]byte(to)); got != keyer.record([]byte("<sip:+13035550110@example.net>")) {
+		if got := keyer.addressOfRecord([]byte(to)); got != keyer.addressOfRecord([]byte("<sip:+13035550110@example.net>")) {
 			t.Errorf("%s has another shard", to)
 		}
 	}
-	if keyer.record([]byte("<sip:a@example.net>")) == keyer.record([]byte("<sip:b@example.net>")) {
+	if keyer.addressOfRecord([]byte("<sip:a@example.net>")) == keyer.addressOfRecord([]byte("<sip:b@example.net>")) {
 		t.Error("two users have one shard")
 	}
 }

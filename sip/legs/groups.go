@@ -39,10 +39,10 @@ func (f groups) join(a, b uint32, by event.Correlation) (merged, ok bool) {
 	return merged, true
 }
 
-// mark records that n is joined by that Correlation.
-func (f groups) mark(n uint32, by event.Correlation) {
+// mark records that n is joined by c.
+func (f groups) mark(n uint32, c event.Correlation) {
 	g := f.legs.At(n)
-	g.best = max(g.best, by)
+	g.best = max(g.best, c)
 }
 
 // size returns how many legs the group of n has.

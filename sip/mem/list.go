@@ -12,32 +12,32 @@ type ends struct{ first, last, n uint32 }
 
 type link struct{ list, before, after uint32 }
 
-// Move removes n from the list in which it stands and appends it to the list to; 0 only removes it. A number that
-// stands in the list to already keeps its place.
-func (l *Lists) Move(n, to uint32) {
+// Move removes n from its list and appends it to list; 0 only removes it. If n stands in list already, it keeps its
+// place.
+func (l *Lists) Move(n, list uint32) {
 	for int(n) >= len(l.links) {
 		l.links = append(l.links, link{})
 	}
-	at := &l.links[n]
-	if at.list == to {
+	own := &l.links[n]
+	if own.list == list {
 		return
 	}
-	l.unlink(*at)
-	if *at = (link{list: to}); to == 0 {
+	l.unlink(*own)
+	if *own = (link{list: list}); list == 0 {
 		return
 	}
-	for int(to) >= len(l.lists) {
+	for int(list) >= len(l.lists) {
 		l.lists = append(l.lists, ends{})
 	}
-	list := &l.lists[to]
-	at.before = list.last
-	if list.last == 0 {
-		list.first = n
+	e := &l.lists[list]
+	own.before = e.last
+	if e.last == 0 {
+		e.first = n
 	} else {
-		l.links[list.last].after = n
+		l.links[e.last].after = n
 	}
-	list.last = n
-	list.n++
+	e.last = n
+	e.n++
 }
 
 // unlink makes the neighbours of a number with link old those of each other.

@@ -10,10 +10,10 @@ type Line struct {
 	Open   bool // the text ends before the line does, or where a continuation could begin
 }
 
-// LineAt returns the line that begins at text[from].
-func LineAt(text []byte, from int) Line {
-	l := Line{Range: Range{From: from}}
-	for i := from; ; {
+// LineAt returns the line that begins at text[start].
+func LineAt(text []byte, start int) Line {
+	l := Line{Range: Range{From: start}}
+	for i := start; ; {
 		n := bytes.IndexByte(text[i:], '\n')
 		if n < 0 {
 			l.To, l.Next, l.Open = len(text), len(text), true
@@ -25,7 +25,7 @@ func LineAt(text []byte, from int) Line {
 			break
 		}
 	}
-	if l.To > from && text[l.To-1] == '\r' {
+	if l.To > start && text[l.To-1] == '\r' {
 		l.To--
 	} else {
 		l.BareLF = l.Next > l.To

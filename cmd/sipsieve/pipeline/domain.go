@@ -1,7 +1,7 @@
 // Package pipeline follows sources of packets to the events of the calls in them.
 //
 // A Domain has a reader for every source and shards that share its calls; a Merger puts the events of the shards in
-// one order. The pipeline knows no purpose, no policy and no store.
+// one order. The pipeline depends on no purpose, policy or store.
 //
 // # Clock
 //
