@@ -75,6 +75,11 @@ func Open(path, stream string, number int) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newReader(stream, number, data)
+}
+
+// newReader returns a Reader of the content of a file.
+func newReader(stream string, number int, data []byte) (*Reader, error) {
 	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", stream, number))
 	hash, err := highwayhash.NewDigest64(key[:])
 	if err != nil {
