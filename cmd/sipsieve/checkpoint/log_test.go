@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -186,6 +187,27 @@ func TestAFullDiskCostsNothingOnceThereIsRoom(t *testing.T) {
 		want.take(&e)
 	}
 	sameCalls(t, kept, want)
+}
+
+// TestADiskThatCannotBeWrittenIsNamedOnceAndWhenItIsOver follows what Run notes after each write.
+func TestADiskThatCannotBeWrittenIsNamedOnceAndWhenItIsOver(t *testing.T) {
+	var log bytes.Buffer
+	c := configOf(filepath.Join(t.TempDir(), "calls.journal"))
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	l := mustOpen(t, c)
+	full := &os.PathError{Op: "write", Path: c.Path, Err: syscall.ENOSPC}
+	for range 3 {
+		if l.noteTrouble(full); !errors.Is(l.Trouble(), syscall.ENOSPC) {
+			t.Errorf("trouble = %v, want %v", l.Trouble(), full)
+		}
+	}
+	if l.noteTrouble(nil); l.Trouble() != nil || l.count.failed.Load() != 3 {
+		t.Errorf("trouble = %v, failed = %d, want none, 3", l.Trouble(), l.count.failed.Load())
+	}
+	text := log.String()
+	if strings.Count(text, c.Path) != 1 || strings.Count(text, "\n") != 2 || !strings.Contains(text, "written again") {
+		t.Errorf("log = %q, want the file once, and that it is written again", text)
+	}
 }
 
 // TestACallWithoutWhatWasFrozenIsRefused: it would be followed on and never told.

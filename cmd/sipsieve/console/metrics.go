@@ -36,7 +36,7 @@ var (
 	metricLimitBytes = desc("bus_limit_bytes", "Most bytes that the purpose's stream may have.", "purpose")
 	metricBehind     = desc("bus_behind", "Excerpts that the store, or the hub, has not confirmed yet.", "purpose keeper")
 	metricOldest     = desc("bus_oldest_seconds", "Age of the oldest of these excerpts.", "purpose keeper")
-	metricTrouble    = desc("bus_trouble", "1 while excerpts wait for that cause, else 0.", "purpose keeper cause")
+	metricTrouble    = desc("bus_trouble", "1 while excerpts wait for that cause before the spool, the store or the hub, else 0.", "purpose keeper cause")
 	metricHub        = desc("hub_reached", "1 while there is a connection to the hub, else 0.", "")
 )
 
@@ -95,10 +95,16 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), busTimeout)
 	defer stop()
+	spool := m.d.SpoolCauses()
 	for _, p := range m.d.Purposes {
+		for _, cause := range store.Causes() {
+			if spool != nil {
+				to <- gauge(metricTrouble, truth(spool[p.Name] == cause), p.Name, "spool", string(cause))
+			}
+		}
 		s, err := m.d.Stream(ctx, p.Name)
 		if err != nil {
-			return
+			continue // of this purpose only
 		}
 		to <- gauge(metricMessages, float64(s.Messages), p.Name)
 		to <- gauge(metricBytes, float64(s.Bytes), p.Name)

@@ -101,6 +101,18 @@ func (d *Daemon) standstills() []*collector.Standstill {
 	return d.reading.collector.Standstills()
 }
 
+// SpoolCauses returns why streams of the spool take nothing, by purpose; nil without a spool.
+func (d *Daemon) SpoolCauses() map[string]store.Cause {
+	if d.reading.collector == nil {
+		return nil
+	}
+	causes := map[string]store.Cause{}
+	for _, s := range d.standstills() {
+		causes[s.Purpose] = s.Cause
+	}
+	return causes
+}
+
 // busTroubles adds why excerpts are not put, or not kept.
 func (d *Daemon) busTroubles(to map[string]string) {
 	for _, s := range d.standstills() {
