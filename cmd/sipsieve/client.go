@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 
@@ -148,114 +145,4 @@ Exit codes: 0 after an interrupt; 1 if the access log cannot be written; 2 if no
 	cmd.Flags().BoolVar(&all, "all", false, "begin with the excerpts that the stream already has")
 	_ = cmd.MarkFlagRequired("purpose")
 	return cmd
-}
-
-func queryCommand() *cobra.Command {
-	var file, format string
-	values := map[string]*string{"purpose": new(string), "request": new(string), "kind": new(string), "from": new(string),
-		"to": new(string)}
-	cmd := &cobra.Command{
-		Use:   "query --purpose P --request R",
-		Short: "print the records of one purpose from the store, for a named request",
-		Long: `Query prints the records of one purpose from the store: through the daemon if one runs, otherwise from the
-store's files. The reading is logged in access.log of the state folder, before the first record and after the last:
-user id, purpose, request and number of records. If the log cannot be written, no record is read.
-
-Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete; 2 for a flag
-or configuration that is refused.`,
-		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return query(cmd, file, format, func(key string) string {
-				if v := values[key]; v != nil {
-					return *v
-				}
-				return ""
-			})
-		},
-	}
-	configFlag(cmd, &file)
-	fl := cmd.Flags()
-	fl.StringVar(values["purpose"], "purpose", "", "print the records of this purpose")
-	fl.StringVar(values["request"], "request", "", requestHelp)
-	fl.StringVar(values["kind"], "kind", "", "call, registration or device (default: every kind)")
-	fl.StringVar(values["from"], "from", "", "print records that began at this `time` or later, such as 2026-11-01 (UTC)")
-	fl.StringVar(values["to"], "to", "", "print records that began before this `time`")
-	fl.StringVar(&format, "format", "jsonl", "output `format`: jsonl, csv or table")
-	return cmd
-}
-
-func query(cmd *cobra.Command, file, format string, value func(string) string) error {
-	c, err := config.LoadForReader(file)
-	if err != nil {
-		return refused(err)
-	}
-	q, err := console.ParseQuery(value)
-	if err != nil {
-		return refused(err)
-	}
-	s, err := config.Resolve(c)
-	if err != nil {
-		return refused(err)
-	}
-	if err := s.Only(q.Purpose); err != nil {
-		return refused(err)
-	}
-	out, err := newPrinter(format, cmd.OutOrStdout(), s.Purposes)
-	if err != nil {
-		return refused(err)
-	}
-	values := url.Values{}
-	for _, key := range []string{"purpose", "request", "kind", "from", "to"} {
-		values.Set(key, value(key))
-	}
-	body, err := ask(cmd.Context(), c, "/query", values)
-	if errors.Is(err, errNoDaemon) {
-		return queryStore(cmd.Context(), s, value, out)
-	}
-	if err != nil {
-		return asked(err)
-	}
-	defer body.Close()
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		out.printBody(lines.Bytes())
-	}
-	if err := lines.Err(); err != nil {
-		return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
-	}
-	return out.flush()
-}
-
-// queryStore prints the answer from the store, when no daemon runs.
-func queryStore(ctx context.Context, s *config.Setup, value func(string) string, out *printer) (err error) {
-	if s.Store == nil {
-		return refused(errors.New("query: this host has no store: [store] is not configured"))
-	}
-	q, err := console.ParseQuery(value)
-	if err != nil {
-		return refused(err)
-	}
-	answer, closing, err := daemon.Reader(s)
-	if err != nil {
-		return refused(err)
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	log, err := console.Begin(s.State, console.Access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
-		Request: value("request"), Kind: q.Kind, From: value("from"), To: value("to")})
-	if err != nil {
-		return exit{exitFindings, fmt.Errorf("query: %w", err)}
-	}
-	whole := false
-	defer func() { err = errors.Join(err, log.End(whole)) }()
-	for item, err := range answer(ctx, q) {
-		if err != nil {
-			return errors.Join(fmt.Errorf("query: the answer is not complete: %w", err), out.flush())
-		}
-		out.printBody(item.Body)
-		log.Count++
-	}
-	whole = true
-	return out.flush()
 }

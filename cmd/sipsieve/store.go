@@ -9,6 +9,6 @@ func storeCommand() *cobra.Command {
 		Long: `A store keeps records in partitions by purpose and day of expiry: in files of SQLite under a folder, or in a
 PostgreSQL database.`,
 	}
-	cmd.AddCommand(storeMigrateCommand())
+	cmd.AddCommand(storeMigrateCommand(), storeVerifyCommand(), storeBackupCommand())
 	return cmd
 }

@@ -29,10 +29,7 @@ func Read(dir string) (*Reader, error) {
 // Query is as a Store's. What is swept meanwhile may be left out. Files of an older version are ErrOlder.
 func (r *Reader) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
 	return func(yield func(store.Item, error) bool) {
-		c, err := readCatalogue(r.dir)
-		if err == nil && c.made && r.dir.any() {
-			err = fmt.Errorf("sqlite: %s: %w", r.dir, ErrOlder)
-		}
+		c, err := r.catalogue()
 		if err != nil {
 			yield(store.Item{}, err)
 			return

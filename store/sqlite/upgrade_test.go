@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sipsieve/store"
@@ -74,5 +75,26 @@ func TestAFileOfTheFirstVersionIsReadAndJoined(t *testing.T) {
 	}
 	if gone, err := s.Sweep(t.Context(), storetest.Expires); gone != 2 || err != nil {
 		t.Errorf("swept = %d, %v, want 2", gone, err)
+	}
+}
+
+// makeFrom makes the partition that a script of statements is named after.
+func makeFrom(t *testing.T, script, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "billing", strings.TrimSuffix(filepath.Base(script), ".sql")+".db")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("PRAGMA journal_mode = WAL;" + string(text)); err != nil {
+		t.Fatal(err)
 	}
 }

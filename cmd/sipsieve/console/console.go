@@ -15,10 +15,8 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -28,7 +26,6 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
-	"sipsieve/store/cpni"
 )
 
 // A Console serves the pages of a daemon over HTTP.
@@ -121,6 +118,13 @@ func (d *Console) serveTail(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Beginnings of lines of an answer that are no record: where the next poll goes on, and what is missing. The latter is
+// the last.
+const (
+	NextLine   = "#next "
+	DamageLine = "#damage "
+)
+
 // serveQuery writes the records that a query selects, one line each. An answer that breaks off is not ended as HTTP
 // requires, so that the client sees it.
 func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
@@ -140,8 +144,16 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 	whole := false
 	defer func() { d.closeReading(log, whole) }()
 	for item, err := range d.Query(r.Context(), q) {
-		if err != nil {
+		var damage store.DamageError
+		switch {
+		case errors.As(err, &damage):
+			fmt.Fprintf(w, "%s%v\n", DamageLine, damage)
+			return
+		case err != nil:
 			panic(http.ErrAbortHandler) // the client must see that the answer is not complete
+		case item.Body == nil:
+			fmt.Fprintf(w, "%s%s\n", NextLine, item.Next)
+			continue
 		}
 		if _, err := w.Write(append(item.Body, '\n')); err != nil {
 			return
@@ -173,39 +185,4 @@ func (d *Console) closeReading(r *Reading, whole bool) {
 		d.Log.Error("access log", "verb", r.entry.Verb, "err", err)
 	}
 	d.Log.Info(r.entry.Verb, "purpose", r.entry.Purpose, "request", r.entry.Request, "uid", r.entry.UID, "count", r.Count)
-}
-
-// ParseQuery reads a query's parameters, which are the verb's flags.
-func ParseQuery(value func(string) string) (q store.Query, err error) {
-	q.Purpose, q.Kind = value("purpose"), value("kind")
-	if q.Purpose == "" {
-		return q, errors.New("purpose: no purpose, no answer")
-	}
-	if kinds := cpni.FieldKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
-		return q, errors.New("kind: want one of " + strings.Join(kinds, ", "))
-	}
-	if err := CheckRequest(value("request")); err != nil {
-		return q, err
-	}
-	for _, bound := range []struct {
-		key string
-		to  *time.Time
-	}{{"from", &q.From}, {"to", &q.To}} {
-		if text := value(bound.key); text != "" {
-			if *bound.to, err = readTime(text); err != nil {
-				return q, errors.New(bound.key + ": want a time such as 2026-11-24 or 2026-11-24T10:00:00Z")
-			}
-		}
-	}
-	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
-		return q, errors.New("to: want a time after from: to is not included")
-	}
-	return q, nil
-}
-
-func readTime(text string) (time.Time, error) {
-	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		return t, nil
-	}
-	return time.Parse(time.RFC3339, text)
 }

@@ -1,0 +1,60 @@
+package console
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sipsieve/store"
+	"sipsieve/store/cpni"
+)
+
+// ParseQuery reads a query's parameters, which are the verb's flags.
+func ParseQuery(value func(string) string) (q store.Query, err error) {
+	q.Purpose, q.Kind, q.After = value("purpose"), value("kind"), value("after")
+	q.Account, q.Trunk, q.Disposition = value("account"), value("trunk"), value("disposition")
+	if one := value("pseudonym"); one != "" {
+		q.Pseudonyms = []string{one}
+	}
+	q.Stored = value("order") == "stored"
+	if q.Purpose == "" {
+		return q, errors.New("purpose: no purpose, no answer")
+	}
+	if kinds := cpni.FieldKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
+		return q, errors.New("kind: want one of " + strings.Join(kinds, ", "))
+	}
+	if err := CheckRequest(value("request")); err != nil {
+		return q, err
+	}
+	for _, bound := range []struct {
+		key string
+		to  *time.Time
+	}{{"from", &q.From}, {"to", &q.To}} {
+		if text := value(bound.key); text != "" {
+			if *bound.to, err = readTime(text); err != nil {
+				return q, errors.New(bound.key + ": want a time such as 2026-11-24 or 2026-11-24T10:00:00Z")
+			}
+		}
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, errors.New("to: want a time after from: to is not included")
+	}
+	if _, err := store.ParseCursor(q.After); q.Stored && err != nil {
+		return q, errors.New("stored-since: want what an earlier answer printed as its next")
+	}
+	if text := value("limit"); text != "" {
+		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 0 {
+			return q, errors.New("limit: want a number of records")
+		}
+	}
+	return q, nil
+}
+
+func readTime(text string) (time.Time, error) {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
