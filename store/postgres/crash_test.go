@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -18,14 +20,16 @@ import (
 	"sipsieve/store/storetest"
 )
 
-// keep puts xs until the store has them.
-func keep(ctx context.Context, s *Store, xs []policy.Excerpt) (retries int, err error) {
+// keep puts xs until the store has them, for a minute at most, and counts the Puts that were in vain.
+func keep(ctx context.Context, s *Store, xs []policy.Excerpt, retried *atomic.Int64) error {
+	backoff, limit := store.NewBackoff(), time.Now().Add(time.Minute)
 	for {
-		err = s.Put(ctx, xs)
-		if !errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
-			return retries, err
+		err := s.Put(ctx, xs)
+		if !errors.Is(err, store.ErrUnavailable) || time.Now().After(limit) {
+			return err
 		}
-		retries++
+		retried.Add(1)
+		time.Sleep(backoff.Next())
 	}
 }
 
@@ -57,7 +61,7 @@ func TestTwoHostsThatPutTheSameAtOnceMakeOneRow(t *testing.T) {
 		wait.Go(func() {
 			for len(own) > 0 {
 				n := min(len(own), 1+random.IntN(60))
-				if _, err := keep(t.Context(), s, own[:n]); err != nil {
+				if err := keep(t.Context(), s, own[:n], new(atomic.Int64)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -90,7 +94,7 @@ func TestAServerThatIsKilledCostsNothing(t *testing.T) {
 	acknowledged, done := make(chan int), make(chan error, 1)
 	revisions := map[string]int{} // of what was acknowledged
 	ctx, stop := context.WithCancel(t.Context())
-	retried := 0
+	var retried atomic.Int64
 	go func() {
 		random := rand.New(rand.NewPCG(5, 8))
 		for n := 0; ctx.Err() == nil; n++ {
@@ -101,8 +105,7 @@ func TestAServerThatIsKilledCostsNothing(t *testing.T) {
 				revisions[d.ID] = d.Revision
 				xs = append(xs, d.Excerpt(t))
 			}
-			again, err := keep(context.WithoutCancel(ctx), s, xs)
-			if retried += again; err != nil {
+			if err := keep(context.WithoutCancel(ctx), s, xs, &retried); err != nil {
 				done <- err
 				return
 			}
@@ -113,19 +116,29 @@ func TestAServerThatIsKilledCostsNothing(t *testing.T) {
 		}
 		done <- nil
 	}()
+	await := func() {
+		select {
+		case <-acknowledged:
+		case err := <-done:
+			t.Fatal(err)
+		}
+	}
 	for range rounds {
-		<-acknowledged
-		<-acknowledged
+		await()
+		await()
+		before := retried.Load()
 		server.Kill(t)
+		for limit := time.Now().Add(time.Minute); retried.Load() == before; time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatal("no Put was cut: the server was not killed under load")
+			}
+		}
 		server.Start(t)
 	}
-	<-acknowledged
+	await()
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
-	}
-	if retried == 0 {
-		t.Error("no Put was cut: the server was not killed under load")
 	}
 	bodies, err := answer(t, s, store.Query{Purpose: "billing"})
 	if err != nil || len(bodies) != len(revisions) {

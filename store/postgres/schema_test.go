@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sipsieve/store"
@@ -51,7 +52,7 @@ func TestADatabaseOfAnOlderVersionIsMigrated(t *testing.T) {
 		s := with(t, login, "ALTER TABLE %s.excerpt ADD COLUMN later text",
 			"UPDATE %[1]s.excerpt SET later = coalesce(later, '') || 'once'")
 		wait.Go(func() {
-			if err := s.Put(t.Context(), excerpts(t, storetest.Call("a"), draft("fresh", "b"))); err != nil {
+			if err := keep(t.Context(), s, excerpts(t, storetest.Call("a"), draft("fresh", "b")), new(atomic.Int64)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -80,7 +81,8 @@ func TestNewDatabasesAreMadeByManyAtOnce(t *testing.T) {
 	for range 8 {
 		s := opened(t, Config{Login: login})
 		wait.Go(func() {
-			if err := s.Put(t.Context(), excerpts(t, storetest.Call("a"), storetest.Call("b").On(1), draft("fraud", "a"))); err != nil {
+			xs := excerpts(t, storetest.Call("a"), storetest.Call("b").On(1), draft("fraud", "a"))
+			if err := keep(t.Context(), s, xs, new(atomic.Int64)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -193,7 +193,7 @@ func (s *Server) launch() error {
 	args := []string{"-D", s.data()}
 	for _, option := range append([]string{"listen_addresses=" + s.address.String(), "port=5432",
 		"unix_socket_directories=" + s.dir, "ssl=on", "ssl_cert_file=server.pem", "ssl_key_file=server.key",
-		"max_connections=60", "shared_buffers=32MB"}, s.options...) {
+		"max_connections=400", "shared_buffers=32MB"}, s.options...) {
 		args = append(args, "-c", option)
 	}
 	cmd := exec.Command(filepath.Join(s.bin, "postgres"), args...)
