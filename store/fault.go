@@ -30,6 +30,10 @@ type Fault struct {
 	Purpose string
 	Cause   Cause
 	Err     error
+
+	// Left is how many excerpts of a Put, the last ones of the purpose, are still to be put: those before them need not be
+	// put again. 0 if that is not known.
+	Left int
 }
 
 // Error names the purpose's stream and the cause.

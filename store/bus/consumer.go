@@ -155,6 +155,7 @@ func (c *Consumer) keep(ctx context.Context, s *session, d *delivery, into store
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), ctx.Err() != nil:
 			c.retried.Add(1)
 			c.waiting.Store(&err)
+			c.dropPut(d, err)
 		case errors.As(err, &refused):
 			c.countRefused(refused, len(d.excerpts))
 			return s.acknowledge(ctx, d)
@@ -169,6 +170,24 @@ func (c *Consumer) keep(ctx context.Context, s *session, d *delivery, into store
 		d.extend()
 	}
 	return s.acknowledge(ctx, d)
+}
+
+// dropPut leaves out of d what a Put that failed with err has put, as far as err says so: to put it again after the
+// server's window for repetitions would be one more message.
+func (c *Consumer) dropPut(d *delivery, err error) {
+	left := 0
+	var faults store.Faults
+	var refused store.Refused
+	switch {
+	case errors.As(err, &faults) && len(faults) == 1:
+		left = faults[0].Left
+	case errors.As(err, &refused) && len(refused) == 1 && errors.Is(err, store.ErrFull):
+		left = refused[0].Count
+	}
+	if done := len(d.excerpts) - left; left > 0 && done > 0 {
+		c.put.Add(uint64(done))
+		d.excerpts = d.excerpts[done:]
+	}
 }
 
 // putOnce puts d once. What hangs counts as unavailable.

@@ -65,11 +65,15 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 		batches[0].left, batches[0].err = p.publish(ctx, batches[0])
 	}
 	all.Wait()
+	sound := refused == nil
 	var faults store.Faults
 	for _, one := range batches {
 		var fault store.Fault
 		switch {
 		case errors.As(one.err, &fault):
+			if sound {
+				fault.Left = one.left
+			}
 			faults = append(faults, fault)
 		case one.err != nil:
 			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: one.left, Err: one.err})

@@ -137,3 +137,36 @@ func TestACallStaysInOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAHubHasTakenIsNotPutAgain has a hub with room for the first batch of a fetch and no memory of what it took.
+func TestWhatAHubHasTakenIsNotPutAgain(t *testing.T) {
+	t.Parallel()
+	hub := connect(t, Remote{URL: natsServer(t, nil).ClientURL()})
+	reach(t, hub)
+	plan := HubPlan{Plan: config("", 1<<21, "billing").Plan, Duplicates: 100 * time.Millisecond}
+	if _, _, err := hub.Apply(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	edge := embedded(t, 0, "billing")
+	publish(t, edge, 0, 2*batchLimit)
+	c := edge.Consumer("billing", "hub")
+	stop := running(t, c, hub.Publisher())
+	await(t, newMemory(), "attempts after the window for repetitions", func() bool { return c.Counts().Retried > 3 })
+	if got := messages(t, hub); got != batchLimit {
+		t.Fatalf("messages = %d, want the first batch: the test shows nothing", got)
+	}
+	s, err := hub.stream.Stream(t.Context(), "CPNI_BILLING")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	await(t, newMemory(), "all confirmed", func() bool { return confirmed(t, edge, "hub") })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if got, counts := messages(t, hub), c.Counts(); got != batchLimit || counts.Put != 2*batchLimit {
+		t.Errorf("messages after the purge = %d, counts = %+v, want the second batch alone", got, counts)
+	}
+}
