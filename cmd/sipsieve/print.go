@@ -159,7 +159,11 @@ func cell(raw json.RawMessage) string {
 		for i, v := range list {
 			words[i] = neutral(fmt.Sprint(v))
 		}
-		return strings.Join(words, " ")
+		text := strings.Join(words, " ")
+		if sign := strings.TrimLeft(text, " "); strings.HasPrefix(sign, "+") && !dialable.MatchString(text) {
+			return "'" + text // of numbers, each of which may stand alone
+		}
+		return text
 	case raw[0] == '{':
 		return neutral(string(raw))
 	}

@@ -77,8 +77,8 @@ func Header(head []byte, name, compact string) (value []byte, ok bool) {
 		if len(line) == 0 || Lower(line[0]) != name[0] && Lower(line[0]) != compact[0] {
 			continue
 		}
-		left, right, _ := bytes.Cut(line, []byte{':'})
-		if left = bytes.TrimRight(left, " \t\r"); EqualFold(name, left) || EqualFold(compact, left) {
+		left, right, header := bytes.Cut(line, []byte{':'})
+		if left = bytes.TrimRight(left, " \t\r"); header && (EqualFold(name, left) || EqualFold(compact, left)) {
 			return unfolded(right, head), true
 		}
 	}
