@@ -385,7 +385,7 @@ func TestAHubFarAwayKeepsUpWithTheCalls(t *testing.T) {
 	began := time.Now()
 	j.put(t, 4000)
 	j.arrive(t)
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Minute { // one by one, or in small batches, it is many minutes
 		t.Errorf("20 s of calls took %v", took)
 	}
 	t.Log(time.Since(began))
