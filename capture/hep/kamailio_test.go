@@ -117,7 +117,7 @@ func ownAddress() string {
 // Ports of ownAddress.
 const proxyPort, calleePort, callerPort = "5060", "5070", "5080"
 
-// listens reports whether somebody has the UDP port: a datagram to a port that nobody has makes the next fail.
+// listens reports whether the UDP port is bound: after a datagram to an unbound port the next write fails.
 func listens(t *testing.T, host, port string) bool {
 	t.Helper()
 	conn, err := net.Dial("udp", host+":"+port)

@@ -41,7 +41,7 @@ func (n *nest) word(place string) string {
 	return marker
 }
 
-// number returns a new telephone number as somebody writes it with dots, and marks it in its other forms too.
+// number returns a new telephone number written with dots, and marks it in its other forms too.
 func (n *nest) number(place string) string {
 	d := fmt.Sprintf("%03d%03d%04d", 301+n.r.IntN(600), 200+n.r.IntN(799), n.r.IntN(10_000))
 	dotted := d[:3] + "." + d[3:6] + "." + d[6:]

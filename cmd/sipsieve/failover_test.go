@@ -119,7 +119,7 @@ func (p *pair) tells(t *testing.T, host string, frames []capturetest.Frame) (xs 
 	return xs
 }
 
-// store opens an empty store that knows the policy of the pair.
+// store opens an empty store with the policy of the pair.
 func (p *pair) store(t *testing.T) *sqlite.Store {
 	t.Helper()
 	rules, err := policy.Parse("policy.toml", []byte(pairPolicy))
@@ -163,7 +163,7 @@ func stripped(t *testing.T, body []byte, without ...string) string {
 }
 
 // TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll splits calls between two hosts, within a day and over
-// midnight, and puts what they tell into one store in every order, some of it twice.
+// midnight, and puts their excerpts into one store in every order, some of it twice.
 func TestAFailOverOfAPairGivesTheRecordOfOneHostThatSawAll(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

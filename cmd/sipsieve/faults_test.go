@@ -193,7 +193,7 @@ func withLines(lines string) func(t *testing.T, s *site) (mend func()) {
 	}
 }
 
-// lockedStore has somebody else hold the lock of the store.
+// lockedStore holds the lock of the store.
 func lockedStore(t *testing.T, s *site) (mend func()) {
 	folder := filepath.Join(s.dir, "state", "store")
 	if err := os.MkdirAll(folder, 0o700); err != nil {

@@ -192,7 +192,7 @@ func (s *roomSize) read(t *testing.T, path string) {
 	}
 }
 
-// readMarker takes note of the types that the file's first comment says are at home there.
+// readMarker adds the types that the file's first comment names.
 func (s *roomSize) readMarker(file *ast.File, name string) {
 	if len(file.Comments) == 0 || file.Comments[0].Pos() > file.Package {
 		return

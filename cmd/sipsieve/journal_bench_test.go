@@ -30,7 +30,7 @@ const benchLadder = `
 00:10.200  alice -> bob   ACK
 `
 
-// openCalls returns what a shard says of n calls, numbered from first on, once they are answered, and once more after a
+// openCalls returns the checkpoints of n calls, numbered from first on, once they are answered, and once more after a
 // re-INVITE.
 func openCalls(b testing.TB, s *config.Setup, first, n int) (opened, changed []calls.Saved) {
 	frames, err := capturetest.Ladder([]byte(benchLadder))

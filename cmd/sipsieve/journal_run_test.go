@@ -97,7 +97,7 @@ func (s *site) feed(t *testing.T, address string, packets []capture.Packet) {
 	}
 }
 
-// TestCallsOfAFeedGoOnAfterAStop stops the daemon while all calls are up: each is told once, as answered.
+// TestCallsOfAFeedGoOnAfterAStop stops the daemon while all calls are up: each is published once, as answered.
 func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 	t.Parallel()
 	packets := packetsOf(t, corpus(t, 60))
@@ -132,8 +132,8 @@ func TestCallsOfAFeedGoOnAfterAStop(t *testing.T) {
 	}
 }
 
-// TestOneCallIsToldThoughOtherShardsHaveNone: a shard that no packet came to keeps nobody waiting.
-func TestOneCallIsToldThoughOtherShardsHaveNone(t *testing.T) {
+// TestOneCallIsPublishedThoughOtherShardsHaveNone: a shard without packets does not delay the others.
+func TestOneCallIsPublishedThoughOtherShardsHaveNone(t *testing.T) {
 	t.Parallel()
 	f := newFeeder(t, threeCalls, "shards = 16\n")
 	p := f.begin(t)

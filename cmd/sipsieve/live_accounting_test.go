@@ -15,7 +15,7 @@ import (
 	"sipsieve/store/policy"
 )
 
-// livePolicy keeps everything by which records can be compared with what a proxy and its endpoints say.
+// livePolicy keeps everything by which records can be compared with the accounting of a proxy and its endpoints.
 const livePolicy = "testdata/live/policy.toml"
 
 // A liveRecord is an excerpt of a test policy.
@@ -101,7 +101,7 @@ func accTime(t *testing.T, text string) time.Time {
 	return time.UnixMilli(int64(seconds*1e3 + 0.5))
 }
 
-// A proxied is what the proxy says of one call: its last final response upstream, and if it was answered, when, and
+// A proxied is the proxy's accounting of one call: its last final response upstream, and if it was answered, when, and
 // from when until when the dialog was confirmed.
 type proxied struct {
 	code                        int
@@ -148,7 +148,7 @@ func callName(t *testing.T, k policy.Keys, at time.Time, callID string) string {
 	return epoch + ":" + base32Lower.EncodeToString(mac[:])
 }
 
-// A side of the proxy says which finals it shows, and by how much the proxy's times may be later than on the wire.
+// A side of the proxy has which finals it shows, and by how much the proxy's times may be later than on the wire.
 type side struct {
 	answerEarly, answerLate, endEarly, endLate time.Duration
 	callers                                    bool // the caller's finals, which the proxy's rows have

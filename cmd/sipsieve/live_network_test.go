@@ -102,7 +102,7 @@ func (r *resident) stop() {
 	}
 }
 
-// listens waits until somebody listens on the UDP port in a namespace: what comes then waits for its reader.
+// listens waits until the UDP port is bound in a namespace: datagrams that arrive from then on are queued.
 func (n *network) listens(t *testing.T, namespace string, port int) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -154,7 +154,7 @@ func (n *network) takes(t *testing.T, sc *liveScenario) {
 	}
 }
 
-// calls makes calls as the SIPp scenario says and returns SIPp's statistics at the end, by the name of the column.
+// calls makes calls as in the SIPp scenario and returns SIPp's statistics at the end, by the name of the column.
 func (n *network) calls(t *testing.T, sc *liveScenario) map[string]string {
 	t.Helper()
 	own, proxy := "10.9.1.2", "10.9.1.1:5060"

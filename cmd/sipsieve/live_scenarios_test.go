@@ -144,7 +144,7 @@ func (sc *liveScenario) run(t *testing.T, n *network) {
 	sc.compareOutcome(t, billing, ops)
 }
 
-// site writes the configuration of a daemon that listens where sc says.
+// site writes the configuration of a daemon that listens on the interfaces of sc.
 func (sc *liveScenario) site(t *testing.T) *site {
 	t.Helper()
 	dir := t.TempDir()
@@ -165,7 +165,7 @@ func (sc *liveScenario) site(t *testing.T) *site {
 	return s
 }
 
-// settled waits until the daemon has told of every call that sc makes, and returns its ledger.
+// settled waits until the daemon has published every call that sc makes, and returns its ledger.
 func (s *site) settled(t *testing.T, sc *liveScenario) *ledger.Ledger {
 	t.Helper()
 	registrations := uint64(0)

@@ -112,7 +112,7 @@ func (s *site) reported(ctx context.Context) (report daemon.Status, err error) {
 	return report, json.NewDecoder(body).Decode(&report)
 }
 
-// accounted waits until the daemon knows what became of n packets, and returns its ledger.
+// accounted waits until the daemon has counted n packets, and returns its ledger.
 func (s *site) accounted(t *testing.T, n uint64) *ledger.Ledger {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {

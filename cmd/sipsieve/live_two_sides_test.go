@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A party is one SIPp of the caller's side: what it does, whom it calls, how often, and what its records must say.
+// A party is one SIPp of the caller's side: what it does, whom it calls, how often, and what its records must be.
 type party struct {
 	name, scenario, called string
 	share, rate            int // of a hundred calls; calls a second
@@ -30,7 +30,7 @@ var parties = []party{
 	{"no answer", "refused", "+14025550100", 15, 3, "no_answer", 408},
 }
 
-// A sippCall is what SIPp's own log says of a call.
+// A sippCall is a call in SIPp's own log.
 type sippCall struct {
 	party               *party
 	setup, final, ended time.Time // its INVITE and BYE as sent, the final response as received

@@ -18,7 +18,7 @@ import (
 	"sipsieve/capture/capturetest/randomcall"
 )
 
-// modelPolicy keeps whole what the oracle says of a call.
+// modelPolicy keeps all that the oracle has of a call.
 const modelPolicy = `version = 1
 name = "model"
 owner = "tests"
@@ -80,7 +80,7 @@ type modelRow struct {
 	Transfer   string
 }
 
-// record is r as the oracle says it.
+// record returns r in the form of the oracle.
 func (r *modelRow) record() oracle.Record {
 	x := oracle.Record{Setup: sinceStart(r.Setup), Progress: sinceStart(r.Progress), Ring: sinceStart(r.Ring),
 		Answer: sinceStart(r.Answer), End: sinceStart(r.End), Disposition: r.Disposition, EndCause: r.EndCause,
@@ -101,7 +101,7 @@ func sinceStart(t *time.Time) time.Duration {
 	return t.Sub(oracle.Start)
 }
 
-// derives says which durations of r do not follow from its times.
+// derives returns which durations of r do not follow from its times.
 func (r *modelRow) derives() string {
 	x := r.record()
 	var b strings.Builder
@@ -175,7 +175,7 @@ func modelRows(t *testing.T, excerpts []byte) []modelRow {
 }
 
 // TestModelCallsOfAFile compares what replay prints of a file of random calls, all under way at once and written in
-// another order within a second, with what the oracle says of each.
+// another order within a second, with the oracle's record of each.
 func TestModelCallsOfAFile(t *testing.T) {
 	calls := 300
 	if os.Getenv("SIPSIEVE_FULL") == "1" {

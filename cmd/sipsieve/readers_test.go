@@ -25,7 +25,7 @@ type tap struct {
 	first   time.Time
 }
 
-// due says when each packet is handed over by blocks of so many.
+// due sets when each packet is handed over by blocks of so many.
 func (s *tap) due(size int) {
 	for i := 0; i < len(s.packets); {
 		opened := s.at(i)

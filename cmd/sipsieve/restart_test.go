@@ -94,7 +94,7 @@ func (f *feeder) send(t *testing.T, packets []capture.Packet) {
 	})
 }
 
-// await asks the daemon until it says what is awaited.
+// await reads the status of the daemon until it meets so.
 func (s *site) await(t *testing.T, what string, so func(*daemon.Status) bool) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -110,7 +110,7 @@ func (s *site) await(t *testing.T, what string, so func(*daemon.Status) bool) {
 
 func (s *site) journalPath() string { return filepath.Join(s.dir, "state", "calls.journal") }
 
-// journalled reads the journal and returns what it holds, opened, and the calls as they would be told if they ended.
+// journalled reads the journal and returns what it holds, opened, and the calls as they would be published if they ended.
 func (s *site) journalled(t *testing.T) (plain []byte, calls []*event.Call) {
 	t.Helper()
 	file, err := os.ReadFile(s.journalPath())
@@ -373,7 +373,7 @@ func TestNothingOfACallIsInTheJournal(t *testing.T) {
 	}
 }
 
-// TestASwitchedOffJournalIsGone turns the journal off: open calls are told as partial at the stop, as before.
+// TestASwitchedOffJournalIsGone turns the journal off: open calls are published as partial at the stop, as before.
 func TestASwitchedOffJournalIsGone(t *testing.T) {
 	t.Parallel()
 	f := newFeeder(t, threeCalls, "")

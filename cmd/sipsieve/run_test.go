@@ -136,7 +136,7 @@ func (p *process) stop(t *testing.T, sig syscall.Signal) int {
 	return p.ProcessState.ExitCode()
 }
 
-// records returns the billing records by id, from a verb's JSON lines: what they say, without the sensor's own words.
+// records returns the billing records by id, from a verb's JSON lines, without the keys that depend on the sensor.
 func records(t *testing.T, args ...string) map[string]string {
 	t.Helper()
 	cmd := exec.Command(binary(t), args...)
@@ -203,7 +203,7 @@ func TestTermDrainsAndLosesNothing(t *testing.T) {
 	}
 }
 
-// TestInterruptedFileIsReadAgain stops in the middle of a file: what was open is not told as ended, and the next run
+// TestInterruptedFileIsReadAgain stops in the middle of a file: what was open is not published as ended, and the next run
 // completes the rest.
 func TestInterruptedFileIsReadAgain(t *testing.T) {
 	t.Parallel()

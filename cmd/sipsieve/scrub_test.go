@@ -118,7 +118,7 @@ func at(list []string, i int) string {
 	return "nothing"
 }
 
-// dissected is what tshark says of a capture.
+// dissected is tshark's dissection of a capture.
 type dissected struct{ messages, descriptions, malformed, badSums int }
 
 func tshark(t *testing.T, path string) (n dissected) {

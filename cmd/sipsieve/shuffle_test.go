@@ -77,7 +77,7 @@ func shuffled(t *testing.T, frames []capturetest.Frame, r *rand.Rand) (mixed []c
 	return mixed
 }
 
-// A lawFile is a capture file as a test knows it: the frames, and what stands before each.
+// A lawFile is a capture file in parts: the frames, and the header of each.
 type lawFile struct {
 	head   []byte
 	frames [][]byte // with their record heads

@@ -39,7 +39,7 @@ var sipgrepDiffers = map[string]string{
 // sipgrepHead begins each message that sipgrep prints.
 var sipgrepHead = regexp.MustCompile(`^[UT] \d{4}/`)
 
-// TestMessagesAreCountedAsSipgrepDoes compares the messages of every capture with another reader, or says why not.
+// TestMessagesAreCountedAsSipgrepDoes compares the messages of every capture with another reader, or gives the reason why not.
 func TestMessagesAreCountedAsSipgrepDoes(t *testing.T) {
 	need(t, "sipgrep")
 	eachCapture(t, func(t *testing.T, name, path string) {

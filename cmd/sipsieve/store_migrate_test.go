@@ -50,7 +50,7 @@ func all(t *testing.T, query func(context.Context, store.Query) iter.Seq2[store.
 }
 
 // TestMigratedRecordsAreTheSame copies rows, some made of what two sensors saw, and goes on where the files were left:
-// what one sensor has still to say of a call is joined in the database as it would have been in the files.
+// what one sensor publishes later of a call is joined in the database as it would have been in the files.
 func TestMigratedRecordsAreTheSame(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)

@@ -12,7 +12,7 @@ import (
 	"sipsieve/sip/track"
 )
 
-// A sent message is what a test says of an INVITE: its URI, headers in place of the usual ones, and how it went.
+// A sent message is an INVITE of a test: its URI, headers in place of the usual ones, and how it went.
 type sent struct {
 	uri, headers string
 	from, to     string

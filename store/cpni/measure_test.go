@@ -72,7 +72,7 @@ func TestRegistersThatKeepTextAreRefused(t *testing.T) {
 	}
 }
 
-// recordsOf returns a Record of each kind that has every fact, with what text says of it.
+// recordsOf returns a Record of each kind that has every fact, with the text of each.
 func recordsOf(x *Reader, text func(facts.Fact) string, then func(*Record)) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	var texts facts.Facts
@@ -112,7 +112,7 @@ func (v *Value) strings() (all []string) {
 	return all
 }
 
-// FuzzEveryValueIsWhatItsFieldSays: whatever a message says, every value has its Field's mark; a shaped one matches the
+// FuzzEveryValueIsWhatItsFieldSays: whatever the message, every value has its Field's mark; a shaped one matches the
 // register's pattern, a closed one is a word of its list. No extractor hands out another, so that none is dropped.
 func FuzzEveryValueIsWhatItsFieldSays(f *testing.F) {
 	for i, text := range []string{"Yealink SIP-AnyName9 415.555.0177", "4155550177", "+13035550142", "=HYPERLINK(1)", "upstream-a",

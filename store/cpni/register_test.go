@@ -11,7 +11,7 @@ import (
 	"sipsieve/sip"
 )
 
-// unread are the fields that are not extracted, with the reason; nobody may count on them.
+// unread are the fields that are not extracted, with the reason; no policy may depend on them.
 var unread = map[string]string{
 	"source_country":     "needs an offline table of address ranges",
 	"source_asn":         "needs an offline table of address ranges",

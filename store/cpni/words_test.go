@@ -11,7 +11,7 @@ import (
 )
 
 // TestNoExtractorMakesAWordOfText reads the extractors: what makes a closed value, or a country, is never given text that
-// was converted from a message, nor a fact. Get would drop it; this says it before.
+// was converted from a message, nor a fact. Get would drop it; this finds it before.
 func TestNoExtractorMakesAWordOfText(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -91,7 +91,7 @@ func TestADurationIsNoFinerThanThePolicyAllows(t *testing.T) {
 	}
 }
 
-// TestATimeOfAnotherPolicyGivesNoDuration: nobody knows how far it was cut.
+// TestATimeOfAnotherPolicyGivesNoDuration: its truncation is not known.
 func TestATimeOfAnotherPolicyGivesNoDuration(t *testing.T) {
 	whole := part("a", "stop", `"bye"`, `,"answer_time":"2026-01-01T10:00:02Z","end_time":null,"duration_ms":null`)
 	rest := part("b", "stop", byeAlone, `,"end_time":"2026-01-01T10:01:03Z"`)

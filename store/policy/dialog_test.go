@@ -9,7 +9,7 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// dialogOf returns the dialog in what a purpose is told of a call with these tags, and the body.
+// dialogOf returns the dialog in the excerpt of a call with these tags, and the body.
 func dialogOf(t *testing.T, purpose, caller, callee string, missing event.Missing, d event.Disposition) (string, string) {
 	t.Helper()
 	c := &event.Call{FirstSeen: newYear, Missing: missing, Disposition: d}

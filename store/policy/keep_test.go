@@ -8,7 +8,7 @@ import (
 	"sipsieve/store/cpni"
 )
 
-// Text of a message is kept by no policy, whatever the reason: the error says where, and what to use.
+// Text of a message is kept by no policy, whatever the reason: the error has the line, and what to use.
 func TestKeepOfTextDoesNotLoad(t *testing.T) {
 	count := 0
 	for f := range cpni.Field(cpni.Fields()) {

@@ -12,7 +12,7 @@ import (
 // lower and figures, the dots of a dotted key, an underscore: what our own keys are made of.
 var ourKey = regexp.MustCompile(`^[a-z0-9_-]+$`)
 
-// FuzzEveryKeyIsFoundOnItsLine: the line that is found for a key that the decoder knows holds the last part of that
+// FuzzEveryKeyIsFoundOnItsLine: the line that is found for a key of the decoder holds the last part of that
 // key, unless the key stands inside a value, where the line of what is around it is found.
 func FuzzEveryKeyIsFoundOnItsLine(f *testing.F) {
 	for _, file := range []string{"../../configs/policy.toml", "../../configs/quickstart-policy.toml"} {

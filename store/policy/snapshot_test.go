@@ -129,7 +129,7 @@ func TestWhatIsFrozenIsBounded(t *testing.T) {
 	}
 }
 
-// What was frozen of a field whose values were held to something else then, text perhaps, is not told.
+// A snapshot value of a field whose mark has changed since, perhaps from text, is not published.
 func TestWhatWasFrozenUnderAnotherRegisterIsNotTold(t *testing.T) {
 	src := written("billing", "called_number = { form = \"e164\", because = \"t\" }\n")
 	texts := map[facts.Fact]string{facts.CallIDText: "id", facts.CalledNumber: "+13035550142"}

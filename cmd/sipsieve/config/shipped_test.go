@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the files that are generated from
 
 const shippedConfig = "../../../configs/sipsieve.toml"
 
-// TestShippedConfigurationIsTheDefaults compares the shipped file with what the code says, and reads it.
+// TestShippedConfigurationIsTheDefaults compares the shipped file with the code, and reads it.
 func TestShippedConfigurationIsTheDefaults(t *testing.T) {
 	want := shipped(t)
 	if *update {
@@ -42,7 +42,7 @@ func TestShippedConfigurationIsTheDefaults(t *testing.T) {
 	}
 }
 
-// example is the defaults, and what an operator has to say at least.
+// example is the defaults, and the least that an operator has to set.
 func example() Config {
 	c := Default()
 	c.Keys.File = "/etc/sipsieve/keys.toml"

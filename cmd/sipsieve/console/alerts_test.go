@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestTheAlertsAreOfMetricsThatThereAre reads the shipped rules: names of metrics, and labels in what they say.
+// TestTheAlertsAreOfMetricsThatThereAre reads the shipped rules: names of metrics, and labels in their texts.
 func TestTheAlertsAreOfMetricsThatThereAre(t *testing.T) {
 	rules, err := os.ReadFile("../../../configs/alerts.yml")
 	if err != nil {

@@ -29,7 +29,7 @@ func healthy() *Examination {
 	return e
 }
 
-// ill is, for each finding, what makes it, and what is said: words of the finding, then its lines.
+// ill has, for each finding, its cause and its text: words of the finding, then its configuration lines.
 var ill = map[string]struct {
 	make func(e *Examination, x *examined)
 	want []string

@@ -99,7 +99,7 @@ func follow(t *testing.T, s *spool, p Plan, end func(*Domain)) (h history) {
 	return h
 }
 
-// TestACutComesBehindTheEventsBeforeIt wants of each cut that what it says is given has been reported, and that a
+// TestACutComesBehindTheEventsBeforeIt checks of each cut that what it gives has been reported, and that a
 // Domain that goes on from it reports the rest, and counts it, as if there had been no restart.
 func TestACutComesBehindTheEventsBeforeIt(t *testing.T) {
 	packets := packetsOf(t, 40)
