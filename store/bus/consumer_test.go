@@ -195,7 +195,7 @@ func TestAnAbsentSinkIsWaitedFor(t *testing.T) {
 	b := embedded(t, 0, "billing")
 	publish(t, b, 0, 700)
 	away := fmt.Errorf("away: %w", store.ErrUnavailable)
-	into := newMemory(away, store.Refused{{Purpose: "billing", Count: 1, Err: store.ErrFull}}, away)
+	into := newMemory(away, store.Refused{{Purpose: "billing", Count: 700, Err: store.ErrFull}}, away)
 	c := b.Consumer("billing", "store")
 	stop := running(t, c, into)
 	await(t, into, "700 puts", func() bool { return into.len() == 700 && confirmed(t, b, "store") })
