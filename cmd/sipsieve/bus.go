@@ -33,17 +33,8 @@ func busCommand() *cobra.Command {
 policy, a durable consumer for each audience of a purpose and for each host that keeps a store, and the stream OPS. They
 are made here, by a user who may; those who publish and read need no right to.`,
 	}
-	cmd.AddCommand(hubVerb("plan", "print what apply would make or change on the hub", `Plan compares the hub of the
-configuration with its policy and prints a line for each difference: + for what is missing, ~ for a setting that differs.
-It changes nothing.
-
-Exit codes: 0 if nothing differs; 1 if something does, or the hub cannot be reached; 2 for a configuration or a flag that
-is refused.`, planHub), hubVerb("apply", "make and change the streams and consumers of the hub", `Apply makes on the
-hub of the configuration what plan prints. What the policy does not name, and settings that it does not decide, stay; no
-record is removed, except that a shorter bus_retain lets older ones expire. Twice changes nothing.
-
-Exit codes: 0 if the hub is as the policy has it; 1 if the hub cannot be reached or refuses; 2 for a configuration or a
-flag that is refused.`, applyHub))
+	cmd.AddCommand(hubVerb("plan", "print what apply would make or change on the hub", planHelp, planHub),
+		hubVerb("apply", "make and change the streams and consumers of the hub", applyHelp, applyHub))
 	return cmd
 }
 
@@ -75,6 +66,19 @@ func hubVerb(name, short, long string, do func(context.Context, *bus.Bus, bus.Hu
 	f.StringSliceVar(&c.stores, "store", nil, "`sensor` of a host that keeps a store of the hub; may be repeated")
 	return cmd
 }
+
+const planHelp = `Plan compares the hub of the configuration with its policy and prints a line for each difference: + for
+what is missing, ~ for a setting that differs. It changes nothing.
+
+Exit codes: 0 if nothing differs; 1 if something does, or the hub cannot be reached; 2 for a configuration or a flag that
+is refused.`
+
+const applyHelp = `Apply makes on the hub of the configuration what plan prints. What the policy does not name, and settings
+that it does not decide, stay; no record is removed, except that a shorter bus_retain lets older ones expire. Twice
+changes nothing.
+
+Exit codes: 0 if the hub is as the policy has it; 1 if the hub cannot be reached or refuses; 2 for a configuration or a
+flag that is refused.`
 
 // run connects to the hub of the configuration and calls do with what the policy and the flags want there.
 func (c *hubCommand) run(ctx context.Context, do func(context.Context, *bus.Bus, bus.HubPlan) error) error {
