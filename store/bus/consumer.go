@@ -96,7 +96,7 @@ func (c *Consumer) follow(ctx context.Context, into store.Sink, backoff *store.B
 	defer end()
 	s, err := c.open(ctx)
 	for err == nil && ctx.Err() == nil {
-		if err = c.step(ctx, s, into); err == nil {
+		if err = c.step(ctx, s, into); err == nil && ctx.Err() == nil { // a refused subject ends ctx, and no step
 			c.waiting.Store(nil)
 			backoff.Reset()
 		}

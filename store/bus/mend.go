@@ -56,6 +56,9 @@ func (s *spool) setAside(stream string, note asideNote) error {
 
 // linkAside links the files of a stream aside, while the server has them.
 func (s *spool) linkAside(stream string, note asideNote) error {
+	if err := os.RemoveAll(s.aside(stream) + ".new"); err != nil { // of an attempt that ended early: it may lack files
+		return err
+	}
 	return s.putAside(stream, note, func(to string) error {
 		files, _, err := blocks.Files(filepath.Join(s.stream(stream), "msgs"))
 		if err = errors.Join(err, os.MkdirAll(to, 0o700)); err != nil {
@@ -90,7 +93,7 @@ func (s *spool) putAside(stream string, note asideNote, bring func(to string) er
 			return err
 		}
 	}
-	if err := store.SyncDir(making); err != nil {
+	if err := errors.Join(store.SyncDir(messages), store.SyncDir(making)); err != nil {
 		return err
 	}
 	return errors.Join(os.Rename(making, dir), store.SyncDir(filepath.Dir(dir)))
@@ -132,7 +135,7 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
 }
 
-// withRoom returns c with room for what is set aside. Messages that are put again have one header more: the stream of a
+// withRoom returns c with room for what is set aside. Messages that are put again have up to four headers more: the stream of a
 // spool that is nearly full gets more than its share of the disk, until the next start.
 func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	files, _, err := blocks.Files(filepath.Join(s.aside(c.Name), "msgs"))
@@ -145,7 +148,7 @@ func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, erro
 		bytes += info.Size()
 	}
 	if c.MaxBytes >= 0 {
-		c.MaxBytes = max(c.MaxBytes, bytes/5*6)
+		c.MaxBytes = max(c.MaxBytes, 2*bytes)
 	}
 	return c, err
 }

@@ -60,3 +60,29 @@ func TestADamagedPartitionIsRefilled(t *testing.T) {
 		t.Errorf("still missing: %v", left)
 	}
 }
+
+// TestWhatIsToComeAgainOutlivesACrash copies a spool as a crash leaves it after its keeper was set back: the next start
+// purges nothing that the keeper is to get again.
+func TestWhatIsToComeAgainOutlivesACrash(t *testing.T) {
+	t.Parallel()
+	c := spoolOf(t)
+	b, err := Embedded(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Consumer("billing", "store").Again(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.spool.look(t.Context(), "CPNI_BILLING"); err != nil {
+		t.Fatal(err)
+	}
+	after, err := Embedded(t.Context(), copied(t, c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close()
+	if n := messages(t, after); n != spooled {
+		t.Errorf("%d messages after the crash, want %d", n, spooled)
+	}
+}

@@ -130,7 +130,7 @@ func (p *Publisher) batchInRoom(ctx context.Context, purpose string, messages []
 	for n := len(messages) + 1; errors.Is(err, store.ErrFull) && p.bus.spool != nil; {
 		room, purgeErr := p.bus.spool.makeRoom(ctx, stream, sizeInStream(messages[0]))
 		if purgeErr != nil {
-			return 0, fmt.Errorf("%w: %w", err, purgeErr)
+			return 0, p.bus.fault(ctx, purpose, "make room", purgeErr) // that may pass: nothing is refused for it
 		}
 		if n = min(fitting(messages, room), n-1); n == 0 {
 			return 0, err

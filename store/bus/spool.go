@@ -130,7 +130,7 @@ func (s *spool) remember(ctx context.Context, stream jetstream.Stream) error {
 		if info.State.Msgs > 0 {
 			m.FirstMade = info.State.FirstTime.UnixNano()
 		}
-		m.High, m.Confirmed = max(m.High, info.State.LastSeq), max(m.Confirmed, confirmed)
+		m.High, m.Confirmed = max(m.High, info.State.LastSeq), confirmed
 		if *m != before || now-m.Seen > int64(seenEvery) {
 			m.Seen = now
 		}

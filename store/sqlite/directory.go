@@ -38,10 +38,10 @@ func (d directory) aside(p place, n int) string {
 // keptLog returns a second name of a partition's log while the partition is opened.
 func (d directory) keptLog(p place) string { return d.path(p) + "-wal-kept" }
 
-// exists reports whether the partition has a file.
+// exists reports whether the partition has a file, also one that cannot be looked at now.
 func (d directory) exists(p place) bool {
 	_, err := os.Stat(d.path(p))
-	return err == nil
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 // purposes returns the purposes that have a directory.

@@ -99,6 +99,9 @@ func (h *handles) partition(ctx context.Context, p place) (*partition, error) {
 	one, ok := h.use(p)
 	if ok {
 		stat, err := os.Stat(h.dir.path(p))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, wrap("open", err)
+		}
 		if err != nil || !os.SameFile(stat, one.stat) {
 			return nil, damageError{p}
 		}

@@ -27,10 +27,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/collector"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/ledger"
-	"sipsieve/cmd/sipsieve/source"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +34,11 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
+	"sipsieve/cmd/sipsieve/collector"
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/bus"
 	"sipsieve/store/policy"
