@@ -101,6 +101,8 @@ var house = map[string]room{
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
+	"configs/examples/consumer": {others: []string{"github.com/nats-io/nats.go", "modernc.org/sqlite"},
+		liberties: []string{"clock", "slog"}}, // to be copied: nothing of ours
 }
 
 // entrances are the files that alone may import what stands beside them.
