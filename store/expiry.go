@@ -45,6 +45,9 @@ func (e *Expiry) Alive(xs []policy.Excerpt) (alive []policy.Excerpt, expired map
 	return alive, expired
 }
 
+// Over reports whether what expires on day has expired by now.
+func (e *Expiry) Over(day policy.Date) bool { return e != nil && day.Compare(e.today()) <= 0 }
+
 // Count adds what Alive left out, once the others are put: a Put that is repeated counts once.
 func (e *Expiry) Count(expired map[string]int) {
 	for purpose, n := range expired {

@@ -207,7 +207,8 @@ func TestUsersOfAHubNeedNoMoreThanTheirs(t *testing.T) {
 		o.Users = []*server.User{{Username: "admin", Password: "x"},
 			user("sbc1", "cpni.v1.*.*.dfw1", "aggregate.v1.*.*.dfw1", "$JS.API.STREAM.INFO.*"),
 			user("archive1", "$JS.API.CONSUMER.INFO.*.store-archive1", "$JS.API.CONSUMER.MSG.NEXT.*.store-archive1",
-				"$JS.ACK.*.store-archive1.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.*")}
+				"$JS.ACK.*.store-archive1.>", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.*",
+				"$JS.API.CONSUMER.RESET.*.store-archive1")}
 	})
 	as := func(name string) *Bus {
 		b := connect(t, Remote{URL: srv.ClientURL(), User: name, Password: "x", Inbox: "_INBOX_" + name})
@@ -226,7 +227,7 @@ func TestUsersOfAHubNeedNoMoreThanTheirs(t *testing.T) {
 	await(t, into, "ten and their acknowledgement", func() bool {
 		return into.len() == 10 && confirmed(t, archive, "store-archive1")
 	})
-	if err := stop(); err != nil {
+	if err := errors.Join(stop(), archive.Consumer("billing", "store-archive1").Again(t.Context())); err != nil {
 		t.Error(err)
 	}
 	if archive.Traffic().ServerErrors+edge.Traffic().ServerErrors > 0 {

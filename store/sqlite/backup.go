@@ -34,7 +34,7 @@ func (r *Reader) Backup(ctx context.Context, dir string) error {
 		e, _ := c.get(p)
 		e.Seal = nil // of another file
 		if e.Damage != nil {
-			e.Damage.Files = 0 // what was set aside is not copied
+			e.Damage.Files, e.Damage.Pending = 0, false // what was set aside is not copied
 		}
 		if c.entries[p] = e; !to.exists(p) {
 			delete(c.entries, p) // swept meanwhile

@@ -210,10 +210,18 @@ func (c *catalogue) remove(places []place) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	gone := map[place]entry{}
 	for _, p := range places {
-		delete(c.entries, p)
+		if e, ok := c.entries[p]; ok {
+			gone[p] = e
+			delete(c.entries, p)
+		}
 	}
-	return c.compact()
+	err := c.compact()
+	if err != nil { // the next sweep removes them: the file has them still
+		maps.Copy(c.entries, gone)
+	}
+	return err
 }
 
 // get returns the entry of p.

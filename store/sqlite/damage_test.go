@@ -188,3 +188,25 @@ func sweptClean(t *testing.T, s *Store) {
 		t.Errorf("left after the last day: %v", left)
 	}
 }
+
+// A crash came between the removal of a day's files by a sweep and the catalogue: nothing is missing at the next start.
+func TestACrashInASweepIsNoDamage(t *testing.T) {
+	t.Parallel()
+	dir := killed(t, daysOf(6), false)
+	files, err := filepath.Glob(filepath.Join(dir, "*", storetest.Expires.String()+".db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "no partition")
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := opened(t, Config{Dir: dir, Today: func() policy.Date { return storetest.Expires }})
+	if lost := s.Missing(); len(lost) > 0 {
+		t.Errorf("missing: %v", lost)
+	}
+	if gone, err := s.Sweep(t.Context(), storetest.Expires); gone != 2 || err != nil {
+		t.Errorf("swept %d, error %v, want 2", gone, err)
+	}
+}

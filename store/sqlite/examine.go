@@ -75,10 +75,13 @@ func examineRows(ctx context.Context, tx *sql.Tx, m manifest) error {
 		}
 		n, all = n+1, all+sum
 	}
-	if n != m.Rows || all != m.Sum {
-		return errors.Join(errDamaged, rows.Err())
+	if err := rows.Err(); err != nil { // that it was stopped is no damage
+		return err
 	}
-	return rows.Err()
+	if n != m.Rows || all != m.Sum {
+		return errDamaged
+	}
+	return nil
 }
 
 // sealOf returns the checksum of a file.

@@ -87,13 +87,16 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// start opens each partition once.
+// start opens each partition once that has not expired.
 func (s *Store) start(ctx context.Context) error {
 	there, err := s.dir.partitions()
 	if err != nil {
 		return err
 	}
 	for _, p := range append(s.catalogue.of(""), there...) {
+		if s.expiry.Over(p.Expires) { // the next Sweep removes it: a crash in one may have left a part of it
+			continue
+		}
 		err := s.mending(ctx, func(*writer) error {
 			_, err := s.open.partition(ctx, p)
 			return err
