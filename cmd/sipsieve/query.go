@@ -38,7 +38,7 @@ func queryCommand() *cobra.Command {
 		Use:   "query --purpose P --request R",
 		Short: "print the records of one purpose from the store, for a named request",
 		Long: `Query prints the records of one purpose from the store, by their time: through the daemon if one runs, otherwise from
-the store's files. The reading is logged in access.log of the state folder, before the first record and after the last:
+the store itself. The reading is logged in access.log of the state folder, before the first record and after the last:
 user id, purpose, request and number of records. If the log cannot be written, no record is read.
 
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the

@@ -151,8 +151,8 @@ func causeOf(err error) store.Cause {
 	return store.CauseUnavailable
 }
 
-// whyNobodyAnswers asks once which of two it is when nothing answers on a subject of JetStream: the stream is not there,
-// or JetStream is not. Without the permission to ask, it is the stream.
+// whyNobodyAnswers returns why there is no answer on a subject of JetStream, by one more request: the stream is missing,
+// or JetStream is. For a user who may not send that request it is the stream.
 func (b *Bus) whyNobodyAnswers(ctx context.Context, purpose string) (store.Cause, error) {
 	name := store.StreamName(purpose)
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)

@@ -135,8 +135,8 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
 }
 
-// withRoom returns c with room for what is set aside. Messages that are put again have up to four headers more: the stream of a
-// spool that is nearly full gets more than its share of the disk, until the next start.
+// withRoom returns c with room for what is set aside. Messages that are put again have up to four headers more: the stream
+// of a spool that is nearly full gets more than its share of the disk, until the next start.
 func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, error) {
 	files, _, err := blocks.Files(filepath.Join(s.aside(c.Name), "msgs"))
 	bytes := int64(0)

@@ -126,7 +126,7 @@ func checkURL(list string) error {
 	return nil
 }
 
-// identity returns what the server knows this client by.
+// identity returns the options for the user of r: credentials, nkey, or name and password.
 func (r Remote) identity() (opts []nats.Option, err error) {
 	if r.Credentials != "" && r.NKey != "" {
 		return nil, errors.New("credentials and nkey: want one of them")
@@ -150,7 +150,7 @@ func (r Remote) identity() (opts []nats.Option, err error) {
 	return opts, nil
 }
 
-// tls returns what r says of TLS; nothing leaves that to the URL and the server.
+// tls returns the options for the certificates of r; without any, URL and server decide about TLS.
 func (r Remote) tls() ([]nats.Option, error) {
 	if (r.Cert == "") != (r.Key == "") {
 		return nil, errors.New("cert and key: want both or neither")

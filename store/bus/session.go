@@ -73,7 +73,7 @@ func consumerConfig(name string, own bool) jetstream.ConsumerConfig {
 	return config
 }
 
-// streamMade returns when the stream was made, in Unix nanoseconds; 0 without the permission to ask, which a
+// streamMade returns when the stream was made, in Unix nanoseconds; 0 without the permission to read that, which a
 // reader of a hub needs not: what was forwarded bears the place in its sensor's stream.
 func (c *Consumer) streamMade(ctx context.Context) (int64, error) {
 	name := store.StreamName(c.purpose)

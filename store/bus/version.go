@@ -19,7 +19,7 @@ const spoolVersion = 2
 // ErrNewer is the cause when a folder was written by a later version of this program.
 var ErrNewer = errors.New("written by a later version")
 
-// readVersion returns the version of the folder of an embedded bus, 1 if it does not say. A later one than spoolVersion
+// readVersion returns the version of the folder of an embedded bus, 1 if it has none. A later one than spoolVersion
 // is an error that wraps ErrNewer.
 func readVersion(dir string) (int, error) {
 	name := filepath.Join(dir, "version")

@@ -41,7 +41,7 @@ var sessionSettings = map[string]string{
 type Login struct {
 	URL          string // postgres://host[:port][,host[:port]]/database, or ?host=/folder for a unix socket
 	User         string // "" for that of the URL
-	PasswordFile string // read at each connection; "" for a server that wants none
+	PasswordFile string // read at each connection; "" for a server that needs none
 	CA           string // PEM file of the authority that signs the server's certificate, read at each connection; "" for the host's
 }
 

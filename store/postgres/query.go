@@ -121,7 +121,7 @@ func (r *reader) page() int {
 	return pageLimit
 }
 
-// pass yields items, and reports whether the caller wants more.
+// pass yields items, and reports whether to go on.
 func (r *reader) pass(items []store.Item) bool {
 	for _, item := range items {
 		if r.left > 0 {
@@ -158,7 +158,7 @@ func (c *conditions) String() string {
 	return " WHERE " + strings.Join(c.texts, " AND ")
 }
 
-// conditions returns what r's Query asks of a row, whatever the order.
+// conditions returns the filters of r's Query, which are the same in each order.
 func (r *reader) conditions() *conditions {
 	c, q := &conditions{}, r.query
 	for _, f := range []struct{ column, value string }{{"kind", q.Kind}, {"account", q.Account},

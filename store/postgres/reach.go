@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// A State is what a database says of itself.
+// A State is the version and the settings of a database.
 type State struct {
 	Server   string   // version of PostgreSQL
 	Version  int      // of the tables; 0 if they are not made yet
@@ -20,7 +20,7 @@ func (s State) String() string {
 	return fmt.Sprintf("PostgreSQL %s, tables of version %d", s.Server, s.Version)
 }
 
-// Reach asks the database for its state. It changes nothing. An error wraps store.ErrUnavailable: the database cannot
+// Reach reads the state of the database. It changes nothing. An error wraps store.ErrUnavailable: the database cannot
 // be reached, refuses the user, or is of a newer version.
 func (s *Store) Reach(ctx context.Context) (state State, err error) {
 	var encoding, fsync string

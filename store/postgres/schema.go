@@ -15,7 +15,7 @@ import (
 // prefix is what the schema of a purpose, and the role that may read it, begin with.
 const prefix = "sipsieve_"
 
-// Keys of advisory locks. The number is that of no other program that we know.
+// Keys of advisory locks. No other known program uses the number.
 const lockClass = 0x51e7e
 
 // A layout is what the tables of a purpose look like: steps[n] brings them from version n to version n+1. %s is the
@@ -102,7 +102,7 @@ func (l layout) version(ctx context.Context, q querier) (version int, err error)
 	return version, l.check(version)
 }
 
-// check returns ErrNewer for a version that l does not know.
+// check returns ErrNewer for a version later than that of l.
 func (l layout) check(version int) error {
 	if version > len(l.steps) {
 		return fmt.Errorf("%w (version %d, this one knows %d)", ErrNewer, version, len(l.steps))

@@ -72,7 +72,7 @@ type search struct {
 	behind    store.Mark   // without
 	sources   []*source
 	damage    store.DamageError
-	stopped   bool // the reader wants no more, or has all it asked for
+	stopped   bool // the caller has stopped, or Limit is reached
 }
 
 // prepare makes the sources.
@@ -270,7 +270,7 @@ func (c *condition) and(text string, args ...any) {
 	c.args = append(c.args, args...)
 }
 
-// filters adds what q says beside the order.
+// filters adds the conditions of q.
 func (c *condition) filters(s *search) {
 	q := s.query
 	first, last := s.bounds()

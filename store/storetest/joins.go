@@ -28,7 +28,7 @@ func oneRowOfOneIDInOnePut(t *testing.T, s store.Store) {
 	want(t, s, other) // of equals the lower sensor name
 }
 
-// publications returns what n sensors say of one call: each a few revisions whose rank never falls. Each sensor
+// publications returns what n sensors publish of one call: each a few revisions whose rank never falls. Each sensor
 // has the call expire on a day of its own, one of two that are neighbours.
 func publications(random *rand.Rand, id string, sensors int) (drafts []Draft) {
 	for sensor := range sensors {

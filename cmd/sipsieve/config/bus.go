@@ -21,7 +21,7 @@ type Hub struct {
 	Creds string `toml:"creds"` // credentials file of the user: JWT and seed
 	NKey  string `toml:"nkey"`  // in place of creds: file with the seed of the user's nkey
 	CA    string `toml:"ca"`    // PEM file of the CAs of the server's certificate; default the host's
-	Cert  string `toml:"cert"`  // PEM file of this host's own certificate, for servers that ask for one
+	Cert  string `toml:"cert"`  // PEM file of this host's own certificate, for servers that require one
 	Key   string `toml:"key"`   // PEM file of its private key
 	Inbox string `toml:"inbox"` // prefix of the subjects of answers that the user may subscribe to; default _INBOX
 }

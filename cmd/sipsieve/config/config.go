@@ -229,7 +229,7 @@ func (c *Config) StorePath() string {
 // SocketPath returns the unix socket on which a running daemon answers the other verbs.
 func (c *Config) SocketPath() string { return filepath.Join(c.State, "sipsieve.sock") }
 
-// Warnings returns what c allows and its operator should know, a line each: check, doctor and the start print them.
+// Warnings returns what c allows and its operator may not expect, a line each: check, doctor and the start print them.
 func (c *Config) Warnings() (list []string) {
 	for i, s := range c.Source {
 		if s.Type == "hep" && s.Insecure {

@@ -107,7 +107,7 @@ func (f *folder) remember() error {
 	f.dir.Remember(marks)
 	again, gone, err := f.dir.Again(time.Unix(0, cut.Clock).Add(-rereadSpan))
 	if err != nil {
-		return nil // the folder is not there: next says so
+		return nil // the folder is not there: next returns that
 	}
 	if len(again) > 0 {
 		f.again, f.since = again, gone

@@ -60,7 +60,8 @@ func (m *mending) report(what string, err error, ctx context.Context) {
 	}
 }
 
-// mend has the bus asked once for each purpose that lacks rows, and announces what has not come when it has delivered all.
+// mend has the bus deliver again, once for each purpose that lacks rows. What has not come when it has delivered all is
+// announced.
 func (m *mending) mend(ctx context.Context) {
 	asked := map[string]bool{}
 	for _, d := range m.files.Damaged() {

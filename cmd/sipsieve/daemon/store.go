@@ -53,7 +53,7 @@ func Reader(s *config.Setup) (answer Query, closing func() error, err error) {
 	return files.Query, func() error { return nil }, nil
 }
 
-// ReachStore asks the database of s, if it has one, and returns what it is, and as findings why it cannot keep
+// ReachStore connects to the database of s, if it has one, and returns what it is, and as findings why it cannot keep
 // anything now. An error is one of the configuration.
 func ReachStore(ctx context.Context, s *config.Setup) (server string, findings []error, err error) {
 	if s.Store == nil || s.Store.Type != "postgres" {
