@@ -11,9 +11,14 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
+// TestStoreKeepsTheContract has 15 random histories, or 60 with SIPSIEVE_FULL=1.
 func TestStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return opened(t, Config{}) })
+	histories := 15
+	if os.Getenv("SIPSIEVE_FULL") != "" {
+		histories = 60
+	}
+	storetest.Run(t, histories, func(t *testing.T) store.Store { return opened(t, Config{}) })
 }
 
 func TestStoreKeepsTheContractOfQueries(t *testing.T) {

@@ -146,33 +146,35 @@ func aByeThatTwoSourcesOfASensorSawIsOneRow(t *testing.T, s store.Store) {
 
 // partsOfADialogInAnyOrder: whatever sensors saw of a dialog, and in whatever order and parcels it comes, the store
 // has the rows that all of it makes together.
-func partsOfADialogInAnyOrder(t *testing.T, s store.Store) {
-	random := rand.New(rand.NewPCG(3, 5))
-	for round := range 60 {
-		dialog := fmt.Sprintf("d%04d", round)
-		drafts := pieces(random, dialog)
-		var xs []policy.Excerpt
-		for i := range drafts {
-			drafts[i].number = uint64(i + 1)
-			xs = append(xs, drafts[i].Excerpt(t))
-		}
-		var bodies []string
-		rows := store.Rows(nil, xs)
-		for _, row := range rows {
-			bodies = append(bodies, string(row.Body()))
-		}
-		arrivals := slices.Concat(drafts, drafts[:random.IntN(len(drafts))])
-		random.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
-		for len(arrivals) > 0 {
-			n := 1 + random.IntN(len(arrivals))
-			put(t, s, arrivals[:n]...)
-			arrivals = arrivals[n:]
-		}
-		got := slices.DeleteFunc(answerOf(t, s), func(b string) bool { return !strings.Contains(b, `"`+dialog+`"`) })
-		slices.Sort(bodies)
-		slices.Sort(got)
-		if !slices.Equal(got, bodies) {
-			t.Fatalf("round %d:\ngot  %s\nwant %s", round, strings.Join(got, "\n"), strings.Join(bodies, "\n"))
+func partsOfADialogInAnyOrder(histories int) func(*testing.T, store.Store) {
+	return func(t *testing.T, s store.Store) {
+		random := rand.New(rand.NewPCG(3, 5))
+		for round := range histories {
+			dialog := fmt.Sprintf("d%04d", round)
+			drafts := pieces(random, dialog)
+			var xs []policy.Excerpt
+			for i := range drafts {
+				drafts[i].number = uint64(i + 1)
+				xs = append(xs, drafts[i].Excerpt(t))
+			}
+			var bodies []string
+			rows := store.Rows(nil, xs)
+			for _, row := range rows {
+				bodies = append(bodies, string(row.Body()))
+			}
+			arrivals := slices.Concat(drafts, drafts[:random.IntN(len(drafts))])
+			random.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
+			for len(arrivals) > 0 {
+				n := 1 + random.IntN(len(arrivals))
+				put(t, s, arrivals[:n]...)
+				arrivals = arrivals[n:]
+			}
+			got := slices.DeleteFunc(answerOf(t, s), func(b string) bool { return !strings.Contains(b, `"`+dialog+`"`) })
+			slices.Sort(bodies)
+			slices.Sort(got)
+			if !slices.Equal(got, bodies) {
+				t.Fatalf("round %d:\ngot  %s\nwant %s", round, strings.Join(got, "\n"), strings.Join(bodies, "\n"))
+			}
 		}
 	}
 }

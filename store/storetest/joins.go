@@ -51,32 +51,34 @@ func publications(random *rand.Rand, id string, sensors int) (drafts []Draft) {
 
 // joinDoesNotDependOnOrder: whatever the order and the parcels in which publications come, what wins by the
 // rule among all is what is left.
-func joinDoesNotDependOnOrder(t *testing.T, s store.Store) {
-	random := rand.New(rand.NewPCG(7, 11))
-	for round := range 60 {
-		id := fmt.Sprintf("call%04d", round)
-		drafts := publications(random, id, 1+random.IntN(3))
-		best := drafts[0]
-		for _, d := range drafts[1:] {
-			if store.Replaces(d.Excerpt(t), best.Excerpt(t)) {
-				best = d
+func joinDoesNotDependOnOrder(histories int) func(*testing.T, store.Store) {
+	return func(t *testing.T, s store.Store) {
+		random := rand.New(rand.NewPCG(7, 11))
+		for round := range histories {
+			id := fmt.Sprintf("call%04d", round)
+			drafts := publications(random, id, 1+random.IntN(3))
+			best := drafts[0]
+			for _, d := range drafts[1:] {
+				if store.Replaces(d.Excerpt(t), best.Excerpt(t)) {
+					best = d
+				}
+			}
+			arrivals := slices.Concat(drafts, drafts[:1+random.IntN(len(drafts))])
+			random.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
+			for len(arrivals) > 0 {
+				n := 1 + random.IntN(len(arrivals))
+				put(t, s, arrivals[:n]...)
+				arrivals = arrivals[n:]
+			}
+			purpose := store.Query{Purpose: "billing"}
+			body := string(best.Excerpt(t).Body())
+			got := slices.DeleteFunc(answer(t, s, purpose), func(b string) bool { return !contains(b, id) })
+			if len(got) != 1 || got[0] != body {
+				t.Fatalf("round %d: got %s, want %s", round, got, body)
 			}
 		}
-		arrivals := slices.Concat(drafts, drafts[:1+random.IntN(len(drafts))])
-		random.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
-		for len(arrivals) > 0 {
-			n := 1 + random.IntN(len(arrivals))
-			put(t, s, arrivals[:n]...)
-			arrivals = arrivals[n:]
-		}
-		purpose := store.Query{Purpose: "billing"}
-		body := string(best.Excerpt(t).Body())
-		got := slices.DeleteFunc(answer(t, s, purpose), func(b string) bool { return !contains(b, id) })
-		if len(got) != 1 || got[0] != body {
-			t.Fatalf("round %d: got %s, want %s", round, got, body)
-		}
+		count(t, s, "billing", histories)
 	}
-	count(t, s, "billing", 60)
 }
 
 func neighbouringDaysAreJoined(t *testing.T, s store.Store) {

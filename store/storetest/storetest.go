@@ -13,19 +13,19 @@ import (
 	"sipsieve/store/policy"
 )
 
-// Run holds the stores that open returns, empty and each by itself, to the contract of store.Store.
-// None of them suppresses what has expired.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
+// Run holds the stores that open returns, empty and each by itself, to the contract of store.Store, and to the laws
+// of order with that many random histories. None of the stores suppresses what has expired.
+func Run(t *testing.T, histories int, open func(t *testing.T) store.Store) {
 	run(t, open, map[string]func(*testing.T, store.Store){
 		"ReplaysInsertNothing":             replaysInsertNothing,
 		"OneRowOfOneIDInOnePut":            oneRowOfOneIDInOnePut,
-		"JoinDoesNotDependOnOrder":         joinDoesNotDependOnOrder,
+		"JoinDoesNotDependOnOrder":         joinDoesNotDependOnOrder(histories),
 		"OfOneRevisionTheBestStays":        ofOneRevisionTheBestStays,
 		"AFailOverIsOneRow":                aFailOverIsOneRow,
 		"AnOpenCallIsCompletedToo":         anOpenCallIsCompletedToo,
 		"AFailOverOfOneSensorThatForgot":   aSensorThatForgotIsCompletedByItself,
 		"AByeOfTwoSourcesIsOneRow":         aByeThatTwoSourcesOfASensorSawIsOneRow,
-		"PartsOfADialogInAnyOrder":         partsOfADialogInAnyOrder,
+		"PartsOfADialogInAnyOrder":         partsOfADialogInAnyOrder(histories),
 		"CallsThatAreWholeStayApart":       callsThatAreWholeStayApart,
 		"AnEndBeforeTheAnswerIsAnothers":   anEndBeforeTheAnswerIsAnothers,
 		"NeighbouringDaysAreJoined":        neighbouringDaysAreJoined,
