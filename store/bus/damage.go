@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"sipsieve/store"
 )
 
 // prepare examines all streams before the server starts, and sets the files of those aside that are damaged.
@@ -159,11 +157,7 @@ func (s *spool) report(d Damage) error {
 	if err != nil {
 		return err
 	}
-	temporary := s.reported() + ".new"
-	if err := os.WriteFile(temporary, text, 0o600); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(temporary, s.reported()), store.SyncDir(s.folder))
+	return replaceFile(s.reported(), text)
 }
 
 // Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times if

@@ -83,7 +83,7 @@ func (s *spool) putAside(stream string, note asideNote, bring func(to string) er
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(making, "note"), text, 0o600); err != nil {
+	if err := replaceFile(filepath.Join(making, "note"), text); err != nil {
 		return err
 	}
 	messages := filepath.Join(making, "msgs")
