@@ -21,14 +21,34 @@ import (
 // errNoDaemon is returned if no process listens on the daemon's socket.
 var errNoDaemon = errors.New("no daemon runs with this configuration")
 
+// A question is what a verb asks the daemon. A text that may stand in no log goes into its body.
+type question struct {
+	path   string
+	values url.Values
+	body   string // "" for none
+}
+
+// request returns q as it is sent.
+func (q question) request(ctx context.Context) (*http.Request, error) {
+	address := "http://sipsieve" + q.path + "?" + q.values.Encode()
+	if q.body == "" {
+		return http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(q.body))
+	if err == nil {
+		req.Header.Set("Content-Type", "text/plain")
+	}
+	return req, err
+}
+
 // ask sends one request to the daemon of c over its unix socket and returns the body of the response.
-func ask(ctx context.Context, c config.Config, path string, values url.Values) (io.ReadCloser, error) {
+func ask(ctx context.Context, c config.Config, q question) (io.ReadCloser, error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", c.SocketPath())
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}} // one request
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://sipsieve"+path+"?"+values.Encode(), nil)
+	req, err := q.request(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +100,7 @@ refused.`,
 			if err != nil {
 				return refused(err)
 			}
-			body, err := ask(cmd.Context(), c, "/status", nil)
+			body, err := ask(cmd.Context(), c, question{path: "/status"})
 			if err != nil {
 				return exit{exitFindings, err}
 			}
@@ -128,7 +148,7 @@ Exit codes: 0 after an interrupt; 1 if the access log cannot be written; 2 if no
 			if all {
 				values.Set("all", "1")
 			}
-			body, err := ask(cmd.Context(), c, "/tail", values)
+			body, err := ask(cmd.Context(), c, question{path: "/tail", values: values})
 			if err != nil {
 				return asked(err)
 			}

@@ -104,7 +104,7 @@ func (s *site) status(t *testing.T) daemon.Status {
 
 // reported reads the report of the daemon over its socket, as the verb status does, without a process.
 func (s *site) reported(ctx context.Context) (report daemon.Status, err error) {
-	body, err := ask(ctx, config.Config{State: filepath.Join(s.dir, "state")}, "/status", nil)
+	body, err := ask(ctx, config.Config{State: filepath.Join(s.dir, "state")}, question{path: "/status"})
 	if err != nil {
 		return report, err
 	}

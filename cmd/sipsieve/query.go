@@ -32,6 +32,7 @@ var queryFlags = [][2]string{
 
 func queryCommand() *cobra.Command {
 	var file, format, cursor string
+	var byCallID bool
 	values := url.Values{}
 	flags := map[string]*string{}
 	cmd := &cobra.Command{
@@ -42,15 +43,20 @@ the store itself. The reading is logged in access.log of the state folder, befor
 user id, purpose, request and number of records. If the log cannot be written, no record is read.
 
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the
-end "next CURSOR" on standard error: what the next call is given. --stored-since "" begins with the first record. A
+end "next CURSOR" on standard error: what the next call is given, with or without the word. --stored-since "" begins with the first record. A
 poller that keeps the cursor with what it read misses nothing: records that come late, end late or are corrected later
 come with the next call.
+
+With --call-id it reads Call-IDs from standard input, one a line, and prints the records of these calls: those with one
+of their pseudonyms, which the keys of this host make for each epoch from --from to --to, without them for the retention
+of the purpose before now. A Call-ID may have a person's address, so it is no argument, and in no log.
 
 Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete, as where a
 partition of the store was damaged: what is intact is printed, what is missing is said; 2 for a flag or configuration
 that is refused.`,
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv
-  sipsieve query --purpose billing --request rating --stored-since "$(cat cursor)"`,
+  sipsieve query --purpose billing --request rating --stored-since "$(cat cursor)"
+  sipsieve query --purpose billing --request trouble-17 --call-id < call-ids`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for key, value := range flags {
@@ -58,9 +64,17 @@ that is refused.`,
 			}
 			if cmd.Flags().Changed("stored-since") {
 				values.Set("order", "stored")
-				values.Set("after", cursor)
+				values.Set("after", strings.TrimPrefix(cursor, "next "))
 			}
-			return query(cmd, file, format, values)
+			ids := ""
+			if byCallID {
+				text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), console.MaxCallIDBytes+1))
+				if err != nil {
+					return refused(fmt.Errorf("call-id: standard input: %w", err))
+				}
+				ids = string(text) + "\n" // not empty, so that the daemon refuses what has no Call-ID
+			}
+			return query(cmd, file, format, question{"/query", values, ids})
 		},
 	}
 	configFlag(cmd, &file)
@@ -69,16 +83,17 @@ that is refused.`,
 		cmd.Flags().StringVar(flags[one[0]], one[0], "", one[1])
 	}
 	cmd.Flags().StringVar(&cursor, "stored-since", "", "print what was stored or corrected after this `cursor`")
+	cmd.Flags().BoolVar(&byCallID, "call-id", false, "print the records of the Call-IDs on standard input, one a line")
 	cmd.Flags().StringVar(&format, "format", "jsonl", "output `format`: jsonl, csv or table")
 	return cmd
 }
 
-func query(cmd *cobra.Command, file, format string, values url.Values) error {
+func query(cmd *cobra.Command, file, format string, what question) error {
 	c, err := config.LoadForReader(file)
 	if err != nil {
 		return refused(err)
 	}
-	q, err := console.ParseQuery(values.Get)
+	q, err := console.ParseQuery(what.values.Get)
 	if err != nil {
 		return refused(err)
 	}
@@ -93,9 +108,9 @@ func query(cmd *cobra.Command, file, format string, values url.Values) error {
 	if err != nil {
 		return refused(err)
 	}
-	body, err := ask(cmd.Context(), c, "/query", values)
+	body, err := ask(cmd.Context(), c, what)
 	if errors.Is(err, errNoDaemon) {
-		return queryStore(cmd, s, values, out)
+		return queryStore(cmd, s, what, out)
 	}
 	if err != nil {
 		return asked(err)
@@ -131,8 +146,12 @@ func incomplete(err error) error {
 }
 
 // queryStore prints the answer from the store, when no daemon runs.
-func queryStore(cmd *cobra.Command, s *config.Setup, values url.Values, out *printer) (err error) {
+func queryStore(cmd *cobra.Command, s *config.Setup, what question, out *printer) (err error) {
+	values := what.values
 	q, err := console.ParseQuery(values.Get)
+	if err == nil && what.body != "" {
+		err = console.AddCallIDs(s, &q, strings.NewReader(what.body))
+	}
 	if err != nil {
 		return refused(err)
 	}

@@ -77,7 +77,7 @@ func TestReadyzShowsTLSAndLateMessages(t *testing.T) {
 	f.send(t, f.packets[:untilRestart])
 	until(t, "the end of the file", func() bool { return f.status(t).Reading == 1 })
 	l := f.status(t).Ledger
-	body, err := ask(t.Context(), config.Config{State: filepath.Join(f.dir, "state")}, "/readyz", nil)
+	body, err := ask(t.Context(), config.Config{State: filepath.Join(f.dir, "state")}, question{path: "/readyz"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,7 @@ func (d *Console) Private() *http.ServeMux {
 	})
 	mux.HandleFunc("GET /tail", d.serveTail)
 	mux.HandleFunc("GET /query", d.serveQuery)
+	mux.HandleFunc("POST /query", d.serveQuery) // with Call-IDs as its body
 	return mux
 }
 
@@ -133,6 +134,9 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := ParseQuery(r.FormValue)
+	if err == nil && r.Method == http.MethodPost {
+		err = AddCallIDs(d.Setup, &q, r.Body)
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
