@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -208,5 +209,46 @@ func TestACrashInASweepIsNoDamage(t *testing.T) {
 	}
 	if gone, err := s.Sweep(t.Context(), storetest.Expires); gone != 2 || err != nil {
 		t.Errorf("swept %d, error %v, want 2", gone, err)
+	}
+}
+
+// TestAChangedRowIsInNoAnswer changes a digit of a duration where nobody has looked for damage yet.
+func TestAChangedRowIsInNoAnswer(t *testing.T) {
+	t.Parallel()
+	drafts := daysOf(9)
+	for i := range drafts {
+		drafts[i] = drafts[i].On(0)
+	}
+	dir := killed(t, drafts, true)
+	file := directory(dir).path(place{Purpose: "billing", Expires: storetest.Expires})
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Replace(content, []byte(`"duration_ms":61000`), []byte(`"duration_ms":61001`), 1)
+	if bytes.Equal(changed, content) {
+		t.Fatal("no duration in the file")
+	}
+	if err := os.WriteFile(file, changed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []store.Query{{Purpose: "billing"}, {Purpose: "billing", Stored: true}} {
+		bodies, last := 0, error(nil)
+		for item, err := range r.Query(t.Context(), q) {
+			if last = err; err != nil || item.Body == nil {
+				continue
+			}
+			if bodies++; strings.Contains(string(item.Body), "61001") {
+				t.Errorf("by storing %t: the changed record is in the answer", q.Stored)
+			}
+		}
+		var said store.DamageError
+		if !errors.As(last, &said) || len(said) != 1 || said[0].Missing != 1 || bodies != len(drafts)-1 {
+			t.Errorf("by storing %t: %d records, %v, want %d and one that is missing", q.Stored, bodies, last, len(drafts)-1)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -55,8 +56,7 @@ func (d directory) examineIn(ctx context.Context, tx *sql.Tx, p place, e entry) 
 
 // examineRows compares the rows with their checksums and with the manifest.
 func examineRows(ctx context.Context, tx *sql.Tx, m manifest) error {
-	rows, err := tx.QueryContext(ctx, `SELECT id, kind, sensor, stage, revision, status, completeness, body,
-		coalesce(dialog, ''), unseen, spool, seq, parts, sum FROM excerpt`)
+	rows, err := tx.QueryContext(ctx, "SELECT "+recordColumns+" FROM excerpt")
 	if err != nil {
 		return err
 	}
@@ -64,18 +64,13 @@ func examineRows(ctx context.Context, tx *sql.Tx, m manifest) error {
 	n, all := 0, int64(0)
 	for rows.Next() {
 		var r record
-		var sum int64
-		err := rows.Scan(&r.id, &r.kind, &r.sensor, &r.stage, &r.revision, &r.status, &r.completeness, &r.body,
-			&r.dialog, &r.unseen, &r.stream, &r.position, &r.parts, &sum)
-		if err != nil {
-			return err
-		}
-		if r.sum() != sum {
-			return errDamaged
+		sum, intact := r.scan(rows)
+		if !intact {
+			return cmp.Or(rows.Err(), errDamaged) // that it was stopped is no damage
 		}
 		n, all = n+1, all+sum
 	}
-	if err := rows.Err(); err != nil { // that it was stopped is no damage
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	if n != m.Rows || all != m.Sum {

@@ -216,6 +216,17 @@ func (s *search) lacks(one *source, err error) error {
 	return nil
 }
 
+// broken counts a row that is left out of the answer: it is not as it was stored.
+func (s *search) broken(p place) {
+	for i := range s.damage {
+		if s.damage[i].Place == p {
+			s.damage[i].Missing++
+			return
+		}
+	}
+	s.damage = append(s.damage, store.Damage{Place: p, Missing: 1})
+}
+
 // close closes what is still open.
 func (s *search) close() error {
 	var errs []error

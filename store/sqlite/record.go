@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"encoding/binary"
 	"hash/crc64"
 	"math"
@@ -36,6 +37,19 @@ func (r *record) sum() int64 {
 	}
 	sum = crc64.Update(crc64.Update(sum, sumTable, r.body), sumTable, []byte{0})
 	return int64(crc64.Update(sum, sumTable, r.parts))
+}
+
+// recordColumns are the columns of a record and its checksum, as scan reads them.
+const recordColumns = `id, kind, sensor, stage, revision, status, completeness, body, coalesce(dialog, ''), unseen, spool,
+	seq, parts, sum`
+
+// scan reads the row that rows has come to: recordColumns, and behind them what goes into more. It reports whether the
+// row is intact: of the types of its columns, and with its checksum.
+func (r *record) scan(rows *sql.Rows, more ...any) (sum int64, intact bool) {
+	*r = record{}
+	err := rows.Scan(append([]any{&r.id, &r.kind, &r.sensor, &r.stage, &r.revision, &r.status, &r.completeness, &r.body,
+		&r.dialog, &r.unseen, &r.stream, &r.position, &r.parts, &sum}, more...)...)
+	return sum, err == nil && r.sum() == sum
 }
 
 // timeless is the moment of a row without a time: the first of all.

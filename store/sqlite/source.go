@@ -63,15 +63,24 @@ func (o *source) advance(ctx context.Context, s *search) error {
 		}
 		return o.close()
 	}
-	if o.here = o.rows.Next(); !o.here {
-		o.ended = true
-		return errors.Join(o.rows.Err(), o.close())
+	for o.here = false; o.rows.Next(); {
+		var r record
+		var moment int64
+		_, intact := r.scan(o.rows, &moment)
+		if o.read++; !intact {
+			s.broken(o.place)
+			continue
+		}
+		o.here, o.body = true, r.body
+		if s.query.Stored {
+			o.next.sequence = policy.Sequence{Stream: r.stream, Number: uint64(r.position)}
+		} else {
+			o.next.moment, o.next.id = moment, r.id
+		}
+		return nil
 	}
-	o.body, o.read = nil, o.read+1
-	if s.query.Stored {
-		return o.rows.Scan(&o.body, &o.next.sequence.Stream, &o.next.sequence.Number)
-	}
-	return o.rows.Scan(&o.body, &o.next.moment, &o.next.id)
+	o.ended = true
+	return errors.Join(o.rows.Err(), o.close())
 }
 
 // open begins to read the partition.
@@ -105,13 +114,16 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// selectRecords has the moment behind the columns of a record.
+const selectRecords = "SELECT " + recordColumns + ", moment FROM excerpt"
+
 // statement returns what reads the source's rows.
 func (o *source) statement(s *search) (string, []any) {
 	var c condition
 	switch {
 	case o.joined:
 		c.filters(s)
-		return "SELECT body, parts, spool, seq FROM excerpt WHERE parts IS NOT NULL" + c.text.String() + " ORDER BY id", c.args
+		return selectRecords + " WHERE parts IS NOT NULL" + c.text.String() + " ORDER BY id", c.args
 	case s.query.Stored:
 		c.and("sensor = ?", o.sensor)
 		if after, ok := s.after[o.sensor]; ok {
@@ -120,7 +132,7 @@ func (o *source) statement(s *search) (string, []any) {
 		head := s.head[o.sensor]
 		c.and("(spool, seq) <= (?, ?)", head.Stream, int64(head.Number))
 		c.filters(s)
-		return "SELECT body, spool, seq FROM excerpt INDEXED BY excerpt_place WHERE parts IS NULL" + c.text.String() +
+		return selectRecords + " INDEXED BY excerpt_place WHERE parts IS NULL" + c.text.String() +
 			" ORDER BY spool, seq", c.args
 	}
 	c.filters(s)
@@ -130,7 +142,7 @@ func (o *source) statement(s *search) (string, []any) {
 	case s.behind.ID != "":
 		c.and("(moment, id) > (?, ?)", int64(timeless), s.behind.ID)
 	}
-	return "SELECT body, moment, id FROM excerpt WHERE true" + c.text.String() + " ORDER BY moment, id", c.args
+	return selectRecords + " WHERE true" + c.text.String() + " ORDER BY moment, id", c.args
 }
 
 // readJoined reads all joined rows that have something behind the cursor: they are few, since they are of calls that
@@ -138,17 +150,18 @@ func (o *source) statement(s *search) (string, []any) {
 // one of which a publication is behind the end of the answer is left to the next.
 func (o *source) readJoined(s *search) error {
 	for o.rows.Next() {
-		var body, parts []byte
-		var at policy.Sequence
-		if err := o.rows.Scan(&body, &parts, &at.Stream, &at.Number); err != nil {
-			return err
+		var r record
+		var moment int64
+		if _, intact := r.scan(o.rows, &moment); !intact {
+			s.broken(o.place)
+			continue
 		}
-		row, err := rowOf(body, parts, at)
+		row, err := rowOf(r.body, r.parts, policy.Sequence{Stream: r.stream, Number: uint64(r.position)})
 		if err != nil {
 			return err
 		}
 		if k, ok := s.keyOf(row); ok {
-			o.late = append(o.late, lateRow{k, body})
+			o.late = append(o.late, lateRow{k, r.body})
 		}
 	}
 	sortLate(o.late)
