@@ -43,9 +43,9 @@ the store itself. The reading is logged in access.log of the state folder, befor
 user id, purpose, request and number of records. If the log cannot be written, no record is read.
 
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the
-end "next CURSOR" on standard error: what the next call is given, with or without the word. --stored-since "" begins with the first record. A
-poller that keeps the cursor with what it read misses nothing: records that come late, end late or are corrected later
-come with the next call.
+end "next CURSOR" on standard error: what the next call is given, with or without the word. --stored-since "" begins with
+the first record. A poller that keeps the cursor with what it read misses nothing: records that come late, end late or
+are corrected later come with the next call.
 
 With --call-id it reads Call-IDs from standard input, one a line, and prints the records of these calls: those with one
 of their pseudonyms, which the keys of this host make for each epoch from --from to --to, without them for the retention

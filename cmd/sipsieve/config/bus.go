@@ -88,7 +88,7 @@ func (h *Hub) validate(say complaint) {
 		say("hub.cert", "want cert and key, or neither")
 	}
 	if strings.ContainsAny(h.Inbox, "*> \t\r\n") || strings.HasSuffix(h.Inbox, ".") {
-		say("hub.inbox", "want a prefix of subjects, such as _INBOX_dfw1")
+		say("hub.inbox", "want a prefix of subjects, such as _INBOX_sbc1")
 	}
 }
 
