@@ -183,6 +183,11 @@ func same(t *testing.T, got, want map[string]string) {
 				break
 			}
 		}
+		for id, text := range got {
+			if want[id] == "" {
+				t.Errorf("record that is not wanted: %s", text)
+			}
+		}
 		t.Errorf("records = %d, want %d", len(got), len(want))
 	}
 }

@@ -86,7 +86,14 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 // Again has the server deliver all that the stream still has once more: the Sink has lost some of it. What it has not
 // lost it finds by its key. The consumer must be there.
 func (c *Consumer) Again(ctx context.Context) error {
-	_, err := c.bus.stream.ResetConsumerToSequence(ctx, store.StreamName(c.purpose), c.name, 1)
+	name := store.StreamName(c.purpose)
+	if err := c.bus.setBack(name); err != nil {
+		return c.bus.fault(ctx, c.purpose, "reset", err)
+	}
+	_, err := c.bus.stream.ResetConsumerToSequence(ctx, name, c.name, 1)
+	if err == nil { // the mark may have been written in between
+		err = c.bus.setBack(name)
+	}
 	return c.bus.fault(ctx, c.purpose, "reset", err)
 }
 

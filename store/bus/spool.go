@@ -130,11 +130,17 @@ func (s *spool) remember(ctx context.Context, stream jetstream.Stream) error {
 		if info.State.Msgs > 0 {
 			m.FirstMade = info.State.FirstTime.UnixNano()
 		}
-		m.High, m.Confirmed = max(m.High, info.State.LastSeq), confirmed
+		m.High, m.Confirmed = max(m.High, info.State.LastSeq), max(m.Confirmed, confirmed)
 		if *m != before || now-m.Seen > int64(seenEvery) {
 			m.Seen = now
 		}
 	})
+}
+
+// setBack keeps that a keeper of a stream is to get everything again: after a crash nothing of it is purged. A keeper that
+// only begins anew changes no mark, for what it had confirmed may be gone from the stream.
+func (s *spool) setBack(name string) error {
+	return s.marks.change(name, func(m *mark) { m.Confirmed = 0 })
 }
 
 // close ends run and brings all marks up to date. The server still runs.
@@ -203,4 +209,12 @@ func (b *Bus) acknowledged(stream string, sequence uint64) {
 	if b.spool != nil {
 		_ = b.spool.marks.acknowledged(stream, sequence)
 	}
+}
+
+// setBack keeps that a keeper of a stream is to get everything again; on a hub there is nothing to keep.
+func (b *Bus) setBack(stream string) error {
+	if b.spool == nil {
+		return nil
+	}
+	return b.spool.setBack(stream)
 }
