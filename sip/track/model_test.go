@@ -206,12 +206,10 @@ func setting(name string, standard uint64) uint64 {
 
 // differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
 // a lost message or an UPDATE before the answer can leave the dialog behind unknown. The caller of a call from its
-// middle may be taken from a re-INVITE that was refused. Where the first message of a fork was lost on one hop, the BYE
-// that ends it is timed on another.
+// middle may be taken from a re-INVITE that was refused.
 var differing = []randomcall.Kinds{
 	randomcall.KindsOf(randomcall.Hiding, randomcall.Loss), randomcall.KindsOf(randomcall.Hiding, randomcall.EarlyUpdate),
 	randomcall.KindsOf(randomcall.MidCall, randomcall.Reinvite),
-	randomcall.KindsOf(randomcall.EarlyByeFork, randomcall.Chain, randomcall.Loss),
 }
 
 // settled reports whether no difference is known for calls of kinds k.

@@ -20,7 +20,7 @@ func TestStoreKeepsTheContractOfQueries(t *testing.T) {
 // TestStoreKeepsTheContractWithOneFileOpen makes every partition be closed and opened again all the time.
 func TestStoreKeepsTheContractWithOneFileOpen(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, 20, func(t *testing.T) store.Store { return opening(t, Config{}, 1) })
+	storetest.Run(t, 60, func(t *testing.T) store.Store { return opening(t, Config{}, 1) })
 }
 
 // opening returns a store that keeps at most n partitions open.
