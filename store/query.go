@@ -143,9 +143,9 @@ func (m Mark) Compare(o Mark) int {
 // A Damage is what is known to be missing of one partition.
 type Damage struct {
 	Place
-	Missing int    // rows
-	Asked   bool   // the bus delivers again what it still has
-	Had     Cursor // the lowest publication of each sensor that may be among them
+	Missing   int    // rows
+	Refilling bool   // the bus delivers again what it still has
+	Had       Cursor // the lowest publication of each sensor that may be among them
 }
 
 // A DamageError is the last of a Query, and an error of a check: some partitions lack rows.

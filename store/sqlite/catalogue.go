@@ -48,12 +48,12 @@ type entry struct {
 
 // A damage is what became of partitions of that place before the one that is there.
 type damage struct {
-	Files   int      `json:"files"`             // set aside, by number from 1
-	Missing int      `json:"missing"`           // rows that have not come again
-	Had     manifest `json:"had"`               // what the last one had
-	Pending bool     `json:"pending,omitempty"` // what is intact of the last file is not read out yet
-	Asked   bool     `json:"asked,omitempty"`   // the bus delivers anew what it still has
-	Told    int      `json:"told,omitempty"`    // rows announced as lost
+	Files     int      `json:"files"`               // set aside, by number from 1
+	Missing   int      `json:"missing"`             // rows that have not come again
+	Had       manifest `json:"had"`                 // what the last one had
+	Pending   bool     `json:"pending,omitempty"`   // what is intact of the last file is not read out yet
+	Refilling bool     `json:"refilling,omitempty"` // the bus delivers again what it still has
+	Announced int      `json:"announced,omitempty"` // rows announced as lost
 }
 
 // A seal is the checksum of a partition's file while its log is empty.

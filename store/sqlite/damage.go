@@ -53,7 +53,7 @@ func (s *Store) setAside(ctx context.Context, p place) error {
 	}
 	d.Files++
 	d.Missing += e.Rows
-	d.Pending, d.Asked = true, false
+	d.Pending, d.Refilling = true, false
 	d.Had.merge(e.manifest)
 	err := s.catalogue.put(map[place]entry{p: {manifest: newManifest(), Damage: &d}}, nil)
 	if err = errors.Join(err, s.catalogue.sync()); err != nil {
@@ -100,8 +100,9 @@ func (s *Store) salvage(ctx context.Context, p place) error {
 func (s *Store) Damaged() (all store.DamageError) {
 	for _, p := range s.catalogue.of("") {
 		e, _ := s.catalogue.get(p)
-		if d := e.Damage; d != nil && d.Missing > d.Told {
-			all = append(all, store.Damage{Place: p, Missing: d.Missing - d.Told, Asked: d.Asked, Had: d.Had.lowest()})
+		if d := e.Damage; d != nil && d.Missing > d.Announced {
+			all = append(all, store.Damage{Place: p, Missing: d.Missing - d.Announced, Refilling: d.Refilling,
+				Had: d.Had.lowest()})
 		}
 	}
 	return all
@@ -117,12 +118,15 @@ func (s *Store) Missing() (all store.DamageError) {
 	return all
 }
 
-// Asked enters that the bus delivers again what it still has of a partition; Told, that what is missing now is
-// announced as lost.
-func (s *Store) Asked(p store.Place) error { return s.mark(p, func(d *damage) { d.Asked = true }) }
+// MarkRefilling enters that the bus delivers again what it still has of a partition.
+func (s *Store) MarkRefilling(p store.Place) error {
+	return s.mark(p, func(d *damage) { d.Refilling = true })
+}
 
-// Told enters that what is missing of a partition now is announced as lost.
-func (s *Store) Told(p store.Place) error { return s.mark(p, func(d *damage) { d.Told = d.Missing }) }
+// MarkAnnounced enters that the rows which a partition lacks now are announced as lost.
+func (s *Store) MarkAnnounced(p store.Place) error {
+	return s.mark(p, func(d *damage) { d.Announced = d.Missing })
+}
 
 func (s *Store) mark(p place, change func(*damage)) error {
 	if err := s.lock(); err != nil {

@@ -63,13 +63,13 @@ func (m *mending) report(what string, err error, ctx context.Context) {
 // mend has the bus deliver again, once for each purpose that lacks rows. What has not come when it has delivered all is
 // announced.
 func (m *mending) mend(ctx context.Context) {
-	asked := map[string]bool{}
+	redelivered := map[string]bool{}
 	for _, d := range m.files.Damaged() {
-		if d.Asked && !asked[d.Purpose] {
+		if d.Refilling && !redelivered[d.Purpose] {
 			m.end(ctx, d)
 			continue
 		}
-		if !asked[d.Purpose] {
+		if !redelivered[d.Purpose] {
 			if err := m.again(ctx, d.Purpose); err != nil {
 				if !m.failed[d.Purpose] && ctx.Err() == nil {
 					m.failed[d.Purpose] = true
@@ -77,11 +77,11 @@ func (m *mending) mend(ctx context.Context) {
 				}
 				continue
 			}
-			asked[d.Purpose], m.failed[d.Purpose] = true, false
+			redelivered[d.Purpose], m.failed[d.Purpose] = true, false
 		}
 		m.log.Error("a partition of the store was damaged: it is set aside, and the bus delivers again what it still has",
 			"purpose", d.Purpose, "expires", d.Expires, "rows", d.Missing)
-		m.report("store", m.files.Asked(d.Place), ctx)
+		m.report("store", m.files.MarkRefilling(d.Place), ctx)
 	}
 }
 
@@ -91,7 +91,7 @@ func (m *mending) end(ctx context.Context, d store.Damage) {
 	if err != nil || behind > 0 {
 		return
 	}
-	if err := m.files.Told(d.Place); err != nil {
+	if err := m.files.MarkAnnounced(d.Place); err != nil {
 		m.report("store", err, ctx)
 		return
 	}
