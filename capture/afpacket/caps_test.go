@@ -1,6 +1,7 @@
 package afpacket
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -89,8 +90,14 @@ func dropAndLook(t *testing.T) {
 	rs, _ := opened(t, c)
 	w := wireOf(t, "near")
 	w.send(datagram(5060, 1, 100))
+	if err := CheckCapabilities(); err != nil {
+		t.Errorf("before: %v, want none", err)
+	}
 	if err := DropCapabilities(); err != nil {
 		t.Fatal(err)
+	}
+	if err := CheckCapabilities(); !errors.Is(err, unix.EPERM) {
+		t.Errorf("afterwards: %v, want EPERM", err)
 	}
 	statuses, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil || len(statuses) < 2 {

@@ -161,6 +161,9 @@ func applyHub(ctx context.Context, b *bus.Bus, p bus.HubPlan, out io.Writer) err
 	list, others, err := b.Apply(ctx, p)
 	printHub(out, list, others)
 	switch {
+	case errors.Is(err, bus.ErrReplicas):
+		return exit{exitFindings, fmt.Errorf("%w\nwant --replicas 1 for a server without a cluster, and no more than the "+
+			"cluster has servers for another", err)}
 	case err != nil:
 		return exit{exitFindings, err}
 	case len(list) == 0:

@@ -9,10 +9,13 @@ import (
 	"os"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/daemon"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"sipsieve/capture/afpacket"
 	"sipsieve/store/policy"
 )
 
@@ -70,6 +73,10 @@ func check(ctx context.Context, file string, out io.Writer) error {
 	for _, text := range awaited(&c) {
 		fmt.Fprintln(out, "warning:", text)
 	}
+	warning, err := capabilities(&c)
+	if errs = append(errs, err); warning != nil {
+		fmt.Fprintln(out, "warning:", warning)
+	}
 	found := errors.Join(findings...)
 	errs = append(errs, reach(&c)...)
 	switch err := errors.Join(errs...); {
@@ -108,6 +115,21 @@ func awaited(c *config.Config) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// capabilities returns whether this process could open the live sources of c: an err is of the binary, a warning of the
+// user, in whose place the unit may run it.
+func capabilities(c *config.Config) (warning, err error) {
+	live := slices.IndexFunc(c.Source, func(s config.Source) bool { return s.Live() })
+	link := slices.IndexFunc(c.Source, func(s config.Source) bool { return s.Type == "interface" })
+	switch missing := afpacket.CheckCapabilities(); {
+	case live >= 0 && errors.Is(missing, syscall.ENOTSUP): // run drops capabilities whatever the live source is
+		return nil, c.Wrong("source", "%w", missing)
+	case link >= 0 && missing != nil:
+		return c.Wrong(config.SourceKey(link)+".interface", "this user cannot open it: %w: run needs what the unit gives it",
+			missing), nil
+	}
+	return nil, nil
 }
 
 // reach returns what is wrong with the files and folders that c names.

@@ -14,11 +14,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sipsieve/capture/afpacket"
 	"sipsieve/capture/capturetest"
 )
 
@@ -135,7 +137,13 @@ func scripts(dir string) testscript.Params {
 		env.Setenv("MISFITS", "0")
 		return nil
 	}
-	return testscript.Params{Dir: dir, Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){
+	condition := func(word string) (bool, error) {
+		if word != "cgo" { // this binary was made with it
+			return false, errors.New("no such condition")
+		}
+		return errors.Is(afpacket.CheckCapabilities(), syscall.ENOTSUP), nil
+	}
+	return testscript.Params{Dir: dir, Setup: setup, Condition: condition, Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"await": await,
 		"exits": exits,
 	}}

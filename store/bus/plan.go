@@ -31,6 +31,15 @@ type HubPlan struct {
 // A Reader is a durable consumer of a purpose's stream.
 type Reader struct{ Purpose, Name string }
 
+// ErrReplicas is returned by Apply for streams of more replicas than there are servers to have them.
+var ErrReplicas = errors.New("there are too few servers for the replicas")
+
+// Error codes of the server (nats-server 2.15, server/jetstream_errors_generated.go).
+const (
+	codeNoPeers   jetstream.ErrorCode = 10005 // of a cluster, too few servers with the room and the tags
+	codeNoCluster jetstream.ErrorCode = 10074
+)
+
 // Validate returns everything that is wrong with p.
 func (p HubPlan) Validate() error {
 	errs := []error{p.Plan.Validate()}
@@ -99,6 +108,10 @@ func (b *Bus) reconcile(ctx context.Context, p HubPlan, apply bool) (list []Diff
 	for _, want := range p.configs() {
 		some, err := b.reconcileStream(ctx, want, apply)
 		list = append(list, some...)
+		if refused := new(jetstream.APIError); errors.As(err, &refused) &&
+			(refused.ErrorCode == codeNoCluster || refused.ErrorCode == codeNoPeers) {
+			err = fmt.Errorf("%w: %w", ErrReplicas, err)
+		}
 		if err != nil {
 			return list, nil, fmt.Errorf("bus: stream %s: %w", want.Name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -232,8 +233,14 @@ func (b *Bus) handlers() []nats.Option {
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1)}
 }
 
+// errClosed is the error of a connection that ended without another, of which the client says EOF.
+var errClosed = errors.New("the server, or what is between, has closed the connection")
+
 // down begins an outage, or notes the latest error of the one that lasts.
 func (l *link) down(err error) {
+	if errors.Is(err, io.EOF) {
+		err = errClosed
+	}
 	now := &outage{since: time.Now(), err: err}
 	if last := l.outage.Load(); last != nil {
 		now.since = last.since
@@ -242,7 +249,7 @@ func (l *link) down(err error) {
 		}
 	}
 	if now.err == nil {
-		now.err = errors.New("the server has closed the connection")
+		now.err = errClosed
 	}
 	l.outage.Store(now)
 }

@@ -113,7 +113,7 @@ func TestConnectDoesNotWaitForAServerThatIsAway(t *testing.T) {
 			t.Errorf("away since %v, want a connection", again)
 		}
 		p.set("")
-		awaitAway(t, b, "the end of the connection", func(error) bool { return true })
+		awaitAway(t, b, "what an EOF means", func(err error) bool { return errors.Is(err, errClosed) })
 	}
 }
 

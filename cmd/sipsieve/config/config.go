@@ -70,7 +70,7 @@ func Default() Config {
 // *KeyError with file, line and key. Relative paths in it are relative to the working directory.
 func Load(path string) (Config, error) {
 	c, err := LoadForReader(path)
-	if c.File == "" { // it could not be read
+	if c.File == "" || errors.Is(err, errMoved) { // it could not be read, or its sections mean what they do no more
 		return c, err
 	}
 	return c, errors.Join(append([]error{err}, append(c.validateRoles(), c.validateSources()...)...)...)
@@ -111,6 +111,10 @@ func (c *Config) Wrong(key, format string, args ...any) error {
 	return &KeyError{fmt.Errorf("%s:%d: %s: %w", c.File, c.Line(key), key, fmt.Errorf(format, args...))}
 }
 
+// errMoved is wrapped by the error of a key that stands elsewhere now.
+var errMoved = errors.New("a host with [[source]] puts excerpts on its own streams first ([bus]), and the server under " +
+	"[hub] gets them from there")
+
 // moved are the keys of earlier versions and the ones in their place.
 var moved = map[string]string{"bus.url": "hub.url", "bus.creds": "hub.creds"}
 
@@ -120,8 +124,7 @@ func (c *Config) unknown(key string) error {
 	if !ok {
 		return c.Wrong(key, "unknown key")
 	}
-	return &KeyError{fmt.Errorf("%s:%d: %s is now %s: a host with [[source]] puts excerpts on its own streams first ([bus]), "+
-		"and the server under [hub] gets them from there", c.File, c.Line(key), key, now)}
+	return &KeyError{fmt.Errorf("%s:%d: %s is now %s: %w", c.File, c.Line(key), key, now, errMoved)}
 }
 
 // Line returns the line of key in the file, or that of the section that it would be in.
@@ -237,7 +240,7 @@ func (c *Config) Warnings() (list []string) {
 				SourceKey(i)))
 		}
 	}
-	if text := c.MissingRegion(); text != "" {
+	if text := c.MissingRegion(); text != "" && c.Collects() {
 		list = append(list, "region: "+text)
 	}
 	return list

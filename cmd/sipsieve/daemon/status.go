@@ -5,6 +5,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
@@ -42,6 +43,7 @@ type Status struct {
 // A SourceStatus is what one source of the configuration does now.
 type SourceStatus struct {
 	Key      string `json:"key"`
+	Written  string `json:"written"` // file and line of the configuration: of two files in one folder, which it is
 	Type     string `json:"type"`
 	Name     string `json:"name"`  // its interface, feed or folder; of a file the folder too
 	State    string `json:"state"` // reading, waiting for a file, ended, what ended it early, or why it cannot be read
@@ -172,8 +174,8 @@ func (d *Daemon) sourceStatuses(l *ledger.Ledger) (list []SourceStatus) {
 	for i := range d.Source {
 		key := config.SourceKey(i)
 		c := l.Sources[key]
-		one := SourceStatus{Key: key, Type: d.Source[i].Type, Name: d.Source[i].DisplayName(), State: d.SourceState(key),
-			Packets: c.Seen, Dropped: c.KernelDropped + c.QueueFull}
+		one := SourceStatus{Key: key, Written: fmt.Sprintf("%s:%d", d.File, d.Line(key)), Type: d.Source[i].Type,
+			Name: d.Source[i].DisplayName(), State: d.SourceState(key), Packets: c.Seen, Dropped: c.KernelDropped + c.QueueFull}
 		if why := troubles[key]; why != "" && one.State == StateEnded {
 			one.State = why
 		}
