@@ -21,9 +21,13 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Subject returns where x is published: cpni.v1.<purpose>.<kind>.<site>, and for an aggregate
-// aggregate.v1.<purpose>.<table>.<site>. An error wraps ErrName.
+// Subject returns where x is published: cpni.v1.<purpose>.<kind>.<site>, for an aggregate
+// aggregate.v1.<purpose>.<table>.<site>, and for a record of Ops ops.v1.<ledger|audit|policy>.<site>. An error wraps
+// ErrName.
 func Subject(x policy.Excerpt) (string, error) {
+	if x.Purpose == Ops {
+		return opsSubject(x)
+	}
 	first, third := "cpni", x.Kind
 	if aggregate := cpni.AggregateKind.String(); x.Kind == aggregate {
 		first, third = aggregate, table(x)
@@ -48,9 +52,17 @@ func table(x policy.Excerpt) string {
 }
 
 // StreamName returns the stream of a purpose, on the edge as on the hub. The purpose is a name: see CheckName.
-func StreamName(purpose string) string { return "CPNI_" + strings.ToUpper(purpose) }
+func StreamName(purpose string) string {
+	if purpose == Ops {
+		return "OPS"
+	}
+	return "CPNI_" + strings.ToUpper(purpose)
+}
 
 // StreamSubjects returns what the stream of a purpose takes.
 func StreamSubjects(purpose string) []string {
+	if purpose == Ops {
+		return []string{"ops.v1.>"}
+	}
 	return []string{"cpni.v1." + purpose + ".>", "aggregate.v1." + purpose + ".>"}
 }

@@ -60,7 +60,11 @@ func (x Excerpt) Ended() bool {
 // not; false if x shows none.
 func (x Excerpt) Time() (t time.Time, known bool) {
 	kind, _ := cpni.KindOf(x.Kind)
-	for _, text := range x.Texts(kind.Times()...) {
+	keys := kind.Times()
+	if x.Purpose == Ops {
+		keys = []string{"to"}
+	}
+	for _, text := range x.Texts(keys...) {
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return t, true
 		}

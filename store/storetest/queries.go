@@ -28,6 +28,9 @@ func RunQueries(t *testing.T, open func(t *testing.T) store.Store) {
 		"WhatIsPutInAQueryIsOfTheNext":      whatIsPutInAQueryIsOfTheNext,
 		"RowsOfUnknownPlaceAreInTheFirst":   rowsOfUnknownPlaceAreInTheFirst,
 		"TheReaderOfAPageReadsNoOtherPages": theReaderOfAPageReadsNoOtherPages,
+		"OpsComeBackByTimeAndKind":          opsComeBackByTimeAndKind,
+		"OpsThatComeAgainAreThereOnce":      opsThatComeAgainAreThereOnce,
+		"OpsGoOnTheirDay":                   opsGoOnTheirDay,
 	})
 }
 

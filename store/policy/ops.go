@@ -1,0 +1,17 @@
+package policy
+
+import "time"
+
+// Ops is the purpose of records about sensors, which have nothing of a person. No policy has a purpose of that name: it is
+// not in the register.
+const Ops = "ops"
+
+// LongestExpiry returns the day on which what happened at t expires of the purpose that keeps it longest.
+func (p *Policy) LongestExpiry(t time.Time) (longest Date) {
+	for _, u := range p.Purposes() {
+		if day := expiry(t, "day", u.Retain); day.Compare(longest) > 0 {
+			longest = day
+		}
+	}
+	return longest
+}
