@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"sipsieve/cmd/sipsieve/daemon"
@@ -34,13 +39,68 @@ func example(t *testing.T, name, dir string, values ...string) (path string) {
 	return path
 }
 
-// TestTheExamplesWorkTogether runs the hub, an edge and a storage host with the files of configs/examples, of which
+// wantRating reads the hub at url with the user of the audience rating: its consumer has so many records of billing, and
+// the user may ask for nothing else.
+func wantRating(t *testing.T, p *pki, url string, want int) {
+	t.Helper()
+	key, err := nats.NkeyOptionFromSeed(p.file("rating.seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := make(chan error, 100)
+	conn, err := nats.Connect(url, key, nats.RootCAs(p.file("ca.pem")), nats.CustomInboxPrefix("_INBOX_rating"),
+		nats.ClientCert(p.file("rating.pem"), p.file("rating.key")), nats.Timeout(patience),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err := js.Consumer(t.Context(), "CPNI_BILLING", "rating")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range want {
+		m, err := mine.Next(jetstream.FetchMaxWait(patience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.DoubleAck(t.Context()); err != nil || !strings.HasPrefix(m.Subject(), "cpni.v1.billing.") {
+			t.Fatalf("subject %s, double-ack = %v", m.Subject(), err)
+		}
+	}
+	if info, err := mine.Info(t.Context()); err != nil || info.NumPending != 0 || info.NumAckPending != 0 {
+		t.Errorf("the consumer = %+v, %v, want all confirmed", info, err)
+	}
+	soon, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	for _, request := range []string{"CONSUMER.INFO.CPNI_BILLING.invoicing", "CONSUMER.INFO.CPNI_FRAUD.fraud_desk",
+		"CONSUMER.MSG.NEXT.CPNI_FRAUD.fraud_desk", "CONSUMER.CREATE.CPNI_BILLING.mine", "STREAM.MSG.GET.CPNI_BILLING",
+		"STREAM.INFO.CPNI_BILLING"} {
+		if err := conn.Publish("$JS.API."+request, nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-denied:
+			if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), request) {
+				t.Errorf("%s: %v, want that it is not permitted", request, err)
+			}
+		case <-soon.Done():
+			t.Fatalf("%s: it is permitted", request)
+		}
+	}
+}
+
+// TestTheExamplesWorkTogether runs the hub, an edge, a storage host and a reader with the files of configs/examples, of which
 // paths, addresses and keys are those of the test. The hub's users have the permissions of the file.
 func TestTheExamplesWorkTogether(t *testing.T) {
 	t.Parallel()
 	p := newPKI(t)
 	public := map[string]string{}
-	for _, name := range []string{"admin", "edge", "storage"} {
+	for _, name := range []string{"admin", "edge", "storage", "rating"} {
 		p.sign(t, name)
 		_, key, seed := newKey(t, nkeys.CreateUser)
 		public[name] = key
@@ -48,6 +108,7 @@ func TestTheExamplesWorkTogether(t *testing.T) {
 	}
 	p.sign(t, "server")
 	conf := example(t, "hub.conf", p.dir, "UADMIN", public["admin"], "UEDGE", public["edge"], "USTORAGE", public["storage"],
+		"URATING", public["rating"],
 		"0.0.0.0:4222", "127.0.0.1:-1", "/var/lib/nats", t.TempDir(), "/etc/nats/server.pem", p.file("server.pem"),
 		"/etc/nats/server.key", p.file("server.key"), "/etc/nats/ca.pem", p.file("ca.pem"))
 	options, err := server.ProcessConfigFile(conf)
@@ -90,6 +151,7 @@ func TestTheExamplesWorkTogether(t *testing.T) {
 		return storage.status(t).Records["billing"] == len(want) && storage.keeper(t, daemon.PlaceStore).Behind == 0
 	})
 	same(t, storage.stored(t), want)
+	wantRating(t, p, url, len(want))
 	edge.awaits(t, "")
 	storage.awaits(t, "")
 	for _, one := range []*process{e, q} {
