@@ -102,7 +102,9 @@ func (c *catalogue) read(text []byte) bool {
 		return false
 	}
 	if l.Expires == "" {
-		c.reached[l.Purpose] = l.Reached
+		if l.Purpose != "" {
+			c.reached[l.Purpose] = l.Reached
+		}
 		return true
 	}
 	day, ok := readDay(l.Expires)
@@ -132,6 +134,7 @@ func (c *catalogue) compact() error {
 		return wrap("write catalogue", err)
 	}
 	w := bufio.NewWriter(file)
+	writeLine(w, line{}) // so that one of a store without partitions is not empty, as one that was emptied is
 	for p, e := range c.entries {
 		writeLine(w, line{Purpose: p.Purpose, Expires: p.Expires.String(), Entry: &e})
 	}

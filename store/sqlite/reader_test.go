@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -68,5 +70,30 @@ func TestAReaderOfNothingMakesNothing(t *testing.T) {
 	}
 	if found, _ := filepath.Glob(dir); found != nil {
 		t.Error("the directory was made")
+	}
+}
+
+// TestAReaderAnswersAfterACrashInTheFirstPut has the file of a partition, and a catalogue as it was before it was made.
+func TestAReaderAnswersAfterACrashInTheFirstPut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := opened(t, Config{Dir: dir})
+	before, err := os.ReadFile(s.catalogue.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, storetest.Call("call"))
+	if err := errors.Join(s.Close(), os.WriteFile(s.catalogue.path, before, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for item, err := range r.Query(t.Context(), store.Query{Purpose: "billing"}) {
+		t.Errorf("got %s, %v, want nothing: the Put has not returned", item.Body, err)
+	}
+	if n := rows(t, opened(t, Config{Dir: dir}), "billing"); n != 1 {
+		t.Errorf("rows = %d, want what was committed", n)
 	}
 }
