@@ -52,8 +52,14 @@ type Item struct {
 // that keeps the cursor together with what it read misses nothing and needs no clock.
 type Cursor map[string]policy.Sequence
 
-// String returns c for ParseCursor: sensor:stream.number, by sensor, with commas between.
+// Start is the text of the cursor before the first record.
+const Start = "start"
+
+// String returns c for ParseCursor: sensor:stream.number, by sensor, with commas between; Start for none.
 func (c Cursor) String() string {
+	if len(c) == 0 {
+		return Start
+	}
 	var b strings.Builder
 	for i, sensor := range slices.Sorted(maps.Keys(c)) {
 		if i > 0 {
@@ -64,10 +70,10 @@ func (c Cursor) String() string {
 	return b.String()
 }
 
-// ParseCursor reads what String wrote. Its error is ErrAfter.
+// ParseCursor reads what String wrote; "" is Start. Its error is ErrAfter.
 func ParseCursor(text string) (Cursor, error) {
 	c := Cursor{}
-	if text == "" {
+	if text == "" || text == Start {
 		return c, nil
 	}
 	for one := range strings.SplitSeq(text, ",") {

@@ -122,7 +122,7 @@ func TestWithoutALogThereAreNoRecords(t *testing.T) {
 		}
 	}
 	refuses("query", "--request", "test-1")
-	refuses("tail", "--all")
+	refuses("tail", "--all", "--request", "test-1")
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}

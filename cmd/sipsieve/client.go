@@ -125,26 +125,23 @@ func tailCommand() *cobra.Command {
 	var file, purpose, request string
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "tail --purpose P [--request R]",
-		Short: "follow the excerpts of one purpose on the bus, one JSON line each",
+		Use:   "tail --purpose P --request R",
+		Short: "follow the excerpts of one purpose on the bus, for a named request, one JSON line each",
 		Long: `Tail prints the excerpts of one purpose as the daemon publishes them, until it is interrupted. The reading is
 logged in access.log of the state folder: user id, purpose, request and number of excerpts.
 
 Exit codes: 0 after an interrupt; 1 if the access log cannot be written; 2 if no daemon runs or a flag is refused.`,
-		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing",
+		Example: "  sipsieve tail --config configs/quickstart.toml --purpose billing --request trouble-17",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.LoadForReader(file)
 			if err != nil {
 				return refused(err)
 			}
-			values := url.Values{"purpose": {purpose}}
-			if request != "" {
-				if err := console.CheckRequest(request); err != nil {
-					return refused(err)
-				}
-				values.Set("request", request)
+			if err := console.CheckRequest(request); err != nil {
+				return refused(err)
 			}
+			values := url.Values{"purpose": {purpose}, "request": {request}}
 			if all {
 				values.Set("all", "1")
 			}

@@ -62,12 +62,12 @@ func FuzzCells(f *testing.F) {
 		}
 		for _, format := range []string{"csv", "table"} {
 			var out bytes.Buffer
-			p, err := newPrinter(format, &out, nil)
+			p, err := newPrinter(layout{format: format}, &out, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.printBody(body)
-			p.printBody(body)
+			p.sheet.write(body)
+			p.sheet.write(body)
 			if err := p.flush(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/console"
-	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/store"
 )
 
 // queryFlags are the flags that the daemon is given as they are, with their help.
@@ -21,60 +17,72 @@ var queryFlags = [][2]string{
 	{"purpose", "print the records of this purpose"},
 	{"request", requestHelp},
 	{"kind", "call, registration or device (default: every kind)"},
-	{"from", "print records that began at this `time` or later, such as 2026-11-01 (UTC)"},
-	{"to", "print records that began before this `time`"},
+	{"from", "print records whose setup_time (registrations, devices: event_time) is at this `time` or later, UTC"},
+	{"to", "print records whose setup_time or event_time is before this `time`"},
 	{"account", "print records with this account_id"},
 	{"trunk", "print records with this trunk_in or trunk_out"},
 	{"disposition", "print records with this disposition"},
 	{"pseudonym", "print records of which a field has this pseudonym, as epoch:text"},
-	{"limit", "print this `number` of records at most"},
+	{"limit", "print this `number` of records at most, and where the next answer goes on"},
 }
 
-func queryCommand() *cobra.Command {
-	var file, format, cursor string
-	var byCallID bool
-	values := url.Values{}
-	flags := map[string]*string{}
-	cmd := &cobra.Command{
-		Use:   "query --purpose P --request R",
-		Short: "print the records of one purpose from the store, for a named request",
-		Long: `Query prints the records of one purpose from the store, by their time: through the daemon if one runs, otherwise from
+const queryHelp = `Query prints the records of one purpose from the store, by their time: through the daemon if one runs, otherwise from
 the store itself. The reading is logged in access.log of the state folder, before the first record and after the last:
 user id, purpose, request and number of records. If the log cannot be written, no record is read.
 
+The time of a call is its setup_time, of one without it its first other time; of a registration or a device its
+event_time; of a loss its end. A call that began in October and ended in November is of October.
+
+Pages: with --limit the answer ends with "next MARK" on standard error if there may be more; --after MARK goes on behind it,
+with the same other flags, and "next" may stand before it.
+
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the
-end "next CURSOR" on standard error: what the next call is given, with or without the word. --stored-since "" begins with
-the first record. A poller that keeps the cursor with what it read misses nothing: records that come late, end late or
-are corrected later come with the next call.
+end "next CURSOR" on standard error: what the next call is given. --stored-since start begins with the first record. A
+poller that keeps the cursor with what it read misses nothing: records that come late, end late or are corrected later
+come with the next call.
 
 With --call-id it reads Call-IDs from standard input, one a line, and prints the records of these calls: those with one
 of their pseudonyms, which the keys of this host make for each epoch from --from to --to, without them for the retention
 of the purpose before now. A Call-ID may have a person's address, so it is no argument, and in no log.
 
+Formats: jsonl is the records as they were published. csv is RFC 4180 with a header, its text guarded against formulas;
+its profile generic has every column by name in one order, cgrates the billable calls as CGRateS imports them by its
+default template of a *file_csv reader. table is for people.
+
 Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete, as where a
 partition of the store was damaged: what is intact is printed, what is missing is said; 2 for a flag or configuration
-that is refused.`,
+that is refused.`
+
+func queryCommand() *cobra.Command {
+	var file, stored, after string
+	var byCallID bool
+	var out layout
+	flags := map[string]*string{}
+	cmd := &cobra.Command{
+		Use:   "query --purpose P --request R",
+		Short: "print the records of one purpose from the store, for a named request",
+		Long:  queryHelp,
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv
+  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --profile cgrates
   sipsieve query --purpose billing --request rating --stored-since "$(cat cursor)"
+  sipsieve query --purpose billing --request trouble-17 --limit 1000 --after "$(cat mark)"
   sipsieve query --purpose billing --request trouble-17 --call-id < call-ids`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for key, value := range flags {
-				values.Set(key, *value)
-			}
+			what := question{"/query", values(flags), ""}
 			if cmd.Flags().Changed("stored-since") {
-				values.Set("order", "stored")
-				values.Set("after", strings.TrimPrefix(cursor, "next "))
+				what.values.Set("order", "stored")
+				after = stored
 			}
-			ids := ""
+			what.values.Set("after", placeIn(after))
 			if byCallID {
 				text, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), console.MaxCallIDBytes+1))
 				if err != nil {
 					return refused(fmt.Errorf("call-id: standard input: %w", err))
 				}
-				ids = string(text) + "\n" // not empty, so that the daemon refuses what has no Call-ID
+				what.body = string(text) + "\n" // not empty, so that the daemon refuses what has no Call-ID
 			}
-			return query(cmd, file, format, question{"/query", values, ids})
+			return query(cmd, file, out, what)
 		},
 	}
 	configFlag(cmd, &file)
@@ -82,105 +90,37 @@ that is refused.`,
 		flags[one[0]] = new(string)
 		cmd.Flags().StringVar(flags[one[0]], one[0], "", one[1])
 	}
-	cmd.Flags().StringVar(&cursor, "stored-since", "", "print what was stored or corrected after this `cursor`")
-	cmd.Flags().BoolVar(&byCallID, "call-id", false, "print the records of the Call-IDs on standard input, one a line")
-	cmd.Flags().StringVar(&format, "format", "jsonl", "output `format`: jsonl, csv or table")
+	fl := cmd.Flags()
+	fl.StringVar(&after, "after", "", "print what comes behind this `mark`, with which an answer of --limit ended")
+	fl.StringVar(&stored, "stored-since", "", "print what was stored or corrected after this `cursor`")
+	fl.BoolVar(&byCallID, "call-id", false, "print the records of the Call-IDs on standard input, one a line")
+	fl.StringVar(&out.format, "format", "", "output `format`: "+strings.Join(formats, ", ")+" (default jsonl)")
+	fl.StringVar(&out.profile, "profile", "", "`profile` of csv: "+strings.Join(profiles, ", ")+" (default generic)")
+	cmd.MarkFlagsMutuallyExclusive("after", "stored-since")
 	return cmd
 }
 
-func query(cmd *cobra.Command, file, format string, what question) error {
-	c, err := config.LoadForReader(file)
-	if err != nil {
-		return refused(err)
+// placeIn returns the mark or cursor of a line that an answer ended with, with or without its first word.
+func placeIn(line string) string {
+	if line = strings.TrimSpace(line); line == "next" {
+		return ""
 	}
-	q, err := console.ParseQuery(what.values.Get)
-	if err != nil {
-		return refused(err)
-	}
-	s, err := config.Resolve(c)
-	if err != nil {
-		return refused(err)
-	}
-	if err := s.Only(q.Purpose); err != nil {
-		return refused(err)
-	}
-	out, err := newPrinter(format, cmd.OutOrStdout(), s.Purposes)
-	if err != nil {
-		return refused(err)
-	}
-	body, err := ask(cmd.Context(), c, what)
-	if errors.Is(err, errNoDaemon) {
-		return queryStore(cmd, s, what, out)
-	}
-	if err != nil {
-		return asked(err)
-	}
-	defer body.Close()
-	err = readAnswer(body, cmd.ErrOrStderr(), out)
-	return incomplete(errors.Join(err, out.flush()))
+	return strings.TrimPrefix(line, "next ")
 }
 
-// readAnswer prints what the daemon answers.
-func readAnswer(body io.Reader, stderr io.Writer, out *printer) error {
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		text := lines.Text()
-		if next, ok := strings.CutPrefix(text, console.NextLine); ok {
-			fmt.Fprintln(stderr, "next", next)
-		} else if damage, ok := strings.CutPrefix(text, console.DamageLine); ok {
-			return errors.New(damage)
-		} else {
-			out.printBody(lines.Bytes())
+// query prints the answer to what.
+func query(cmd *cobra.Command, file string, f layout, what question) error {
+	a := answer{cmd: cmd, verb: "query", file: file, what: what}
+	a.open = func(s *config.Setup, _ store.Query) (taker, error) {
+		out, err := newPrinter(f, cmd.OutOrStdout(), s.Purposes)
+		if err != nil {
+			return taker{}, err
 		}
+		return taker{take: out.sheet.write, close: func() error {
+			err := out.flush()
+			out.note(cmd.ErrOrStderr(), a.verb)
+			return err
+		}}, nil
 	}
-	return lines.Err()
-}
-
-// incomplete returns err with the exit code of an answer that is not complete.
-func incomplete(err error) error {
-	if err == nil {
-		return nil
-	}
-	return exit{exitFindings, fmt.Errorf("query: the answer is not complete: %w", err)}
-}
-
-// queryStore prints the answer from the store, when no daemon runs.
-func queryStore(cmd *cobra.Command, s *config.Setup, what question, out *printer) (err error) {
-	values := what.values
-	q, err := console.ParseQuery(values.Get)
-	if err == nil && what.body != "" {
-		err = console.AddCallIDs(s, &q, strings.NewReader(what.body))
-	}
-	if err != nil {
-		return refused(err)
-	}
-	if s.Store == nil {
-		return refused(errors.New("query: this host has no store: [store] is not configured"))
-	}
-	answer, closing, err := daemon.Reader(s)
-	if err != nil {
-		return refused(err)
-	}
-	defer func() { err = errors.Join(err, closing()) }()
-	log, err := console.Begin(s.State, console.Access{Verb: "query", UID: os.Getuid(), PID: os.Getpid(), Purpose: q.Purpose,
-		Request: values.Get("request"), Kind: q.Kind, From: values.Get("from"), To: values.Get("to")})
-	if err != nil {
-		return exit{exitFindings, fmt.Errorf("query: %w", err)}
-	}
-	whole := false
-	defer func() { err = errors.Join(err, log.End(whole)) }()
-	for item, err := range answer(cmd.Context(), q) {
-		switch {
-		case err != nil:
-			return incomplete(errors.Join(err, out.flush()))
-		case item.Body == nil:
-			fmt.Fprintln(cmd.ErrOrStderr(), "next", item.Next)
-			continue
-		}
-		out.printBody(item.Body)
-		log.Count++
-	}
-	whole = true
-	return out.flush()
+	return a.read()
 }

@@ -42,6 +42,17 @@ func (u *Purpose) Columns() (keys []string) {
 	return keys
 }
 
+// Form returns the transform that makes what u keeps under the name of a field, as the policy writes it; "" if u keeps
+// nothing of the field.
+func (u *Purpose) Form(field string) string {
+	for _, r := range u.rules {
+		if r.field.String() == field {
+			return r.transforms[0].String()
+		}
+	}
+	return ""
+}
+
 // Minimise appends to dst the JSON of what u keeps of r. It reports false when u keeps nothing of it.
 // The Excerpt's body is the part of dst that was appended.
 func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {

@@ -37,10 +37,10 @@ type Access struct {
 	From    string  `json:"from,omitempty"`
 	To      string  `json:"to,omitempty"`
 	Count   *uint64 `json:"count,omitempty"` // records that were handed out, at the end
-	Whole   *bool   `json:"whole,omitempty"` // at the end of a query: false if it broke off
+	Whole   *bool   `json:"whole,omitempty"` // at the end of a query or report: false if it broke off
 }
 
-// A Reading is a query or a tail under way.
+// A Reading is a query, a report or a tail under way.
 type Reading struct {
 	Count uint64 // records that were handed out; the reader counts them
 	path  string
@@ -64,7 +64,7 @@ func Begin(state string, a Access) (*Reading, error) {
 // End writes the last entry. whole is whether the answer is complete.
 func (r *Reading) End(whole bool) error {
 	r.entry.Count = &r.Count
-	if r.entry.Verb == "query" {
+	if r.entry.Verb != "tail" {
 		r.entry.Whole = &whole
 	}
 	if err := r.write("end"); err != nil {

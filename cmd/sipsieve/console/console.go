@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -83,6 +84,7 @@ func (d *Console) Private() *http.ServeMux {
 	mux.HandleFunc("GET /tail", d.serveTail)
 	mux.HandleFunc("GET /query", d.serveQuery)
 	mux.HandleFunc("POST /query", d.serveQuery) // with Call-IDs as its body
+	mux.HandleFunc("GET /report", d.serveQuery) // for a report: logged as one
 	return mux
 }
 
@@ -93,12 +95,9 @@ func (d *Console) serveTail(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, d.Setup.UnknownPurpose().Error(), http.StatusBadRequest)
 		return
 	}
-	request := r.FormValue("request")
-	if request != "" {
-		if err := CheckRequest(request); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	if err := CheckRequest(r.FormValue("request")); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	log, err := d.openReading(w, r, "tail")
 	if err != nil {
@@ -119,7 +118,7 @@ func (d *Console) serveTail(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Beginnings of lines of an answer that are no record: where the next poll goes on, and what is missing. The latter is
+// Beginnings of lines of an answer that are no record: where the next query goes on, and what is missing. The latter is
 // the last.
 const (
 	NextLine   = "#next "
@@ -141,13 +140,13 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	log, err := d.openReading(w, r, "query")
+	log, err := d.openReading(w, r, strings.TrimPrefix(r.URL.Path, "/"))
 	if err != nil {
 		return
 	}
 	whole := false
 	defer func() { d.closeReading(log, whole) }()
-	for item, err := range d.Query(r.Context(), q) {
+	for item, err := range Paged(q, d.Query(r.Context(), q)) {
 		var damage store.DamageError
 		switch {
 		case errors.As(err, &damage):
@@ -172,7 +171,7 @@ func (d *Console) openReading(w http.ResponseWriter, r *http.Request, verb strin
 	who := readPeer(r.RemoteAddr)
 	a := Access{Verb: verb, UID: who.uid, PID: who.pid, Daemon: true, Purpose: r.FormValue("purpose"),
 		Request: r.FormValue("request")}
-	if verb == "query" { // a tail has no other parameters; whatever else its URL has is not logged
+	if verb != "tail" { // which has no other parameters; whatever else its URL has is not logged
 		a.Kind, a.From, a.To = r.FormValue("kind"), r.FormValue("from"), r.FormValue("to")
 	}
 	log, err := Begin(d.State, a)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,12 +45,34 @@ func ParseQuery(value func(string) string) (q store.Query, err error) {
 	if _, err := store.ParseCursor(q.After); q.Stored && err != nil {
 		return q, errors.New("stored-since: want what an earlier answer printed as its next")
 	}
+	if _, err := store.ParseMark(q.After); !q.Stored && q.After != "" && err != nil {
+		return q, errors.New("after: want what an answer printed as its next that --limit ended")
+	}
 	if text := value("limit"); text != "" {
 		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 0 {
 			return q, errors.New("limit: want a number of records")
 		}
 	}
 	return q, nil
+}
+
+// Paged returns items, the answer to q. Behind an answer that q.Limit ended it has an Item without a Body, whose Next goes
+// on behind the last record.
+func Paged(q store.Query, items iter.Seq2[store.Item, error]) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
+		count, next := 0, ""
+		for item, err := range items {
+			if !yield(item, err) {
+				return
+			}
+			if count, next = count+1, item.Next; err != nil || item.Body == nil {
+				next = "" // it has ended, and said where
+			}
+		}
+		if q.Limit > 0 && count >= q.Limit && next != "" {
+			yield(store.Item{Next: next}, nil)
+		}
+	}
 }
 
 func readTime(text string) (time.Time, error) {
