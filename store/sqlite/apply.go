@@ -76,30 +76,36 @@ func (w *writer) commit(ctx context.Context, places []place, c store.Change) err
 		err = errors.Join(err, w.open.close(places[0]))
 	}
 	if err != nil {
-		return w.failed(places, err)
+		return w.failed(ctx, places, err)
 	}
 	for _, t := range targets {
 		if p, ok := w.open.by[t.place]; ok {
 			p.manifest = t.manifest
 		}
-		w.done[t.place] = entry{manifest: t.manifest.clone(), Damage: t.damage}
+		w.done[t.place] = entry{manifest: t.manifest.clone(), Version: version, Damage: t.damage}
 	}
 	return nil
 }
 
 // failed returns the error of a commit: of which partition, if that is damaged.
-func (w *writer) failed(places []place, err error) error {
-	if !isDamage(err) || len(places) == 1 {
-		return damagedBy(places[0], wrap("commit", err))
+func (w *writer) failed(ctx context.Context, places []place, err error) error {
+	err = wrap("commit", err)
+	if len(places) == 1 {
+		return w.open.damagedBy(ctx, places[0], err)
+	}
+	if isDamage(err) {
+		w.open.intact = nil // one of them was examined before it was damaged
+	} else if !isSuspect(err) {
+		return err
 	}
 	for _, p := range places { // which of them it is shows when each is read
-		errs := w.open.close(p)
-		if isDamage(wrap("examine", w.open.dir.examine(context.Background(), p, w.entry(p)))) {
+		if errs := w.open.close(p); w.open.isDamaged(ctx, p) {
 			return damageError{p}
+		} else {
+			err = errors.Join(err, errs)
 		}
-		err = errors.Join(err, errs)
 	}
-	return wrap("commit", err)
+	return err
 }
 
 // entry returns what the catalogue is going to have of p.

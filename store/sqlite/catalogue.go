@@ -32,6 +32,9 @@ type catalogue struct {
 	size int64
 	full int64 // size at which it is written anew
 
+	renamed bool               // a crash of the host may bring back the file that was there before
+	syncDir func(string) error // store.SyncDir
+
 	mu      sync.Mutex // around what follows
 	entries map[place]entry
 	reached map[string]store.Cursor // by purpose
@@ -42,8 +45,9 @@ type catalogue struct {
 // An entry is what the catalogue has of one partition.
 type entry struct {
 	manifest
-	Damage *damage `json:"damage,omitempty"`
-	Seal   *seal   `json:"seal,omitempty"`
+	Version int     `json:"version,omitempty"` // of the tables of its file, 0 if that is not known
+	Damage  *damage `json:"damage,omitempty"`
+	Seal    *seal   `json:"seal,omitempty"`
 }
 
 // A damage is what became of partitions of that place before the one that is there.
@@ -73,7 +77,7 @@ type line struct {
 
 // readCatalogue reads the catalogue of a directory. Without a file it is empty.
 func readCatalogue(dir directory) (*catalogue, error) {
-	c := &catalogue{path: filepath.Join(string(dir), catalogueFile), entries: map[place]entry{},
+	c := &catalogue{path: filepath.Join(string(dir), catalogueFile), syncDir: store.SyncDir, entries: map[place]entry{},
 		reached: map[string]store.Cursor{}}
 	text, err := os.ReadFile(c.path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -141,20 +145,33 @@ func (c *catalogue) compact() error {
 	for purpose, reached := range c.reached {
 		writeLine(w, line{Purpose: purpose, Reached: reached})
 	}
-	err = errors.Join(w.Flush(), file.Sync())
-	if err == nil {
-		err = errors.Join(os.Rename(c.path+".new", c.path), store.SyncDir(filepath.Dir(c.path)))
+	if err = errors.Join(w.Flush(), file.Sync()); err == nil {
+		err = os.Rename(c.path+".new", c.path)
 	}
 	if err != nil {
 		return wrap("write catalogue", errors.Join(err, file.Close()))
 	}
-	if c.file != nil {
+	if c.file != nil { // its name is that of the new one now, whether the directory can be synced or not
 		_ = c.file.Close()
 	}
-	c.file = file
-	c.size, err = file.Seek(0, io.SeekEnd)
+	c.file, c.renamed = file, true
+	if c.size, err = file.Seek(0, io.SeekEnd); err != nil {
+		return wrap("write catalogue", err)
+	}
 	c.full = max(compactLimit, 2*c.size)
-	return wrap("write catalogue", err)
+	return c.syncName()
+}
+
+// syncName waits until the file that was renamed last keeps its name over a crash of the host.
+func (c *catalogue) syncName() error {
+	if !c.renamed {
+		return nil
+	}
+	if err := c.syncDir(filepath.Dir(c.path)); err != nil {
+		return wrap("write catalogue", err)
+	}
+	c.renamed = false
+	return nil
 }
 
 func writeLine(w io.Writer, l line) {
@@ -203,7 +220,7 @@ func (c *catalogue) append(text []byte) error {
 func (c *catalogue) sync() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return wrap("write catalogue", c.file.Sync())
+	return errors.Join(wrap("write catalogue", c.file.Sync()), c.syncName())
 }
 
 // remove forgets partitions. Without a trace: the file is written anew.
@@ -220,8 +237,9 @@ func (c *catalogue) remove(places []place) error {
 			delete(c.entries, p)
 		}
 	}
+	before := c.file
 	err := c.compact()
-	if err != nil { // the next sweep removes them: the file has them still
+	if err != nil && c.file == before { // the file has them still: the next sweep removes them
 		maps.Copy(c.entries, gone)
 	}
 	return err

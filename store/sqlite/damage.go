@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -12,14 +13,40 @@ import (
 	"sipsieve/store/policy"
 )
 
+// mendLimit is how many files of one partition are set aside between two Checks: what damages more than that is the disk
+// or the memory of the host, and would fill the disk with files.
+const mendLimit = 3
+
+// An againError is of a partition whose files were damaged mendLimit times since the last Check.
+type againError struct{ place }
+
+// Error names the partition.
+func (e againError) Error() string {
+	return fmt.Sprintf("sqlite: %s %v: damaged again after %d files were set aside: left as it is until the next daily check: "+
+		"examine the disk and the memory of this host", e.Purpose, e.Expires, mendLimit)
+}
+
+// Unwrap returns the cause, which passes when the host is repaired.
+func (e againError) Unwrap() error { return store.ErrUnavailable }
+
 // Check reads every partition whole and sets those aside that are damaged. It waits for no Put but where it finds one.
+// One that cannot be read or set aside now is in the error, and keeps none of the others from being read.
 func (s *Store) Check(ctx context.Context) error {
+	if err := s.lock(); err != nil {
+		return err
+	}
+	clear(s.mended)
+	s.writing.Unlock()
+	var errs []error
 	for _, p := range s.catalogue.of("") {
 		if err := s.check(ctx, p); err != nil {
-			return err
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // check reads a partition, and once more with nobody writing if it seems damaged.
@@ -36,7 +63,7 @@ func (s *Store) check(ctx context.Context, p place) error {
 		return nil
 	}
 	err := s.dir.examine(ctx, p, e)
-	if !isDamage(wrap("check", err)) {
+	if !isDamage(err) {
 		return wrap("check", err)
 	}
 	return s.setAside(ctx, p)
@@ -44,6 +71,10 @@ func (s *Store) check(ctx context.Context, p place) error {
 
 // setAside renames the files of a damaged partition, and puts what is intact in them into another.
 func (s *Store) setAside(ctx context.Context, p place) error {
+	if s.mended[p] >= mendLimit {
+		return againError{p}
+	}
+	s.mended[p]++
 	_ = s.open.close(p) // it may be what it is set aside for
 	e, _ := s.catalogue.get(p)
 	d := damage{Had: newManifest()}
@@ -62,38 +93,43 @@ func (s *Store) setAside(ctx context.Context, p place) error {
 	return s.salvage(ctx, p)
 }
 
-// salvage ends what setAside began, also after a crash in the middle.
+// salvage ends what setAside began, also after a crash or an error in the middle: then rows of earlier files may not be
+// read out either, so all files of p are read.
 func (s *Store) salvage(ctx context.Context, p place) error {
 	e, _ := s.catalogue.get(p)
-	aside := s.dir.aside(p, e.Damage.Files)
-	if _, err := os.Stat(aside); errors.Is(err, os.ErrNotExist) {
-		for _, ending := range append([]string{""}, beside...) {
-			err := os.Rename(s.dir.path(p)+ending, aside+ending)
-			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				return wrap("set aside", err)
-			}
-		}
-		if err := os.Rename(s.dir.keptLog(p), aside+"-wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return wrap("set aside", err)
-		}
-		if err := store.SyncDir(filepath.Dir(aside)); err != nil {
-			return wrap("set aside", err)
+	files := e.Damage.Files
+	if err := s.moveAside(p, files); err != nil {
+		return wrap("set aside", err)
+	}
+	for n := range files {
+		err := salvaged(s.dir.aside(p, n+1), func(xs []policy.Excerpt) error {
+			alive, _ := s.expiry.Alive(xs)
+			_, err := s.keep(ctx, alive, true)
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
-	err := salvaged(aside, func(xs []policy.Excerpt) error {
-		alive, _ := s.expiry.Alive(xs)
-		_, err := s.keep(ctx, alive, true)
+	return s.mark(p, func(d *damage) { d.Pending = false })
+}
+
+// moveAside gives the files of a partition the names of the n-th that was set aside, unless they have them.
+func (s *Store) moveAside(p place, n int) error {
+	aside := s.dir.aside(p, n)
+	if _, err := os.Stat(aside); !errors.Is(err, os.ErrNotExist) {
 		return err
-	})
-	if err != nil {
+	}
+	for _, ending := range append([]string{""}, beside...) {
+		err := os.Rename(s.dir.path(p)+ending, aside+ending)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := os.Rename(s.dir.keptLog(p), aside+"-wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if e, _ = s.catalogue.get(p); e.Damage != nil {
-		d := *e.Damage
-		d.Pending = false
-		e.Damage = &d
-	}
-	return errors.Join(s.catalogue.put(map[place]entry{p: e}, nil), s.catalogue.sync())
+	return store.SyncDir(filepath.Dir(aside))
 }
 
 // Damaged returns what is missing, and has not been announced.
@@ -120,19 +156,25 @@ func (s *Store) Missing() (all store.DamageError) {
 
 // MarkRefilling enters that the bus delivers again what it still has of a partition.
 func (s *Store) MarkRefilling(p store.Place) error {
-	return s.mark(p, func(d *damage) { d.Refilling = true })
+	return s.marked(p, func(d *damage) { d.Refilling = true })
 }
 
 // MarkAnnounced enters that the rows which a partition lacks now are announced as lost.
 func (s *Store) MarkAnnounced(p store.Place) error {
-	return s.mark(p, func(d *damage) { d.Announced = d.Missing })
+	return s.marked(p, func(d *damage) { d.Announced = d.Missing })
 }
 
-func (s *Store) mark(p place, change func(*damage)) error {
+// marked is mark with the writer's turn.
+func (s *Store) marked(p place, change func(*damage)) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.writing.Unlock()
+	return s.mark(p, change)
+}
+
+// mark changes the damage of a partition in the catalogue, if it has one.
+func (s *Store) mark(p place, change func(*damage)) error {
 	e, ok := s.catalogue.get(p)
 	if !ok || e.Damage == nil {
 		return nil
@@ -143,7 +185,8 @@ func (s *Store) mark(p place, change func(*damage)) error {
 	return errors.Join(s.catalogue.put(map[place]entry{p: e}, nil), s.catalogue.sync())
 }
 
-// Settle checkpoints the partitions of which nothing was used since the last Settle, and seals them.
+// Settle checkpoints the partitions of which nothing was used since the last Settle, and seals them. One that is damaged
+// is set aside, and what could not be read out of those that are is read now.
 func (s *Store) Settle(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err
@@ -156,7 +199,16 @@ func (s *Store) Settle(ctx context.Context) error {
 			one.busy = false
 			continue
 		}
-		errs = append(errs, s.seal(ctx, p, one))
+		err := s.seal(ctx, p, one)
+		if damaged := (damageError{}); errors.As(err, &damaged) {
+			err = s.setAside(ctx, damaged.place)
+		}
+		errs = append(errs, err)
+	}
+	for _, p := range s.catalogue.of("") {
+		if e, _ := s.catalogue.get(p); e.Damage != nil && e.Damage.Pending {
+			errs = append(errs, s.salvage(ctx, p))
+		}
 	}
 	return wrap("settle", errors.Join(errs...))
 }
@@ -170,7 +222,7 @@ func (s *Store) seal(ctx context.Context, p place, one *partition) error {
 	var held, frames, moved int
 	err := one.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&held, &frames, &moved)
 	if err != nil || held != 0 {
-		return damagedBy(p, wrap("checkpoint", err))
+		return s.open.damagedBy(ctx, p, wrap("checkpoint", err))
 	}
 	now, err := sealOf(s.dir.path(p))
 	if err != nil {

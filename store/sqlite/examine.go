@@ -28,6 +28,16 @@ func (d directory) examine(ctx context.Context, p place, e entry) error {
 }
 
 func (d directory) examineIn(ctx context.Context, tx *sql.Tx, p place, e entry) error {
+	have, err := versionOf(ctx, tx, e)
+	if err != nil {
+		return err
+	}
+	if have < version && e.Commits == 0 {
+		return integrity(ctx, tx)
+	}
+	if err := examineTables(ctx, tx, d.path(p)); err != nil {
+		return err
+	}
 	m, err := readManifest(ctx, tx)
 	if err != nil {
 		return err
@@ -44,11 +54,46 @@ func (d directory) examineIn(ctx context.Context, tx *sql.Tx, p place, e entry) 
 	if err := examineRows(ctx, tx, m); err != nil {
 		return err
 	}
+	return integrity(ctx, tx)
+}
+
+// integrity has SQLite compare the pages and the indexes with the rows.
+func integrity(ctx context.Context, tx *sql.Tx) error {
 	var verdict string
 	if err := tx.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&verdict); err != nil {
 		return err
 	}
 	if verdict != "ok" {
+		return errDamaged
+	}
+	return nil
+}
+
+// fixedHeader is what every partition begins with: the format's name, pages of 4096 bytes, a log for reading and for
+// writing, nothing reserved, and three fractions that never change.
+const fixedHeader = "SQLite format 3\x00\x10\x00\x02\x02\x00\x40\x20\x20"
+
+// examineTables compares what a file begins with and its schema with those of this version.
+func examineTables(ctx context.Context, tx *sql.Tx, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	begin := make([]byte, len(fixedHeader))
+	n, err := io.ReadFull(f, begin)
+	_ = f.Close()
+	if n > 0 && string(begin) != fixedHeader {
+		return errDamaged
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	var have string
+	const statements = "SELECT coalesce(group_concat(sql, ';'), '') FROM (SELECT sql FROM sqlite_schema ORDER BY name)"
+	if err := tx.QueryRowContext(ctx, statements).Scan(&have); err != nil {
+		return err
+	}
+	if have != schemaOf {
 		return errDamaged
 	}
 	return nil

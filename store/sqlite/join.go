@@ -71,7 +71,7 @@ func (j *joiner) lookUp(ctx context.Context, q place, g *store.Groups) (rows []s
 	ids, dialogs := g.Keys()
 	result, err := db.lookUp.QueryContext(ctx, list(ids), list(dialogs))
 	if err != nil {
-		return nil, damagedBy(q, wrap("look up", err))
+		return nil, j.open.damagedBy(ctx, q, wrap("look up", err))
 	}
 	defer func() { _ = result.Close() }()
 	for result.Next() {
@@ -79,11 +79,11 @@ func (j *joiner) lookUp(ctx context.Context, q place, g *store.Groups) (rows []s
 		err := result.Scan(&f.ID, &f.Sensor, &f.Stage, &f.Revision, &f.Status, &f.Completeness, &f.Dialog, &f.Missing,
 			&f.Published.Stream, &f.Published.Number, &f.Joined)
 		if err != nil {
-			return nil, damagedBy(q, wrap("look up", err))
+			return nil, j.open.damagedBy(ctx, q, wrap("look up", err))
 		}
 		rows = append(rows, f)
 	}
-	return rows, damagedBy(q, wrap("look up", result.Err()))
+	return rows, j.open.damagedBy(ctx, q, wrap("look up", result.Err()))
 }
 
 // load reads the body of a row, and its parts.
@@ -95,5 +95,5 @@ func (j *joiner) load(ctx context.Context, f *store.Found) error {
 	var text sql.Null[[]byte]
 	err = p.db.QueryRowContext(ctx, "SELECT body, parts FROM excerpt WHERE id = ?", f.ID).Scan(&f.Body, &text)
 	f.Parts = text.V
-	return damagedBy(f.In, wrap("look up", err))
+	return j.open.damagedBy(ctx, f.In, wrap("look up", err))
 }

@@ -34,6 +34,34 @@ type handles struct {
 	limit     int
 	order     []place
 	by        map[place]*partition
+	intact    map[place]int64 // commits with which a partition was examined for an error, and is not damaged
+}
+
+// damagedBy returns err, and that it is of p if that is damaged.
+func (h *handles) damagedBy(ctx context.Context, p place, err error) error {
+	if isDamage(err) || isSuspect(err) && h.isDamaged(ctx, p) {
+		return errors.Join(damageError{p}, err)
+	}
+	return err
+}
+
+// isDamaged examines a partition because of an error that a fault of this program gives as well: once for what it has.
+func (h *handles) isDamaged(ctx context.Context, p place) bool {
+	e, _ := h.catalogue.get(p)
+	if commits, examined := h.intact[p]; examined && commits == e.Commits {
+		return false
+	}
+	err := h.dir.examine(ctx, p, e)
+	if isDamage(err) {
+		return true
+	}
+	if err == nil || isSuspect(err) {
+		if h.intact == nil {
+			h.intact = map[place]int64{}
+		}
+		h.intact[p] = e.Commits
+	}
+	return false
 }
 
 // use returns the handle of p that is open, if there is one, and marks it as used.
@@ -123,15 +151,15 @@ func (h *handles) partition(ctx context.Context, p place) (*partition, error) {
 	if err := os.Link(path+"-wal", h.dir.keptLog(p)); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) {
 		return nil, wrap("open", err)
 	}
-	one, err := open(ctx, path)
+	one, err := open(ctx, path, e)
 	if err != nil {
-		return nil, damagedBy(p, wrap("open", err))
+		return nil, h.damagedBy(ctx, p, wrap("open", err))
 	}
 	if one.manifest.Commits < e.Commits {
 		return nil, errors.Join(damageError{p}, one.close())
 	}
 	if !known || one.manifest.Commits > e.Commits { // a crash came before it was entered
-		e.manifest, e.Seal = one.manifest.clone(), nil
+		e.manifest, e.Seal, e.Version = one.manifest.clone(), nil, version
 		if err := h.catalogue.put(map[place]entry{p: e}, nil); err != nil {
 			return nil, errors.Join(err, one.close())
 		}
@@ -145,14 +173,14 @@ func (h *handles) partition(ctx context.Context, p place) (*partition, error) {
 
 const updateManifest = "UPDATE manifest SET body = ?"
 
-// open opens a partition for writing.
-func open(ctx context.Context, path string) (p *partition, err error) {
+// open opens a partition for writing, of which the catalogue has e.
+func open(ctx context.Context, path string, e entry) (p *partition, err error) {
 	p = &partition{busy: true}
 	if p.db, err = sql.Open("sqlite", dataSource(path, false)); err != nil {
 		return nil, err
 	}
 	p.db.SetMaxOpenConns(1)
-	if p.manifest, err = prepare(ctx, p.db); err == nil {
+	if p.manifest, err = prepare(ctx, p.db, e); err == nil {
 		p.stat, err = os.Stat(path)
 	}
 	for query, to := range map[string]**sql.Stmt{selectFound: &p.lookUp, insertRow("main"): &p.insert,
@@ -167,7 +195,8 @@ func open(ctx context.Context, path string) (p *partition, err error) {
 	return p, nil
 }
 
-// create makes an empty file of mode 0600, and its directory of mode 0700; both outlive a crash of the host.
+// create makes an empty file of mode 0600, and its directory of mode 0700; both outlive a crash of the host. After an
+// error neither is there, so that the next attempt syncs them too.
 func create(path string) error {
 	dir := filepath.Dir(path)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
@@ -175,7 +204,7 @@ func create(path string) error {
 			return err
 		}
 		if err := store.SyncDir(filepath.Dir(dir)); err != nil {
-			return err
+			return errors.Join(err, os.Remove(dir))
 		}
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -185,7 +214,10 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(file.Close(), store.SyncDir(dir))
+	if err := errors.Join(file.Close(), store.SyncDir(dir)); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // dataSource returns what the driver opens: a file that must be there.

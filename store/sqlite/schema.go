@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 	"strings"
 
 	"sipsieve/store"
@@ -60,16 +62,35 @@ var createTables = func() string {
 	CREATE TABLE manifest (body TEXT NOT NULL) STRICT`
 }()
 
+// versionOf returns the version of a partition's tables, of which the catalogue has e: errDamaged if one bit of it is not
+// as it was written, ErrNewer if it is newer than this program.
+func versionOf(ctx context.Context, db queryer, e entry) (have int, err error) {
+	err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have)
+	switch {
+	case err != nil:
+		return 0, err
+	case e.Version > 0 && e.Commits > 0 && bits.OnesCount32(uint32(have^e.Version)) == 1: // newer would be in e
+		return 0, errDamaged
+	case have > version:
+		return 0, ErrNewer
+	}
+	return have, nil
+}
+
+// schemaOf returns the statements of createTables as SQLite keeps them, in the order of their names.
+var schemaOf = func() string {
+	all := strings.Split(createTables, ";\n\t")
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(strings.Fields(a)[2], strings.Fields(b)[2]) })
+	return strings.Join(all, ";")
+}()
+
 // prepare makes the tables of a partition, or brings those of an older version to this one, and returns the manifest.
-func prepare(ctx context.Context, db *sql.DB) (m manifest, err error) {
-	var have int
-	if err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+func prepare(ctx context.Context, db *sql.DB, e entry) (m manifest, err error) {
+	have, err := versionOf(ctx, db, e)
+	if err != nil {
 		return m, err
 	}
-	switch {
-	case have > version:
-		return m, ErrNewer
-	case have == version:
+	if have == version {
 		return readManifest(ctx, db)
 	}
 	conn, err := db.Conn(ctx)

@@ -89,7 +89,8 @@ func (o *source) open(ctx context.Context, s *search) (err error) {
 		return err
 	}
 	o.db.SetMaxOpenConns(1)
-	if err := checkVersion(ctx, o.db); err != nil {
+	e, _ := s.catalogue.get(o.place)
+	if err := checkVersion(ctx, o.db, e); err != nil {
 		return err
 	}
 	statement, args := o.statement(s)
@@ -100,18 +101,12 @@ func (o *source) open(ctx context.Context, s *search) (err error) {
 }
 
 // checkVersion returns an error unless the partition has tables of this version.
-func checkVersion(ctx context.Context, db *sql.DB) error {
-	var have int
-	err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have)
-	switch {
-	case err != nil:
-		return err
-	case have > version:
-		return ErrNewer
-	case have < version:
+func checkVersion(ctx context.Context, db *sql.DB, e entry) error {
+	have, err := versionOf(ctx, db, e)
+	if err == nil && have < version {
 		return errDamaged // the catalogue has rows of it
 	}
-	return nil
+	return err
 }
 
 // selectRecords has the moment behind the columns of a record.

@@ -11,7 +11,8 @@
 // Each row has a checksum, each partition a manifest, and the directory a catalogue of the partitions and their
 // manifests. A partition that has less than the catalogue, or that SQLite finds malformed, is set aside as
 // <expires>.damaged-<n>, and another takes its place with the rows that are intact. How many are missing stands in the
-// catalogue until they have come again. What is set aside goes on its day like the others.
+// catalogue until they have come again. What is set aside goes on its day like the others. An error that a fault of
+// this program gives as well sets nothing aside, unless the partition shows to be damaged when it is read whole.
 //
 // # Errors
 //
@@ -58,6 +59,7 @@ type Store struct {
 
 	writing sync.Mutex // around all that writes or forgets
 	open    handles
+	mended  map[place]int // files that were set aside since the last Check
 }
 
 // Open takes the directory for this process; if another has it, the error wraps store.ErrOwned. Files of an older
@@ -72,7 +74,8 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	s := &Store{dir: directory(dir), policy: c.Policy, expiry: store.NewExpiry(c.Today), release: release}
+	s := &Store{dir: directory(dir), policy: c.Policy, expiry: store.NewExpiry(c.Today), release: release,
+		mended: map[place]int{}}
 	s.catalogue, err = readCatalogue(s.dir)
 	if err == nil {
 		err = s.catalogue.begin()
@@ -87,7 +90,8 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// start opens each partition once that has not expired.
+// start opens each partition once that has not expired. One that cannot be opened now keeps none of the others from
+// taking and giving rows, unless it is of a newer version: Check says what is wrong with it.
 func (s *Store) start(ctx context.Context) error {
 	there, err := s.dir.partitions()
 	if err != nil {
@@ -104,7 +108,7 @@ func (s *Store) start(ctx context.Context) error {
 		if e, _ := s.catalogue.get(p); err == nil && e.Damage != nil && e.Damage.Pending {
 			err = s.salvage(ctx, p)
 		}
-		if err != nil {
+		if errors.Is(err, ErrNewer) {
 			return err
 		}
 	}
@@ -122,8 +126,8 @@ func (s *Store) start(ctx context.Context) error {
 }
 
 // Put joins xs with what is there. Excerpts of one partition are in one transaction, up to 2,000 of them.
-// An error wraps store.ErrUnavailable, and then a part of xs may be kept already, which a repeated Put finds;
-// or it is store.Refused, of excerpts whose purpose is no name.
+// An error wraps store.ErrUnavailable, and then a part of xs may be kept already, which a repeated Put finds: it is
+// store.Faults if it is of partitions. Or it is store.Refused, of excerpts whose purpose is no name.
 func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 	if err := s.lock(); err != nil {
 		return err
@@ -156,9 +160,11 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 	return nil
 }
 
-// keep puts xs, of which salvage says that they were read of damaged files.
+// keep puts xs, of which salvage says that they were read of damaged files. A partition that is damaged or unreadable
+// keeps none of the others from being written. An error is store.Faults, one for each purpose.
 func (s *Store) keep(ctx context.Context, xs []policy.Excerpt, salvage bool) (store.Refused, error) {
 	places, byPlace, refused := store.SortOut(xs)
+	failed := map[string]error{}
 	for _, p := range places {
 		for part := range slices.Chunk(byPlace[p], commitLimit) {
 			err := s.mending(ctx, func(w *writer) error {
@@ -166,10 +172,16 @@ func (s *Store) keep(ctx context.Context, xs []policy.Excerpt, salvage bool) (st
 				j := joiner{writer: *w, purpose: s.purpose(p.Purpose), place: p}
 				return j.join(ctx, part)
 			})
-			if err != nil {
-				return nil, err
+			if err != nil && failed[p.Purpose] == nil {
+				failed[p.Purpose] = err
+			}
+			if err != nil && !isOfPlace(err) {
+				return nil, s.dir.faults(failed)
 			}
 		}
+	}
+	if len(failed) > 0 {
+		return nil, s.dir.faults(failed)
 	}
 	return refused, nil
 }
