@@ -122,7 +122,8 @@ func (l *lookup) ofTag(root, n uint32, i int, p place) place {
 }
 
 // ofOtherTag completes p, whose tag is that of fork i of h and is not known on the caller's hop: the n-th fork that
-// answered on h is taken for the n-th that answered on the caller's hop.
+// answered on h is taken for the n-th that answered on the caller's hop. Before an answer the only fork of h is taken
+// for the only fork of the caller's hop, unless the hops show that they are two.
 func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	r := l.dialogs.At(root)
 	answers, only := 0, uint32(0)
@@ -135,7 +136,7 @@ func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	switch {
 	case answers == 0:
 		p.kind, p.fork = ofEarly, -1
-		if l.hops.At(r.Path.First).Forks == 1 {
+		if near := l.hops.At(r.Path.First); near.Forks == 1 && h.Forks == 1 && !l.hops.Apart(&r.Path, p.tag, near.First.Tag) {
 			p.fork = 0
 		}
 	case f == nil, !r.Follows(&l.hops, h), f.Answer == 0 && (h.Forks > 1 || l.hops.AnswersOn(h) > 0):
@@ -221,7 +222,8 @@ func (l *lookup) ofAnswer(root uint32, k event.Keys) uint32 {
 }
 
 // opens reports whether m answers an INVITE that opens a dialog; the INVITE is the caller's. A faulty user agent may
-// send a re-INVITE with the CSeq of the first INVITE.
+// send a re-INVITE with the CSeq of the first INVITE. The INVITE of a further try may not have been seen; its responses go
+// to an address that took part in the call.
 func (l *lookup) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 	if c := &d.Pending[0]; c.CSeq == m.CSeq && c.Method == sip.Invite && d.BranchIndex(k.ShortBranch()) < 0 {
 		return false
@@ -229,7 +231,7 @@ func (l *lookup) opens(d *dialog.Dialog, m *sip.Message, k event.Keys) bool {
 	switch {
 	case m.CSeq <= d.CSeq:
 		return true
-	case d.Answered() || l.guessFor(d, m, event.Caller).Fits(m):
+	case d.Answered() || l.guessFor(d, m, event.Caller).Fits(m) || !l.hops.HasEnd(&d.Path, m.Flow.Dst):
 		return false
 	}
 	return d.Phase == dialog.AwaitingRetry || d.Phase == dialog.Rejected || d.Phase == dialog.Terminated && !d.Undecided() ||
@@ -302,6 +304,9 @@ func (l *lookup) adoptDownstreamRefusal(d *dialog.Dialog) {
 	best := l.hops.LastFinal(&d.Path)
 	if best != nil && best.Final.Code >= 300 {
 		d.Code, d.RefusedAt, d.FinalCause = best.Final.Code, best.Final.Time, best.Final.Cause
+		if d.Acked == 0 {
+			d.Acked = best.Final.Acked
+		}
 		if dialog.Challenges(int(d.Code)) {
 			d.Challenges++
 		}

@@ -146,8 +146,12 @@ func (t *Table) ack(root uint32, m *sip.Message, k event.Keys) {
 	case !own && d.Answered():
 		t.ackOfAnswer(root, m, k)
 	case own || d.Phase == dialog.Rejected || d.Phase == dialog.AwaitingRetry:
-		if d, repeated := t.countMessage(root, m, k, dialog.SeenRequest); !repeated && near.Hop.Carries(m) {
+		switch d, repeated := t.countMessage(root, m, k, dialog.SeenRequest); {
+		case repeated:
+		case near.Hop.Carries(m):
 			t.ackOfRefusal(root, d, m)
+		case h != nil && h.Final.Code >= 300:
+			h.Final.Acked = m.Time.UnixNano()
 		}
 	case h != nil && h.Forks > 0:
 		if _, shown := t.hops.KnownFork(h, k.To); !shown {

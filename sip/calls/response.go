@@ -26,7 +26,11 @@ func (t *Table) response(root uint32, m *sip.Message, k event.Keys, side event.P
 	case m.Method == sip.Invite && side == event.Caller && t.opens(d, m, k):
 		return t.inviteResponse(root, m, k)
 	default:
-		t.responseInside(m, k, t.inside(root, m, k, side))
+		p := t.inside(root, m, k, side)
+		if p.kind == ofNoDialog && m.Method == sip.Invite {
+			t.hops.Repeated(&d.Path, m, k) // its late copy answers no other INVITE either
+		}
+		t.responseInside(m, k, p)
 	}
 	return true
 }
@@ -96,7 +100,7 @@ func (t *Table) inviteResponse(n uint32, m *sip.Message, k event.Keys) bool {
 	if m.CSeq < d.CSeq && !repeated && t.callersHop(d).Hop.Carries(m) {
 		d.CountLateFinal(m)
 	}
-	if m.CSeq < d.CSeq || repeated && !provisional || m.CSeq > d.CSeq && !t.unseenAttempt(n, d, m) {
+	if m.CSeq < d.CSeq || repeated && !provisional || m.CSeq > d.CSeq && (repeated || !t.unseenAttempt(n, d, m)) {
 		return true
 	}
 	near := t.callersHop(d).Hop.Carries(m)

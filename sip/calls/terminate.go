@@ -156,7 +156,8 @@ func (t *Table) endOfFile(n uint32, d *dialog.Dialog) {
 		return // its answer closed it
 	}
 	t.adoptDownstreamRefusal(d)
-	d.Retryable = d.Phase == dialog.AwaitingRetry && (d.RefusedAt == 0 || d.Code < 400 || dialog.Challenges(int(d.Code)))
+	waits := d.Phase == dialog.AwaitingRetry || d.Phase == dialog.Calling && d.RefusedAt != 0 // refused on another hop
+	d.Retryable = waits && (d.RefusedAt == 0 || d.Code < 400 || dialog.Challenges(int(d.Code)))
 	seen := t.endSeen(d)
 	t.conclude(d)
 	if !seen && (d.Answered() || !d.Published) {

@@ -27,6 +27,7 @@ var unsavedOfAHop = map[string]string{
 	"more":          "a number of this Tracker; its value is saved",
 	"Tagless":       "a number of this Tracker; its value is saved",
 	"First.Ends":    "a number of this Tracker; its value is saved",
+	"Final.Acked":   "without it a record says that the ACK is missing",
 	"Hop.VLAN":      "used for a record's flow only, whose fields the checkpoint has",
 	"Hop.transport": "used for a record's flow only, whose fields the checkpoint has",
 	"Hop.Link":      "used for a record's flow only, whose fields the checkpoint has",

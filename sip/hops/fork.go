@@ -1,6 +1,8 @@
 package hops
 
 import (
+	"slices"
+
 	"sipsieve/sip"
 	"sipsieve/sip/event"
 	"sipsieve/sip/mem"
@@ -61,6 +63,15 @@ func (s *forks) KnownFork(h *View, tag event.Key) (i int, known bool) {
 		}
 	}
 	return -1, f.n == len(f.tags) && f.has(tag.Short())
+}
+
+// hasTag reports whether one of h's first 64 forks has the short tag.
+func (s *forks) hasTag(h *View, short uint32) bool {
+	if h.more == 0 {
+		return h.Forks > 0 && h.First.Tag == short
+	}
+	f := s.more.At(h.more)
+	return slices.Contains(f.tags[:f.n], short)
 }
 
 // AddFork adds tag to h's forks, if it is new, and returns its number; -1 if its times are not remembered.

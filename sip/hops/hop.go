@@ -74,6 +74,11 @@ func (h *Hop) Precedes(o *Hop) bool {
 	return h.valid && o.valid && h.Dst == o.Src && (h.dport == o.sport || h.Src != h.Dst && o.Src != o.Dst)
 }
 
+// startsWith reports whether h and o come from one address. Ports are compared only if one has both ends on one host.
+func (h *Hop) startsWith(o *Hop) bool {
+	return h.valid && o.valid && h.Src == o.Src && (h.sport == o.sport || h.Src != h.Dst && o.Src != o.Dst)
+}
+
 // Points are the names of places of capture, by their number.
 type Points []string
 

@@ -1,6 +1,7 @@
 package hops
 
 import (
+	"net/netip"
 	"slices"
 
 	"sipsieve/sip"
@@ -71,19 +72,21 @@ func (t *Table) Passed(p *Path, m *sip.Message) *View {
 
 // TookPart reports whether both addresses of m are ends of hops of p.
 func (t *Table) TookPart(p *Path, m *sip.Message) bool {
-	if !m.Flow.Src.IsValid() {
+	return t.HasEnd(p, m.Flow.Src) && t.HasEnd(p, m.Flow.Dst)
+}
+
+// HasEnd reports whether the address is an end of a hop of p, or none.
+func (t *Table) HasEnd(p *Path, address netip.AddrPort) bool {
+	if !address.IsValid() {
 		return true
 	}
-	ends := 0
-	for _, end := range [...][16]byte{m.Flow.Src.Addr().As16(), m.Flow.Dst.Addr().As16()} {
-		for n := p.First; n != 0; n = t.At(n).Next {
-			if h := &t.At(n).Hop; h.Src == end || h.Dst == end {
-				ends++
-				break
-			}
+	end := address.Addr().As16()
+	for n := p.First; n != 0; n = t.At(n).Next {
+		if h := &t.At(n).Hop; h.Src == end || h.Dst == end {
+			return true
 		}
 	}
-	return ends == 2
+	return false
 }
 
 // Tagless reports whether no hop of p has shown a tag of the callee.
@@ -301,6 +304,23 @@ func (t *Table) CountRepeat(p *Path, k event.Keys) {
 			}
 		}
 	}
+}
+
+// Apart reports whether tag and the tag with the half other are of two forks of p's INVITE, not of one whose tag is
+// rewritten on its way: responses with both went to one address.
+func (t *Table) Apart(p *Path, tag event.Key, other uint32) bool {
+	for n := p.First; n != 0; n = t.At(n).Next {
+		x := t.At(n)
+		if _, known := t.KnownFork(x, tag); !known {
+			continue
+		}
+		for n := p.First; n != 0; n = t.At(n).Next {
+			if y := t.At(n); t.hasTag(y, other) && (x == y || x.startsWith(y)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // EarlyEnd returns the accepted BYE by which the last fork of p's call ended before any answer, nil if a fork is left.

@@ -32,9 +32,15 @@ type View struct {
 // refusal.
 type finalResponse struct {
 	Time  int64
+	Acked int64 // its ACK, nanoseconds; 0 if that was not seen. It is not saved
 	Tag   uint64
 	Code  uint16
 	Cause uint8
+}
+
+// startsWith reports whether the INVITE was sent on x and on y from one address.
+func (x *View) startsWith(y *View) bool {
+	return x.Invited != 0 && y.Invited != 0 && x.Hop.startsWith(&y.Hop)
 }
 
 // FinalOf returns m as the final response of a hop.

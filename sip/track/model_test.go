@@ -219,13 +219,14 @@ func settled(k randomcall.Kinds) bool {
 
 // TestModelCallsAreTracked compares the Tracker with the oracle on random calls: 5,000, or 1,000,000 if SIPSIEVE_FULL
 // is 1. SIPSIEVE_CALLS, SIPSIEVE_SEED and SIPSIEVE_KINDS set how many, from which seed, and of which kinds:
-// names, or all, those included that can still differ.
+// names, or all, those included that can still differ. SIPSIEVE_WITH names kinds that each call has.
 func TestModelCallsAreTracked(t *testing.T) {
 	t.Parallel()
 	kinds, every := randomcall.AllKinds, os.Getenv("SIPSIEVE_KINDS")
 	if every != "" && every != "all" {
 		kinds = randomcall.ParseKinds(every)
 	}
+	with := randomcall.ParseKinds(os.Getenv("SIPSIEVE_WITH"))
 	p := newReplayer()
 	standard := uint64(5000)
 	if os.Getenv("SIPSIEVE_FULL") == "1" {
@@ -235,8 +236,8 @@ func TestModelCallsAreTracked(t *testing.T) {
 	wrong := map[string][]randomcall.Call{} // by the fields that differ
 	n := 0
 	for seed, compared := first, uint64(0); compared < calls; seed++ {
-		c := randomcall.Random(seed, kinds)
-		if every == "" && !settled(c.Kinds) {
+		c := randomcall.RandomWith(seed, kinds, with)
+		if every == "" && !settled(c.Kinds) || c.Kinds&with != with {
 			continue
 		}
 		compared++

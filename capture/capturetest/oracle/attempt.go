@@ -41,7 +41,7 @@ func joins(a, next *attempt) bool {
 		// Not settled: the final response was lost, and its code is unknown. 401 and 407 are by far the most that
 		// are followed by a new INVITE, so its wait is theirs, `Ring`.
 		return !a.answered() && next.first-a.lastSign() <= ringWait
-	case final.Status/100 == 3 || final.Status == 401 || final.Status == 407:
+	case final.retried():
 		return next.first-final.Time <= ringWait
 	}
 	since := final.Time

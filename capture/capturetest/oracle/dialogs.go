@@ -199,6 +199,8 @@ func (c *dialogs) link(h hop, tag string) string {
 		switch {
 		case len(c.tags[h]) != 1 || len(near) > 1:
 			return other
+		case len(near) == 1 && c.apart(tag, near[0]):
+			return other
 		case len(near) == 1:
 			return near[0]
 		}
@@ -208,6 +210,23 @@ func (c *dialogs) link(h hop, tag string) string {
 		return other
 	}
 	return c.answers[0].tag
+}
+
+// apart reports whether a and b are two forks, not one whose tag is rewritten: one host got responses with both. A BYE
+// to one of several early forks ends that fork only.
+func (c *dialogs) apart(a, b string) bool {
+	got := map[Host]bool{}
+	for _, m := range c.messages() {
+		if m.To == a && (m.provisional() || m.Method == "INVITE" && m.accepts()) {
+			got[m.Dst] = true
+		}
+	}
+	for _, m := range c.messages() {
+		if m.To == b && got[m.Dst] && (m.provisional() || m.Method == "INVITE" && m.accepts()) {
+			return true
+		}
+	}
+	return false
 }
 
 // firstTag returns the To tag that was seen first on any hop.

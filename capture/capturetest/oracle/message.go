@@ -64,6 +64,9 @@ func (m *Message) provisional() bool { return m.Method == "INVITE" && m.Status >
 
 func (m *Message) accepts() bool { return m.Status/100 == 2 }
 
+// retried reports whether m is a final response that a new INVITE of the same call may follow for as long as `Ring`.
+func (m *Message) retried() bool { return m.Status/100 == 3 || m.Status == 401 || m.Status == 407 }
+
 // String writes m in one line.
 func (m *Message) String() string {
 	what := m.Method

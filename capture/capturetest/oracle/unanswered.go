@@ -145,9 +145,8 @@ func (u *unanswered) seen(r *Record) {
 		r.Missing = append(r.Missing, noAck)
 	}
 	r.Completeness = 100 * seen / of
-	retried := r.Disposition == "auth_failed" || r.Disposition == "redirected"
-	if u.final != nil && u.until-u.final.Time < ringWait && retried {
-		r.Status = "partial" // a retry could have followed
+	if u.final != nil && u.until-u.final.Time < ringWait && u.final.retried() {
+		r.Status = "partial" // a retry could have followed, also after a BYE in the early dialog
 	}
 }
 

@@ -28,13 +28,16 @@ func (c *Call) String() string {
 }
 
 // Random returns the call of a seed, of some of the kinds allowed.
-func Random(seed uint64, allowed Kinds) Call {
+func Random(seed uint64, allowed Kinds) Call { return RandomWith(seed, allowed, 0) }
+
+// RandomWith is Random with the kinds always added, which are left out only if another kind excludes them.
+func RandomWith(seed uint64, allowed, always Kinds) Call {
 	r := rand.New(rand.NewPCG(seed, 0x5eed))
 	var kinds Kinds
 	for range [...]int{0, 1, 1, 2, 2, 3, 3, 4, 6, 9}[r.IntN(10)] {
 		kinds |= 1 << r.IntN(int(KindCount))
 	}
-	kinds = (kinds & allowed).settle()
+	kinds = (kinds&allowed | always).settle()
 	n := newNetwork(r, kinds)
 	n.callID = "c" + strconv.FormatUint(seed, 10)
 	s := &script{network: n, t: n.between(0, time.Second)}
