@@ -149,9 +149,11 @@ func (m Mark) Compare(o Mark) int {
 // A Damage is what is known to be missing of one partition.
 type Damage struct {
 	Place
-	Missing   int    // rows
-	Refilling bool   // the bus delivers again what it still has
-	Had       Cursor // the lowest publication of each sensor that may be among them
+	Number    int       // of the damages of this partition, from 1
+	From, To  time.Time // of the rows that may be missing; zero if that is not known
+	Missing   int       // rows
+	Refilling bool      // the bus delivers again what it still has
+	Had       Cursor    // the lowest publication of each sensor that may be among them
 }
 
 // A DamageError is the last of a Query, and an error of a check: some partitions lack rows.

@@ -65,7 +65,8 @@ var house = map[string]room{
 	"store/vault":      {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store":            {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/bus/blocks": {others: []string{"github.com/minio/highwayhash"}},                  // files of messages, without their server
-	"store/bus": {imports: []string{"store", "store/vault", "store/bus/blocks"}, liberties: []string{"go", "clock", "lock", "receive"},
+	"store/bus/marks":  {imports: []string{"store"}, liberties: []string{"lock"}},           // of streams, without their server
+	"store/bus": {imports: []string{"store", "store/vault", "store/bus/blocks", "store/bus/marks"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"},

@@ -83,18 +83,55 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 	return nil
 }
 
-// Again has the server deliver all that the stream still has once more: the Sink has lost some of it. What it has not
-// lost it finds by its key. The consumer must be there.
-func (c *Consumer) Again(ctx context.Context) error {
+// Again has the server deliver once more what the Sink has lost, as far as the stream still has it: everything from the
+// lowest of these publications on, all of it if one of them is of another stream. What the Sink has not lost it finds by
+// its key. The consumer must be there. An error is a store.Fault.
+func (c *Consumer) Again(ctx context.Context, lost store.Cursor) error {
+	ctx, end := c.bus.errs.watch(ctx, c.needs)
+	defer end()
 	name := store.StreamName(c.purpose)
-	if err := c.bus.setBack(name); err != nil {
-		return c.bus.fault(ctx, c.purpose, "reset", err)
+	sequence, err := c.lowest(ctx, lost)
+	reset := func() error {
+		_, err := c.bus.stream.ResetConsumerToSequence(ctx, name, c.name, sequence)
+		return err
 	}
-	_, err := c.bus.stream.ResetConsumerToSequence(ctx, name, c.name, 1)
-	if err == nil { // the mark may have been written in between
-		err = c.bus.setBack(name)
+	switch {
+	case err != nil:
+	case c.bus.spool == nil:
+		err = reset()
+	default:
+		err = c.bus.spool.setBack(name, c.name, sequence, reset)
 	}
 	return c.bus.fault(ctx, c.purpose, "reset", err)
+}
+
+// Behind returns how many messages the Sink has not confirmed. An error is a store.Fault.
+func (c *Consumer) Behind(ctx context.Context) (uint64, error) {
+	ctx, end := c.bus.errs.watch(ctx, c.needs)
+	defer end()
+	durable, err := c.bus.stream.Consumer(ctx, store.StreamName(c.purpose), c.name)
+	if err != nil {
+		return 0, c.bus.fault(ctx, c.purpose, "lag", err)
+	}
+	state := durable.CachedInfo()
+	return state.NumPending + uint64(state.NumAckPending), nil
+}
+
+// lowest returns the lowest sequence that the stream has given these publications, 1 if one of them, or none, is of it.
+func (c *Consumer) lowest(ctx context.Context, lost store.Cursor) (sequence uint64, err error) {
+	made, err := c.streamMade(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, one := range lost {
+		if c.bus.spool == nil || one.Stream != made || one.Number == 0 {
+			return 1, nil
+		}
+		if sequence == 0 || one.Number < sequence {
+			sequence = one.Number
+		}
+	}
+	return max(sequence, 1), nil
 }
 
 // follow drains the consumer on the server until something goes wrong.

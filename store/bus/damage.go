@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sipsieve/store"
+	"sipsieve/store/bus/marks"
 )
 
 // prepare examines all streams before the server starts, and sets the files of those aside that are damaged.
@@ -21,8 +24,8 @@ func (s *spool) prepare(now time.Time) error {
 	if err := s.loadReported(); err != nil {
 		return err
 	}
-	if s.marks.damaged > 0 {
-		if err := s.report(Damage{From: now, To: now, Other: s.marks.damaged}); err != nil {
+	if n := s.marks.Damaged(); n > 0 {
+		if err := s.report(Damage{Found: now, From: now, To: now, Other: n}); err != nil {
 			return err
 		}
 	}
@@ -31,7 +34,7 @@ func (s *spool) prepare(now time.Time) error {
 			return fmt.Errorf("bus: %s: %w", c.Name, err)
 		}
 	}
-	return s.marks.settle()
+	return s.marks.Settle()
 }
 
 // prepareStream examines one stream.
@@ -44,7 +47,7 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 		return err
 	}
 	if e.damaged() {
-		if err := s.setAside(name, asideNote{Confirmed: e.mark.Confirmed, Damage: &e.Damage}); err != nil {
+		if err := s.setAside(name, asideNote{Confirmed: e.confirmed, Damage: &e.Damage}); err != nil {
 			return err
 		}
 		return os.RemoveAll(s.stream(name))
@@ -56,7 +59,7 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 	if err := s.distrust(e); err != nil || !e.marked {
 		return err
 	}
-	return s.marks.change(name, func(m *mark) {
+	return s.marks.Change(name, func(m *marks.Mark) {
 		m.Files, m.Seen, m.First, m.FirstMade = "", now.UnixNano(), e.first, e.firstAt
 		if e.first == 0 {
 			m.First = e.next
@@ -65,13 +68,14 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 }
 
 // distrust removes the positions of the keepers of a stream if they are not those of the last clean stop: their files
-// have no checksum, and a position too far on would skip messages. What they had confirmed is in the mark.
+// have no checksum, and a position too far on would skip messages. What they had confirmed is in the mark, for each: a
+// keeper that is new has confirmed nothing.
 func (s *spool) distrust(e *examination) error {
 	if !e.marked {
 		return nil
 	}
 	if e.mark.Files != "" {
-		sum, err := s.keeperFiles(e.stream, e.mark.keepers())
+		sum, err := s.keeperFiles(e.stream, e.mark.KeeperNames())
 		if err != nil || sum == e.mark.Files {
 			return err
 		}
@@ -80,8 +84,8 @@ func (s *spool) distrust(e *examination) error {
 			return err
 		}
 	}
-	s.distrusted[e.stream] = e.mark.Confirmed
-	for _, name := range slices.Concat(s.keepers, e.mark.keepers()) {
+	s.distrusted[e.stream] = e.confirmed
+	for _, name := range slices.Concat(s.keepers, e.mark.KeeperNames()) {
 		if err := os.RemoveAll(s.keeper(e.stream, name)); err != nil {
 			return err
 		}
@@ -115,7 +119,7 @@ func (s *spool) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.marks.sync()
+	return s.marks.Sync()
 }
 
 // recoverStream purges a stream whose keepers begin anew, so that they do not get again what they had confirmed.
@@ -145,23 +149,34 @@ func (s *spool) loadReported() error {
 		return err
 	}
 	if json.Unmarshal(text, &s.damages) != nil {
-		s.damages = []Damage{{From: time.Now(), To: time.Now(), Other: 1}}
+		now := time.Now()
+		s.damages = []Damage{{Found: now, From: now, To: now, Other: 1}}
 	}
+	s.unannounced = slices.Clone(s.damages)
 	return nil
 }
 
-// report adds a damage to those that are to be announced, durably.
+// report adds a damage to those that are to be announced, durably. One that a start before this one reported, and that
+// ended early after that, is there once.
 func (s *spool) report(d Damage) error {
-	s.damages = append(s.damages, d)
-	text, err := json.Marshal(s.damages)
+	if slices.ContainsFunc(s.damages, d.same) {
+		return nil
+	}
+	s.damages, s.unannounced = append(s.damages, d), append(s.unannounced, d)
+	return s.writeReported()
+}
+
+// writeReported writes the file of damages that are not yet announced.
+func (s *spool) writeReported() error {
+	text, err := json.Marshal(s.unannounced)
 	if err != nil {
 		return err
 	}
-	return replaceFile(s.reported(), text)
+	return store.ReplaceFile(s.reported(), text)
 }
 
-// Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times if
-// Announced was not called since.
+// Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times what
+// Announced was not called for since.
 func (b *Bus) Damages() []Damage {
 	if b.spool == nil {
 		return nil
@@ -169,13 +184,21 @@ func (b *Bus) Damages() []Damage {
 	return b.spool.damages
 }
 
-// Announced is called when the records of all Damages are on the bus. Otherwise the next start returns them again.
-func (b *Bus) Announced() error {
+// Announced keeps that the record of d is on the bus, or that there is none to be made: otherwise the next start returns
+// d again. It returns when that outlives a crash of the host.
+func (b *Bus) Announced(d Damage) error {
 	if b.spool == nil {
 		return nil
 	}
-	if err := os.Remove(b.spool.reported()); !errors.Is(err, fs.ErrNotExist) {
+	s := b.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unannounced = slices.DeleteFunc(s.unannounced, d.same)
+	if len(s.unannounced) > 0 {
+		return s.writeReported()
+	}
+	if err := os.Remove(s.reported()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return nil
+	return store.SyncDir(s.folder)
 }

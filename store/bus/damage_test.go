@@ -209,9 +209,16 @@ func TestAStreamThatIsGoneIsCounted(t *testing.T) {
 		if d := b.Damages(); len(d) != want {
 			t.Errorf("damages at a later start = %+v, want %d: until they are announced", d, want)
 		}
-		if err := errors.Join(b.Announced(), b.Close()); err != nil {
+		for _, d := range b.Damages() {
+			if err := b.Announced(d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		killed := copied(t, c) // that it was announced outlives a kill
+		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
+		c = killed
 	}
 }
 

@@ -86,11 +86,11 @@ func (c Config) open(ctx context.Context, opts *server.Options, release func() e
 		return nil, err
 	}
 	if err := s.prepare(time.Now()); err != nil {
-		return nil, errors.Join(err, s.marks.close())
+		return nil, errors.Join(err, s.marks.Close())
 	}
 	b, err := start(opts, release)
 	if err != nil {
-		return nil, errors.Join(err, s.marks.close())
+		return nil, errors.Join(err, s.marks.Close())
 	}
 	b.spool, s.js, s.publisher = s, b.stream, b.Publisher()
 	err = b.Arrange(ctx, c.Plan)

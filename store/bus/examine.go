@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sipsieve/store/bus/blocks"
+	"sipsieve/store/bus/marks"
 )
 
 // markDelay is how much later than its mark a stream may have removed what had expired, at most.
@@ -17,6 +18,7 @@ const markDelay = 2 * time.Minute
 // A Damage is what was wrong with a stream of the embedded server when it was opened. What was intact was put again.
 type Damage struct {
 	Purpose  string    // "" for OPS
+	Found    time.Time // at which start; with Purpose it names the damage
 	From, To time.Time // when the messages were put that are lost, as far as is known
 	Lost     uint64    // messages that are lost and that not every keeper had confirmed
 	Kept     uint64    // intact messages that were put again
@@ -24,15 +26,19 @@ type Damage struct {
 	Other    int       // other damaged files of the stream; they cost nothing
 }
 
+// same reports whether d and o are one damage.
+func (d Damage) same(o Damage) bool { return d.Purpose == o.Purpose && d.Found.Equal(o.Found) }
+
 // An examination is what the files of a stream have, in comparison with its mark.
 type examination struct {
 	Damage
 	stream string
-	mark   mark
+	mark   marks.Mark
 	marked bool
 	retain time.Duration // 0 for ever
 	old    int64         // messages put up to this time have expired, Unix nanoseconds
 
+	confirmed       uint64 // sequence up to which each keeper of now has confirmed everything
 	next            uint64 // sequence that is expected next; 0 before the first one without a mark
 	before          int64  // when the message before that was put; 0 if it is not known
 	last            uint64 // highest sequence of an intact message
@@ -45,13 +51,14 @@ type examination struct {
 // examine reads the files of a stream. The server must not run: at its start it cuts a file off at the first damage.
 func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*examination, error) {
 	e := &examination{stream: stream, retain: retain}
-	e.Purpose = s.purpose[stream]
-	e.mark, e.marked = s.marks.of(stream)
+	e.Purpose, e.Found = s.purpose[stream], now
+	e.mark, e.marked = s.marks.Of(stream)
 	if retain > 0 {
 		e.old = now.Add(-retain).UnixNano()
 	}
 	if e.marked {
-		e.next, e.before = max(e.mark.Confirmed+1, e.mark.First), e.mark.FirstMade
+		e.confirmed = e.mark.Least(s.keepers)
+		e.next, e.before = max(e.confirmed+1, e.mark.First), e.mark.FirstMade
 	}
 	dir := s.stream(stream)
 	switch _, err := os.Stat(dir); {
@@ -68,7 +75,7 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	}
 	e.foreign = created == 0
 	if e.marked && created != 0 && created != e.mark.Created { // made in a start that ended before the mark
-		e.mark, e.marked, e.next, e.before = mark{}, false, 0, 0
+		e.mark, e.marked, e.confirmed, e.next, e.before = marks.Mark{}, false, 0, 0, 0
 	}
 	files, numbers, err := blocks.Files(filepath.Join(dir, "msgs"))
 	for i := range files {

@@ -16,6 +16,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/bus/blocks"
+	"sipsieve/store/bus/marks"
 )
 
 // erasedWithin is how long the bytes of a message stay on the disk at most after it has expired. The server removes a
@@ -80,8 +81,8 @@ func (s *spool) dropExpired(ctx context.Context, c jetstream.StreamConfig, now t
 		return nil
 	}
 	first := state.FirstSeq + uint64(live)
-	err = s.marks.change(c.Name, func(m *mark) { m.First = max(m.First, first) })
-	if err = errors.Join(err, s.marks.sync()); err != nil {
+	err = s.marks.Change(c.Name, func(m *marks.Mark) { m.First = max(m.First, first) })
+	if err = errors.Join(err, s.marks.Sync()); err != nil {
 		return err
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(first)); err != nil {
@@ -123,16 +124,18 @@ func (s *spool) purgeWhole(ctx context.Context, name string) (bool, error) {
 	gate := s.gates[name]
 	gate.Lock()
 	defer gate.Unlock()
+	s.positions.Lock()
+	defer s.positions.Unlock()
 	stream, err := s.js.Stream(ctx, name)
 	if err != nil {
 		return false, fmt.Errorf("bus: expire: %w", err)
 	}
 	confirmed, err := s.confirmed(ctx, stream)
 	state := stream.CachedInfo().State
-	if err != nil || state.Msgs > 0 && confirmed < state.LastSeq {
+	if err != nil || state.Msgs > 0 && marks.Least(confirmed, s.keepers) < state.LastSeq {
 		return false, err
 	}
-	if err := errors.Join(s.remember(ctx, stream), s.marks.sync()); err != nil {
+	if err := errors.Join(s.mark(stream.CachedInfo(), confirmed), s.marks.Sync()); err != nil {
 		return false, err
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(state.LastSeq+1)); err != nil {
@@ -147,6 +150,8 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 	gate := s.gates[c.Name]
 	gate.Lock()
 	defer gate.Unlock()
+	s.positions.Lock()
+	defer s.positions.Unlock()
 	if !s.isAside(c.Name) {
 		stream, err := s.js.Stream(ctx, c.Name)
 		if err != nil {
@@ -154,7 +159,7 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 		}
 		confirmed, err := s.confirmed(ctx, stream)
 		if err == nil {
-			err = s.linkAside(c.Name, asideNote{Confirmed: confirmed})
+			err = s.linkAside(c.Name, asideNote{Confirmed: marks.Least(confirmed, s.keepers)})
 		}
 		if err != nil {
 			return err

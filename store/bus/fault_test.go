@@ -227,7 +227,7 @@ func TestUsersOfAHubNeedNoMoreThanTheirs(t *testing.T) {
 	await(t, into, "ten and their acknowledgement", func() bool {
 		return into.len() == 10 && confirmed(t, archive, "store-archive1")
 	})
-	if err := errors.Join(stop(), archive.Consumer("billing", "store-archive1").Again(t.Context())); err != nil {
+	if err := errors.Join(stop(), archive.Consumer("billing", "store-archive1").Again(t.Context(), nil)); err != nil {
 		t.Error(err)
 	}
 	if archive.Traffic().ServerErrors+edge.Traffic().ServerErrors > 0 {

@@ -83,7 +83,7 @@ func (s *spool) putAside(stream string, note asideNote, bring func(to string) er
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(making, "note"), text); err != nil {
+	if err := store.ReplaceFile(filepath.Join(making, "note"), text); err != nil {
 		return err
 	}
 	messages := filepath.Join(making, "msgs")
@@ -123,7 +123,7 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 	if err != nil {
 		return fmt.Errorf("bus: put again: %w", err)
 	}
-	if err := errors.Join(s.remember(ctx, stream), s.marks.settle()); err != nil {
+	if err := errors.Join(s.remember(ctx, stream), s.marks.Settle()); err != nil {
 		return err
 	}
 	if note.Damage != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sipsieve/store"
+	"sipsieve/store/policy"
 	"sipsieve/store/sqlite"
 )
 
@@ -52,7 +53,7 @@ func TestADamagedPartitionIsRefilled(t *testing.T) {
 	if counts, _ := s.Count(t.Context()); counts["billing"]+missing != 301 || missing == 0 || said == nil {
 		t.Errorf("%v rows, %d missing, error %v, want 301 in all, and the missing said", counts, missing, said)
 	}
-	if err := c.Again(t.Context()); err != nil {
+	if err := c.Again(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	await(t, newMemory(), "301 rows", rows(301))
@@ -71,7 +72,7 @@ func TestWhatIsToComeAgainOutlivesACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.Consumer("billing", "store").Again(t.Context()); err != nil {
+	if err := b.Consumer("billing", "store").Again(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.spool.look(t.Context(), "CPNI_BILLING"); err != nil {
@@ -84,5 +85,43 @@ func TestWhatIsToComeAgainOutlivesACrash(t *testing.T) {
 	defer after.Close()
 	if n := messages(t, after); n != spooled {
 		t.Errorf("%d messages after the crash, want %d", n, spooled)
+	}
+}
+
+// TestOnlyWhatMayBeLostComesAgain sets a keeper back to the lowest publication that its store lacks, and to the first
+// message if one of those publications is of an earlier stream.
+func TestOnlyWhatMayBeLostComesAgain(t *testing.T) {
+	t.Parallel()
+	b := embedded(t, 0, "billing")
+	c := b.Consumer("billing", "store")
+	publish(t, b, 0, spooled)
+	into := newMemory()
+	stop := running(t, c, into)
+	await(t, into, "the keeper", func() bool { return confirmed(t, b, "store") })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.stream.Stream(t.Context(), store.StreamName("billing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := func(number uint64) policy.Sequence {
+		return policy.Sequence{Stream: s.CachedInfo().Created.UnixNano(), Number: number}
+	}
+	for _, one := range []struct {
+		lost store.Cursor
+		want int
+	}{
+		{store.Cursor{"s1": here(120), "s2": here(130)}, spooled - 119},
+		{store.Cursor{"s1": here(120), "s2": {Stream: 1, Number: 130}}, spooled},
+		{nil, spooled},
+	} {
+		if err := c.Again(t.Context(), one.lost); err != nil {
+			t.Fatal(err)
+		}
+		lag, err := b.Lag(t.Context(), "billing")
+		if err != nil || len(lag.Consumers) != 1 || lag.Consumers[0].Behind() != uint64(one.want) {
+			t.Errorf("%v: lag = %+v, error %v, want %d behind", one.lost, lag.Consumers, err, one.want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/marks"
 )
 
 const (
@@ -34,14 +35,18 @@ func free(i *jetstream.StreamInfo) int64 {
 // purge removes from a stream what all keepers have confirmed. It returns the bytes that are free afterwards, and the
 // sequence up to which everything is confirmed. That is in the stream's mark before: what is purged is not missed.
 func (s *spool) purge(ctx context.Context, stream jetstream.Stream) (room int64, confirmed uint64, err error) {
-	if confirmed, err = s.confirmed(ctx, stream); err != nil {
+	s.positions.Lock()
+	defer s.positions.Unlock()
+	by, err := s.confirmed(ctx, stream)
+	if err != nil {
 		return 0, 0, err
 	}
+	confirmed = marks.Least(by, s.keepers)
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 || confirmed < state.FirstSeq {
 		return free(stream.CachedInfo()), confirmed, nil
 	}
-	if err := errors.Join(s.remember(ctx, stream), s.marks.sync()); err != nil {
+	if err := errors.Join(s.mark(stream.CachedInfo(), by), s.marks.Sync()); err != nil {
 		return 0, 0, fmt.Errorf("bus: purge: %w", err)
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(confirmed+1)); err != nil {
@@ -54,22 +59,21 @@ func (s *spool) purge(ctx context.Context, stream jetstream.Stream) (room int64,
 	return free(info), confirmed, nil
 }
 
-// confirmed returns the sequence up to which every keeper has confirmed all messages of a stream: 0 if a keeper is not
-// there yet, or if there are no keepers.
-func (s *spool) confirmed(ctx context.Context, stream jetstream.Stream) (least uint64, err error) {
-	for i, name := range s.keepers {
+// confirmed returns the sequence up to which each keeper has confirmed all messages of a stream. A keeper that is not
+// there yet is not in it.
+func (s *spool) confirmed(ctx context.Context, stream jetstream.Stream) (map[string]uint64, error) {
+	confirmed := map[string]uint64{}
+	for _, name := range s.keepers {
 		c, err := stream.Consumer(ctx, name)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return 0, nil
+			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("bus: purge: %w", err)
+			return nil, fmt.Errorf("bus: purge: %w", err)
 		}
-		if floor := c.CachedInfo().AckFloor.Stream; i == 0 || floor < least {
-			least = floor
-		}
+		confirmed[name] = c.CachedInfo().AckFloor.Stream
 	}
-	return least, nil
+	return confirmed, nil
 }
 
 // makeRoom purges the stream for a message of need bytes and returns how many bytes are free then. While there is not

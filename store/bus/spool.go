@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/marks"
 )
 
 // spoolEvery is how often the streams of the embedded server are looked at.
@@ -30,8 +33,8 @@ type spool struct {
 	keepers []string
 	streams []jetstream.StreamConfig
 	purpose map[string]string // by stream; none for OPS
-	marks   *marks
-	damages []Damage               // found at this start or not yet announced
+	marks   *marks.File
+	damages []Damage               // found at this start or not yet announced when it began
 	gates   map[string]*streamGate // by stream
 
 	distrusted map[string]uint64 // streams whose keepers begin anew, with what they had confirmed
@@ -41,8 +44,11 @@ type spool struct {
 
 	every, slack time.Duration // expireEvery, expireSlack but for tests
 
-	mu   sync.Mutex
-	idle map[string]uint64 // by stream: the confirmed sequence at which keepers confirmed nothing for keeperLag; under mu
+	positions sync.Mutex // while positions of keepers are read for a mark or a purge, and while one is set back
+
+	mu          sync.Mutex
+	unannounced []Damage          // of damages; under mu
+	idle        map[string]uint64 // by stream: the confirmed sequence at which keepers confirmed nothing for keeperLag; under mu
 
 	stop context.CancelFunc
 	done chan struct{} // closed when run has ended; nil until it runs
@@ -63,7 +69,7 @@ func newSpool(c Config) (*spool, error) {
 	if s.version, err = readVersion(c.Dir); err != nil {
 		return nil, err
 	}
-	if s.marks, err = openMarks(filepath.Join(c.Dir, "marks")); err != nil {
+	if s.marks, err = marks.Open(filepath.Join(c.Dir, "marks")); err != nil {
 		return nil, fmt.Errorf("bus: marks: %w", err)
 	}
 	return s, nil
@@ -94,7 +100,7 @@ func (s *spool) run(ctx context.Context) {
 		for i := range s.streams {
 			_ = s.look(ctx, s.streams[i].Name)
 		}
-		_ = s.marks.sync()
+		_ = s.marks.Sync()
 	}
 }
 
@@ -104,7 +110,10 @@ func (s *spool) look(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("bus: spool: %w", err)
 	}
-	if err := s.remember(ctx, stream); err != nil || !isLow(stream.CachedInfo()) {
+	s.positions.Lock()
+	err = s.remember(ctx, stream)
+	s.positions.Unlock()
+	if err != nil || !isLow(stream.CachedInfo()) {
 		return err
 	}
 	_, _, err = s.purge(ctx, stream)
@@ -114,33 +123,55 @@ func (s *spool) look(ctx context.Context, name string) error {
 // seenEvery is how old the time in a mark may be that has not changed.
 const seenEvery = time.Minute
 
-// remember brings the mark of a stream up to date.
+// remember brings the mark of a stream up to date. s.positions is locked, or nothing else uses s yet.
 func (s *spool) remember(ctx context.Context, stream jetstream.Stream) error {
 	confirmed, err := s.confirmed(ctx, stream)
 	if err != nil {
 		return err
 	}
-	info, now := stream.CachedInfo(), time.Now().UnixNano()
-	return s.marks.change(info.Config.Name, func(m *mark) {
+	return s.mark(stream.CachedInfo(), confirmed)
+}
+
+// mark enters in the mark of a stream how it is, and what each keeper has confirmed. A keeper that begins anew lowers
+// nothing: what it had confirmed may be gone from the stream. One that is a keeper no more leaves the mark.
+func (s *spool) mark(info *jetstream.StreamInfo, confirmed map[string]uint64) error {
+	now := time.Now().UnixNano()
+	return s.marks.Change(info.Config.Name, func(m *marks.Mark) {
 		if created := info.Created.UnixNano(); m.Created != created {
-			m.Created, m.High, m.Confirmed, m.Files = created, 0, 0, ""
+			m.Created, m.High, m.Files = created, 0, ""
+			clear(m.Confirmed)
 		}
-		before := *m
+		high, first, made, by := m.High, m.First, m.FirstMade, maps.Clone(m.Confirmed)
+		maps.DeleteFunc(m.Confirmed, func(name string, _ uint64) bool { return !slices.Contains(s.keepers, name) })
+		for name, sequence := range confirmed {
+			m.Confirmed[name] = max(m.Confirmed[name], sequence)
+		}
 		m.First, m.FirstMade = info.State.FirstSeq, 0
 		if info.State.Msgs > 0 {
 			m.FirstMade = info.State.FirstTime.UnixNano()
 		}
-		m.High, m.Confirmed = max(m.High, info.State.LastSeq), max(m.Confirmed, confirmed)
-		if *m != before || now-m.Seen > int64(seenEvery) {
+		m.High = max(m.High, info.State.LastSeq)
+		if m.High != high || m.First != first || m.FirstMade != made || !maps.Equal(m.Confirmed, by) ||
+			now-m.Seen > int64(seenEvery) {
 			m.Seen = now
 		}
 	})
 }
 
-// setBack keeps that a keeper of a stream is to get everything again: after a crash nothing of it is purged. A keeper that
-// only begins anew changes no mark, for what it had confirmed may be gone from the stream.
-func (s *spool) setBack(name string) error {
-	return s.marks.change(name, func(m *mark) { m.Confirmed = 0 })
+// setBack keeps that a keeper of a stream is to get everything again from a sequence on, and has do make that so: after a
+// crash nothing of it is purged. Meanwhile no position is read, so that no purge goes by an earlier one.
+func (s *spool) setBack(stream, keeper string, sequence uint64, do func() error) error {
+	s.positions.Lock()
+	defer s.positions.Unlock()
+	err := s.marks.Change(stream, func(m *marks.Mark) {
+		if have, ok := m.Confirmed[keeper]; ok {
+			m.Confirmed[keeper] = min(have, sequence-1)
+		}
+	})
+	if err = errors.Join(err, s.marks.Sync()); err != nil {
+		return fmt.Errorf("marks: %w", err)
+	}
+	return do()
 }
 
 // close ends run and brings all marks up to date. The server still runs.
@@ -169,11 +200,11 @@ func (s *spool) seal() error {
 	for i := range s.streams {
 		sum, err := s.keeperFiles(s.streams[i].Name, s.keepers)
 		if err == nil && s.done != nil {
-			err = s.marks.change(s.streams[i].Name, func(m *mark) { m.Files, m.Keepers = sum, strings.Join(s.keepers, ",") })
+			err = s.marks.Change(s.streams[i].Name, func(m *marks.Mark) { m.Files, m.Keepers = sum, strings.Join(s.keepers, ",") })
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, s.marks.close())...)
+	return errors.Join(append(errs, s.marks.Close())...)
 }
 
 // stream returns the server's folder of a stream.
@@ -207,14 +238,6 @@ func (s *spool) keeperFiles(stream string, keepers []string) (string, error) {
 // look at the stream writes the mark again.
 func (b *Bus) acknowledged(stream string, sequence uint64) {
 	if b.spool != nil {
-		_ = b.spool.marks.acknowledged(stream, sequence)
+		_ = b.spool.marks.Acknowledged(stream, sequence)
 	}
-}
-
-// setBack keeps that a keeper of a stream is to get everything again; on a hub there is nothing to keep.
-func (b *Bus) setBack(stream string) error {
-	if b.spool == nil {
-		return nil
-	}
-	return b.spool.setBack(stream)
 }

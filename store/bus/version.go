@@ -48,25 +48,8 @@ func readVersion(dir string) (int, error) {
 // writeVersion makes the folder one of spoolVersion. The file has it twice, so that a damaged bit makes no later version.
 func writeVersion(dir string) error {
 	name := filepath.Join(dir, "version")
-	if err := replaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", spoolVersion)); err != nil {
+	if err := store.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", spoolVersion)); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file in place of the one of that name, if there is one. After a crash of the host one of the two
-// is there, whole.
-func replaceFile(name string, data []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(name+".new", name), store.SyncDir(filepath.Dir(name)))
 }

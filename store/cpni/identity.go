@@ -51,6 +51,9 @@ func deviceIdentity(r *Record, parts [][]byte) [][]byte {
 
 func lossIdentity(r *Record, parts [][]byte) [][]byte {
 	l := r.in.loss
+	if l.Event != "" {
+		return append(parts, []byte("loss"), []byte(r.Sensor), []byte(l.Event), []byte(l.Reason))
+	}
 	return append(parts, []byte("loss"), []byte(r.Sensor), stamp(l.From), []byte(l.Reason))
 }
 

@@ -32,6 +32,9 @@ type Loss struct {
 	From, To time.Time
 	Count    uint64
 	Reason   string // a word of a closed set
+
+	// Event names what was lost, so that a record of it that is made again has the same id; "" if From names it.
+	Event string
 }
 
 // A Record is everything that is known of one call, registration or device at one Stage, or of a loss.

@@ -137,8 +137,10 @@ func (s *Store) Damaged() (all store.DamageError) {
 	for _, p := range s.catalogue.of("") {
 		e, _ := s.catalogue.get(p)
 		if d := e.Damage; d != nil && d.Missing > d.Announced {
-			all = append(all, store.Damage{Place: p, Missing: d.Missing - d.Announced, Refilling: d.Refilling,
-				Had: d.Had.lowest()})
+			one := store.Damage{Place: p, Number: d.Files, Missing: d.Missing - d.Announced, Refilling: d.Refilling,
+				Had: d.Had.lowest()}
+			one.From, one.To = d.Had.bounds()
+			all = append(all, one)
 		}
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"math"
+	"time"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -120,8 +121,9 @@ func (m manifest) text() string {
 	return string(text)
 }
 
-// merge adds the spans of o.
+// merge adds the spans and the times of o.
 func (m *manifest) merge(o manifest) {
+	m.Earliest, m.Latest = min(m.Earliest, o.Earliest), max(m.Latest, o.Latest)
 	for sensor, spans := range o.Sensors {
 		for _, s := range spans {
 			for _, number := range []uint64{s.Low, s.High} {
@@ -131,12 +133,20 @@ func (m *manifest) merge(o manifest) {
 	}
 }
 
-// lowest returns the lowest of the latest stream of each sensor.
+// bounds returns the times of the earliest and the latest row, zero if one of them has none.
+func (m *manifest) bounds() (from, to time.Time) {
+	if m.Earliest == timeless || m.Latest == timeless || m.Earliest > m.Latest {
+		return from, to
+	}
+	return time.UnixMilli(m.Earliest), time.UnixMilli(m.Latest)
+}
+
+// lowest returns the lowest of the earliest stream of each sensor.
 func (m *manifest) lowest() store.Cursor {
 	c := store.Cursor{}
 	for sensor, spans := range m.Sensors {
 		for _, s := range spans {
-			if have, ok := c[sensor]; !ok || s.Stream > have.Stream {
+			if have, ok := c[sensor]; !ok || s.Stream < have.Stream {
 				c[sensor] = policy.Sequence{Stream: s.Stream, Number: s.Low}
 			}
 		}

@@ -81,8 +81,7 @@ type Config struct {
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
 	OpenCalls   int             // how many of them there are at most
 
-	Lost   map[string]cpni.Loss        // what purposes lost before the start, by name, to be announced
-	Losses func() map[string]cpni.Loss // returns likewise what they lost since its last call; nil for nothing
+	Lost []Announcement // what purposes lost before the start
 
 	// Cut returns what writes the entries of a cut of that feed to its own checkpoint log; nil without such logs.
 	Cut func(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error
@@ -129,8 +128,10 @@ func New(c Config) *Collector {
 	for i, p := range c.Purposes {
 		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results)})
 		l := newLosses()
-		if lost, ok := c.Lost[p.Name]; ok {
-			l.add(lost, time.Now())
+		for _, lost := range c.Lost {
+			if lost.Purpose == p.Name {
+				l.earlier = append(l.earlier, &lost)
+			}
 		}
 		col.losses = append(col.losses, l)
 	}
@@ -304,7 +305,8 @@ func (c *Collector) shed() {
 func (c *Collector) lose(purpose int, places []uint64, lost []loss) {
 	l := &c.losses[purpose]
 	now := time.Now()
-	again := l.settled(c.lanes.all[purpose].live.head(), places, now)
+	again, put := l.settled(c.lanes.all[purpose].live.head(), places, now)
+	put.done(c.config.Log)
 	for _, one := range lost {
 		if again && one.reason != "too_large" { // the announcement is no loss itself
 			one.count--
@@ -363,23 +365,20 @@ func (c *Collector) tick() {
 // announce makes the records of losses that are due.
 func (c *Collector) announce(now time.Time) {
 	c.waits = false
-	var lost map[string]cpni.Loss
-	if c.config.Losses != nil {
-		lost = c.config.Losses()
-	}
 	for i, l := range c.lanes.all {
-		if more, ok := lost[l.purpose.Name]; ok {
-			c.losses[i].add(more, now)
-		}
 		one := c.losses[i].due(now)
 		if one == nil {
 			continue
 		}
-		r := cpni.OfLoss(*one)
+		r := cpni.OfLoss(one.Loss)
 		r.Source = capture.Interface.String()
 		place := l.live.added
-		if c.add(i, &r); l.live.added > place {
+		c.add(i, &r)
+		switch {
+		case l.live.added > place:
 			c.losses[i].announced(one, place)
+		case !l.live.stopped: // it has expired
+			one.done(c.config.Log)
 		}
 	}
 }

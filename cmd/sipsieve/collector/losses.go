@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"log/slog"
 	"time"
 
 	"sipsieve/store"
@@ -13,13 +14,32 @@ type loss struct {
 	reason string // a word of a closed set
 }
 
+// An Announcement is a loss of before the start. It is announced unchanged until its record is durable, so that the
+// record has one id however often a start repeats it.
+type Announcement struct {
+	Purpose string
+	Loss    cpni.Loss
+	Done    func() error // called when the record is durable, by the Collector's goroutine; nil for nothing
+}
+
+// done notes that a is durable, or that there is no record to be made; nothing for nil.
+func (a *Announcement) done(log *slog.Logger) {
+	if a == nil || a.Done == nil {
+		return
+	}
+	if err := a.Done(); err != nil {
+		log.Error("a loss that was announced is announced again at the next start", "purpose", a.Purpose, "err", err)
+	}
+}
+
 // losses are what is still to be announced to one purpose.
 type losses struct {
 	pending *cpni.Loss
-	next    time.Time // when it is announced: there may be room again
+	earlier []*Announcement // of before the start, which are never joined
+	next    time.Time       // when the next one is announced: there may be room again
 	backoff store.Backoff
 
-	sent  *cpni.Loss // announced by the excerpt at place, which is not settled
+	sent  *Announcement // made of the excerpt at place, which is not settled
 	place uint64
 }
 
@@ -47,37 +67,49 @@ func (l *losses) add(one cpni.Loss, seen time.Time) {
 	l.pending = &one
 }
 
-// due removes and returns what is to be announced now, nil for nothing. One announcement is under way at a time.
-func (l *losses) due(now time.Time) (one *cpni.Loss) {
-	if l.sent != nil || l.pending == nil || now.Before(l.next) {
-		return nil
+// again takes back an announcement that was not put.
+func (l *losses) again(one *Announcement, seen time.Time) {
+	if one.Done == nil {
+		l.add(one.Loss, seen)
+		return
 	}
-	one, l.pending = l.pending, nil
+	l.earlier, l.next = append([]*Announcement{one}, l.earlier...), seen.Add(l.backoff.Next())
+}
+
+// due removes and returns what is to be announced now, nil for nothing. One announcement is under way at a time.
+func (l *losses) due(now time.Time) (one *Announcement) {
+	switch {
+	case l.sent != nil || now.Before(l.next):
+	case len(l.earlier) > 0:
+		one, l.earlier = l.earlier[0], l.earlier[1:]
+	case l.pending != nil:
+		one, l.pending = &Announcement{Loss: *l.pending}, nil
+	}
 	return one
 }
 
 // announced notes that the excerpt at place announces one.
-func (l *losses) announced(one *cpni.Loss, place uint64) { l.sent, l.place = one, place }
+func (l *losses) announced(one *Announcement, place uint64) { l.sent, l.place = one, place }
 
-// settled notes that everything before head is put, but for the places from refused on, 0 for none. It reports whether
-// an announcement was among those: it is made again.
-func (l *losses) settled(head uint64, refused []uint64, now time.Time) (lost bool) {
+// settled notes that everything before head is put, but for these places that were refused. It reports whether an
+// announcement was among those, which is made again, and returns one that was put.
+func (l *losses) settled(head uint64, refused []uint64, now time.Time) (lost bool, put *Announcement) {
 	if l.sent == nil {
-		return false
+		return false, nil
 	}
 	for _, place := range refused {
 		if place == l.place {
 			one := l.sent
 			l.sent = nil
-			l.add(*one, now)
-			return true
+			l.again(one, now)
+			return true, nil
 		}
 	}
 	if head > l.place {
-		l.sent = nil
+		put, l.sent = l.sent, nil
 		l.backoff.Reset()
 	}
-	return false
+	return false, put
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -108,7 +108,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
 		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.logs.live, OpenCalls: d.Limits.Calls,
-		Cut: d.reading.cut, Lost: damagesOf(d.spool).losses(), Losses: d.keeping.mending.takeLosses})
+		Cut: d.reading.cut, Lost: damagesOf(d.spool).announcements(d.spool, d.Log)})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
@@ -229,7 +229,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 }
 
 // collect reads the sources until ctx ends, and puts what was read until drain ends. Checkpoints are written meanwhile.
-func (d *Daemon) collect(ctx, drain context.Context) (err error) {
+func (d *Daemon) collect(ctx, drain context.Context) error {
 	d.ready.Store(true)
 	if !d.Collects() {
 		<-ctx.Done()
@@ -243,10 +243,7 @@ func (d *Daemon) collect(ctx, drain context.Context) (err error) {
 	<-ctx.Done()
 	d.ready.Store(false)
 	d.reading.collector.Close()
-	if err = <-collected; err == nil { // the collector has put what it was given to announce
-		err = d.spool.Announced()
-	}
-	return errors.Join(err, d.logs.close())
+	return errors.Join(<-collected, d.logs.close())
 }
 
 // Ledger adds up what all parts of d have counted.

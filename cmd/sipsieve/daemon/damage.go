@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"time"
 
+	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store/bus"
 	"sipsieve/store/cpni"
@@ -30,27 +32,19 @@ func (d damages) write(log *slog.Logger) {
 	}
 }
 
-// losses returns what each purpose lost.
-func (d damages) losses() map[string]cpni.Loss {
-	losses := map[string]cpni.Loss{}
+// announcements returns what each purpose lost, for the collector to announce. Damages without a record are entered as
+// announced: they were logged.
+func (d damages) announcements(spool *bus.Bus, log *slog.Logger) (all []collector.Announcement) {
 	for _, one := range d {
-		if one.Lost == 0 || one.Purpose == "" {
-			continue
+		done := func() error { return spool.Announced(one) }
+		if one.Lost > 0 && one.Purpose != "" {
+			all = append(all, collector.Announcement{Purpose: one.Purpose, Done: done, Loss: cpni.Loss{From: one.From, To: one.To,
+				Count: one.Lost, Reason: "damaged", Event: "spool " + one.Found.UTC().Format(time.RFC3339Nano)}})
+		} else if err := done(); err != nil {
+			log.Error("a damage of the spool is logged again at the next start", "purpose", one.Purpose, "err", err)
 		}
-		l, again := losses[one.Purpose]
-		if !again {
-			l = cpni.Loss{From: one.From, To: one.To, Reason: "damaged"}
-		}
-		if one.From.Before(l.From) {
-			l.From = one.From
-		}
-		if one.To.After(l.To) {
-			l.To = one.To
-		}
-		l.Count += one.Lost
-		losses[one.Purpose] = l
 	}
-	return losses
+	return all
 }
 
 // addTo adds how many there were, and what was lost, to l.

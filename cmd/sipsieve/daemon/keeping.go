@@ -13,7 +13,6 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/bus"
-	"sipsieve/store/cpni"
 	"sipsieve/store/sqlite"
 )
 
@@ -34,7 +33,8 @@ type keeping struct {
 	keepers []*keeper
 	away    bool // that was logged
 
-	mending *mending // of a store in files; else nil
+	mending *mending     // of a store in files; else nil
+	records *lossRecords // of what a place lost or refused
 
 	swept    atomic.Uint64 // rows that were forgotten
 	sweepErr atomic.Bool   // the last sweep did not forget everything
@@ -43,8 +43,11 @@ type keeping struct {
 // newKeeping opens the store of s, if it has one. The excerpts of each purpose come from the streams of from.
 func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping, error) {
 	k := &keeping{log: log, from: from, hub: hub}
+	var err error
+	if k.records, err = newLossRecords(s); err != nil {
+		return nil, err
+	}
 	if s.Store != nil {
-		var err error
 		if k.store, err = openStore(s); err != nil {
 			return nil, err
 		}
@@ -58,27 +61,46 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 		}
 	}
 	if files, ok := k.store.(*sqlite.Store); ok {
-		k.mending = &mending{log: log, files: files, behind: k.behindStore, again: k.again,
-			lost: map[string]cpni.Loss{}, failed: map[string]bool{}}
+		k.mending = &mending{log: log, files: files, source: refill{k}, records: k.records, every: mendEvery,
+			limit: mendLimit, blocked: map[string]*block{}}
 	}
 	return k, nil
 }
 
-// behindStore returns how many excerpts of a purpose the bus has that are not in the store.
-func (k *keeping) behindStore(ctx context.Context, purpose string) (uint64, error) {
-	s, err := k.stream(ctx, purpose)
-	return s.Keepers[PlaceStore].Behind, err
-}
+// refill is the bus as it fills the store of a keeping. A purpose that the policy has no more has no keeper: nothing is
+// delivered.
+type refill struct{ *keeping }
 
-// again has the bus deliver again to the store what it has of a purpose. A purpose that the policy has no more has no
-// keeper: nothing is delivered.
-func (k *keeping) again(ctx context.Context, purpose string) error {
+// keeper returns what brings a purpose to the store, nil if nothing does.
+func (k refill) keeper(purpose string) *keeper {
 	for _, one := range k.keepers {
 		if one.Purpose() == purpose && one.place == PlaceStore {
-			return one.Again(ctx)
+			return one
 		}
 	}
 	return nil
+}
+
+// Behind returns how many excerpts of a purpose the bus has that are not in the store.
+func (k refill) Behind(ctx context.Context, purpose string) (uint64, error) {
+	if one := k.keeper(purpose); one != nil {
+		return one.Behind(ctx)
+	}
+	return 0, nil
+}
+
+// Again has the bus deliver to the store what it lost of a purpose, and what follows.
+func (k refill) Again(ctx context.Context, purpose string, lost store.Cursor) error {
+	if one := k.keeper(purpose); one != nil {
+		return one.Again(ctx, lost)
+	}
+	return nil
+}
+
+// Away reports whether the bus cannot be reached.
+func (k refill) Away() bool {
+	since, _ := k.from.Away()
+	return !since.IsZero()
 }
 
 // run keeps what comes, forgets what has expired, and watches both until ctx ends. It returns what no waiting mends.
@@ -258,6 +280,7 @@ func (k *keeping) unready() (why []string) {
 			why = append(why, fmt.Sprintf("%s: excerpts have waited long for the %s, or fill the stream", stream, one.place))
 		}
 	}
+	why = append(why, k.mending.unready()...)
 	if k.sweepErr.Load() {
 		why = append(why, "the last sweep did not forget everything")
 	}

@@ -9,20 +9,40 @@ import (
 	"strings"
 	"testing"
 
-	"sipsieve/store/cpni"
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/store"
 	"sipsieve/store/policy"
 	"sipsieve/store/sqlite"
 	"sipsieve/store/storetest"
+	"sipsieve/store/vault"
 )
 
-// TestWhatTheBusHasNoMoreIsALoss damages a partition of which the bus has but a part: the bus is asked once, waited for,
-// and the rest is announced once.
-func TestWhatTheBusHasNoMoreIsALoss(t *testing.T) {
-	t.Parallel()
+// A fakeBus is a bus that has so many excerpts for the store, or refuses to deliver any again.
+type fakeBus struct {
+	behind uint64
+	refuse error
+	away   bool
+	agains []store.Cursor // of what it was to deliver again
+}
+
+func (b *fakeBus) Behind(context.Context, string) (uint64, error) { return b.behind, nil }
+
+func (b *fakeBus) Again(_ context.Context, _ string, lost store.Cursor) error {
+	if b.refuse == nil {
+		b.agains = append(b.agains, lost)
+	}
+	return b.refuse
+}
+
+func (b *fakeBus) Away() bool { return b.away }
+
+// damagedStore returns a store of three calls whose only partition is gone, and the mending of it.
+func damagedStore(t *testing.T, source refiller, log *strings.Builder) (*mending, []policy.Excerpt) {
+	t.Helper()
 	dir := t.TempDir()
 	xs := make([]policy.Excerpt, 3)
 	for i, id := range []string{"a", "b", "c"} {
-		xs[i] = storetest.Call(id).Numbered(uint64(i + 1)).Excerpt(t)
+		xs[i] = storetest.Call(id).Numbered(uint64(i + 7)).Excerpt(t)
 	}
 	files, err := sqlite.Open(sqlite.Config{Dir: dir})
 	if err != nil {
@@ -37,44 +57,118 @@ func TestWhatTheBusHasNoMoreIsALoss(t *testing.T) {
 	if files, err = sqlite.Open(sqlite.Config{Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
-	defer files.Close()
-	var log strings.Builder
-	behind, asked, refuse := uint64(1), 0, true
-	m := &mending{log: slog.New(slog.NewTextHandler(&log, nil)), files: files, lost: map[string]cpni.Loss{},
-		failed: map[string]bool{},
-		behind: func(context.Context, string) (uint64, error) { return behind, nil },
-		again: func(context.Context, string) error {
-			if refuse {
-				return errors.New("no")
-			}
-			asked++
-			return nil
-		}}
-	m.mend(t.Context())
-	m.mend(t.Context())
-	refuse = false
-	m.mend(t.Context())
-	m.mend(t.Context())
-	if lost := m.takeLosses(); asked != 1 || len(lost) > 0 {
-		t.Errorf("asked %d times, lost %v, want once, and nothing yet", asked, lost)
-	}
-	if err := files.Put(t.Context(), xs[1:2]); err != nil {
+	t.Cleanup(func() { _ = files.Close() })
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	if err != nil {
 		t.Fatal(err)
 	}
-	behind = 0
+	return &mending{log: slog.New(slog.NewTextHandler(log, nil)), files: files, source: source, records: records,
+		limit: mendLimit, blocked: map[string]*block{}}, xs
+}
+
+// lossesOf returns the records of losses that a poller gets of billing.
+func lossesOf(t *testing.T, files store.Store) (losses []string) {
+	t.Helper()
+	for item, err := range files.Query(t.Context(), store.Query{Purpose: "billing", Stored: true}) {
+		if err != nil && !errors.As(err, new(store.DamageError)) {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(item.Body), `"kind":"loss"`) {
+			losses = append(losses, string(item.Body))
+		}
+	}
+	return losses
+}
+
+// TestWhatTheBusHasNoMoreIsALoss damages a partition of which the bus has but a part: it delivers again once, is waited
+// for, and the rest is a record of the store.
+func TestWhatTheBusHasNoMoreIsALoss(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	source := &fakeBus{behind: 1, refuse: errors.New("no")}
+	m, xs := damagedStore(t, source, &log)
 	m.mend(t.Context())
 	m.mend(t.Context())
-	if one := m.takeLosses()["billing"]; one.Count != 2 || one.Reason != "damaged" || len(m.takeLosses()) > 0 {
-		t.Errorf("lost = %+v, want 2, once", one)
+	source.refuse = nil
+	m.mend(t.Context())
+	m.mend(t.Context())
+	if lost := lossesOf(t, m.files); len(source.agains) != 1 || len(lost) > 0 {
+		t.Errorf("delivered again %d times, lost %v, want once, and nothing yet", len(source.agains), lost)
+	}
+	if got := source.agains[0]["s1"].Number; got != 7 {
+		t.Errorf("delivered again from %d on, want 7", got)
+	}
+	if why := m.unready(); len(why) != 1 || !strings.Contains(why[0], "CPNI_BILLING") || !strings.Contains(why[0], "3 rows") {
+		t.Errorf("unready = %q, want the 3 rows", why)
+	}
+	if err := m.files.Put(t.Context(), xs[1:2]); err != nil {
+		t.Fatal(err)
+	}
+	source.behind = 0
+	m.mend(t.Context())
+	m.mend(t.Context())
+	lost := lossesOf(t, m.files)
+	if len(lost) != 1 || !strings.Contains(lost[0], `"count":2,"reason":"damaged"`) ||
+		!strings.Contains(lost[0], `"sensor":"store-s1"`) {
+		t.Errorf("losses = %s, want 2 rows, once", lost)
 	}
 	to := map[string]string{}
-	m.troubles(to)
-	if !strings.HasPrefix(to["store.damaged.billing"], "2 rows") {
-		t.Errorf("troubles = %v, want 2 rows", to)
+	if m.troubles(to); to["store.damaged.billing"] != "2 rows of damaged partitions are missing" || len(m.unready()) > 0 {
+		t.Errorf("troubles = %v, unready = %q, want 2 rows, and ready", to, m.unready())
 	}
-	for text, n := range map[string]int{"does not deliver again": 1, "was damaged": 1, "are lost": 1} {
+	for text, n := range map[string]int{"cannot be filled in now": 1, "was damaged": 1, "are lost": 1} {
 		if got := strings.Count(log.String(), text); got != n {
 			t.Errorf("%q stands %d times in the log, want %d:\n%s", text, got, n, log.String())
 		}
+	}
+}
+
+// TestALossIsARecordBeforeItIsEntered has the record refused for the moment, and has a kill come between it and the mark.
+func TestALossIsARecordBeforeItIsEntered(t *testing.T) {
+	t.Parallel()
+	m, _ := damagedStore(t, new(fakeBus), new(strings.Builder))
+	m.mend(t.Context())
+	d := m.files.Damaged()[0]
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.announce(over, d); err == nil {
+		t.Error("no error of a store that takes nothing")
+	}
+	if lost, left := lossesOf(t, m.files), m.files.Damaged(); len(lost) > 0 || len(left) != 1 {
+		t.Errorf("losses %s, %v to be announced, want none and one", lost, left)
+	}
+	for range 2 { // the second as after a kill, which d is of before
+		if err := m.announce(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost, left := lossesOf(t, m.files), m.files.Damaged(); len(lost) != 1 || len(left) > 0 {
+		t.Errorf("losses %s, %v to be announced, want one and none", lost, left)
+	}
+}
+
+// TestABusThatRefusesIsNotWaitedForForEver has a bus refuse to deliver again. While it is away it is waited for.
+func TestABusThatRefusesIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	source := &fakeBus{refuse: errors.New("not allowed"), away: true}
+	m, _ := damagedStore(t, source, new(strings.Builder))
+	m.limit = 1 // ns
+	for range 3 {
+		m.mend(t.Context())
+	}
+	if lost := lossesOf(t, m.files); len(lost) > 0 {
+		t.Errorf("losses %s, want none while the bus is away", lost)
+	}
+	to := map[string]string{}
+	if m.troubles(to); !strings.Contains(to["store.damaged.billing"], "3 rows") ||
+		!strings.Contains(to["store.damaged.billing"], "not allowed") {
+		t.Errorf("troubles = %v, want the rows, and why they do not come", to)
+	}
+	source.away = false
+	for range 3 {
+		m.mend(t.Context())
+	}
+	if lost := lossesOf(t, m.files); len(lost) != 1 || !strings.Contains(lost[0], `"count":3`) || len(m.files.Damaged()) > 0 {
+		t.Errorf("losses %s, %v to be announced, want one and none", lost, m.files.Damaged())
 	}
 }

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"sipsieve/capture"
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
+)
+
+// lossRecords makes the records of what one place has not: rows that a store lost, excerpts that it or the hub refused.
+// They are put there and nowhere else, under a sensor name of their own: what a sensor publishes is counted without gaps.
+// It may be used by several goroutines.
+type lossRecords struct {
+	site, sensor string
+
+	mu     sync.Mutex
+	policy *policy.Policy // its own, under mu: a Purpose is used by one goroutine
+}
+
+// newLossRecords returns the lossRecords of the host of s.
+func newLossRecords(s *config.Setup) (*lossRecords, error) {
+	p, err := config.ReadPolicy(s.PolicyFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Bind(s.Vault, lossIDs{}); err != nil {
+		return nil, err
+	}
+	return &lossRecords{site: s.Site, sensor: s.Sensor, policy: p}, nil
+}
+
+// of returns the record of a loss of a purpose at a place; false for a purpose that the policy has not. Its id is the same
+// for the same Event.
+func (r *lossRecords) of(place, purpose string, lost cpni.Loss) (x policy.Excerpt, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u, ok := r.policy.Purpose(purpose)
+	if !ok {
+		return x, false
+	}
+	record := cpni.OfLoss(lost)
+	record.Site, record.Sensor, record.Received = r.site, lossSensor(place, r.sensor), time.Now()
+	record.Source = capture.Interface.String()
+	return u.Minimise(nil, &record)
+}
+
+// lossSensor returns the sensor of records of what a place of a host lost, a name as store.CheckName has it.
+func lossSensor(place, sensor string) string {
+	const most = 32
+	name := place + "-" + sensor
+	return name[:min(len(name), most)]
+}
+
+// lossIDs makes ids without a key: a loss is of nobody, and a storage host may have no keys that outlive a restart.
+type lossIDs struct{}
+
+// ID returns 26 characters of base32.
+func (lossIDs) ID(purpose string, parts ...[]byte) string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s\x00", purpose)
+	for _, part := range parts {
+		hash.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		hash.Write(part)
+	}
+	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash.Sum(nil)[:16])
+	return strings.ToLower(text)
+}

@@ -1,0 +1,62 @@
+package marks
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestADamagedSlotCostsNoOtherMark damages one slot and kills the start that found it before it wrote anything.
+func TestADamagedSlotCostsNoOtherMark(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "marks")
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, stream := range []string{"A", "B", "C"} {
+		err := m.Change(stream, func(one *Mark) {
+			one.High, one.Confirmed["store"], one.Confirmed["hub"] = uint64(10+i), 5, uint64(i)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[20] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		if m, err = Open(path); err != nil { // and killed: not closed
+			t.Fatal(err)
+		}
+		if m.Damaged() != want {
+			t.Errorf("damaged = %d, want %d", m.Damaged(), want)
+		}
+		for i, stream := range []string{"A", "B", "C"} {
+			one, ok := m.Of(stream)
+			if !ok || one.High != uint64(10+i) || one.Least([]string{"store", "hub"}) != uint64(min(i, 5)) {
+				t.Errorf("%s: %+v, want what was entered", stream, one)
+			}
+		}
+	}
+	one, _ := m.Of("C")
+	for _, c := range []struct {
+		keepers []string
+		want    uint64
+	}{{nil, 0}, {[]string{"store"}, 5}, {[]string{"store", "hub"}, 2}, {[]string{"store", "new"}, 0}} {
+		if got := one.Least(c.keepers); got != c.want {
+			t.Errorf("least of %v = %d, want %d", c.keepers, got, c.want)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
