@@ -30,7 +30,7 @@ type Query struct {
 	Account     string   // the value of account_id
 	Trunk       string   // the value of trunk_in or of trunk_out
 	Disposition string   // the value of disposition
-	Pseudonyms  []string // of which one is the value of a field
+	Pseudonyms  []string // of which one is the value of call_id
 
 	// Stored asks for the order in which records were stored or corrected: by sensor, then as each sensor published
 	// them. The answer then ends where the last Put ended that returned before the Query began, with an Item that has

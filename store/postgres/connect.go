@@ -26,7 +26,8 @@ const (
 
 // sessionSettings are set for every connection: a server that loses this process gives its locks back, and a client
 // waits for the lock of another for a limited time. Every statement of a Query has an index that is in its order: without
-// the last two the server may read all of a day for a page of it, and sort that.
+// the last five the server may read all of a day for a page of it, and sort that, plan for all partitions, or compile a
+// statement for longer than it runs.
 var sessionSettings = map[string]string{
 	"application_name":                    "sipsieve",
 	"client_encoding":                     "UTF8",
@@ -35,6 +36,9 @@ var sessionSettings = map[string]string{
 	"timezone":                            "UTC",
 	"enable_bitmapscan":                   "off",
 	"enable_sort":                         "off",
+	"enable_seqscan":                      "off",
+	"jit":                                 "off",
+	"plan_cache_mode":                     "force_custom_plan",
 }
 
 // A Login is a database and what is needed to enter it.

@@ -18,6 +18,9 @@ import (
 // ErrNewer is the cause when the database was made, or migrated, by a newer sipsieve than this.
 var ErrNewer = errors.New("the database is of a newer sipsieve: install that here too")
 
+// ErrOlder is the cause when the database was made by an older sipsieve and has not been migrated since.
+var ErrOlder = errors.New("the database is of an older sipsieve: the daemon that keeps it brings it to this version")
+
 // words say what the server's codes mean that an operator can do something about (PostgreSQL, appendix A).
 var words = map[string]string{
 	"25006": "the server is read-only: name the primary, or all with target_session_attrs=read-write",
@@ -70,7 +73,7 @@ func wrap(doing string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, store.ErrUnavailable):
 		return err
-	case errors.Is(err, ErrNewer), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ErrNewer), errors.Is(err, ErrOlder), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("postgres: %s: %w: %w", doing, store.ErrUnavailable, bare(err))
 	}
 	return fmt.Errorf("postgres: %s: %w: %s", doing, store.ErrUnavailable, explain(err))
@@ -78,7 +81,7 @@ func wrap(doing string, err error) error {
 
 // bare returns the first of its causes that err wraps, without the text around it.
 func bare(err error) error {
-	for _, cause := range []error{ErrNewer, context.Canceled, context.DeadlineExceeded} {
+	for _, cause := range []error{ErrNewer, ErrOlder, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, cause) {
 			return cause
 		}

@@ -173,15 +173,14 @@ func (s *Store) Sweep(ctx context.Context, day policy.Date) (gone int, err error
 	return gone, wrap("sweep", errors.Join(errs...))
 }
 
-// drop drops a partition, and returns how many rows it had: 0 if they cannot be read.
+// drop drops a partition, and returns how many rows it had.
 func (s *Store) drop(ctx context.Context, p store.Place) (rows int, err error) {
-	_ = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+tableOf(p)).Scan(&rows) // what is damaged goes too
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w := writer{tx: tx, layout: s.layout, place: p}
 		if err := w.lock(ctx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+tableOf(p))
+		rows, err = forget(ctx, tx, p)
 		return err
 	})
 	if err != nil {
@@ -190,10 +189,13 @@ func (s *Store) drop(ctx context.Context, p store.Place) (rows int, err error) {
 	return rows, nil
 }
 
-// Count reads every partition.
+// Count reads the manifest, not the rows.
 func (s *Store) Count(ctx context.Context) (map[string]int, error) {
 	if s.closed.Load() {
 		return nil, errClosed
+	}
+	if err := s.layout.readable(ctx, s.pool); err != nil {
+		return nil, wrap("count", err)
 	}
 	names, err := purposes(ctx, s.pool)
 	if err != nil {
@@ -201,8 +203,8 @@ func (s *Store) Count(ctx context.Context) (map[string]int, error) {
 	}
 	counts := map[string]int{}
 	for _, purpose := range names {
-		var n int
-		if err := s.pool.QueryRow(ctx, "SELECT count(*) FROM "+schemaOf(purpose)+".excerpt").Scan(&n); err != nil {
+		n, err := rowsOf(ctx, s.pool, purpose, nil)
+		if err != nil {
 			return nil, wrap("count", err)
 		}
 		counts[purpose] = n
@@ -212,7 +214,7 @@ func (s *Store) Count(ctx context.Context) (map[string]int, error) {
 
 // Rows returns how many rows a partition has, 0 if there is none.
 func (s *Store) Rows(ctx context.Context, p store.Place) (n int, err error) {
-	err = s.pool.QueryRow(ctx, "SELECT count(*) FROM "+tableOf(p)).Scan(&n)
+	n, err = rowsOf(ctx, s.pool, p.Purpose, &p.Expires)
 	if noTable(err) {
 		return 0, nil
 	}

@@ -25,24 +25,33 @@ type writer struct {
 // columns are those of a row, in the order of values.
 var columns = []string{"expires", "id", "kind", "sensor", "stage", "revision", "status", "completeness", "dialog", "unseen",
 	"spool", "seq", "moment", "account", "trunk_in", "trunk_out", "disposition", "put_by", "put_spool", "put_seq", "body",
-	"parts"}
+	"parts", "call_id"}
 
 // makeIncoming makes the table that rows are copied to. It is of the session and empty after each transaction.
 const makeIncoming = `CREATE TEMPORARY TABLE IF NOT EXISTS incoming (expires date, id text, kind text, sensor text,
 	stage text, revision bigint, status text, completeness bigint, dialog text, unseen bigint, spool bigint, seq bigint,
 	moment timestamptz, account text, trunk_in text, trunk_out text, disposition text, put_by text, put_spool bigint,
-	put_seq bigint, body json, parts text) ON COMMIT DELETE ROWS`
+	put_seq bigint, body json, parts text, call_id text) ON COMMIT DELETE ROWS`
 
-// insertIncoming puts what was copied of a day into its partition, over the rows that it replaces.
+// insertIncoming puts what was copied of a day into its partition, over the rows that it replaces, and enters it in the
+// manifest.
 var insertIncoming = func() string {
 	var sets []string
 	for _, name := range columns[2:] {
 		sets = append(sets, name+" = excluded."+name)
 	}
 	list := strings.Join(columns, ", ")
-	return "INSERT INTO %s (" + list + ") SELECT " + list + " FROM pg_temp.incoming WHERE expires = $1" +
-		" ON CONFLICT (expires, id) DO UPDATE SET " + strings.Join(sets, ", ")
+	return "WITH put AS (INSERT INTO %[2]s (" + list + ") SELECT " + list + ` FROM pg_temp.incoming WHERE expires = $1
+		ON CONFLICT (expires, id) DO UPDATE SET ` + strings.Join(sets, ", ") + ` RETURNING xmax = 0 AS fresh, moment, kind)
+		INSERT INTO %[1]s.days AS d SELECT $1, count(*) FILTER (WHERE fresh), min(moment), max(moment), array_agg(DISTINCT kind)
+		FROM put ON CONFLICT (expires) DO UPDATE SET rows = d.rows + excluded.rows,
+		first = least(d.first, excluded.first), last = greatest(d.last, excluded.last),
+		kinds = ARRAY(SELECT DISTINCT unnest(d.kinds || excluded.kinds))`
 }()
+
+// deleteRows takes rows out of a partition, and out of the manifest.
+const deleteRows = `WITH gone AS (DELETE FROM %[2]s WHERE expires = $1 AND id = ANY($2) RETURNING 1)
+	UPDATE %[1]s.days SET rows = rows - (SELECT count(*) FROM gone) WHERE expires = $1`
 
 // put joins xs with what is there, in w's transaction.
 func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
@@ -173,8 +182,7 @@ func (w *writer) partition(ctx context.Context, p store.Place) error {
 // take takes rows out.
 func (w *writer) take(ctx context.Context, out map[store.Place][]string) error {
 	for p, ids := range out {
-		_, err := w.tx.Exec(ctx, "DELETE FROM "+tableOf(p)+" WHERE expires = $1 AND id = ANY($2)",
-			p.Expires.Time(), ids)
+		_, err := w.tx.Exec(ctx, fmt.Sprintf(deleteRows, schemaOf(p.Purpose), tableOf(p)), p.Expires.Time(), ids)
 		if err != nil {
 			return err
 		}
@@ -203,20 +211,21 @@ func (w *writer) write(ctx context.Context, byPlace map[store.Place][]store.Row,
 		}
 	}
 	for p := range byPlace {
-		batch.Queue(fmt.Sprintf(insertIncoming, tableOf(p)), p.Expires.Time())
+		batch.Queue(fmt.Sprintf(insertIncoming, schemaOf(p.Purpose), tableOf(p)), p.Expires.Time())
 	}
 	return w.tx.SendBatch(ctx, batch).Close()
 }
 
 // values returns the values of columns.
 func values(p store.Place, x store.Row, by publication) []any {
-	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition")
+	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition", "call_id")
 	values := []any{p.Expires.Time(), x.ID, x.Kind, x.Sensor, x.Stage, x.Revision, x.Status, x.Completeness,
 		orNull(x.Dialog), int64(x.Missing), x.Published.Stream, int64(x.Published.Number), momentOf(x.Excerpt)}
-	for _, text := range texts {
+	for _, text := range texts[:4] {
 		values = append(values, orNull(text))
 	}
-	return append(values, by.sensor, by.at.Stream, int64(by.at.Number), string(x.Body()), orNull(string(x.PartsText())))
+	return append(values, by.sensor, by.at.Stream, int64(by.at.Number), string(x.Body()), orNull(string(x.PartsText())),
+		orNull(texts[4]))
 }
 
 // orNull returns text, nil for "".

@@ -23,7 +23,7 @@ const lockClass = 0x51e7e
 type layout struct{ steps []string }
 
 // current is the layout of this sipsieve. A step, once released, is never changed; a new one is added behind it.
-var current = layout{steps: []string{firstTable}}
+var current = layout{steps: []string{firstTable, manifestAndIndexes}}
 
 // firstTable makes the tables of a purpose: excerpt has a row a record, reached how far each sensor's stream was put.
 // moment is the time that a Query goes by, -infinity if a record shows none. put_by, put_spool and put_seq are the
@@ -60,12 +60,30 @@ CREATE INDEX excerpt_account ON %[1]s.excerpt (account, moment, id) WHERE accoun
 CREATE INDEX excerpt_put ON %[1]s.excerpt (put_by, put_spool, put_seq, id);
 CREATE TABLE %[1]s.reached (sensor text COLLATE "C" PRIMARY KEY, spool bigint NOT NULL, seq bigint NOT NULL)`
 
+// manifestAndIndexes makes the table days, which has a row for each partition: how many rows that has, and the first and
+// last moment and the kinds of all that it ever had. It makes an index for each filter of a Query, in the order of time. A
+// Query without a filter has that of its kind: there is none of the moment alone, which the server would take for one with
+// a filter, and read what others have. The column call_id is what the body has, as it stands there.
+const manifestAndIndexes = `CREATE TABLE %[1]s.days (expires date PRIMARY KEY, rows bigint NOT NULL,
+	first timestamptz NOT NULL, last timestamptz NOT NULL, kinds text[] NOT NULL);
+INSERT INTO %[1]s.days SELECT expires, count(*), min(moment), max(moment), array_agg(DISTINCT kind)
+	FROM %[1]s.excerpt GROUP BY expires;
+DROP INDEX %[1]s.excerpt_moment;
+CREATE INDEX excerpt_kind ON %[1]s.excerpt (kind, moment, id);
+CREATE INDEX excerpt_trunk_in ON %[1]s.excerpt (trunk_in, moment, id) WHERE trunk_in IS NOT NULL;
+CREATE INDEX excerpt_trunk_out ON %[1]s.excerpt (trunk_out, moment, id)
+	WHERE trunk_out IS NOT NULL AND trunk_out IS DISTINCT FROM trunk_in;
+CREATE INDEX excerpt_disposition ON %[1]s.excerpt (disposition, moment, id) WHERE disposition IS NOT NULL;
+ALTER TABLE %[1]s.excerpt ADD COLUMN call_id text COLLATE "C";
+UPDATE %[1]s.excerpt SET call_id = substring(body::text FROM '"call_id":"([^"\\]+)"') WHERE strpos(body::text, '"call_id":"') > 0;
+CREATE INDEX excerpt_call_id ON %[1]s.excerpt (call_id) WHERE call_id IS NOT NULL`
+
 // grants gives the purpose's role its rights, and makes it if this user may. An administrator who makes the role
 // later gets the rights entered at the next start.
 const grants = `DO $do$ BEGIN CREATE ROLE %[1]s NOLOGIN;
 	EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL; END $do$;
 DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE quote_ident(rolname) = '%[1]s' OR rolname = '%[2]s') THEN
-	GRANT USAGE ON SCHEMA %[1]s TO %[1]s; GRANT SELECT ON %[1]s.excerpt, %[1]s.reached TO %[1]s; END IF; END $do$`
+	GRANT USAGE ON SCHEMA %[1]s TO %[1]s; GRANT SELECT ON %[1]s.excerpt, %[1]s.reached, %[1]s.days TO %[1]s; END IF; END $do$`
 
 // makeVersion makes the table with the version of all purposes' tables. Every role may read it.
 const makeVersion = `CREATE SCHEMA IF NOT EXISTS sipsieve;
@@ -108,6 +126,16 @@ func (l layout) check(version int) error {
 		return fmt.Errorf("%w (version %d, this one knows %d)", ErrNewer, version, len(l.steps))
 	}
 	return nil
+}
+
+// readable returns an error if the database is not of the version of l: ErrNewer, or ErrOlder. One without tables is
+// readable, and empty.
+func (l layout) readable(ctx context.Context, q querier) error {
+	version, err := l.version(ctx, q)
+	if err == nil && version > 0 && version < len(l.steps) {
+		err = fmt.Errorf("%w (version %d, this one has %d)", ErrOlder, version, len(l.steps))
+	}
+	return err
 }
 
 // A querier is a connection, a pool or a transaction.
@@ -198,6 +226,7 @@ func days(ctx context.Context, q querier, purpose string, wanted []policy.Date) 
 // the table, or writes to it, waits.
 func makePartition(ctx context.Context, tx pgx.Tx, p store.Place) error {
 	_, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %[2]s (LIKE %[1]s.excerpt INCLUDING ALL);"+
-		"ALTER TABLE %[1]s.excerpt ATTACH PARTITION %[2]s FOR VALUES IN ('%[3]s')", schemaOf(p.Purpose), tableOf(p), p.Expires))
+		"ALTER TABLE %[1]s.excerpt ATTACH PARTITION %[2]s FOR VALUES IN ('%[3]s');"+
+		"DELETE FROM %[1]s.days WHERE expires = '%[3]s'", schemaOf(p.Purpose), tableOf(p), p.Expires))
 	return err
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,42 @@ func TestADatabaseOfAnOlderVersionIsMigrated(t *testing.T) {
 	if err != nil || counts["billing"] != 2 || counts["fraud"] != 1 || counts["fresh"] != 1 {
 		t.Errorf("rows = %v, %v", counts, err)
 	}
+}
+
+// TestADatabaseOfTheFirstVersionIsMigrated has what the first version wrote: it is not read before it is migrated, and
+// then as if this one had written it.
+func TestADatabaseOfTheFirstVersionIsMigrated(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	database := server.Database(t)
+	text, err := os.ReadFile("testdata/version1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Exec(t, database, string(text))
+	s := opened(t, Config{Login: Login{URL: server.URL(database)}})
+	if bodies, err := answer(t, s, store.Query{Purpose: "billing"}); !errors.Is(err, ErrOlder) || len(bodies) != 0 {
+		t.Errorf("before: %d rows, error = %v, want ErrOlder", len(bodies), err)
+	}
+	if _, err := s.Count(t.Context()); !errors.Is(err, ErrOlder) {
+		t.Errorf("before: count: error = %v, want ErrOlder", err)
+	}
+	put(t, s, draft("fraud", "new"))
+	counts, err := s.Count(t.Context())
+	if err != nil || counts["billing"] != 3 || counts["fraud"] != 2 {
+		t.Errorf("rows = %v, %v, want 3 of billing and 2 of fraud", counts, err)
+	}
+	for n, q := range []store.Query{{Account: "acme"}, {Trunk: "in1"}, {Disposition: "busy"}, {Pseudonyms: []string{"2026-2:bbbb"}}} {
+		q.Purpose = "billing"
+		if bodies, err := answer(t, s, q); err != nil || len(bodies) != 1 || !strings.Contains(bodies[0], `"id":"alone"`) {
+			t.Errorf("query %d: %d rows, %v, want the call alone", n, len(bodies), err)
+		}
+	}
+	manifestIsTrue(t, s)
+	if gone, err := s.Sweep(t.Context(), storetest.Expires); err != nil || gone != 4 {
+		t.Errorf("swept = %d, %v, want 4", gone, err)
+	}
+	manifestIsTrue(t, s)
 }
 
 // TestNewDatabasesAreMadeByManyAtOnce: the first Puts of several hosts.

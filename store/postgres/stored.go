@@ -76,7 +76,8 @@ type storeRange struct {
 
 // selectStored returns what reads the rows of a range, and the values of its parameters.
 func (r *reader) selectStored(sensor string, between storeRange, limit int) (statement string, args []any) {
-	c := r.conditions()
+	c := &conditions{}
+	r.filter(c, "")
 	c.add("put_by = %s", sensor)
 	c.add("(put_spool, put_seq) <= (%s, %s)", between.end.Stream, int64(between.end.Number))
 	if last := between.after; last.id == "" {
