@@ -100,6 +100,8 @@ var house = map[string]room{
 		others: []string{"golang.org/x/sync/errgroup"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"cmd/sipsieve/console": {imports: []string{"cmd/sipsieve/daemon"}, others: []string{"github.com/prometheus"},
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
+	"cmd/sipsieve/traffic": {imports: []string{"store/policy"},
+		bans: map[string]string{"store": "a report adds up what it is given, wherever it was kept"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"configs":      {},
 	"configs/examples/consumer": {others: []string{"github.com/nats-io/nats.go", "modernc.org/sqlite"},

@@ -285,10 +285,15 @@ func TestAnAnswerTakesConstantMemory(t *testing.T) {
 		size += len(bodies[i%len(bodies)])
 	}
 	short, long := answering(t, bodies, few), answering(t, bodies, many)
+	verbs := map[string][]string{"report traffic": {"--by", "hour"}}
 	for _, format := range formats {
-		t.Run(format, func(t *testing.T) {
+		verbs["query "+format] = []string{"--format", format}
+	}
+	for name, args := range verbs {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			less, more := asks(t, short, "query", "--format", format), asks(t, long, "query", "--format", format)
+			verb := strings.TrimSuffix(name, " "+args[1])
+			less, more := asks(t, short, verb, args...), asks(t, long, verb, args...)
 			if limit := int64(size >> 21); more-less > limit {
 				t.Errorf("%d MiB for %d records, %d MiB for %d: want %d MiB more at most, half of the records",
 					less, few, more, many, limit)
