@@ -153,26 +153,3 @@ func fieldJSON(cmd *cobra.Command) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(rows)
 }
-
-func keysCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "keys",
-		Short: "make keys for ids and pseudonyms",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "init FILE",
-		Short: "write a new key file, readable by its owner only",
-		Long: `Init writes a new key file. All sensors of a fleet share one, so that a call has the same id on every sensor.
-Whoever has the file can test whether a pseudonym stands for a given number.
-
-Exit codes: 0 if the file was written; 2 if it exists or cannot be written.`,
-		Example: "  sipsieve keys init /etc/sipsieve/keys.toml",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return refused(vault.Create(args[0]))
-		},
-	})
-	return cmd
-}

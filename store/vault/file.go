@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/BurntSushi/toml"
 )
@@ -67,6 +68,12 @@ func LoadCredential(path string) (*Keys, error) {
 
 // Create writes a new key file with random roots, readable by its owner only. A file that is there stays as it is.
 func Create(path string) error {
+	f := keyFile{Version: 1, ID: root(), Pseudonym: root()}
+	return writeNew(path, func(w *os.File) error { return toml.NewEncoder(w).Encode(f) })
+}
+
+// writeNew makes a file of mode 0600 that outlives a crash of the host. After an error it is not there, unless it was.
+func writeNew(path string, write func(*os.File) error) error {
 	w, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("vault: key file %s: it is there already, and what it made cannot be made again without it", path)
@@ -74,8 +81,23 @@ func Create(path string) error {
 	if err != nil {
 		return fmt.Errorf("vault: key file: %w", err)
 	}
-	f := keyFile{Version: 1, ID: root(), Pseudonym: root()}
-	return errors.Join(toml.NewEncoder(w).Encode(f), w.Sync(), w.Close())
+	err = errors.Join(write(w), w.Chmod(0o600), w.Sync(), w.Close())
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("vault: key file: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
+// syncFolder has the names of a folder outlive a crash of the host.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func root() string {

@@ -114,6 +114,14 @@ func (k *Keys) TrackRoot() (root [16]byte) {
 	return root
 }
 
+// Fingerprint returns 13 characters that name both roots: those of two Keys differ if one of their roots does. No root
+// can be computed from it (RFC 5869).
+func (k *Keys) Fingerprint() string {
+	both := append(derive(k.ids[:], "fingerprint"), derive(k.pseudonyms[:], "fingerprint")...)
+	sum := sha256.Sum256(both)
+	return lower.EncodeToString(sum[:8])
+}
+
 // Sealer returns the Sealer of the part named, under a key derived from the id root.
 func (k *Keys) Sealer(part string) *Sealer {
 	block, err := aes.NewCipher(derive(k.ids[:], "seal", part))
