@@ -12,13 +12,14 @@ import (
 )
 
 // A cluster is three servers, each a process. All connections to and between them pass proxies of the test, so that
-// each can be cut or delayed, and addresses outlive a process.
+// each can be cut or delayed, and addresses outlive a process; but for those of newClusterIn, which have a network.
 type cluster struct {
-	dirs    [3]string
-	servers [3]*process
-	clients [3]*proxy
-	routes  [3][3]*proxy // from the first to the second
-	admin   *Bus
+	dirs      [3]string
+	servers   [3]*process
+	clients   [3]*proxy
+	routes    [3][3]*proxy // from the first to the second
+	addresses []string     // for clients, URLs
+	admin     *Bus
 }
 
 // newCluster starts a cluster whose streams have three replicas. Bytes from one server to another take delay.
@@ -38,13 +39,22 @@ func newCluster(t *testing.T, delay time.Duration, dirs ...string) *cluster {
 	for i := range c.servers {
 		c.start(t, i)
 	}
+	for _, p := range c.clients {
+		c.addresses = append(c.addresses, p.url())
+	}
+	c.arrange(t)
+	return c
+}
+
+// arrange makes the stream of billing and the consumer of the storage host.
+func (c *cluster) arrange(t *testing.T) {
+	t.Helper()
 	c.admin = connect(t, Remote{URL: c.url(), Name: "admin"})
 	c.retry(t, "the streams", func(ctx context.Context) error {
 		_, _, err := c.admin.Apply(ctx, c.plan())
 		return err
 	})
 	c.retry(t, "the consumer", func(ctx context.Context) error { return soonAgain(ctx, c.admin) })
-	return c
 }
 
 // plan returns what the tests want on c.
@@ -53,9 +63,7 @@ func (c *cluster) plan() HubPlan {
 }
 
 // url returns the addresses of all servers.
-func (c *cluster) url() string {
-	return c.clients[0].url() + "," + c.clients[1].url() + "," + c.clients[2].url()
-}
+func (c *cluster) url() string { return strings.Join(c.addresses, ",") }
 
 // start starts server i, with the streams that it had.
 func (c *cluster) start(t *testing.T, i int) {
@@ -80,25 +88,6 @@ func (c *cluster) kill(i int) {
 	c.clients[i].set("")
 	for j := range c.servers {
 		c.routes[j][i].set("")
-	}
-}
-
-// hold keeps back whatever goes to or from server i, without an end of a connection, until the returned function is
-// called, which ends them.
-func (c *cluster) hold(i int) (release func()) {
-	all := []*proxy{c.clients[i]}
-	for j := range c.servers {
-		all = append(all, c.routes[i][j], c.routes[j][i])
-	}
-	before := make([]int64, len(all))
-	for k, p := range all {
-		before[k] = p.delay.Swap(int64(time.Hour))
-	}
-	return func() {
-		for k, p := range all {
-			p.delay.Store(before[k])
-			p.set(p.to())
-		}
 	}
 }
 
@@ -243,21 +232,23 @@ func TestAClusterGoesOnWithoutItsLeader(t *testing.T) {
 	j.arrive(t)
 }
 
-// TestAClusterGoesOnWithoutAServerThatIsCutOff holds back all of a server's bytes for 20 s, of the leader and of another.
+// TestAClusterGoesOnWithoutAServerThatIsCutOff takes the link of a server down, of the leader and of another: for 20 s, in
+// which TCP connections stay, and for 45 s, in which clients give theirs up.
 func TestAClusterGoesOnWithoutAServerThatIsCutOff(t *testing.T) {
 	if !full() {
 		t.Skip("SIPSIEVE_FULL=1 runs it")
 	}
 	t.Parallel()
-	c := newCluster(t, 0)
+	n := newNetwork(t)
+	c := newClusterIn(t, n)
 	j := newJourney(t, c.url())
 	stop := j.during(t)
 	for round := range 4 {
 		c.awaitCurrent(t)
 		i := (c.leader(t) + round%2) % 3
-		release := c.hold(i)
-		time.Sleep(20 * time.Second)
-		release()
+		n.link(t, i, "down")
+		time.Sleep([]time.Duration{20 * time.Second, 45 * time.Second}[round/2])
+		n.link(t, i, "up")
 	}
 	c.awaitCurrent(t)
 	stop()

@@ -23,11 +23,17 @@ import (
 // taskVariable has what this test binary does as a process that a test kills, in JSON; unset for the tests.
 const taskVariable = "SIPSIEVE_BUS_TASK"
 
+// Ports of a server that has an address of its own.
+const clientPort, clusterPort = 4222, 6222
+
 // A task is what such a process does: a NATS server, or a storage host if it has a Store.
 type task struct {
 	Name   string   // of the server
 	Dir    string   // of its streams
 	Routes []string // host:port of the servers of its cluster; none for a server alone
+
+	Namespace string // of the network, in which it listens on Host at clientPort and clusterPort; "" for loopback, any port
+	Host      string
 
 	Hub   string // URL
 	Store string // folder of an SQLite store; the process kills itself at the third commit
@@ -58,6 +64,9 @@ func (t task) serve() error {
 		for _, r := range t.Routes {
 			opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats", Host: r})
 		}
+	}
+	if t.Host != "" {
+		opts.Host, opts.Port, opts.Cluster.Host, opts.Cluster.Port = t.Host, clientPort, t.Host, clusterPort
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -129,6 +138,9 @@ func (t task) run(tb testing.TB) *process {
 		tb.Fatal(err)
 	}
 	p := &process{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	if t.Namespace != "" { // ip becomes the program that it starts
+		p.cmd = exec.Command("ip", "netns", "exec", t.Namespace, os.Args[0])
+	}
 	p.cmd.Env = append(os.Environ(), taskVariable+"="+string(text))
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()

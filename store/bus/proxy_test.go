@@ -58,13 +58,6 @@ func newProxy(t testing.TB, target string, delay time.Duration) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
-// to returns where p forwards to, "" while it is cut.
-func (p *proxy) to() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.target
-}
-
 // set has p forward to target from now on, and ends the connections it has.
 func (p *proxy) set(target string) {
 	p.mu.Lock()
