@@ -98,6 +98,8 @@ var house = map[string]room{
 			"store/sqlite": "an examination stores nothing", "store/postgres": "an examination stores nothing", "cmd/sipsieve/checkpoint": "an examination remembers nothing"}},
 	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "store/bus", "store/sqlite", "store/postgres"},
 		others: []string{"golang.org/x/sync/errgroup"}, liberties: []string{"go", "clock", "slog", "lock"}},
+	"cmd/sipsieve/reconcile": {imports: []string{"store"}, // given files, records and times: it opens nothing
+		bans: map[string]string{"cmd/sipsieve/config": "it is given settings", "store/sqlite": "it is given records"}},
 	"cmd/sipsieve/console": {imports: []string{"cmd/sipsieve/daemon"}, others: []string{"github.com/prometheus"},
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
 	"cmd/sipsieve/traffic": {imports: []string{"store/policy"},

@@ -133,7 +133,7 @@ Exit codes: 0 success; 1 findings, or a failure that may pass by itself; 2 wrong
 	}
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), policyCommand(), fieldsCommand(), tailCommand(),
 		queryCommand(), statusCommand(), keysCommand(), doctorCommand(), scrubCommand(),
-		busCommand(), storeCommand(), reportCommand())
+		busCommand(), storeCommand(), reportCommand(), reconcileCommand())
 	return root
 }
 

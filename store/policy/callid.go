@@ -23,3 +23,18 @@ func (u *Purpose) CallIDs(keys Keys, id string, from, to time.Time) (list []stri
 	}
 	return list
 }
+
+// Precision returns to what u cuts the values of a field that it keeps as they are or cut, 0 if they stay exact. ok is
+// false if what u keeps cannot be compared with a value: a pseudonym, an area, nothing.
+func (u *Purpose) Precision(field string) (step time.Duration, ok bool) {
+	for _, t := range u.transformsOf(field) {
+		switch {
+		case t.key != field:
+		case t.action == Keep, t.action == E164:
+			return 0, true
+		case t.action == Truncate, t.action == Bucket:
+			return time.Duration(t.width) * time.Millisecond, true
+		}
+	}
+	return 0, false
+}

@@ -7,11 +7,8 @@ import (
 	"time"
 )
 
-// Reasons of a difference. Those of records are words of their missing, status and call_flags.
+// Reasons of a difference, beside those of a store.Gap and words of a record's missing, status and call_flags.
 const (
-	ReasonSensorDown  = "sensor_down"    // no sensor ran
-	ReasonRestart     = "restart_gap"    // the call was open while a sensor restarted
-	ReasonLoss        = "loss_window"    // packets or records were lost
 	ReasonExpired     = "expired"        // the record's retention has ended
 	ReasonNotCovered  = "not_covered"    // no ledger of any sensor has the time
 	ReasonUnexplained = "unexplained"    // nothing is known
@@ -74,7 +71,7 @@ var markWords = []string{"restart_gap", "loss_window", "clock_step", "evicted", 
 	"partial", "correction"}
 
 // told are the words among them that are a reason by themselves, with the words of a report for those that need one.
-var told = map[string]string{"restart_gap": ReasonRestart, "loss_window": ReasonLoss, "clock_step": "", "evicted": "",
+var told = map[string]string{"restart_gap": "", "loss_window": "", "clock_step": "", "evicted": "",
 	"stream_gap": "", "one_direction": "", "truncated": "", "second_fork": "", "answer_by_ack": "", "cancel_race": "",
 	"invite": reasonNoBegin, "final_response": reasonNoBegin, "bye": reasonNoEnd}
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sipsieve/store"
 )
 
 // began is when the calls of these tests begin.
@@ -403,4 +405,44 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("differences = %d, want %d or more", n, r.OnlySBC+r.OnlySieve+r.Differing)
 		}
 	})
+}
+
+func TestReasonsComeFromOPSAndFromTheRecord(t *testing.T) {
+	at := func(after int) time.Time { return began.Add(time.Duration(after) * time.Second) }
+	cover := NewCoverage("billing")
+	for _, r := range []store.OpsRecord{
+		{Kind: store.Ledger, Sensor: "s1", From: at(-600), To: at(100)},
+		{Kind: store.SensorStop, Sensor: "s1", From: at(-600), To: at(100)},
+		{Kind: store.SensorStart, Sensor: "s1", From: at(100), To: at(200)},
+		{Kind: store.SensorCrash, Sensor: "s1", From: at(300), To: at(310)},
+		{Kind: store.Ledger, Sensor: "s1", From: at(200), To: at(300)},
+		{Kind: store.Ledger, Sensor: "s1", From: at(310), To: at(600)},
+		{Kind: store.LossWindow, Sensor: "s1", From: at(400), To: at(410), Count: 7, Reason: "overflow"},
+		{Kind: store.LossWindow, Sensor: "s1", From: at(450), To: at(460), Purpose: "fraud"},
+		{Kind: store.LossWindow, Sensor: "s1", From: at(450), To: at(455), Purpose: "billing", Reason: "full"},
+	} {
+		cover.Add(&r)
+	}
+	file := simple + row("fine", 0, 5, 200) + row("down", 150, 5, 200) + row("crashed", 290, 60, 200) + row("lost", 395, 8, 200) +
+		row("full", 451, 1, 200) + row("covered", 457, 1, 200) + row("after", 700, 5, 200) + row("old", -86400, 5, 200)
+	c := newTest(t, "generic", "", func(s *Settings) { s.Expired = at(-3600) })
+	c.Explain(cover.Gaps(at(-600), at(1000)))
+	restarted := answered("crashed", 290, 70000)
+	restarted.Missing = []string{"restart_gap"}
+	_, list := reported(t, c, []string{file}, answered("fine", 0, 5000), restarted)
+	sameLines(t, brief(list), []string{
+		`only_sbc  1:3 down "5.000s" "" sensor_down`,
+		`only_sbc  1:5 lost "8.000s" "" loss_window`,
+		`only_sbc  1:6 full "1.000s" "" loss_window`,
+		`only_sbc  1:7 covered "1.000s" "" unexplained`,
+		`only_sbc  1:8 after "5.000s" "" not_covered`,
+		`only_sbc  1:9 old "5.000s" "" expired`,
+		`differs duration 1:4 crashed "60.000s" "70.000s" restart_gap`,
+	})
+	if want := "loss_window of s1 2026-11-24T10:06:40.000Z to 2026-11-24T10:06:50.000Z (overflow 7)"; list[1].Detail != want {
+		t.Errorf("detail = %s, want %s", list[1].Detail, want)
+	}
+	if cover.Records != 9 {
+		t.Errorf("records of OPS = %d", cover.Records)
+	}
 }
