@@ -50,11 +50,16 @@ func (a *answer) read() error {
 	if err := s.Only(q.Purpose); err != nil {
 		return refused(err)
 	}
+	return a.readFrom(s, q)
+}
+
+// readFrom is read with a configuration that is loaded.
+func (a *answer) readFrom(s *config.Setup, q store.Query) error {
 	to, err := a.open(s, q)
 	if err != nil {
 		return refused(err)
 	}
-	body, err := ask(a.cmd.Context(), c, a.what)
+	body, err := ask(a.cmd.Context(), s.Config, a.what)
 	if errors.Is(err, errNoDaemon) {
 		return a.readStore(s, q, to)
 	}
@@ -88,11 +93,17 @@ func readLines(body io.Reader, take func([]byte)) (next string, err error) {
 		} else if place, ok := strings.CutPrefix(string(text), console.NextLine); ok {
 			next = place
 		} else if damage, ok := strings.CutPrefix(string(text), console.DamageLine); ok {
-			return next, errors.New(damage)
+			return next, damaged(damage)
 		}
 	}
 	return next, lines.Err()
 }
+
+// damaged is what a daemon answers of a store.DamageError.
+type damaged string
+
+// Error returns what is missing.
+func (d damaged) Error() string { return string(d) }
 
 // incomplete returns err with the exit code of an answer that is not complete.
 func (a *answer) incomplete(err error) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -46,8 +47,8 @@ A table has , ; | or tabs between its columns and one line for each row. A line 
 its number.
 
 Calls are matched by Call-ID: the store has its pseudonym, which the keys of this host make of the SBC's. What is left is
-matched by the called number, the caller's number and the time, as far as the purpose keeps them (--within). A call counts
-if it began in the window; one at its border is matched beyond it and is no difference. An SBC that records no failed
+matched by the called number, the caller's number, the outcome and the time, as far as the purpose keeps them (--within). A
+call counts if it began in the window; one at its border is matched beyond it and is no difference. An SBC that records no failed
 call is compared with answered calls only.
 
 Reasons: sensor_down, restart_gap and loss_window come from the records of OPS, which also show not_covered; expired from
@@ -121,17 +122,26 @@ func (r *reconciling) run(cmd *cobra.Command) error {
 	if err != nil {
 		return refused(err)
 	}
-	if err := r.compare(cmd, s, both); err != nil {
-		return err
+	missing := r.compare(cmd, s, both)
+	if missing != nil && !isDamage(missing) {
+		return missing
 	}
 	report := both.Report()
+	report.Complete = missing == nil
 	if err := report.Write(cmd.OutOrStdout(), r.format, report.Differences(files), neutral); err != nil {
 		return exit{exitFindings, fmt.Errorf("reconcile: %w", err)}
 	}
-	if !report.Same() {
+	if missing == nil && !report.Same() {
 		return findings()
 	}
-	return nil
+	return missing
+}
+
+// isDamage reports whether an answer has all records that are intact, and lacks those of a damaged partition.
+func isDamage(err error) bool {
+	var of store.DamageError
+	var said damaged
+	return errors.As(err, &of) || errors.As(err, &said)
 }
 
 // settings returns how calls are compared. An error is one of a flag.
@@ -175,9 +185,11 @@ func (r *reconciling) keeps(s *config.Setup, settings *reconcile.Settings) error
 	_, settings.Called = p.Precision("called_number")
 	_, settings.Code = p.Precision("sip_code")
 	settings.Grain, settings.Talk = p.Precision("duration_ms")
-	settings.Expired = expiredBefore(p, time.Now())
+	if !p.FromReceipt {
+		settings.Expired = expiredBefore(p, time.Now())
+	}
 	if s.Keys != (config.Keys{}) || s.Collects() {
-		settings.Name = callName(p, s)
+		settings.Name = pseudonyms(p, s)
 	}
 	if settings.Name == nil && !settings.Called {
 		return fmt.Errorf("purpose: neither Call-IDs nor called numbers of the records of %s can be compared on this host", r.purpose)
@@ -190,8 +202,8 @@ func expiredBefore(p *policy.Purpose, now time.Time) time.Time {
 	return now.AddDate(-p.Retain.Years, -p.Retain.Months, -p.Retain.Days).Add(-time.Duration(p.Retain.Hours) * time.Hour)
 }
 
-// callName returns what makes the pseudonym of a Call-ID; nil if records have none.
-func callName(p *policy.Purpose, s *config.Setup) func(string, time.Time) string {
+// pseudonyms returns what makes the pseudonym of a Call-ID; nil if records have none.
+func pseudonyms(p *policy.Purpose, s *config.Setup) func(string, time.Time) string {
 	keys := s.Vault.Clone()
 	if len(p.CallIDs(keys, "x", time.Now(), time.Now())) == 0 {
 		return nil
@@ -245,8 +257,9 @@ func (r *reconciling) compare(cmd *cobra.Command, s *config.Setup, both *reconci
 	from, to = from.Add(-reconcile.Margin), to.Add(reconcile.Margin)
 	values := url.Values{"purpose": {r.purpose}, "request": {r.request}, "kind": {"call"},
 		"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}}
-	if err := r.each(cmd, s, values, both.Add); err != nil {
-		return err
+	missing := r.each(cmd, s, values, both.Add)
+	if missing != nil && !isDamage(missing) {
+		return missing
 	}
 	cover := reconcile.NewCoverage(r.purpose)
 	values = url.Values{"purpose": {store.Ops}, "request": {r.request}, "from": {from.Format(time.RFC3339)}}
@@ -258,7 +271,7 @@ func (r *reconciling) compare(cmd *cobra.Command, s *config.Setup, both *reconci
 		return err
 	})
 	both.Explain(cover.Gaps(from, to))
-	return err
+	return cmp.Or(missing, err)
 }
 
 // each gives take every record that a query selects.

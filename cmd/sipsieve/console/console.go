@@ -85,6 +85,7 @@ func (d *Console) Private() *http.ServeMux {
 	mux.HandleFunc("GET /query", d.serveQuery)
 	mux.HandleFunc("POST /query", d.serveQuery) // with Call-IDs as its body
 	mux.HandleFunc("GET /report", d.serveQuery) // for a report: logged as one
+	mux.HandleFunc("GET /reconcile", d.serveQuery)
 	return mux
 }
 

@@ -1,3 +1,5 @@
+// This file has methods of Comparison and sbcFile because a row becomes a call here, whatever reads or counts it.
+
 package reconcile
 
 import (

@@ -1,3 +1,5 @@
+// This file has methods of Comparison because a file is a job of its own: its lines, its syntax, its rows.
+
 package reconcile
 
 import (

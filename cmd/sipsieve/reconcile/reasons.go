@@ -1,3 +1,5 @@
+// This file has methods of Comparison because reasons are a table of their own.
+
 package reconcile
 
 import (

@@ -104,6 +104,9 @@ func balanced(t testing.TB, r *Report) {
 	if calls != l.Rows-l.Joined-l.Alone {
 		t.Errorf("calls = %d, want %d rows less %d and %d", calls, l.Rows, l.Joined, l.Alone)
 	}
+	if by := r.MatchedBy["call_id"] + r.MatchedBy["numbers"]; by != r.Matched {
+		t.Errorf("matched by %v, want %d in all", r.MatchedBy, r.Matched)
+	}
 	if r.Matched != r.Equal+r.Differing || r.SBC != r.Matched+r.OnlySBC || r.Sieve != r.Matched+r.OnlySieve {
 		t.Errorf("the sums do not balance: %+v", r.Totals)
 	}

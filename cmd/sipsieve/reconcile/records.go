@@ -1,3 +1,5 @@
+// This file has methods of Comparison and call because the store's side and its match are a job of their own.
+
 package reconcile
 
 import (
@@ -51,8 +53,7 @@ func (c *Comparison) Add(text []byte) error {
 	r := c.recordOf(&b)
 	if b.CallID != "" {
 		if i := c.named(maphash.String(c.seed, b.CallID), r.start); i >= 0 {
-			c.pair(i, r)
-			c.byCallID++
+			c.pair(i, r, &c.byCallID)
 			return nil
 		}
 	}
@@ -119,24 +120,20 @@ type pair struct {
 	record record
 }
 
-// pair matches a call and a record, and keeps them if they differ and one of them is in the window.
-func (c *Comparison) pair(i int, r record) {
+// pair matches a call and a record. If one of them is in the window it counts them, and keeps them if they differ.
+func (c *Comparison) pair(i int, r record, count *int) {
 	sbc := &c.calls[i]
 	sbc.matched = true
 	if !c.within(sbc.start) && !c.within(r.start) {
 		sbc.outside = true
 		return
 	}
-	c.count(sbc, &r)
+	*count++
+	c.talk[0] += max(int64(sbc.talk), 0)
+	c.talk[1] += max(r.talk, 0)
 	if what := c.compare(sbc, &r); what != 0 {
 		c.pairs = append(c.pairs, pair{uint32(i), what, r})
 	}
-}
-
-// count adds the talk of a pair.
-func (c *Comparison) count(sbc *call, r *record) {
-	c.talk[0] += max(int64(sbc.talk), 0)
-	c.talk[1] += max(r.talk, 0)
 }
 
 // matchNumbers matches what is left by numbers and time: the nearest in time first come, for each record.
@@ -160,8 +157,7 @@ func (c *Comparison) matchNumbers() {
 		if i < 0 {
 			return false
 		}
-		c.pair(i, r)
-		c.byNumbers++
+		c.pair(i, r, &c.byNumbers)
 		return true
 	})
 }
@@ -183,13 +179,18 @@ func (c *Comparison) dialled(left []uint32, r *record) int {
 			if numberEnd(x.called) != numberEnd(number) || x.start > r.start+within {
 				break
 			}
-			if !x.matched && sameNumber(x.called, number) && sameNumber(x.caller, r.caller) &&
+			if !x.matched && x.sameOutcome(r) && sameNumber(x.called, number) && sameNumber(x.caller, r.caller) &&
 				(best < 0 || distance(x.start, r.start) < distance(c.calls[best].start, r.start)) {
 				best = int(i)
 			}
 		}
 	}
 	return best
+}
+
+// sameOutcome reports whether both were answered or both were not, as far as is known.
+func (r *call) sameOutcome(o *record) bool {
+	return r.state == stateUnknown || (r.state == stateAnswered) == o.answered
 }
 
 // differing is a set of what differs.
@@ -210,7 +211,7 @@ var differingWords = []string{"answered", "duration", "code", "caller", "called"
 // end of an answered call.
 func (c *Comparison) compare(sbc *call, r *record) (what differing) {
 	switch {
-	case sbc.state == stateAnswered != r.answered && sbc.state != stateUnknown:
+	case !sbc.sameOutcome(r):
 		what |= differAnswered
 	case !r.answered:
 		if c.Code && sbc.code != 0 && sbc.code != r.code {

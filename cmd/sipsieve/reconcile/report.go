@@ -1,3 +1,5 @@
+// This file has methods of Comparison, call and record because a report shows them all in the same words.
+
 package reconcile
 
 import (
@@ -19,6 +21,7 @@ const (
 
 // Totals are the sums of a comparison: SBC = Matched + OnlySBC, Sieve = Matched + OnlySieve, Matched = Equal + Differing.
 type Totals struct {
+	Complete    bool                      `json:"complete"` // false: records of a damaged partition are missing
 	From        string                    `json:"from"`
 	To          string                    `json:"to"`
 	Calls       string                    `json:"calls"` // all, or answered
@@ -73,7 +76,7 @@ func (r *Report) Same() bool {
 func (c *Comparison) Report() *Report {
 	c.matchNumbers()
 	from, to := c.Window()
-	t := Totals{From: moment(from), To: moment(to), Calls: cmp.Or(c.Settings.Calls, CallsAll), ToleranceMS: c.Tolerance.Milliseconds(),
+	t := Totals{Complete: true, From: moment(from), To: moment(to), Calls: cmp.Or(c.Settings.Calls, CallsAll), ToleranceMS: c.Tolerance.Milliseconds(),
 		MatchedBy: map[string]int{"call_id": c.byCallID, "numbers": c.byNumbers}, DifferingBy: map[string]int{},
 		Reasons: map[string]map[string]int{}, NotCompared: map[string]int{}, Lines: c.lines}
 	t.NotCompared["unanswered_records"] = c.unanswered

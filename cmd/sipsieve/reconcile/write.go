@@ -1,3 +1,5 @@
+// This file has methods of Report because a format is a way to show it and changes nothing of it.
+
 package reconcile
 
 import (
@@ -86,6 +88,9 @@ func (r *Report) totals() (lines [][3]string) {
 	one := func(name string, n int) { lines = append(lines, [3]string{name, strconv.Itoa(n), ""}) }
 	add("calls", int64(r.SBC), int64(r.Sieve))
 	add("talk_seconds", r.SBCTalk/1000, r.SieveTalk/1000)
+	if !r.Complete {
+		one("not complete", 1)
+	}
 	one("matched", r.Matched)
 	sums := func(prefix string, m map[string]int) {
 		for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -118,9 +123,13 @@ func (r *Report) totals() (lines [][3]string) {
 func (r *Report) writeText(w io.Writer, list iter.Seq[Difference]) {
 	fmt.Fprintf(w, "%s calls that began from %s to %s, durations equal within %.1f s\n\n", r.Calls, r.From, r.To,
 		float64(r.ToleranceMS)/1e3)
+	if !r.Complete {
+		fmt.Fprintf(w, "NOT COMPLETE: records of the store are missing\n\n")
+	}
 	fmt.Fprintf(w, "%-34s %12s %12s\n", "", "SBC", "SIEVE")
 	for _, line := range r.totals() {
-		fmt.Fprintf(w, "%-34s %12s %12s\n", strings.ReplaceAll(line[0], "_", " "), line[1], line[2])
+		text := fmt.Sprintf("%-34s %12s %12s", strings.ReplaceAll(line[0], "_", " "), line[1], line[2])
+		fmt.Fprintln(w, strings.TrimRight(text, " "))
 	}
 	for _, l := range r.Lines.First {
 		fmt.Fprintf(w, "refused: file %d, line %d: %s\n", l.File, l.Line, l.Reason)
