@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/store"
 	"sipsieve/store/bus"
 )
 
@@ -138,6 +139,9 @@ func (c *hubCommand) plan(s *config.Config) (p bus.HubPlan, err error) {
 		for _, sensor := range stores {
 			p.Readers = append(p.Readers, bus.Reader{Purpose: one.Name, Name: "store-" + sensor})
 		}
+	}
+	for _, sensor := range stores {
+		p.Readers = append(p.Readers, bus.Reader{Purpose: store.Ops, Name: "store-" + sensor})
 	}
 	return p, p.Validate()
 }

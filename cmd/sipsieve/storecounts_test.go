@@ -20,12 +20,13 @@ func TestTheLedgerSaysWhatBusAndStoreDid(t *testing.T) {
 	until(t, "the store", func() bool {
 		var err error
 		report, err = s.reported(t.Context())
-		return err == nil && report.Ledger.Store["billing"].Kept == n
+		return err == nil && report.Ledger.Store["billing"].Kept == n && report.Ledger.Ops.Acknowledged > 0 &&
+			report.Ledger.Ops.Pending == 0
 	})
 	if got, want := report.Ledger.Store["billing"], (ledger.Store{Received: n, Kept: n}); got != want {
 		t.Errorf("store = %+v, want %+v", got, want)
 	}
-	var put uint64
+	put := report.Ledger.Ops.Acknowledged
 	for _, x := range report.Ledger.Excerpts {
 		put += x.Acknowledged
 	}

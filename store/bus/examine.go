@@ -17,7 +17,7 @@ const markDelay = 2 * time.Minute
 
 // A Damage is what was wrong with a stream of the embedded server when it was opened. What was intact was put again.
 type Damage struct {
-	Purpose  string    // "" for OPS
+	Purpose  string
 	Found    time.Time // at which start; with Purpose it names the damage
 	From, To time.Time // when the messages were put that are lost, as far as is known
 	Lost     uint64    // messages that are lost and that not every keeper had confirmed

@@ -244,8 +244,12 @@ func (b *Bus) reconcileReader(ctx context.Context, r Reader, apply bool) (list [
 
 // otherConsumers returns the durable consumers of p's purposes that p does not name.
 func (b *Bus) otherConsumers(ctx context.Context, p HubPlan) (others []string, err error) {
+	purposes := []string{store.Ops}
 	for _, one := range p.Streams {
-		name := store.StreamName(one.Purpose)
+		purposes = append(purposes, one.Purpose)
+	}
+	for _, purpose := range purposes {
+		name := store.StreamName(purpose)
 		s, err := b.stream.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
@@ -255,7 +259,7 @@ func (b *Bus) otherConsumers(ctx context.Context, p HubPlan) (others []string, e
 		}
 		consumers := s.ListConsumers(ctx)
 		for c := range consumers.Info() {
-			if c.Config.Durable != "" && !slices.Contains(p.Readers, Reader{one.Purpose, c.Name}) {
+			if c.Config.Durable != "" && !slices.Contains(p.Readers, Reader{purpose, c.Name}) {
 				others = append(others, "consumer "+name+" "+c.Name)
 			}
 		}

@@ -32,7 +32,7 @@ type spool struct {
 	version int    // of the folder, when it was opened
 	keepers []string
 	streams []jetstream.StreamConfig
-	purpose map[string]string // by stream; none for OPS
+	purpose map[string]string // by stream
 	marks   *marks.File
 	damages []Damage               // found at this start or not yet announced when it began
 	gates   map[string]*streamGate // by stream
@@ -56,7 +56,7 @@ type spool struct {
 
 // newSpool opens the marks of the streams that c names.
 func newSpool(c Config) (*spool, error) {
-	s := &spool{folder: c.Dir, keepers: c.Keepers, streams: c.Plan.configs(), purpose: map[string]string{},
+	s := &spool{folder: c.Dir, keepers: c.Keepers, streams: c.Plan.configs(), purpose: map[string]string{store.StreamName(store.Ops): store.Ops},
 		gates: map[string]*streamGate{}, idle: map[string]uint64{},
 		distrusted: map[string]uint64{}, every: cmp.Or(c.expireEvery, expireEvery), slack: cmp.Or(c.expireSlack, expireSlack)}
 	for _, p := range c.Plan.Streams {

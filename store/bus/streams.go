@@ -11,9 +11,6 @@ import (
 	"sipsieve/store"
 )
 
-// opsStream takes ops.v1.<ledger|audit|policy>.<site>: proof of what a sensor covered. Nothing in it expires.
-const opsStream = "OPS"
-
 // A StreamConfig is how long the stream of a purpose retains and its share of the disk.
 type StreamConfig struct {
 	Purpose  string
@@ -21,8 +18,8 @@ type StreamConfig struct {
 	Priority int           // 1 or more, its share of the disk is in proportion to 1/Priority; 0 is 5
 }
 
-// A Plan is all streams of a server. DiskLimit in bytes is shared among them; 0 is no limit. The stream OPS has OpsLimit
-// bytes beside that; 0 is a share of DiskLimit, with the default priority.
+// A Plan is all streams of a server: those of purposes, and OPS with what sensors covered (store.OpsRecord), in which
+// nothing expires. DiskLimit in bytes is shared among them; 0 is no limit. OPS has OpsLimit bytes beside that; 0 is a share of DiskLimit, with the default priority.
 type Plan struct {
 	Streams             []StreamConfig
 	DiskLimit, OpsLimit int64
@@ -78,7 +75,7 @@ func (p Plan) configs() []jetstream.StreamConfig {
 		c.Duplicates = min(c.Duplicates, c.MaxAge)
 		configs = append(configs, c)
 	}
-	ops := streamConfig(opsStream, []string{"ops.v1.>"})
+	ops := streamConfig(store.StreamName(store.Ops), store.StreamSubjects(store.Ops))
 	if ops.MaxBytes = p.OpsLimit; p.OpsLimit == 0 {
 		ops.MaxBytes = bytes(1.0 / defaultPriority)
 	}

@@ -81,7 +81,8 @@ type Config struct {
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
 	OpenCalls   int             // how many of them there are at most
 
-	Lost []Announcement // what purposes lost before the start
+	Lost []Announcement          // what purposes lost before the start
+	Lose func(string, cpni.Loss) // is called with each loss of a purpose, once, and may not wait; nil for nobody
 
 	// Cut returns what writes the entries of a cut of that feed to its own checkpoint log; nil without such logs.
 	Cut func(feed int, cut *pipeline.Cut, entries []checkpoint.Entry) func() error
@@ -127,7 +128,7 @@ func New(c Config) *Collector {
 		completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
 	for i, p := range c.Purposes {
 		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results)})
-		l := newLosses()
+		l := newLosses(p.Name, c.Lose)
 		for _, lost := range c.Lost {
 			if lost.Purpose == p.Name {
 				l.earlier = append(l.earlier, &lost)

@@ -34,6 +34,9 @@ func (a *Announcement) done(log *slog.Logger) {
 
 // losses are what is still to be announced to one purpose.
 type losses struct {
+	purpose string
+	each    func(purpose string, one cpni.Loss) // is called with each loss, once; nil for nobody
+
 	pending *cpni.Loss
 	earlier []*Announcement // of before the start, which are never joined
 	next    time.Time       // when the next one is announced: there may be room again
@@ -45,15 +48,23 @@ type losses struct {
 
 // newLosses returns losses whose first announcement comes lossWait after the last loss, and each that is lost itself
 // after twice the time, lossWaitMost at most.
-func newLosses() losses {
-	return losses{backoff: store.Backoff{First: lossWait, Last: lossWaitMost}}
+func newLosses(purpose string, each func(string, cpni.Loss)) losses {
+	return losses{purpose: purpose, each: each, backoff: store.Backoff{First: lossWait, Last: lossWaitMost}}
 }
 
 // note adds what was lost at a time. Of several reasons the first is announced.
 func (l *losses) note(one loss, seen time.Time) {
 	if one.count > 0 {
-		l.add(cpni.Loss{From: seen, To: seen, Count: one.count, Reason: one.reason}, seen)
+		l.lose(cpni.Loss{From: seen, To: seen, Count: one.count, Reason: one.reason}, seen)
 	}
+}
+
+// lose adds a loss that was found now.
+func (l *losses) lose(one cpni.Loss, seen time.Time) {
+	if l.each != nil {
+		l.each(l.purpose, one)
+	}
+	l.add(one, seen)
 }
 
 // add joins a loss with what is pending.

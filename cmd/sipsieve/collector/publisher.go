@@ -89,7 +89,7 @@ func (p *publisher) note(held int, err error) {
 		}
 		return
 	}
-	now := newStandstill(p.purpose, err, p.disk)
+	now := NewStandstill(p.purpose, err, p.disk)
 	if before := p.standstill.Swap(now); before == nil || before.String() != now.String() {
 		p.log.Warn("stream takes nothing, its excerpts are held", "held", held, "cause", now.Cause, "err", now.Err)
 	}

@@ -16,9 +16,9 @@ type Standstill struct {
 	disk    error // why the Sink's disk cannot be written; nil if it can
 }
 
-// newStandstill returns the Standstill of a Put that ended with err. An embedded bus whose disk cannot be written may
+// NewStandstill returns the Standstill of a Put that ended with err. An embedded bus whose disk cannot be written may
 // say anything: disk returns the reason then, nil if the disk can be written; it is nil for a Sink elsewhere.
-func newStandstill(purpose string, err error, disk func() error) *Standstill {
+func NewStandstill(purpose string, err error, disk func() error) *Standstill {
 	s := &Standstill{Purpose: purpose, Cause: store.CauseOf(err), Err: err}
 	if disk == nil || s.Cause == store.CausePermission || s.Cause == store.CauseMissing {
 		return s

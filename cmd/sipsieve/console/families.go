@@ -91,6 +91,11 @@ var families = []family{
 	{"excerpts_suppressed_total", "Excerpts made and not published, by reason.", "purpose reason",
 		"excerpts.*.suppressed.*"},
 
+	{"ops_records_made_total", "Records about the sensor itself, for the stream OPS.", "", "ops.made"},
+	{"ops_records_acknowledged_total", "Records about the sensor that the stream OPS has stored.", "", "ops.acknowledged"},
+	{"ops_records_pending", "Records about the sensor that are not on the stream OPS yet.", "", "ops.pending"},
+	{"ops_records_lost_total", "Records about the sensor for which there was no room.", "", "ops.lost"},
+
 	{"bus_published_total", "Excerpts published on the bus.", "", "bus.published"},
 	{"bus_published_one_by_one_total", "Excerpts published one by one because the bus refused their batch.", "",
 		"bus.one_by_one"},

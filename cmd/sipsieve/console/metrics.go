@@ -96,27 +96,27 @@ func (m *metrics) collectBus(to chan<- prometheus.Metric) {
 	ctx, stop := context.WithTimeout(context.Background(), busTimeout)
 	defer stop()
 	spool := m.d.SpoolCauses()
-	for _, p := range m.d.Purposes {
+	for _, purpose := range m.d.Streams() {
 		for _, cause := range store.Causes() {
 			if spool != nil {
-				to <- gauge(metricTrouble, truth(spool[p.Name] == cause), p.Name, "spool", string(cause))
+				to <- gauge(metricTrouble, truth(spool[purpose] == cause), purpose, "spool", string(cause))
 			}
 		}
-		s, err := m.d.Stream(ctx, p.Name)
+		s, err := m.d.Stream(ctx, purpose)
 		if err != nil {
 			continue // of this purpose only
 		}
-		to <- gauge(metricMessages, float64(s.Messages), p.Name)
-		to <- gauge(metricBytes, float64(s.Bytes), p.Name)
+		to <- gauge(metricMessages, float64(s.Messages), purpose)
+		to <- gauge(metricBytes, float64(s.Bytes), purpose)
 		for place, k := range s.Keepers {
-			to <- gauge(metricBehind, float64(k.Behind), p.Name, place)
-			to <- gauge(metricOldest, k.Oldest, p.Name, place)
+			to <- gauge(metricBehind, float64(k.Behind), purpose, place)
+			to <- gauge(metricOldest, k.Oldest, purpose, place)
 			for _, cause := range store.Causes() {
-				to <- gauge(metricTrouble, truth(k.Cause == string(cause)), p.Name, place, string(cause))
+				to <- gauge(metricTrouble, truth(k.Cause == string(cause)), purpose, place, string(cause))
 			}
 		}
 		if s.Limit >= 0 {
-			to <- gauge(metricLimitBytes, float64(s.Limit), p.Name)
+			to <- gauge(metricLimitBytes, float64(s.Limit), purpose)
 		}
 	}
 }

@@ -36,6 +36,7 @@ import (
 	"sipsieve/capture/afpacket"
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/coverage"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/cmd/sipsieve/source"
@@ -52,15 +53,18 @@ type Daemon struct {
 	*config.Setup
 	Options
 	*troubles
-	live    *liveSources
-	logs    *checkpoints
-	reading *reading
-	spool   *bus.Bus // nil without sources
-	hub     *bus.Bus // nil without [hub]
-	keeping *keeping
-	began   time.Time
-	ready   atomic.Bool
-	own     func() error // gives the state folder up; nil if it is another's
+	live     *liveSources
+	logs     *checkpoints
+	reading  *reading
+	spool    *bus.Bus // nil without sources
+	hub      *bus.Bus // nil without [hub]
+	keeping  *keeping
+	coverage *coverage.Log // nil without sources
+
+	announced []func() error // of losses of OPS itself: called when their records are durable
+	began     time.Time
+	ready     atomic.Bool
+	own       func() error // gives the state folder up; nil if it is another's
 }
 
 // Options are what a Daemon is given beside its Setup.
@@ -100,6 +104,9 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	if d.logs, err = openCheckpoints(s, o.Log); err != nil {
 		return d, err
 	}
+	if err = d.openCoverage(); err != nil {
+		return d, err
+	}
 	d.reading.collector = d.newCollector(d.spool.Publisher())
 	return d, d.openSources()
 }
@@ -108,7 +115,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
 		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.logs.live, OpenCalls: d.Limits.Calls,
-		Cut: d.reading.cut, Lost: damagesOf(d.spool).announcements(d.spool, d.Log)})
+		Cut: d.reading.cut, Lost: d.earlierLosses(), Lose: d.coverage.Lose})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
@@ -222,7 +229,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if len(d.live.list) > 0 {
 		keepers.Go(func() error { d.live.watch(keep); return nil })
 	}
-	err := d.collect(ctx, drain)
+	err := d.prove(drain, func() error { return d.collect(ctx, drain) })
 	d.keeping.drain(drain)
 	stop()
 	return errors.Join(err, keepers.Wait())
@@ -254,6 +261,9 @@ func (d *Daemon) Ledger() *ledger.Ledger {
 		d.reading.collector.AddTo(l)
 	}
 	d.addBus(l)
+	if d.coverage != nil {
+		d.coverage.AddTo(l)
+	}
 	l.Values.Misfits = d.Records.Misfits()
 	l.Host = source.HostClock().Ledger()
 	l.Numbers.NoRegion = d.Records.NoRegion()

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -58,7 +57,7 @@ func (d damages) addTo(l *ledger.Bus) {
 // troubles adds what was damaged, by purpose.
 func (d damages) troubles(to map[string]string) {
 	for _, one := range d {
-		to["bus.damaged."+cmp.Or(one.Purpose, "ops")] = fmt.Sprintf("files were damaged at the start: %d records lost, %d put again",
+		to["bus.damaged."+one.Purpose] = fmt.Sprintf("files were damaged at the start: %d records lost, %d put again",
 			one.Lost, one.Kept)
 	}
 }

@@ -47,10 +47,10 @@ func ReachHub(ctx context.Context, s *config.Setup) (findings []error, err error
 	}
 	ctx, stop := context.WithTimeout(ctx, askLimit)
 	defer stop()
-	for _, p := range s.Purposes {
-		if _, err := b.Lag(ctx, p.Name); store.CauseOf(err) == store.CauseMissing {
-			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s", store.StreamName(p.Name),
-				strings.Join(store.StreamSubjects(p.Name), ", ")))
+	for _, purpose := range streamsOf(s) {
+		if _, err := b.Lag(ctx, purpose); store.CauseOf(err) == store.CauseMissing {
+			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s", store.StreamName(purpose),
+				strings.Join(store.StreamSubjects(purpose), ", ")))
 		}
 	}
 	return findings, nil

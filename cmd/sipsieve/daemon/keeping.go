@@ -52,12 +52,12 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 			return nil, err
 		}
 	}
-	for _, p := range s.Purposes {
+	for _, purpose := range streamsOf(s) {
 		if k.store != nil {
-			k.keepers = append(k.keepers, newKeeper(from, p.Name, PlaceStore, storeConsumer(s.Sensor), k.store))
+			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceStore, storeConsumer(s.Sensor), k.store))
 		}
 		if hub != nil && hub != from {
-			k.keepers = append(k.keepers, newKeeper(from, p.Name, PlaceHub, hubConsumer, hub.Publisher()))
+			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceHub, hubConsumer, hub.Publisher()))
 		}
 	}
 	if files, ok := k.store.(*sqlite.Store); ok {
@@ -66,6 +66,9 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 	}
 	return k, nil
 }
+
+// streamsOf returns the purposes of all streams of a host: those of the policy, and that of the stream OPS.
+func streamsOf(s *config.Setup) []string { return append(s.PurposeNames(), store.Ops) }
 
 // refill is the bus as it fills the store of a keeping. A purpose that the policy has no more has no keeper: nothing is
 // delivered.

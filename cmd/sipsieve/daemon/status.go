@@ -79,10 +79,10 @@ func (d *Daemon) Status(ctx context.Context) Status {
 	}
 	ctx, stop := context.WithTimeout(ctx, statusLimit)
 	defer stop()
-	for _, p := range d.Purposes {
-		one, err := d.Stream(ctx, p.Name)
+	for _, purpose := range d.Streams() {
+		one, err := d.Stream(ctx, purpose)
 		if err != nil {
-			s.Troubles["bus."+p.Name] = err.Error()
+			s.Troubles["bus."+purpose] = err.Error()
 			continue
 		}
 		s.Bus = append(s.Bus, one)
@@ -100,7 +100,11 @@ func (d *Daemon) standstills() []*collector.Standstill {
 	if d.reading.collector == nil {
 		return nil
 	}
-	return d.reading.collector.Standstills()
+	list := d.reading.collector.Standstills()
+	if err := d.coverage.Trouble(); err != nil {
+		list = append(list, collector.NewStandstill(store.Ops, err, d.diskError))
+	}
+	return list
 }
 
 // SpoolCauses returns why streams of the spool take nothing, by purpose; nil without a spool.
@@ -162,6 +166,9 @@ func (d *Daemon) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item,
 func (d *Daemon) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[policy.Excerpt, error] {
 	return d.keeping.from.Tail(ctx, purpose, all)
 }
+
+// Streams returns the purposes of all streams of this host, that of the stream OPS last.
+func (d *Daemon) Streams() []string { return streamsOf(d.Setup) }
 
 // Stream returns the state of a purpose's stream.
 func (d *Daemon) Stream(ctx context.Context, purpose string) (s StreamStatus, err error) {

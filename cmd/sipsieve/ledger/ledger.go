@@ -38,11 +38,25 @@ type Ledger struct {
 	Sources       map[string]Source  `json:"sources"` // by key in the configuration
 	Numbers       Numbers            `json:"numbers"`
 	Excerpts      map[string]Excerpt `json:"excerpts"`        // by purpose
+	Ops           Ops                `json:"ops,omitzero"`    // of a daemon that has sources
 	Bus           Bus                `json:"bus,omitzero"`    // of a daemon
 	Store         map[string]Store   `json:"store,omitempty"` // of a daemon that keeps, by purpose
 	Hub           map[string]Hub     `json:"hub,omitempty"`   // of a daemon with a hub, by purpose
 	Values        Values             `json:"values"`
 	Host          Host               `json:"host,omitzero"` // of a daemon
+}
+
+// Ops says what became of the records about the sensor itself, on the stream OPS.
+type Ops struct {
+	Made         uint64 `json:"made"` // those that a run before left included
+	Acknowledged uint64 `json:"acknowledged"`
+	Pending      uint64 `json:"pending"`
+	Lost         uint64 `json:"lost"` // no room to wait in, or refused for good
+}
+
+// balance requires each record to be put, to wait, or to be lost.
+func (o *Ops) balance(b *balance) {
+	b.equal("ops.made", o.Made, o.Acknowledged+o.Pending+o.Lost)
 }
 
 // Values says what was wrong with values before the policy of a purpose was applied to them.
@@ -144,6 +158,7 @@ func (l *Ledger) Balance(inFlight bool) error {
 		b.atMost("others: "+method, n, l.Messages.Requests[method])
 	}
 	l.Calls.balance(&b)
+	l.Ops.balance(&b)
 	for name, x := range l.Excerpts {
 		x.balance(&b, name)
 	}

@@ -1,0 +1,125 @@
+package coverage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"sipsieve/store"
+)
+
+// A state is what the file has of a run.
+type state struct {
+	there   bool      // there was a file
+	damaged bool      // it could not be read
+	seen    time.Time // of the stop, or of the last sign of life
+	clean   bool      // it was a stop
+	waiting []store.OpsRecord
+	final   []store.OpsRecord // what is to be put if no stop was
+}
+
+// A stateFile is a state as the file has it.
+type stateFile struct {
+	Version int               `json:"v"`
+	Seen    time.Time         `json:"seen"`
+	Clean   bool              `json:"clean"`
+	Waiting []json.RawMessage `json:"waiting"` // bodies
+	Final   []json.RawMessage `json:"final"`
+}
+
+// stateVersion is the version of stateFile.
+const stateVersion = 1
+
+// readState reads the file at path. Of one that is damaged the last sign of life is when it was written.
+func readState(path string) (s state, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("coverage: %w", err)
+	}
+	s.there = true
+	var f stateFile
+	err = json.Unmarshal(text, &f)
+	if err == nil && f.Version > stateVersion {
+		return s, fmt.Errorf("coverage: %s: written by a newer sipsieve (version %d, this one reads %d)", path, f.Version, stateVersion)
+	}
+	if err == nil {
+		s.waiting, err = readRecords(f.Waiting)
+	}
+	if err == nil {
+		s.final, err = readRecords(f.Final)
+	}
+	if err != nil {
+		st, err := os.Stat(path)
+		if err != nil {
+			return s, fmt.Errorf("coverage: %w", err)
+		}
+		return state{there: true, damaged: true, seen: st.ModTime()}, nil
+	}
+	s.seen, s.clean = f.Seen, f.Clean
+	return s, nil
+}
+
+func readRecords(bodies []json.RawMessage) (list []store.OpsRecord, err error) {
+	for _, body := range bodies {
+		r, err := store.ReadOps(body)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// left returns what the run did not put.
+func (s *state) left() []store.OpsRecord {
+	if s.clean {
+		return s.waiting
+	}
+	return slices.Concat(s.waiting, s.final)
+}
+
+// write replaces the file at path. It outlives a crash of the host.
+func (s *state) write(path string) error {
+	f := stateFile{Version: stateVersion, Seen: s.seen, Clean: s.clean}
+	for _, part := range []struct {
+		records []store.OpsRecord
+		bodies  *[]json.RawMessage
+	}{{s.waiting, &f.Waiting}, {s.final, &f.Final}} {
+		for i := range part.records {
+			x, err := part.records[i].Excerpt()
+			if err != nil {
+				return err
+			}
+			*part.bodies = append(*part.bodies, x.Body())
+		}
+	}
+	text, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("coverage: %w", err)
+	}
+	return replace(path, text)
+}
+
+// replace puts text at path: all of it, or what was there before.
+func replace(path string, text []byte) error {
+	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("coverage: %w", err)
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("coverage: %w", err)
+	}
+	if err := errors.Join(os.Rename(path+".new", path), store.SyncDir(filepath.Dir(path))); err != nil {
+		return fmt.Errorf("coverage: %w", err)
+	}
+	return nil
+}

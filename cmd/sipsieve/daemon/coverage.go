@@ -1,0 +1,58 @@
+// This file has methods of Daemon because what proves that it ran stands apart from what runs it.
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"sipsieve/cmd/sipsieve/collector"
+	"sipsieve/cmd/sipsieve/coverage"
+	"sipsieve/store"
+)
+
+// coverageFile is the file of the signs of life in the state folder.
+const coverageFile = "coverage.json"
+
+// openCoverage opens what puts records about this sensor on the stream OPS.
+func (d *Daemon) openCoverage() (err error) {
+	d.coverage, err = coverage.Open(coverage.Config{Path: filepath.Join(d.State, coverageFile), Site: d.Site, Sensor: d.Sensor,
+		Policy: d.Policy.Hash(), Expires: d.Policy.LongestExpiry, Sink: d.spool.Publisher(), Ledger: d.Ledger,
+		Down: func() bool { return len(d.deadSources()) > 0 }, Log: d.Log})
+	return err
+}
+
+// earlierLosses returns what was lost before the start, for the collector to announce. On OPS each is a loss window; what
+// OPS itself lost is announced there only.
+func (d *Daemon) earlierLosses() (all []collector.Announcement) {
+	for _, one := range damagesOf(d.spool).announcements(d.spool, d.Log) {
+		d.coverage.Lose(one.Purpose, one.Loss)
+		if one.Purpose == store.Ops {
+			d.announced = append(d.announced, one.Done)
+			continue
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// prove calls collect between the records of a start and of a stop, if the host has sources.
+func (d *Daemon) prove(drain context.Context, collect func() error) error {
+	if d.coverage == nil {
+		return collect()
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(drain))
+	ended := make(chan struct{})
+	go func() { defer close(ended); d.coverage.Run(ctx) }()
+	err := collect()
+	stop()
+	<-ended
+	if err = errors.Join(err, d.coverage.Stop(drain)); err != nil {
+		return err
+	}
+	for _, done := range d.announced {
+		err = errors.Join(err, done())
+	}
+	return err
+}
