@@ -362,7 +362,8 @@ func TestAStorageHostThatIsKilledKeepsEachRecordOnce(t *testing.T) {
 	l.wantAll(t, rowsOf(t, kept))
 }
 
-// TestAHubFarAwayKeepsUpWithTheCalls has 400 ms from a question to its answer, and 20 s of 200 calls a second that wait.
+// TestAHubFarAwayKeepsUpWithTheCalls has 400 ms from a question to its answer, and 200 calls a second of a minute that
+// wait, of 10 s in the gate: they are at the hub and behind it within a minute.
 func TestAHubFarAwayKeepsUpWithTheCalls(t *testing.T) {
 	t.Parallel()
 	srv := natsServer(t, nil)
@@ -373,11 +374,14 @@ func TestAHubFarAwayKeepsUpWithTheCalls(t *testing.T) {
 	}
 	j := newJourney(t, newProxy(t, srv.Addr().String(), 200*time.Millisecond).url())
 	reach(t, j.hub)
-	began := time.Now()
-	j.put(t, 4000)
-	j.arrive(t)
-	if took := time.Since(began); took > time.Minute { // one by one, or in small batches, it is many minutes
-		t.Errorf("20 s of calls took %v", took)
+	began, calls := time.Now(), 2000
+	if full() {
+		calls = 12_000
 	}
-	t.Log(time.Since(began))
+	j.put(t, calls)
+	j.arrive(t)
+	took := time.Since(began)
+	if t.Logf("%d calls in %v", calls, took); took > time.Minute { // one by one, or in small batches, it is many minutes
+		t.Error("it does not keep up")
+	}
 }

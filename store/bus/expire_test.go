@@ -189,3 +189,33 @@ func TestACrashWhileAStreamIsMadeAnewLosesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestExpiredBytesAreGoneWithinAnHour has a message that expires now before others that no keeper has confirmed, and
+// looks into every file of the spool after each minute of the hour.
+func TestExpiredBytesAreGoneWithinAnHour(t *testing.T) {
+	t.Parallel()
+	c := config(t.TempDir(), 1<<20, "billing")
+	c.Plan.Streams[0].Retain = 10 * time.Hour
+	c.Keepers = []string{"hub"}
+	c.expireEvery = time.Hour // called by the test
+	b, err := Embedded(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	putEarlier(t, b, 0, 10*time.Hour)
+	publish(t, b, 1, 10)
+	expired, now := call(t, "billing", "s1", 0).ID, time.Now()
+	minutes := 0
+	for ; onDisk(t, c.Dir, expired) && minutes < 60; minutes++ {
+		if err := b.spool.expire(t.Context(), planOf(b), now.Add(time.Duration(minutes)*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if onDisk(t, c.Dir, expired) {
+		t.Error("an hour after it has expired a call is still in a file")
+	}
+	if n := messages(t, b); n != 9 {
+		t.Errorf("after %d minutes: %d messages, want the 9 that have not expired", minutes, n)
+	}
+}
