@@ -204,7 +204,7 @@ const (
 	columnSeq   = 11
 	columnParts = 12
 	columnSum   = 18
-	columns     = 19
+	columns     = 20 // call_id, which version 1 has not, is the last
 )
 
 // excerptsOf returns what a row was made of, nil unless it is intact: with its checksum, or of an older version that
@@ -231,7 +231,7 @@ func excerptsOf(payload []byte) []policy.Excerpt {
 	if err != nil || row.ID != string(text(columnID)) {
 		return nil
 	}
-	if len(texts) == columns {
+	if len(texts) > columnSum {
 		r := record{id: string(texts[0]), kind: string(texts[1]), sensor: string(texts[2]), stage: string(texts[3]),
 			revision: numbers[4], status: string(texts[5]), completeness: numbers[6], body: texts[columnBody],
 			dialog: string(texts[8]), unseen: numbers[9], stream: numbers[columnSpool], position: numbers[columnSeq],

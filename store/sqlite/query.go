@@ -281,11 +281,11 @@ func (c *condition) and(text string, args ...any) {
 	c.args = append(c.args, args...)
 }
 
-// filters adds the conditions of q.
+// filters adds the conditions of a search, but for the trunk's.
 func (c *condition) filters(s *search) {
 	q := s.query
 	first, last := s.bounds()
-	if first != timeless || !q.Stored {
+	if q.Stored && first != timeless {
 		c.and("moment >= ?", first)
 	}
 	if !q.To.IsZero() {
@@ -300,10 +300,14 @@ func (c *condition) filters(s *search) {
 	if q.Disposition != "" {
 		c.and("disposition = ?", q.Disposition)
 	}
-	if q.Trunk != "" {
-		c.and("? IN (trunk_in, trunk_out)", q.Trunk)
-	}
 	if len(q.Pseudonyms) > 0 {
-		c.and("EXISTS (SELECT 1 FROM json_each(?) AS p WHERE instr(body, '\"' || p.value || '\"'))", list(q.Pseudonyms))
+		c.and("call_id IN (SELECT value FROM json_each(?))", list(q.Pseudonyms))
+	}
+}
+
+// trunk adds the condition of the trunk to those of a search that has another index.
+func (c *condition) trunk(s *search) {
+	if s.query.Trunk != "" {
+		c.and("? IN (trunk_in, trunk_out)", s.query.Trunk)
 	}
 }

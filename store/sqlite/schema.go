@@ -13,8 +13,9 @@ import (
 	"sipsieve/store/policy"
 )
 
-// version is that of a partition's tables, its user_version. 0 are those of before there was a manifest.
-const version = 1
+// version is that of a partition's tables, its user_version. 0 are those of before there was a manifest, 1 those without
+// call_id and the indexes of trunk, disposition and kind. 2 was never written: the version after it differs in one bit.
+const version = 3
 
 // ErrNewer is the error of Open and of a reading when a partition was written by a newer version.
 var ErrNewer = errors.New("written by a newer version of sipsieve: run that one")
@@ -42,7 +43,8 @@ const ownColumns = `id TEXT PRIMARY KEY NOT NULL,
 	trunk_in TEXT,
 	trunk_out TEXT,
 	disposition TEXT,
-	sum INTEGER NOT NULL`
+	sum INTEGER NOT NULL,
+	call_id TEXT`
 
 // bodyColumns are the keys of the envelope that are read from the body.
 var bodyColumns = []string{"schema", "purpose", "policy", "class", "expires", "site", "source", "missing"}
@@ -57,6 +59,11 @@ var createTables = func() string {
 	CREATE INDEX excerpt_dialog ON excerpt (dialog) WHERE dialog IS NOT NULL;
 	CREATE INDEX excerpt_moment ON excerpt (moment, id);
 	CREATE INDEX excerpt_account ON excerpt (account, moment, id) WHERE account IS NOT NULL;
+	CREATE INDEX excerpt_trunk_in ON excerpt (trunk_in, moment, id) WHERE trunk_in IS NOT NULL;
+	CREATE INDEX excerpt_trunk_out ON excerpt (trunk_out, moment, id) WHERE trunk_out IS NOT trunk_in;
+	CREATE INDEX excerpt_disposition ON excerpt (disposition, moment, id) WHERE disposition IS NOT NULL;
+	CREATE INDEX excerpt_kind ON excerpt (kind, moment, id);
+	CREATE INDEX excerpt_call_id ON excerpt (call_id) WHERE call_id IS NOT NULL;
 	CREATE INDEX excerpt_place ON excerpt (sensor, spool, seq);
 	CREATE INDEX excerpt_joined ON excerpt (id) WHERE parts IS NOT NULL;
 	CREATE TABLE manifest (body TEXT NOT NULL) STRICT`
@@ -99,32 +106,58 @@ func prepare(ctx context.Context, db *sql.DB, e entry) (m manifest, err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	err = transact(ctx, conn, func(tx *sql.Tx) error {
-		var old int
-		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'excerpt'").Scan(&old)
-		if err == nil && old > 0 {
-			_, err = tx.ExecContext(ctx, "DROP INDEX IF EXISTS excerpt_dialog; ALTER TABLE excerpt RENAME TO older")
-		}
+		old, err := putAway(ctx, tx, have)
 		if err == nil {
 			_, err = tx.ExecContext(ctx, createTables+fmt.Sprintf("; PRAGMA user_version = %d", version))
 		}
 		if err == nil {
-			m, err = fill(ctx, tx, old > 0)
+			m, err = fill(ctx, tx, old)
 		}
 		return err
 	})
 	return m, err
 }
 
-// fill writes the rows of an older table into the new one, and the manifest.
-func fill(ctx context.Context, tx *sql.Tx, old bool) (m manifest, err error) {
+// putAway renames the table of an older version and removes its indexes and manifest, which it returns: nil without a
+// table. Rows that are not as the manifest of version 1 says are errDamaged.
+func putAway(ctx context.Context, tx *sql.Tx, have int) (*manifest, error) {
+	m := newManifest()
+	if have > 0 {
+		var err error
+		if m, err = readManifest(ctx, tx); err != nil {
+			return nil, err
+		}
+		if err := examineRows(ctx, tx, m); err != nil {
+			return nil, err
+		}
+	} else {
+		var old int
+		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'excerpt'").Scan(&old)
+		if err != nil || old == 0 {
+			return nil, err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `DROP INDEX IF EXISTS excerpt_dialog; DROP INDEX IF EXISTS excerpt_moment;
+		DROP INDEX IF EXISTS excerpt_account; DROP INDEX IF EXISTS excerpt_place; DROP INDEX IF EXISTS excerpt_joined;
+		DROP TABLE IF EXISTS manifest; ALTER TABLE excerpt RENAME TO older`)
+	return &m, err
+}
+
+// fill writes the rows of an older table into the new one, and the manifest. old is the manifest before, nil without a
+// table.
+func fill(ctx context.Context, tx *sql.Tx, old *manifest) (m manifest, err error) {
 	m = newManifest()
-	if old {
-		m.Commits = 1
+	if old != nil {
 		if err := copyOlder(ctx, tx, &m); err != nil {
 			return m, err
 		}
 		if _, err := tx.ExecContext(ctx, "DROP TABLE older"); err != nil {
 			return m, err
+		}
+		if m.Commits = 1; old.Commits > 0 {
+			rows, sum := m.Rows, m.Sum
+			m = *old // it has publications of which no row is left
+			m.Commits, m.Rows, m.Sum = old.Commits+1, rows, sum
 		}
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO manifest VALUES (?)", m.text())
@@ -180,18 +213,19 @@ func rowOf(body, parts []byte, published policy.Sequence) (x store.Row, err erro
 // insertRow is the statement that puts a row into a partition, by its name in the transaction.
 func insertRow(partition string) string {
 	return "INSERT INTO " + partition + `.excerpt (id, kind, sensor, stage, revision, status, completeness, body, dialog,
-	unseen, spool, seq, parts, moment, account, trunk_in, trunk_out, disposition, sum)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	unseen, spool, seq, parts, moment, account, trunk_in, trunk_out, disposition, sum, call_id)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 }
 
 // insert puts a row, and enters it.
 func (m *manifest) insert(ctx context.Context, insert *sql.Stmt, x store.Row) error {
 	r, moment := recordOf(x), moment(x)
 	sum := r.sum()
-	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition")
+	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition", "call_id")
 	_, err := insert.ExecContext(ctx, r.id, r.kind, r.sensor, r.stage, r.revision, r.status, r.completeness,
 		string(r.body), text(r.dialog), r.unseen, r.stream, r.position, text(string(r.parts)), moment,
-		text(texts[0]), text(texts[1]), text(texts[2]), text(texts[3]), sum)
+		text(texts[0]), text(texts[1]), text(texts[2]), text(texts[3]), sum,
+		text(texts[4]))
 	if err == nil {
 		m.add(x, sum, moment)
 	}

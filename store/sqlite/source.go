@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -109,8 +110,16 @@ func checkVersion(ctx context.Context, db *sql.DB, e entry) error {
 	return err
 }
 
-// selectRecords has the moment behind the columns of a record.
-const selectRecords = "SELECT " + recordColumns + ", moment FROM excerpt"
+// selectRecords has the moment behind the columns of a record. A test counts the rows that it comes to.
+var selectRecords = "SELECT " + recordColumns + ", moment FROM excerpt %s WHERE true"
+
+// selectBy begins a statement that finds its rows by an index.
+func selectBy(index string) string {
+	if index != "" {
+		index = "INDEXED BY excerpt_" + index
+	}
+	return fmt.Sprintf(selectRecords, index)
+}
 
 // statement returns what reads the source's rows.
 func (o *source) statement(s *search) (string, []any) {
@@ -118,7 +127,8 @@ func (o *source) statement(s *search) (string, []any) {
 	switch {
 	case o.joined:
 		c.filters(s)
-		return selectRecords + " WHERE parts IS NOT NULL" + c.text.String() + " ORDER BY id", c.args
+		c.trunk(s)
+		return selectBy("") + " AND parts IS NOT NULL" + c.text.String() + " ORDER BY id", c.args
 	case s.query.Stored:
 		c.and("sensor = ?", o.sensor)
 		if after, ok := s.after[o.sensor]; ok {
@@ -127,17 +137,42 @@ func (o *source) statement(s *search) (string, []any) {
 		head := s.head[o.sensor]
 		c.and("(spool, seq) <= (?, ?)", head.Stream, int64(head.Number))
 		c.filters(s)
-		return selectRecords + " INDEXED BY excerpt_place WHERE parts IS NULL" + c.text.String() +
-			" ORDER BY spool, seq", c.args
+		c.trunk(s)
+		return selectBy("place") + " AND parts IS NULL" + c.text.String() + " ORDER BY spool, seq", c.args
+	}
+	return s.byTime()
+}
+
+// byTime returns the statement that finds rows by the filter that is likely to have the fewest, in the order of time.
+func (s *search) byTime() (string, []any) {
+	var c condition
+	switch first, _ := s.bounds(); { // one lower bound: an index is searched by no more
+	case s.behind.Known && first == s.behind.Milli:
+		c.and("(moment, id) > (?, ?)", first, s.behind.ID)
+	case s.behind.ID != "" && first == timeless:
+		c.and("(moment, id) > (?, ?)", first, s.behind.ID)
+	default:
+		c.and("moment >= ?", first)
 	}
 	c.filters(s)
+	const inOrder = " ORDER BY moment, id"
+	q, index := s.query, "moment"
 	switch {
-	case s.behind.Known:
-		c.and("(moment, id) > (?, ?)", s.behind.Milli, s.behind.ID)
-	case s.behind.ID != "":
-		c.and("(moment, id) > (?, ?)", int64(timeless), s.behind.ID)
+	case len(q.Pseudonyms) > 0:
+		index = "call_id"
+	case q.Account != "":
+		index = "account"
+	case q.Trunk != "": // what comes in by it, and what goes out by it and came in by another
+		return selectBy("trunk_in") + " AND trunk_in = ?" + c.text.String() + " UNION ALL " + selectBy("trunk_out") +
+				" AND trunk_out = ? AND trunk_out IS NOT trunk_in" + c.text.String() + inOrder,
+			slices.Concat([]any{q.Trunk}, c.args, []any{q.Trunk}, c.args)
+	case q.Disposition != "":
+		index = "disposition"
+	case q.Kind != "":
+		index = "kind"
 	}
-	return selectRecords + " WHERE true" + c.text.String() + " ORDER BY moment, id", c.args
+	c.trunk(s)
+	return selectBy(index) + c.text.String() + inOrder, c.args
 }
 
 // readJoined reads all joined rows that have something behind the cursor: they are few, since they are of calls that
