@@ -29,6 +29,7 @@ func BenchmarkPut(b *testing.B) {
 					n++
 					d := storetest.Call(fmt.Sprintf("%026x", uint64(n)*0x9E3779B97F4A7C15)).Numbered(uint64(n))
 					d.Account, d.Disposition, d.Text = fmt.Sprint("account", n%500), "answered", strings.Repeat("x", 400)
+					d.TrunkIn, d.TrunkOut, d.CallID = "customers", fmt.Sprint("carrier", n%20), fmt.Sprintf("2025-5:%026x", n*7919)
 					xs = append(xs, d.Excerpt(b))
 				}
 				b.StartTimer()
