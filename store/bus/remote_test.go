@@ -279,3 +279,22 @@ func TestWhatCannotBeUsedIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// TestAttemptsGrowRareAndAreSpread wants waits that double up to 15 s, each at random in the upper half of that.
+func TestAttemptsGrowRareAndAreSpread(t *testing.T) {
+	t.Parallel()
+	var l link
+	for n, whole := range map[int]time.Duration{1: reconnectFirst, 2: 2 * reconnectFirst, 5: 16 * reconnectFirst,
+		7: reconnectLast, 1000: reconnectLast} {
+		waits := map[time.Duration]bool{}
+		for range 100 {
+			d := l.delay(n)
+			if waits[d] = true; d < whole/2 || d >= whole {
+				t.Fatalf("attempt %d waits %v, want %v to %v", n, d, whole/2, whole)
+			}
+		}
+		if len(waits) < 50 {
+			t.Errorf("attempt %d waits %d different times in 100, want all spread", n, len(waits))
+		}
+	}
+}
