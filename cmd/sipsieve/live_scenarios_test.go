@@ -140,6 +140,7 @@ func (sc *liveScenario) run(t *testing.T, n *network) {
 	proxy.stop()
 	billing, ops := s.kept(t, "billing"), s.kept(t, "network_ops")
 	sc.compareProxy(t, proxy.log.String(), billing)
+	sc.compareReconciled(t, s, proxy.log.String())
 	sc.compareEndpoints(t, stats, billing, ops)
 	sc.compareOutcome(t, billing, ops)
 }

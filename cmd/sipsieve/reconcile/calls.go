@@ -140,8 +140,9 @@ func (c *Comparison) Close() error {
 	return nil
 }
 
-// fold makes calls of the rows of one Call-ID: one for each CDR, else one of its transactions. Without the row of an
-// INVITE there is none: the call began before the file. It may change rows.
+// fold makes calls of the rows of one Call-ID: one for each CDR with a duration, else one of its transactions, or of a
+// CDR without. An attempt that was redirected or challenged has a CDR of its own, without a duration. With nothing but
+// the row of a BYE there is no call: it began before the file. It may change rows.
 func fold(rows []call) []call {
 	invite, bye := -1, int64(-1)
 	for i := range rows {
@@ -165,6 +166,12 @@ func fold(rows []call) []call {
 		first.role = roleCall
 	}
 	whole := slices.DeleteFunc(rows, func(r call) bool { return r.role != roleCall })
+	talked := func(r call) bool { return r.talk > 0 }
+	if slices.ContainsFunc(whole, talked) {
+		whole = slices.DeleteFunc(whole, func(r call) bool { return !talked(r) })
+	} else if len(whole) > 1 {
+		whole = whole[:1]
+	}
 	if len(whole) == 0 && invite >= 0 {
 		whole = append(whole, first)
 	} else if invite >= 0 {

@@ -122,6 +122,9 @@ func (c *Comparison) reasons(start, end int64, r *record) (list []string, detail
 		add(ReasonExpired)
 	}
 	for _, g := range c.gaps.over(from, to) {
+		if g.Reason == ReasonNotCovered && r != nil { // which proves that it was covered
+			continue
+		}
 		add(g.Reason)
 		detail += separated(detail, g.text())
 	}

@@ -141,6 +141,15 @@ Nov 24 10:01:06 sbc kamailio[7]: NOTICE: acc [acc.c:287]: acc_log_request(): ACC
  acc_log_request(): ACC: transaction answered: timestamp=1795514460;method=INVITE;from_tag=x;to_tag=y;call_id=b;code=486;reason=Busy Here
  log_write_cdr(): start_time=1795514460.230000; end_time=1795514460.230000; duration=0; call_id=b
 `},
+	"kamailio, redirected and challenged": {"kamailio", "", ` log_write_cdr(): start_time=1795514403.000000; end_time=1795514403.000000; duration=0; call_id=a
+ACC: transaction answered: timestamp=1795514403;method=INVITE;call_id=a;code=302;reason=Moved
+ACC: transaction answered: timestamp=1795514404;method=INVITE;call_id=a;code=200;reason=OK
+ log_write_cdr(): start_time=1795514404.230000; end_time=1795514466.231000; duration=62.001000; call_id=a
+ACC: transaction answered: timestamp=1795514459;method=INVITE;call_id=b;code=407;reason=Proxy Authentication Required
+ACC: transaction answered: timestamp=1795514460;method=INVITE;call_id=b;code=486;reason=Busy
+ log_write_cdr(): start_time=1795514459.230000; end_time=1795514459.230000; duration=0; call_id=b
+ log_write_cdr(): start_time=1795514460.230000; end_time=1795514460.230000; duration=0; call_id=b
+`},
 	"kamailio table acc": {"kamailio", "", `id,method,from_tag,to_tag,callid,sip_code,sip_reason,time,src_user,dst_user
 1,INVITE,x,y,a,200,OK,2026-11-24 10:00:04,+13035550100,"+12025550111"
 2,INVITE,x,y,b,486,"Busy, here",2026-11-24 10:01:00,,
