@@ -69,7 +69,7 @@ var house = map[string]room{
 	"store/bus": {imports: []string{"store", "store/vault", "store/bus/blocks", "store/bus/marks"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
-	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"},
+	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"lock"},
 		bans: map[string]string{"store/sqlite": "a store is copied into another through store.Store"}},
 	"store/postgres/pgtest": {others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"go", "clock", "lock"}}, // for tests only
 	"store/storetest":       {imports: []string{"store"}, liberties: []string{"go", "receive"}},

@@ -26,8 +26,8 @@ const (
 
 // sessionSettings are set for every connection: a server that loses this process gives its locks back, and a client
 // waits for the lock of another for a limited time. Every statement of a Query has an index that is in its order: without
-// the last five the server may read all of a day for a page of it, and sort that, plan for all partitions, or compile a
-// statement for longer than it runs.
+// the last six the server may read all of a day for a page of it, and sort that, have helpers read ahead, plan for all
+// partitions, or compile a statement for longer than it runs.
 var sessionSettings = map[string]string{
 	"application_name":                    "sipsieve",
 	"client_encoding":                     "UTF8",
@@ -38,6 +38,7 @@ var sessionSettings = map[string]string{
 	"enable_sort":                         "off",
 	"enable_seqscan":                      "off",
 	"jit":                                 "off",
+	"max_parallel_workers_per_gather":     "0",
 	"plan_cache_mode":                     "force_custom_plan",
 }
 

@@ -53,6 +53,8 @@ type Store struct {
 	policy *policy.Policy
 	expiry *store.Expiry
 
+	committed
+
 	migrated, closed atomic.Bool
 }
 
@@ -105,9 +107,12 @@ func (s *Store) put(ctx context.Context, p store.Place, xs []policy.Excerpt) (re
 	w := writer{layout: s.layout, purpose: s.purpose(p.Purpose), place: p}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w.tx = tx
-		return w.put(ctx, xs)
+		return w.putAll(ctx, xs)
 	})
 	switch {
+	case err == nil:
+		s.reach(p.Purpose, w.put)
+		return nil, nil
 	case !ofData(err):
 		return nil, err
 	case len(xs) == 1:
@@ -244,6 +249,33 @@ func (s *Store) Missing(ctx context.Context, p store.Place, xs []policy.Excerpt)
 		return err
 	})
 	return missing, wrap("compare", err)
+}
+
+// Reached returns how far each sensor's stream of a purpose was put by what the database has.
+func (s *Store) Reached(ctx context.Context, purpose string) (store.Cursor, error) {
+	c, err := reached(ctx, s.pool, purpose)
+	return c, wrap("reach", err)
+}
+
+// Lacking returns the first publication of each sensor that was put and that the database lacks. It is empty unless the
+// database went back in time.
+func (s *Store) Lacking(ctx context.Context, purpose string) (lost store.Cursor, err error) {
+	put := s.Committed(purpose) // first: the database has it by now
+	has, err := s.Reached(ctx, purpose)
+	if err != nil {
+		return nil, err
+	}
+	lost = store.Cursor{}
+	for sensor, last := range put {
+		switch have, ok := has[sensor]; {
+		case !has.Before(sensor, last):
+		case ok && have.Stream == last.Stream:
+			lost[sensor] = policy.Sequence{Stream: have.Stream, Number: have.Number + 1}
+		default:
+			lost[sensor] = policy.Sequence{Stream: last.Stream, Number: 1}
+		}
+	}
+	return lost, nil
 }
 
 // Suppressed returns how many excerpts of each purpose had expired when they came.

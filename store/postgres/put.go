@@ -20,6 +20,7 @@ type writer struct {
 	purpose *policy.Purpose // nil if the store's policy has none of that name
 	place   store.Place
 	reached store.Cursor // how far each sensor's stream was put before
+	put     store.Cursor // how far in this transaction
 }
 
 // columns are those of a row, in the order of values.
@@ -53,8 +54,8 @@ var insertIncoming = func() string {
 const deleteRows = `WITH gone AS (DELETE FROM %[2]s WHERE expires = $1 AND id = ANY($2) RETURNING 1)
 	UPDATE %[1]s.days SET rows = rows - (SELECT count(*) FROM gone) WHERE expires = $1`
 
-// put joins xs with what is there, in w's transaction.
-func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
+// putAll joins xs with what is there, in w's transaction.
+func (w *writer) putAll(ctx context.Context, xs []policy.Excerpt) error {
 	if err := w.lock(ctx); err != nil {
 		return err
 	}
@@ -83,7 +84,9 @@ func (w *writer) put(ctx context.Context, xs []policy.Excerpt) error {
 	if err := w.take(ctx, change.Out); err != nil {
 		return err
 	}
-	return w.write(ctx, change.Write, newChanges(xs, w.reached))
+	by := newChanges(xs, w.reached)
+	w.put = by.reached
+	return w.write(ctx, change.Write, by)
 }
 
 // lock waits until no other transaction changes the purpose, and no migration is under way.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/bus"
+	"sipsieve/store/postgres"
 	"sipsieve/store/sqlite"
 )
 
@@ -33,8 +35,9 @@ type keeping struct {
 	keepers []*keeper
 	away    bool // that was logged
 
-	mending *mending     // of a store in files; else nil
-	records *lossRecords // of what a place lost or refused
+	mending   *mending     // of a store in files; else nil
+	restoring *restoring   // of a database; else nil
+	records   *lossRecords // of what a place lost or refused
 
 	swept    atomic.Uint64 // rows that were forgotten
 	sweepErr atomic.Bool   // the last sweep did not forget everything
@@ -52,9 +55,16 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 			return nil, err
 		}
 	}
+	into := store.Sink(k.store)
+	if db, ok := k.store.(*postgres.Store); ok {
+		k.restoring = &restoring{log: log, db: db, source: refill{k}, records: k.records, purposes: streamsOf(s),
+			path: filepath.Join(s.State, "database.json")}
+		k.restoring.load()
+		into = k.restoring
+	}
 	for _, purpose := range streamsOf(s) {
 		if k.store != nil {
-			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceStore, storeConsumer(s.Sensor), k.store))
+			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceStore, storeConsumer(s.Sensor), into))
 		}
 		if hub != nil && hub != from {
 			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceHub, hubConsumer, hub.Publisher()))
@@ -117,6 +127,9 @@ func (k *keeping) run(ctx context.Context) error {
 	}
 	if k.mending != nil {
 		all.Go(func() error { k.mending.run(ctx); return nil })
+	}
+	if k.restoring != nil {
+		all.Go(func() error { k.restoring.run(ctx); return nil })
 	}
 	all.Go(func() error { k.watch(ctx); return nil })
 	return all.Wait()
@@ -283,7 +296,7 @@ func (k *keeping) unready() (why []string) {
 			why = append(why, fmt.Sprintf("%s: excerpts have waited long for the %s, or fill the stream", stream, one.place))
 		}
 	}
-	why = append(why, k.mending.unready()...)
+	why = append(append(why, k.mending.unready()...), k.restoring.unready()...)
 	if k.sweepErr.Load() {
 		why = append(why, "the last sweep did not forget everything")
 	}
@@ -293,6 +306,7 @@ func (k *keeping) unready() (why []string) {
 // troubles adds why excerpts wait, by place and purpose.
 func (k *keeping) troubles(to map[string]string) {
 	k.mending.troubles(to)
+	k.restoring.troubles(to)
 	for _, one := range k.keepers {
 		if err := one.Waiting(); err != nil {
 			to[one.place+"."+one.Purpose()] = err.Error()

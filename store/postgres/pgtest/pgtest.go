@@ -289,6 +289,29 @@ func (s *Server) Database(t testing.TB) string {
 	return name
 }
 
+// Dump writes a database into a file, as it is at one moment, and returns its name. The database may be in use.
+func (s *Server) Dump(t testing.TB, database string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "dump")
+	s.run(t, "pg_dump", "--format=custom", "--file="+file, s.socketURL(database))
+	return file
+}
+
+// Restore replaces a database, which may be in use, by what Dump has written.
+func (s *Server) Restore(t testing.TB, database, file string) {
+	t.Helper()
+	s.Exec(t, "postgres", "DROP DATABASE "+database+" WITH (FORCE)", "CREATE DATABASE "+database)
+	s.run(t, "pg_restore", "--exit-on-error", "--dbname="+s.socketURL(database), file)
+}
+
+// run runs a program of PostgreSQL.
+func (s *Server) run(t testing.TB, program string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(filepath.Join(s.bin, program), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", program, err, out)
+	}
+}
+
 // URL returns how the role postgres reaches a database on the unix socket.
 func (s *Server) URL(database string) string { return s.socketURL(database) }
 
