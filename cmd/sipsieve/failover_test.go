@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sipsieve/capture/capturetest"
+	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/store"
 	"sipsieve/store/policy"
 	"sipsieve/store/sqlite"
@@ -126,7 +127,7 @@ func (p *pair) store(t *testing.T) *sqlite.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := rules.Bind(demoSetup(t, "").Vault, demoSetup(t, "").Vault); err != nil {
+	if err := config.Bind(rules, demoSetup(t, "").Vault); err != nil {
 		t.Fatal(err)
 	}
 	s, err := sqlite.Open(sqlite.Config{Dir: t.TempDir(), Policy: rules})

@@ -75,7 +75,7 @@ func TestIDsAreThoseOfCallIDTagAndDay(t *testing.T) {
 				var want []string
 				for _, d := range dialogs(t, file) {
 					day := time.Unix(0, int64(d.Start*1e9)).UTC().Format(time.DateOnly)
-					want = append(want, s.Vault.ID(p.Name, []byte(d.CallID), []byte(d.FromTag), []byte(day)))
+					want = append(want, s.Vault.Purpose(p.Name, p.Epoch).ID([]byte(d.CallID), []byte(d.FromTag), []byte(day)))
 				}
 				slices.Sort(want)
 				if !slices.Equal(got[p.Name], want) {

@@ -242,7 +242,7 @@ func (sc *liveScenario) compareProxy(t *testing.T, log string, records []liveRec
 		}
 		return
 	}
-	a, k := accountingOf(log), demoSetup(t, livePolicy).Vault
+	a, k := accountingOf(log), billingKeys(t)
 	if got, want := len(a.calls(t, k)), sc.opened(); got != want {
 		t.Errorf("calls of the proxy = %d, want %d: the scenario was not played\n%s", got, want, log)
 	}

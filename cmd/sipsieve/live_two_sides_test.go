@@ -193,7 +193,7 @@ func readSIPpLog(t *testing.T, path string, p *party, calls map[string]sippCall)
 		t.Error(err)
 		return
 	}
-	k := demoSetup(t, livePolicy).Vault
+	k := billingKeys(t)
 	for line := range strings.Lines(string(text)) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
 		seconds, err := strconv.ParseFloat(f[2], 64)

@@ -69,7 +69,7 @@ func lint(cmd *cobra.Command, args []string) error {
 	}
 	bad := false
 	keys := vault.Demo() // Bind reports what this version does not offer; the keys themselves are not used
-	if err := p.Bind(keys, keys); err != nil {
+	if err := config.Bind(p, keys); err != nil {
 		fmt.Fprintln(cmd.OutOrStdout(), err)
 		bad = true
 	}

@@ -106,7 +106,7 @@ func integer(f facts.Fact, most uint64, needs ...sip.Header) extractor {
 func tel(f facts.Fact, needs ...sip.Header) extractor {
 	return extractor{func(in *inside) Value {
 		for user := range in.facts.All(f) {
-			if n, ok := in.numbers.E164(string(user), in.region); ok {
+			if n, ok := in.e164(user); ok {
 				return shaped(n)
 			}
 		}
@@ -118,7 +118,7 @@ func telOf(in *inside, user []byte) Value {
 	if len(user) == 0 {
 		return Value{}
 	}
-	n, ok := in.numbers.E164(string(user), in.region)
+	n, ok := in.e164(user)
 	if !ok && in.region == "" && phone.NeedsRegion(string(user)) {
 		in.reader.unplaced.Add(1)
 	}
@@ -128,7 +128,7 @@ func telOf(in *inside, user []byte) Value {
 // e164Of returns the first number in a fact, "" if none can be derived.
 func e164Of(in *inside, f facts.Fact) string {
 	for user := range in.facts.All(f) {
-		if n, ok := in.numbers.E164(string(user), in.region); ok {
+		if n, ok := in.e164(user); ok {
 			return n
 		}
 	}

@@ -103,7 +103,7 @@ Allow: INVITE, ACK
 Event: dialog`
 
 // textOf returns what v holds, as text.
-func textOf(v Value) string {
+func textOf(v *Value) string {
 	switch {
 	case !v.Known():
 		return ""

@@ -134,7 +134,7 @@ func FuzzEveryValueIsWhatItsFieldSays(f *testing.F) {
 		}, func(r *Record) {
 			for field := range Field(Fields()) {
 				v := r.Get(field)
-				checkValue(t, field.Entry(), &v)
+				checkValue(t, field.Entry(), v)
 			}
 		})
 		if n := x.Misfits(); n > 0 {
@@ -236,7 +236,7 @@ func BenchmarkFits(b *testing.B) {
 		}
 		var values []Value
 		for f := range Field(Fields()) {
-			values = append(values, r.Get(f))
+			values = append(values, *r.Get(f))
 		}
 		b.ReportAllocs()
 		for b.Loop() {

@@ -98,6 +98,16 @@ func dialed(in *inside) Value {
 // emergency is whether help was called: by the service's urn or by a number of it, or by Priority. To still has what
 // was dialled where the Request-URI was retargeted (RFC 6881 section 9.1).
 func emergency(in *inside) bool {
+	if in.help == notRead {
+		in.help = no
+		if isEmergency(in) {
+			in.help = yes
+		}
+	}
+	return in.help == yes
+}
+
+func isEmergency(in *inside) bool {
 	return dialledEmergency(in) || in.first(facts.PriorityEmergency) != nil ||
 		phone.IsEmergencyService(string(in.first(facts.CalledService))) || emergencyNumber(in, in.first(facts.CalledNumber))
 }

@@ -48,8 +48,9 @@ func (x *Reader) Emergency(numbers []string) { x.emergency = numbers }
 func (x *Reader) Record(ev *event.Event) (Record, bool) {
 	read := sources[ev.Kind]
 	clear(x.in.values)
+	clear(x.in.e164s)
 	x.in = inside{event: ev, numbers: &x.numbers, region: x.region, reader: x, own: x.emergency,
-		values: x.in.values[:0]}
+		values: x.in.values[:0], e164s: x.in.e164s[:0]}
 	if read == nil || !read(ev, &x.in.subject) {
 		return Record{}, false
 	}

@@ -61,10 +61,40 @@ type inside struct {
 	to      *Trunk
 	mapped  bool // there is a map of trunks
 	privacy withholding
+	help    answer // whether it is a call for help
 	device  *useragent.Device
 	read    [maxFields]uint8 // 1 + the index in values of what has been read; several purposes read one field
 	values  []Value
+	e164s   []e164 // of what has been read as a number; several fields show one
 }
+
+// An e164 is how a user part was read as a number.
+type e164 struct {
+	user []byte
+	text string
+	ok   bool // it is a number, not one of the literals
+}
+
+// e164 returns the number that user is, or a literal and false.
+func (in *inside) e164(user []byte) (string, bool) {
+	for i := range in.e164s {
+		if one := &in.e164s[i]; bytes.Equal(one.user, user) {
+			return one.text, one.ok
+		}
+	}
+	text, ok := in.numbers.E164(string(user), in.region)
+	in.e164s = append(in.e164s, e164{user, text, ok})
+	return text, ok
+}
+
+// An answer is that of a question that is read once.
+type answer uint8
+
+const (
+	notRead answer = iota
+	no
+	yes
+)
 
 // first returns the first value of f, nil without one.
 func (in *inside) first(f facts.Fact) []byte { return in.facts.At(&in.places, f) }
@@ -84,11 +114,11 @@ func (r Record) LogValue() slog.Value { return slog.StringValue("***") }
 func (r Record) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Get returns the value of f, unknown when it was not seen or does not match the row of f. A Field
-// foreign to the Record's kind is unknown too.
-func (r *Record) Get(f Field) Value {
+// foreign to the Record's kind is unknown too. It is read once, whoever asks, and valid as long as r.
+func (r *Record) Get(f Field) *Value {
 	in := r.in
 	if i := in.read[f]; i != 0 {
-		return in.values[i-1]
+		return &in.values[i-1]
 	}
 	var v Value
 	if x := extractors[f]; x.read != nil && f.In(in.kind) {
@@ -99,7 +129,7 @@ func (r *Record) Get(f Field) Value {
 	}
 	in.values = append(in.values, v)
 	in.read[f] = uint8(len(in.values))
-	return v
+	return &in.values[len(in.values)-1]
 }
 
 // Kind returns what r is a record of.

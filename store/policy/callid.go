@@ -11,12 +11,13 @@ import (
 // from and to, and for the epoch behind them. It returns none if u keeps no pseudonym of Call-IDs. keys may not be in
 // use by another goroutine.
 func (u *Purpose) CallIDs(keys Keys, id string, from, to time.Time) (list []string) {
-	w := transformer{purpose: u.Name, keys: keys}
+	w := transformer{keys: keys}
 	field, _ := cpni.FieldOf("call_id")
 	for i := range u.rules {
 		if r := &u.rules[i]; r.field == field && r.pseudonymous() {
 			for t := from; t.Before(to.Add(u.Epoch)); t = t.Add(u.Epoch) {
-				one := w.appendPseudonym(nil, cell{rule: r, time: t}, id)
+				w.time = t
+				one := w.appendPseudonym(nil, r.typ, id)
 				list = append(list, strings.Trim(string(one), `"`))
 			}
 		}

@@ -3,7 +3,6 @@ package policy
 import (
 	"bytes"
 	"cmp"
-	"strconv"
 	"time"
 
 	"sipsieve/sip/event"
@@ -91,34 +90,10 @@ func (x Excerpt) SameEnd(y Excerpt) bool {
 	return known && bytes.Equal(one, other)
 }
 
-// append writes the envelope's keys, without the brace before them.
-func (x *Excerpt) append(b []byte) []byte {
-	b = appendText(append(b, `"schema":`...), x.Schema)
-	b = appendText(append(b, `,"kind":`...), x.Kind)
-	b = appendText(append(b, `,"stage":`...), x.Stage)
-	b = appendText(append(b, `,"id":`...), x.ID)
-	if x.Kind == cpni.CallKind.String() {
-		b = appendOrNull(append(b, `,"dialog":`...), x.Dialog)
-	}
-	b = strconv.AppendInt(append(b, `,"revision":`...), int64(x.Revision), 10)
-	b = appendText(append(b, `,"status":`...), x.Status)
-	b = appendMissing(append(b, `,"missing":`...), x.Missing)
-	b = strconv.AppendInt(append(b, `,"completeness":`...), int64(x.Completeness), 10)
-	b = appendText(append(b, `,"purpose":`...), x.Purpose)
-	b = appendText(append(b, `,"policy":`...), x.Policy)
-	b = appendText(append(b, `,"class":`...), x.Class)
-	b = append(x.Expires.append(append(b, `,"expires":"`...)), '"')
-	b = appendText(append(b, `,"site":`...), x.Site)
-	b = appendText(append(b, `,"sensor":`...), x.Sensor)
-	return appendText(append(b, `,"source":`...), x.Source)
-}
-
-// Keys makes pseudonyms. The vault has them; epoch names the key that was used, for the time of the record.
+// Keys makes the ids and pseudonyms of one purpose. The vault has them.
 type Keys interface {
-	MAC(purpose, kind string, at time.Time, value []byte) (mac [16]byte, epoch string, err error)
-}
-
-// Identity makes record ids: 26 characters of base32 for the parts, under the purpose's id key.
-type Identity interface {
-	ID(purpose string, parts ...[]byte) string
+	// ID returns a record id: 26 characters of base32 for the parts.
+	ID(parts ...[]byte) string
+	// MAC returns the pseudonym of a value for the time of its record; epoch names the key that was used.
+	MAC(kind string, at time.Time, value []byte) (mac [16]byte, epoch string, err error)
 }

@@ -65,22 +65,35 @@ func appendRune(b []byte, r rune) []byte {
 // UTF-8 become U+FFFD.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
+	from := 0 // of what is written as it is
 	for i := 0; i < len(s); {
 		c := s[i]
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < 0x20 || c == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		case c < utf8.RuneSelf:
-			b = append(b, c)
-		default:
-			r, n := utf8.DecodeRuneInString(s[i:])
-			b = appendRune(b, r)
-			i += n
+		if asIs[c] {
+			i++
 			continue
 		}
-		i++
+		b = append(b, s[from:i]...)
+		n := 1
+		switch {
+		case c >= utf8.RuneSelf:
+			var r rune
+			r, n = utf8.DecodeRuneInString(s[i:])
+			b = appendRune(b, r)
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i += n
+		from = i
 	}
-	return append(b, '"')
+	return append(append(b, s[from:]...), '"')
 }
+
+// asIs are the bytes that a JSON string holds as they are.
+var asIs = func() (list [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		list[c] = c != '"' && c != '\\'
+	}
+	return list
+}()

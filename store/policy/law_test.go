@@ -48,12 +48,15 @@ func boundPurpose(t testing.TB, src string) *Purpose {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := vault.Demo()
-	if err := p.Bind(keys, keys); err != nil {
+	keys := demoKeys
+	if err := p.Bind(keys); err != nil {
 		t.Fatal(err)
 	}
 	return p.Purposes()[0]
 }
+
+// demoKeys are the published keys of a purpose.
+func demoKeys(purpose string, epoch time.Duration) Keys { return vault.Demo().Purpose(purpose, epoch) }
 
 // aCall returns the Record of an answered call; every fact of texts is seen with its text.
 func aCall(texts map[facts.Fact]string) *cpni.Record {
@@ -158,10 +161,10 @@ var keptShapes = func() map[string]*regexp.Regexp {
 		pattern := `^"?(` + strings.Trim(e.Pattern, "^$") + `)"?$`
 		switch {
 		case e.Mark() == cpni.Closed && len(e.Words) > 0:
-			pattern = `^"?(` + quoted(e.Words) + `)"?$`
+			pattern = `^"?(` + alternatives(e.Words) + `)"?$`
 		case e.Mark() == cpni.Closed && strings.HasPrefix(e.Name, "device_"):
 			vendors, models, kinds := useragent.Words()
-			pattern = `^"(` + quoted(slices.Concat(vendors, models, kinds)) + `)"$`
+			pattern = `^"(` + alternatives(slices.Concat(vendors, models, kinds)) + `)"$`
 		case e.Mark() == cpni.Closed:
 			pattern = `^"(file|other)"$`
 		}
@@ -244,8 +247,8 @@ func TestWhatNoPurposeNamesLeavesNowhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := vault.Demo()
-		if err := p.Bind(keys, keys); err != nil {
+		keys := demoKeys
+		if err := p.Bind(keys); err != nil {
 			t.Fatal(err)
 		}
 		for _, u := range p.Purposes() {
@@ -279,8 +282,8 @@ func TestADisabledOrUnboundPurposeKeepsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := vault.Demo()
-	if err := p.Bind(keys, keys); err != nil {
+	keys := demoKeys
+	if err := p.Bind(keys); err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Purposes())+len(p.Fields()) > 0 || p.Stages() != 0 {

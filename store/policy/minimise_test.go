@@ -15,7 +15,6 @@ import (
 	"sipsieve/sip/event"
 	"sipsieve/sip/facts"
 	"sipsieve/store/cpni"
-	"sipsieve/store/vault"
 )
 
 // value returns what the one field of a line becomes.
@@ -284,7 +283,7 @@ func TestADeviceHasItsOwnFieldsAndCountsFromItsEvent(t *testing.T) {
 		values["first_seen"] != `"2025-12-01T00:00:00Z"` || values["expires"] != `"2026-02-01"` {
 		t.Errorf("values = %v", values)
 	}
-	if u := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)); u.takes(&r, new(snapshot)) {
+	if _, kept := boundPurpose(t, strings.Replace(src, "\"device\", ", "", 1)).Minimise(nil, &r); kept {
 		t.Error("a kind that was not asked for is kept")
 	}
 }
@@ -337,8 +336,8 @@ func BenchmarkMinimise(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	keys := vault.Demo()
-	if err := p.Bind(keys, keys); err != nil {
+	keys := demoKeys
+	if err := p.Bind(keys); err != nil {
 		b.Fatal(err)
 	}
 	for _, u := range p.Purposes() {

@@ -20,17 +20,16 @@ func Parse(name string, src []byte) (*Policy, error) {
 	if err != nil {
 		return nil, Misread(name, err)
 	}
-	p := &parser{mistakes: mistakes{file: name, lines: Locate(src)}, lists: f.Lists}
-	p.unknown(md)
 	sum := sha256.Sum256(src)
+	p := &parser{mistakes: mistakes{file: name, lines: Locate(src)}, lists: f.Lists, hash: hex.EncodeToString(sum[:8])}
+	p.unknown(md)
 	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, lines: p.lines,
-		hash: hex.EncodeToString(sum[:8])}
+		hash: p.hash}
 	policy.ReviewEvery = p.retention("review_every", f.ReviewEvery, Retention{Years: 1})
 	p.head(&f)
 	for _, key := range md.Keys() {
 		if len(key) == 2 && key[0] == "purpose" {
 			u := p.purpose(key[1], f.Purpose[key[1]])
-			u.hash = policy.hash
 			policy.purposes = append(policy.purposes, u)
 		}
 	}
@@ -52,6 +51,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 type parser struct {
 	mistakes
 	lists map[string][]string // of the operator, by name
+	hash  string              // of the policy
 }
 
 // unknown notes the keys that a policy does not have. The decoder takes a key in any letters, so that one written
@@ -114,7 +114,7 @@ func (p *parser) purpose(name string, f purposeFile) *Purpose {
 	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Consent: f.Consent, RetainWhy: f.RetainWhy,
 		Erase: f.Erase, When: f.When, Audience: f.Audience, Kinds: f.Kinds, Stages: f.Stages, Priority: 5,
 		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled,
-		FromReceipt: f.From == "receipt", line: p.lines.Line(key)}
+		FromReceipt: f.From == "receipt", line: p.lines.Line(key), hash: p.hash}
 	if !slices.Contains(cpni.Purposes(), name) {
 		p.add(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
 	}

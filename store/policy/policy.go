@@ -86,10 +86,10 @@ func (p *Policy) Stages() (s event.Stages) {
 // ErrNotBuilt is the cause when a policy names something that this version cannot do.
 var ErrNotBuilt = errors.New("policy: not available in this version")
 
-// Bind joins the enabled purposes with the keys that make their ids and pseudonyms. Until then a purpose keeps
-// nothing. If one names what this version cannot do, none is bound, and the error, which wraps ErrNotBuilt,
-// names each with its line.
-func (p *Policy) Bind(keys Keys, ids Identity) error {
+// Bind joins each enabled purpose with its keys: those of its name, whose pseudonyms change after each epoch. Until then
+// a purpose keeps nothing. If one names what this version cannot do, none is bound, and the error, which wraps
+// ErrNotBuilt, names each with its line.
+func (p *Policy) Bind(keys func(purpose string, epoch time.Duration) Keys) error {
 	w := &mistakes{file: p.file, lines: p.lines}
 	for _, u := range p.Purposes() {
 		u.checkBuilt(w, "purpose."+u.Name)
@@ -98,7 +98,7 @@ func (p *Policy) Bind(keys Keys, ids Identity) error {
 		return fmt.Errorf("%w:\n%w", ErrNotBuilt, err)
 	}
 	for _, u := range p.Purposes() {
-		u.bind(keys, ids)
+		u.bind(keys(u.Name, u.Epoch))
 	}
 	return nil
 }

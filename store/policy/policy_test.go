@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sipsieve/store/cpni"
-	"sipsieve/store/vault"
 )
 
 func shipped(t *testing.T) string {
@@ -31,8 +30,8 @@ func TestTheShippedPoliciesBindWithoutAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys := vault.Demo()
-		if err := p.Bind(keys, keys); err != nil {
+		keys := demoKeys
+		if err := p.Bind(keys); err != nil {
 			t.Error(err)
 		}
 		for _, f := range p.Lint(p.Reviewed.AddDate(0, 1, 0)) {
@@ -170,8 +169,8 @@ func TestWhatIsNotBuiltParsesButDoesNotBind(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		keys := vault.Demo()
-		if err := p.Bind(keys, keys); !errors.Is(err, ErrNotBuilt) || !strings.Contains(err.Error(), "p.toml:") {
+		keys := demoKeys
+		if err := p.Bind(keys); !errors.Is(err, ErrNotBuilt) || !strings.Contains(err.Error(), "p.toml:") {
 			t.Errorf("%s: error = %v, want ErrNotBuilt with its line", name, err)
 		}
 		if _, ok := p.Purposes()[0].Minimise(nil, aCall(nil)); ok {

@@ -17,12 +17,12 @@ type Purpose struct {
 	Priority, MinCorrelation                                int
 	Enabled, FromReceipt                                    bool
 
-	rules  []rule               // in the register's order; a field without a rule has no line here
-	units  map[cpni.Kind]string // to which the time is cut that retention counts from; none for ""
-	halves halves               // what its excerpts of a part of a call have
-	line   int
-	stages event.Stages
-	hash   string // of the policy
+	rules    []rule    // in the register's order; a field without a rule has no line here
+	programs []program // by Kind
+	halves   halves    // what its excerpts of a part of a call have
+	line     int
+	stages   event.Stages
+	hash     string // of the policy
 
 	bound    bool
 	ids      identities
@@ -56,21 +56,10 @@ func (u *Purpose) Form(field string) string {
 // Minimise appends to dst the JSON of what u keeps of r. It reports false when u keeps nothing of it.
 // The Excerpt's body is the part of dst that was appended.
 func (u *Purpose) Minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
-	s := u.snapshotOf(r)
-	if !u.takes(r, &s) {
+	if !u.bound {
 		return x, false
 	}
-	from := len(dst)
-	x.Envelope = u.envelope(r, &s)
-	b := x.append(append(dst, '{'))
-	if l := r.Loss(); l != nil {
-		b = appendLoss(b, l)
-	} else {
-		b = u.appendFields(halfOf(u, r, &s).append(b), r, &s)
-	}
-	b = append(b, '}')
-	x.body = b[from:len(b):len(b)]
-	return x, true
+	return u.programs[r.Kind()].minimise(dst, r)
 }
 
 // Snapshot appends to dst what u keeps of the call r that a Tracker does not remember: its id, and the fields that are
@@ -116,7 +105,7 @@ func (u *Purpose) DaysApart() int {
 	switch {
 	case u == nil:
 		return 1
-	case u.units[cpni.CallKind] == "month":
+	case u.unitOf(cpni.CallKind) == "month":
 		return 31
 	case u.Retain.Months != 0 || u.Retain.Years != 0:
 		return 4 // from 28 February and 1 March on
@@ -127,16 +116,25 @@ func (u *Purpose) DaysApart() int {
 // setRules sets the rules of its lines, and what follows from them.
 func (u *Purpose) setRules(rules []rule) {
 	slices.SortFunc(rules, func(a, b rule) int { return int(a.field) - int(b.field) })
-	u.rules, u.units = rules, map[cpni.Kind]string{}
-	for _, k := range cpni.Kinds() {
-		if times := k.Times(); len(times) > 0 {
-			for _, t := range u.transformsOf(times[0]) {
-				u.units[k] = t.unit
-			}
+	u.rules = rules
+	u.halves = halvesOf(u)
+	u.columns = columnSum(rules)
+	u.unmasked = slices.Contains(unmasked, u.Name)
+	u.programs = u.programsOf()
+}
+
+// unitOf returns the unit to which u cuts the time that the retention of a kind counts from, "" if it is not cut. A
+// loss is kept as long as the calls that are missing.
+func (u *Purpose) unitOf(kind cpni.Kind) (unit string) {
+	if kind == cpni.LossKind {
+		kind = cpni.CallKind
+	}
+	if times := kind.Times(); len(times) > 0 {
+		for _, t := range u.transformsOf(times[0]) {
+			unit = t.unit
 		}
 	}
-	u.units[cpni.LossKind] = u.units[cpni.CallKind] // kept as long as the calls that are missing
-	u.halves = halvesOf(u)
+	return unit
 }
 
 // A keyed is a transform of a field, and the key that its result stands under.
@@ -177,92 +175,7 @@ func (u *Purpose) checkBuilt(m *mistakes, key string) {
 	}
 }
 
-func (u *Purpose) bind(keys Keys, ids Identity) {
-	u.bound = true
-	u.ids = identities{purpose: u.Name, keys: ids}
-	u.writer.purpose, u.writer.keys = u.Name, keys
-	u.unmasked = slices.Contains(unmasked, u.Name)
-	u.columns = columnSum(u.rules)
-}
-
-// takes reports whether u keeps anything of r: its kind, its stage, and when.
-func (u *Purpose) takes(r *cpni.Record, s *snapshot) bool {
-	switch {
-	case !u.bound:
-		return false
-	case r.Loss() != nil:
-		return true
-	case !slices.Contains(u.Kinds, r.Kind().String()):
-		return false
-	case r.Restored() && s.id == "":
-		return false
-	case u.When == "emergency" && !s.emergency && !r.Emergency():
-		return false
-	}
-	return u.stages.Has(r.Stage())
-}
-
-func (u *Purpose) envelope(r *cpni.Record, s *snapshot) Envelope {
-	id := s.idOf(r)
-	if id == "" {
-		id = u.ids.record(r)
-	}
-	dialog := s.dialog
-	if dialog == "" {
-		dialog = u.ids.dialog(r)
-	}
-	kind, from := r.Kind(), r.Time()
-	if u.FromReceipt && !r.Received.IsZero() {
-		from = r.Received
-	}
-	return Envelope{Schema: kind.Schema(), Kind: kind.String(), Stage: cpni.StageWord(r.Stage()), ID: id, Dialog: dialog,
-		Revision: r.Revision(), Status: cpni.StatusWord(r.Status()), Missing: r.Missing(), Completeness: r.Completeness(),
-		Purpose: u.Name, Policy: u.hash, Class: "cpni", Expires: expiry(from, u.units[kind], u.Retain), Site: r.Site,
-		Sensor: r.Sensor, Source: r.Source}
-}
-
-// appendFields writes what the rules keep of r, in the register's order.
-func (u *Purpose) appendFields(b []byte, r *cpni.Record, s *snapshot) []byte {
-	kind := r.Kind()
-	applied, restored := s.applied, r.Restored()
-	for i := range u.rules {
-		rule := &u.rules[i]
-		if !rule.field.In(kind) {
-			continue
-		}
-		if restored && !rule.field.Remembered() {
-			b = s.append(b, rule)
-			continue
-		}
-		v, withheld := u.see(r, rule)
-		if applied && callFlags[rule.field] {
-			v = v.With("privacy_applied")
-		}
-		for j, t := range rule.transforms {
-			b = append(append(append(b, `,"`...), rule.keys[j]...), `":`...)
-			if withheld && t.action != Pseudonym && t.action != Presence {
-				b = append(b, "null"...)
-				applied = true
-				continue
-			}
-			b = u.writer.append(b, cell{rule, t, v, r.Time()})
-		}
-	}
-	return b
-}
-
-// see returns the value of a rule's field that u may use, and whether it is to be withheld from u by the wish of a
-// party.
-func (u *Purpose) see(r *cpni.Record, rule *rule) (v cpni.Value, withheld bool) {
-	if !joinFields[rule.field] {
-		return r.Get(rule.field), !u.unmasked && r.Withheld(rule.field)
-	}
-	v = r.Join(rule.field, u.MinCorrelation)
-	if v.Known() && sessionGroup[rule.field] {
-		return cpni.Group(u.ids.group(cpni.Reveal(v.Text()))), false
-	}
-	return v, false
-}
+func (u *Purpose) bind(keys Keys) { u.bound, u.ids.keys, u.writer.keys = true, keys, keys }
 
 // snapshotOf reads what was saved of r for u before a restart.
 func (u *Purpose) snapshotOf(r *cpni.Record) snapshot {

@@ -71,10 +71,10 @@ func (s *snapshot) idOf(r *cpni.Record) string {
 	return s.id
 }
 
-// append writes the next values, those of rule.
-func (s *snapshot) append(b []byte, rule *rule) []byte {
-	for _, key := range rule.keys {
-		b = append(append(append(b, `,"`...), key...), `":`...)
+// append writes the next values, those of f.
+func (s *snapshot) append(b []byte, f *step) []byte {
+	for i := range f.columns {
+		b = append(b, f.columns[i].key...)
 		v := s.next()
 		if len(v) == 0 {
 			v = []byte("null")
@@ -158,30 +158,34 @@ func (w *snapshotWriter) dialog() {
 // fields appends the values, and sets the flag for call_flags if a number was withheld before it.
 func (w *snapshotWriter) fields() {
 	withheldYet := false
-	for i := range w.u.rules {
-		rule := &w.u.rules[i]
-		if !rule.inSnapshot() {
-			if withheldYet && callFlags[rule.field] {
+	g := &w.u.programs[cpni.CallKind]
+	w.u.writer.begin(w.r)
+	for i := range g.fields {
+		f := &g.fields[i]
+		if f.remembered {
+			if withheldYet && f.flags {
 				w.flag(flagApplied)
 			}
 			continue
 		}
-		v, withheld := w.u.see(w.r, rule)
-		for _, t := range rule.transforms {
-			if withheld && t.action != Pseudonym && t.action != Presence {
+		v, withheld := g.see(w.r, f)
+		for j := range f.columns {
+			c := &f.columns[j]
+			if withheld && !c.hides {
 				withheldYet = true
 				w.b = append(w.b, 0, 0)
 				continue
 			}
-			w.value(cell{rule, t, v, w.r.Time()})
+			w.value(c, v)
 		}
 	}
+	w.u.writer.end()
 }
 
 // value appends one value behind its length, null if there is no room for it.
-func (w *snapshotWriter) value(c cell) {
+func (w *snapshotWriter) value(c *column, v *cpni.Value) {
 	from := len(w.b) + 2
-	w.b = w.u.writer.append(append(w.b, 0, 0), c)
+	w.b = w.u.writer.append(append(w.b, 0, 0), c, v)
 	if len(w.b)-w.from > mostSnapshot || string(w.b[from:]) == "null" {
 		w.b = w.b[:from]
 		return

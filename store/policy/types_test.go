@@ -108,8 +108,8 @@ func TestALossHasKeysOfItsOwn(t *testing.T) {
 	}
 }
 
-// quoted returns words as alternatives of a regular expression.
-func quoted(words []string) string {
+// alternatives returns words as alternatives of a regular expression.
+func alternatives(words []string) string {
 	var all []string
 	for _, w := range words {
 		all = append(all, regexp.QuoteMeta(w))

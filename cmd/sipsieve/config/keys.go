@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
+	"sipsieve/store/policy"
 	"sipsieve/store/vault"
 )
 
@@ -37,4 +39,9 @@ func (k *Keys) load() (*vault.Keys, error) {
 		return nil, errors.New("keys: want [keys] with file = \"...\": make one with sipsieve keys init FILE")
 	}
 	return vault.Load(k.File)
+}
+
+// Bind joins the purposes of p with their keys. The error wraps policy.ErrNotBuilt if p has what this version cannot do.
+func Bind(p *policy.Policy, k *vault.Keys) error {
+	return p.Bind(func(purpose string, epoch time.Duration) policy.Keys { return k.Purpose(purpose, epoch) })
 }

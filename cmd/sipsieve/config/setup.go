@@ -51,12 +51,9 @@ func Resolve(c Config) (*Setup, error) {
 	if s.Vault, err = c.Keys.load(); err != nil {
 		return nil, err
 	}
-	for _, u := range s.Purposes {
-		s.Vault.SetEpoch(u.Name, u.Epoch)
-	}
 	s.Limits, _ = c.Calls.limits()
 	s.budgets = track.NewBudgets(s.Limits, s.devices(), s.domains(), s.Trackers())
-	return s, p.Bind(s.Vault, s.Vault)
+	return s, Bind(p, s.Vault)
 }
 
 // ReadPolicy reads the policy at path, the shipped one if path is empty.

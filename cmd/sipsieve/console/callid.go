@@ -39,7 +39,7 @@ func AddCallIDs(s *config.Setup, q *store.Query, lines io.Reader) error {
 	if !q.From.IsZero() {
 		from = q.From
 	}
-	keys, found := s.Vault.Clone(), false
+	keys, found := s.Vault.Purpose(p.Name, p.Epoch), false
 	scan := bufio.NewScanner(io.LimitReader(lines, MaxCallIDBytes+1))
 	scan.Buffer(nil, MaxCallIDBytes)
 	for read := 0; scan.Scan(); {
