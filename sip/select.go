@@ -158,7 +158,7 @@ func (x *selector) value(h Header, b []byte, value syntax.Range) (why Refusal, o
 // Spans that are kept free: reserved for the headers without which a message is not used, appended for what a Batch
 // adds, Media and Correlation.
 const (
-	reserved = len(always) + 1
+	reserved = len(always) + 2
 	appended = 2
 )
 
@@ -184,8 +184,8 @@ func (x *selector) first(h Header) bool {
 		return true // they stand once
 	case Via:
 		return x.m.Vias == 0
-	case ContentType:
-		return x.m.count(ContentType) == 0
+	case ContentType, Privacy: // what a party asks for is not lost among many headers
+		return x.m.count(h) == 0
 	}
 	return false
 }

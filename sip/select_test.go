@@ -246,22 +246,22 @@ func TestOversizeIdentityIsLeftOutAndTheCallKept(t *testing.T) {
 func TestHeadersWithoutWhichNoMessageIsUsedAlwaysHaveSpans(t *testing.T) {
 	first := "INVITE sip:b@h SIP/2.0\r\n" + strings.Repeat("Contact: <sip:a@h>\r\n", 60)
 	_, last, _ := strings.Cut(
-		minimal("Content-Type: application/sdp", "Content-Type: x", "Via: second", "Content-Length: 5"), "\r\n")
+		minimal("Content-Type: application/sdp", "Content-Type: x", "Via: second", "Content-Length: 5", "Privacy: id"), "\r\n")
 	r := NewReader(everything(), DefaultLimits())
 	m := readOne(t, r, first+last+"c=x\r\n")
 	got := fmt.Sprintf("%d %q %q", m.Vias, m.FromTag(), m.Branch())
-	for _, h := range []Header{RequestURI, CallID, CSeq, From, To, Via, ContentType, ContentLength, Media} {
+	for _, h := range []Header{RequestURI, CallID, CSeq, From, To, Via, ContentType, ContentLength, Privacy, Media} {
 		got += fmt.Sprintf(" %q", m.values(h))
 	}
 	want := `2 "1" "z9hG4bKx" ["sip:b@h"] ["c"] ["1 INVITE"] ["<sip:a@h>;tag=1"] ["<sip:b@h>"] ` +
-		`["SIP/2.0/UDP h;branch=z9hG4bKx"] ["application/sdp"] ["5"] ["c=x\n"]`
+		`["SIP/2.0/UDP h;branch=z9hG4bKx"] ["application/sdp"] ["5"] ["id"] ["c=x\n"]`
 	if got != want {
 		t.Errorf("got = %s, want %s", got, want)
 	}
-	if n := len(m.values(Contact)); n != maxSpans-appended-reserved-1 || m.N != n+9 {
+	if n := len(m.values(Contact)); n != maxSpans-appended-reserved-1 || m.N != n+10 {
 		t.Errorf("Contacts = %d of %d, want %d", n, m.N, maxSpans-appended-reserved-1)
 	}
-	if n := r.Counts().LeftOut; n != 60-37+2 {
-		t.Errorf("left out = %d, want %d", n, 60-37+2)
+	if n := r.Counts().LeftOut; n != 60-36+2 {
+		t.Errorf("left out = %d, want %d", n, 60-36+2)
 	}
 }

@@ -36,7 +36,7 @@ func readDiversions(g *Gather, m *sip.Message) {
 func readNewestDiversion(g *Gather, a []byte) {
 	readNumbers(g, DivertedNumber, a)
 	readParam(g, DivertedReason, a, "reason")
-	if p, _ := syntax.Param(a, "privacy"); withholds(p) {
+	if withholds(a) {
 		g.addFlag(DivertedPrivate)
 	}
 }
@@ -78,18 +78,24 @@ func readHistory(g *Gather, m *sip.Message) {
 	}
 }
 
-// withheldEntry reports whether the URI of a History-Info entry embeds a Privacy header that covers the entry.
+// withheldEntry reports whether the URI of a History-Info entry embeds a Privacy header that covers the entry
+// (RFC 7044 section 10.1), or one that is not known.
 func withheldEntry(a []byte) bool {
 	u := syntax.ReadURI(a)
 	for name, value := range u.Headers {
 		if !syntax.EqualFold("Privacy", name) {
 			continue
 		}
-		value = bytes.ToLower(unescape(value))
-		for _, word := range []string{"history", "header", "session"} {
-			if bytes.Contains(value, []byte(word)) {
+		none := true
+		for word := range bytes.FieldsFuncSeq(unescape(value), betweenPrivacy) {
+			none = false
+			switch string(privacyWord(word)) {
+			case "history", "header", "session", string(unknownPrivacy):
 				return true
 			}
+		}
+		if none {
+			return true
 		}
 	}
 	return false

@@ -30,7 +30,7 @@ const (
 	ReferredByNumber
 	TransferTarget
 	ReplacedCall // the Call-ID in Replaces
-	PrivacyValue // may repeat
+	PrivacyValue // a priv-value, other for one that is not in the IANA register; may repeat
 	CallerCategory
 	LineInfo // isup-oli
 	RoutingNumber

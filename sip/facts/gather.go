@@ -70,6 +70,11 @@ func (g *Gather) Invite(m *sip.Message) Facts {
 	g.Start(Facts{})
 	g.dialog(m)
 	for _, s := range m.Spans[:m.N] {
+		if s.Header == sip.Privacy { // before what could fill the room
+			readPrivacy(g, m.At(s))
+		}
+	}
+	for _, s := range m.Spans[:m.N] {
 		g.header(s.Header, m.At(s))
 	}
 	g.ordered(m)

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"strings"
 
 	"sipsieve/sip"
 	"sipsieve/sip/sdp"
@@ -25,7 +26,6 @@ var readers = [sip.Headers]func(g *Gather, v []byte){
 	sip.ReferredBy:         numbers(ReferredByNumber),
 	sip.ReferTo:            readReferTo,
 	sip.Replaces:           beforeParameters(ReplacedCall),
-	sip.Privacy:            readPrivacy,
 	sip.Identity:           readIdentity,
 	sip.SessionID:          beforeParameters(SessionUUID),
 	sip.Geolocation:        flag(LocationSeen),
@@ -71,17 +71,35 @@ func readParam(g *Gather, f Fact, v []byte, name string) {
 	}
 }
 
-// readPrivacy adds the words of Privacy.
+// readPrivacy adds the words of Privacy in lower case (RFC 3323 section 4.2), also of a value that is folded, quoted or
+// separated by commas. What is no word of the IANA register, and a value without a word, is added as unknownPrivacy.
 func readPrivacy(g *Gather, v []byte) {
-	for word := range bytes.FieldsFuncSeq(v, func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
-		if len(word) <= maxPrivacy {
-			g.Add(PrivacyValue, bytes.ToLower(word))
-		}
+	none := true
+	for word := range bytes.FieldsFuncSeq(v, betweenPrivacy) {
+		none = false
+		g.Add(PrivacyValue, privacyWord(word))
+	}
+	if none {
+		g.Add(PrivacyValue, unknownPrivacy)
 	}
 }
 
-// maxPrivacy is more than a word of Privacy has, in bytes (RFC 3323 section 4.2 and its IANA register).
-const maxPrivacy = 16
+func betweenPrivacy(r rune) bool { return strings.ContainsRune(";, \t\r\n\"", r) }
+
+func privacyWord(word []byte) []byte {
+	for _, known := range PrivacyWords {
+		if syntax.EqualFold(known, word) {
+			return []byte(known)
+		}
+	}
+	return unknownPrivacy
+}
+
+// PrivacyWords are the priv-values of the IANA register: RFC 3323, RFC 3325 and RFC 7044.
+var PrivacyWords = []string{"none", "header", "session", "user", "id", "critical", "history"}
+
+// unknownPrivacy stands for a priv-value that is not in the register.
+var unknownPrivacy = []byte("other")
 
 // readPriority adds that a call is an emergency by its own account.
 func readPriority(g *Gather, v []byte) {

@@ -104,17 +104,21 @@ func readRemoteParty(g *Gather, v []byte) {
 			return
 		}
 		readNumbers(g, ClaimedNumber, a)
-		if p, _ := syntax.Param(a, "privacy"); withholds(p) {
+		if withholds(a) {
 			g.addFlag(ClaimedPrivate)
 		}
 	})
 }
 
-// withholds reports whether a privacy parameter of Remote-Party-ID or Diversion covers the number (RFC 5806
-// section 4: full, name, uri, off). Several words stand with - between them.
-func withholds(privacy []byte) bool {
-	for word := range bytes.SplitSeq(privacy, []byte("-")) {
-		if bytes.EqualFold(word, []byte("full")) || bytes.EqualFold(word, []byte("uri")) {
+// withholds reports whether the privacy parameter of a Remote-Party-ID or Diversion covers the number (RFC 5806
+// section 4: full, name, uri, off). Several words stand with - between them. A word that is not known covers it too.
+func withholds(address []byte) bool {
+	privacy, ok := syntax.Param(address, "privacy")
+	if !ok {
+		return false
+	}
+	for word := range bytes.SplitSeq(bytes.Trim(privacy, "\" \t"), []byte("-")) {
+		if !syntax.EqualFold("off", word) && !syntax.EqualFold("name", word) {
 			return true
 		}
 	}

@@ -226,15 +226,38 @@ func TestEmergencyCallsAreKnownByNumberServiceAndPriority(t *testing.T) {
 }
 
 func TestWhoAsksForPrivacyIsWithheld(t *testing.T) {
+	const ofCaller, everybody = "caller asserted claimed charge", "caller asserted claimed charge diversion history referred"
+	many := strings.Repeat("P-Asserted-Identity: <sip:"+strings.Repeat("5", 400)+"@x.net>\n", 45)
 	for headers, want := range map[string]string{
-		"Privacy: id": "caller asserted claimed charge", "Privacy: user;critical": "caller asserted claimed charge",
-		"Privacy: header":  "caller asserted claimed charge history",
+		"Privacy: id": ofCaller, "Privacy: user;critical": ofCaller + " referred", "Privacy: ID": ofCaller,
+		"Privacy: header": ofCaller + " history referred", "Privacy: \"id\"": ofCaller, "Privacy: none;id": ofCaller,
+		"Privacy: none\nPrivacy: id": ofCaller, "Privacy: critical,id": ofCaller, "Privacy: critical;\r\n id": ofCaller,
+		"Privacy: critical\r\n\tid": ofCaller, "Privacy: id;;": ofCaller, "Privacy: critical": "",
 		"Privacy: session": "history", "Privacy: history": "history", "Privacy: none": "", "": "",
-		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=full":                "caller asserted claimed charge",
-		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=name":                "",
+		"Privacy: ": everybody, "Privacy: ;": everybody, "Privacy: secret": everybody, "Privacy: none;x": everybody,
+		"Privacy: " + strings.Repeat("x", 600): everybody, "Privacy: %69%64": everybody, "Privacy: i d": everybody,
+		many + "Privacy: id": ofCaller,
+
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=full":              ofCaller,
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=\"full\"":          ofCaller,
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=secret":            ofCaller,
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=":                  ofCaller,
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=name-network":      ofCaller,
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=name":              "",
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=OFF":               "",
+		"Remote-Party-ID: <sip:+13035550112@x.net>;privacy=full;party=called": "",
+
 		"Diversion: <sip:+13035550105@x.net>;privacy=uri":                       "diversion",
+		"Diversion: <sip:+13035550105@x.net>;privacy=secret":                    "diversion",
 		"Diversion: <sip:+13035550105@x.net>;privacy=off":                       "",
 		"Diversion: <sip:+13035550105@x.net>, <sip:+13035550106@x>;privacy=uri": "",
+
+		"From: <sip:anonymous@example.net>;tag=a":                  ofCaller,
+		"From: \"A\" <sip:ANONYMOUS@192.0.2.1>;tag=a":              ofCaller,
+		"From: <sip:x7@anonymous.invalid>;tag=a":                   ofCaller,
+		"From: <sip:anonymous@example.net>;tag=a\nPrivacy: none":   "",
+		"From: <sip:anonymous@example.net>;tag=a\nPrivacy: id":     ofCaller,
+		"From: <sip:anonymous@example.net>;tag=a\nPrivacy: secret": everybody,
 	} {
 		r, _ := NewReader("US").Record(eventOf(t, sent{headers: headers}))
 		var got []string

@@ -17,7 +17,7 @@ import (
 )
 
 func TestEveryWordThatAnExtractorKnowsStandsInTheRegister(t *testing.T) {
-	for name, words := range map[string][]string{"diversion_reason": diversionReasons, "privacy_flags": privacyWords,
+	for name, words := range map[string][]string{"diversion_reason": diversionReasons, "privacy_flags": facts.PrivacyWords,
 		"calling_party_category": callerCategories, "originating_line_info": lineCodes, "resource_priority": priorityWords,
 		"stir_attestation": attestWords, "stir_verification": verstatWords, "media_types": mediaWords,
 		"media_codecs": codecWords, "media_profile": profileWords, "media_encrypted": cryptoWords, "option_tags": optionWords,

@@ -21,7 +21,6 @@ var (
 		"test", "data", "cellular", "cellular-roaming", "unknown"}
 	lineCodes = []string{"00", "01", "02", "06", "07", "20", "23", "24", "25", "27", "29", "30", "31", "32", "34",
 		"52", "60", "61", "62", "63", "66", "67", "68", "70", "93"}
-	privacyWords = []string{"none", "header", "session", "user", "id", "critical", "history"}
 	verstatWords = []string{"TN-Validation-Passed", "TN-Validation-Failed", "No-TN-Validation"}
 	attestWords  = []string{"A", "B", "C", "invalid"}
 )
@@ -52,7 +51,7 @@ var partyFields = map[string]extractor{
 	"transfer_target_number": tel(facts.TransferTarget, sip.ReferTo),
 	"calling_party_category": among(facts.CallerCategory, callerCategories, sip.From, sip.PAssertedIdentity),
 	"originating_line_info":  among(facts.LineInfo, lineCodes, sip.From, sip.PAssertedIdentity),
-	"privacy_flags":          allAmong(facts.PrivacyValue, privacyWords, sip.Privacy),
+	"privacy_flags":          allAmong(facts.PrivacyValue, facts.PrivacyWords, sip.Privacy),
 	"charge_number":          asserted(tel(facts.ChargeNumber, sip.PChargeInfo, sip.RemotePartyID)),
 	"charging_vector_icid":   text(facts.ChargingVector, sip.PChargingVector),
 	"charging_vector_ioi":    text(facts.ChargingOperator, sip.PChargingVector),

@@ -34,6 +34,7 @@ type Entry struct {
 	Never           bool              `toml:"never"`           // no policy can switch it on
 	Transforms      []string          `toml:"transforms"`      // the ceiling: a policy may use no other
 	Actions         map[string]string `toml:"actions"`         // the suggested form per purpose
+	Party           string            `toml:"party"`           // whose number it is, if that party may withhold it
 	Note            string            `toml:"note"`
 }
 
@@ -123,6 +124,9 @@ func (r *register) check(e *Entry) error {
 		if !slices.Contains(r.Purposes, purpose) {
 			return fmt.Errorf("cpni: register: %s: unknown purpose %s", e.Name, purpose)
 		}
+	}
+	if e.Party != "" && parties[e.Party] == 0 {
+		return fmt.Errorf("cpni: register: %s: unknown party %s", e.Name, e.Party)
 	}
 	return nil
 }

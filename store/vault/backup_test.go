@@ -38,7 +38,7 @@ func TestABackupOfKeysMakesTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID("billing", []byte("a")) != want.ID("billing", []byte("a")) || c.ID != want.Fingerprint() || !c.Made.Equal(made) {
+	if got.Purpose("billing", 0).ID([]byte("a")) != want.Purpose("billing", 0).ID([]byte("a")) || c.ID != want.Fingerprint() || !c.Made.Equal(made) {
 		t.Errorf("copy = %+v, want the keys %s of %v", c, want.Fingerprint(), made)
 	}
 	for name, mode := range map[string]os.FileMode{dir: 0o700, c.Path: 0o600} {

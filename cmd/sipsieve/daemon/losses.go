@@ -31,7 +31,10 @@ func newLossRecords(s *config.Setup) (*lossRecords, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Bind(s.Vault, lossIDs{}); err != nil {
+	keysOf := func(purpose string, epoch time.Duration) policy.Keys {
+		return lossKeys{s.Vault.Purpose(purpose, epoch), purpose}
+	}
+	if err := p.Bind(keysOf); err != nil {
 		return nil, err
 	}
 	return &lossRecords{site: s.Site, sensor: s.Sensor, policy: p}, nil
@@ -59,13 +62,16 @@ func lossSensor(place, sensor string) string {
 	return name[:min(len(name), most)]
 }
 
-// lossIDs makes ids without a key: a loss is of nobody, and a storage host may have no keys that outlive a restart.
-type lossIDs struct{}
+// lossKeys makes ids without a key: a loss is of nobody, and a storage host may have no keys that outlive a restart.
+type lossKeys struct {
+	policy.Keys
+	purpose string
+}
 
 // ID returns 26 characters of base32.
-func (lossIDs) ID(purpose string, parts ...[]byte) string {
+func (k lossKeys) ID(parts ...[]byte) string {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s\x00", purpose)
+	fmt.Fprintf(hash, "%s\x00", k.purpose)
 	for _, part := range parts {
 		hash.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		hash.Write(part)
