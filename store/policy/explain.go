@@ -96,11 +96,7 @@ func (e *explainer) rule(u *Purpose, r *rule) {
 		strings.ReplaceAll(f.Class, "_", " "), class.Basis)
 	for _, t := range r.transforms {
 		x, _ := cpni.TransformOf(t.action.String())
-		residual := x.Residual
-		if residual == "same" {
-			residual = f.Identifiability
-		}
-		e.write("    Leaves: %s, %s.\n    Could still be learned: %s.\n", t, x.Meaning, learned[residual])
+		e.write("    Leaves: %s, %s.\n    Could still be learned: %s.\n", t, x.Meaning, learned[r.residual(t)])
 	}
 	if len(r.list) > 0 {
 		e.write("    The closed list: %s.\n", strings.Join(r.list.written(), ", "))

@@ -54,6 +54,9 @@ func (p *Policy) Purposes() (list []*Purpose) {
 	return list
 }
 
+// All returns all purposes in the file's order, disabled ones too.
+func (p *Policy) All() []*Purpose { return p.purposes }
+
 // Purpose returns the enabled purpose of that name.
 func (p *Policy) Purpose(name string) (*Purpose, bool) {
 	for _, u := range p.Purposes() {

@@ -28,6 +28,15 @@ func (r *rule) pseudonymous() bool {
 	return slices.ContainsFunc(r.transforms, func(t transform) bool { return t.action == Pseudonym })
 }
 
+// residual returns the identifiability that t leaves of the values of r.
+func (r *rule) residual(t transform) string {
+	x, _ := cpni.TransformOf(t.action.String())
+	if x.Residual == "same" {
+		return r.field.Entry().Identifiability
+	}
+	return x.Residual
+}
+
 // located are the fields that show where a caller is: only that there was one, and only in an emergency
 // (47 USC 222(f)).
 var located = []string{"emergency_location", "access_network_info"}
