@@ -204,7 +204,7 @@ func expiredBefore(p *policy.Purpose, now time.Time) time.Time {
 
 // pseudonyms returns what makes the pseudonym of a Call-ID; nil if records have none.
 func pseudonyms(p *policy.Purpose, s *config.Setup) func(string, time.Time) string {
-	keys := s.Vault.Clone()
+	keys := s.Vault.Purpose(p.Name, p.Epoch)
 	if len(p.CallIDs(keys, "x", time.Now(), time.Now())) == 0 {
 		return nil
 	}
