@@ -105,6 +105,7 @@ var house = map[string]room{
 		bans: map[string]string{"cmd/sipsieve/config": "it is given settings", "store/sqlite": "it is given records"}},
 	"cmd/sipsieve/console": {imports: []string{"cmd/sipsieve/daemon"}, others: []string{"github.com/prometheus"},
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
+	"cmd/sipsieve/parquet": {others: []string{"github.com/parquet-go/parquet-go"}}, // values by key: no record is known
 	"cmd/sipsieve/traffic": {imports: []string{"store/policy"},
 		bans: map[string]string{"store": "a report adds up what it is given, wherever it was kept"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},

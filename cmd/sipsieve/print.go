@@ -32,7 +32,7 @@ type sheet interface {
 
 // formats are the values of --format, profiles those of --profile, a choice among the forms of CSV.
 var (
-	formats  = []string{"jsonl", "csv", "table"}
+	formats  = []string{"jsonl", "csv", "table", "parquet"}
 	profiles = []string{"generic", "cgrates"}
 )
 
@@ -66,6 +66,8 @@ func newPrinter(f layout, w io.Writer, purposes []*policy.Purpose) (*printer, er
 		}
 	case "table":
 		p.sheet = newTableSheet(p.lines, purposes)
+	case "parquet":
+		p.sheet, err = newParquetSheet(w, purposes)
 	default:
 		return nil, errors.New("format: want " + strings.Join(formats[:len(formats)-1], ", ") + " or " + formats[len(formats)-1])
 	}

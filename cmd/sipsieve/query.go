@@ -47,7 +47,8 @@ of the purpose before now. A Call-ID may have a person's address, so it is no ar
 
 Formats: jsonl is the records as they were published. csv is RFC 4180 with a header, its text guarded against formulas;
 its profile generic has every column by name in one order, cgrates the billable calls as CGRateS imports them by its
-default template of a *file_csv reader. table is for people.
+default template of a *file_csv reader. parquet is a file of Apache Parquet with types: times in UTC, whole numbers, lists,
+nulls. table is for people.
 
 Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete, as where a
 partition of the store was damaged: what is intact is printed, what is missing is said; 2 for a flag or configuration
@@ -64,6 +65,7 @@ func queryCommand() *cobra.Command {
 		Long:  queryHelp,
 		Example: `  sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --format csv
   sipsieve query --purpose billing --request inv-2026-11 --from 2026-11-01 --to 2026-12-01 --profile cgrates
+  sipsieve query --purpose billing --request audit-3 --from 2026-01-01 --format parquet > records.parquet
   sipsieve query --purpose billing --request rating --stored-since "$(cat cursor)"
   sipsieve query --purpose billing --request trouble-17 --limit 1000 --after "$(cat mark)"
   sipsieve query --purpose billing --request trouble-17 --call-id < call-ids`,

@@ -9,6 +9,7 @@ import (
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/source"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +60,7 @@ requires what this version does not offer.`,
 	fl.StringVar(&f.config, "config", "", "configuration `file`: its site, sensor, trunks, policy and keys are used")
 	fl.StringVar(&f.policy, "policy", "", "policy `file` (default: the shipped policy)")
 	fl.StringVar(&f.purpose, "purpose", "", "print this purpose only (default: every enabled purpose)")
-	fl.StringVar(&f.format, "format", "jsonl", "output `format`: jsonl, csv or table")
+	fl.StringVar(&f.format, "format", "jsonl", "output `format`: "+strings.Join(formats, ", "))
 	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: a random key for this run)")
 	fl.BoolVar(&f.demo, "demo-keys", false,
 		"use the published demonstration keys: ids are equal in every run, and pseudonyms hide nothing")

@@ -42,12 +42,12 @@ func (u *Purpose) Columns() (keys []string) {
 	return keys
 }
 
-// Form returns the transform that makes what u keeps under the name of a field, as the policy writes it; "" if u keeps
-// nothing of the field.
-func (u *Purpose) Form(field string) string {
+// Form returns the transform whose result u keeps under a key of Columns, as the policy writes it; "" if u keeps nothing
+// under it. The first key of a field is its name.
+func (u *Purpose) Form(key string) string {
 	for _, r := range u.rules {
-		if r.field.String() == field {
-			return r.transforms[0].String()
+		if i := slices.Index(r.keys, key); i >= 0 {
+			return r.transforms[i].String()
 		}
 	}
 	return ""
