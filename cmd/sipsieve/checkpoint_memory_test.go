@@ -32,8 +32,8 @@ func TestAFullCheckpointLogIsRestoredInLittleMemory(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l, err := checkpoint.Open(c)
-	if err != nil {
+	l := checkpoint.Open(c)
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	go l.Run()

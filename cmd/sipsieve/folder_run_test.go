@@ -316,8 +316,8 @@ func (r *rotation) marks(t *testing.T) (marks []pcap.Mark) {
 	}
 	c := logAt(copied)
 	c.Cuts = true
-	l, err := checkpoint.Open(c)
-	if err != nil {
+	l := checkpoint.Open(c)
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	bodies, _, err := l.Files()

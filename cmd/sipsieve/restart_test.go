@@ -147,8 +147,8 @@ func (s *site) journalled(t *testing.T) (plain []byte, calls []*event.Call) {
 	if err := os.WriteFile(copied, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := checkpoint.Open(logAt(copied))
-	if err != nil {
+	l := checkpoint.Open(logAt(copied))
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	tr := track.New(track.DefaultLimits())

@@ -31,6 +31,9 @@ func (e *explainer) policy(p *Policy) {
 	e.write("Policy %q (%s), owned by the %s, last reviewed %s.\n",
 		p.Name, p.hash, p.Owner, p.Reviewed.Format(time.DateOnly))
 	e.write(fixedRules)
+	e.write("Calls under way lie in a sealed checkpoint log on the sensor, of each what its purposes will publish. One that cannot be\n"+
+		"used (another key or version) is set aside and removed %s after it was written last, an hour later at the latest.\n",
+		p.ShortestBusRetain())
 	for _, u := range p.purposes {
 		e.purpose(u)
 	}

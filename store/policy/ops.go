@@ -1,3 +1,5 @@
+// This file has methods of Policy because they are about what has no purpose of its own.
+
 package policy
 
 import "time"
@@ -14,4 +16,14 @@ func (p *Policy) LongestExpiry(t time.Time) (longest Date) {
 		}
 	}
 	return longest
+}
+
+// ShortestBusRetain returns the shortest time for which a purpose keeps on the bus; zero without an enabled purpose.
+func (p *Policy) ShortestBusRetain() (shortest Retention) {
+	for i, u := range p.Purposes() {
+		if i == 0 || u.BusRetain.Shortest() < shortest.Shortest() {
+			shortest = u.BusRetain
+		}
+	}
+	return shortest
 }

@@ -212,17 +212,21 @@ func (c *dialogs) link(h hop, tag string) string {
 	return c.answers[0].tag
 }
 
-// apart reports whether a and b are two forks, not one whose tag is rewritten: one host got responses with both. A BYE
-// to one of several early forks ends that fork only.
+// apart reports whether a and b are two forks of the last attempt, not one whose tag is rewritten: one host got responses
+// with both. A BYE to one of several early forks ends that fork only.
 func (c *dialogs) apart(a, b string) bool {
-	got := map[Host]bool{}
-	for _, m := range c.messages() {
-		if m.To == a && (m.provisional() || m.Method == "INVITE" && m.accepts()) {
-			got[m.Dst] = true
+	got := map[Host]int{}
+	for _, m := range c.last().ms {
+		switch {
+		case !m.provisional() && (m.Method != "INVITE" || !m.accepts()):
+		case m.To == a:
+			got[m.Dst] |= 1
+		case m.To == b:
+			got[m.Dst] |= 2
 		}
 	}
-	for _, m := range c.messages() {
-		if m.To == b && got[m.Dst] && (m.provisional() || m.Method == "INVITE" && m.accepts()) {
+	for _, both := range got {
+		if both == 3 {
 			return true
 		}
 	}

@@ -33,10 +33,7 @@ func moments(t *testing.T, path string, n int) (all []moment) {
 	t.Helper()
 	c := configOf(path)
 	c.Cuts = true
-	l, err := Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := mustOpen(t, c)
 	r := rand.New(rand.NewPCG(8, 3))
 	calls, files := savedCalls{}, map[event.Key]string{}
 	all = append(all, moment{l.out.size, "", nil, savedCalls{}})

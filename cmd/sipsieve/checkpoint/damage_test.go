@@ -22,6 +22,13 @@ import (
 // and what every block of it has.
 func written(t testing.TB, n int) (file []byte, blocks map[uint64][]Entry) {
 	t.Helper()
+	file, _, blocks = writtenWithMark(t, n)
+	return file, blocks
+}
+
+// writtenWithMark is written that returns the mark as well.
+func writtenWithMark(t testing.TB, n int) (file, mark []byte, blocks map[uint64][]Entry) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "calls.journal")
 	l, _ := openedLog(t, path)
 	for first := 0; first < n; first += 20 {
@@ -41,10 +48,13 @@ func written(t testing.TB, n int) (file []byte, blocks map[uint64][]Entry) {
 		t.Fatal(err)
 	}
 	damage, blocks, err := blocksOf(file)
-	if err != nil || damage != (Damage{calls: uint64(n)}) {
+	if err != nil || damage.Places != 0 || damage.feet.calls != uint64(n) {
 		t.Fatalf("damage = %+v, %v, want none", damage, err)
 	}
-	return file, blocks
+	if mark, err = os.ReadFile(path + markSuffix); err != nil {
+		t.Fatal(err)
+	}
+	return file, mark, blocks
 }
 
 // blocksOf returns what is read of a file, by block.
@@ -73,7 +83,7 @@ func callsOf(blocks map[uint64][]Entry) savedCalls {
 // found, logged and counted exactly, and every call of which the parts are intact is restored.
 func TestADamagedBlockCostsItsEntriesAndNoOthers(t *testing.T) {
 	const calls = 200
-	file, blocks := written(t, calls)
+	file, mark, blocks := writtenWithMark(t, calls)
 	if len(blocks) < 10 {
 		t.Fatalf("blocks = %d: the test shows nothing", len(blocks))
 	}
@@ -102,7 +112,7 @@ func TestADamagedBlockCostsItsEntriesAndNoOthers(t *testing.T) {
 			}
 		}
 		path := filepath.Join(t.TempDir(), "calls.journal")
-		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+		if err := errors.Join(os.WriteFile(path, damaged, 0o600), os.WriteFile(path+markSuffix, mark, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		var log bytes.Buffer
@@ -116,10 +126,8 @@ func TestADamagedBlockCostsItsEntriesAndNoOthers(t *testing.T) {
 			total += len(blocks[n])
 			left += len(intact[n])
 		}
-		known := len(damaged) >= blocksAt || left > 0 // the feet, or a block behind
 		got := Reported(l)
-		if got.Broken != 1 || known && got.Lost != uint64(total-left) || known && got.LostCalls != uint64(calls-len(want)) ||
-			got.SetAside != 0 || !strings.Contains(log.String(), "damaged") {
+		if got.Broken != 1 || got.LostEntries != uint64(total-left) || got.Lost != uint64(calls-len(want)) || got.SetAside != 0 || !strings.Contains(log.String(), "damaged") {
 			t.Errorf("%s: %+v, log %q, want %d entries and %d calls lost", what, *got, log.String(), total-left,
 				calls-len(want))
 		}
@@ -133,10 +141,10 @@ func TestADamagedBlockCostsItsEntriesAndNoOthers(t *testing.T) {
 }
 
 // mustOpen opens a log.
-func mustOpen(t *testing.T, c Config) *Log {
+func mustOpen(t testing.TB, c Config) *Log {
 	t.Helper()
-	l, err := Open(c)
-	if err != nil {
+	l := Open(c)
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -195,7 +203,7 @@ func TestALogIsNotReplacedWhenItCannotBeSetAside(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(file, []byte("journal 2"), []byte("journal 9"), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(configOf(path)); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err := Open(configOf(path)).Trouble(); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error = %v, want that the name is too long", err)
 	}
 	if b, err := os.ReadFile(path); err != nil || len(b) != len(file) {

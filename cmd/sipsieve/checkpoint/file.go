@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -12,14 +13,15 @@ const flushAt = 1 << 20
 type file struct {
 	f     *os.File
 	w     *blockWriter
-	size  int64 // as far as it is whole
-	feet  int   // that were written
+	size  int64  // as far as it is whole
+	feet  int    // that were written
+	ends  uint64 // GoneEntries
 	index index
 }
 
 // newFile begins a file at path, whose index has room for n names.
 func newFile(path string, w *blockWriter, n int) (*file, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +74,9 @@ func (f *file) append(entries []Entry) error {
 	}
 	for i := range entries {
 		f.index.note(blocks[i], &entries[i])
+		if entries[i].Kind == GoneEntry {
+			f.ends++
+		}
 	}
 	return nil
 }
@@ -89,10 +94,22 @@ func (f *file) write() error {
 
 // stand writes the foot whose turn it is: how much the file has, which is on the disk.
 func (f *file) stand() error {
-	b := foot{uint64(f.size), f.w.entries(), f.index.calls()}.bytes()
-	_, err := f.f.WriteAt(b, int64(len(firstLine)+f.feet%2*footSize))
+	_, err := f.f.WriteAt(f.foot().bytes(), int64(len(firstLine)+f.feet%2*footSize))
 	f.feet++
 	return err
+}
+
+// foot returns how much the file has.
+func (f *file) foot() foot { return foot{uint64(f.size), f.w.entries(), f.index.calls()} }
+
+// missing reports whether the file is no longer what path names.
+func (f *file) missing(path string) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	own, err := f.f.Stat()
+	return err == nil && !os.SameFile(there, own)
 }
 
 // close closes the file, if there is one.

@@ -7,18 +7,26 @@
 // another key, or of another version, is set aside under a name of its own and never written over: with the key, or the
 // build, that it belongs to it can be put back. A file of the version before is read, and written anew.
 //
-// # A full disk
+// A log that was deleted, emptied or cut to nothing is noticed by its mark, a small file beside it that has how many
+// entries and calls there were. How many calls were lost is exact if none of the damaged entries was the end of a call;
+// else it is how many at most.
+//
+// # A disk that fails
 //
 // What cannot be written is written with the next entries, once there is room. Until then a restart restores calls as
-// they were before.
+// they were before. A log that cannot be opened keeps nobody from starting: it is tried again every few seconds. The
+// calls that it has when it can be read at last are lost, except of a folder, which is not read before.
+//
+// # Retention
+//
+// A log has calls that are not published. A file that was set aside is removed by Expire, as what is not stored yet is:
+// the shortest bus_retain of the policy after it was written last.
 package checkpoint
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -32,6 +40,7 @@ import (
 const (
 	compactAfter = 256 << 10 // bytes; a smaller log is compacted by its age only
 	compactEvery = time.Hour // what is over goes from the disk at last
+	retryEvery   = 5 * time.Second
 )
 
 // A Log keeps what would be lost of the open calls of a Domain if the process ended: where each stands, in numbers and
@@ -50,6 +59,9 @@ type Log struct {
 
 	// Of Run, once that has begun.
 	out       *file
+	loaded    bool // the index has what the file has, or the file that was there is replaced
+	running   bool
+	tried     time.Time // when the disk failed last
 	compacted time.Time
 	unwritten []Entry // what the disk did not take
 
@@ -73,116 +85,9 @@ type batch struct {
 	but     map[event.Key]bool // except these
 }
 
-// Open reads the index of the log that c names, and compacts it. What is damaged is logged, counted and left out; a log
-// of another version or under another key is set aside. An error is of the disk, and leaves the log as it is.
-func Open(c Config) (*Log, error) {
-	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), out: &file{index: newIndex(0)}}
-	damage, err := l.load()
-	switch {
-	case errors.Is(err, errVersion), errors.Is(err, errKey):
-		if err := l.setAside(err); err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
-		}
-	case err != nil:
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	incomplete := l.out.index.dropIncomplete()
-	l.count.refused.Add(incomplete)
-	if damage.Places > 0 {
-		l.damaged(damage, max(incomplete, damage.calls-min(damage.calls, l.out.index.calls())))
-	}
-	return l, l.compact()
-}
-
-// damaged counts and logs what a damaged file has lost.
-func (l *Log) damaged(d Damage, calls uint64) {
-	l.count.broken.Add(1)
-	l.count.lost.Add(d.Entries)
-	l.count.lostCalls.Add(calls)
-	l.cfg.Log.Error("checkpoint log is damaged, what is intact is restored", "name", filepath.Base(l.cfg.Path),
-		"places", d.Places, "entries", d.Entries, "lost", calls, "calls", l.out.index.calls())
-}
-
-// setAside gives the file a name of its own, because nothing of it can be read for that reason.
-func (l *Log) setAside(why error) error {
-	word := "other-version"
-	if errors.Is(why, errKey) {
-		word = "other-key"
-	}
-	for n := 1; ; n++ {
-		aside := fmt.Sprintf("%s.%s-%d", l.cfg.Path, word, n)
-		if _, err := os.Lstat(aside); err == nil {
-			continue
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.Rename(l.cfg.Path, aside); err != nil {
-			return err
-		}
-		l.count.refused.Add(1)
-		l.count.setAside.Add(1)
-		l.cfg.Log.Error("checkpoint log refused and set aside: with its key or build and its old name, its calls are restored",
-			"name", filepath.Base(aside), "err", why)
-		return nil
-	}
-}
-
-// load reads the file and notes where everything is.
-func (l *Log) load() (Damage, error) {
-	var waiting []located // of a batch whose CutEntry has not come
-	damage, err := l.read(func(block uint64, e *Entry) error {
-		if !l.cfg.Cuts {
-			l.out.index.note(block, e)
-			return nil
-		}
-		if waiting = append(waiting, locate(block, e)); e.Kind == CutEntry {
-			for i := range waiting {
-				l.out.index.note(waiting[i].block, &waiting[i].Entry)
-			}
-			waiting = waiting[:0]
-		}
-		return nil
-	})
-	damage.Entries += uint64(len(waiting))
-	return damage, err
-}
-
-// A located entry has its body only where that is not in the index.
-type located struct {
-	block uint64
-	Entry
-}
-
-func locate(block uint64, e *Entry) located {
-	one := located{block, *e}
-	if e.Kind == ClockEntry || e.Kind == CutEntry {
-		one.Body = slices.Clone(e.Body)
-	} else {
-		one.Body, one.size = nil, e.bytes()
-	}
-	return one
-}
-
-// read calls take with every entry of the file and the number of its block. A body is valid during the call.
-func (l *Log) read(take func(block uint64, e *Entry) error) (d Damage, err error) {
-	f, err := os.Open(l.cfg.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return d, nil
-	}
-	if err != nil {
-		return d, err
-	}
-	defer func() { _ = f.Close() }()
-	return Read(f, l.cfg.Sealer, func(hash string) {
-		if hash != l.cfg.Policy && l.out.f == nil {
-			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
-		}
-	}, take)
-}
-
 // compact writes what counts into a new file, which takes the place of the old one.
 func (l *Log) compact() error {
-	next, err := newFile(l.cfg.Path+".new", newBlockWriter(l.cfg.Sealer, l.cfg.Policy), len(l.out.index.of))
+	next, err := newFile(l.cfg.Path+newSuffix, newBlockWriter(l.cfg.Sealer, l.cfg.Policy), len(l.out.index.of))
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -197,11 +102,11 @@ func (l *Log) compact() error {
 	_ = l.out.close()
 	l.out = next
 	if lost > 0 { // since it was opened
-		l.damaged(damage, lost)
+		l.damaged("checkpoint log is damaged, what is intact is kept", damage, lost)
 	}
 	l.compacted = time.Now()
 	l.show()
-	return store.SyncDir(filepath.Dir(l.cfg.Path))
+	return errors.Join(store.SyncDir(filepath.Dir(l.cfg.Path)), l.writeMark())
 }
 
 // copyInto adds to next what counts of l: the clock, what is in the file, and the cut.
@@ -224,21 +129,46 @@ func (l *Log) copyInto(next *file) (damage Damage, err error) {
 	return damage, err
 }
 
-// Run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed.
+// Run writes what comes in. It is the only goroutine that touches the file, and returns when in is closed. What the disk
+// did not take is tried again also when nothing comes.
 func (l *Log) Run() {
 	defer close(l.ended)
-	for b := range l.in {
-		err := l.append(l.completed(b))
-		if err == nil && l.needsCompaction() {
-			err = l.compact()
-			l.compacted = time.Now()
+	l.running = true
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case b, more := <-l.in:
+			if !more {
+				return
+			}
+			l.take(b)
+		case <-ticker.C:
+			if len(l.unwritten) > 0 || !l.cfg.Cuts && l.out.f == nil {
+				l.take(batch{})
+			}
 		}
-		l.noteTrouble(err)
-		l.show()
 	}
 }
 
-// noteTrouble keeps why the file cannot be written, nil if it can. It logs when that begins and when it is over.
+// take writes b.
+func (l *Log) take(b batch) {
+	err := l.append(l.completed(b))
+	missing := err == nil && l.out.missing(l.cfg.Path)
+	if missing && l.Trouble() == nil {
+		l.count.broken.Add(1)
+		l.cfg.Log.Error("checkpoint log was deleted or replaced while it was in use: it is written anew, no call is lost",
+			"name", filepath.Base(l.cfg.Path))
+	}
+	if missing || err == nil && l.needsCompaction() {
+		err = l.compact()
+		l.compacted = time.Now()
+	}
+	l.noteTrouble(err)
+	l.show()
+}
+
+// noteTrouble keeps why the file cannot be opened or written, nil if it can. It logs when that begins and when it is over.
 func (l *Log) noteTrouble(err error) {
 	before := l.trouble.Load()
 	switch {
@@ -248,8 +178,13 @@ func (l *Log) noteTrouble(err error) {
 	case err != nil:
 		l.count.failed.Add(1)
 		l.trouble.Store(&err)
-		if before == nil {
+		switch {
+		case before != nil:
+		case l.loaded:
 			l.cfg.Log.Error("checkpoint log cannot be written: a restart now would lose what has changed", "err", err)
+		default:
+			l.cfg.Log.Error("checkpoint log cannot be opened: no call is restored from it, and a restart now would lose the "+
+				"open ones; look at the disk of the state folder", "err", err)
 		}
 	}
 }
@@ -291,12 +226,16 @@ func (l *Log) append(entries []Entry) error {
 		})
 		l.unwritten = nil
 	}
+	if err := l.ready(); err != nil {
+		l.unwritten = entries
+		return err
+	}
 	err := l.out.append(entries)
 	if err != nil {
 		l.unwritten = entries
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	return l.out.stand()
+	return errors.Join(l.out.stand(), l.writeMark())
 }
 
 // needsCompaction reports whether most of the file is obsolete, or a part of it has been for long.

@@ -48,12 +48,9 @@ func openedLog(t testing.TB, path string) (*Log, savedCalls) {
 
 func opened(t testing.TB, c Config) (*Log, savedCalls) {
 	t.Helper()
-	l, err := Open(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := mustOpen(t, c)
 	kept := savedCalls{}
-	_, err = l.read(func(block uint64, e *Entry) error {
+	_, err := l.read(func(block uint64, e *Entry) error {
 		if e.Kind != FileEntry && l.out.index.counts(block, e) {
 			kept.take(e)
 		}
@@ -248,7 +245,7 @@ func TestAnErrorOfTheDiskLeavesTheLogAsItIs(t *testing.T) {
 	if err := os.Symlink(path, path); err != nil { // reading it is ELOOP
 		t.Fatal(err)
 	}
-	if _, err := Open(configOf(path)); !errors.Is(err, syscall.ELOOP) {
+	if err := Open(configOf(path)).Trouble(); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("err = %v, want %v", err, syscall.ELOOP)
 	}
 	if st, err := os.Lstat(path); err != nil || st.Mode().Type() != os.ModeSymlink {

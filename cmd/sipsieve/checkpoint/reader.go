@@ -21,7 +21,10 @@ var (
 type Damage struct {
 	Places  int    // stretches of the file, feet and a line included, and an end that is missing
 	Entries uint64 // that are lost, as far as is known
-	calls   uint64 // that the file had when it was written last; 0 if that is not known
+
+	number [16]byte // of the file; zero if no block is intact
+	feet   foot     // how much the file had; zero if both are damaged
+	read   uint64   // entries
 }
 
 // A blockReader opens the blocks of a file one after the other, and goes on behind damaged ones.
@@ -246,6 +249,6 @@ func (b *blockReader) end() error {
 	if want := max(b.feet.entries, b.last.before+uint64(b.last.entries)); want > b.entries {
 		b.damage.Entries = want - b.entries
 	}
-	b.damage.calls = b.feet.calls
+	b.damage.number, b.damage.feet, b.damage.read = b.last.number, b.feet, b.entries
 	return nil
 }

@@ -4,20 +4,20 @@ import "sync/atomic"
 
 // A Report is what logs hold, and what has become of those before them.
 type Report struct {
-	Calls     uint64 `json:"calls"`
-	Bytes     uint64 `json:"bytes"`
-	Restored  uint64 `json:"restored"`   // calls, at the start
-	Refused   uint64 `json:"refused"`    // logs and calls that could not be taken up
-	Broken    uint64 `json:"broken"`     // logs that were damaged: what was intact of them was taken up
-	Lost      uint64 `json:"lost"`       // entries that were damaged
-	LostCalls uint64 `json:"lost_calls"` // calls that could be restored before the damage, and not after it
-	SetAside  uint64 `json:"set_aside"`  // logs that are kept under another name
-	Failed    uint64 `json:"failed"`     // writes; what changed then is not in it
+	Calls       uint64 `json:"calls"`
+	Bytes       uint64 `json:"bytes"`
+	Restored    uint64 `json:"restored"`     // calls, at the start
+	Refused     uint64 `json:"refused"`      // logs and calls that could not be taken up
+	Broken      uint64 `json:"broken"`       // logs that were damaged: what was intact of them was taken up
+	Lost        uint64 `json:"lost"`         // open calls that could be restored no more, at most: exact if no end of a call was damaged
+	LostEntries uint64 `json:"lost_entries"` // that were damaged
+	SetAside    uint64 `json:"set_aside"`    // logs that are kept under another name
+	Failed      uint64 `json:"failed"`       // writes and attempts to open a log; what changed then is not in it
 }
 
 // counts are what a Log counts. They may be read and counted on from any goroutine.
 type counts struct {
-	calls, bytes, restored, refused, broken, lost, lostCalls, setAside, failed atomic.Uint64
+	calls, bytes, restored, refused, broken, lost, lostEntries, setAside, failed atomic.Uint64
 }
 
 // Reported returns what logs are doing now, together; nil of none. It may be called from any goroutine.
@@ -39,7 +39,7 @@ func (r *Report) add(c *counts) {
 	r.Refused += c.refused.Load()
 	r.Broken += c.broken.Load()
 	r.Lost += c.lost.Load()
-	r.LostCalls += c.lostCalls.Load()
+	r.LostEntries += c.lostEntries.Load()
 	r.SetAside += c.setAside.Load()
 	r.Failed += c.failed.Load()
 }

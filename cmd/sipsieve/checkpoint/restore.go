@@ -51,6 +51,17 @@ func (l *Log) Refuse(name event.Key) {
 	l.out.index.forget(name)
 }
 
+// KeepOnly counts the calls that are not in taken as lost and removes them, since the disk failed while they were read.
+// It is called before Run.
+func (l *Log) KeepOnly(taken map[event.Key]bool) {
+	for name, p := range l.out.index.of {
+		if !p.file && !taken[name] {
+			l.out.index.forget(name)
+			l.count.lost.Add(1)
+		}
+	}
+}
+
 // Reject counts that a call could not be taken up. It may be called from any goroutine.
 func (l *Log) Reject() { l.count.refused.Add(1) }
 
@@ -66,6 +77,9 @@ func (l *Log) Calls(take func(Restorable)) error {
 
 // callsIn is Calls in so many passes.
 func (l *Log) callsIn(parts int, take func(Restorable)) error {
+	if !l.loaded || len(l.out.index.of) == 0 {
+		return nil
+	}
 	var forks []Restorable // few
 	for part := range parts {
 		calls := map[event.Key]savedCall{}
@@ -99,6 +113,9 @@ func (l *Log) callsIn(parts int, take func(Restorable)) error {
 
 // Files returns the bodies of the files of the log, and that of the last cut; nil without one. It is called before Run.
 func (l *Log) Files() (files [][]byte, cut []byte, err error) {
+	if len(l.out.index.of) == 0 {
+		return nil, l.out.index.cut, nil
+	}
 	_, err = l.read(func(block uint64, e *Entry) error {
 		if e.Kind == FileEntry && l.out.index.counts(block, e) {
 			files = append(files, slices.Clone(e.Body))

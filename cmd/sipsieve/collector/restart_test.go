@@ -107,11 +107,11 @@ func TestARecordThatIsPutAgainAfterAKillReplacesNoBetterOne(t *testing.T) {
 	}
 	first.sink.fail("fraud", nil)
 	tr, restored := first.tracked(), 0
-	l, err := checkpoint.Open(logAt(killed))
-	if err != nil {
+	l := checkpoint.Open(logAt(killed))
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
-	err = l.Calls(func(c checkpoint.Restorable) {
+	err := l.Calls(func(c checkpoint.Restorable) {
 		restored++
 		if err := tr.Restore(c.Saved, c.Facts); err != nil {
 			t.Error(err)

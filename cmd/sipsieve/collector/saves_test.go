@@ -30,8 +30,8 @@ func logAt(path string) checkpoint.Config {
 func (b *bench) withLog(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "calls.journal")
-	l, err := checkpoint.Open(logAt(path))
-	if err != nil {
+	l := checkpoint.Open(logAt(path))
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	b.open()
@@ -67,8 +67,8 @@ func inLog(t *testing.T, path string) map[event.Key]string {
 	if err := os.WriteFile(copied, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := checkpoint.Open(logAt(copied))
-	if err != nil {
+	l := checkpoint.Open(logAt(copied))
+	if err := l.Trouble(); err != nil {
 		t.Fatal(err)
 	}
 	states := map[event.Key]string{}

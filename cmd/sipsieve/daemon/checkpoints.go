@@ -2,11 +2,11 @@ package daemon
 
 import (
 	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/config"
@@ -17,89 +17,130 @@ import (
 // liveLogName is the file of the live calls' checkpoint log in the state folder.
 const liveLogName = "calls.journal"
 
+// clearEvery is how often files that are kept no longer are looked for.
+const clearEvery = time.Hour
+
 // checkpoints are the logs of open calls in the state folder: that of everything live, and one of each folder.
 type checkpoints struct {
 	setup *config.Setup
 	log   *slog.Logger
 	live  *checkpoint.Log // nil without one
 	all   []*checkpoint.Log
+	ended chan struct{}         // closed by close; nil before run
+	kept  atomic.Pointer[error] // why something that is to go cannot be removed; nil if all could
 }
 
-// openCheckpoints opens the log of live sources, if there are any, and removes the logs that nobody reads.
-func openCheckpoints(s *config.Setup, log *slog.Logger) (*checkpoints, error) {
+// openCheckpoints opens the log of live sources, if there are any, and removes the logs that nobody reads. A disk that
+// fails keeps nobody from starting.
+func openCheckpoints(s *config.Setup, log *slog.Logger) *checkpoints {
 	c := &checkpoints{setup: s, log: log}
-	if err := c.drop(); err != nil {
-		return nil, err
+	c.clear(time.Now())
+	live := slices.ContainsFunc(s.Source, func(s config.Source) bool { return s.Live() })
+	if live && s.Calls.Journal {
+		c.live = c.open(liveLogName, false)
 	}
-	var err error
-	switch live := slices.ContainsFunc(s.Source, func(s config.Source) bool { return s.Live() }); {
-	case live && s.Calls.Journal:
-		c.live, err = c.open(liveLogName, false)
-	case !s.Calls.Journal: // what nobody reads any more is not kept
-		if err = os.Remove(filepath.Join(s.State, liveLogName)); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+	return c
+}
+
+// clear removes what is not kept at now: logs that nobody reads, and files that were set aside, which are kept as long as
+// what is not stored yet, of the purpose for which that is shortest. It logs when something cannot be removed, once until
+// it is something else.
+func (c *checkpoints) clear(now time.Time) {
+	gone, err := checkpoint.Expire(c.setup.State, now.Add(-c.setup.Policy.ShortestBusRetain().Shortest()))
+	err = errors.Join(err, c.drop())
+	if !c.setup.Calls.Journal {
+		err = errors.Join(err, checkpoint.Remove(filepath.Join(c.setup.State, liveLogName)))
 	}
-	return c, err
+	if gone > 0 {
+		c.log.Info("checkpoint logs that were set aside have expired", "gone", gone)
+	}
+	before := c.kept.Load()
+	switch {
+	case err == nil:
+		c.kept.Store(nil)
+	case before == nil || (*before).Error() != err.Error():
+		c.log.Error("checkpoint logs that are to go cannot be removed", "err", err)
+		c.kept.Store(&err)
+	}
 }
 
 // drop removes the logs of folders that no source reads any more.
 func (c *checkpoints) drop() error {
-	there, err := os.ReadDir(c.setup.State)
-	for _, e := range there {
-		unused := !slices.ContainsFunc(c.setup.Source, func(s config.Source) bool {
-			return s.Type == "directory" && s.CheckpointName() == e.Name()
-		})
-		if ours, _ := filepath.Match("folder-*.checkpoint", e.Name()); ours && unused {
-			err = errors.Join(err, os.Remove(filepath.Join(c.setup.State, e.Name())))
+	there, err := filepath.Glob(filepath.Join(c.setup.State, "folder-*.checkpoint"))
+	for _, path := range there {
+		if !slices.ContainsFunc(c.setup.Source, func(s config.Source) bool {
+			return s.Type == "directory" && s.CheckpointName() == filepath.Base(path)
+		}) {
+			err = errors.Join(err, checkpoint.Remove(path))
 		}
 	}
 	return err
 }
 
 // open opens a log in the state folder, which is closed with the others.
-func (c *checkpoints) open(name string, cuts bool) (*checkpoint.Log, error) {
-	l, err := checkpoint.Open(checkpoint.Config{Path: filepath.Join(c.setup.State, name), Policy: c.setup.Policy.Hash(),
+func (c *checkpoints) open(name string, cuts bool) *checkpoint.Log {
+	l := checkpoint.Open(checkpoint.Config{Path: filepath.Join(c.setup.State, name), Policy: c.setup.Policy.Hash(),
 		Sealer: c.setup.Vault.Sealer("journal"), Log: c.log, Cuts: cuts})
-	if err == nil {
-		c.all = append(c.all, l)
-	}
-	return l, err
+	c.all = append(c.all, l)
+	return l
 }
 
-// restore gives the open calls that the last run left to dom.
-func (c *checkpoints) restore(dom *pipeline.Domain) error {
+// restore gives the open calls that the last run left to dom. What the disk does not give is counted as lost.
+func (c *checkpoints) restore(dom *pipeline.Domain) {
 	if c.live == nil {
-		return nil
+		return
 	}
 	if clock := c.live.Clock(); clock != nil && dom.RestoreClock(clock) != nil {
 		c.live.Refuse(event.Key{})
 	}
+	taken := map[event.Key]bool{}
 	err := c.live.Calls(func(one checkpoint.Restorable) {
+		taken[one.Saved.Name] = true
 		if dom.Restore(one.Saved, one.Facts) != nil {
 			c.live.Refuse(one.Saved.Name)
 			return
 		}
 		c.live.Accept()
 	})
+	if err != nil {
+		c.live.KeepOnly(taken)
+		c.log.Error("checkpoint log could not be read to its end: look at the disk of the state folder", "err", err)
+	}
 	r := checkpoint.Reported(c.live)
 	if r.Restored > 0 {
 		dom.Resume()
 	}
-	c.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken,
-		"lost", r.LostCalls)
-	return err
+	c.log.Info("checkpoint log read", "restored", r.Restored, "refused", r.Refused, "broken", r.Broken, "lost", r.Lost)
 }
 
-// run has all logs written in the background.
+// run has all logs written in the background, and removes what has expired until close.
 func (c *checkpoints) run() {
 	for _, l := range c.all {
 		go l.Run()
+	}
+	c.ended = make(chan struct{})
+	go c.clearUntil(c.ended)
+}
+
+// clearUntil clears now and then until ended is closed.
+func (c *checkpoints) clearUntil(ended <-chan struct{}) {
+	ticker := time.NewTicker(clearEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case now := <-ticker.C:
+			c.clear(now)
+		}
 	}
 }
 
 // close ends that when everything is written.
 func (c *checkpoints) close() (err error) {
+	if c.ended != nil {
+		close(c.ended)
+	}
 	for _, l := range c.all {
 		err = errors.Join(err, l.Close())
 	}
@@ -109,10 +150,14 @@ func (c *checkpoints) close() (err error) {
 // report returns what the logs hold, nil without any.
 func (c *checkpoints) report() *checkpoint.Report { return checkpoint.Reported(c.all...) }
 
-// trouble returns why a log cannot be written at the moment, nil if all can, and without any.
+// trouble returns why a log cannot be opened or written at the moment, or one that is to go not be removed; nil without
+// any trouble.
 func (c *checkpoints) trouble() (err error) {
 	if c == nil {
 		return nil
+	}
+	if kept := c.kept.Load(); kept != nil {
+		err = *kept
 	}
 	for _, l := range c.all {
 		err = errors.Join(err, l.Trouble())

@@ -101,9 +101,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	if d.keeping, err = newKeeping(s, from, d.hub, o.Log); err != nil || !s.Collects() {
 		return d, err
 	}
-	if d.logs, err = openCheckpoints(s, o.Log); err != nil {
-		return d, err
-	}
+	d.logs = openCheckpoints(s, o.Log)
 	if err = d.openCoverage(); err != nil {
 		return d, err
 	}
@@ -204,9 +202,7 @@ func (d *Daemon) followLive() error {
 	plan := d.Plan(d.Shards, true)
 	plan.Saves = d.logs.live != nil
 	dom := pipeline.New(d.live.list, plan).Named(d.live.keys...)
-	if err := d.logs.restore(dom); err != nil {
-		return err
-	}
+	d.logs.restore(dom)
 	d.reading.feeds = append(d.reading.feeds, feedOf(liveFeed, d.Trunks, dom))
 	for _, s := range d.live.list {
 		if ring, ok := s.(*afpacket.Source); ok {

@@ -51,15 +51,14 @@ func TestAFeedThatCannotBeOpenedIsTriedAgain(t *testing.T) {
 func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
 	s, _ := folderAt(t, t.TempDir())
 	f := s.folder
-	var err error
 	f.setup.Calls.Journal = true
-	if f.log, err = (&checkpoints{setup: f.setup, log: slog.New(slog.DiscardHandler)}).open("log", true); err != nil {
-		t.Fatal(err)
-	}
+	logs := checkpoints{setup: f.setup, log: slog.New(slog.DiscardHandler)}
+	logs.open("log", true)
 	path := filepath.Join(f.setup.State, "log")
 	if err := errors.Join(os.Rename(path, path+".kept"), os.Symlink(path, path)); err != nil {
 		t.Fatal(err)
 	}
+	f.log = logs.open("log", true)
 	if _, _, err := f.next(t.Context()); !errors.Is(err, syscall.ELOOP) || f.begun {
 		t.Errorf("err = %v, begun = %v, want %v and no beginning", err, f.begun, syscall.ELOOP)
 	}

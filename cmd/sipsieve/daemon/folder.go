@@ -49,6 +49,7 @@ type folder struct {
 
 	since    time.Time    // what is read again begins here; EndOfTime if nothing is
 	again    []*pcap.File // that are read again
+	known    bool         // what the log says was read is taken over
 	begun    bool         // a domain was opened
 	retrying map[*pcap.File]*retry
 }
@@ -76,21 +77,24 @@ func openFolder(i int, logs *checkpoints, t *troubles) (*feed, error) {
 	f := &folder{setup: s, troubles: t, key: name, source: &s.Source[i], base: uint64(i) << 56, dir: dir,
 		since: pipeline.EndOfTime, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
-	if f.log, err = logs.open(file, true); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if err := f.remember(); err != nil {
-		return nil, err
-	}
+	f.log = logs.open(file, true)
 	feed := newFeed(name, s.Trunks, f.next)
 	feed.folder = f
 	return feed, nil
 }
 
-// remember takes over what the checkpoint log says was read.
+// remember takes over what the checkpoint log says was read. As long as the log cannot be read, nothing else is: its files
+// would all be read again.
 func (f *folder) remember() error {
+	if f.known {
+		return nil
+	}
+	if err := f.log.Reopen(); err != nil {
+		return err
+	}
 	files, last, err := f.log.Files()
 	if err != nil || last == nil {
+		f.known = err == nil
 		return err
 	}
 	var cut folderCut
@@ -104,6 +108,7 @@ func (f *folder) remember() error {
 	if err != nil {
 		return fmt.Errorf("%s: checkpoint: %w", f.key, err)
 	}
+	f.known = true
 	f.dir.Remember(marks)
 	again, gone, err := f.dir.Again(time.Unix(0, cut.Clock).Add(-rereadSpan))
 	if err != nil {
@@ -120,6 +125,9 @@ func (f *folder) remember() error {
 func (f *folder) next(ctx context.Context) (*pipeline.Domain, func(error) error, error) {
 	if ctx.Err() != nil {
 		return nil, nil, io.EOF
+	}
+	if err := f.remember(); err != nil {
+		return nil, nil, err
 	}
 	c, err := f.source.Files(f.base)
 	if err != nil {
