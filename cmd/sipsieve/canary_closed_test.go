@@ -21,6 +21,7 @@ import (
 	"sipsieve/cmd/sipsieve/daemon"
 
 	"sipsieve/capture/capturetest"
+	"sipsieve/store"
 	"sipsieve/store/cpni"
 )
 
@@ -288,6 +289,9 @@ func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, s
 	}
 	if !bytes.Contains(log.Bytes(), []byte("not read to its end")) {
 		t.Errorf("log = %s: want a file that is broken", log.Bytes())
+	}
+	if kinds := kindsOf(opsOf(t, s)); kinds[store.Ledger] == 0 || kinds[store.SensorStop] == 0 { // in the files that follow
+		t.Errorf("the stream OPS had %v, want a ledger and a stop", kinds)
 	}
 	n.search(t, source.Type+": log", log.Bytes())
 	n.search(t, source.Type+": output", out.Bytes())

@@ -21,6 +21,7 @@ import (
 
 	"sipsieve/capture/capturetest"
 	"sipsieve/sip/event"
+	"sipsieve/store"
 )
 
 // A coop makes canaries: markers that stand for what a person would not want to leave. Each is a number of its own.
@@ -221,6 +222,9 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 		t.Fatal(err)
 	}
 	c.search(t, "log", log.Bytes())
+	if kinds := kindsOf(opsOf(t, s)); kinds[store.Ledger] == 0 || kinds[store.SensorStop] == 0 { // in the files that follow
+		t.Errorf("the stream OPS had %v, want a ledger and a stop", kinds)
+	}
 	c.search(t, "output", out.Bytes())
 	files := 0
 	err = filepath.WalkDir(state, func(path string, e os.DirEntry, err error) error {

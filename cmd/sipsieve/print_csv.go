@@ -18,12 +18,18 @@ import (
 var envelopeColumns = []string{"schema", "kind", "stage", "id", "dialog", "revision", "status", "missing", "completeness",
 	"purpose", "policy", "class", "expires", "site", "sensor", "source", "from", "to", "count", "reason"}
 
+// opsColumns are the further columns of records about a sensor, which are of no purpose of a policy.
+var opsColumns = []string{"loss_purpose", "ledger"}
+
 // unprinted are keys that are of use to a store alone, which joins two halves of a call by them.
 var unprinted = []string{"blind_clock", "blind_side"}
 
 // columns returns first and then the keys of all purposes, each once, in the register's order for one purpose.
 func columns(first []string, purposes []*policy.Purpose) []string {
 	keys := slices.Clone(first)
+	if purposes == nil {
+		keys = append(keys, opsColumns...)
+	}
 	for _, p := range purposes {
 		for _, key := range p.Columns() {
 			if !slices.Contains(keys, key) {

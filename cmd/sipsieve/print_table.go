@@ -12,6 +12,9 @@ import (
 // tableColumns are the envelope's columns that a table shows; a terminal has no width for the others.
 var tableColumns = []string{"purpose", "kind", "stage", "status", "missing"}
 
+// opsTableColumns are those of a table of records about sensors.
+var opsTableColumns = []string{"sensor", "kind", "from", "to", "policy", "count", "reason"}
+
 // tableBlock is how many rows have one header and one width of columns.
 const tableBlock = 1000
 
@@ -25,7 +28,11 @@ type tableSheet struct {
 }
 
 func newTableSheet(lines *bufio.Writer, purposes []*policy.Purpose) *tableSheet {
-	return &tableSheet{lines: lines, keys: columns(tableColumns, purposes)}
+	first := tableColumns
+	if purposes == nil {
+		first = opsTableColumns
+	}
+	return &tableSheet{lines: lines, keys: columns(first, purposes)}
 }
 
 func (s *tableSheet) write(body []byte) {

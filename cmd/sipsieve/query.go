@@ -45,6 +45,9 @@ With --call-id it reads Call-IDs from standard input, one a line, and prints the
 of their pseudonyms, which the keys of this host make for each epoch from --from to --to, without them for the retention
 of the purpose before now. A Call-ID may have a person's address, so it is no argument, and in no log.
 
+With --purpose ops it prints records about the sensors, which have nothing of a person: proof of what was covered. Their
+kinds are sensor_start, sensor_stop, sensor_crash, policy, loss_window and ledger; their time is the end of their span.
+
 Formats: jsonl is the records as they were published. csv is RFC 4180 with a header, its text guarded against formulas;
 its profile generic has every column by name in one order, cgrates the billable calls as CGRateS imports them by its
 default template of a *file_csv reader. parquet is a file of Apache Parquet with types: times in UTC, whole numbers, lists,
@@ -68,7 +71,8 @@ func queryCommand() *cobra.Command {
   sipsieve query --purpose billing --request audit-3 --from 2026-01-01 --format parquet > records.parquet
   sipsieve query --purpose billing --request rating --stored-since "$(cat cursor)"
   sipsieve query --purpose billing --request trouble-17 --limit 1000 --after "$(cat mark)"
-  sipsieve query --purpose billing --request trouble-17 --call-id < call-ids`,
+  sipsieve query --purpose billing --request trouble-17 --call-id < call-ids
+  sipsieve query --purpose ops --request audit-2026 --from 2026-11-01 --to 2026-12-01 --kind loss_window`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			what := question{"/query", values(flags), ""}

@@ -23,7 +23,7 @@ func ParseQuery(value func(string) string) (q store.Query, err error) {
 	if q.Purpose == "" {
 		return q, errors.New("purpose: no purpose, no answer")
 	}
-	if kinds := cpni.FieldKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
+	if kinds := kindsOf(q.Purpose); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
 		return q, errors.New("kind: want one of " + strings.Join(kinds, ", "))
 	}
 	if err := CheckRequest(value("request")); err != nil {
@@ -54,6 +54,17 @@ func ParseQuery(value func(string) string) (q store.Query, err error) {
 		}
 	}
 	return q, nil
+}
+
+// kindsOf returns the kinds of records that a query of a purpose may name.
+func kindsOf(purpose string) (names []string) {
+	if purpose != store.Ops {
+		return cpni.FieldKinds()
+	}
+	for _, kind := range store.OpsKinds() {
+		names = append(names, string(kind))
+	}
+	return names
 }
 
 // Paged returns items, the answer to q. Behind an answer that q.Limit ended it has an Item without a Body, whose Next goes

@@ -7,7 +7,7 @@
 //
 // # A run that is killed
 //
-// Every 5 s a file in the state folder is replaced: it has what would be put if the sensor stopped then. The next start
+// Every 2 s a file in the state folder is replaced: it has what would be put if the sensor stopped then. The next start
 // puts that, and then a start after a crash that spans the time since.
 //
 // # Backpressure
@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	lifeEvery    = 5 * time.Second  // a sign of life, and how late a loss may be found after a crash
+	lifeEvery    = 2 * time.Second  // a sign of life, and how late a loss may be found after a crash
 	ledgerEvery  = time.Hour        // by the clock: a full hour ends a span
 	lossQuiet    = 10 * time.Second // without a loss: the window is over
 	waitingLimit = 256 << 10        // bytes of records that wait

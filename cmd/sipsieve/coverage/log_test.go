@@ -171,7 +171,7 @@ func TestAKilledRunIsProvenToItsLastSignOfLife(t *testing.T) {
 		time.Sleep(8 * time.Second)
 		s.count(3)
 		l.Lose("billing", cpni.Loss{From: time.Now(), To: time.Now(), Count: 4, Reason: "overflow"})
-		time.Sleep(4 * time.Second) // the last sign of life is at 10 s
+		time.Sleep(3 * time.Second) // the last sign of life is at 10 s
 		end()                       // and no Stop
 		time.Sleep(time.Minute)
 		for range 2 { // is killed again before a sign of life
@@ -182,7 +182,7 @@ func TestAKilledRunIsProvenToItsLastSignOfLife(t *testing.T) {
 		}
 		s.expect(t, "sensor_start 00:00:00 00:00:00", "loss_window 00:00:08 00:00:08 billing 4 overflow",
 			"policy 00:00:00 00:00:10", `ledger 00:00:00 00:00:10 {"packets":{"seen":3}}`,
-			"sensor_crash 00:00:10 00:01:12", "sensor_crash 00:01:12 00:01:13")
+			"sensor_crash 00:00:10 00:01:11", "sensor_crash 00:01:11 00:01:12")
 	})
 }
 
@@ -268,7 +268,7 @@ func TestPacketsThatWereNotReadAreALoss(t *testing.T) {
 		<-ended
 		got := s.lines(t)
 		slices.Sort(got)
-		want := []string{"loss_window 00:00:10 00:00:15  18 queue_full", "loss_window 00:00:10 00:00:15  9 kernel_dropped",
+		want := []string{"loss_window 00:00:10 00:00:12  18 queue_full", "loss_window 00:00:10 00:00:12  9 kernel_dropped",
 			"loss_window 00:00:20 00:00:30  0 source_down", "sensor_start 00:00:00 00:00:00"}
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
