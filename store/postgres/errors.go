@@ -134,6 +134,12 @@ func innermost(err error) error {
 	}
 }
 
+// readOnly reports whether err is that the server, or the session, takes no writes.
+func readOnly(err error) bool {
+	var theirs *pgconn.PgError
+	return errors.As(err, &theirs) && theirs.Code == "25006"
+}
+
 // ofData reports whether err is about the values that were sent: no waiting mends it. Classes of PostgreSQL: 22 data
 // exception, 23 integrity constraint violation, 54 program limit exceeded.
 func ofData(err error) bool {

@@ -80,7 +80,7 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 		return nil
 	}
 	if err := s.ready(ctx); err != nil {
-		return fault(xs[0].Purpose, err)
+		return s.fail(xs[0].Purpose, err)
 	}
 	alive, expired := s.expiry.Alive(xs)
 	places, byPlace, refused := store.SortOut(alive)
@@ -88,8 +88,7 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 		for part := range slices.Chunk(byPlace[p], commitLimit) {
 			more, err := s.put(ctx, p, part)
 			if err != nil {
-				s.migrated.Store(false)
-				return fault(p.Purpose, err)
+				return s.fail(p.Purpose, err)
 			}
 			refused = append(refused, more...)
 		}
@@ -99,6 +98,16 @@ func (s *Store) Put(ctx context.Context, xs []policy.Excerpt) error {
 		return refused
 	}
 	return nil
+}
+
+// fail returns the Fault of a Put, and has the next one find out anew what the database is. Connections to a server that
+// takes no writes are closed: another host of the URL may, or the same one with other settings.
+func (s *Store) fail(purpose string, err error) error {
+	s.migrated.Store(false)
+	if readOnly(err) {
+		s.pool.Reset()
+	}
+	return fault(purpose, err)
 }
 
 // put puts excerpts of one partition in one transaction. If the server does not take the values of some, halves are

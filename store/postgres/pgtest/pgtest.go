@@ -270,6 +270,19 @@ func (s *Server) Start(t testing.TB) {
 	check(t, s.up())
 }
 
+// Cut ends the connections of a database.
+func (s *Server) Cut(t testing.TB, database string) {
+	t.Helper()
+	s.Exec(t, "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+database+"' AND pid <> pg_backend_pid()")
+}
+
+// Renew gives the server a certificate of another authority, whose certificate is in CA from then on, and cuts nobody.
+func (s *Server) Renew(t testing.TB) {
+	t.Helper()
+	check(t, (certifier{s.CA, s.data(), s.address, s.owner}).certify())
+	s.Exec(t, "postgres", "SELECT pg_reload_conf()")
+}
+
 // socketURL returns how the role postgres reaches a database without a password.
 func (s *Server) socketURL(database string) string {
 	return "postgres://postgres@/" + database + "?host=" + s.dir + "&sslmode=disable"
