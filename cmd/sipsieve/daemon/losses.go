@@ -11,6 +11,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/store"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
@@ -45,6 +46,13 @@ func newLossRecords(s *config.Setup) (*lossRecords, error) {
 func (r *lossRecords) of(place, purpose string, lost cpni.Loss) (x policy.Excerpt, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if purpose == store.Ops {
+		one := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(place, r.sensor), From: lost.From,
+			To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
+			Reason: lost.Reason}
+		x, err := one.Excerpt()
+		return x, err == nil
+	}
 	u, ok := r.policy.Purpose(purpose)
 	if !ok {
 		return x, false
