@@ -136,8 +136,11 @@ func (l *lookup) ofOtherTag(root uint32, h *hops.View, i int, p place) place {
 	switch {
 	case answers == 0:
 		p.kind, p.fork = ofEarly, -1
-		if near := l.hops.At(r.Path.First); near.Forks == 1 && h.Forks == 1 && !l.hops.Apart(&r.Path, p.tag, near.First.Tag) {
-			p.fork = 0
+		near := l.hops.At(r.Path.First)
+		shown, _ := l.hops.Current(h)
+		n, only := l.hops.Current(near)
+		if n == 1 && shown == 1 && f != nil && !f.Past && !l.hops.Apart(&r.Path, p.tag, l.hops.Fork(near, only).Tag) {
+			p.fork = only
 		}
 	case f == nil, !r.Follows(&l.hops, h), f.Answer == 0 && (h.Forks > 1 || l.hops.AnswersOn(h) > 0):
 		p.kind, p.fork = ofEarly, -1
@@ -244,7 +247,7 @@ func (l *lookup) earlyEnding(p place, d *dialog.Dialog) *hops.Ending {
 	if f := l.hops.Fork(h, p.fork); f != nil {
 		return &l.hops.Early.Ensure(&f.Ends)[p.side-event.Caller]
 	}
-	if h.Forks == 0 || h.First.Past && h.Forks == 1 {
+	if n, _ := l.hops.Current(h); n == 0 {
 		return &l.hops.Early.Ensure(&h.Tagless)[p.side-event.Caller]
 	}
 	return nil

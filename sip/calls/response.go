@@ -150,8 +150,10 @@ func (t *Table) provisional(n uint32, m *sip.Message, k event.Keys) {
 		f = t.hops.Fork(near, t.hops.AddFork(near, k.To))
 	}
 	if h != nil && h != near {
-		f := t.hops.Fork(h, t.hops.AddFork(h, k.To))
-		f.Provisional(m)
+		if f := t.hops.Fork(h, t.hops.AddFork(h, k.To)); f != nil {
+			f.Provisional(m)
+			f.Past = false
+		}
 	}
 	if f != nil {
 		f.Past = false

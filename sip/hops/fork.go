@@ -65,6 +65,16 @@ func (s *forks) KnownFork(h *View, tag event.Key) (i int, known bool) {
 	return -1, f.n == len(f.tags) && f.has(tag.Short())
 }
 
+// Current returns how many of h's remembered forks are of its last INVITE (CSeq), and the number of the last of them.
+func (s *forks) Current(h *View) (n, last int) {
+	for i := range min(int(h.Forks), MaxForks) {
+		if !s.Fork(h, i).Past {
+			n, last = n+1, i
+		}
+	}
+	return n, last
+}
+
 // hasTag reports whether one of h's first 64 forks has the short tag.
 func (s *forks) hasTag(h *View, short uint32) bool {
 	if h.more == 0 {

@@ -196,8 +196,9 @@ func (c *dialogs) link(h hop, tag string) string {
 		return tag
 	}
 	if len(c.answers) == 0 {
+		shown, near := c.lastTags(func(on hop) bool { return on == h }), c.lastTags(c.mine) // those of tries before are over
 		switch {
-		case len(c.tags[h]) != 1 || len(near) > 1:
+		case len(shown) != 1 || shown[0] != tag || len(near) > 1:
 			return other
 		case len(near) == 1 && c.apart(tag, near[0]):
 			return other
@@ -210,6 +211,16 @@ func (c *dialogs) link(h hop, tag string) string {
 		return other
 	}
 	return c.answers[0].tag
+}
+
+// lastTags returns the To tags of the last attempt on some hops.
+func (c *dialogs) lastTags(on func(hop) bool) (tags []string) {
+	for _, m := range c.last().ms {
+		if m.To != "" && (m.provisional() || m.Method == "INVITE" && m.accepts()) && on(m.hop()) && !slices.Contains(tags, m.To) {
+			tags = append(tags, m.To)
+		}
+	}
+	return tags
 }
 
 // apart reports whether a and b are two forks of the last attempt, not one whose tag is rewritten: one host got responses
