@@ -250,7 +250,7 @@ func answering(t *testing.T, bodies [][]byte, count int) (configuration string) 
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := range count {
-			if _, err := w.Write(append(bodies[i%len(bodies)], '\n')); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\n", bodies[i%len(bodies)]); err != nil {
 				return
 			}
 		}
