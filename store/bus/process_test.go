@@ -17,6 +17,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
+	"sipsieve/store/postgres"
 	"sipsieve/store/sqlite"
 )
 
@@ -35,16 +36,17 @@ type task struct {
 	Namespace string // of the network, in which it listens on Host at clientPort and clusterPort; "" for loopback, any port
 	Host      string
 
-	Hub   string // URL
-	Store string // folder of an SQLite store; the process kills itself at the third commit
-	Early bool   // before that commit; else between it and its acknowledgement
+	Hub      string // URL
+	Store    string // folder of an SQLite store; the process kills itself at the third commit
+	Database string // likewise URL of a PostgreSQL store
+	Early    bool   // before that commit; else between it and its acknowledgement
 }
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(taskVariable); text != "" {
 		var t task
 		err := json.Unmarshal([]byte(text), &t)
-		if err == nil && t.Store != "" {
+		if err == nil && (t.Store != "" || t.Database != "") {
 			err = t.keep()
 		} else if err == nil {
 			err = t.serve()
@@ -86,7 +88,13 @@ func (t task) serve() error {
 
 // keep brings what the hub has into the store until the process kills itself.
 func (t task) keep() error {
-	into, err := sqlite.Open(sqlite.Config{Dir: t.Store})
+	var into store.Sink
+	var err error
+	if t.Database != "" {
+		into, err = postgres.Open(postgres.Config{Login: postgres.Login{URL: t.Database}})
+	} else {
+		into, err = sqlite.Open(sqlite.Config{Dir: t.Store})
+	}
 	if err != nil {
 		return err
 	}
