@@ -37,10 +37,7 @@ var (
 )
 
 // A layout is what --format and --profile name; the zero layout is that of jsonl.
-type layout struct {
-	format, profile string
-	short           bool // csv without the columns dialog, from, to, count and reason
-}
+type layout struct{ format, profile string }
 
 // newPrinter returns a printer of f. Its columns are what the purposes may publish.
 func newPrinter(f layout, w io.Writer, purposes []*policy.Purpose) (*printer, error) {
@@ -62,14 +59,15 @@ func newPrinter(f layout, w io.Writer, purposes []*policy.Purpose) (*printer, er
 		if f.profile == "cgrates" {
 			p.sheet, err = newRatingSheet(p.lines, purposes)
 		} else {
-			p.sheet, err = newCSVSheet(p.lines, f, purposes)
+			p.sheet, err = newCSVSheet(p.lines, purposes)
 		}
 	case "table":
 		p.sheet = newTableSheet(p.lines, purposes)
 	case "parquet":
 		p.sheet, err = newParquetSheet(w, purposes)
 	default:
-		return nil, errors.New("format: want " + strings.Join(formats[:len(formats)-1], ", ") + " or " + formats[len(formats)-1])
+		last := len(formats) - 1
+		return nil, errors.New("format: want " + strings.Join(formats[:last], ", ") + " or " + formats[last])
 	}
 	return p, err
 }

@@ -47,14 +47,8 @@ type csvSheet struct {
 	other map[string]int // records by a field that has no column
 }
 
-func newCSVSheet(lines *bufio.Writer, f layout, purposes []*policy.Purpose) (*csvSheet, error) {
-	first := envelopeColumns
-	if f.short {
-		first = slices.DeleteFunc(slices.Clone(first), func(key string) bool {
-			return slices.Contains([]string{"dialog", "from", "to", "count", "reason"}, key)
-		})
-	}
-	s := &csvSheet{csv: csv.NewWriter(lines), keys: columns(first, purposes), other: map[string]int{}}
+func newCSVSheet(lines *bufio.Writer, purposes []*policy.Purpose) (*csvSheet, error) {
+	s := &csvSheet{csv: csv.NewWriter(lines), keys: columns(envelopeColumns, purposes), other: map[string]int{}}
 	return s, s.csv.Write(s.keys)
 }
 
@@ -78,8 +72,8 @@ func (s *csvSheet) flush() error {
 // notes names the fields of older policies: a column of each would change with every answer.
 func (s *csvSheet) notes() (lines []string) {
 	for _, key := range slices.Sorted(maps.Keys(s.other)) {
-		lines = append(lines, fmt.Sprintf("%d records have %s, which the policy in force does not keep and which has no column: "+
-			"--format jsonl has it", s.other[key], key))
+		lines = append(lines, fmt.Sprintf("%d records have %s, which the policy in force does not keep and which has no "+
+			"column: --format jsonl has it", s.other[key], key))
 	}
 	return lines
 }

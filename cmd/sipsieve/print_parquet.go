@@ -14,8 +14,8 @@ import (
 )
 
 // envelopeTypes are the types of the columns of the envelope and of a loss that are no texts.
-var envelopeTypes = map[string]parquet.Type{"revision": parquet.Integer, "completeness": parquet.Integer, "missing": parquet.Texts,
-	"expires": parquet.Day, "from": parquet.Time, "to": parquet.Time, "count": parquet.Integer}
+var envelopeTypes = map[string]parquet.Type{"revision": parquet.Integer, "completeness": parquet.Integer,
+	"missing": parquet.Texts, "expires": parquet.Day, "from": parquet.Time, "to": parquet.Time, "count": parquet.Integer}
 
 // A parquetSheet is an Apache Parquet file with the columns of csv.
 type parquetSheet struct{ *parquet.Writer }
@@ -68,8 +68,8 @@ func (s parquetSheet) flush() error      { return s.Close() }
 // notes names the values that an older policy kept in another form.
 func (s parquetSheet) notes() (lines []string) {
 	for _, key := range slices.Sorted(maps.Keys(s.Unfit())) {
-		lines = append(lines, fmt.Sprintf("%d values of %s are not of the type of the column and are null: --format jsonl has them",
-			s.Unfit()[key], key))
+		lines = append(lines, fmt.Sprintf("%d values of %s are not of the type of the column and are null: "+
+			"--format jsonl has them", s.Unfit()[key], key))
 	}
 	return lines
 }

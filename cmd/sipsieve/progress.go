@@ -96,8 +96,9 @@ func drawsBar(stderr, stdout io.Writer) bool {
 
 // newBar returns a bar of so many units, -1 for a number that is not known.
 func newBar(stderr io.Writer, size int64, more ...progressbar.Option) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(size, append([]progressbar.Option{progressbar.OptionSetWriter(bare(stderr)),
-		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(), progressbar.OptionSetRenderBlankState(true)}, more...)...)
+	options := []progressbar.Option{progressbar.OptionSetWriter(bare(stderr)), progressbar.OptionClearOnFinish(),
+		progressbar.OptionFullWidth(), progressbar.OptionSetRenderBlankState(true)}
+	return progressbar.NewOptions64(size, append(options, more...)...)
 }
 
 // drawing calls draw every barEvery until stop is called, which takes the bar away.

@@ -33,8 +33,8 @@ user id, purpose, request and number of records. If the log cannot be written, n
 The time of a call is its setup_time, of one without it its first other time; of a registration or a device its
 event_time; of a loss its end. A call that began in October and ended in November is of October.
 
-Pages: with --limit the answer ends with "next MARK" on standard error if there may be more; --after MARK goes on behind it,
-with the same other flags, and "next" may stand before it.
+Pages: with --limit the answer ends with "next MARK" on standard error if there may be more; --after MARK goes on behind
+it, with the same other flags, and "next" may stand before it.
 
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the
 end "next CURSOR" on standard error: what the next call is given. --stored-since start begins with the first record. A
@@ -50,8 +50,8 @@ kinds are sensor_start, sensor_stop, sensor_crash, policy, loss_window and ledge
 
 Formats: jsonl is the records as they were published. csv is RFC 4180 with a header, its text guarded against formulas;
 its profile generic has every column by name in one order, cgrates the billable calls as CGRateS imports them by its
-default template of a *file_csv reader. parquet is a file of Apache Parquet with types: times in UTC, whole numbers, lists,
-nulls. table is for people.
+default template of a *file_csv reader. parquet is a file of Apache Parquet with types: times in UTC, whole numbers,
+lists, nulls. table is for people.
 
 Exit codes: 0 also without any record; 1 if the access log cannot be written or the answer is not complete, as where a
 partition of the store was damaged: what is intact is printed, what is missing is said; 2 for a flag or configuration

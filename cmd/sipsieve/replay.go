@@ -83,7 +83,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	out, err := newPrinter(layout{format: f.format, short: true}, bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
+	out, err := newPrinter(layout{format: f.format}, bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}

@@ -56,9 +56,9 @@ each. It reads the store as query does, and is logged as a reading is; it keeps 
 
 By trunk a call is in two rows: way in of its trunk_in, way out of its trunk_out; none has those of no known trunk.
 
-A figure needs the fields that it is made of, as they are or cut to seconds. What the policy does not keep for the purpose
-is left out, and standard error says which field lacks; a figure that --measures names is refused then. The shipped
-policy keeps duration and direction for billing, delay and ringing for network_ops.
+A figure needs the fields that it is made of, as they are or cut to seconds. What the policy does not keep for the
+purpose is left out, and standard error says which field lacks; a figure that --measures names is refused then. The
+shipped policy keeps duration and direction for billing, delay and ringing for network_ops.
 
 Exit codes: 0 also without any call; 1 if the access log cannot be written or the answer is not complete; 2 for a flag or
 configuration that is refused, and for a field that the purpose does not keep.`
@@ -97,7 +97,8 @@ func trafficCommand() *cobra.Command {
 		cmd.Flags().StringVar(flags[one[0]], one[0], "", one[1])
 	}
 	cmd.Flags().StringVar(&by, "by", "", "group calls by trunk, account or hour")
-	cmd.Flags().StringSliceVar(&measures, "measures", nil, "print these `figures` only: "+strings.Join(traffic.Measures(), ","))
+	cmd.Flags().StringSliceVar(&measures, "measures", nil,
+		"print these `figures` only: "+strings.Join(traffic.Measures(), ","))
 	cmd.Flags().StringVar(&format, "format", "table", "output `format`: table, csv or jsonl")
 	return cmd
 }

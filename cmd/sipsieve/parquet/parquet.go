@@ -75,7 +75,7 @@ func (t table) Fields() []parquet.Field {
 // A Writer writes one file. After an error it writes nothing more.
 type Writer struct {
 	columns []Column
-	file    *parquet.Writer
+	file    *parquet.GenericWriter[any]
 	row     parquet.Row
 	err     error
 	unfit   map[string]int
@@ -87,8 +87,9 @@ func NewWriter(w io.Writer, columns []Column) *Writer {
 	for _, c := range columns {
 		root.Group[c.Name] = c.Type.node()
 	}
-	return &Writer{columns: columns, unfit: map[string]int{}, file: parquet.NewWriter(w, parquet.NewSchema("excerpt", root),
-		parquet.MaxRowsPerRowGroup(groupRows), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("sipsieve", "", ""))}
+	file := parquet.NewGenericWriter[any](w, parquet.NewSchema("excerpt", root), parquet.MaxRowsPerRowGroup(groupRows),
+		parquet.Compression(&parquet.Snappy), parquet.CreatedBy("sipsieve", "", ""))
+	return &Writer{columns: columns, unfit: map[string]int{}, file: file}
 }
 
 // Write writes a row, the values by key. A value that is not of its column's type is null there, and counted.
