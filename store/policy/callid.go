@@ -19,6 +19,7 @@ func (u *Purpose) CallIDs(keys Keys, id string, from, to time.Time) (list []stri
 				w.time = t
 				one := w.appendPseudonym(nil, r.typ, id)
 				list = append(list, strings.Trim(string(one), `"`))
+				w.end() // else the next epoch has this one's pseudonym
 			}
 		}
 	}
