@@ -204,7 +204,8 @@ func setting(name string, standard uint64) uint64 {
 	return standard
 }
 
-// differing are kinds that together can still make a difference, in a few of 1,000,000 calls. Where tags are rewritten,
+// differing are kinds that together can still make a difference: of 100,000 calls that all have both (SIPSIEVE_WITH) in
+// 59, in 217 and in 2,329. Where tags are rewritten,
 // a lost message or an UPDATE before the answer can leave the dialog behind unknown. The caller of a call from its
 // middle may be taken from a re-INVITE that was refused.
 var differing = []randomcall.Kinds{
