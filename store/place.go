@@ -21,7 +21,7 @@ func SortOut(xs []policy.Excerpt) (order []Place, byPlace map[Place][]policy.Exc
 	byPlace = map[Place][]policy.Excerpt{}
 	for _, x := range xs {
 		if err := CheckName(x.Purpose); err != nil {
-			refused = append(refused, Refusal{Purpose: x.Purpose, Count: 1, Err: err})
+			refused = append(refused, Refusal{Purpose: x.Purpose, Count: 1, Err: err, Excerpts: []policy.Excerpt{x}})
 			continue
 		}
 		p := PlaceOf(x)

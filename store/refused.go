@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sipsieve/store/policy"
 )
 
 // ErrFull is the cause when a stream has no room: what does not fit is counted, and announced by a record of kind loss.
@@ -15,9 +17,21 @@ var ErrTooLarge = errors.New("too large")
 // A Refusal is how many excerpts of one purpose a Put did not keep, and why: Err wraps ErrFull, ErrTooLarge or
 // ErrName.
 type Refusal struct {
-	Purpose string
-	Count   int
-	Err     error
+	Purpose  string
+	Count    int
+	Err      error
+	Excerpts []policy.Excerpt // those, nil if it is not known which
+}
+
+// Reason returns why, in the word that a record of the loss has: full, too_large or refused.
+func (r *Refusal) Reason() string {
+	switch {
+	case errors.Is(r.Err, ErrFull):
+		return "full"
+	case errors.Is(r.Err, ErrTooLarge):
+		return "too_large"
+	}
+	return "refused"
 }
 
 // Refused is the error of a Put that kept all excerpts but these. To put them again is no use until the cause is gone.

@@ -3,6 +3,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,13 +22,18 @@ import (
 // askTimeout is how long the server may take to answer whether it has a stream.
 const askTimeout = 5 * time.Second
 
+// inboxRetry is how long after the server refused an inbox the connection is made anew: a subscription is sent with a
+// connection only, and the permission may have been given since.
+const inboxRetry = 30 * time.Second
+
 // serverErrors are the asynchronous errors of the server: those that are no answer to a call. A missing permission is
 // one: the call that needed it would only time out.
 type serverErrors struct {
 	mu      sync.Mutex
 	last    error
 	count   uint64
-	inbox   error // why answers cannot be received on this connection; nil if they can, as far as is known
+	inbox   error         // why answers cannot be received on this connection; nil if they can, as far as is known
+	retry   time.Duration // inboxRetry but for tests; 0 for that
 	watches map[*watch]struct{}
 }
 
@@ -41,7 +47,7 @@ type watch struct {
 var deniedSubject = regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to "([^"]+)"`)
 
 // note is the connection's handler of asynchronous errors.
-func (e *serverErrors) note(_ *nats.Conn, _ *nats.Subscription, err error) {
+func (e *serverErrors) note(c *nats.Conn, _ *nats.Subscription, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last = err
@@ -51,12 +57,25 @@ func (e *serverErrors) note(_ *nats.Conn, _ *nats.Subscription, err error) {
 		return
 	}
 	if denied[1] == "Subscription" { // a Bus subscribes to its inbox only
+		if e.inbox == nil {
+			time.AfterFunc(cmp.Or(e.retry, inboxRetry), func() { e.renew(c) })
+		}
 		e.inbox = err
 	}
 	for w := range e.watches {
 		if e.inbox != nil || w.needs(denied[2]) {
 			w.end(err)
 		}
+	}
+}
+
+// renew makes the connection anew, if its inbox is still refused.
+func (e *serverErrors) renew(c *nats.Conn) {
+	e.mu.Lock()
+	refused := e.inbox != nil
+	e.mu.Unlock()
+	if refused {
+		_ = c.ForceReconnect() // an error is that c was closed
 	}
 }
 

@@ -102,6 +102,39 @@ func TestAnInboxThatIsRefusedIsAPermission(t *testing.T) {
 	awaitCause(t, edge.Consumer("billing", "store"), store.CausePermission)
 }
 
+// TestAnInboxThatIsAllowedLaterHeals gives the permission while the connection lasts.
+func TestAnInboxThatIsAllowedLaterHeals(t *testing.T) {
+	t.Parallel()
+	var opts *server.Options
+	edge := &server.User{Username: "edge", Password: "edge", Permissions: &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: []string{"cpni.v1.>", "$JS.API.>"}},
+		Subscribe: &server.SubjectPermission{Deny: []string{"_INBOX_edge.>"}}}}
+	srv := natsServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "admin"}, edge}
+		opts = o
+	})
+	admin := connect(t, Remote{URL: srv.ClientURL(), User: "admin", Password: "admin"})
+	reach(t, admin)
+	if err := admin.Arrange(t.Context(), Plan{Streams: []StreamConfig{{Purpose: "billing"}}}); err != nil {
+		t.Fatal(err)
+	}
+	b := connect(t, Remote{URL: srv.ClientURL(), User: "edge", Password: "edge", Inbox: "_INBOX_edge"})
+	b.errs.mu.Lock()
+	b.errs.retry = 100 * time.Millisecond
+	b.errs.mu.Unlock()
+	await(t, newMemory(), "the refusal", func() bool {
+		return faults(t, b.Publisher().Put(t.Context(), each(t, "billing")))["billing"] == store.CausePermission
+	})
+	allowed, later := *edge, *opts
+	allowed.Permissions = &server.Permissions{Publish: edge.Permissions.Publish,
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_edge.>"}}}
+	later.Users = []*server.User{opts.Users[0], &allowed}
+	if err := srv.ReloadOptions(&later); err != nil {
+		t.Fatal(err)
+	}
+	await(t, newMemory(), "a Put", func() bool { return b.Publisher().Put(t.Context(), each(t, "billing")) == nil })
+}
+
 func TestAServerWithoutJetStreamIsUnavailable(t *testing.T) {
 	t.Parallel()
 	b := connect(t, Remote{URL: natsServer(t, func(o *server.Options) { o.JetStream = false }).ClientURL()})

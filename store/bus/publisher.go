@@ -69,14 +69,16 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 	var faults store.Faults
 	for _, one := range batches {
 		var fault store.Fault
+		refused = append(refused, one.tooLarge...)
 		switch {
 		case errors.As(one.err, &fault):
-			if sound {
+			if sound && one.tooLarge == nil {
 				fault.Left = one.left
 			}
 			faults = append(faults, fault)
 		case one.err != nil:
-			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: one.left, Err: one.err})
+			refused = append(refused, store.Refusal{Purpose: one.purpose, Count: one.left, Err: one.err,
+				Excerpts: one.excerpts[len(one.excerpts)-one.left:]})
 		}
 	}
 	switch {
@@ -91,9 +93,11 @@ func (p *Publisher) Put(ctx context.Context, xs []policy.Excerpt) error {
 // A purposeBatch is what goes into the stream of one purpose, and what came of it.
 type purposeBatch struct {
 	purpose  string
-	messages []*nats.Msg
-	left     int   // of messages, at their end: not put
-	err      error // why: a store.Fault, or store.ErrFull or store.ErrTooLarge
+	excerpts []policy.Excerpt
+	messages []*nats.Msg   // of excerpts, each
+	tooLarge store.Refused // those that the stream does not take, each alone
+	left     int           // of messages, at their end: not put
+	err      error         // why: a store.Fault, or store.ErrFull
 }
 
 // batches sorts xs by purpose in the order of their first, and refuses what has no name or is too large.
@@ -110,20 +114,27 @@ func (p *Publisher) batches(xs []policy.Excerpt, refused *store.Refused) []*purp
 			err = fmt.Errorf("bus: %d bytes: %w", m.Size(), store.ErrTooLarge)
 		}
 		if err != nil {
-			*refused = append(*refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err})
+			*refused = append(*refused, store.Refusal{Purpose: x.Purpose, Count: 1, Err: err, Excerpts: []policy.Excerpt{x}})
 			continue
 		}
 		if byPurpose[x.Purpose] == nil {
 			byPurpose[x.Purpose] = &purposeBatch{purpose: x.Purpose}
 			order = append(order, byPurpose[x.Purpose])
 		}
-		byPurpose[x.Purpose].messages = append(byPurpose[x.Purpose].messages, m)
+		one := byPurpose[x.Purpose]
+		one.excerpts, one.messages = append(one.excerpts, x), append(one.messages, m)
 	}
 	return order
 }
 
 // oneAnswer has a batch wait for the answer to its end only: one round trip.
 var oneAnswer = jetstreamext.BatchFlowControl{AckTimeout: replyTimeout}
+
+// notAsBatch are the errors of a batch whose messages are put one by one: some are there already, or the server takes no
+// batch, or none so large, or it has left a message out because it is too large.
+var notAsBatch = []jetstream.ErrorCode{jetstreamext.JSErrCodeBatchPublishDuplicateMsgID,
+	jetstreamext.JSErrCodeBatchPublishNotEnabled, jetstreamext.JSErrCodeBatchPublishExceedsLimit,
+	jetstreamext.JSErrCodeBatchPublishIncomplete}
 
 // batchHeaders is room for the headers that a batch adds to each of its messages.
 const batchHeaders = 256
@@ -190,15 +201,36 @@ func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, e
 		limit = ownBatchLimit
 	}
 	for left > 0 {
-		batch := one.messages[len(one.messages)-left:][:min(left, limit)]
-		n, err := p.batchInRoom(ctx, one.purpose, batch)
+		begin := len(one.messages) - left
+		n, err := p.putPart(ctx, one, begin, begin+min(left, limit))
+		left -= n
 		if err != nil {
 			return left, err
 		}
-		p.bus.published.Add(uint64(n))
-		left -= n
 	}
 	return 0, nil
+}
+
+// putPart puts the messages from begin to before end, or as many of them as there is room for, and returns how many it has
+// dealt with. Of a batch that is refused because a message is too large each half is put by itself, so that only that
+// message is refused.
+func (p *Publisher) putPart(ctx context.Context, one *purposeBatch, begin, end int) (int, error) {
+	n, err := p.batchInRoom(ctx, one.purpose, one.messages[begin:end])
+	p.bus.published.Add(uint64(n))
+	switch {
+	case !errors.Is(err, store.ErrTooLarge):
+		return n, err
+	case end-begin == 1:
+		one.tooLarge = append(one.tooLarge, store.Refusal{Purpose: one.purpose, Count: 1, Err: err,
+			Excerpts: one.excerpts[begin:end]})
+		return 1, nil
+	}
+	half := begin + (end-begin)/2
+	if n, err = p.putPart(ctx, one, begin, half); err != nil || begin+n < half {
+		return n, err
+	}
+	rest, err := p.putPart(ctx, one, half, end)
+	return n + rest, err
 }
 
 // batch puts all messages or none, but for a batch of which some are there already, and a small one, which is cheaper
@@ -220,8 +252,7 @@ func (p *Publisher) tryBatch(ctx context.Context, messages []*nats.Msg) error {
 	case errors.Is(err, jetstreamext.ErrInvalidBatchAck):
 		p.bus.oneByOne.Add(uint64(len(messages)))
 		return p.publishEach(ctx, messages) // a server without atomic batches
-	case errors.As(err, &refused) && (refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishDuplicateMsgID ||
-		refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishNotEnabled):
+	case errors.As(err, &refused) && slices.Contains(notAsBatch, refused.ErrorCode):
 		p.bus.oneByOne.Add(uint64(len(messages)))
 		return p.publishEach(ctx, messages)
 	}
@@ -271,6 +302,9 @@ func (p *Publisher) awaitAck(ctx context.Context, ack jetstream.PubAckFuture) er
 
 // publishError sorts what came of a publication: no room, too large, or, in doubt, something that may pass.
 func (p *Publisher) publishError(ctx context.Context, purpose string, err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) { // the server was set to less since the connection was made
+		return fmt.Errorf("bus: publish: %w", store.ErrTooLarge)
+	}
 	var refused *jetstream.APIError
 	if errors.As(err, &refused) {
 		switch {

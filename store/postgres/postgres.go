@@ -125,7 +125,7 @@ func (s *Store) put(ctx context.Context, p store.Place, xs []policy.Excerpt) (re
 	case !ofData(err):
 		return nil, err
 	case len(xs) == 1:
-		return store.Refused{{Purpose: p.Purpose, Count: 1, Err: policy.ErrForeign}}, nil
+		return store.Refused{{Purpose: p.Purpose, Count: 1, Err: policy.ErrForeign, Excerpts: xs}}, nil
 	}
 	for _, half := range [][]policy.Excerpt{xs[:len(xs)/2], xs[len(xs)/2:]} {
 		more, err := s.put(ctx, p, half)

@@ -112,14 +112,9 @@ func (p *publisher) refuse(xs []policy.Excerpt, refused store.Refused) result {
 	r := result{number: p.number}
 	sum := uint64(0)
 	for _, one := range refused {
-		n := uint64(one.Count)
-		reason := "refused"
-		switch {
-		case errors.Is(one.Err, store.ErrFull):
-			reason = "full"
+		n, reason := uint64(one.Count), one.Reason()
+		if errors.Is(one.Err, store.ErrFull) {
 			r.tail += one.Count
-		case errors.Is(one.Err, store.ErrTooLarge):
-			reason = "too_large"
 		}
 		sum += n
 		p.counters.Suppress(p.number, reason, n)

@@ -105,6 +105,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	if err = d.openCoverage(); err != nil {
 		return d, err
 	}
+	d.keeping.announce(d.coverage.Lose)
 	d.reading.collector = d.newCollector(d.spool.Publisher())
 	return d, d.openSources()
 }

@@ -29,6 +29,8 @@ type keeper struct {
 	name  string // of the durable consumer
 	into  store.Sink
 
+	recorder *recorder // into, if it is one
+
 	ended   atomic.Bool             // with an error: the Sink takes no more
 	trouble atomic.Pointer[trouble] // nil while excerpts come through
 	stuck   atomic.Bool             // excerpts have waited too long, or fill their stream

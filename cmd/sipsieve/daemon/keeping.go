@@ -14,6 +14,7 @@ import (
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/store"
 	"sipsieve/store/bus"
+	"sipsieve/store/cpni"
 	"sipsieve/store/postgres"
 	"sipsieve/store/sqlite"
 )
@@ -64,10 +65,10 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 	}
 	for _, purpose := range streamsOf(s) {
 		if k.store != nil {
-			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceStore, storeConsumer(s.Sensor), into))
+			k.keepers = append(k.keepers, k.keeper(purpose, PlaceStore, storeConsumer(s.Sensor), into))
 		}
 		if hub != nil && hub != from {
-			k.keepers = append(k.keepers, newKeeper(from, purpose, PlaceHub, hubConsumer, hub.Publisher()))
+			k.keepers = append(k.keepers, k.keeper(purpose, PlaceHub, hubConsumer, hub.Publisher()))
 		}
 	}
 	if files, ok := k.store.(*sqlite.Store); ok {
@@ -77,15 +78,30 @@ func newKeeping(s *config.Setup, from, hub *bus.Bus, log *slog.Logger) (*keeping
 	return k, nil
 }
 
+// announce has losses at the hub put on the stream OPS by lose. It is called before run.
+func (k *keeping) announce(lose func(purpose string, lost cpni.Loss)) {
+	for _, one := range k.keepers {
+		one.recorder.lose = lose
+	}
+}
+
 // streamsOf returns the purposes of all streams of a host: those of the policy, and that of the stream OPS.
 func streamsOf(s *config.Setup) []string { return append(s.PurposeNames(), store.Ops) }
+
+// keeper returns the keeper of a purpose, which puts a record of what its place refuses for good there.
+func (k *keeping) keeper(purpose, place, name string, into store.Sink) *keeper {
+	r := &recorder{Sink: into, place: place, records: k.records, log: k.log}
+	one := newKeeper(k.from, purpose, place, name, r)
+	one.recorder = r
+	return one
+}
 
 // refill is the bus as it fills the store of a keeping. A purpose that the policy has no more has no keeper: nothing is
 // delivered.
 type refill struct{ *keeping }
 
-// keeper returns what brings a purpose to the store, nil if nothing does.
-func (k refill) keeper(purpose string) *keeper {
+// storeKeeper returns what brings a purpose to the store, nil if nothing does.
+func (k refill) storeKeeper(purpose string) *keeper {
 	for _, one := range k.keepers {
 		if one.Purpose() == purpose && one.place == PlaceStore {
 			return one
@@ -96,7 +112,7 @@ func (k refill) keeper(purpose string) *keeper {
 
 // Behind returns how many excerpts of a purpose the bus has that are not in the store.
 func (k refill) Behind(ctx context.Context, purpose string) (uint64, error) {
-	if one := k.keeper(purpose); one != nil {
+	if one := k.storeKeeper(purpose); one != nil {
 		return one.Behind(ctx)
 	}
 	return 0, nil
@@ -104,7 +120,7 @@ func (k refill) Behind(ctx context.Context, purpose string) (uint64, error) {
 
 // Again has the bus deliver to the store what it lost of a purpose, and what follows.
 func (k refill) Again(ctx context.Context, purpose string, lost store.Cursor) error {
-	if one := k.keeper(purpose); one != nil {
+	if one := k.storeKeeper(purpose); one != nil {
 		return one.Again(ctx, lost)
 	}
 	return nil
@@ -310,6 +326,10 @@ func (k *keeping) troubles(to map[string]string) {
 	for _, one := range k.keepers {
 		if err := one.Waiting(); err != nil {
 			to[one.place+"."+one.Purpose()] = err.Error()
+		}
+		if one.recorder != nil && one.recorder.why() != "" {
+			to[one.place+".refused."+one.Purpose()] = fmt.Sprintf("%d records were refused for good; the last: %s",
+				one.Counts().Refused, one.recorder.why())
 		}
 	}
 }

@@ -41,9 +41,9 @@ func newLossRecords(s *config.Setup) (*lossRecords, error) {
 	return &lossRecords{site: s.Site, sensor: s.Sensor, policy: p}, nil
 }
 
-// of returns the record of a loss of a purpose at a place; false for a purpose that the policy has not. Its id is the same
-// for the same Event.
-func (r *lossRecords) of(place, purpose string, lost cpni.Loss) (x policy.Excerpt, ok bool) {
+// of returns the record of a loss of a purpose at a place, with the same id for the same Event: none for a purpose that
+// the policy has not.
+func (r *lossRecords) of(place, purpose string, lost cpni.Loss) []policy.Excerpt {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if purpose == store.Ops {
@@ -55,12 +55,32 @@ func (r *lossRecords) of(place, purpose string, lost cpni.Loss) (x policy.Excerp
 	}
 	u, ok := r.policy.Purpose(purpose)
 	if !ok {
-		return x, false
+		return nil
 	}
 	record := cpni.OfLoss(lost)
 	record.Site, record.Sensor, record.Received = r.site, lossSensor(place, r.sensor), time.Now()
 	record.Source = capture.Interface.String()
-	return u.Minimise(nil, &record)
+	x, ok := u.Minimise(nil, &record)
+	if !ok {
+		return nil
+	}
+	return []policy.Excerpt{x}
+}
+
+// ofStore returns the records of what the store of this host has not: that of the purpose, and a loss window for who
+// audits it.
+func (r *lossRecords) ofStore(purpose string, lost cpni.Loss) []policy.Excerpt {
+	xs := r.of(PlaceStore, purpose, lost)
+	window := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(PlaceStore, r.sensor), From: lost.From,
+		To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
+		Reason: lost.Reason}
+	if x, err := window.Excerpt(); err == nil { // an error is one of a name, which those of a host are not
+		xs = append(xs, x)
+	}
+	for i := range xs { // what comes from no stream is in the order of its putting
+		xs[i].Published = policy.Sequence{Stream: time.Now().UnixNano(), Number: 1}
+	}
+	return xs
 }
 
 // lossSensor returns the sensor of records of what a place of a host lost, a name as store.CheckName has it.

@@ -12,7 +12,6 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/cpni"
-	"sipsieve/store/policy"
 	"sipsieve/store/sqlite"
 )
 
@@ -159,14 +158,9 @@ func (m *mending) announce(ctx context.Context, d store.Damage) error {
 	if lost.From.IsZero() || lost.To.IsZero() {
 		lost.From, lost.To = now, now
 	}
-	x, ok := m.records.of(PlaceStore, d.Purpose, lost)
-	if ok {
-		x.Published = policy.Sequence{Stream: now.UnixNano(), Number: 1}
-		err := m.files.Put(ctx, []policy.Excerpt{x})
-		var refused store.Refused
-		if err != nil && !errors.As(err, &refused) {
-			return err
-		}
+	err := m.files.Put(ctx, m.records.ofStore(d.Purpose, lost))
+	if err != nil && !errors.As(err, new(store.Refused)) {
+		return err
 	}
 	if err := m.files.MarkAnnounced(d.Place); err != nil {
 		return err

@@ -66,9 +66,23 @@ func damagedStore(t *testing.T, source refiller, log *strings.Builder) (*mending
 		limit: mendLimit, blocked: map[string]*block{}}, xs
 }
 
-// lossesOf returns the records of losses that a poller gets of billing.
+// lossesOf returns the records of losses that a poller gets of billing. There are as many loss windows.
 func lossesOf(t *testing.T, files store.Store) (losses []string) {
 	t.Helper()
+	windows := 0
+	defer func() {
+		if windows != len(losses) {
+			t.Errorf("%d loss windows, want one for each of %d", windows, len(losses))
+		}
+	}()
+	for item, err := range files.Query(t.Context(), store.Query{Purpose: store.Ops, Stored: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(item.Body), `"loss_purpose":"billing"`) {
+			windows++
+		}
+	}
 	for item, err := range files.Query(t.Context(), store.Query{Purpose: "billing", Stored: true}) {
 		if err != nil && !errors.As(err, new(store.DamageError)) {
 			t.Fatal(err)

@@ -185,13 +185,12 @@ func (r *restoring) finish(ctx context.Context, purpose string, under *restore) 
 // announce puts the record of what is lost into the database, under the same id however often.
 func (r *restoring) announce(ctx context.Context, purpose string, under *restore, missing uint64) error {
 	now := time.Now()
-	x, ok := r.records.of(PlaceStore, purpose, cpni.Loss{From: now, To: now, Count: missing, Reason: "damaged",
+	xs := r.records.of(PlaceStore, purpose, cpni.Loss{From: now, To: now, Count: missing, Reason: "damaged",
 		Event: "restored " + under.Lost.String() + " " + under.Last.String()})
-	if !ok {
-		return nil
+	for i := range xs {
+		xs[i].Published = policy.Sequence{Stream: now.UnixNano(), Number: 1}
 	}
-	x.Published = policy.Sequence{Stream: now.UnixNano(), Number: 1}
-	err := r.db.Put(ctx, []policy.Excerpt{x})
+	err := r.db.Put(ctx, xs)
 	var refused store.Refused
 	if errors.As(err, &refused) {
 		return nil

@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/store"
+	"sipsieve/store/policy"
+	"sipsieve/store/storetest"
+	"sipsieve/store/vault"
+)
+
+// A picky is a Sink that refuses excerpts of these ids for good. What it takes it keeps by id.
+type picky struct {
+	refuses  []string
+	nameless bool // it does not report which it refuses
+
+	mu   sync.Mutex
+	kept map[string]string // under mu
+	away bool              // likewise: records of losses are not taken for now
+}
+
+func (p *picky) Put(_ context.Context, xs []policy.Excerpt) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away && xs[0].Kind == "loss" {
+		return fmt.Errorf("away: %w", store.ErrUnavailable)
+	}
+	var refused store.Refused
+	for _, x := range xs {
+		if strings.Contains(strings.Join(p.refuses, " "), x.ID) {
+			one := store.Refusal{Purpose: x.Purpose, Count: 1, Err: store.ErrTooLarge}
+			if !p.nameless {
+				one.Excerpts = []policy.Excerpt{x}
+			}
+			refused = append(refused, one)
+			continue
+		}
+		p.kept[x.ID] = string(x.Body())
+	}
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// losses returns the records of losses that p has.
+func (p *picky) losses() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, body := range p.kept {
+		if strings.Contains(body, `"kind":"loss"`) {
+			list = append(list, body)
+		}
+	}
+	return list
+}
+
+// TestWhatAPlaceRefusesForGoodIsALossThere refuses two of four records: they are one record of a loss, however often the
+// Put is repeated, and it is put before the Put ends.
+func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
+	t.Parallel()
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var xs []policy.Excerpt
+	for i, id := range []string{"call-a", "call-b", "call-c", "call-d"} {
+		xs = append(xs, storetest.Call(id).Numbered(uint64(i+1)).Excerpt(t))
+	}
+	for _, nameless := range []bool{false, true} {
+		var log strings.Builder
+		into := &picky{refuses: []string{"call-b", "call-d"}, nameless: nameless, kept: map[string]string{}, away: true}
+		r := &recorder{Sink: into, place: PlaceHub, records: records, log: slog.New(slog.NewTextHandler(&log, nil))}
+		if err := r.Put(t.Context(), xs); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("error = %v while the record cannot be put, want ErrUnavailable", err)
+		}
+		into.mu.Lock()
+		into.away = false
+		into.mu.Unlock()
+		for range 2 {
+			var refused store.Refused
+			if err := r.Put(t.Context(), xs); !errors.As(err, &refused) || len(refused) != 2 {
+				t.Errorf("error = %v, want two refused", err)
+			}
+		}
+		lost := into.losses()
+		if len(lost) != 1 || !strings.Contains(lost[0], `"count":2,"reason":"too_large"`) ||
+			!strings.Contains(lost[0], `"sensor":"hub-s1"`) {
+			t.Errorf("losses = %s, want one of 2", lost)
+		}
+		if n := strings.Count(log.String(), "refused for good"); n != 1 || !strings.HasPrefix(r.why(), "too_large: ") {
+			t.Errorf("%d lines, why %q, want one, and the reason", n, r.why())
+		}
+	}
+}
