@@ -150,8 +150,9 @@ func (m Mark) Compare(o Mark) int {
 type Damage struct {
 	Place
 	Number    int       // of the damages of this partition, from 1
-	From, To  time.Time // of the rows that may be missing; zero if that is not known
+	From, To  time.Time // of the rows that may be missing; if they have none, when refilling began; zero before
 	Missing   int       // rows
+	Pending   bool      // what is intact in the damaged files is not read out yet
 	Refilling bool      // the bus delivers again what it still has
 	Had       Cursor    // the lowest publication of each sensor that may be among them
 }

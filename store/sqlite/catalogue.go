@@ -57,6 +57,7 @@ type damage struct {
 	Had       manifest `json:"had"`                 // what the last one had
 	Pending   bool     `json:"pending,omitempty"`   // what is intact of the last file is not read out yet
 	Refilling bool     `json:"refilling,omitempty"` // the bus delivers again what it still has
+	Since     int64    `json:"since,omitempty"`     // when that began, Unix milliseconds
 	Announced int      `json:"announced,omitempty"` // rows announced as lost
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -84,7 +85,7 @@ func (s *Store) setAside(ctx context.Context, p place) error {
 	}
 	d.Files++
 	d.Missing += e.Rows
-	d.Pending, d.Refilling = true, false
+	d.Pending, d.Refilling, d.Since = true, false, 0
 	d.Had.merge(e.manifest)
 	err := s.catalogue.put(map[place]entry{p: {manifest: newManifest(), Damage: &d}}, nil)
 	if err = errors.Join(err, s.catalogue.sync()); err != nil {
@@ -137,9 +138,11 @@ func (s *Store) Damaged() (all store.DamageError) {
 	for _, p := range s.catalogue.of("") {
 		e, _ := s.catalogue.get(p)
 		if d := e.Damage; d != nil && d.Missing > d.Announced {
-			one := store.Damage{Place: p, Number: d.Files, Missing: d.Missing - d.Announced, Refilling: d.Refilling,
+			one := store.Damage{Place: p, Number: d.Files, Missing: d.Missing - d.Announced, Refilling: d.Refilling, Pending: d.Pending,
 				Had: d.Had.lowest()}
-			one.From, one.To = d.Had.bounds()
+			if one.From, one.To = d.Had.bounds(); one.From.IsZero() && d.Since != 0 {
+				one.From, one.To = time.UnixMilli(d.Since), time.UnixMilli(d.Since)
+			}
 			all = append(all, one)
 		}
 	}
@@ -156,9 +159,9 @@ func (s *Store) Missing() (all store.DamageError) {
 	return all
 }
 
-// MarkRefilling enters that the bus delivers again what it still has of a partition.
-func (s *Store) MarkRefilling(p store.Place) error {
-	return s.marked(p, func(d *damage) { d.Refilling = true })
+// MarkRefilling enters since when the bus delivers again what it still has of a partition.
+func (s *Store) MarkRefilling(p store.Place, since time.Time) error {
+	return s.marked(p, func(d *damage) { d.Refilling, d.Since = true, since.UnixMilli() })
 }
 
 // MarkAnnounced enters that the rows which a partition lacks now are announced as lost.

@@ -101,7 +101,9 @@ func (m *mending) mend(ctx context.Context) {
 		}
 		if m.block(purpose, err) {
 			for _, d := range byPurpose[purpose] {
-				m.report("store", m.announce(ctx, d), ctx)
+				if !d.Pending {
+					m.report("store", m.announce(ctx, d), ctx)
+				}
 			}
 		}
 	}
@@ -130,7 +132,7 @@ func (m *mending) mendPurpose(ctx context.Context, damaged []store.Damage) error
 			}
 			m.log.Error("a partition of the store was damaged: it is set aside, and the bus delivers again what it still has",
 				"purpose", purpose, "expires", d.Expires, "rows", d.Missing)
-			if err := m.files.MarkRefilling(d.Place); err != nil {
+			if err := m.files.MarkRefilling(d.Place, time.Now()); err != nil {
 				return err
 			}
 		}
@@ -140,7 +142,7 @@ func (m *mending) mendPurpose(ctx context.Context, damaged []store.Damage) error
 		return err
 	}
 	for _, d := range m.files.Damaged() { // of now: rows may have come since
-		if d.Purpose == purpose && d.Refilling {
+		if d.Purpose == purpose && d.Refilling && !d.Pending {
 			if err := m.announce(ctx, d); err != nil {
 				return err
 			}
@@ -152,12 +154,15 @@ func (m *mending) mendPurpose(ctx context.Context, damaged []store.Damage) error
 // announce puts the record of what d lacks into the store, and enters then that it is announced. A kill in between has
 // it put again under the same id.
 func (m *mending) announce(ctx context.Context, d store.Damage) error {
-	now := time.Now()
+	if d.From.IsZero() { // it was not refilled, and its rows show no times
+		now := time.UnixMilli(time.Now().UnixMilli())
+		if err := m.files.MarkRefilling(d.Place, now); err != nil {
+			return err
+		}
+		d.From, d.To = now, now
+	}
 	lost := cpni.Loss{From: d.From, To: d.To, Count: uint64(d.Missing), Reason: "damaged",
 		Event: fmt.Sprintf("store %v %d", d.Expires, d.Number)}
-	if lost.From.IsZero() || lost.To.IsZero() {
-		lost.From, lost.To = now, now
-	}
 	err := m.files.Put(ctx, m.records.ofStore(d.Purpose, lost))
 	if err != nil && !errors.As(err, new(store.Refused)) {
 		return err

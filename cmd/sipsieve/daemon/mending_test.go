@@ -142,7 +142,7 @@ func TestALossIsARecordBeforeItIsEntered(t *testing.T) {
 	t.Parallel()
 	m, _ := damagedStore(t, new(fakeBus), new(strings.Builder))
 	m.mend(t.Context())
-	d := m.files.Damaged()[0]
+	d := m.files.Damaged()[0] // refilling
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := m.announce(over, d); err == nil {
