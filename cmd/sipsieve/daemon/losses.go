@@ -47,11 +47,7 @@ func (r *lossRecords) of(place, purpose string, lost cpni.Loss) []policy.Excerpt
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if purpose == store.Ops {
-		one := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(place, r.sensor), From: lost.From,
-			To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
-			Reason: lost.Reason}
-		x, err := one.Excerpt()
-		return x, err == nil
+		return r.window(place, purpose, lost)
 	}
 	u, ok := r.policy.Purpose(purpose)
 	if !ok {
@@ -71,16 +67,25 @@ func (r *lossRecords) of(place, purpose string, lost cpni.Loss) []policy.Excerpt
 // audits it.
 func (r *lossRecords) ofStore(purpose string, lost cpni.Loss) []policy.Excerpt {
 	xs := r.of(PlaceStore, purpose, lost)
-	window := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(PlaceStore, r.sensor), From: lost.From,
-		To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
-		Reason: lost.Reason}
-	if x, err := window.Excerpt(); err == nil { // an error is one of a name, which those of a host are not
-		xs = append(xs, x)
+	if purpose != store.Ops {
+		xs = append(xs, r.window(PlaceStore, purpose, lost)...)
 	}
 	for i := range xs { // what comes from no stream is in the order of its putting
 		xs[i].Published = policy.Sequence{Stream: time.Now().UnixNano(), Number: 1}
 	}
 	return xs
+}
+
+// window returns the loss window of a loss; none if a name is not as store.CheckName has it.
+func (r *lossRecords) window(place, purpose string, lost cpni.Loss) []policy.Excerpt {
+	one := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(place, r.sensor), From: lost.From,
+		To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
+		Reason: lost.Reason}
+	x, err := one.Excerpt()
+	if err != nil {
+		return nil
+	}
+	return []policy.Excerpt{x}
 }
 
 // lossSensor returns the sensor of records of what a place of a host lost, a name as store.CheckName has it.
