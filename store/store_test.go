@@ -149,7 +149,7 @@ func TestADirectoryHasOneOwner(t *testing.T) {
 }
 
 func TestRefusedSaysWhichAndWhyButNoOddPurpose(t *testing.T) {
-	err := error(Refused{{"billing", 3, ErrFull}, {"+15551234567", 1, ErrName}})
+	err := error(Refused{{Purpose: "billing", Count: 3, Err: ErrFull}, {Purpose: "+15551234567", Count: 1, Err: ErrName}})
 	if !errors.Is(err, ErrFull) || !errors.Is(err, ErrName) || errors.Is(err, ErrUnavailable) {
 		t.Errorf("error = %v, want one that wraps its causes only", err)
 	}
