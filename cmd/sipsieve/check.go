@@ -9,6 +9,7 @@ import (
 	"os"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/store/policy/locate"
 	"slices"
 	"syscall"
 	"time"
@@ -16,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sipsieve/capture/afpacket"
-	"sipsieve/store/policy"
 )
 
 func checkCommand() *cobra.Command {
@@ -45,13 +45,16 @@ func check(ctx context.Context, file string, out io.Writer) error {
 	c, err := config.Load(file)
 	errs := []error{err}
 	var notThere *os.PathError
-	if errors.As(err, &notThere) || errors.Is(err, policy.ErrNotRead) {
+	if errors.As(err, &notThere) || errors.Is(err, locate.ErrNotRead) {
 		return refused(err)
 	}
 	var findings []error
 	if s, err := config.Resolve(c); err != nil {
 		errs = append(errs, err)
 	} else {
+		if err := s.Policy.Reviewable(time.Now()); err != nil {
+			errs = append(errs, err)
+		}
 		for _, p := range s.Purposes {
 			if p.FromReceipt {
 				fmt.Fprintf(out, "warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)

@@ -68,6 +68,9 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return refused(err)
 	}
+	if err := s.Policy.Reviewable(time.Now()); err != nil { // the clock may be wrong, and is set soon after the start
+		return exit{exitFindings, err}
+	}
 	log := newLog(c, stderr)
 	defer ignoreHangups(log)()
 	leaving, leave := context.WithCancelCause(ctx)

@@ -32,6 +32,7 @@ type Entry struct {
 	Also            []string          `toml:"also"`
 	Identifiability string            `toml:"identifiability"` // direct, indirect or none
 	Never           bool              `toml:"never"`           // no policy can switch it on
+	Instead         string            `toml:"instead"`         // of one that is never kept: what to use
 	Transforms      []string          `toml:"transforms"`      // the ceiling: a policy may use no other
 	Actions         map[string]string `toml:"actions"`         // the suggested form per purpose
 	Party           string            `toml:"party"`           // whose number it is, if that party may withhold it
@@ -51,14 +52,22 @@ type Transform struct {
 	Meaning  string `toml:"meaning"`
 }
 
+// A PurposeRow is what the register knows of a purpose that a policy may have.
+type PurposeRow struct {
+	Citations []string `toml:"citations"` // that permit it
+	Retain    string   `toml:"retain"`    // suggested
+	Required  bool     `toml:"required"`  // law requires it
+}
+
 // A register is the file as it stands.
 type register struct {
-	Version   int                  `toml:"version"`
-	Purposes  []string             `toml:"purposes"`
-	Kind      []kindRow            `toml:"kind"`
-	Class     map[string]Class     `toml:"class"`
-	Transform map[string]Transform `toml:"transform"`
-	Field     []Entry              `toml:"field"`
+	Version   int                   `toml:"version"`
+	Purposes  []string              `toml:"purposes"`
+	Purpose   map[string]PurposeRow `toml:"purpose"`
+	Kind      []kindRow             `toml:"kind"`
+	Class     map[string]Class      `toml:"class"`
+	Transform map[string]Transform  `toml:"transform"`
+	Field     []Entry               `toml:"field"`
 
 	names map[string]Field
 }
@@ -182,6 +191,9 @@ func (f Field) Remembered() bool { return remembered[f] }
 
 // Purposes returns the names that a purpose may have.
 func Purposes() []string { return theRegister.Purposes }
+
+// PurposeOf returns the row of a purpose.
+func PurposeOf(name string) PurposeRow { return theRegister.Purpose[name] }
 
 // ClassOf returns the row of a class.
 func ClassOf(name string) (Class, bool) {

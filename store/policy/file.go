@@ -13,9 +13,15 @@ type file struct {
 	Keys        keysTable              `toml:"keys"`
 	Subscriber  subscriberTable        `toml:"subscriber"`
 	Lists       map[string][]string    `toml:"lists"`
+	Audience    map[string]audience    `toml:"audience"`
 	Purpose     map[string]purposeFile `toml:"purpose"`
 	Disclosure  disclosureTable        `toml:"disclosure"`
 	Audit       auditTable             `toml:"audit"`
+}
+
+// An audience is a role that reads purposes, as [audience.NAME] declares it.
+type audience struct {
+	Outside bool `toml:"outside"` // it belongs to another company or authority
 }
 
 type keysTable struct {
@@ -80,4 +86,22 @@ type noiseTable struct {
 	MaxSeconds int      `toml:"max_seconds"`
 	Cells      string   `toml:"cells"`
 	Countries  []string `toml:"countries"`
+}
+
+// notBuilt returns the keys of f that this version cannot act on, and what is missing.
+func (f *purposeFile) notBuilt() (list []missing) {
+	for _, one := range []struct {
+		named bool
+		missing
+	}{
+		{f.ConsentList != "", missing{"consent_list", "lists of consent"}},
+		{f.OpenWith != nil, missing{"open_with", "opening of seals"}},
+		{f.CampaignLog, missing{"campaign_log", "the log of campaigns"}},
+		{f.Noise != nil, missing{"noise", "noisy aggregates"}},
+	} {
+		if one.named {
+			list = append(list, one.missing)
+		}
+	}
+	return list
 }

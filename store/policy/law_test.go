@@ -32,13 +32,15 @@ const head = "version = 1\nowner = \"privacy officer\"\nreviewed = 2026-01-01\nd
 
 // written returns a policy of one purpose with these lines of fields.
 func written(purpose, lines string) string {
-	extra := ""
-	if purpose == "emergency" {
+	extra, kinds := "", `"call", "registration"`
+	switch purpose {
+	case "emergency":
 		extra = "when = \"emergency\"\n"
+	case "marketing":
+		extra, kinds = "consent = \"opt_in\"\n", `"aggregate"`
 	}
 	return head + fmt.Sprintf("[purpose.%s]\nwhy = \"w\"\nbasis = \"b\"\nretain = \"30 days\"\nretain_why = \"r\"\n"+
-		"kinds = [\"call\", \"registration\"]\naudience = [\"desk\"]\n%s[purpose.%s.fields]\n%s",
-		purpose, extra, purpose, lines)
+		"kinds = [%s]\naudience = [\"desk\"]\n%s[purpose.%s.fields]\n%s", purpose, kinds, extra, purpose, lines)
 }
 
 // boundPurpose returns the one purpose of a policy, ready to minimise.

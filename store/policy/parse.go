@@ -10,6 +10,7 @@ import (
 
 	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/locate"
 )
 
 // Parse reads a policy. name is what errors call the file. Everything that is wrong with it is returned at once,
@@ -18,14 +19,22 @@ func Parse(name string, src []byte) (*Policy, error) {
 	var f file
 	md, err := toml.Decode(string(src), &f)
 	if err != nil {
-		return nil, Misread(name, err)
+		return nil, locate.Misread(name, err)
 	}
 	sum := sha256.Sum256(src)
-	p := &parser{mistakes: mistakes{file: name, lines: Locate(src)}, lists: f.Lists, hash: hex.EncodeToString(sum[:8])}
+	p := &parser{mistakes: mistakes{file: name, lines: locate.Keys(src)}, lists: f.Lists, audiences: f.Audience,
+		hash: hex.EncodeToString(sum[:8])}
 	p.unknown(md)
+	var written map[string]any
+	if _, err := toml.Decode(string(src), &written); err == nil {
+		p.empty("", written)
+	}
 	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, lines: p.lines,
 		hash: p.hash}
 	policy.ReviewEvery = p.retention("review_every", f.ReviewEvery, Retention{Years: 1})
+	if policy.ReviewEvery.Shortest() > mostBetweenReviews.Shortest() {
+		p.add("review_every", "%s: want two years or less", policy.ReviewEvery)
+	}
 	p.head(&f)
 	for _, key := range md.Keys() {
 		if len(key) == 2 && key[0] == "purpose" {
@@ -33,11 +42,12 @@ func Parse(name string, src []byte) (*Policy, error) {
 			policy.purposes = append(policy.purposes, u)
 		}
 	}
-	for _, log := range []string{"disclosure", "audit"} {
-		if md.IsDefined(log) {
-			policy.unkept = append(policy.unkept, log)
+	for key, what := range notBuilt {
+		if md.IsDefined(strings.Split(key, ".")...) {
+			policy.notBuilt = append(policy.notBuilt, missing{key, what})
 		}
 	}
+	policy.audiences = f.Audience
 	if len(policy.purposes) == 0 {
 		p.add("purpose", "want at least one")
 	}
@@ -50,22 +60,66 @@ func Parse(name string, src []byte) (*Policy, error) {
 // A parser checks a policy and gathers what is wrong with it.
 type parser struct {
 	mistakes
-	lists map[string][]string // of the operator, by name
-	hash  string              // of the policy
+	lists     map[string][]string // of the operator, by name
+	audiences map[string]audience // declared
+	hash      string              // of the policy
 }
+
+// A missing part is a key that this version reads and cannot act on.
+type missing struct{ key, what string }
+
+// notBuilt are the keys outside of purposes that this version cannot act on, and what is missing.
+var notBuilt = map[string]string{"subscriber": "keys for each subscriber", "disclosure": "the log of disclosures",
+	"audit": "the signed audit log", "keys.sealing": "sealing keys", "keys.signing": "signing keys"}
 
 // unknown notes the keys that a policy does not have. The decoder takes a key in any letters, so that one written
 // twice in different letters would count by chance: all are lower case here, but for the operator's own names.
 func (p *parser) unknown(md toml.MetaData) {
 	for _, key := range md.Undecoded() {
 		if len(key) < 5 || key[2] != "fields" { // those are read with their field
-			p.add(key.String(), "unknown key")
+			p.add(key.String(), "unknown key%s", nearest(key[len(key)-1], siblings(key)))
 		}
 	}
 	for _, key := range md.Keys() {
 		name := strings.Join(key, ".")
 		if name != strings.ToLower(name) && key[0] != "lists" {
 			p.add(name, "want lower case")
+		}
+	}
+}
+
+// siblings returns the keys that a policy may have where key stands.
+func siblings(key toml.Key) []string {
+	if len(key) == 1 {
+		return keysOf(file{})
+	}
+	switch key[0] {
+	case "keys":
+		return keysOf(keysTable{})
+	case "audience":
+		return keysOf(audience{})
+	case "subscriber":
+		return keysOf(subscriberTable{})
+	}
+	if len(key) == 4 {
+		return keysOf(noiseTable{})
+	}
+	return keysOf(purposeFile{})
+}
+
+// empty notes the lists of v, the value of key, that are there and empty: whether nothing or everything is meant is not
+// guessed. Fields, kinds and audiences have words of their own for it.
+func (p *parser) empty(key string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if name != "fields" && name != "kinds" && name != "audience" {
+				p.empty(strings.TrimPrefix(key+"."+name, "."), inner)
+			}
+		}
+	case []any:
+		if len(v) == 0 {
+			p.add(key, "an empty list: name what it has, or leave it out")
 		}
 	}
 }
@@ -87,11 +141,30 @@ func (p *parser) head(f *file) {
 	if f.Keys.Source != "" && f.Keys.Source != "credential" && f.Keys.Source != "file" {
 		p.add("keys.source", "want credential or file")
 	}
-	for i, name := range f.Subscriber.By {
-		if _, ok := cpni.FieldOf(name); !ok {
-			p.add("subscriber.by", "entry %d is not in the register", i+1)
+	for _, k := range [][2]string{{"ids", f.Keys.IDs}, {"pseudonym", f.Keys.Pseudonym}, {"sealing", f.Keys.Sealing},
+		{"signing", f.Keys.Signing}} {
+		if k[1] != "" && !cpni.IsName(k[1]) {
+			p.add("keys."+k[0], "want the name of a key, of 1 to 32 characters out of a-z, 0-9, _ and -, never the key itself")
 		}
 	}
+	p.retention("keys.overlap", f.Keys.Overlap, Retention{})
+	for i, name := range f.Subscriber.By {
+		if _, ok := cpni.FieldOf(name); !ok {
+			p.add("subscriber.by", "entry %d, %s, is not in the register%s", i+1, shown(name), nearest(name, fieldNames()))
+		}
+	}
+}
+
+// mostBetweenReviews is the longest time after which a policy is reviewed again: the certificate of 47 CFR 64.2009(e) is
+// yearly.
+var mostBetweenReviews = Retention{Years: 2}
+
+// fieldNames returns the names of the register's fields.
+func fieldNames() (names []string) {
+	for f := range cpni.Field(cpni.Fields()) {
+		names = append(names, f.String())
+	}
+	return names
 }
 
 // retention reads a length of time, otherwise if there is no text.
@@ -116,7 +189,7 @@ func (p *parser) purpose(name string, f purposeFile) *Purpose {
 		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled,
 		FromReceipt: f.From == "receipt", line: p.lines.Line(key), hash: p.hash}
 	if !slices.Contains(cpni.Purposes(), name) {
-		p.add(key, "no such purpose; the register has %s", strings.Join(cpni.Purposes(), ", "))
+		p.add(key, "no such purpose; the register has %s%s", strings.Join(cpni.Purposes(), ", "), nearest(name, cpni.Purposes()))
 	}
 	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain},
 		{"retain_why", f.RetainWhy}} {
@@ -125,8 +198,11 @@ func (p *parser) purpose(name string, f purposeFile) *Purpose {
 		}
 	}
 	u.Retain = p.retention(key+".retain", f.Retain, Retention{})
-	u.BusRetain = p.busRetain(key+".bus_retain", f.BusRetain, u.Retain)
-	u.Epoch = p.retention(key+".epoch", f.Epoch, Retention{Days: 30}).Duration()
+	u.BusRetain = p.atMost(u.Retain, length{key + ".bus_retain", f.BusRetain, Retention{Hours: 72},
+		"what has expired would stay on the bus"})
+	u.Epoch = p.atMost(u.Retain, length{key + ".epoch", f.Epoch, Retention{Days: 30},
+		"a pseudonym would stay the same for longer than any record is kept"}).Duration()
+	u.notBuilt = f.notBuilt()
 	p.sets(key, u, f)
 	p.law(key, u)
 	if f.Priority != nil {
@@ -150,19 +226,22 @@ func (p *parser) rules(key, purpose string, lines map[string]any) (rules []rule)
 	return rules
 }
 
-// onBus is how long records stay on the bus without bus_retain, but not longer than they are kept.
-var onBus = Retention{Hours: 72}
+// A length is a time that is not longer than records are kept: its key, its text, what it is without one, and why.
+type length struct {
+	key, text string
+	otherwise Retention
+	why       string
+}
 
-// busRetain reads how long records stay on the bus. That is not longer than they are kept: both are compared at the
-// shortest that the calendar makes of them.
-func (p *parser) busRetain(key, text string, retain Retention) Retention {
-	otherwise := onBus
-	if most := retain.Shortest(); most > 0 && otherwise.Shortest() > most {
-		otherwise = retain
+// atMost reads l. Both are compared at the shortest that the calendar makes of them.
+func (p *parser) atMost(retain Retention, l length) Retention {
+	most := retain.Shortest()
+	if most > 0 && l.otherwise.Shortest() > most {
+		l.otherwise = retain
 	}
-	r := p.retention(key, text, otherwise)
-	if most := retain.Shortest(); most > 0 && r.Shortest() > most {
-		p.add(key, "%s is longer than retain, %s: what has expired would stay on the bus", r, retain)
+	r := p.retention(l.key, l.text, l.otherwise)
+	if most > 0 && r.Shortest() > most {
+		p.add(l.key, "%s is longer than retain, %s: %s", r, retain, l.why)
 	}
 	return r
 }
@@ -172,6 +251,7 @@ const (
 	sureEnough  = 70
 	sureOfMoney = 90
 	billing     = "billing"
+	marketing   = "marketing"
 )
 
 func minCorrelation(purpose string) int {
@@ -201,7 +281,8 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	for _, word := range u.Stages {
 		stage := cpni.StageOf(word)
 		if stage == 0 {
-			p.add(key+".stages", "want %s", strings.Join(cpni.StageWords(), ", "))
+			p.add(key+".stages", "want %s, not %s%s", strings.Join(cpni.StageWords(), ", "), shown(word),
+				nearest(word, cpni.StageWords()))
 			continue
 		}
 		u.stages |= event.StagesOf(stage)
@@ -212,12 +293,12 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	}
 	for _, k := range u.Kinds {
 		if !slices.Contains(kinds, k) {
-			p.add(key+".kinds", "want %s", strings.Join(kinds, ", "))
+			p.add(key+".kinds", "want %s, not %s%s", strings.Join(kinds, ", "), shown(k), nearest(k, kinds))
 		}
 	}
-	p.audience(key+".audience", u.Audience)
+	p.audience(key+".audience", u)
 	if !slices.Contains(consents, f.Consent) {
-		p.add(key+".consent", "want %s", strings.Join(consents[1:], ", "))
+		p.add(key+".consent", "want %s, not %s%s", strings.Join(consents[1:], ", "), shown(f.Consent), nearest(f.Consent, consents[1:]))
 	}
 	if f.When != "" && f.When != "emergency" {
 		p.add(key+".when", "want emergency, or leave it out")
@@ -236,22 +317,33 @@ func (p *parser) law(key string, u *Purpose) {
 	case u.Name == "capacity" && (len(u.Kinds) != 1 || u.Kinds[0] != cpni.AggregateKind.String()):
 		p.add(key+".kinds", "want aggregate alone: no record of a call exists for this purpose (47 USC 222(c)(3))")
 	}
+	if u.Name == marketing && (len(u.Kinds) != 1 || u.Kinds[0] != cpni.AggregateKind.String()) {
+		p.add(key+".kinds", "want aggregate alone: no offer is made from the records of single calls (47 USC 222(c)(1))")
+	}
+	if u.Name == marketing && (u.Consent == "" || u.Consent == "none") {
+		p.add(key+".consent", "want opt_in or opt_out: a customer is asked before CPNI is used to sell (47 CFR 64.2007)")
+	}
 	if u.Retain.Hours > 0 {
 		p.add(key+".retain", "want days, weeks, months or years: what is kept expires by the day")
 	}
 }
 
-// audience checks the names of those who read a purpose: they become names of accounts on the bus.
-func (p *parser) audience(key string, names []string) {
-	if len(names) == 0 {
+// audience checks the names of those who read u: they become names of accounts on the bus. Those outside read only what
+// law requires to be given to them.
+func (p *parser) audience(key string, u *Purpose) {
+	if len(u.Audience) == 0 {
 		p.add(key, "missing: name the roles that read it")
 	}
-	for i, name := range names {
+	for i, name := range u.Audience {
 		if !cpni.IsName(name) {
 			p.add(key, "entry %d: want a role of 1 to 32 characters out of a-z, 0-9, _ and -", i+1)
 		}
-		if slices.Contains(names[:i], name) {
+		if slices.Contains(u.Audience[:i], name) {
 			p.add(key, "entry %d stands twice", i+1)
+		}
+		if p.audiences[name].Outside && !cpni.PurposeOf(u.Name).Required {
+			p.add(key, "%s is outside: CPNI is given to others only where law requires it, not for %s (47 USC 222(c)(1))",
+				name, u.Name)
 		}
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/locate"
 )
 
 // A Policy is what may be kept, for which purposes. It has been checked against the register.
@@ -34,11 +35,12 @@ type Policy struct {
 	Reviewed    time.Time
 	ReviewEvery Retention
 
-	file     string
-	lines    Locator
-	hash     string
-	purposes []*Purpose // in the file's order, disabled ones too
-	unkept   []string   // logs that the file names and this version does not keep
+	file      string
+	lines     locate.Locator
+	hash      string
+	purposes  []*Purpose          // in the file's order, disabled ones too
+	notBuilt  []missing           // what the file names and this version cannot do
+	audiences map[string]audience // declared
 }
 
 // Hash returns 16 hexadecimal digits of SHA-256 over the file: every excerpt names the policy it was made under.
@@ -94,6 +96,9 @@ var ErrNotBuilt = errors.New("policy: not available in this version")
 // ErrNotBuilt, names each with its line.
 func (p *Policy) Bind(keys func(purpose string, epoch time.Duration) Keys) error {
 	w := &mistakes{file: p.file, lines: p.lines}
+	for _, one := range p.notBuilt {
+		w.add(one.key, "%s", one.what)
+	}
 	for _, u := range p.Purposes() {
 		u.checkBuilt(w, "purpose."+u.Name)
 	}
@@ -104,6 +109,15 @@ func (p *Policy) Bind(keys func(purpose string, epoch time.Duration) Keys) error
 		u.bind(keys(u.Name, u.Epoch))
 	}
 	return nil
+}
+
+// Reviewable returns an error with its line if p says that it was reviewed after today: nobody has.
+func (p *Policy) Reviewable(today time.Time) error {
+	w := &mistakes{file: p.file, lines: p.lines}
+	if p.Reviewed.After(today) {
+		w.add("reviewed", "%s", notYet(p.Reviewed))
+	}
+	return w.err()
 }
 
 // Lint returns what is wrong with p beyond what Parse refuses, and what is worth a second look, in the order of the

@@ -61,7 +61,6 @@ func TestEveryMistakeIsToldWithItsLine(t *testing.T) {
 		{`owner    = "privacy officer"`, `owner    = ""`, `owner: want the role`},
 		{`review_every = "1 year"`, `review_every = "yearly"`, `review_every: want a whole number`},
 		{`source    = "credential"`, `source    = "cloud"`, `keys.source: want credential or file`},
-		{`by = ["trunk_in"`, `by = ["trunk_im"`, `subscriber.by: entry 1 is not in the register`},
 		{`[purpose.billing]`, "[purpose.curiosity]\n[purpose.billing]", `purpose.curiosity: no such purpose`},
 		{`why       = "Rate`, `wyh       = "Rate`, `purpose.billing.wyh: unknown key`},
 		{`basis     = "47 USC 222(d)(2)"`, `basis     = ""`, `purpose.fraud.basis: missing: name the clause`},
@@ -87,7 +86,7 @@ func TestEveryMistakeIsToldWithItsLine(t *testing.T) {
 		{`kinds     = ["aggregate"]`, `kinds     = ["call"]`, `purpose.capacity.kinds: want aggregate alone`},
 		{`call_id              = "pseudonym"    #`, `call_ids             = "pseudonym"    #`, `call_ids: not in the register`},
 		{`call_id              = "pseudonym"    #`, `call_id              = "keep"    #`, `call_id: keep is not allowed`},
-		{`call_id              = "pseudonym"    #`, `call_id              = "seall"    #`, `call_id: no such transform`},
+		{`call_id              = "pseudonym"    #`, `call_id              = "seall"    #`, `call_id: "seall" is no transform`},
 		{`call_id              = "pseudonym"    #`, `call_id              = "pseudonym:7"    #`, `call_id: pseudonym takes no argument`},
 		{`call_id              = "pseudonym"    #`, `call_id              = 7    #`, `call_id: want a form`},
 		{`call_id              = "pseudonym"    #`, `call_id              = []    #`, `call_id: want at least one form`},
@@ -108,7 +107,7 @@ func TestEveryMistakeIsToldWithItsLine(t *testing.T) {
 		{`source_address       = "ip_prefix:24,48"`, `source_address       = "ip_prefix:25,48"`, `source_address: ip_prefix: want`},
 		{`source_address       = "ip_prefix:24,48"`, `source_address       = "ip_prefix:24"`, `source_address: ip_prefix: want`},
 		{`media_codecs         = { form = "known", list = "codecs" }`, `media_codecs         = "known"`, `media_codecs: known needs a list`},
-		{`media_codecs         = { form = "known", list = "codecs" }`, `media_codecs         = { form = "known", list = "codex" }`, `media_codecs: known: no such list`},
+		{`media_codecs         = { form = "known", list = "codecs" }`, `media_codecs         = { form = "known", list = "codex" }`, `media_codecs: known: no list "codex" under [lists]; did you mean codecs?`},
 		{`sip_method           = "keep"`, `sip_method           = { form = "keep", list = "codecs" }`, `sip_method: only known takes a list`},
 	} {
 		src := strings.Replace(good, c.old, c.made, 1)
@@ -158,11 +157,20 @@ func TestAllMistakesAreToldAtOnceInTheOrderOfTheirLines(t *testing.T) {
 
 func TestWhatIsNotBuiltParsesButDoesNotBind(t *testing.T) {
 	for name, src := range map[string]string{
-		"seal":      written("billing", "caller_number = \"seal\"\n"),
-		"two forms": written("legal", "caller_number = [\"pseudonym\", \"seal\"]\n"),
-		"count":     written("network_ops", "sip_code = \"count\"\n"),
-		"aggregate": strings.Replace(written("capacity", ""), `"call", "registration"`, `"aggregate"`, 1),
-		"consent":   strings.Replace(written("marketing", ""), "why =", "consent = \"opt_in\"\nwhy =", 1),
+		"seal":         written("billing", "caller_number = \"seal\"\n"),
+		"two forms":    written("legal", "caller_number = [\"pseudonym\", \"seal\"]\n"),
+		"count":        written("network_ops", "sip_code = \"count\"\n"),
+		"aggregate":    strings.Replace(written("capacity", ""), `"call", "registration"`, `"aggregate"`, 1),
+		"consent":      written("marketing", ""),
+		"open_with":    strings.Replace(written("fraud", ""), "why = ", "open_with = [\"request\"]\nwhy = ", 1),
+		"consent_list": strings.Replace(written("fraud", ""), "why = ", "consent_list = \"a\"\nwhy = ", 1),
+		"campaign_log": strings.Replace(written("fraud", ""), "why = ", "campaign_log = true\nwhy = ", 1),
+		"noise":        written("fraud", "") + "[purpose.fraud.noise]\nepsilon = 1.0\n",
+		"subscriber":   written("fraud", "") + "[subscriber]\nby = [\"trunk_in\"]\n",
+		"disclosure":   written("fraud", "") + "[disclosure]\nlog = \"a\"\n",
+		"audit":        written("fraud", "") + "[audit]\nlog = \"a\"\n",
+		"sealing":      written("fraud", "") + "[keys]\nsealing = \"a\"\n",
+		"signing":      written("fraud", "") + "[keys]\nsigning = \"a\"\n",
 	} {
 		p, err := Parse("p.toml", []byte(src))
 		if err != nil {
@@ -224,8 +232,15 @@ func TestNoFormAboveTheCeilingIsAccepted(t *testing.T) {
 	}
 }
 
+// What does not look like a word of the language, such as a key or a number in the wrong place, is in no error.
 func TestErrorsQuoteNoValue(t *testing.T) {
-	const canary = "canary-7f3a"
+	for _, canary := range []string{"Canary 7f3a", "+1 303 555 0142", "q2FuYXJ5", "canary" + strings.Repeat("a", 30)} {
+		quotesNothing(t, canary)
+	}
+}
+
+func quotesNothing(t *testing.T, canary string) {
+	t.Helper()
 	for _, line := range []string{"call_id = \"" + canary + "\"", "sip_code = \"bucket:" + canary + "\"",
 		"source_address = \"ip_prefix:" + canary + "\"", "setup_time = \"truncate:" + canary + "\"",
 		"user_agent = { form = \"known\", list = \"" + canary + "\" }", "call_id = { form = \"keep\", because = \"" + canary + "\" }"} {
@@ -264,7 +279,7 @@ func TestLintTellsWhatAReviewerShouldKnow(t *testing.T) {
 		}
 	}
 	p, _ = Parse("p.toml", []byte(shipped(t)))
-	for _, f := range p.Lint(time.Date(2027, time.November, 19, 0, 0, 0, 0, time.UTC)) {
+	for _, f := range p.Lint(time.Date(2027, time.October, 20, 0, 0, 0, 0, time.UTC)) {
 		if f.Problem || f.Key == "reviewed" {
 			t.Errorf("the shipped policy: line %d: %s", f.Line, f.Text)
 		}
@@ -308,22 +323,5 @@ func TestExplainNamesEveryFieldItsReaderTermAndLaw(t *testing.T) {
 				t.Errorf("%s: %q is not explained", u.Name, want)
 			}
 		}
-	}
-}
-
-func TestALogThatIsNotKeptIsWarnedOf(t *testing.T) {
-	src := written("fraud", "sip_code = \"keep\"\n") + "[disclosure]\nlog = \"d\"\nkeep = \"2 years\"\n[audit]\nlog = \"a\"\n"
-	p, err := Parse("p.toml", []byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
-	warned := 0
-	for _, f := range p.Lint(newYear) {
-		if f.Key == "disclosure" || f.Key == "audit" {
-			warned++
-		}
-	}
-	if warned != 2 {
-		t.Errorf("warnings = %d, want 2", warned)
 	}
 }

@@ -22,7 +22,8 @@ type Purpose struct {
 	halves   halves    // what its excerpts of a part of a call have
 	line     int
 	stages   event.Stages
-	hash     string // of the policy
+	hash     string    // of the policy
+	notBuilt []missing // keys of the purpose
 
 	bound    bool
 	ids      identities
@@ -165,6 +166,9 @@ func (u *Purpose) checkBuilt(m *mistakes, key string) {
 	}
 	if u.Consent != "" && u.Consent != "none" { // without its list it is not known who agreed
 		m.add(key+".consent", "lists of consent")
+	}
+	for _, one := range u.notBuilt {
+		m.add(key+"."+one.key, "%s", one.what)
 	}
 	for _, r := range u.rules {
 		for _, t := range r.transforms {

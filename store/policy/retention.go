@@ -13,8 +13,8 @@ type Retention struct {
 	Hours               int
 }
 
-// maxRetention keeps dates within four digits of a year.
-const maxRetention = 100 * 365 * 24 * time.Hour
+// maxDays of retention, 100 years, keep dates within four digits of a year, and a time.Duration from its end.
+const maxDays = 100 * 365
 
 // ParseRetention reads a whole number and a unit: hours, days, weeks, months or years.
 func ParseRetention(text string) (r Retention, err error) {
@@ -37,7 +37,7 @@ func ParseRetention(text string) (r Retention, err error) {
 	default:
 		return r, fmt.Errorf("want hours, days, weeks, months or years")
 	}
-	if r.Duration() > maxRetention {
+	if r.Days+30*r.Months+365*r.Years > maxDays {
 		return Retention{}, fmt.Errorf("want 100 years or less")
 	}
 	return r, nil

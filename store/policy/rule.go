@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,9 +55,10 @@ type ruleParser struct {
 // read reads the value of the line. It reports false if the line keeps nothing: drop is no transform, and what is
 // denied is absent, not null.
 func (p *ruleParser) read(value any) bool {
-	f, ok := cpni.FieldOf(p.key[strings.LastIndexByte(p.key, '.')+1:])
+	name := p.key[strings.LastIndexByte(p.key, '.')+1:]
+	f, ok := cpni.FieldOf(name)
 	if !ok {
-		p.add(p.key, "not in the register")
+		p.add(p.key, "not in the register%s", nearest(name, fieldNames()))
 		return false
 	}
 	typ := f.Entry().Type
@@ -115,7 +117,7 @@ func (p *ruleParser) list(name string) {
 	case known && name == "":
 		p.add(p.key, "known needs a list: { form = \"known\", list = \"...\" }")
 	case known && !there:
-		p.add(p.key, "known: no such list under [lists]")
+		p.add(p.key, "known: no list %s under [lists]%s", shown(name), nearest(name, slices.Sorted(maps.Keys(p.lists))))
 	case !known && name != "":
 		p.add(p.key, "only known takes a list")
 	case known:

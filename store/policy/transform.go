@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,14 +67,16 @@ func parseTransform(text string) (t transform, err error) {
 	name, arg, has := strings.Cut(text, ":")
 	i := slices.Index(actionNames[:], name)
 	if i < 0 {
-		return t, fmt.Errorf("no such transform; the register has %s", strings.Join(actionNames[:], ", "))
+		return t, fmt.Errorf("%s is no transform; the register has %s%s", shown(name), strings.Join(actionNames[:], ", "),
+			nearest(name, actionNames[:]))
 	}
 	t.action, t.text = Action(i), text
 	switch t.action {
 	case Truncate:
 		i := slices.Index(units, arg)
 		if i < 0 {
-			return t, fmt.Errorf("truncate: want truncate:UNIT with one of %s", strings.Join(units, ", "))
+			return t, fmt.Errorf("truncate: want truncate:UNIT with one of %s, not %s%s", strings.Join(units, ", "), shown(arg),
+				nearest(arg, units))
 		}
 		t.unit, t.width, t.timed = arg, unitMillis[i], true
 	case Bucket:
@@ -126,7 +129,8 @@ func (t transform) more(o transform) bool {
 func (t transform) allowed(e *cpni.Entry) error {
 	switch {
 	case e.Never:
-		return fmt.Errorf("the register marks this field never: no policy can switch it on")
+		return fmt.Errorf("the register marks this field never: no policy can switch it on; use %s",
+			cmp.Or(e.Instead, "no other: it is content of the call"))
 	case e.Mark() == cpni.Text && (t.action == Keep || t.action == E164):
 		return fmt.Errorf("%s is not allowed: the value is text of a message, which is kept by no policy; use %s",
 			t.action, insteadOfKeep(e))

@@ -27,7 +27,7 @@ import (
 
 	"sipsieve/capture/afpacket"
 	"sipsieve/store"
-	"sipsieve/store/policy"
+	"sipsieve/store/policy/locate"
 )
 
 // A Config is the daemon's configuration. The roles of a host are the sections that it has.
@@ -51,7 +51,7 @@ type Config struct {
 	Trunk      []Trunk  `toml:"trunk"`
 
 	File string         `toml:"-"` // where it was read; "" for Default
-	at   policy.Locator // finds the line of a key
+	at   locate.Locator // finds the line of a key
 }
 
 // HTTP is where /metrics, /healthz and /readyz are.
@@ -86,9 +86,9 @@ func LoadForReader(path string) (Config, error) {
 	c := Default()
 	md, err := toml.Decode(string(src), &c)
 	if err != nil {
-		return c, policy.Misread(path, err)
+		return c, locate.Misread(path, err)
 	}
-	c.File, c.at = path, policy.Locate(src)
+	c.File, c.at = path, locate.Keys(src)
 	var errs []error
 	for _, key := range md.Undecoded() {
 		errs = append(errs, c.unknown(strings.Join(key, ".")))

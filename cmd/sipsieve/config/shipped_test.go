@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"sipsieve/store/policy"
+	"sipsieve/store/policy/locate"
 	"sipsieve/store/vault"
 )
 
@@ -36,7 +36,7 @@ func TestShippedConfigurationIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.File, c.at = "", policy.Locator{}
+	c.File, c.at = "", locate.Locator{}
 	if plain := example(); !reflect.DeepEqual(c, plain) {
 		t.Errorf("config = %+v, want %+v", c, plain)
 	}

@@ -1,4 +1,4 @@
-package policy
+package locate
 
 import (
 	"os"
@@ -15,7 +15,7 @@ var ourKey = regexp.MustCompile(`^[a-z0-9_-]+$`)
 // FuzzEveryKeyIsFoundOnItsLine: the line that is found for a key of the decoder holds the last part of that
 // key, unless the key stands inside a value, where the line of what is around it is found.
 func FuzzEveryKeyIsFoundOnItsLine(f *testing.F) {
-	for _, file := range []string{"../../configs/policy.toml", "../../configs/quickstart-policy.toml"} {
+	for _, file := range []string{"../../../configs/policy.toml", "../../../configs/quickstart-policy.toml"} {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -30,7 +30,7 @@ func FuzzEveryKeyIsFoundOnItsLine(f *testing.F) {
 		if err != nil {
 			return
 		}
-		lines, at := strings.Split(src, "\n"), Locate([]byte(src))
+		lines, at := strings.Split(src, "\n"), Keys([]byte(src))
 		for _, key := range md.Keys() {
 			if !plainKey(key) {
 				continue
@@ -68,7 +68,7 @@ func TestEachKeyHasItsLine(t *testing.T) {
 	src := "version = 1\n\n[purpose.billing] # a comment\nwhy = \"\"\"\nretain = 'no key'\n[no.table]\n\"\"\"\nkinds = [\n" +
 		"  \"call\", # ] no end\n]\n\"retain\" = \"1 day\"\n[purpose . billing.fields]\ncall_id = { form = \"keep\",\n  because = \"x\" }\n" +
 		"sip_code.form = \"keep\"\n[[source]]\npath = \"a\"\n[[source]]\npath = \"[b]\"\nlast = 1\n"
-	at := Locate([]byte(src))
+	at := Keys([]byte(src))
 	for key, want := range map[string]int{
 		"version": 1, "purpose.billing": 3, "purpose.billing.why": 4, "purpose.billing.kinds": 8,
 		"purpose.billing.retain": 11, "purpose.billing.fields": 12, "purpose.billing.fields.call_id": 13,

@@ -1,4 +1,6 @@
-package policy
+// Package locate finds the lines of a TOML file's keys, and puts the decoder's errors into the words of all others: the
+// decoder returns names without their lines.
+package locate
 
 import (
 	"errors"
@@ -34,9 +36,9 @@ func Misread(name string, err error) error {
 // A Locator has the line of each key of a TOML file. The decoder returns names only.
 type Locator struct{ lines map[string]int }
 
-// Locate reads src. Keys are dotted and unquoted, such as purpose.billing.fields.call_id; the tables of an array
+// Keys reads src. Keys are dotted and unquoted, such as purpose.billing.fields.call_id; the tables of an array
 // have their number behind their name, such as source.0.path.
-func Locate(src []byte) Locator {
+func Keys(src []byte) Locator {
 	l := Locator{lines: map[string]int{}}
 	var table string
 	counts := map[string]int{}
