@@ -1,13 +1,10 @@
 package store
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
-	"iter"
-	"slices"
 	"strings"
 	"time"
 
@@ -174,41 +171,4 @@ func opsSubject(x policy.Excerpt) (string, error) {
 		return "", err
 	}
 	return "ops.v1." + word + "." + x.Site, nil
-}
-
-// An OpsQuery names OpsRecords: those that meet all that is set.
-type OpsQuery struct {
-	Site, Sensor string
-	Kinds        []OpsKind // nil for all
-	From, To     time.Time // of records whose span ends at From or later and begins before To; zero for no bound
-}
-
-// Answer is what answers a Query: that of a Store, or of a reader of its files.
-type Answer func(context.Context, Query) iter.Seq2[Item, error]
-
-// OpsRecords yields what q names, by the end of its span. After an error nothing more is yielded, but for a DamageError,
-// which comes last as it does in a Store's Query. It reads all that ended at From or later.
-func OpsRecords(ctx context.Context, answer Answer, q OpsQuery) iter.Seq2[OpsRecord, error] {
-	return func(yield func(OpsRecord, error) bool) {
-		all := Query{Purpose: Ops, From: q.From}
-		if len(q.Kinds) == 1 {
-			all.Kind = string(q.Kinds[0])
-		}
-		for item, err := range answer(ctx, all) {
-			var r OpsRecord
-			if err == nil {
-				r, err = ReadOps(item.Body)
-			}
-			if (err != nil || q.has(&r)) && !yield(r, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// has reports whether r meets what is set.
-func (q *OpsQuery) has(r *OpsRecord) bool {
-	return (q.Site == "" || q.Site == r.Site) && (q.Sensor == "" || q.Sensor == r.Sensor) &&
-		(q.Kinds == nil || slices.Contains(q.Kinds, r.Kind)) &&
-		!r.To.Before(q.From) && (q.To.IsZero() || r.From.Before(q.To))
 }

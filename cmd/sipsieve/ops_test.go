@@ -22,7 +22,11 @@ func opsOf(t *testing.T, s *config.Setup) (list []store.OpsRecord) {
 		t.Fatal(err)
 	}
 	defer func() { _ = closing() }()
-	for r, err := range store.OpsRecords(t.Context(), store.Answer(answer), store.OpsQuery{}) {
+	for item, err := range answer(t.Context(), store.Query{Purpose: store.Ops}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := store.ReadOps(item.Body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,10 +36,15 @@ func putOps(t *testing.T, s store.Store, records ...store.OpsRecord) {
 }
 
 // expectOps complains unless the answer to q is these records in this order.
-func expectOps(t *testing.T, s store.Store, q store.OpsQuery, records ...store.OpsRecord) {
+func expectOps(t *testing.T, s store.Store, q store.Query, records ...store.OpsRecord) {
 	t.Helper()
+	q.Purpose = store.Ops
 	var got, want []string
-	for r, err := range store.OpsRecords(t.Context(), s.Query, q) {
+	for item, err := range s.Query(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := store.ReadOps(item.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,16 +68,13 @@ func opsComeBackByTimeAndKind(t *testing.T, s store.Store) {
 	other := ops(store.PolicyInForce, 5, 120)
 	other.Sensor, other.Site, other.Expires = "s2", "dfw2", policy.Date{Year: 2027, Month: time.May, Day: 1}
 	putOps(t, s, stop, start, loss, other, count)
-	expectOps(t, s, store.OpsQuery{}, start, loss, count, stop, other)
-	expectOps(t, s, store.OpsQuery{Kinds: []store.OpsKind{store.LossWindow}}, loss)
-	expectOps(t, s, store.OpsQuery{Kinds: []store.OpsKind{store.SensorStart, store.SensorStop}}, start, stop)
-	expectOps(t, s, store.OpsQuery{Sensor: "s2"}, other)
-	expectOps(t, s, store.OpsQuery{Site: "dfw1", Kinds: []store.OpsKind{store.PolicyInForce}})
+	expectOps(t, s, store.Query{}, start, loss, count, stop, other)
+	expectOps(t, s, store.Query{Kind: string(store.LossWindow)}, loss)
 	minute := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
-	expectOps(t, s, store.OpsQuery{From: minute(21), To: minute(22)}, loss, count, stop, other)
-	expectOps(t, s, store.OpsQuery{From: minute(22), To: minute(23)}, count, stop, other)
-	expectOps(t, s, store.OpsQuery{To: minute(1)}, start)
-	expectOps(t, s, store.OpsQuery{From: minute(121)})
+	expectOps(t, s, store.Query{From: minute(21)}, loss, count, stop, other) // by the end of their spans
+	expectOps(t, s, store.Query{From: minute(22)}, count, stop, other)
+	expectOps(t, s, store.Query{To: minute(11)}, start)
+	expectOps(t, s, store.Query{From: minute(121)})
 }
 
 // opsThatComeAgainAreThereOnce: after a crash a sensor repeats what it does not know to be put.
@@ -93,5 +95,5 @@ func opsGoOnTheirDay(t *testing.T, s store.Store) {
 	if gone, err := s.Sweep(t.Context(), Expires); err != nil || gone != 2 {
 		t.Errorf("gone = %d, %v, want the ledger and the call of that day", gone, err)
 	}
-	expectOps(t, s, store.OpsQuery{}, later)
+	expectOps(t, s, store.Query{}, later)
 }
