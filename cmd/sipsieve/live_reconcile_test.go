@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"sipsieve/cmd/sipsieve/reconcile"
+	"sipsieve/store"
 )
 
 // A reconciled is a report of the verb reconcile, and its exit code.
@@ -116,5 +119,54 @@ func (sc *liveScenario) compareReconciled(t *testing.T, s *site, log string) {
 	if more.code != exitFindings || more.SBC != r.SBC+1 || more.Sieve != r.Sieve || more.OnlySieve != 0 || len(only) != 1 ||
 		only[0].CallID != "never-seen@192.0.2.1" {
 		t.Errorf("with a call more: exit code %d, totals = %+v, %v", more.code, more.Totals, more.list)
+	}
+}
+
+// TestLiveCallsWithoutASensorHaveTheirReason calls while the daemon runs, is stopped, runs, and is killed: what only
+// Kamailio has is explained by the records of the stream OPS.
+func TestLiveCallsWithoutASensorHaveTheirReason(t *testing.T) {
+	if os.Getenv("SIPSIEVE_FULL") != "1" {
+		t.Skip("SIPSIEVE_FULL=1 runs it")
+	}
+	n := newNetwork(t)
+	sc := &liveScenario{calls: 3, caller: "call", called: oneDevice, devices: []string{"answer"}, played: n}
+	proxy, s := n.proxies(t), sc.site(t)
+	n.takes(t, sc)
+	watched := func() *process {
+		p := s.startIn(t, n.proxy)
+		s.awaits(t, "")
+		return p
+	}
+	daemon := watched()
+	n.calls(t, sc)
+	s.awaitRecords(t, 3)
+	if code := daemon.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, daemon.stderr.String())
+	}
+	n.calls(t, sc)
+	daemon = watched()
+	n.calls(t, sc)
+	s.awaitRecords(t, 6)
+	daemon.stop(t, syscall.SIGKILL)
+	n.calls(t, sc)
+	daemon = watched()
+	proxy.stop()
+	log, tolerance := proxy.log.String(), "--tolerance="+n.busy().String()
+	want := map[string]int{string(store.GapDown): 3, string(store.GapRestart): 3}
+	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		r := s.reconciled(t, log, tolerance)
+		if maps.Equal(r.Reasons[reconcile.OnlySBC], want) {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("totals = %+v, want the reasons %v\n%v", r.Totals, want, r.list)
+		}
+	}
+	if code := daemon.stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code = %d, want 0\n%s", code, daemon.stderr.String())
+	}
+	r := s.reconciled(t, log, tolerance)
+	if r.code != exitFindings || r.SBC != 12 || r.Sieve != 6 || r.Equal != 6 || r.OnlySBC != 6 || !maps.Equal(r.Reasons[reconcile.OnlySBC], want) {
+		t.Errorf("without the daemon: exit code %d, totals = %+v\n%v", r.code, r.Totals, r.list)
 	}
 }

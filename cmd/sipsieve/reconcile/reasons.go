@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"sipsieve/store"
 )
 
 // Reasons of a difference, beside those of a store.Gap and words of a record's missing, status and call_flags.
@@ -47,18 +49,28 @@ func newGaps(list []Gap) (g gaps) {
 	return g
 }
 
-// mostGaps is how many gaps of one call are shown.
-const mostGaps = 4
+// Limits of the gaps of one call.
+const (
+	mostLooked = 256 // of which the strongest reasons are chosen
+	mostGaps   = 4   // that are shown
+)
 
-// over returns the gaps that have a moment of [from, to], the latest first, mostGaps at most.
+// strongest are the reasons of gaps, those first that explain most: without a sensor nothing was read, in a loss window
+// something.
+var strongest = []string{string(store.GapDown), string(store.GapRestart), string(store.GapLoss), ReasonNotCovered}
+
+// over returns the gaps that have a moment of [from, to], those of the strongest reasons first, mostGaps at most.
 func (g *gaps) over(from, to time.Time) (list []Gap) {
 	i := sort.Search(len(g.list), func(i int) bool { return g.list[i].From.After(to) })
-	for i--; i >= 0 && !g.reach[i].Before(from) && len(list) < mostGaps; i-- {
+	for i--; i >= 0 && !g.reach[i].Before(from) && len(list) < mostLooked; i-- {
 		if !g.list[i].To.Before(from) {
 			list = append(list, g.list[i])
 		}
 	}
-	return list
+	slices.SortStableFunc(list, func(a, b Gap) int {
+		return cmp.Compare(slices.Index(strongest, a.Reason), slices.Index(strongest, b.Reason))
+	})
+	return list[:min(len(list), mostGaps)]
 }
 
 // Explain gives the times of which it is known why calls lack. It replaces what was given before.

@@ -426,6 +426,7 @@ func TestReasonsComeFromOPSAndFromTheRecord(t *testing.T) {
 		{Kind: store.Ledger, Sensor: "s1", From: at(-600), To: at(100)},
 		{Kind: store.SensorStop, Sensor: "s1", From: at(-600), To: at(100)},
 		{Kind: store.SensorStart, Sensor: "s1", From: at(100), To: at(200)},
+		{Kind: store.LossWindow, Sensor: "s1", From: at(149), To: at(205), Reason: "source_down"}, // overlaps the gap
 		{Kind: store.SensorCrash, Sensor: "s1", From: at(300), To: at(310)},
 		{Kind: store.Ledger, Sensor: "s1", From: at(200), To: at(300)},
 		{Kind: store.Ledger, Sensor: "s1", From: at(310), To: at(600)},
@@ -443,7 +444,7 @@ func TestReasonsComeFromOPSAndFromTheRecord(t *testing.T) {
 	restarted.Missing = []string{"restart_gap"}
 	_, list := reported(t, c, []string{file}, answered("fine", 0, 5000), restarted)
 	sameLines(t, brief(list), []string{
-		`only_sbc  1:3 down "5.000s" "" sensor_down`,
+		`only_sbc  1:3 down "5.000s" "" sensor_down,loss_window`,
 		`only_sbc  1:5 lost "8.000s" "" loss_window`,
 		`only_sbc  1:6 full "1.000s" "" loss_window`,
 		`only_sbc  1:7 covered "1.000s" "" unexplained`,
@@ -454,7 +455,7 @@ func TestReasonsComeFromOPSAndFromTheRecord(t *testing.T) {
 	if want := "loss_window of s1 2026-11-24T10:06:40.000Z to 2026-11-24T10:06:50.000Z (overflow 7)"; list[1].Detail != want {
 		t.Errorf("detail = %s, want %s", list[1].Detail, want)
 	}
-	if cover.Records != 9 {
+	if cover.Records != 10 {
 		t.Errorf("records of OPS = %d", cover.Records)
 	}
 }
