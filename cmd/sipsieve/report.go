@@ -50,7 +50,8 @@ each. It reads the store as query does, and is logged as a reading is; it keeps 
                refused by the terminal (ITU-T E.425). In SIP: 2xx, 480, 486, 600, 603 (RFC 6076, 4.7), 607 (RFC 8197),
                and 408, 487 or no final response if the called terminal rang
   acd_s        average call duration: mean of answer to end of answered calls whose end is known, in seconds
-  pdd_ms       post-dial delay: mean of the INVITE to the first response of 101 to 199, in milliseconds
+  pdd_ms       post-dial delay: mean of the INVITE to the first response of 101 to 199, in milliseconds;
+               of delays in buckets the mean of the middles
   minutes_in   minutes of calls that came in; minutes_out of those that went out: of a trunk by its side, else by the
                field direction (transit is both). Time that a second phone of a fork talked is in them, and in acd_s
 

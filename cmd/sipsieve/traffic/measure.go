@@ -21,7 +21,9 @@ type need struct {
 var (
 	fine  = []string{"keep", "truncate:second"}
 	exact = []string{"keep"}
-	hours = []string{"keep", "truncate:second", "truncate:minute", "truncate:hour"}
+	// A delay is taken at the middle of its bucket, which is right in the mean.
+	delays = []string{"keep", "truncate:second", "bucket:100ms", "bucket:200ms", "bucket:250ms", "bucket:500ms", "bucket:1s"}
+	hours  = []string{"keep", "truncate:second", "truncate:minute", "truncate:hour"}
 )
 
 // base are what every report needs: whether there was an INVITE, and how it ended.
@@ -49,7 +51,7 @@ var allMeasures = []measure{
 		value: func(g *Group) any { return percent(g.Effective, g.Seizures) }},
 	{name: "acd", column: "acd_s", needs: []need{{"duration_ms", fine}},
 		value: func(g *Group) any { return g.talk.mean(1000, 1) }},
-	{name: "pdd", column: "pdd_ms", needs: []need{{"pdd_ms", fine}},
+	{name: "pdd", column: "pdd_ms", needs: []need{{"pdd_ms", delays}},
 		value: func(g *Group) any { return g.delay.mean(1, 0) }},
 	{name: "minutes_in", column: "minutes_in", needs: []need{{"duration_ms", fine}}, sides: true,
 		value: func(g *Group) any { return rounded(float64(g.in)/60000, 2) }},

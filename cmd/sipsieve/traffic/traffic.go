@@ -18,7 +18,7 @@
 //
 // ACD, the average call duration, is the mean time from answer to end of the answered calls whose end is known, in
 // seconds. PDD, the post-dial delay, is the mean time from the INVITE to the first response of 101 to 199, in
-// milliseconds, of the attempts that got one.
+// milliseconds, of the attempts that got one. One that is kept in buckets is taken at the middle of its bucket.
 //
 // Minutes in are those of calls that came in, minutes out those of calls that went out: of a trunk by its side, else
 // by the field direction, where a transit call is both.
@@ -59,6 +59,7 @@ type Report struct {
 	sides  [2]bool   // by trunk: whether the purpose keeps trunk_in, trunk_out
 	has    []measure // that the purpose keeps the fields of
 	groups map[key]*Group
+	half   uint64 // ms: half a bucket of the purpose's delays
 
 	// Counts of records that are in no group.
 	Open   int // calls that have not ended
@@ -92,6 +93,8 @@ func New(by string, p *policy.Purpose, measures []string) (r *Report, missing []
 		return nil, nil, err
 	}
 	r.sides = [2]bool{p.Form("trunk_in") != "", p.Form("trunk_out") != ""}
+	width, _ := p.Precision("pdd_ms")
+	r.half = uint64(width.Milliseconds()) / 2
 	for _, one := range measures {
 		if !slices.ContainsFunc(allMeasures, func(m measure) bool { return m.name == one }) {
 			return nil, nil, fmt.Errorf("measures: want some of %s", strings.Join(Measures(), ","))
@@ -137,6 +140,9 @@ func (r *Report) Add(body []byte) {
 	if json.Unmarshal(body, &x) != nil || x.Kind != "call" {
 		r.Other++
 		return
+	}
+	if x.Delay != nil {
+		*x.Delay += r.half
 	}
 	switch {
 	case x.Stage != "stop" && x.Stage != "correction":

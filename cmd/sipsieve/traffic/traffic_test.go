@@ -268,6 +268,20 @@ func TestGroupsAreBounded(t *testing.T) {
 	}
 }
 
+// TestADelayInBucketsIsTakenAtTheMiddle has delays of 500 and 1500 ms in buckets of 500 ms: 750 and 1750.
+func TestADelayInBucketsIsTakenAtTheMiddle(t *testing.T) {
+	r, _, err := New("account", purposeOf(t, "setup_time=truncate:second", "disposition=keep", "account_id=keep",
+		"pdd_ms=bucket:500ms"), []string{"pdd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Add([]byte(call("pdd_ms=500")))
+	r.Add([]byte(call("pdd_ms=1500")))
+	if got := textsOf(r); len(got) != 1 || got[0] != "acme 1250" {
+		t.Errorf("rows = %q, want acme 1250", got)
+	}
+}
+
 // TestTheShippedPolicyGivesItsFigures compares the columns of the shipped purposes.
 func TestTheShippedPolicyGivesItsFigures(t *testing.T) {
 	text, err := os.ReadFile("../../../configs/policy.toml")
