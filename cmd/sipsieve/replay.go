@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/sip/event"
+	"sipsieve/store/cpni"
 )
 
 // replayFlags are the settings of the verb replay.
@@ -92,14 +94,9 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	d := pipeline.New([]capture.Source{src}, plan)
 	counters := ledger.NewCounters(setup.PurposeNames())
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), src)
-	cut := d.Follow(cmd.Context(), func(ev *event.Event) {
-		r, ok := setup.Records.Record(ev)
-		if !ok {
-			return
-		}
-		r.Site, r.Sensor = setup.Site, setup.Sensor
+	cut := eachRecord(cmd.Context(), d, setup, func(r *cpni.Record) {
 		for i, p := range setup.Purposes {
-			x, ok := p.Minimise(out.room(), &r)
+			x, ok := p.Minimise(out.room(), r)
 			if !ok {
 				continue
 			}
@@ -122,6 +119,19 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	l.Values.Misfits = setup.Records.Misfits()
 	l.Numbers.NoRegion = setup.Records.NoRegion()
 	return f.close(cmd, l, cut)
+}
+
+// eachRecord runs d and calls each with its records in order, as run makes them of the same packets. A record is valid during
+// the call. The error is what ended the reading of a file early.
+func eachRecord(ctx context.Context, d *pipeline.Domain, setup *config.Setup, each func(*cpni.Record)) error {
+	return d.Follow(ctx, func(ev *event.Event) {
+		r, ok := setup.Records.Record(ev)
+		if !ok {
+			return
+		}
+		r.Site, r.Sensor = setup.Site, setup.Sensor
+		each(&r)
+	})
 }
 
 // close writes the ledger and returns the verb's error; cut is what ended the reading of a file early.
