@@ -114,13 +114,14 @@ func (s *Store) fail(purpose string, err error) error {
 // put, until these are alone.
 func (s *Store) put(ctx context.Context, p store.Place, xs []policy.Excerpt) (refused store.Refused, err error) {
 	w := writer{layout: s.layout, purpose: s.purpose(p.Purpose), place: p}
+	before := s.position(p.Purpose)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w.tx = tx
 		return w.putAll(ctx, xs)
 	})
 	switch {
 	case err == nil:
-		s.reach(p.Purpose, w.put)
+		s.reach(p.Purpose, before, w.reached, w.put)
 		return nil, nil
 	case !ofData(err):
 		return nil, err
@@ -266,24 +267,16 @@ func (s *Store) Reached(ctx context.Context, purpose string) (store.Cursor, erro
 	return c, wrap("reach", err)
 }
 
-// Lacking returns the first publication of each sensor that was put and that the database lacks. It is empty unless the
-// database went back in time.
+// Lacking returns the first publication of each sensor that was put and that the database lacks, or lacked when a later
+// one was put. It is empty unless the database went back in time since SetCommitted.
 func (s *Store) Lacking(ctx context.Context, purpose string) (lost store.Cursor, err error) {
 	put := s.Committed(purpose) // first: the database has it by now
 	has, err := s.Reached(ctx, purpose)
 	if err != nil {
 		return nil, err
 	}
-	lost = store.Cursor{}
-	for sensor, last := range put {
-		switch have, ok := has[sensor]; {
-		case !has.Before(sensor, last):
-		case ok && have.Stream == last.Stream:
-			lost[sensor] = policy.Sequence{Stream: have.Stream, Number: have.Number + 1}
-		default:
-			lost[sensor] = policy.Sequence{Stream: last.Stream, Number: 1}
-		}
-	}
+	lost = lacking(put, has)
+	merge(lost, s.lackedBefore(purpose))
 	return lost, nil
 }
 

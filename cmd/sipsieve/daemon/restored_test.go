@@ -143,8 +143,10 @@ func TestARestoredDatabaseIsRefilled(t *testing.T) {
 		disk  int64
 		later int  // calls after the dump
 		stops bool // the host is stopped while the database is restored
+		puts  int  // calls that are put before the restore is noticed
 	}{
 		"while the host runs":      {disk: 64 << 20, later: 60},
+		"while the host puts":      {disk: 64 << 20, later: 60, puts: 2},
 		"while the host is down":   {disk: 64 << 20, later: 60, stops: true},
 		"the bus has not all more": {disk: 256 << 10, later: 400},
 	} {
@@ -168,11 +170,12 @@ func TestARestoredDatabaseIsRefilled(t *testing.T) {
 			if c.stops {
 				h.start(t, login, h.path)
 			}
+			h.send(t, c.puts)
 			h.mended(t)
 			h.send(t, 1)
 			after, lost := h.bodies(t)
-			if len(after)+lost != 40+c.later+1 || lost > 0 != (c.disk < 1<<20) {
-				t.Errorf("%d calls and %d lost of %d", len(after), lost, 40+c.later+1)
+			if len(after)+lost != h.sent || lost > 0 != (c.disk < 1<<20) {
+				t.Errorf("%d calls and %d lost of %d", len(after), lost, h.sent)
 			}
 			for id, body := range after {
 				if was, ok := before[id]; ok && was != body {
