@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -105,20 +104,7 @@ func (s *state) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
-	return replace(path, text)
-}
-
-// replace puts text at path: all of it, or what was there before.
-func replace(path string, text []byte) error {
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("coverage: %w", err)
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("coverage: %w", err)
-	}
-	if err := errors.Join(os.Rename(path+".new", path), store.SyncDir(filepath.Dir(path))); err != nil {
+	if err := store.ReplaceFile(path, text); err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
 	return nil

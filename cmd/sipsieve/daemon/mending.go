@@ -91,6 +91,7 @@ func (m *mending) mend(ctx context.Context) {
 		}
 		byPurpose[d.Purpose] = append(byPurpose[d.Purpose], d)
 	}
+	m.unblock(order)
 	for _, purpose := range order {
 		if m.waits(purpose) {
 			continue
@@ -173,6 +174,13 @@ func (m *mending) announce(ctx context.Context, d store.Damage) error {
 	m.log.Error("rows of a damaged partition of the store are lost", "purpose", d.Purpose, "expires", d.Expires,
 		"lost", d.Missing)
 	return nil
+}
+
+// unblock forgets the blocks of purposes that lack no rows any more: the next damage is waited for as long as the first.
+func (m *mending) unblock(lacking []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.blocked, func(purpose string, _ *block) bool { return !slices.Contains(lacking, purpose) })
 }
 
 // waits reports whether a purpose is not tried yet.

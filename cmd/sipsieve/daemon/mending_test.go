@@ -186,3 +186,20 @@ func TestABusThatRefusesIsNotWaitedForForEver(t *testing.T) {
 		t.Errorf("losses %s, %v to be announced, want one and none", lost, m.files.Damaged())
 	}
 }
+
+// TestABlockEndsWithWhatLacked: the rows come while the bus refuses, so that nothing is lacking, and nothing is blocked.
+func TestABlockEndsWithWhatLacked(t *testing.T) {
+	t.Parallel()
+	m, xs := damagedStore(t, &fakeBus{refuse: errors.New("not allowed")}, new(strings.Builder))
+	m.mend(t.Context())
+	if len(m.blocked) != 1 {
+		t.Errorf("%d purposes are blocked, want 1", len(m.blocked))
+	}
+	if err := m.files.Put(t.Context(), xs); err != nil {
+		t.Fatal(err)
+	}
+	m.mend(t.Context())
+	if len(m.blocked) > 0 || len(m.files.Damaged()) > 0 {
+		t.Errorf("%d purposes are blocked, %v lacks, want none and nothing", len(m.blocked), m.files.Damaged())
+	}
+}

@@ -61,12 +61,12 @@ func (r *recorder) record(ctx context.Context, one *refusedLoss) error {
 	} else { // the hub gives it a place in its stream
 		xs = r.records.of(r.place, one.purpose, one.Loss)
 	}
-	if r.place != PlaceStore && r.lose != nil {
-		r.lose(one.purpose, one.Loss)
-	}
 	err := r.Sink.Put(ctx, xs)
 	if errors.As(err, new(store.Refused)) && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrFull) {
-		return nil
+		err = nil
+	}
+	if err == nil && r.place != PlaceStore && r.lose != nil { // once, however often the record was tried
+		r.lose(one.purpose, one.Loss)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/store"
+	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 	"sipsieve/store/storetest"
 	"sipsieve/store/vault"
@@ -77,9 +78,14 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 	for _, nameless := range []bool{false, true} {
 		var log strings.Builder
 		into := &picky{refuses: []string{"call-b", "call-d"}, nameless: nameless, kept: map[string]string{}, away: true}
-		r := &recorder{Sink: into, place: PlaceHub, records: records, log: slog.New(slog.NewTextHandler(&log, nil))}
+		windows := 0
+		r := &recorder{Sink: into, place: PlaceHub, records: records, log: slog.New(slog.NewTextHandler(&log, nil)),
+			lose: func(string, cpni.Loss) { windows++ }}
 		if err := r.Put(t.Context(), xs); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("error = %v while the record cannot be put, want ErrUnavailable", err)
+		}
+		if windows != 0 {
+			t.Errorf("%d loss windows of a record that is not put, want none: it comes again", windows)
 		}
 		into.mu.Lock()
 		into.away = false
