@@ -57,12 +57,15 @@ var shapes = [...]shape{
 // in turn, of 9 messages a call on average (challenged, with PRACK, with UPDATE, with a repeated answer), ended by
 // either side, INVITEs of about 22 headers with a session description. A call begins every 20 ms on average and
 // overlaps with those before it. Equal calls and seed make equal frames; other seeds make other numbers and times.
-func Corpus(calls int, seed uint64) []Frame {
+func Corpus(calls int, seed uint64) []Frame { return CorpusEvery(20*time.Millisecond, calls, seed) }
+
+// CorpusEvery is Corpus with another mean time between the beginnings of calls.
+func CorpusEvery(mean time.Duration, calls int, seed uint64) []Frame {
 	r := rand.New(rand.NewPCG(seed, 0x5d1c))
 	frames := make([]Frame, 0, 9*calls)
 	var start time.Duration
 	for i := range calls {
-		start += time.Duration(r.ExpFloat64() * float64(20*time.Millisecond))
+		start += time.Duration(r.ExpFloat64() * float64(mean))
 		frames = append(frames, call(r, i, start)...)
 	}
 	inOrder(frames)
