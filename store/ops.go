@@ -45,7 +45,7 @@ func OpsKinds() []OpsKind {
 }
 
 // An OpsRecord is one fact about a sensor: proof of what it covered, for billing and auditors. Two with the same kind,
-// site, sensor, span, policy, purpose and reason are one record, which a store keeps once.
+// site, sensor, span, policy, purpose, reason and event are one record, which a store keeps once.
 type OpsRecord struct {
 	Kind         OpsKind
 	Site, Sensor string
@@ -56,6 +56,7 @@ type OpsRecord struct {
 	Purpose string          // of a LossWindow: whose records; "" if of all
 	Count   uint64          // of a LossWindow: how many are lost; 0 if that is not known
 	Reason  string          // of a LossWindow: a word of a closed set, such as overflow, full or damaged
+	Event   string          // of a LossWindow: see OpsEvent; "" if the span names what was lost
 	Ledger  json.RawMessage // of a Ledger: the counts that changed, shaped as in status; counts of what is now may fall
 }
 
@@ -108,13 +109,30 @@ type opsBody struct {
 	LossPurpose  string          `json:"loss_purpose,omitempty"`
 	Count        uint64          `json:"count,omitempty"`
 	Reason       string          `json:"reason,omitempty"`
+	Event        string          `json:"event,omitempty"`
 	Ledger       json.RawMessage `json:"ledger,omitempty"`
 }
 
 // ID returns the id of r: a hash of what makes it one record.
 func (r *OpsRecord) ID() string {
 	parts := []string{string(r.Kind), r.Site, r.Sensor, opsText(r.From), opsText(r.To), r.Policy, r.Purpose, r.Reason}
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	if r.Event != "" {
+		parts = append(parts, r.Event)
+	}
+	return opsHash(strings.Join(parts, "\n"))
+}
+
+// OpsEvent returns the Event of an OpsRecord for a text that tells one loss from all others: a hash, since the text may
+// have the id of a record. It is "" for "".
+func OpsEvent(text string) string {
+	if text == "" {
+		return ""
+	}
+	return opsHash(text)
+}
+
+func opsHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:26])
 }
 
@@ -125,7 +143,7 @@ func (r *OpsRecord) Excerpt() (policy.Excerpt, error) {
 	b := opsBody{Schema: "sipsieve." + string(r.Kind) + "/1", Kind: r.Kind, Stage: "stop", ID: r.ID(), Revision: 1,
 		Status: "complete", Missing: []string{}, Completeness: 100, Purpose: Ops, Policy: r.Policy, Class: "operational",
 		Expires: r.Expires.String(), Site: r.Site, Sensor: r.Sensor, From: opsText(r.From), To: opsText(r.To),
-		LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Ledger: r.Ledger}
+		LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Event: r.Event, Ledger: r.Ledger}
 	text, err := json.Marshal(b)
 	if err != nil {
 		return policy.Excerpt{}, fmt.Errorf("store: ops: %w", err)
@@ -151,7 +169,7 @@ func ReadOps(body []byte) (r OpsRecord, err error) {
 		return r, fmt.Errorf("store: ops: %w", policy.ErrForeign)
 	}
 	r = OpsRecord{Kind: b.Kind, Site: b.Site, Sensor: b.Sensor, Policy: b.Policy, Expires: x.Expires, Purpose: b.LossPurpose,
-		Count: b.Count, Reason: b.Reason, Ledger: b.Ledger}
+		Count: b.Count, Reason: b.Reason, Event: b.Event, Ledger: b.Ledger}
 	var err2 error
 	r.From, err = time.Parse(time.RFC3339, b.From)
 	r.To, err2 = time.Parse(time.RFC3339, b.To)

@@ -22,6 +22,7 @@ func TestOpsRecordsComeBackAsTheyWere(t *testing.T) {
 	for _, kind := range OpsKinds() {
 		r := record(kind)
 		r.Purpose, r.Count, r.Reason, r.Ledger = "billing", 3, "full", []byte(`{"calls":{"opened":1}}`)
+		r.Event = OpsEvent("spool 1")
 		x, err := r.Excerpt()
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +84,7 @@ func TestIDOfAnOpsRecordIsOfItsSpan(t *testing.T) {
 	for name, change := range map[string]func(*OpsRecord){
 		"kind": func(r *OpsRecord) { r.Kind = Ledger }, "sensor": func(r *OpsRecord) { r.Sensor = "s2" },
 		"end": func(r *OpsRecord) { r.To = r.To.Add(time.Microsecond) }, "reason": func(r *OpsRecord) { r.Reason = "x" },
-		"purpose": func(r *OpsRecord) { r.Purpose = "fraud" },
+		"purpose": func(r *OpsRecord) { r.Purpose = "fraud" }, "event": func(r *OpsRecord) { r.Event = OpsEvent("1") },
 	} {
 		other := record(LossWindow)
 		if change(&other); other.ID() == one.ID() {

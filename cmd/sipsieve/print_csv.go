@@ -19,7 +19,7 @@ var envelopeColumns = []string{"schema", "kind", "stage", "id", "dialog", "revis
 	"purpose", "policy", "class", "expires", "site", "sensor", "source", "from", "to", "count", "reason"}
 
 // opsColumns are the further columns of records about a sensor, which are of no purpose of a policy.
-var opsColumns = []string{"loss_purpose", "ledger"}
+var opsColumns = []string{"loss_purpose", "event", "ledger"}
 
 // unprinted are keys that are of use to a store alone, which joins two halves of a call by them.
 var unprinted = []string{"blind_clock", "blind_side"}

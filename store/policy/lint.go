@@ -2,11 +2,12 @@ package policy
 
 import (
 	"fmt"
-	"sipsieve/store/cpni"
-	"sipsieve/store/policy/locate"
 	"slices"
 	"strings"
 	"time"
+
+	"sipsieve/store/cpni"
+	"sipsieve/store/policy/locate"
 )
 
 // A Finding is something for the reviewer of a policy.

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sipsieve/store/policy/locate"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
+
+	"sipsieve/store/policy/locate"
 )
 
 // mistakes are what is wrong with a file, each with its line.

@@ -38,7 +38,7 @@ func (w *windows) add(purpose string, one cpni.Loss) {
 // windowOf returns the record of a loss.
 func windowOf(purpose string, one cpni.Loss) store.OpsRecord {
 	return store.OpsRecord{Kind: store.LossWindow, From: one.From, To: one.To, Count: one.Count, Purpose: purpose,
-		Reason: one.Reason}
+		Reason: one.Reason, Event: store.OpsEvent(one.Event)}
 }
 
 // compare adds what live sources did not read since it was called last.

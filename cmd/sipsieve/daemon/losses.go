@@ -80,7 +80,7 @@ func (r *lossRecords) ofStore(purpose string, lost cpni.Loss) []policy.Excerpt {
 func (r *lossRecords) window(place, purpose string, lost cpni.Loss) []policy.Excerpt {
 	one := store.OpsRecord{Kind: store.LossWindow, Site: r.site, Sensor: lossSensor(place, r.sensor), From: lost.From,
 		To: lost.To, Policy: r.policy.Hash(), Expires: r.policy.LongestExpiry(lost.To), Purpose: purpose, Count: lost.Count,
-		Reason: lost.Reason}
+		Reason: lost.Reason, Event: store.OpsEvent(lost.Event)}
 	x, err := one.Excerpt()
 	if err != nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/store"
@@ -104,5 +105,34 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 		if n := strings.Count(log.String(), "refused for good"); n != 1 || !strings.HasPrefix(r.why(), "too_large: ") {
 			t.Errorf("%d lines, why %q, want one, and the reason", n, r.why())
 		}
+	}
+}
+
+// TestTwoRefusalsOfOneTimeAreTwoLossWindows: a policy may cut the times of records to an hour, so that they tell no two
+// losses apart.
+func TestTwoRefusalsOfOneTimeAreTwoLossWindows(t *testing.T) {
+	t.Parallel()
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, noon := map[string]int{}, storetest.Moment(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
+	for range 2 { // the second time as after a kill
+		for i, id := range []string{"call-a", "call-b"} {
+			draft := storetest.Call(id).Numbered(uint64(i + 1))
+			draft.Setup = &noon
+			x := draft.Excerpt(t)
+			if _, known := x.Time(); !known {
+				t.Fatal("the call has no time")
+			}
+			one := lossesOfRefused(store.Refused{{Purpose: "billing", Count: 1, Err: store.ErrTooLarge,
+				Excerpts: []policy.Excerpt{x}}}, []policy.Excerpt{x})
+			for _, record := range records.ofStore("billing", one[0].Loss) {
+				ids[record.Kind+" "+record.ID]++
+			}
+		}
+	}
+	if len(ids) != 4 {
+		t.Errorf("records = %v, want a loss and a loss window of each call", ids)
 	}
 }
