@@ -83,19 +83,30 @@ func comparisons(a, b view, texts *interner) (list []comparison) {
 			b.column(column, func(text string) span { return read(g, text) })
 		list = append(list, c)
 	}
-	slices.SortStableFunc(list, func(x, y comparison) int { return y.kinds() - x.kinds() })
+	slices.SortStableFunc(list, func(x, y comparison) int { return x.agreeing() - y.agreeing() })
 	return list
 }
 
-// kinds returns how many different spans c has, 1,000 at most: what has many tells most pairs apart.
-func (c *comparison) kinds() int {
-	seen := map[span]bool{}
-	for _, s := range c.b {
-		if seen[s] = true; len(seen) >= 1000 {
-			break
+// agree reports whether what two rows show may be one value.
+func (c *comparison) agree(i, j int) bool {
+	x, y := c.a[i], c.b[j]
+	if x.meets(y) {
+		return true
+	}
+	_, ok := c.above(x, y)
+	return ok
+}
+
+// agreeing returns how many of at most 10,000 pairs of rows agree: the fewer, the more pairs c rules out.
+func (c *comparison) agreeing() (n int) {
+	for i := 0; i < len(c.a); i += len(c.a)/100 + 1 {
+		for j := 0; j < len(c.b); j += len(c.b)/100 + 1 {
+			if c.agree(i, j) {
+				n++
+			}
 		}
 	}
-	return len(seen)
+	return n
 }
 
 // reader returns how to read what one of two purposes shows as a span that can be compared with what the other shows; nil

@@ -70,8 +70,8 @@ func (m *matcher) candidates(ctx context.Context, without bool) ([][]edge, error
 			best[v] = best[v][:0]
 		}
 		for j := range m.b {
-			failed := m.failed(i, j)
-			if failed == many || failed >= 0 && !without {
+			failed := m.failed(i, j, !without)
+			if failed == many {
 				continue
 			}
 			total := m.scores(scores, i, j, failed)
@@ -97,19 +97,14 @@ const (
 	many = -2
 )
 
-// failed returns the one comparison in which two rows do not agree, none, or many.
-func (m *matcher) failed(i, j int) int {
+// failed returns the one comparison in which two rows do not agree, none, or many; many for one, too, if strict is set.
+func (m *matcher) failed(i, j int, strict bool) int {
 	failed := none
 	for c := range m.by {
-		by := &m.by[c]
-		x, y := by.a[i], by.b[j]
-		if x.meets(y) {
+		if m.by[c].agree(i, j) {
 			continue
 		}
-		if _, ok := by.above(x, y); ok {
-			continue
-		}
-		if failed != none {
+		if failed != none || strict {
 			return many
 		}
 		failed = c
@@ -210,7 +205,7 @@ func (m *matcher) inOrder() (right int) {
 	next := 0
 	for i := range m.a {
 		for j := next; j < len(m.b); j++ {
-			if m.failed(i, j) == none {
+			if m.failed(i, j, true) == none {
 				next = j + 1
 				if m.a[i].subject == m.b[j].subject {
 					right++
