@@ -72,16 +72,19 @@ func (a *answer) readFrom(s *config.Setup, q store.Query) error {
 	bar := showAnswer(a.cmd.ErrOrStderr(), a.cmd.OutOrStdout(), a.verb, q)
 	next, err := readLines(body, func(body []byte) { bar.note(body); to.take(body) })
 	bar.stop()
-	err = a.incomplete(errors.Join(err, to.close()))
-	a.goesOn(next)
-	return err
+	return a.incomplete(errors.Join(err, a.finish(to, next)))
 }
 
-// goesOn prints where the next answer goes on; nothing for "".
-func (a *answer) goesOn(next string) {
+// finish closes the taker and prints where the next answer goes on; nothing for "". If records could not be written, it
+// prints no place: who went on there would miss them.
+func (a *answer) finish(to taker, next string) error {
+	if err := to.close(); err != nil {
+		return err
+	}
 	if next != "" {
 		fmt.Fprintln(a.cmd.ErrOrStderr(), "next", next)
 	}
+	return nil
 }
 
 // readLines gives take what the daemon answers, and returns where the next answer goes on; "" if it did not say.
@@ -155,9 +158,7 @@ func (a *answer) readStore(s *config.Setup, q store.Query, to taker) (err error)
 		}
 	}
 	bar.stop()
-	err = errors.Join(a.incomplete(errors.Join(err, to.close())), log.End(err == nil))
-	a.goesOn(next)
-	return err
+	return errors.Join(a.incomplete(errors.Join(err, a.finish(to, next))), log.End(err == nil))
 }
 
 // values returns the parameters of a question from the flags of its verb.

@@ -362,3 +362,22 @@ func TestTheBarIsAtTheTimeOfTheRecord(t *testing.T) {
 		t.Errorf("count = %d, want %d", got, 2*sampled)
 	}
 }
+
+// TestAnAnswerThatCannotBeWrittenHasNoNext writes the answer to a full disk: a poller that kept the cursor would miss it.
+func TestAnAnswerThatCannotBeWrittenHasNoNext(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	configuration := answering(t, replayedBodies(t, 30, "billing"), 300)
+	for _, format := range []string{"jsonl", "csv", "table", "parquet"} {
+		cmd := exec.Command(binary(t), "query", "--config", configuration, "--purpose", "billing", "--request", "t-1", "--format", format)
+		var stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		if err := cmd.Run(); err == nil || !strings.Contains(stderr.String(), "not complete") || strings.Contains(stderr.String(), "next ") {
+			t.Errorf("%s: %v, standard error = %q, want an answer that is not complete and no next", format, err, stderr.String())
+		}
+	}
+}

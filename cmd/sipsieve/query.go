@@ -22,7 +22,7 @@ var queryFlags = [][2]string{
 	{"account", "print records with this account_id"},
 	{"trunk", "print records with this trunk_in or trunk_out"},
 	{"disposition", "print records with this disposition"},
-	{"pseudonym", "print records of which a field has this pseudonym, as epoch:text"},
+	{"pseudonym", "print records with this call_id, a pseudonym as records have it"},
 	{"limit", "print this `number` of records at most, and where the next answer goes on"},
 }
 
@@ -39,7 +39,7 @@ it, with the same other flags, and "next" may stand before it.
 With --stored-since it prints what was stored or corrected since an earlier answer, in the order of storing, and at the
 end "next CURSOR" on standard error: what the next call is given. --stored-since start begins with the first record. A
 poller that keeps the cursor with what it read misses nothing: records that come late, end late or are corrected later
-come with the next call.
+come with the next call. An answer that could not be written has no "next": read again from the cursor before.
 
 With --call-id it reads Call-IDs from standard input, one a line, and prints the records of these calls: those with one
 of their pseudonyms, which the keys of this host make for each epoch from --from to --to, without them for the retention

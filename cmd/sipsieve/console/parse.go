@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,12 +13,21 @@ import (
 	"sipsieve/store/cpni"
 )
 
+// pseudonym is the shape of every pseudonym: its epoch and 128 bits in base32.
+var pseudonym = regexp.MustCompile(`^e-?[0-9]+:[a-z2-7]{26}$`)
+
 // ParseQuery reads a query's parameters, which are the verb's flags.
 func ParseQuery(value func(string) string) (q store.Query, err error) {
 	q.Purpose, q.Kind, q.After = value("purpose"), value("kind"), value("after")
 	q.Account, q.Trunk, q.Disposition = value("account"), value("trunk"), value("disposition")
 	if one := value("pseudonym"); one != "" {
+		if !pseudonym.MatchString(one) {
+			return q, errors.New("pseudonym: want a call_id as records have it, such as e692:aevm3gkfyhdcroenlpi4ldjy5y")
+		}
 		q.Pseudonyms = []string{one}
+	}
+	if field, _ := cpni.FieldOf("disposition"); q.Disposition != "" && !slices.Contains(field.Entry().Words, q.Disposition) {
+		return q, errors.New("disposition: want one of " + strings.Join(field.Entry().Words, ", "))
 	}
 	q.Stored = value("order") == "stored"
 	if q.Purpose == "" {
@@ -43,10 +53,10 @@ func ParseQuery(value func(string) string) (q store.Query, err error) {
 		return q, errors.New("to: want a time after from: to is not included")
 	}
 	if _, err := store.ParseCursor(q.After); q.Stored && err != nil {
-		return q, errors.New("stored-since: want what an earlier answer printed as its next")
+		return q, errors.New("stored-since: want start, or the cursor that an earlier answer printed behind next")
 	}
 	if _, err := store.ParseMark(q.After); !q.Stored && q.After != "" && err != nil {
-		return q, errors.New("after: want what an answer printed as its next that --limit ended")
+		return q, errors.New("after: want the mark that an answer with --limit printed behind next")
 	}
 	if text := value("limit"); text != "" {
 		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 0 {
