@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/store"
@@ -83,13 +84,37 @@ func (h *storageHost) start(t *testing.T, login postgres.Login, path string) {
 func (h *storageHost) send(t *testing.T, n int) {
 	t.Helper()
 	for range n {
-		h.sent++
-		x := storetest.Call(fmt.Sprintf("call%04d", h.sent)).Excerpt(t)
-		if err := h.spool.Publisher().Put(t.Context(), []policy.Excerpt{x}); err != nil {
-			t.Fatal(err)
-		}
+		h.publish(t)
 	}
 	h.settled(t)
+}
+
+// publish publishes one more call.
+func (h *storageHost) publish(t *testing.T) {
+	h.sent++
+	x := storetest.Call(fmt.Sprintf("call%04d", h.sent)).Excerpt(t)
+	if err := h.spool.Publisher().Put(t.Context(), []policy.Excerpt{x}); err != nil {
+		t.Error(err)
+	}
+}
+
+// publishing publishes calls, one every few milliseconds, until the function that it returns is called.
+func (h *storageHost) publishing(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for ctx.Err() == nil {
+			h.publish(t)
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // settled waits until the last call is stored and confirmed.
@@ -143,10 +168,10 @@ func TestARestoredDatabaseIsRefilled(t *testing.T) {
 		disk  int64
 		later int  // calls after the dump
 		stops bool // the host is stopped while the database is restored
-		puts  int  // calls that are put before the restore is noticed
+		puts  bool // calls come meanwhile, and are put before the restore is noticed
 	}{
 		"while the host runs":      {disk: 64 << 20, later: 60},
-		"while the host puts":      {disk: 64 << 20, later: 60, puts: 2},
+		"while the host puts":      {disk: 64 << 20, later: 60, puts: true},
 		"while the host is down":   {disk: 64 << 20, later: 60, stops: true},
 		"the bus has not all more": {disk: 256 << 10, later: 400},
 	} {
@@ -166,11 +191,16 @@ func TestARestoredDatabaseIsRefilled(t *testing.T) {
 			if c.stops {
 				h.stop()
 			}
+			stop := func() {}
+			if c.puts {
+				stop = h.publishing(t)
+			}
 			server.Restore(t, database, dump)
+			stop()
 			if c.stops {
 				h.start(t, login, h.path)
 			}
-			h.send(t, c.puts)
+			h.settled(t)
 			h.mended(t)
 			h.send(t, 1)
 			after, lost := h.bodies(t)

@@ -310,11 +310,14 @@ func (s *Server) Dump(t testing.TB, database string) (file string) {
 	return file
 }
 
-// Restore replaces a database, which may be in use, by what Dump has written.
+// Restore replaces a database, which may be in use, by what Dump has written: under another name first, since who uses it
+// would make tables in one that is empty.
 func (s *Server) Restore(t testing.TB, database, file string) {
 	t.Helper()
-	s.Exec(t, "postgres", "DROP DATABASE "+database+" WITH (FORCE)", "CREATE DATABASE "+database)
-	s.run(t, "pg_restore", "--exit-on-error", "--dbname="+s.socketURL(database), file)
+	restored := database + "_restored"
+	s.Exec(t, "postgres", "CREATE DATABASE "+restored)
+	s.run(t, "pg_restore", "--exit-on-error", "--dbname="+s.socketURL(restored), file)
+	s.Exec(t, "postgres", "DROP DATABASE "+database+" WITH (FORCE)", "ALTER DATABASE "+restored+" RENAME TO "+database)
 }
 
 // run runs a program of PostgreSQL.
