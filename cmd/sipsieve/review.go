@@ -49,7 +49,7 @@ Exit codes: 0 with a description; 2 if the policy is refused.`,
 			}
 			return p.Explain(cmd.OutOrStdout())
 		},
-	}, riskCommand())
+	}, riskCommand(), policyDiffCommand())
 	return cmd
 }
 

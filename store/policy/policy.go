@@ -69,6 +69,9 @@ func (p *Policy) Purpose(name string) (*Purpose, bool) {
 	return nil, false
 }
 
+// Outside reports whether role is declared as one of another company or authority.
+func (p *Policy) Outside(role string) bool { return p.audiences[role].Outside }
+
 // Fields returns the fields that an enabled purpose names, each once.
 func (p *Policy) Fields() (list []cpni.Field) {
 	for _, u := range p.Purposes() {
