@@ -16,9 +16,9 @@
 // # Limits
 //
 // A Study keeps the last excerpt of each of MostRecords calls, registrations and devices for each purpose, without
-// pseudonyms: about 100 MB for five purposes. What comes behind is counted and left out. Measure compares each excerpt
-// of a purpose with each of another: about three seconds a pair of purposes at the limit. Nothing here reads a clock;
-// equal excerpts give equal figures.
+// pseudonyms. What comes behind is counted and left out. Measure compares each excerpt of a purpose with each of another,
+// three times. At the limit, three purposes on calls take 330 MB and 25 s of one core. Nothing here reads a clock; equal
+// excerpts give equal figures.
 package risk
 
 import (
