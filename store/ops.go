@@ -122,8 +122,8 @@ func (r *OpsRecord) ID() string {
 	return opsHash(strings.Join(parts, "\n"))
 }
 
-// OpsEvent returns the Event of an OpsRecord for a text that tells one loss from all others: a hash, since the text may
-// have the id of a record. It is "" for "".
+// OpsEvent returns the Event of an OpsRecord for a text that no other loss has: a hash of it, since it may have the id of a
+// record. It is "" for "".
 func OpsEvent(text string) string {
 	if text == "" {
 		return ""

@@ -108,8 +108,8 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 	}
 }
 
-// TestTwoRefusalsOfOneTimeAreTwoLossWindows: a policy may cut the times of records to an hour, so that they tell no two
-// losses apart.
+// TestTwoRefusalsOfOneTimeAreTwoLossWindows: a policy may cut the times of records to an hour, so that two losses have the
+// same one.
 func TestTwoRefusalsOfOneTimeAreTwoLossWindows(t *testing.T) {
 	t.Parallel()
 	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
