@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -56,8 +57,11 @@ func ask(ctx context.Context, c config.Config, q question) (io.ReadCloser, error
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, errNoDaemon
+	case errors.Is(err, syscall.EACCES):
+		return nil, refused(fmt.Errorf("%s: permission denied: want the user of the daemon, or root", c.SocketPath()))
 	case err != nil:
-		return nil, err
+		err = errors.Unwrap(err) // the outer one, of net/url, has the whole question
+		return nil, exit{exitFindings, fmt.Errorf("the daemon gave no answer: %w", err)}
 	case resp.StatusCode != http.StatusOK:
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))

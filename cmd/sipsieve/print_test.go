@@ -235,7 +235,8 @@ func TestCGRateSNeedsWhatARatingNeeds(t *testing.T) {
 	}
 }
 
-// answering is a configuration whose daemon answers every query with so many records, and with next at the end.
+// answering is a configuration whose daemon answers every query with so many records, and with next at the end; if
+// count is negative, it breaks off.
 func answering(t *testing.T, bodies [][]byte, count int) (configuration string) {
 	t.Helper()
 	s := newSite(t, 1)
@@ -249,6 +250,9 @@ func answering(t *testing.T, bodies [][]byte, count int) (configuration string) 
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if count < 0 {
+			panic(http.ErrAbortHandler)
+		}
 		for i := range count {
 			if _, err := fmt.Fprintf(w, "%s\n", bodies[i%len(bodies)]); err != nil {
 				return
@@ -379,5 +383,15 @@ func TestAnAnswerThatCannotBeWrittenHasNoNext(t *testing.T) {
 		if err := cmd.Run(); err == nil || !strings.Contains(stderr.String(), "not complete") || strings.Contains(stderr.String(), "next ") {
 			t.Errorf("%s: %v, standard error = %q, want an answer that is not complete and no next", format, err, stderr.String())
 		}
+	}
+}
+
+// TestADaemonThatBreaksOffMayAnswerLater expects the exit code of a failure that may pass, and no question in its line.
+func TestADaemonThatBreaksOffMayAnswerLater(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(binary(t), "query", "--config", answering(t, nil, -1), "--purpose", "billing", "--request", "t-1", "--account", "a-17")
+	out, _ := cmd.CombinedOutput()
+	if text := string(out); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(text, "gave no answer") || strings.Contains(text, "a-17") {
+		t.Errorf("exit code %d, %q: want 1 and no account", cmd.ProcessState.ExitCode(), text)
 	}
 }

@@ -153,6 +153,9 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 		case errors.As(err, &damage):
 			fmt.Fprintf(w, "%s%v\n", DamageLine, damage)
 			return
+		case err != nil && log.Count == 0: // nothing is written yet
+			http.Error(w, log.entry.Verb+": the answer is not complete: "+err.Error(), http.StatusServiceUnavailable)
+			return
 		case err != nil:
 			panic(http.ErrAbortHandler) // the client must see that the answer is not complete
 		case item.Body == nil:
