@@ -131,10 +131,9 @@ func (p *Publisher) batches(xs []policy.Excerpt, refused *store.Refused) []*purp
 var oneAnswer = jetstreamext.BatchFlowControl{AckTimeout: replyTimeout}
 
 // notAsBatch are the errors of a batch whose messages are put one by one: some are there already, or the server takes no
-// batch, or none so large, or it has left a message out because it is too large.
+// batch, or none so large.
 var notAsBatch = []jetstream.ErrorCode{jetstreamext.JSErrCodeBatchPublishDuplicateMsgID,
-	jetstreamext.JSErrCodeBatchPublishNotEnabled, jetstreamext.JSErrCodeBatchPublishExceedsLimit,
-	jetstreamext.JSErrCodeBatchPublishIncomplete}
+	jetstreamext.JSErrCodeBatchPublishNotEnabled, jetstreamext.JSErrCodeBatchPublishExceedsLimit}
 
 // batchHeaders is room for the headers that a batch adds to each of its messages.
 const batchHeaders = 256
@@ -236,7 +235,24 @@ func (p *Publisher) putPart(ctx context.Context, one *purposeBatch, begin, end i
 // batch puts all messages or none, but for a batch of which some are there already, and a small one, which is cheaper
 // without a batch: those are put one by one.
 func (p *Publisher) batch(ctx context.Context, purpose string, messages []*nats.Msg) error {
-	return p.publishError(ctx, purpose, p.tryBatch(ctx, messages))
+	err := p.tryBatch(ctx, messages)
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && refused.ErrorCode == jetstreamext.JSErrCodeBatchPublishIncomplete &&
+		p.overLimit(ctx, purpose, messages) {
+		return fmt.Errorf("bus: publish: %w", store.ErrTooLarge)
+	}
+	return p.publishError(ctx, purpose, err)
+}
+
+// overLimit reports whether one of messages is larger than the stream takes. The server does not say why it left a
+// message out of a batch: a full disk is another reason, and there each message by itself would only time out.
+func (p *Publisher) overLimit(ctx context.Context, purpose string, messages []*nats.Msg) bool {
+	stream, err := p.bus.stream.Stream(ctx, store.StreamName(purpose))
+	if err != nil {
+		return false
+	}
+	limit := int(stream.CachedInfo().Config.MaxMsgSize)
+	return limit > 0 && slices.ContainsFunc(messages, func(m *nats.Msg) bool { return m.Size()-len(m.Subject)-len(m.Reply) > limit })
 }
 
 func (p *Publisher) tryBatch(ctx context.Context, messages []*nats.Msg) error {
