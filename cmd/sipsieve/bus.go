@@ -20,10 +20,11 @@ const hubTimeout = 3 * time.Second
 
 // A hubCommand is the flags of bus plan and bus apply.
 type hubCommand struct {
-	config, creds, nkey, disk, cluster string
-	replicas                           int
-	duplicates                         time.Duration
-	tags, stores                       []string
+	config, creds, nkey, cluster string
+	disk, ops                    string // sizes
+	replicas                     int
+	duplicates                   time.Duration
+	tags, stores                 []string
 }
 
 func busCommand() *cobra.Command {
@@ -61,6 +62,7 @@ func hubVerb(name, short, long string, do func(context.Context, *bus.Bus, bus.Hu
 	f.StringVar(&c.nkey, "nkey", "", "seed `file` of the nkey of such a user, in place of hub.nkey")
 	f.IntVar(&c.replicas, "replicas", 3, "copies of each stream on different servers; 1 for a server without a cluster")
 	f.StringVar(&c.disk, "disk", "", "`size` that all streams share by priority, such as 500GiB (default no limit)")
+	f.StringVar(&c.ops, "ops-disk", "", "`size` of the stream OPS beside that, such as 5GiB (default a share of --disk)")
 	f.StringVar(&c.cluster, "cluster", "", "`name` of the cluster that has the streams")
 	f.StringSliceVar(&c.tags, "tag", nil, "`tag` of the servers that have the streams; may be repeated")
 	f.DurationVar(&c.duplicates, "duplicates", 2*time.Minute, "time within which a repeated publication is recognised")
@@ -76,7 +78,7 @@ is refused.`
 
 const applyHelp = `Apply makes on the hub of the configuration what plan prints. What the policy does not name, and settings
 that it does not decide, stay; no record is removed, except that a shorter bus_retain lets older ones expire. Twice
-changes nothing.
+changes nothing. The stream OPS keeps each record for the longest retain of the policy.
 
 Exit codes: 0 if the hub is as the policy has it; 1 if the hub cannot be reached or refuses; 2 for a configuration or a
 flag that is refused.`
@@ -123,10 +125,16 @@ func (c *hubCommand) plan(s *config.Config) (p bus.HubPlan, err error) {
 			return p, fmt.Errorf("--disk: %w", err)
 		}
 	}
+	if c.ops != "" {
+		if p.OpsLimit, err = (&config.Bus{OpsDisk: c.ops}).OpsLimit(); err != nil {
+			return p, fmt.Errorf("--ops-disk: %w", err)
+		}
+	}
 	rules, err := config.ReadPolicy(s.PolicyFile)
 	if err != nil {
 		return p, err
 	}
+	p.OpsRetain = rules.LongestRetain()
 	stores := c.stores
 	if s.Store != nil && len(s.Source) == 0 && !slices.Contains(stores, s.Sensor) {
 		stores = append(stores, s.Sensor)

@@ -18,11 +18,13 @@ type StreamConfig struct {
 	Priority int           // 1 or more, its share of the disk is in proportion to 1/Priority; 0 is 5
 }
 
-// A Plan is all streams of a server: those of purposes, and OPS with what sensors covered (store.OpsRecord), in which
-// nothing expires. DiskLimit in bytes is shared among them; 0 is no limit. OPS has OpsLimit bytes beside that; 0 is a share of DiskLimit, with the default priority.
+// A Plan is all streams of a server: those of purposes, and OPS with what sensors covered (store.OpsRecord). DiskLimit in
+// bytes is shared among them; 0 is no limit. OPS has OpsLimit bytes beside that; 0 is a share of DiskLimit, with the
+// default priority.
 type Plan struct {
 	Streams             []StreamConfig
 	DiskLimit, OpsLimit int64
+	OpsRetain           time.Duration // of OPS; 0 for ever
 }
 
 // Validate returns everything that is wrong with p, each under its purpose.
@@ -37,8 +39,8 @@ func (p Plan) Validate() error {
 			errs = append(errs, errors.New("bus: a purpose stands twice"))
 		}
 	}
-	if p.DiskLimit < 0 || p.OpsLimit < 0 {
-		errs = append(errs, errors.New("bus: disk limit: want 0 or more"))
+	if p.DiskLimit < 0 || p.OpsLimit < 0 || p.OpsRetain < 0 {
+		errs = append(errs, errors.New("bus: disk limit, retain of OPS: want 0 or more"))
 	}
 	return errors.Join(errs...)
 }
@@ -76,6 +78,9 @@ func (p Plan) configs() []jetstream.StreamConfig {
 		configs = append(configs, c)
 	}
 	ops := streamConfig(store.StreamName(store.Ops), store.StreamSubjects(store.Ops))
+	if ops.MaxAge = p.OpsRetain; ops.MaxAge > 0 {
+		ops.Duplicates = min(ops.Duplicates, ops.MaxAge)
+	}
 	if ops.MaxBytes = p.OpsLimit; p.OpsLimit == 0 {
 		ops.MaxBytes = bytes(1.0 / defaultPriority)
 	}

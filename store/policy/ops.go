@@ -18,6 +18,14 @@ func (p *Policy) LongestExpiry(t time.Time) (longest Date) {
 	return longest
 }
 
+// LongestRetain returns the longest time for which a purpose keeps, a month taken as 30 days.
+func (p *Policy) LongestRetain() (longest time.Duration) {
+	for _, u := range p.Purposes() {
+		longest = max(longest, u.Retain.Duration())
+	}
+	return longest
+}
+
 // ShortestBusRetain returns the shortest time for which a purpose keeps on the bus; zero without an enabled purpose.
 func (p *Policy) ShortestBusRetain() (shortest Retention) {
 	for i, u := range p.Purposes() {

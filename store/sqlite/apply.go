@@ -158,6 +158,7 @@ func (w *writer) changeOne(ctx context.Context, tx *sql.Tx, t *target, c store.C
 		if d := t.damage; d != nil && d.Missing > 0 && !gone[x.ID] && (w.salvage || d.Had.covers(x.Excerpt)) {
 			less := *d
 			less.Missing--
+			less.Announced = min(less.Announced, less.Missing)
 			t.damage = &less
 		}
 	}

@@ -82,14 +82,19 @@ func (l *Log) Lose(purpose string, one cpni.Loss) {
 	l.windows.add(purpose, one)
 }
 
-// Run puts records until ctx ends, the first of them that the sensor has started. Stop is to be called after it.
-func (l *Log) Run(ctx context.Context) {
+// Run puts records until ctx ends, the first of them that the sensor has started. Stop is to be called after it. It calls
+// saved, once, when what was added to Lose before Run outlives a kill of the process; nil calls nothing.
+func (l *Log) Run(ctx context.Context, saved func()) {
 	l.begin(time.Now())
 	var putting sync.WaitGroup
 	putting.Go(func() { l.queue.run(ctx) })
 	ticker := time.NewTicker(lifeEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
+		if saved != nil && l.isSaved() {
+			saved()
+			saved = nil
+		}
 		select {
 		case <-ctx.Done():
 		case now := <-ticker.C:
@@ -209,6 +214,13 @@ func (l *Log) note(err error) {
 		l.config.Log.Info("signs of life are written again")
 	}
 	l.broken = err
+}
+
+// isSaved reports whether the last sign of life was written.
+func (l *Log) isSaved() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken == nil
 }
 
 // Stop puts the last ledger, and that the sensor has stopped, until ctx ends. The next run puts what is left.

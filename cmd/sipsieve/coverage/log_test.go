@@ -123,7 +123,7 @@ func (s *site) run(t *testing.T) (l *Log, end func()) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); l.Run(ctx) }()
+	go func() { defer close(ended); l.Run(ctx, nil) }()
 	return l, func() { cancel(); <-ended }
 }
 
@@ -256,7 +256,7 @@ func TestPacketsThatWereNotReadAreALoss(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); l.Run(ctx) }()
+		go func() { defer close(ended); l.Run(ctx, nil) }()
 		time.Sleep(11 * time.Second)
 		set(9, false)
 		time.Sleep(10 * time.Second)

@@ -44,15 +44,18 @@ func (d *Daemon) prove(drain context.Context, collect func() error) error {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(drain))
 	ended := make(chan struct{})
-	go func() { defer close(ended); d.coverage.Run(ctx) }()
+	go func() { defer close(ended); d.coverage.Run(ctx, d.enterAnnounced) }()
 	err := collect()
 	stop()
 	<-ended
-	if err = errors.Join(err, d.coverage.Stop(drain)); err != nil {
-		return err
-	}
+	return errors.Join(err, d.coverage.Stop(drain))
+}
+
+// enterAnnounced keeps that what OPS itself lost is announced. Else it is announced again, under the same id.
+func (d *Daemon) enterAnnounced() {
 	for _, done := range d.announced {
-		err = errors.Join(err, done())
+		if err := done(); err != nil {
+			d.Log.Error("a damage of the spool is logged again at the next start", "purpose", store.Ops, "err", err)
+		}
 	}
-	return err
 }

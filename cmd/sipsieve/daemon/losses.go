@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -88,11 +89,16 @@ func (r *lossRecords) window(place, purpose string, lost cpni.Loss) []policy.Exc
 	return []policy.Excerpt{x}
 }
 
-// lossSensor returns the sensor of records of what a place of a host lost, a name as store.CheckName has it.
+// lossSensor returns the sensor of records of what a place of a host lost, a name as store.CheckName has it. One that is
+// too long ends with a part of its hash, so that hosts whose names begin alike have each their own.
 func lossSensor(place, sensor string) string {
-	const most = 32
+	const most, hashed = 32, 4 // characters of a name, bytes of the hash
 	name := place + "-" + sensor
-	return name[:min(len(name), most)]
+	if len(name) <= most {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:most-2*hashed-1] + "-" + hex.EncodeToString(sum[:hashed])
 }
 
 // lossKeys makes ids without a key: a loss is of nobody, and a storage host may have no keys that outlive a restart.

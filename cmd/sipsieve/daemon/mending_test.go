@@ -39,7 +39,12 @@ func (b *fakeBus) Away() bool { return b.away }
 // damagedStore returns a store of three calls whose only partition is gone, and the mending of it.
 func damagedStore(t *testing.T, source refiller, log *strings.Builder) (*mending, []policy.Excerpt) {
 	t.Helper()
-	dir := t.TempDir()
+	return damagedStoreIn(t, t.TempDir(), source, log)
+}
+
+// damagedStoreIn is damagedStore in a folder.
+func damagedStoreIn(t *testing.T, dir string, source refiller, log *strings.Builder) (*mending, []policy.Excerpt) {
+	t.Helper()
 	xs := make([]policy.Excerpt, 3)
 	for i, id := range []string{"a", "b", "c"} {
 		xs[i] = storetest.Call(id).Numbered(uint64(i + 7)).Excerpt(t)
@@ -202,4 +207,37 @@ func TestABlockEndsWithWhatLacked(t *testing.T) {
 	if len(m.blocked) > 0 || len(m.files.Damaged()) > 0 {
 		t.Errorf("%d purposes are blocked, %v lacks, want none and nothing", len(m.blocked), m.files.Damaged())
 	}
+}
+
+// TestADamageAfterALossIsCountedInFull has rows that were announced as lost come after all, and the partition damaged again.
+func TestADamageAfterALossIsCountedInFull(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	m, xs := damagedStoreIn(t, dir, new(fakeBus), new(strings.Builder))
+	m.mend(t.Context())
+	m.mend(t.Context())
+	if left := m.files.Damaged(); len(left) > 0 {
+		t.Fatalf("%v to be announced, want none", left)
+	}
+	if err := m.files.Put(t.Context(), xs[:2]); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "billing", storetest.Expires.String()+".db*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.files.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range m.files.Damaged() {
+		if d.Purpose == "billing" && d.Missing == 2 {
+			return
+		}
+	}
+	t.Errorf("damaged: %v, want 2 rows of billing", m.files.Damaged())
 }

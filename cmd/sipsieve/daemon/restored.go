@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,8 @@ type restore struct {
 	Lost store.Cursor `json:"lost"` // the first publication of each sensor that the database lacked
 	Last store.Cursor `json:"last"` // the last one that was put
 
+	Since int64 `json:"since"` // when that was found, Unix milliseconds: the time of the loss, the same after a kill
+
 	first store.Cursor // the first one of each sensor that came again, not before Lost
 	again bool         // the bus delivers again
 }
@@ -71,6 +74,7 @@ func (r *restoring) load() {
 		}
 		if one := note.Restore; one != nil && len(one.Lost) > 0 {
 			one.first = store.Cursor{}
+			one.Since = cmp.Or(one.Since, time.Now().UnixMilli()) // a file of an earlier version has none
 			r.under[purpose] = one
 		}
 	}
@@ -137,7 +141,7 @@ func (r *restoring) step(ctx context.Context, purpose string) error {
 		if err != nil || len(lost) == 0 {
 			return err
 		}
-		under = &restore{Lost: lost, Last: store.Cursor{}, first: store.Cursor{}}
+		under = &restore{Lost: lost, Last: store.Cursor{}, Since: time.Now().UnixMilli(), first: store.Cursor{}}
 		for sensor, s := range r.db.Committed(purpose) {
 			if _, ok := lost[sensor]; ok {
 				under.Last[sensor] = s
@@ -184,18 +188,19 @@ func (r *restoring) finish(ctx context.Context, purpose string, under *restore) 
 
 // announce puts the record of what is lost into the database, under the same id however often.
 func (r *restoring) announce(ctx context.Context, purpose string, under *restore, missing uint64) error {
-	now := time.Now()
-	xs := r.records.of(PlaceStore, purpose, cpni.Loss{From: now, To: now, Count: missing, Reason: "damaged",
-		Event: "restored " + under.Lost.String() + " " + under.Last.String()})
-	for i := range xs {
-		xs[i].Published = policy.Sequence{Stream: now.UnixNano(), Number: 1}
-	}
-	err := r.db.Put(ctx, xs)
+	err := r.db.Put(ctx, r.records.ofStore(purpose, under.loss(missing)))
 	var refused store.Refused
 	if errors.As(err, &refused) {
 		return nil
 	}
 	return err
+}
+
+// loss returns that so many publications are lost, the same after a kill.
+func (u *restore) loss(missing uint64) cpni.Loss {
+	since := time.UnixMilli(u.Since)
+	return cpni.Loss{From: since, To: since, Count: missing, Reason: "damaged",
+		Event: "restored " + u.Lost.String() + " " + u.Last.String()}
 }
 
 // missing returns how many publications did not come again. A stream gives them numbers without gaps, and loses the
