@@ -20,11 +20,10 @@ const hubTimeout = 3 * time.Second
 
 // A hubCommand is the flags of bus plan and bus apply.
 type hubCommand struct {
-	config, creds, nkey, cluster string
-	disk, ops                    string // sizes
-	replicas                     int
-	duplicates                   time.Duration
-	tags, stores                 []string
+	config, creds, nkey, cluster, disk, ops string
+	replicas                                int
+	duplicates                              time.Duration
+	tags, stores                            []string
 }
 
 func busCommand() *cobra.Command {
@@ -120,15 +119,11 @@ func (c *hubCommand) plan(s *config.Config) (p bus.HubPlan, err error) {
 	if c.replicas < 1 || c.duplicates <= 0 {
 		return p, errors.New("--replicas, --duplicates: want more than 0")
 	}
-	if c.disk != "" {
-		if p.DiskLimit, err = (&config.Bus{Disk: c.disk}).DiskLimit(); err != nil {
-			return p, fmt.Errorf("--disk: %w", err)
-		}
+	if p.DiskLimit, err = config.Size(c.disk); err != nil {
+		return p, fmt.Errorf("--disk: %w", err)
 	}
-	if c.ops != "" {
-		if p.OpsLimit, err = (&config.Bus{OpsDisk: c.ops}).OpsLimit(); err != nil {
-			return p, fmt.Errorf("--ops-disk: %w", err)
-		}
+	if p.OpsLimit, err = config.Size(c.ops); err != nil {
+		return p, fmt.Errorf("--ops-disk: %w", err)
 	}
 	rules, err := config.ReadPolicy(s.PolicyFile)
 	if err != nil {

@@ -52,6 +52,14 @@ func (b *Bus) OpsLimit() (int64, error) {
 	return parseSize(b.OpsDisk)
 }
 
+// Size returns a size such as 500GiB in bytes, 0 for "".
+func Size(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return parseSize(text)
+}
+
 // CallRate returns Rate, 10 calls a second if it is not set.
 func (b *Bus) CallRate() int {
 	if b == nil || b.Rate == 0 {
