@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	theirs "modernc.org/sqlite"
 
 	"sipsieve/store"
@@ -92,20 +94,39 @@ func TestAQueryReadsWhatItReturns(t *testing.T) {
 	}
 }
 
-// scaled makes the store of a Scale, and returns what reads it. Rows are inserted as a Put does, into one file after the
-// other, without syncs.
+// scaled makes the store of a Scale, and returns what reads it. Rows are inserted as a Put does, without syncs, two days at
+// a time, and indexes are made when the rows are there.
 func scaled(t *testing.T, scale storetest.Scale) *Reader {
 	t.Helper()
 	s := opened(t, Config{})
 	reached, entries := store.Cursor{}, map[place]entry{}
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(2)
 	for n := 0; n < int(scale); {
+		first := n
 		p := place{Purpose: "billing", Expires: scale.Call(n).Expires}
-		var err error
-		if n, err = s.fillDay(t.Context(), scale, n, p, reached, entries); err != nil {
+		for n < int(scale) && scale.Call(n).Expires == p.Expires {
+			reached.Reach(scale.Call(n).Sensor, scale.Call(n).Published)
+			n++
+		}
+		last := n
+		one, err := s.open.partition(t.Context(), p)
+		if err != nil {
 			t.Fatal(err)
 		}
+		all.Go(func() error {
+			m, err := one.fill(t.Context(), scale, first, last)
+			mu.Lock()
+			defer mu.Unlock()
+			entries[p] = entry{manifest: m, Version: version}
+			return err
+		})
 	}
-	err := s.catalogue.put(entries, map[string]store.Cursor{"billing": reached})
+	err := all.Wait()
+	if err == nil {
+		err = s.catalogue.put(entries, map[string]store.Cursor{"billing": reached})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,40 +137,43 @@ func scaled(t *testing.T, scale storetest.Scale) *Reader {
 	return r
 }
 
-// fillDay inserts the calls of one day of expiry, from the n-th on, and returns which is the next.
-func (s *Store) fillDay(ctx context.Context, scale storetest.Scale, n int, p place, reached store.Cursor,
-	entries map[place]entry) (int, error) {
-	one, err := s.open.partition(ctx, p)
+// fill inserts the calls from first on and before last, and returns the manifest.
+func (p *partition) fill(ctx context.Context, scale storetest.Scale, first, last int) (manifest, error) {
+	m := p.manifest.clone()
+	conn, err := p.db.Conn(ctx)
 	if err != nil {
-		return n, err
-	}
-	if _, err := one.db.ExecContext(ctx, "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -200000"); err != nil {
-		return n, err
-	}
-	conn, err := one.db.Conn(ctx)
-	if err != nil {
-		return n, err
+		return m, err
 	}
 	defer func() { _ = conn.Close() }()
-	m := one.manifest.clone()
+	var drop, create []string
+	for _, statement := range strings.Split(createTables, ";\n\t") {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(statement, "CREATE INDEX "), " "); ok && name != "CREATE" {
+			drop, create = append(drop, "DROP INDEX "+name), append(create, statement)
+		}
+	}
+	run := func(statements ...string) error {
+		_, err := conn.ExecContext(ctx, strings.Join(statements, ";"))
+		return err
+	}
+	if err := run(append(drop, "PRAGMA synchronous = OFF", "PRAGMA journal_mode = OFF", "PRAGMA cache_size = -200000")...); err != nil {
+		return m, err
+	}
 	err = transact(ctx, conn, func(tx *sql.Tx) error {
-		insert := tx.StmtContext(ctx, one.insert)
-		for ; n < int(scale) && scale.Call(n).Expires == p.Expires; n++ {
-			x, err := rowOfCall(scale.Call(n))
-			if err == nil {
+		insert, err := tx.PrepareContext(ctx, insertRow("main"))
+		for n := first; n < last && err == nil; n++ {
+			var x store.Row
+			if x, err = rowOfCall(scale.Call(n)); err == nil {
 				err = m.insert(ctx, insert, x)
 			}
-			if err != nil {
-				return err
-			}
-			reached.Reach(x.Sensor, x.Published)
+		}
+		if err != nil {
+			return err
 		}
 		m.Commits++
-		_, err := tx.StmtContext(ctx, one.update).ExecContext(ctx, m.text())
+		_, err = tx.ExecContext(ctx, updateManifest, m.text())
 		return err
 	})
-	entries[p] = entry{manifest: m, Version: version}
-	return n, err
+	return m, cmp.Or(err, run(create...))
 }
 
 // rowOfCall returns the row of a call of a Scale.
