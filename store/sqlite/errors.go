@@ -129,10 +129,25 @@ func causeOf(err error) store.Cause {
 func (d directory) faults(failed map[string]error) error {
 	var all store.Faults
 	for _, purpose := range slices.Sorted(maps.Keys(failed)) {
-		err := failed[purpose]
-		all = append(all, store.Fault{Purpose: purpose, Cause: causeOf(err), Err: fmt.Errorf("store in %s: %w", d, err)})
+		err, cause := failed[purpose], causeOf(failed[purpose])
+		if code, ok := codeOf(err); ok && cause == store.CauseUnavailable && code&0xff != codes.SQLITE_ERROR {
+			if why := d.writable(); why != nil { // SQLite says of most errors of a disk that there was one
+				err = fmt.Errorf("%w; %w", why, err)
+			}
+		}
+		all = append(all, store.Fault{Purpose: purpose, Cause: cause, Err: fmt.Errorf("store in %s: %w", d, err)})
 	}
 	return all
+}
+
+// writable returns why no file can be written in the directory, nil if one can.
+func (d directory) writable() error {
+	f, err := os.CreateTemp(string(d), ".probe-*")
+	if err == nil {
+		_, err = f.Write([]byte{0})
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	}
+	return wrap("write", err)
 }
 
 // isOf reports whether err is one of targets.
