@@ -50,6 +50,9 @@ type auditTable struct {
 	Witness   string `toml:"witness"`
 }
 
+// KeyNames is what a policy says of keys, "" if it does not: their source, names, and the overlap of epochs.
+type KeyNames struct{ Source, IDs, Pseudonym, Overlap string }
+
 // A purposeFile is one purpose as it is written.
 type purposeFile struct {
 	Enabled        *bool          `toml:"enabled"`

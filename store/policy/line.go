@@ -46,3 +46,20 @@ func (u *Purpose) Lines() (lines []Line) {
 	}
 	return lines
 }
+
+// SeesWithheld reports whether u gets a number that its party withholds, as any other.
+func (u *Purpose) SeesWithheld() bool { return slices.Contains(unmasked, u.Name) }
+
+// HalfKeys returns the keys that an excerpt of a part of a call has beside its fields: see half.
+func (u *Purpose) HalfKeys() (keys []string) {
+	if !slices.Contains(u.Kinds, cpni.CallKind.String()) {
+		return nil
+	}
+	if u.halves.clock {
+		keys = append(keys, keyClock)
+	}
+	if u.halves.side {
+		keys = append(keys, keySide)
+	}
+	return keys
+}

@@ -30,7 +30,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 		p.empty("", written)
 	}
 	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, lines: p.lines,
-		hash: p.hash}
+		hash: p.hash, Keys: KeyNames{f.Keys.Source, f.Keys.IDs, f.Keys.Pseudonym, f.Keys.Overlap}}
 	policy.ReviewEvery = p.retention("review_every", f.ReviewEvery, Retention{Years: 1})
 	if policy.ReviewEvery.Shortest() > mostBetweenReviews.Shortest() {
 		p.add("review_every", "%s: want two years or less", policy.ReviewEvery)
@@ -184,7 +184,7 @@ var consents = []string{"", "none", "opt_out", "opt_in"}
 
 func (p *parser) purpose(name string, f purposeFile) *Purpose {
 	key := "purpose." + name
-	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Consent: f.Consent, RetainWhy: f.RetainWhy,
+	u := &Purpose{Name: name, Why: f.Why, Basis: f.Basis, GDPR: f.GDPR, Use: f.Use, Consent: f.Consent, RetainWhy: f.RetainWhy,
 		Erase: f.Erase, When: f.When, Audience: f.Audience, Kinds: f.Kinds, Stages: f.Stages, Priority: 5,
 		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled,
 		FromReceipt: f.From == "receipt", line: p.lines.Line(key), hash: p.hash}

@@ -20,7 +20,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -34,6 +33,7 @@ type Policy struct {
 	Name, Owner string
 	Reviewed    time.Time
 	ReviewEvery Retention
+	Keys        KeyNames
 
 	file      string
 	lines     locate.Locator
@@ -129,12 +129,4 @@ func (p *Policy) Lint(today time.Time) []Finding {
 	l := &linter{lines: p.lines, readers: map[string]string{}}
 	l.policy(p, today)
 	return l.found
-}
-
-// Explain writes p in plain words: for each purpose why, by which law, who reads it and how long it is kept, and a
-// paragraph for each line: what is read, what leaves and what could still be learned.
-func (p *Policy) Explain(w io.Writer) error {
-	e := &explainer{w: w}
-	e.policy(p)
-	return e.err
 }

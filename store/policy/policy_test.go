@@ -293,35 +293,3 @@ func TestBillingIsShownSurerJoinsThanOthers(t *testing.T) {
 		}
 	}
 }
-
-func TestExplainNamesEveryFieldItsReaderTermAndLaw(t *testing.T) {
-	p, err := Parse("p.toml", []byte(shipped(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	if err := p.Explain(&out); err != nil {
-		t.Fatal(err)
-	}
-	general, _, _ := strings.Cut(out.String(), "BILLING")
-	for _, key := range envelopeKeys {
-		if !strings.Contains(general, key) {
-			t.Errorf("%q, which every record has, is not explained", key)
-		}
-	}
-	for _, u := range p.Purposes() {
-		_, part, _ := strings.Cut(out.String(), "\n"+strings.ToUpper(u.Name)+"\n")
-		part, _, _ = strings.Cut(part, "\n\n")
-		for key, want := range map[string]bool{keyClock: u.Name == "billing" || u.Name == "emergency", keySide: u.Name == "network_ops"} {
-			if strings.Contains(part, key) != want {
-				t.Errorf("%s: %s is explained: %t, want %t", u.Name, key, !want, want)
-			}
-		}
-		_, part, _ = strings.Cut(out.String(), strings.ToUpper(u.Name))
-		for _, want := range append([]string{u.Why, u.Basis, u.Retain.String(), "On the bus: " + u.BusRetain.String(), strings.Join(u.Audience, ", ")}, u.Columns()...) {
-			if !strings.Contains(part, want) {
-				t.Errorf("%s: %q is not explained", u.Name, want)
-			}
-		}
-	}
-}

@@ -10,12 +10,12 @@ import (
 
 // A Purpose is a reason to keep, with the fields it needs and the transforms of each. It is used by one goroutine.
 type Purpose struct {
-	Name, Why, Basis, GDPR, Consent, RetainWhy, Erase, When string
-	Audience, Kinds, Stages                                 []string
-	Retain, BusRetain                                       Retention
-	Epoch                                                   time.Duration
-	Priority, MinCorrelation                                int
-	Enabled, FromReceipt                                    bool
+	Name, Why, Basis, GDPR, Use, Consent, RetainWhy, Erase, When string
+	Audience, Kinds, Stages                                      []string
+	Retain, BusRetain                                            Retention
+	Epoch                                                        time.Duration
+	Priority, MinCorrelation                                     int
+	Enabled, FromReceipt                                         bool
 
 	rules    []rule    // in the register's order; a field without a rule has no line here
 	programs []program // by Kind
