@@ -109,6 +109,8 @@ var house = map[string]room{
 	"cmd/sipsieve/console": {imports: []string{"cmd/sipsieve/daemon"}, others: []string{"github.com/prometheus"},
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
 	"cmd/sipsieve/parquet": {others: []string{"github.com/parquet-go/parquet-go"}}, // values by key: no record is known
+	"cmd/sipsieve/trial": {imports: []string{"cmd/sipsieve/source", "capture/capturetest"}, others: []string{"github.com/rogpeppe/go-internal/txtar"},
+		bans: map[string]string{"store/bus": "a test publishes nothing", "store/sqlite": "a test stores nothing"}},
 	"cmd/sipsieve/traffic": {imports: []string{"store/policy"},
 		bans: map[string]string{"store": "a report adds up what it is given, wherever it was kept"}},
 	"cmd/sipsieve": {imports: []string{"*"}, others: []string{"*"}, liberties: []string{"go", "clock", "slog", "lock"}},

@@ -81,7 +81,7 @@ func (f *riskFlags) measure(cmd *cobra.Command) error {
 	study := risk.New(setup.Purposes)
 	d := pipeline.New([]capture.Source{src}, setup.Plan(runtime.GOMAXPROCS(0), false))
 	excerpts := make([]policy.Excerpt, len(setup.Purposes))
-	cut := eachRecord(cmd.Context(), d, setup, func(r *cpni.Record) {
+	cut := setup.Follow(cmd.Context(), d, func(r *cpni.Record) {
 		for i, p := range setup.Purposes {
 			excerpts[i], _ = p.Minimise(nil, r)
 		}

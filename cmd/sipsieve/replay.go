@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"sipsieve/capture"
 	"sipsieve/capture/pcap"
 	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 )
 
@@ -94,7 +92,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	d := pipeline.New([]capture.Source{src}, plan)
 	counters := ledger.NewCounters(setup.PurposeNames())
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), src)
-	cut := eachRecord(cmd.Context(), d, setup, func(r *cpni.Record) {
+	cut := setup.Follow(cmd.Context(), d, func(r *cpni.Record) {
 		for i, p := range setup.Purposes {
 			x, ok := p.Minimise(out.room(), r)
 			if !ok {
@@ -119,19 +117,6 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	l.Values.Misfits = setup.Records.Misfits()
 	l.Numbers.NoRegion = setup.Records.NoRegion()
 	return f.close(cmd, l, cut)
-}
-
-// eachRecord runs d and calls each with its records in order, as run makes them of the same packets. A record is valid during
-// the call. The error is what ended the reading of a file early.
-func eachRecord(ctx context.Context, d *pipeline.Domain, setup *config.Setup, each func(*cpni.Record)) error {
-	return d.Follow(ctx, func(ev *event.Event) {
-		r, ok := setup.Records.Record(ev)
-		if !ok {
-			return
-		}
-		r.Site, r.Sensor = setup.Site, setup.Sensor
-		each(&r)
-	})
 }
 
 // close writes the ledger and returns the verb's error; cut is what ended the reading of a file early.

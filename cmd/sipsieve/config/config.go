@@ -83,6 +83,11 @@ func LoadForReader(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
+	return ParseForReader(path, src)
+}
+
+// ParseForReader is LoadForReader for the text src of the file that path names.
+func ParseForReader(path string, src []byte) (Config, error) {
 	c := Default()
 	md, err := toml.Decode(string(src), &c)
 	if err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -37,7 +38,20 @@ func Resolve(c Config) (*Setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Setup{Config: c, Policy: p, Purposes: p.Purposes(), Trunks: []string{NoTrunk}}
+	return resolve(c, p)
+}
+
+// ResolveText is Resolve with the policy src; name stands for its file in errors.
+func ResolveText(c Config, name string, src []byte) (*Setup, error) {
+	p, err := policy.Parse(name, src)
+	if err != nil {
+		return nil, err
+	}
+	return resolve(c, p)
+}
+
+func resolve(c Config, p *policy.Policy) (s *Setup, err error) {
+	s = &Setup{Config: c, Policy: p, Purposes: p.Purposes(), Trunks: []string{NoTrunk}}
 	if s.trunks, err = mapTrunks(c.Trunk); err != nil {
 		return nil, err
 	}
@@ -120,6 +134,18 @@ func (s *Setup) Plan(shards int, live bool) pipeline.Plan {
 		p.Linking = s.Calls.linking(p.Keyer)
 	}
 	return p
+}
+
+// Follow passes the record of every event of d to each. It returns what ended the reading of a file early.
+func (s *Setup) Follow(ctx context.Context, d *pipeline.Domain, each func(*cpni.Record)) error {
+	return d.Follow(ctx, func(ev *event.Event) {
+		r, ok := s.Records.Record(ev)
+		if !ok {
+			return
+		}
+		r.Site, r.Sensor = s.Site, s.Sensor
+		each(&r)
+	})
 }
 
 // trunkOf returns what finds the number of the trunk of an address on a VLAN, from 1; 0 for none.
