@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/plain"
 
 	"github.com/spf13/cobra"
 
@@ -90,12 +91,12 @@ var passing = []error{syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, syscall.EBUSY, 
 // findings ends a verb that has printed its findings.
 func findings() error { return exit{exitFindings, nil} }
 
-// execute runs one command line and returns its exit code. The output of every verb passes a plainWriter: text from a
+// execute runs one command line and returns its exit code. The output of every verb passes a plain.Writer: text from a
 // file, a message or a publisher on the bus cannot act on the terminal that shows it.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out, complaints := &plainWriter{to: stdout}, &plainWriter{to: stderr}
-	defer out.end()
-	defer complaints.end()
+	out, complaints := plain.New(stdout), plain.New(stderr)
+	defer out.End()
+	defer complaints.End()
 	stderr = complaints
 	root := rootCommand()
 	root.SetArgs(args)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"sipsieve/cmd/sipsieve/plain"
 	"strings"
 	"testing"
 	"unicode"
@@ -45,7 +46,7 @@ func TestCellsAreNeutral(t *testing.T) {
 func dangerous(text string) bool {
 	first := strings.TrimLeft(text, " ")
 	return strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) ||
-		first != "" && strings.ContainsAny(first[:1], "=+-@") && !dialable.MatchString(text)
+		first != "" && strings.ContainsAny(first[:1], "=+-@") && !plain.Dialable.MatchString(text)
 }
 
 // FuzzCells: whatever the excerpts hold, csv is one record each with a cell for every column, a table one line each, and
@@ -102,13 +103,13 @@ func FuzzPlainWriter(f *testing.F) {
 		}
 		write := func(parts ...[]byte) string {
 			var b bytes.Buffer
-			w := &plainWriter{to: &b}
+			w := plain.New(&b)
 			for _, p := range parts {
 				if n, err := w.Write(p); n != len(p) || err != nil {
 					t.Fatalf("%d, %v", n, err)
 				}
 			}
-			w.end()
+			w.End()
 			return b.String()
 		}
 		whole := write(text)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/store/policy"
 )
 
@@ -103,21 +104,21 @@ func cell(raw json.RawMessage) string {
 	case raw[0] == '"':
 		var s string
 		_ = json.Unmarshal(raw, &s)
-		return neutral(s)
+		return plain.Neutral(s)
 	case raw[0] == '[':
 		var list []any
 		_ = json.Unmarshal(raw, &list)
 		words := make([]string, len(list))
 		for i, v := range list {
-			words[i] = neutral(fmt.Sprint(v))
+			words[i] = plain.Neutral(fmt.Sprint(v))
 		}
 		text := strings.Join(words, " ")
-		if sign := strings.TrimLeft(text, " "); strings.HasPrefix(sign, "+") && !dialable.MatchString(text) {
+		if sign := strings.TrimLeft(text, " "); strings.HasPrefix(sign, "+") && !plain.Dialable.MatchString(text) {
 			return "'" + text // of numbers, each of which may stand alone
 		}
 		return text
 	case raw[0] == '{':
-		return neutral(string(raw))
+		return plain.Neutral(string(raw))
 	}
 	return string(raw) // a number, true or false
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sipsieve/cmd/sipsieve/parquet"
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
@@ -22,7 +23,7 @@ type parquetSheet struct{ *parquet.Writer }
 
 // newParquetSheet returns an error if w is a terminal: a file of Parquet is no text.
 func newParquetSheet(w io.Writer, purposes []*policy.Purpose) (parquetSheet, error) {
-	if isTerminal(bare(w)) {
+	if isTerminal(plain.Bare(w)) {
 		return parquetSheet{}, errors.New("format: parquet is not for a terminal: send standard output to a file")
 	}
 	var all []parquet.Column
@@ -36,7 +37,7 @@ func newParquetSheet(w io.Writer, purposes []*policy.Purpose) (parquetSheet, err
 		}
 		all = append(all, c)
 	}
-	return parquetSheet{parquet.NewWriter(bare(w), all)}, nil
+	return parquetSheet{parquet.NewWriter(plain.Bare(w), all)}, nil
 }
 
 // typeOf returns the type of what a transform leaves of a field. A key of a further transform is name_transform.

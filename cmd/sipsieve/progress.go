@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
@@ -91,12 +92,12 @@ func (b *answerBar) note(body []byte) {
 
 // drawsBar reports whether a bar is drawn on stderr.
 func drawsBar(stderr, stdout io.Writer) bool {
-	return isTerminal(bare(stderr)) && !isTerminal(bare(stdout))
+	return isTerminal(plain.Bare(stderr)) && !isTerminal(plain.Bare(stdout))
 }
 
 // newBar returns a bar of so many units, -1 for a number that is not known.
 func newBar(stderr io.Writer, size int64, more ...progressbar.Option) *progressbar.ProgressBar {
-	options := []progressbar.Option{progressbar.OptionSetWriter(bare(stderr)), progressbar.OptionClearOnFinish(),
+	options := []progressbar.Option{progressbar.OptionSetWriter(plain.Bare(stderr)), progressbar.OptionClearOnFinish(),
 		progressbar.OptionFullWidth(), progressbar.OptionSetRenderBlankState(true)}
 	return progressbar.NewOptions64(size, append(options, more...)...)
 }

@@ -16,6 +16,7 @@ import (
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/cmd/sipsieve/reconcile"
 	"sipsieve/store"
 	"sipsieve/store/policy"
@@ -128,7 +129,7 @@ func (r *reconciling) run(cmd *cobra.Command) error {
 	}
 	report := both.Report()
 	report.Complete = missing == nil
-	if err := report.Write(cmd.OutOrStdout(), r.format, report.Differences(files), neutral); err != nil {
+	if err := report.Write(cmd.OutOrStdout(), r.format, report.Differences(files), plain.Neutral); err != nil {
 		return exit{exitFindings, fmt.Errorf("reconcile: %w", err)}
 	}
 	if missing == nil && !report.Same() {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/cmd/sipsieve/source"
 	"strings"
 
@@ -83,7 +84,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	out, err := newPrinter(layout{format: f.format}, bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
+	out, err := newPrinter(layout{format: f.format}, plain.Bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}

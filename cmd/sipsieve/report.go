@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sipsieve/cmd/sipsieve/config"
+	"sipsieve/cmd/sipsieve/plain"
 	"sipsieve/cmd/sipsieve/traffic"
 	"sipsieve/store"
 )
@@ -171,7 +172,7 @@ func texts(r *traffic.Report) (rows [][]string) {
 			switch v := value.(type) {
 			case nil:
 			case string:
-				cells[i] = neutral(v)
+				cells[i] = plain.Neutral(v)
 			case float64:
 				cells[i] = strconv.FormatFloat(v, 'f', -1, 64)
 			default:

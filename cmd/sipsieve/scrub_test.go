@@ -48,18 +48,18 @@ func facts(t *testing.T, path string) (all []string, l *ledger.Ledger) {
 	l = follow(t, path, 1, func(ev *event.Event) {
 		switch {
 		case ev.Call != nil:
-			all = append(all, fmt.Sprint("call ", ev.Stage, ev.Revision, plain(*ev.Call)))
+			all = append(all, fmt.Sprint("call ", ev.Stage, ev.Revision, plainFields(*ev.Call)))
 		case ev.Registration != nil:
 			r := *ev.Registration
-			all = append(all, fmt.Sprint("registration ", ev.Stage, ev.Revision, plain(r)))
+			all = append(all, fmt.Sprint("registration ", ev.Stage, ev.Revision, plainFields(r)))
 		}
 	})
 	slices.Sort(all)
 	return all, l
 }
 
-// plain lists the fields of a struct that are numbers, words and times.
-func plain(of any) (list []string) {
+// plainFields lists the fields of a struct that are numbers, words and times.
+func plainFields(of any) (list []string) {
 	v := reflect.ValueOf(of)
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
