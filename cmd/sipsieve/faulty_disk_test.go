@@ -139,10 +139,7 @@ func mountFaulty(t *testing.T, dir string) *faultyDisk {
 		t.Fatal(err)
 	}
 	data := &fs.LoopbackRoot{Path: below, Dev: st.Dev}
-	data.NewNode = func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &faultyNode{fs.LoopbackNode{RootData: data}, disk}
-	}
-	root := data.NewNode(data, nil, "", &st)
+	root := &faultyNode{fs.LoopbackNode{RootData: data}, disk}
 	data.RootNode = root
 	o := &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "faulty", Name: "faulty"}}
 	server, err := fs.Mount(dir, root, o)
@@ -154,6 +151,11 @@ func mountFaulty(t *testing.T, dir string) *faultyDisk {
 		server.Wait()
 	})
 	return disk
+}
+
+// WrapChild implements fs.NodeWrapChilder: every file and folder below is of the disk.
+func (n *faultyNode) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &faultyNode{fs.LoopbackNode{RootData: n.RootData}, n.disk}
 }
 
 // A broken is a kind of trouble of a disk, and what is said of it.
