@@ -1,4 +1,5 @@
-// Package review describes policies for those who answer for them: what becomes different from one to the next.
+// Package review describes policies for those who answer for them: Explain in two printed pages, Map as a table of fields
+// by purposes, Long with a paragraph for each field, and what becomes different from one policy to the next.
 //
 // It reads policies alone: no record, no key and no clock.
 package review

@@ -13,7 +13,7 @@ const style = `@page{size:A4;margin:11mm}
 body{font:8.5pt/1.25 sans-serif;color:#000;background:#fff;max-width:190mm;margin:0 auto}
 h1{font-size:11pt;margin:0 0 1mm}h2{font-size:9pt;margin:2mm 0 .5mm;break-after:avoid}p{margin:.4mm 0}
 table{border-collapse:collapse;width:100%}caption{text-align:left}thead{display:table-header-group}
-tr{break-inside:avoid}th,td{border:1px solid #777;padding:.2mm 1mm;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+tr{break-inside:avoid}th,td{border:1px solid #777;padding:.2mm 1mm;text-align:left;vertical-align:top;overflow-wrap:break-word}
 .apart{break-before:page}`
 
 func (v page) html(w io.Writer) error {

@@ -1,7 +1,3 @@
-// Package review describes a policy to those who answer for it: Explain in two printed pages, Map as a table of fields
-// by purposes, Long with a paragraph for each field.
-//
-// All of them read the same Lines that a policy is bound of. Nothing here reads a clock, a key or a record.
 package review
 
 import (
