@@ -44,7 +44,7 @@ func TestALossThatIsPutAgainIsOneRecord(t *testing.T) {
 		}
 	}
 	if window := r.window(PlaceStore, "billing", cpni.Loss{From: time.UnixMilli(under.Since), To: time.UnixMilli(under.Since),
-		Reason: "damaged"}); window[0].ID != first[1].ID {
+		Reason: "damaged", Event: under.loss(2).Event}); window[0].ID != first[1].ID {
 		t.Error("the loss window is not of the time at which the restore was found")
 	}
 }
