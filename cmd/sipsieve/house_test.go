@@ -108,7 +108,9 @@ var house = map[string]room{
 		bans: map[string]string{"cmd/sipsieve/config": "it is given settings", "store/sqlite": "it is given records"}},
 	"cmd/sipsieve/console": {imports: []string{"cmd/sipsieve/daemon"}, others: []string{"github.com/prometheus"},
 		liberties: []string{"go", "clock", "lock"}, bans: map[string]string{"cmd/sipsieve/doctor": "pages show, they examine nothing"}},
-	"cmd/sipsieve/plain":   {liberties: []string{"lock"}},                          // of any text
+	"cmd/sipsieve/plain": {others: []string{"golang.org/x/term"}, liberties: []string{"lock"}}, // of any text
+	"cmd/sipsieve/sheet": {imports: []string{"cmd/sipsieve/plain", "cmd/sipsieve/parquet", "store/policy"},
+		bans: map[string]string{"store": "it writes what it is given, wherever it was kept"}},
 	"cmd/sipsieve/parquet": {others: []string{"github.com/parquet-go/parquet-go"}}, // values by key: no record is known
 	"cmd/sipsieve/trial": {imports: []string{"cmd/sipsieve/source", "capture/capturetest"}, others: []string{"github.com/rogpeppe/go-internal/txtar"},
 		bans: map[string]string{"store/bus": "a test publishes nothing", "store/sqlite": "a test stores nothing"}},

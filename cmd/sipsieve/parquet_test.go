@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/cmd/sipsieve/sheet"
 	"sipsieve/store/policy"
 )
 
@@ -69,7 +70,7 @@ func duckDB(t *testing.T, file string) (read parquetFile) {
 // parquetOf writes bodies as a file of Parquet.
 func parquetOf(t *testing.T, purposes []*policy.Purpose, bodies ...[]byte) (path string, notes []string) {
 	t.Helper()
-	text, notes := printed(t, layout{format: "parquet"}, purposes, bodies...)
+	text, notes := printed(t, sheet.Layout{Format: "parquet"}, purposes, bodies...)
 	path = filepath.Join(t.TempDir(), "records.parquet")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestDuckDBReadsWhatWasPublished(t *testing.T) {
 			}
 		}
 		for i, row := range read.Rows {
-			values := readRow(bodies[i])
+			values := sheet.ReadRow(bodies[i])
 			for name, typ := range read.Types {
 				got, want := row[name], asDuckDB(t, values[name], typ)
 				if fmt.Sprint(got) != fmt.Sprint(want) {

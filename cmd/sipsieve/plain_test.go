@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"sipsieve/cmd/sipsieve/plain"
 	"strings"
 	"testing"
 	"unicode"
+
+	"sipsieve/cmd/sipsieve/plain"
+	"sipsieve/cmd/sipsieve/sheet"
 )
 
 // nasty are values that a spreadsheet or a terminal would act on, and what stands in a cell for each.
@@ -63,13 +65,13 @@ func FuzzCells(f *testing.F) {
 		}
 		for _, format := range []string{"csv", "table"} {
 			var out bytes.Buffer
-			p, err := newPrinter(layout{format: format}, &out, nil)
+			p, err := sheet.New(sheet.Layout{Format: format}, &out, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.sheet.write(body)
-			p.sheet.write(body)
-			if err := p.flush(); err != nil {
+			p.Write(body)
+			p.Write(body)
+			if err := p.Flush(); err != nil {
 				t.Fatal(err)
 			}
 			if format == "table" {

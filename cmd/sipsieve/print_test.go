@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"sipsieve/cmd/sipsieve/sheet"
 	"sipsieve/store/policy"
 )
 
@@ -51,20 +52,20 @@ func purposeOf(t *testing.T, name string) []*policy.Purpose {
 }
 
 // printed returns what a layout makes of bodies, and its notes.
-func printed(t *testing.T, f layout, purposes []*policy.Purpose, bodies ...[]byte) (text string, notes []string) {
+func printed(t *testing.T, f sheet.Layout, purposes []*policy.Purpose, bodies ...[]byte) (text string, notes []string) {
 	t.Helper()
 	var out bytes.Buffer
-	p, err := newPrinter(f, &out, purposes)
+	p, err := sheet.New(f, &out, purposes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, body := range bodies {
-		p.sheet.write(body)
+		p.Write(body)
 	}
-	if err := p.flush(); err != nil {
+	if err := p.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	return out.String(), p.sheet.notes()
+	return out.String(), p.Notes()
 }
 
 const (
@@ -79,7 +80,7 @@ func TestCSVHasAColumnForEveryKey(t *testing.T) {
 	t.Parallel()
 	for _, purpose := range []string{"billing", "fraud", "network_ops"} {
 		bodies := append(replayedBodies(t, 30, purpose), []byte(lossBody), []byte(halfBody))
-		text, notes := printed(t, layout{format: "csv"}, purposeOf(t, purpose), bodies...)
+		text, notes := printed(t, sheet.Layout{Format: "csv"}, purposeOf(t, purpose), bodies...)
 		if len(notes) > 0 && purpose == "billing" {
 			t.Errorf("%s: notes = %q, want none", purpose, notes)
 		}
@@ -92,7 +93,7 @@ func TestCSVHasAColumnForEveryKey(t *testing.T) {
 			column[name] = i
 		}
 		for i, body := range bodies {
-			for key, raw := range readRow(body) {
+			for key, raw := range sheet.ReadRow(body) {
 				if at, known := column[key]; strings.HasPrefix(key, "blind_") {
 					continue
 				} else if !known || rows[i+1][at] != cell(raw) {
@@ -105,7 +106,7 @@ func TestCSVHasAColumnForEveryKey(t *testing.T) {
 
 // TestAFieldWithoutAColumnIsSaid has a record of an older policy, which kept more.
 func TestAFieldWithoutAColumnIsSaid(t *testing.T) {
-	text, notes := printed(t, layout{format: "csv"}, purposeOf(t, "billing"), []byte(`{"kind":"call","stir_attestation":"A"}`))
+	text, notes := printed(t, sheet.Layout{Format: "csv"}, purposeOf(t, "billing"), []byte(`{"kind":"call","stir_attestation":"A"}`))
 	if len(notes) != 1 || !strings.Contains(notes[0], "1 records have stir_attestation") || strings.Contains(text, "stir") {
 		t.Errorf("notes = %q of %q, want one of stir_attestation", notes, text)
 	}
@@ -114,18 +115,18 @@ func TestAFieldWithoutAColumnIsSaid(t *testing.T) {
 // TestATableHasAHeaderForEachBlock has more rows than a block, of which the last alone have a value in one column.
 func TestATableHasAHeaderForEachBlock(t *testing.T) {
 	var bodies [][]byte
-	for i := range tableBlock + 2 {
+	for i := range sheet.TableBlock + 2 {
 		text := `{"purpose":"billing","kind":"call"}`
-		if i >= tableBlock {
+		if i >= sheet.TableBlock {
 			text = `{"purpose":"billing","kind":"call","trunk_in":"a"}`
 		}
 		bodies = append(bodies, []byte(text))
 	}
-	text, _ := printed(t, layout{format: "table"}, purposeOf(t, "billing"), bodies...)
+	text, _ := printed(t, sheet.Layout{Format: "table"}, purposeOf(t, "billing"), bodies...)
 	lines := strings.Split(text, "\n")
-	if lines[0] != "PURPOSE  KIND" || lines[tableBlock+1] != "" || lines[tableBlock+2] != "PURPOSE  KIND  TRUNK_IN" ||
-		lines[tableBlock+4] != "billing  call  a" || len(lines) != tableBlock+6 {
-		t.Errorf("%d lines: %q, then %q", len(lines), lines[0], lines[tableBlock+1:])
+	if lines[0] != "PURPOSE  KIND" || lines[sheet.TableBlock+1] != "" || lines[sheet.TableBlock+2] != "PURPOSE  KIND  TRUNK_IN" ||
+		lines[sheet.TableBlock+4] != "billing  call  a" || len(lines) != sheet.TableBlock+6 {
+		t.Errorf("%d lines: %q, then %q", len(lines), lines[0], lines[sheet.TableBlock+1:])
 	}
 }
 
@@ -194,7 +195,7 @@ func TestCGRateSImportsBillableCallsOnly(t *testing.T) {
 	bodies := [][]byte{[]byte(rating), []byte(strings.Replace(rating, `"acme"`, "null", 1)),
 		[]byte(strings.Replace(rating, `"billable":true`, `"billable":false`, 1)), []byte(lossBody),
 		[]byte(strings.Replace(strings.Replace(rating, `"+12025550100"`, "null", 1), "eql7", "zwo2", 1))}
-	text, notes := printed(t, layout{profile: "cgrates"}, purposeOf(t, "billing"), bodies...)
+	text, notes := printed(t, sheet.Layout{Profile: "cgrates"}, purposeOf(t, "billing"), bodies...)
 	events := imported(t, text)
 	want := map[string]string{"ToR": "*voice", "OriginID": "eql7", "RequestType": "*rated", "Tenant": "cgrates.org",
 		"Category": "call", "Account": "acme", "Subject": "acme", "Destination": "+12025550100",
@@ -223,7 +224,7 @@ func TestCGRateSImportsBillableCallsOnly(t *testing.T) {
 func TestCGRateSNeedsWhatARatingNeeds(t *testing.T) {
 	for purpose, want := range map[string]string{"fraud": "the purpose fraud does not keep billable",
 		"network_ops": "the purpose network_ops does not keep billable"} {
-		_, err := newPrinter(layout{profile: "cgrates"}, io.Discard, purposeOf(t, purpose))
+		_, err := sheet.New(sheet.Layout{Profile: "cgrates"}, io.Discard, purposeOf(t, purpose))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error = %v, want %s", purpose, err, want)
 		}

@@ -3,17 +3,16 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"sipsieve/cmd/sipsieve/plain"
+	"sipsieve/cmd/sipsieve/sheet"
 	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // barEvery is how often a bar is drawn.
@@ -80,10 +79,10 @@ func (b *answerBar) note(body []byte) {
 	if n := b.count.Add(1); b.to == 0 || n%sampled != 0 {
 		return
 	}
-	row := readRow(body)
-	kind, _ := cpni.KindOf(cell(row["kind"]))
+	row := sheet.ReadRow(body)
+	kind, _ := cpni.KindOf(sheet.Cell(row["kind"]))
 	for _, key := range kind.Times() {
-		if t, err := time.Parse(time.RFC3339, cell(row[key])); err == nil {
+		if t, err := time.Parse(time.RFC3339, sheet.Cell(row[key])); err == nil {
 			b.reached.Store(min(max(0, t.Unix()-b.from), b.to-b.from))
 			return
 		}
@@ -92,7 +91,7 @@ func (b *answerBar) note(body []byte) {
 
 // drawsBar reports whether a bar is drawn on stderr.
 func drawsBar(stderr, stdout io.Writer) bool {
-	return isTerminal(plain.Bare(stderr)) && !isTerminal(plain.Bare(stdout))
+	return plain.IsTerminal(stderr) && !plain.IsTerminal(stdout)
 }
 
 // newBar returns a bar of so many units, -1 for a number that is not known.
@@ -123,9 +122,4 @@ func drawing(bar *progressbar.ProgressBar, draw func()) (stop func()) {
 		<-done
 		_ = bar.Finish()
 	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -9,6 +9,7 @@ import (
 
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/console"
+	"sipsieve/cmd/sipsieve/sheet"
 	"sipsieve/store"
 )
 
@@ -60,7 +61,7 @@ that is refused.`
 func queryCommand() *cobra.Command {
 	var file, stored, after string
 	var byCallID bool
-	var out layout
+	var out sheet.Layout
 	flags := map[string]*string{}
 	cmd := &cobra.Command{
 		Use:   "query --purpose P --request R",
@@ -100,8 +101,8 @@ func queryCommand() *cobra.Command {
 	fl.StringVar(&after, "after", "", "print what comes behind this `mark`, with which an answer of --limit ended")
 	fl.StringVar(&stored, "stored-since", "", "print what was stored or corrected after this `cursor`")
 	fl.BoolVar(&byCallID, "call-id", false, "print the records of the Call-IDs on standard input, one a line")
-	fl.StringVar(&out.format, "format", "", "output `format`: "+strings.Join(formats, ", ")+" (default jsonl)")
-	fl.StringVar(&out.profile, "profile", "", "`profile` of csv: "+strings.Join(profiles, ", ")+" (default generic)")
+	fl.StringVar(&out.Format, "format", "", "output `format`: "+strings.Join(sheet.Formats, ", ")+" (default jsonl)")
+	fl.StringVar(&out.Profile, "profile", "", "`profile` of csv: "+strings.Join(sheet.Profiles, ", ")+" (default generic)")
 	cmd.MarkFlagsMutuallyExclusive("after", "stored-since")
 	return cmd
 }
@@ -115,16 +116,16 @@ func placeIn(line string) string {
 }
 
 // query prints the answer to what.
-func query(cmd *cobra.Command, file string, f layout, what question) error {
+func query(cmd *cobra.Command, file string, f sheet.Layout, what question) error {
 	a := answer{cmd: cmd, verb: "query", file: file, what: what}
 	a.open = func(s *config.Setup, _ store.Query) (taker, error) {
-		out, err := newPrinter(f, cmd.OutOrStdout(), s.Purposes)
+		out, err := sheet.New(f, cmd.OutOrStdout(), s.Purposes)
 		if err != nil {
 			return taker{}, err
 		}
-		return taker{take: out.sheet.write, close: func() error {
-			err := out.flush()
-			out.note(cmd.ErrOrStderr(), a.verb)
+		return taker{take: out.Write, close: func() error {
+			err := out.Flush()
+			out.Note(cmd.ErrOrStderr(), a.verb)
 			return err
 		}}, nil
 	}

@@ -6,11 +6,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
+
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/plain"
+	"sipsieve/cmd/sipsieve/sheet"
 	"sipsieve/cmd/sipsieve/source"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +63,7 @@ requires what this version does not offer.`,
 	fl.StringVar(&f.config, "config", "", "configuration `file`: its site, sensor, trunks, policy and keys are used")
 	fl.StringVar(&f.policy, "policy", "", "policy `file` (default: the shipped policy)")
 	fl.StringVar(&f.purpose, "purpose", "", "print this purpose only (default: every enabled purpose)")
-	fl.StringVar(&f.format, "format", "jsonl", "output `format`: "+strings.Join(formats, ", "))
+	fl.StringVar(&f.format, "format", "jsonl", "output `format`: "+strings.Join(sheet.Formats, ", "))
 	fl.StringVar(&f.keys, "keys", "", "key `file`, made by sipsieve keys init (default: a random key for this run)")
 	fl.BoolVar(&f.demo, "demo-keys", false,
 		"use the published demonstration keys: ids are equal in every run, and pseudonyms hide nothing")
@@ -84,7 +86,7 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return refused(err)
 	}
-	out, err := newPrinter(layout{format: f.format}, plain.Bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
+	out, err := sheet.New(sheet.Layout{Format: f.format}, plain.Bare(cmd.OutOrStdout()), setup.Purposes) // excerpts are plain
 	if err != nil {
 		return refused(err)
 	}
@@ -95,20 +97,20 @@ func (f *replayFlags) replay(cmd *cobra.Command, files []string) error {
 	stop := showProgress(cmd.ErrOrStderr(), cmd.OutOrStdout(), src)
 	cut := setup.Follow(cmd.Context(), d, func(r *cpni.Record) {
 		for i, p := range setup.Purposes {
-			x, ok := p.Minimise(out.room(), r)
+			x, ok := p.Minimise(out.Room(), r)
 			if !ok {
 				continue
 			}
 			counters.Make(i)
-			out.print(x)
+			out.Print(x)
 			counters.Acknowledge(i, 1)
 		}
 		if plan.Eager {
-			out.pass()
+			out.Pass()
 		}
 	})
 	stop()
-	if err := out.flush(); err != nil {
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("replay: standard output: %w", err)
 	}
 	l := ledger.New()

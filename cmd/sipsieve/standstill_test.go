@@ -30,7 +30,7 @@ func TestAFullDiskIsNamedOnceAndWaitedFor(t *testing.T) {
 	mend()
 	p.await(t, len(want))
 	if code := p.stop(t, syscall.SIGTERM); code != 0 {
-		t.Errorf("exit code = %d, want 0", code)
+		t.Errorf("exit code = %d, want 0\n%s", code, p.stderr.String())
 	}
 	log := p.stderr.String()
 	for _, line := range []string{"stream takes nothing, its excerpts are held", "stream takes excerpts again"} {

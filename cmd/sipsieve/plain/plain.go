@@ -4,12 +4,15 @@ package plain
 import (
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 // Append appends text to dst with an escape in place of each character that a terminal acts on or that does not
@@ -90,6 +93,12 @@ func Bare(w io.Writer) io.Writer {
 		return p.to
 	}
 	return w
+}
+
+// IsTerminal reports whether what is written to w goes to a terminal.
+func IsTerminal(w io.Writer) bool {
+	f, ok := Bare(w).(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Dialable are numbers in E.164 form, and the area codes of such: no spreadsheet computes with them.

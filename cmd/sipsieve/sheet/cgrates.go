@@ -1,4 +1,4 @@
-package main
+package sheet
 
 import (
 	"bufio"
@@ -110,8 +110,8 @@ func keeps(p *policy.Purpose, field string, forms []string) error {
 }
 
 func (s *ratingSheet) write(body []byte) {
-	row := readRow(body)
-	if cell(row["kind"]) != "call" || cell(row["billable"]) != "true" {
+	row := ReadRow(body)
+	if Cell(row["kind"]) != "call" || Cell(row["billable"]) != "true" {
 		s.other++
 		return
 	}
@@ -131,9 +131,9 @@ func (c *ratingColumn) value(row map[string]json.RawMessage) string {
 	if c.constant != "" {
 		return c.constant
 	}
-	text := cell(row[c.field])
+	text := Cell(row[c.field])
 	if text == "" && c.instead != "" {
-		text = cell(row[c.instead])
+		text = Cell(row[c.instead])
 	}
 	if text != "" && c.field == "duration_ms" {
 		text += "ms" // without a unit CGRateS takes nanoseconds

@@ -1,4 +1,4 @@
-package main
+package sheet
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ type parquetSheet struct{ *parquet.Writer }
 
 // newParquetSheet returns an error if w is a terminal: a file of Parquet is no text.
 func newParquetSheet(w io.Writer, purposes []*policy.Purpose) (parquetSheet, error) {
-	if isTerminal(plain.Bare(w)) {
+	if plain.IsTerminal(w) {
 		return parquetSheet{}, errors.New("format: parquet is not for a terminal: send standard output to a file")
 	}
 	var all []parquet.Column
@@ -62,7 +62,7 @@ func typeOf(key, form string) parquet.Type {
 		"bool": parquet.Truth}[entry.Type]
 }
 
-func (s parquetSheet) write(body []byte) { s.Write(readRow(body)) }
+func (s parquetSheet) write(body []byte) { s.Write(ReadRow(body)) }
 func (s parquetSheet) pass()             {} // a file has its end behind its rows
 func (s parquetSheet) flush() error      { return s.Close() }
 

@@ -1,4 +1,4 @@
-package main
+package sheet
 
 import (
 	"bufio"
@@ -54,7 +54,7 @@ func newCSVSheet(lines *bufio.Writer, purposes []*policy.Purpose) (*csvSheet, er
 }
 
 func (s *csvSheet) write(body []byte) {
-	row := readRow(body)
+	row := ReadRow(body)
 	_ = s.csv.Write(cells(row, s.keys))
 	for key := range row {
 		if !slices.Contains(s.keys, key) && !slices.Contains(unprinted, key) {
@@ -79,25 +79,25 @@ func (s *csvSheet) notes() (lines []string) {
 	return lines
 }
 
-// readRow returns the values of an excerpt's JSON by key; nil if it cannot be read.
-func readRow(body []byte) (row map[string]json.RawMessage) {
+// ReadRow returns the values of an excerpt's JSON by key; nil if it cannot be read.
+func ReadRow(body []byte) (row map[string]json.RawMessage) {
 	if json.Unmarshal(body, &row) != nil {
 		return nil
 	}
 	return row
 }
 
-// cells returns the values of keys in row, each neutral: text without its quotes, null and absent as nothing, lists
-// with spaces.
+// cells returns the values of keys in row.
 func cells(row map[string]json.RawMessage, keys []string) []string {
 	out := make([]string, len(keys))
 	for i, key := range keys {
-		out[i] = cell(row[key])
+		out[i] = Cell(row[key])
 	}
 	return out
 }
 
-func cell(raw json.RawMessage) string {
+// Cell returns a JSON value as a cell, neutral: text without its quotes, null and absent as nothing, lists with spaces.
+func Cell(raw json.RawMessage) string {
 	switch {
 	case len(raw) == 0 || bytes.Equal(raw, []byte("null")):
 		return ""

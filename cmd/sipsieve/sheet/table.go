@@ -1,4 +1,4 @@
-package main
+package sheet
 
 import (
 	"bufio"
@@ -15,10 +15,10 @@ var tableColumns = []string{"purpose", "kind", "stage", "status", "missing"}
 // opsTableColumns are those of a table of records about sensors.
 var opsTableColumns = []string{"sensor", "kind", "from", "to", "policy", "count", "reason"}
 
-// tableBlock is how many rows have one header and one width of columns.
-const tableBlock = 1000
+// TableBlock is how many rows have one header and one width of columns.
+const TableBlock = 1000
 
-// A tableSheet is text in columns, for a person: blocks of tableBlock rows, each under its own header, without the
+// A tableSheet is text in columns, for a person: blocks of TableBlock rows, each under its own header, without the
 // columns that have nothing in any row of the block.
 type tableSheet struct {
 	lines *bufio.Writer
@@ -36,10 +36,10 @@ func newTableSheet(lines *bufio.Writer, purposes []*policy.Purpose) *tableSheet 
 }
 
 func (s *tableSheet) write(body []byte) {
-	if len(s.rows) == tableBlock {
+	if len(s.rows) == TableBlock {
 		s.writeBlock()
 	}
-	s.rows = append(s.rows, cells(readRow(body), s.keys))
+	s.rows = append(s.rows, cells(ReadRow(body), s.keys))
 }
 
 func (s *tableSheet) pass() {} // a block is written whole
