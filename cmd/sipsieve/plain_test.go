@@ -30,15 +30,15 @@ func TestCellsAreNeutral(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := cell(raw); got != want {
+		if got := sheet.Cell(raw); got != want {
 			t.Errorf("%q: got = %q, want %q", text, got, want)
 		}
 		list, _ := json.Marshal([]string{"PCMU", text})
-		if got := cell(list); got != "PCMU "+want {
+		if got := sheet.Cell(list); got != "PCMU "+want {
 			t.Errorf("a list of %q: got = %q, want %q", text, got, "PCMU "+want)
 		}
 		object, _ := json.Marshal(map[string]string{"a": text})
-		if got := cell(object); dangerous(got) {
+		if got := sheet.Cell(object); dangerous(got) {
 			t.Errorf("an object of %q: got = %q", text, got)
 		}
 	}
