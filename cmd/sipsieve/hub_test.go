@@ -317,7 +317,8 @@ func TestAStreamThatTheHubHasNotHoldsUpItsPurposeOnly(t *testing.T) {
 	h.up(t)
 	s.arrange(t, bus.Remote{URL: h.url()}, "billing")
 	const missing = "hub.url: the hub has no stream CPNI_BILLING, which takes cpni.v1.billing.>"
-	if code, text := s.checked(t); code != exitFindings || !strings.Contains(text, missing) || strings.Count(text, "\n") != 1 {
+	if code, text := s.checked(t); code != exitFindings || !strings.Contains(text, missing) ||
+		!strings.Contains(text, "sipsieve bus apply") || strings.Count(text, "\n") != 1 {
 		t.Errorf("check = %d, %s\nwant the stream of billing and no other", code, text)
 	}
 	p := s.start(t)

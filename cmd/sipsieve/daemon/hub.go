@@ -49,8 +49,8 @@ func ReachHub(ctx context.Context, s *config.Setup) (findings []error, err error
 	defer stop()
 	for _, purpose := range streamsOf(s) {
 		if _, err := b.Lag(ctx, purpose); store.CauseOf(err) == store.CauseMissing {
-			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s", store.StreamName(purpose),
-				strings.Join(store.StreamSubjects(purpose), ", ")))
+			findings = append(findings, s.Wrong("hub.url", "the hub has no stream %s, which takes %s: sipsieve bus apply makes it",
+				store.StreamName(purpose), strings.Join(store.StreamSubjects(purpose), ", ")))
 		}
 	}
 	return findings, nil

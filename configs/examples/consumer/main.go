@@ -1,8 +1,8 @@
 // Consumer is an example to copy: it writes the records of one purpose from a hub into a database, each once and in its
 // best revision, and names every record that is missing. It needs nothing of sipsieve but what is on the wire.
 //
-//	consumer -url tls://hub.example.net:4222 -nkey rating.seed -ca hub-ca.pem -inbox _INBOX_rating \
-//	  -stream CPNI_BILLING -consumer rating -db billing.db
+//	consumer -url tls://hub.example.net:4222 -nkey rating.seed -ca hub-ca.pem -cert rating.pem \
+//	  -inbox _INBOX_rating -stream CPNI_BILLING -consumer rating -db billing.db
 //
 // `sipsieve bus apply` has made the durable consumer, one for each word in the policy's audience. Its user needs what
 // "Users of a hub" in store/README.md names. Run one process for each durable consumer. Invoice from table record when
