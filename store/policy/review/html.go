@@ -8,18 +8,23 @@ import (
 	"strings"
 )
 
-// style is for paper first: small print, headers again on each sheet, rows unbroken. No mark is a colour alone.
-const style = `@page{size:A4;margin:11mm}
-body{font:8.5pt/1.25 sans-serif;color:#000;background:#fff;max-width:190mm;margin:0 auto}
-h1{font-size:11pt;margin:0 0 1mm}h2{font-size:9pt;margin:2mm 0 .5mm;break-after:avoid}p{margin:.4mm 0}
-table{border-collapse:collapse;width:100%}caption{text-align:left}thead{display:table-header-group}
-tr{break-inside:avoid}th,td{border:1px solid #777;padding:.2mm 1mm;text-align:left;vertical-align:top;overflow-wrap:break-word}
-.apart{break-before:page}`
+// style is for paper first, A4 or letter: small print, headers again on each sheet, rows unbroken. No mark is a colour
+// alone. Of the fonts a narrow one is taken if it is there.
+const style = `@page{margin:9mm}
+body{font:7.6pt/1.2 Arial,"Liberation Sans","DejaVu Sans Condensed",sans-serif;color:#000;background:#fff;max-width:196mm;margin:0 auto}
+h1{font-size:10pt;margin:0}h2{font-size:8.5pt;margin:1.2mm 0 0;break-after:avoid}p{margin:.2mm 0}
+table{border-collapse:collapse;width:calc(100% - 1px)}caption{text-align:left}thead{display:table-header-group}
+tr{break-inside:avoid}th,td{border:1px solid #777;padding:0 1mm;text-align:left;vertical-align:top;overflow-wrap:break-word}
+.fields+table{font-size:6.8pt;line-height:1.15}.fields+table th[scope=row]{width:42mm}
+@media screen{body{font-size:10.5pt;max-width:60em;padding:1em}h1{font-size:15pt}h2{font-size:12pt;margin-top:1em}.fields+table{font-size:9pt}}`
+
+// sealed has the browser refuse whatever is not in the page: it runs no script and asks nobody for anything.
+const sealed = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
 
 func (v page) html(w io.Writer) error {
 	var b strings.Builder
 	title := html.EscapeString(v.title)
-	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" +
+	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n" + sealed +
 		"<meta name=\"viewport\" content=\"width=device-width\">\n<title>" + title + "</title>\n<style>\n" + style +
 		"\n</style>\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n")
 	for _, k := range v.blocks {
@@ -33,8 +38,8 @@ func (v page) html(w io.Writer) error {
 func (k block) html(b *strings.Builder) {
 	if k.heading != "" {
 		class := ""
-		if k.apart {
-			class = ` class="apart"`
+		if k.fields {
+			class = ` class="fields"`
 		}
 		b.WriteString("<h2" + class + ">" + html.EscapeString(k.heading) + "</h2>\n")
 	}
@@ -55,11 +60,31 @@ func (t *table) html(b *strings.Builder) {
 	}
 	b.WriteString("</tr></thead>\n<tbody>\n")
 	for _, row := range t.rows {
-		b.WriteString(`<tr><th scope="row">` + html.EscapeString(row[0]) + "</th>")
+		b.WriteString(`<tr><th scope="row">` + cellText(row[0]) + "</th>")
 		for _, cell := range row[1:] {
-			b.WriteString("<td>" + html.EscapeString(cell) + "</td>")
+			b.WriteString("<td>" + cellText(cell) + "</td>")
 		}
 		b.WriteString("</tr>\n")
 	}
 	b.WriteString("</tbody>\n</table>\n")
+}
+
+// longestWord is the longest in a cell that is not broken, in characters.
+const longestWord = 24
+
+// cellText returns text as HTML in which a longer word, such as an address of the web, may be broken.
+func cellText(text string) string {
+	var b strings.Builder
+	n := 0
+	for _, c := range text {
+		if n++; c == ' ' {
+			n = 0
+		}
+		b.WriteString(html.EscapeString(string(c)))
+		if n == longestWord {
+			b.WriteString("<wbr>")
+			n = 0
+		}
+	}
+	return b.String()
 }

@@ -1,6 +1,9 @@
 package review
 
 import (
+	"slices"
+	"strings"
+
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
@@ -17,9 +20,7 @@ func fieldMap(p *policy.Policy) page {
 			by[u.Name][l.Field] = mark(l)
 		}
 	}
-	for _, k := range envelope {
-		t.rows = append(t.rows, envelopeRow(k.name, p.Purposes()))
-	}
+	t.rows = append(t.rows, envelopeRows(p.Purposes())...)
 	for _, f := range p.Fields() {
 		row := []string{f.String()}
 		for _, u := range p.Purposes() {
@@ -31,7 +32,7 @@ func fieldMap(p *policy.Policy) page {
 		}
 		t.rows = append(t.rows, row)
 	}
-	return page{title: title(p), blocks: []block{{heading: "Fields by purposes", table: t}}}
+	return page{title: title(p), blocks: []block{{heading: "Fields by purposes", table: t, fields: true}}}
 }
 
 // dropped is the mark of a field that a purpose does not name.
@@ -46,20 +47,28 @@ func mark(l policy.Line) string {
 	return word
 }
 
-// envelopeRow returns the row of a key that no policy names.
-func envelopeRow(name string, purposes []*policy.Purpose) []string {
-	row := []string{name}
-	for _, u := range purposes {
-		cell := "always"
-		if halfMeaning[name] != "" {
-			cell = dropped
-			for _, key := range u.HalfKeys() {
-				if key == name {
-					cell = "in parts of calls"
-				}
-			}
-		}
-		row = append(row, cell)
+// envelopeRows returns a row of all keys that every record has, and one for each key of parts of calls.
+func envelopeRows(purposes []*policy.Purpose) [][]string {
+	always := []string{""}
+	for range purposes {
+		always = append(always, "always")
 	}
-	return row
+	rows, names := [][]string{always}, []string(nil)
+	for _, k := range envelope {
+		if halfMeaning[k.name] == "" {
+			names = append(names, k.name)
+			continue
+		}
+		row := []string{k.name}
+		for _, u := range purposes {
+			cell := dropped
+			if slices.Contains(u.HalfKeys(), k.name) {
+				cell = "in parts of calls"
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	always[0] = strings.Join(names, ", ")
+	return rows
 }

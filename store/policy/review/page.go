@@ -19,7 +19,7 @@ type page struct {
 type block struct {
 	heading, label, text string
 	table                *table
-	apart                bool // begins a printed page
+	fields               bool // the table has a row for each field, in small print
 }
 
 // A table has a header for each column; the first cell of a row is the header of the row.
@@ -44,9 +44,7 @@ func Explain(w io.Writer, p *policy.Policy, format string) error {
 	case "markdown":
 		return v.markdown(w)
 	case "html":
-		fields := fieldMap(p).blocks
-		fields[0].apart = true
-		v.blocks = append(v.blocks, fields...)
+		v.blocks = append(v.blocks, fieldMap(p).blocks...)
 		return v.html(w)
 	}
 	return errors.New("format: want " + strings.Join(Formats, ", "))
