@@ -176,11 +176,16 @@ func TestTheEnvelopeIsExplainedLikeAField(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := explained(t, p, "text")
+		var rows []string // their headers
+		for _, row := range strings.Split(fields.String(), `<th scope="row">`)[1:] {
+			row, _, _ = strings.Cut(row, "</th>")
+			rows = append(rows, strings.ReplaceAll(row, "<wbr>", ""))
+		}
 		for _, key := range ofEveryRecord {
 			if !strings.Contains(long.String(), "\n  "+key+"\n    Holds: ") {
 				t.Errorf("%s: %q is not in the long text", name, key)
 			}
-			if !strings.Contains(fields.String(), `<th scope="row">`+key+"</th>") {
+			if !slices.ContainsFunc(rows, func(row string) bool { return slices.Contains(strings.Split(row, ", "), key) }) {
 				t.Errorf("%s: %q is not in the map", name, key)
 			}
 			if !strings.Contains(text, key) {
