@@ -29,6 +29,9 @@ const (
 	// PolicyInForce says that the policy of the hash in Policy was in force for the whole span. Spans of one run follow
 	// each other without a gap.
 	PolicyInForce OpsKind = "policy"
+	// PolicyText has the text of the policy of the hash in Policy, whole, under which the sensor began to make records at
+	// From, or still made them. The sensor puts it again before the last one expires.
+	PolicyText OpsKind = "policy_text"
 	// LossWindow is records that were made and are lost, or packets that were not read. It has Purpose, Count and Reason.
 	LossWindow OpsKind = "loss_window"
 	// Ledger is what the sensor counted within the span. Spans of one run follow each other without a gap.
@@ -37,11 +40,11 @@ const (
 
 // opsSubjects are the words of the kinds in subjects.
 var opsSubjects = map[OpsKind]string{SensorStart: "audit", SensorStop: "audit", SensorCrash: "audit",
-	LossWindow: "audit", PolicyInForce: "policy", Ledger: "ledger"}
+	LossWindow: "audit", PolicyInForce: "policy", PolicyText: "policy", Ledger: "ledger"}
 
 // OpsKinds returns all kinds.
 func OpsKinds() []OpsKind {
-	return []OpsKind{SensorStart, SensorStop, SensorCrash, PolicyInForce, LossWindow, Ledger}
+	return []OpsKind{SensorStart, SensorStop, SensorCrash, PolicyInForce, PolicyText, LossWindow, Ledger}
 }
 
 // An OpsRecord is one fact about a sensor: proof of what it covered, for billing and auditors. Two with the same kind,
@@ -57,6 +60,7 @@ type OpsRecord struct {
 	Count   uint64          // of a LossWindow: how many are lost; 0 if that is not known
 	Reason  string          // of a LossWindow: a word of a closed set, such as overflow, full or damaged
 	Event   string          // of a LossWindow: see OpsEvent; "" if the span names what was lost
+	Text    string          // of a PolicyText: the file, byte for byte
 	Ledger  json.RawMessage // of a Ledger: the counts that changed, shaped as in status; counts of what is now may fall
 }
 
@@ -110,6 +114,7 @@ type opsBody struct {
 	Count        uint64          `json:"count,omitempty"`
 	Reason       string          `json:"reason,omitempty"`
 	Event        string          `json:"event,omitempty"`
+	Text         string          `json:"text,omitempty"`
 	Ledger       json.RawMessage `json:"ledger,omitempty"`
 }
 
@@ -143,7 +148,7 @@ func (r *OpsRecord) Excerpt() (policy.Excerpt, error) {
 	b := opsBody{Schema: "sipsieve." + string(r.Kind) + "/1", Kind: r.Kind, Stage: "stop", ID: r.ID(), Revision: 1,
 		Status: "complete", Missing: []string{}, Completeness: 100, Purpose: Ops, Policy: r.Policy, Class: "operational",
 		Expires: r.Expires.String(), Site: r.Site, Sensor: r.Sensor, From: opsText(r.From), To: opsText(r.To),
-		LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Event: r.Event, Ledger: r.Ledger}
+		LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Event: r.Event, Text: r.Text, Ledger: r.Ledger}
 	text, err := json.Marshal(b)
 	if err != nil {
 		return policy.Excerpt{}, fmt.Errorf("store: ops: %w", err)
@@ -169,7 +174,7 @@ func ReadOps(body []byte) (r OpsRecord, err error) {
 		return r, fmt.Errorf("store: ops: %w", policy.ErrForeign)
 	}
 	r = OpsRecord{Kind: b.Kind, Site: b.Site, Sensor: b.Sensor, Policy: b.Policy, Expires: x.Expires, Purpose: b.LossPurpose,
-		Count: b.Count, Reason: b.Reason, Event: b.Event, Ledger: b.Ledger}
+		Count: b.Count, Reason: b.Reason, Event: b.Event, Text: b.Text, Ledger: b.Ledger}
 	var err2 error
 	r.From, err = time.Parse(time.RFC3339, b.From)
 	r.To, err2 = time.Parse(time.RFC3339, b.To)

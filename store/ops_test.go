@@ -22,7 +22,7 @@ func TestOpsRecordsComeBackAsTheyWere(t *testing.T) {
 	for _, kind := range OpsKinds() {
 		r := record(kind)
 		r.Purpose, r.Count, r.Reason, r.Ledger = "billing", 3, "full", []byte(`{"calls":{"opened":1}}`)
-		r.Event = OpsEvent("spool 1")
+		r.Event, r.Text = OpsEvent("spool 1"), "# <été> & \"Ω\"\r\n\tkey = 1\n"
 		x, err := r.Excerpt()
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +39,7 @@ func TestOpsRecordsComeBackAsTheyWere(t *testing.T) {
 
 func TestOpsHaveSubjectsAndAStreamOfTheirOwn(t *testing.T) {
 	for kind, want := range map[OpsKind]string{SensorStart: "ops.v1.audit.dfw1", SensorCrash: "ops.v1.audit.dfw1",
-		SensorStop: "ops.v1.audit.dfw1", LossWindow: "ops.v1.audit.dfw1", PolicyInForce: "ops.v1.policy.dfw1",
+		SensorStop: "ops.v1.audit.dfw1", LossWindow: "ops.v1.audit.dfw1", PolicyInForce: "ops.v1.policy.dfw1", PolicyText: "ops.v1.policy.dfw1",
 		Ledger: "ops.v1.ledger.dfw1"} {
 		r := record(kind)
 		x, err := r.Excerpt()

@@ -99,10 +99,12 @@ var house = map[string]room{
 	"cmd/sipsieve/coverage": {imports: []string{"cmd/sipsieve/ledger", "store"}, liberties: []string{"clock", "slog", "lock"},
 		bans: map[string]string{"store/bus": "it puts on a Sink, whatever that is",
 			"cmd/sipsieve/config": "it is given what it works on"}},
+	"cmd/sipsieve/archive": {imports: []string{"store"}, // texts of policies by their hashes
+		bans: map[string]string{"store/sqlite": "it is given what reads a store", "cmd/sipsieve/config": "it is given a folder"}},
 	"cmd/sipsieve/doctor": {imports: []string{"cmd/sipsieve/source"}, liberties: []string{"clock", "lock"},
 		bans: map[string]string{"store/bus": "an examination publishes nothing",
 			"store/sqlite": "an examination stores nothing", "store/postgres": "an examination stores nothing", "cmd/sipsieve/checkpoint": "an examination remembers nothing"}},
-	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "cmd/sipsieve/coverage", "store/bus", "store/sqlite", "store/postgres"},
+	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "cmd/sipsieve/coverage", "cmd/sipsieve/archive", "store/bus", "store/sqlite", "store/postgres"},
 		others: []string{"golang.org/x/sync/errgroup"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"cmd/sipsieve/reconcile": {imports: []string{"store"}, // given files, records and times: it opens nothing
 		bans: map[string]string{"cmd/sipsieve/config": "it is given settings", "store/sqlite": "it is given records"}},

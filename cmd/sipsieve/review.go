@@ -32,7 +32,8 @@ Exit codes: 0 without an error; 1 with one; 2 if the file cannot be opened.`,
 		Example: "  sipsieve policy lint /etc/sipsieve/policy.toml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    lint,
-	}, explainCommand(), mapCommand(), riskCommand(), policyDiffCommand(), policyTestCommand())
+	}, explainCommand(), mapCommand(), riskCommand(), policyDiffCommand(), policyTestCommand(),
+		policyShowCommand())
 	return cmd
 }
 

@@ -1,8 +1,8 @@
 package policy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,24 +13,29 @@ import (
 	"sipsieve/store/policy/locate"
 )
 
+// MaxSize is how many bytes the file of a policy may have: its text goes whole into one record of the stream OPS.
+const MaxSize = 64 << 10
+
 // Parse reads a policy. name is what errors call the file. Everything that is wrong with it is returned at once,
-// each with file, line and key; a syntax error comes alone.
+// each with file, line and key; a syntax error, or a file over MaxSize, comes alone.
 func Parse(name string, src []byte) (*Policy, error) {
+	if len(src) > MaxSize {
+		return nil, fmt.Errorf("%s:1: has %d bytes: want %d at most", name, len(src), MaxSize)
+	}
 	var f file
 	md, err := toml.Decode(string(src), &f)
 	if err != nil {
 		return nil, locate.Misread(name, err)
 	}
-	sum := sha256.Sum256(src)
 	p := &parser{mistakes: mistakes{file: name, lines: locate.Keys(src)}, lists: f.Lists, audiences: f.Audience,
-		hash: hex.EncodeToString(sum[:8])}
+		hash: HashOf(src)}
 	p.unknown(md)
 	var written map[string]any
 	if _, err := toml.Decode(string(src), &written); err == nil {
 		p.empty("", written)
 	}
 	policy := &Policy{Name: f.Name, Owner: f.Owner, Reviewed: f.Reviewed, file: name, lines: p.lines,
-		hash: p.hash, Keys: KeyNames{f.Keys.Source, f.Keys.IDs, f.Keys.Pseudonym, f.Keys.Overlap}}
+		hash: p.hash, source: bytes.Clone(src), Keys: KeyNames{f.Keys.Source, f.Keys.IDs, f.Keys.Pseudonym, f.Keys.Overlap}}
 	policy.ReviewEvery = p.retention("review_every", f.ReviewEvery, Retention{Years: 1})
 	if policy.ReviewEvery.Shortest() > mostBetweenReviews.Shortest() {
 		p.add("review_every", "%s: want two years or less", policy.ReviewEvery)

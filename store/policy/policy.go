@@ -18,6 +18,8 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,6 +40,7 @@ type Policy struct {
 	file      string
 	lines     locate.Locator
 	hash      string
+	source    []byte              // the file
 	purposes  []*Purpose          // in the file's order, disabled ones too
 	notBuilt  []missing           // what the file names and this version cannot do
 	audiences map[string]audience // declared
@@ -45,6 +48,15 @@ type Policy struct {
 
 // Hash returns 16 hexadecimal digits of SHA-256 over the file: every excerpt names the policy it was made under.
 func (p *Policy) Hash() string { return p.hash }
+
+// Source returns the text of the file, byte for byte. It is not to be changed.
+func (p *Policy) Source() []byte { return p.source }
+
+// HashOf returns the Hash of the Policy whose file is src, whether src is a policy or not.
+func HashOf(src []byte) string {
+	sum := sha256.Sum256(src)
+	return hex.EncodeToString(sum[:8])
+}
 
 // Purposes returns the enabled purposes in the file's order.
 func (p *Policy) Purposes() (list []*Purpose) {

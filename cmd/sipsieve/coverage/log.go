@@ -3,7 +3,8 @@
 // # Records
 //
 // A start, with the time since the last stop or sign of life; a stop; each hour, and at a stop, the policy in force and
-// what was counted; and each loss window. See store.OpsRecord.
+// what was counted; the text of a policy, when it is another than before and each month; and each loss window. See
+// store.OpsRecord.
 //
 // # A run that is killed
 //
@@ -31,8 +32,10 @@ import (
 )
 
 const (
+	day          = 24 * time.Hour
 	lifeEvery    = 2 * time.Second  // a sign of life, and how late a loss may be found after a crash
 	ledgerEvery  = time.Hour        // by the clock: a full hour ends a span
+	textEvery    = 30 * day         // the text of a policy that stays in force
 	lossQuiet    = 10 * time.Second // without a loss: the window is over
 	waitingLimit = 256 << 10        // bytes of records that wait
 )
@@ -41,8 +44,7 @@ const (
 type Config struct {
 	Path         string // of the file with the signs of life, in the state folder
 	Site, Sensor string
-	Policy       string                      // hash of the policy in force
-	Expires      func(time.Time) policy.Date // of a record whose span ends then
+	Policy       *policy.Policy // in force
 	Sink         store.Sink
 	Ledger       func() *ledger.Ledger // what was counted up to now
 	Down         func() bool           // a live source cannot be read now; nil for never
@@ -60,6 +62,7 @@ type Log struct {
 	began   time.Time  // zero until Run
 	segment time.Time  // since when nothing is in a ledger
 	before  *ledger.Ledger
+	text    policyText
 	broken  error // why the file cannot be written; nil if it can
 }
 
@@ -69,7 +72,7 @@ func Open(c Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{config: c, queue: newQueue(c.Sink, c.Log), last: last}, nil
+	return &Log{config: c, queue: newQueue(c.Sink, c.Log), last: last, text: last.text}, nil
 }
 
 // Lose adds what a purpose lost; the purpose "" is packets or time, which all purposes lost. It does not wait. A loss with
@@ -110,7 +113,7 @@ func (l *Log) begin(now time.Time) {
 	defer l.mu.Unlock()
 	l.began, l.segment, l.before = now, now, ledger.New() // what is counted already is of this run
 	for _, r := range l.last.left() {
-		l.queue.add(r)
+		_ = l.queue.add(r)
 	}
 	start := store.OpsRecord{Kind: store.SensorStart, From: now, To: now}
 	if seen := l.last.seen; !seen.IsZero() && seen.Before(now) {
@@ -120,6 +123,7 @@ func (l *Log) begin(now time.Time) {
 		start.Kind = store.SensorCrash
 	}
 	l.put(start)
+	l.putText(now)
 	if l.last.damaged {
 		l.Lose(store.Ops, cpni.Loss{From: start.From, To: now, Reason: "damaged"})
 	}
@@ -138,8 +142,23 @@ func (l *Log) tick(now time.Time) {
 	}
 	if hour := now.Truncate(ledgerEvery); hour.After(l.segment) {
 		l.end(now, counts)
+		l.putText(now)
 	}
 	l.save(now, counts)
+}
+
+// putText puts the text of the policy in force, unless that was done within textEvery. It expires that much later than
+// other records, so that there is a text for as long as there is a record that was made before the next.
+func (l *Log) putText(now time.Time) {
+	p := l.config.Policy
+	if last := l.text; last.Policy == p.Hash() && !now.Before(last.Put) && now.Sub(last.Put) < textEvery {
+		return
+	}
+	r := l.complete(store.OpsRecord{Kind: store.PolicyText, From: now, To: now, Text: string(p.Source())})
+	r.Expires = p.LongestExpiry(now.Add(textEvery + day))
+	if l.queue.add(r) {
+		l.text = policyText{p.Hash(), now}
+	}
 }
 
 // notice adds what was not read since the last call and, once there is room again, the records that found none.
@@ -182,18 +201,19 @@ func (l *Log) account(lost []store.OpsRecord, now time.Time, counts *ledger.Ledg
 }
 
 // put has a record put after the next save.
-func (l *Log) put(r store.OpsRecord) { l.queue.add(l.complete(r)) }
+func (l *Log) put(r store.OpsRecord) { _ = l.queue.add(l.complete(r)) }
 
 // complete returns r with what all records of the sensor have in common.
 func (l *Log) complete(r store.OpsRecord) store.OpsRecord {
-	r.Site, r.Sensor, r.Policy, r.Expires = l.config.Site, l.config.Sensor, l.config.Policy, l.config.Expires(r.To)
+	p := l.config.Policy
+	r.Site, r.Sensor, r.Policy, r.Expires = l.config.Site, l.config.Sensor, p.Hash(), p.LongestExpiry(r.To)
 	return r
 }
 
 // save replaces the file and releases the records that were put since the last save. A crash in between has the next run
 // put them again, with the same ids: none comes twice with another span.
 func (l *Log) save(now time.Time, counts *ledger.Ledger) {
-	s := state{seen: now, waiting: l.queue.list()}
+	s := state{seen: now, waiting: l.queue.list(), text: l.text}
 	lost := l.windows.list()
 	if one := l.queue.lost(); one.Count > 0 {
 		lost = append(lost, windowOf(store.Ops, one))
@@ -235,7 +255,7 @@ func (l *Log) Stop(ctx context.Context) error {
 	l.announce()
 	l.end(now, counts)
 	l.put(store.OpsRecord{Kind: store.SensorStop, From: l.began, To: now})
-	s := state{seen: now, clean: true, waiting: l.queue.list()}
+	s := state{seen: now, clean: true, waiting: l.queue.list(), text: l.text}
 	err := s.write(l.config.Path)
 	l.queue.release()
 	l.queue.drain(ctx)

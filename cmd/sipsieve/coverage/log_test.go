@@ -57,7 +57,8 @@ func (s *sink) set(err error) {
 	s.err = err
 }
 
-// lines returns what was put: kind, first and last second of the span, and what the kind has beside it.
+// lines returns what was put but for the texts of policies: kind, first and last second of the span, and what the kind
+// has beside it.
 func (s *sink) lines(t *testing.T) (list []string) {
 	t.Helper()
 	s.mu.Lock()
@@ -66,6 +67,9 @@ func (s *sink) lines(t *testing.T) (list []string) {
 		r, err := store.ReadOps([]byte(body))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if r.Kind == store.PolicyText {
+			continue
 		}
 		line := fmt.Sprint(r.Kind, " ", r.From.Format("15:04:05"), " ", r.To.Format("15:04:05"))
 		switch r.Kind {
@@ -87,6 +91,7 @@ type site struct {
 	seen   uint64 // packets, under mu
 	words  int    // status codes that a ledger has
 	log    bytes.Buffer
+	more   string // of the policy
 }
 
 func newSite(t *testing.T) *site {
@@ -99,9 +104,36 @@ func (s *site) count(n uint64) {
 	s.seen += n
 }
 
-func (s *site) config() Config {
-	return Config{Path: filepath.Join(s.folder, "coverage.json"), Site: "dfw1", Sensor: "s1", Policy: "0123456789abcdef",
-		Expires: func(t time.Time) policy.Date { return policy.DateOf(t.AddDate(1, 0, 0)) }, Sink: &s.sink,
+// yearPolicy keeps for a year.
+const yearPolicy = `version = 1
+name = "test"
+owner = "compliance@provider.example"
+reviewed = 2026-11-27
+default = "drop"
+[purpose.billing]
+why = "rate calls"
+basis = "47 USC 222(d)(1)"
+kinds = ["call"]
+audience = ["billing"]
+retain = "1 year"
+retain_why = "disputes"
+[purpose.billing.fields]
+duration_ms = "truncate:second"
+`
+
+// policyOf returns the policy of that text.
+func policyOf(t *testing.T, text string) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse("policy.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (s *site) config(t *testing.T) Config {
+	return Config{Path: filepath.Join(s.folder, "coverage.json"), Site: "dfw1", Sensor: "s1",
+		Policy: policyOf(t, yearPolicy+s.more), Sink: &s.sink,
 		Log: slog.New(slog.NewTextHandler(&s.log, nil)), Ledger: func() *ledger.Ledger {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -117,7 +149,7 @@ func (s *site) config() Config {
 // run runs a Log until end is called.
 func (s *site) run(t *testing.T) (l *Log, end func()) {
 	t.Helper()
-	l, err := Open(s.config())
+	l, err := Open(s.config(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +226,7 @@ func TestACrashBetweenPutAndSaveRepeats(t *testing.T) {
 		_, end := s.run(t)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		path := s.config().Path
+		path := s.config(t).Path
 		text, err := os.ReadFile(path) // has the ledger of the hour, which is put now
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +272,7 @@ func TestPacketsThatWereNotReadAreALoss(t *testing.T) {
 		var mu sync.Mutex
 		var dropped uint64
 		down := false
-		c := s.config()
+		c := s.config(t)
 		c.Down = func() bool { mu.Lock(); defer mu.Unlock(); return down }
 		c.Ledger = func() *ledger.Ledger {
 			mu.Lock()
@@ -281,7 +313,7 @@ func TestNothingWaitsForAStreamThatTakesNothing(t *testing.T) {
 	s := newSite(t)
 	s.words = 300
 	s.set(store.Refused{{Purpose: store.Ops, Count: 1, Err: store.ErrFull}})
-	l, err := Open(s.config())
+	l, err := Open(s.config(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +330,7 @@ func TestNothingWaitsForAStreamThatTakesNothing(t *testing.T) {
 	}
 	c := ledger.New()
 	l.AddTo(c)
-	if c.Ops.Made != 201 || c.Ops.Lost < 30 || c.Ops.Pending+c.Ops.Lost != 201 || c.Balance(false) != nil {
+	if c.Ops.Made != 202 || c.Ops.Lost < 30 || c.Ops.Pending+c.Ops.Lost != 202 || c.Balance(false) != nil {
 		t.Errorf("counts = %+v, want many lost, and the others waiting", c.Ops)
 	}
 	s.set(nil)
@@ -309,7 +341,8 @@ func TestNothingWaitsForAStreamThatTakesNothing(t *testing.T) {
 	lost := fmt.Sprint(" ops ", c.Ops.Lost, " full")
 	c = ledger.New()
 	l.AddTo(c)
-	if got := s.lines(t); l.Trouble() != nil || c.Ops.Pending != 0 || uint64(len(got)) != c.Ops.Acknowledged ||
+	if got := s.lines(t); l.Trouble() != nil || c.Ops.Pending != 0 || uint64(len(got)+1) != c.Ops.Acknowledged || // and the text of the policy
+
 		!strings.HasSuffix(got[len(got)-1], lost) {
 		t.Errorf("counts = %+v, trouble %v, want all that waited, and%s", c.Ops, l.Trouble(), lost)
 	}
@@ -351,10 +384,10 @@ func TestADamagedFileOfSignsOfLife(t *testing.T) {
 	for name, text := range map[string]string{"empty": "", "cut": `{"v":1,"seen":"20`, "another": `{"v":1,"final":[{"kind":"x"}]}`} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
-			if err := os.WriteFile(s.config().Path, []byte(text), 0o600); err != nil {
+			if err := os.WriteFile(s.config(t).Path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			l, err := Open(s.config())
+			l, err := Open(s.config(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -372,21 +405,21 @@ func TestADamagedFileOfSignsOfLife(t *testing.T) {
 
 func TestAFileOfANewerVersionIsRefused(t *testing.T) {
 	s := newSite(t)
-	if err := os.WriteFile(s.config().Path, []byte(`{"v":2}`), 0o600); err != nil {
+	if err := os.WriteFile(s.config(t).Path, []byte(`{"v":2}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(s.config()); err == nil || !strings.Contains(err.Error(), "newer") {
+	if _, err := Open(s.config(t)); err == nil || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("error = %v, want that it is newer", err)
 	}
 }
 
 func TestADiskThatTakesNoFileStopsNothing(t *testing.T) {
 	s := newSite(t)
-	l, err := Open(s.config())
+	l, err := Open(s.config(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(s.config().Path+".new", 0o700); err != nil {
+	if err := os.Mkdir(s.config(t).Path+".new", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	l.begin(time.Now())

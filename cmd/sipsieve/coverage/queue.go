@@ -33,8 +33,8 @@ func newQueue(sink store.Sink, log *slog.Logger) *queue {
 	return &queue{sink: sink, log: log, wake: make(chan struct{}, 1)}
 }
 
-// add puts r behind the others, where it waits for release. Without room it is dropped.
-func (q *queue) add(r store.OpsRecord) {
+// add puts r behind the others, where it waits for release. Without room it is dropped, and the result is false.
+func (q *queue) add(r store.OpsRecord) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.counts.Made++
@@ -45,13 +45,14 @@ func (q *queue) add(r store.OpsRecord) {
 			q.log.Error("records about this sensor are lost: there is no room for more", "stream", store.StreamName(store.Ops))
 		}
 		q.drop(&r)
-		return
+		return false
 	}
 	q.fresh, q.bytes = append(q.fresh, r), q.bytes+size
+	return true
 }
 
 // sizeOf is about how many bytes the body of r has.
-func sizeOf(r *store.OpsRecord) int { return len(r.Ledger) + 600 }
+func sizeOf(r *store.OpsRecord) int { return len(r.Ledger) + len(r.Text) + 600 }
 
 // drop counts a record that is lost.
 func (q *queue) drop(r *store.OpsRecord) {

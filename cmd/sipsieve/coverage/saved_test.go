@@ -16,7 +16,7 @@ func TestALossOfBeforeIsEnteredWhenItOutlivesAKill(t *testing.T) {
 	s, began := newSite(t), time.Now()
 	s.set(context.Canceled) // nothing is put
 	open := func() *Log {
-		l, err := Open(s.config())
+		l, err := Open(s.config(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -25,14 +25,14 @@ func TestALossOfBeforeIsEnteredWhenItOutlivesAKill(t *testing.T) {
 	l := open()
 	lost := cpni.Loss{From: began, To: began, Count: 3, Reason: "damaged", Event: "spool"}
 	l.Lose("ops", lost)
-	if err := os.Mkdir(s.config().Path+".new", 0o700); err != nil {
+	if err := os.Mkdir(s.config(t).Path+".new", 0o700); err != nil {
 		t.Fatal(err)
 	}
 	l.begin(began)
 	if l.isSaved() {
 		t.Error("saved on a disk that takes no file")
 	}
-	if err := os.Remove(s.config().Path + ".new"); err != nil {
+	if err := os.Remove(s.config(t).Path + ".new"); err != nil {
 		t.Fatal(err)
 	}
 	l = open()

@@ -20,6 +20,13 @@ type state struct {
 	clean   bool      // it was a stop
 	waiting []store.OpsRecord
 	final   []store.OpsRecord // what is to be put if no stop was
+	text    policyText
+}
+
+// A policyText is when the text of a policy was put last.
+type policyText struct {
+	Policy string    `json:"policy"` // hash; "" if none was
+	Put    time.Time `json:"put"`
 }
 
 // A stateFile is a state as the file has it.
@@ -29,6 +36,7 @@ type stateFile struct {
 	Clean   bool              `json:"clean"`
 	Waiting []json.RawMessage `json:"waiting"` // bodies
 	Final   []json.RawMessage `json:"final"`
+	Text    policyText        `json:"text"`
 }
 
 // stateVersion is the version of stateFile.
@@ -62,7 +70,7 @@ func readState(path string) (s state, err error) {
 		}
 		return state{there: true, damaged: true, seen: st.ModTime()}, nil
 	}
-	s.seen, s.clean = f.Seen, f.Clean
+	s.seen, s.clean, s.text = f.Seen, f.Clean, f.Text
 	return s, nil
 }
 
@@ -87,7 +95,7 @@ func (s *state) left() []store.OpsRecord {
 
 // write replaces the file at path. It outlives a crash of the host.
 func (s *state) write(path string) error {
-	f := stateFile{Version: stateVersion, Seen: s.seen, Clean: s.clean}
+	f := stateFile{Version: stateVersion, Seen: s.seen, Clean: s.clean, Text: s.text}
 	for _, part := range []struct {
 		records []store.OpsRecord
 		bodies  *[]json.RawMessage

@@ -34,6 +34,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/afpacket"
+	"sipsieve/cmd/sipsieve/archive"
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/coverage"
@@ -90,6 +91,9 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	}()
 	if d.own, err = store.Own(s.State); err != nil {
 		return d, fmt.Errorf("state: %w", err)
+	}
+	if err := archive.Keep(s.State, s.Policy); err != nil { // before the first record that has its hash
+		return d, err
 	}
 	if err := d.openBus(ctx); err != nil {
 		return d, err
