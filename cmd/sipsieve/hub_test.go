@@ -324,6 +324,15 @@ func TestAStreamThatTheHubHasNotHoldsUpItsPurposeOnly(t *testing.T) {
 	p := s.start(t)
 	s.awaitStored(t, len(s.replayed(t)))
 	s.awaits(t, "CPNI_BILLING: the hub takes nothing: missing")
+	cause := func() (cause string) { // as it was logged last
+		for _, one := range s.status(t).Bus {
+			if one.Purpose == "billing" {
+				cause = one.Keepers[daemon.PlaceHub].Cause
+			}
+		}
+		return cause
+	}
+	until(t, "the log", func() bool { return cause() == "missing" })
 	until(t, "the other purposes", func() bool {
 		others := 0
 		for _, one := range s.status(t).Bus {
@@ -336,6 +345,7 @@ func TestAStreamThatTheHubHasNotHoldsUpItsPurposeOnly(t *testing.T) {
 	s.arrange(t, bus.Remote{URL: h.url()})
 	s.atHub(t)
 	s.awaits(t, "")
+	until(t, "the log", func() bool { return cause() == "" })
 	if code, text := s.checked(t); code != exitFine {
 		t.Errorf("check = %d, %s\nwant that it is fine", code, text)
 	}
