@@ -56,12 +56,13 @@ type OpsRecord struct {
 	Policy       string      // hash of the policy in force at To
 	Expires      policy.Date // see policy.LongestExpiry
 
-	Purpose string          // of a LossWindow: whose records; "" if of all
-	Count   uint64          // of a LossWindow: how many are lost; 0 if that is not known
-	Reason  string          // of a LossWindow: a word of a closed set, such as overflow, full or damaged
-	Event   string          // of a LossWindow: see OpsEvent; "" if the span names what was lost
-	Text    string          // of a PolicyText: the file, byte for byte
-	Ledger  json.RawMessage // of a Ledger: the counts that changed, shaped as in status; counts of what is now may fall
+	Approved []string        // of a PolicyInForce: in which roles the policy was approved, and when; none if nobody has to
+	Purpose  string          // of a LossWindow: whose records; "" if of all
+	Count    uint64          // of a LossWindow: how many are lost; 0 if that is not known
+	Reason   string          // of a LossWindow: a word of a closed set, such as overflow, full or damaged
+	Event    string          // of a LossWindow: see OpsEvent; "" if the span names what was lost
+	Text     string          // of a PolicyText: the file, byte for byte
+	Ledger   json.RawMessage // of a Ledger: the counts that changed, shaped as in status; counts of what is now may fall
 }
 
 // A Gap is why a sensor saw or kept less than there was.
@@ -110,6 +111,7 @@ type opsBody struct {
 	Source       *string         `json:"source"`
 	From         string          `json:"from"`
 	To           string          `json:"to"`
+	Approved     []string        `json:"approved,omitempty"`
 	LossPurpose  string          `json:"loss_purpose,omitempty"`
 	Count        uint64          `json:"count,omitempty"`
 	Reason       string          `json:"reason,omitempty"`
@@ -148,7 +150,8 @@ func (r *OpsRecord) Excerpt() (policy.Excerpt, error) {
 	b := opsBody{Schema: "sipsieve." + string(r.Kind) + "/1", Kind: r.Kind, Stage: "stop", ID: r.ID(), Revision: 1,
 		Status: "complete", Missing: []string{}, Completeness: 100, Purpose: Ops, Policy: r.Policy, Class: "operational",
 		Expires: r.Expires.String(), Site: r.Site, Sensor: r.Sensor, From: opsText(r.From), To: opsText(r.To),
-		LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Event: r.Event, Text: r.Text, Ledger: r.Ledger}
+		Approved: r.Approved, LossPurpose: r.Purpose, Count: r.Count, Reason: r.Reason, Event: r.Event, Text: r.Text,
+		Ledger: r.Ledger}
 	text, err := json.Marshal(b)
 	if err != nil {
 		return policy.Excerpt{}, fmt.Errorf("store: ops: %w", err)
@@ -173,8 +176,8 @@ func ReadOps(body []byte) (r OpsRecord, err error) {
 	if json.Unmarshal(body, &b) != nil || x.Purpose != Ops {
 		return r, fmt.Errorf("store: ops: %w", policy.ErrForeign)
 	}
-	r = OpsRecord{Kind: b.Kind, Site: b.Site, Sensor: b.Sensor, Policy: b.Policy, Expires: x.Expires, Purpose: b.LossPurpose,
-		Count: b.Count, Reason: b.Reason, Event: b.Event, Text: b.Text, Ledger: b.Ledger}
+	r = OpsRecord{Kind: b.Kind, Site: b.Site, Sensor: b.Sensor, Policy: b.Policy, Expires: x.Expires, Approved: b.Approved,
+		Purpose: b.LossPurpose, Count: b.Count, Reason: b.Reason, Event: b.Event, Text: b.Text, Ledger: b.Ledger}
 	var err2 error
 	r.From, err = time.Parse(time.RFC3339, b.From)
 	r.To, err2 = time.Parse(time.RFC3339, b.To)

@@ -22,6 +22,7 @@ func TestOpsRecordsComeBackAsTheyWere(t *testing.T) {
 	for _, kind := range OpsKinds() {
 		r := record(kind)
 		r.Purpose, r.Count, r.Reason, r.Ledger = "billing", 3, "full", []byte(`{"calls":{"opened":1}}`)
+		r.Approved = []string{"privacy-officer on 2026-11-28T19:00:00Z"}
 		r.Event, r.Text = OpsEvent("spool 1"), "# <été> & \"Ω\"\r\n\tkey = 1\n"
 		x, err := r.Excerpt()
 		if err != nil {

@@ -125,7 +125,7 @@ func (c *hubCommand) plan(s *config.Config) (p bus.HubPlan, err error) {
 	if p.OpsLimit, err = config.Size(c.ops); err != nil {
 		return p, fmt.Errorf("--ops-disk: %w", err)
 	}
-	rules, err := config.ReadPolicy(s.PolicyFile)
+	rules, err := config.ReadPolicy(s.Rules.File)
 	if err != nil {
 		return p, err
 	}

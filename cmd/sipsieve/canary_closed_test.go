@@ -260,7 +260,7 @@ func TestNoCanaryLeavesThroughAClosedList(t *testing.T) {
 func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, state string) {
 	t.Helper()
 	cfg := config.Default()
-	cfg.State, cfg.Keys.Demo, cfg.LogLevel, cfg.PolicyFile = state, true, "debug", policy
+	cfg.State, cfg.Keys.Demo, cfg.LogLevel, cfg.Rules.File = state, true, "debug", policy
 	cfg.Bus, cfg.Store, cfg.Source = &config.Bus{}, &config.Store{Type: "sqlite"}, []config.Source{source}
 	s, err := config.Resolve(cfg)
 	if err != nil {

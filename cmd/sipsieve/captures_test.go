@@ -73,7 +73,7 @@ func follow(t *testing.T, path string, shards int, tell func(*event.Event)) *led
 func demoSetup(t testing.TB, policyFile string) *config.Setup {
 	t.Helper()
 	c := config.Default()
-	c.Keys.Demo, c.PolicyFile = true, policyFile
+	c.Keys.Demo, c.Rules.File = true, policyFile
 	s, err := config.Resolve(c)
 	if err != nil {
 		t.Fatal(err)

@@ -55,6 +55,11 @@ func check(ctx context.Context, file string, out io.Writer) error {
 		if err := s.Policy.Reviewable(time.Now()); err != nil {
 			errs = append(errs, err)
 		}
+		errs = append(errs, s.CheckApproval())
+		c = s.Config // with what it says of approvals
+		for _, who := range s.ApprovedBy() {
+			fmt.Fprintf(out, "policy %s approved as %s\n", s.Policy.Hash(), who)
+		}
 		for _, p := range s.Purposes {
 			if p.FromReceipt {
 				fmt.Fprintf(out, "warning: purpose %s counts retention from receipt: for demonstrations only\n", p.Name)

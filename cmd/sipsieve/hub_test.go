@@ -99,7 +99,7 @@ func (s *site) storageHost(t *testing.T) *site {
 	h.config = filepath.Join(h.dir, "sipsieve.toml")
 	one := s.setup(t)
 	text := fmt.Sprintf("site = \"there\"\nsensor = \"storage-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n[hub]\nurl = %q\n"+
-		"[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n", filepath.Join(h.dir, "state"), one.PolicyFile, one.Hub.URL)
+		"[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n", filepath.Join(h.dir, "state"), one.Rules.File, one.Hub.URL)
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -14,11 +14,11 @@ import (
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "make and copy keys for ids and pseudonyms",
+		Short: "make and copy keys for ids and pseudonyms, and make those that approve policies",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(keysInitCommand(), keysBackupCommand())
+	cmd.AddCommand(keysInitCommand(), keysBackupCommand(), keysApproverCommand())
 	return cmd
 }
 

@@ -116,7 +116,7 @@ func (f *riskFlags) setup() (*config.Setup, error) {
 		}
 	}
 	if f.policy != "" {
-		cfg.PolicyFile = f.policy
+		cfg.Rules.File = f.policy
 	}
 	cfg.Keys = config.Keys{Demo: true}
 	return config.Resolve(cfg)

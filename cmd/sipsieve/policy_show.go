@@ -55,7 +55,7 @@ func findPolicy(ctx context.Context, c config.Config, prefix string) ([]byte, er
 	s := &config.Setup{Config: c}
 	if c.Store.Type == "postgres" {
 		var err error
-		if s.Policy, err = config.ReadPolicy(c.PolicyFile); err != nil {
+		if s.Policy, err = config.ReadPolicy(c.Rules.File); err != nil {
 			return nil, refused(err)
 		}
 	}

@@ -164,7 +164,7 @@ func (f *replayFlags) setup(stderr io.Writer) (*config.Setup, error) {
 		}
 	}
 	if f.policy != "" {
-		cfg.PolicyFile = f.policy
+		cfg.Rules.File = f.policy
 	}
 	if err := f.chooseKeys(&cfg.Keys, stderr); err != nil {
 		return nil, refused(err)

@@ -71,6 +71,9 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	if err := s.Policy.Reviewable(time.Now()); err != nil { // the clock may be wrong, and is set soon after the start
 		return exit{exitFindings, err}
 	}
+	if err := s.CheckApproval(); err != nil {
+		return refused(err)
+	}
 	log := newLog(c, stderr)
 	defer ignoreHangups(log)()
 	leaving, leave := context.WithCancelCause(ctx)
@@ -153,6 +156,9 @@ func newLog(c config.Config, w io.Writer) *slog.Logger {
 // printStartup prints where records, status and metrics are, and how many records the store already has.
 func printStartup(ctx context.Context, d *daemon.Daemon, w io.Writer) {
 	fmt.Fprintf(w, "sipsieve: site %s, sensor %s, policy %s (%q)\n", d.Site, d.Sensor, d.Policy.Hash(), d.Policy.Name)
+	for _, who := range d.ApprovedBy() {
+		fmt.Fprintln(w, "sipsieve: policy approved as", who)
+	}
 	if d.Setup.Keys.Demo {
 		fmt.Fprintln(w, "sipsieve: published demonstration keys: for trying out only")
 	}

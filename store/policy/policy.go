@@ -52,6 +52,9 @@ func (p *Policy) Hash() string { return p.hash }
 // Source returns the text of the file, byte for byte. It is not to be changed.
 func (p *Policy) Source() []byte { return p.source }
 
+// Copy returns a Policy of the same text that is not bound.
+func (p *Policy) Copy() (*Policy, error) { return Parse(p.file, p.source) }
+
 // HashOf returns the Hash of the Policy whose file is src, whether src is a policy or not.
 func HashOf(src []byte) string {
 	sum := sha256.Sum256(src)

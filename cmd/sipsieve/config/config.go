@@ -23,8 +23,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
-
 	"sipsieve/capture/afpacket"
 	"sipsieve/store"
 	"sipsieve/store/policy/locate"
@@ -32,26 +30,27 @@ import (
 
 // A Config is the daemon's configuration. The roles of a host are the sections that it has.
 type Config struct {
-	Site       string   `toml:"site"`      // in subjects and records: [a-z0-9_-]{1,32}
-	Sensor     string   `toml:"sensor"`    // likewise; one a host
-	Region     string   `toml:"region"`    // ISO 3166 alpha-2: region of numbers without +; "" for none
-	State      string   `toml:"state"`     // folder of everything that the daemon writes
-	PolicyFile string   `toml:"policy"`    // "" for the shipped policy
-	LogLevel   string   `toml:"log_level"` // debug, info, warn, error
-	LogJSON    bool     `toml:"log_json"`  // JSON lines, not text
-	Shards     int      `toml:"shards"`    // 0: one a processor
-	Show       string   `toml:"show"`      // purpose whose excerpts are printed as they are published
-	Keys       Keys     `toml:"keys"`
-	Source     []Source `toml:"source"`
-	Bus        *Bus     `toml:"bus"`   // nil for the defaults
-	Hub        *Hub     `toml:"hub"`   // nil for none
-	Store      *Store   `toml:"store"` // nil for none
-	HTTP       HTTP     `toml:"http"`
-	Calls      Calls    `toml:"calls"`
-	Trunk      []Trunk  `toml:"trunk"`
+	Site     string   `toml:"site"`      // in subjects and records: [a-z0-9_-]{1,32}
+	Sensor   string   `toml:"sensor"`    // likewise; one a host
+	Region   string   `toml:"region"`    // ISO 3166 alpha-2: region of numbers without +; "" for none
+	State    string   `toml:"state"`     // folder of everything that the daemon writes
+	LogLevel string   `toml:"log_level"` // debug, info, warn, error
+	LogJSON  bool     `toml:"log_json"`  // JSON lines, not text
+	Shards   int      `toml:"shards"`    // 0: one a processor
+	Show     string   `toml:"show"`      // purpose whose excerpts are printed as they are published
+	Rules    Rules    `toml:"policy"`
+	Keys     Keys     `toml:"keys"`
+	Source   []Source `toml:"source"`
+	Bus      *Bus     `toml:"bus"`   // nil for the defaults
+	Hub      *Hub     `toml:"hub"`   // nil for none
+	Store    *Store   `toml:"store"` // nil for none
+	HTTP     HTTP     `toml:"http"`
+	Calls    Calls    `toml:"calls"`
+	Trunk    []Trunk  `toml:"trunk"`
 
-	File string         `toml:"-"` // where it was read; "" for Default
-	at   locate.Locator // finds the line of a key
+	File     string         `toml:"-"` // where it was read; "" for Default
+	at       locate.Locator // finds the line of a key
+	warnings []string       // of what it names
 }
 
 // HTTP is where /metrics, /healthz and /readyz are.
@@ -89,7 +88,7 @@ func LoadForReader(path string) (Config, error) {
 // ParseForReader is LoadForReader for the text src of the file that path names.
 func ParseForReader(path string, src []byte) (Config, error) {
 	c := Default()
-	md, err := toml.Decode(string(src), &c)
+	md, err := read(string(src), &c)
 	if err != nil {
 		return c, locate.Misread(path, err)
 	}
@@ -158,6 +157,7 @@ func (c *Config) validate() (errs []error) {
 	if c.Keys.Demo && c.Keys.File != "" {
 		say("keys.demo", "either a file or the demonstration keys")
 	}
+	c.Rules.validate(say)
 	c.Bus.validate(say)
 	c.Hub.validate(say)
 	c.Store.validate(say)
@@ -248,7 +248,11 @@ func (c *Config) Warnings() (list []string) {
 	if text := c.MissingRegion(); text != "" && c.Collects() {
 		list = append(list, "region: "+text)
 	}
-	return list
+	if c.Rules.old {
+		list = append(list, fmt.Sprintf("policy = %q is read as [policy] file = %[1]q: write it so, below the keys that are in no section",
+			c.Rules.File))
+	}
+	return append(list, c.warnings...)
 }
 
 // MissingRegion returns which numbers become non_e164 for want of a region, "" if every number has one.

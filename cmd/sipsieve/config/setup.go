@@ -15,6 +15,7 @@ import (
 	"sipsieve/sip/track"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
+	"sipsieve/store/policy/approval"
 	"sipsieve/store/vault"
 )
 
@@ -22,6 +23,7 @@ import (
 type Setup struct {
 	Config
 	Policy   *policy.Policy
+	Approved approval.List // of the policy: see CheckApproval
 	Vault    *vault.Keys
 	Purposes []*policy.Purpose // those that are enabled
 	Limits   track.Limits
@@ -34,7 +36,7 @@ type Setup struct {
 // Resolve reads the policy and the keys that c names, and joins them. An error wraps policy.ErrNotBuilt if the policy
 // has what this version cannot do.
 func Resolve(c Config) (*Setup, error) {
-	p, err := ReadPolicy(c.PolicyFile)
+	p, err := ReadPolicy(c.Rules.File)
 	if err != nil {
 		return nil, err
 	}

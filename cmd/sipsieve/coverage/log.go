@@ -45,6 +45,7 @@ type Config struct {
 	Path         string // of the file with the signs of life, in the state folder
 	Site, Sensor string
 	Policy       *policy.Policy // in force
+	Approved     []string       // in which roles that was approved, and when
 	Sink         store.Sink
 	Ledger       func() *ledger.Ledger // what was counted up to now
 	Down         func() bool           // a live source cannot be read now; nil for never
@@ -196,7 +197,7 @@ func (l *Log) account(lost []store.OpsRecord, now time.Time, counts *ledger.Ledg
 	if err != nil {
 		l.config.Log.Error("ledger of the stream OPS", "err", err)
 	}
-	return append(lost, store.OpsRecord{Kind: store.PolicyInForce, From: l.segment, To: now},
+	return append(lost, store.OpsRecord{Kind: store.PolicyInForce, From: l.segment, To: now, Approved: l.config.Approved},
 		store.OpsRecord{Kind: store.Ledger, From: l.segment, To: now, Ledger: text})
 }
 

@@ -18,7 +18,7 @@ const coverageFile = "coverage.json"
 // openCoverage opens what puts records about this sensor on the stream OPS.
 func (d *Daemon) openCoverage() (err error) {
 	d.coverage, err = coverage.Open(coverage.Config{Path: filepath.Join(d.State, coverageFile), Site: d.Site, Sensor: d.Sensor,
-		Policy: d.Policy, Sink: d.spool.Publisher(), Ledger: d.Ledger,
+		Policy: d.Policy, Approved: d.ApprovedBy(), Sink: d.spool.Publisher(), Ledger: d.Ledger,
 		Down: func() bool { return len(d.deadSources()) > 0 }, Log: d.Log})
 	return err
 }

@@ -23,7 +23,7 @@ const patience = 60 * time.Second
 func demoSetup(t *testing.T, policyFile string) *config.Setup {
 	t.Helper()
 	c := config.Default()
-	c.Keys.Demo, c.PolicyFile = true, policyFile
+	c.Keys.Demo, c.Rules.File = true, policyFile
 	s, err := config.Resolve(c)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ type lossRecords struct {
 
 // newLossRecords returns the lossRecords of the host of s.
 func newLossRecords(s *config.Setup) (*lossRecords, error) {
-	p, err := config.ReadPolicy(s.PolicyFile)
+	p, err := s.Policy.Copy() // what was read and approved: the file may have changed since
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type Status struct {
 	Sensor    string             `json:"sensor"`
 	Version   string             `json:"version"`
 	Policy    string             `json:"policy"`
+	Approved  []string           `json:"approved"` // roles that approved the policy, and when
 	Up        string             `json:"up"`
 	Ready     bool               `json:"ready"`
 	Why       []string           `json:"why,omitempty"` // what keeps it from being ready
@@ -67,7 +68,7 @@ const statusLimit = 2 * time.Second
 // Status returns what the daemon does now. It may be called from any goroutine.
 func (d *Daemon) Status(ctx context.Context) Status {
 	l := d.Ledger()
-	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(),
+	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(), Approved: d.ApprovedBy(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.left.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.Swept(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
 	s.Ready, s.Journal = len(s.Why) == 0, d.Checkpoints()

@@ -77,11 +77,11 @@ func setupOf(t *Test, path string) (*config.Setup, error) {
 	p := t.Policy()
 	switch {
 	case path != "":
-		cfg.PolicyFile = path
+		cfg.Rules.File = path
 	case p.Data != nil:
 		return config.ResolveText(cfg, p.Name, p.Data)
 	case p.Path != "":
-		cfg.PolicyFile = p.Path
+		cfg.Rules.File = p.Path
 	}
 	return config.Resolve(cfg)
 }

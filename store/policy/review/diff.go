@@ -60,15 +60,21 @@ func orNothing(text string) string {
 
 // Diff returns what becomes different when after takes the place of before: first what widens, then what narrows, then
 // what is neutral, each in the order of the purposes of after. Two policies that differ in comments alone have one
-// neutral Change.
+// neutral Change. Without a policy before (nil) everything that after collects is a widening.
 //
 // A form that is replaced by one that neither reveals more nor less (see policy.Form.More) widens: it reveals something
 // else. So does another legal basis: whether it is a weaker one is for a lawyer.
 func Diff(before, after *policy.Policy) []Change {
+	d := &differ{before: before, after: after}
+	if before == nil {
+		for _, u := range after.All() {
+			d.purpose(nil, u)
+		}
+		return d.changes
+	}
 	if before.Hash() == after.Hash() {
 		return nil
 	}
-	d := &differ{before: before, after: after}
 	d.head()
 	for _, u := range after.All() {
 		d.purpose(find(before, u.Name), u)
