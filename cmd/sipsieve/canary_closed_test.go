@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	little "encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -27,23 +25,19 @@ import (
 
 // A nest makes canaries that look like what the fields of closed lists and shapes hold: names of trunk groups, models,
 // versions, hosts, ids, interfaces and files.
-type nest struct {
-	r     *rand.Rand
-	birds map[string]string // by marker: where it was put
+type nest struct{ *flock }
 
-	known map[prefix][]form // the forms of so many birds
-	of    int
-}
-
-// word returns a new marker of letters and digits, short enough for a model.
-func (n *nest) word(place string) string {
-	marker := fmt.Sprintf("zq%07xw", n.r.Uint32()&0xfffffff)
-	n.birds[marker] = place
-	return marker
+// word returns the marker of a place, of letters and digits, short enough for a model.
+func (n nest) word(place string) string {
+	if n.words[place] == "" {
+		n.words[place] = fmt.Sprintf("zq%07xw", n.r.Uint32()&0xfffffff)
+		n.birds[n.words[place]] = place
+	}
+	return n.words[place]
 }
 
 // number returns a new telephone number written with dots, and marks it in its other forms too.
-func (n *nest) number(place string) string {
+func (n nest) number(place string) string {
 	d := fmt.Sprintf("%03d%03d%04d", 301+n.r.IntN(600), 200+n.r.IntN(799), n.r.IntN(10_000))
 	dotted := d[:3] + "." + d[3:6] + "." + d[6:]
 	n.birds[d], n.birds[dotted], n.birds["1."+dotted] = place, place, place
@@ -51,14 +45,14 @@ func (n *nest) number(place string) string {
 }
 
 // id returns a new marker of 32 hexadecimal digits: no UUID in its canonical form.
-func (n *nest) id(place string) string {
+func (n nest) id(place string) string {
 	marker := fmt.Sprintf("%016x%016x", n.r.Uint64(), n.r.Uint64())
 	n.birds[marker] = place
 	return marker
 }
 
 // passport returns an Identity header whose claims hold markers.
-func (n *nest) passport(now time.Time) string {
+func (n nest) passport(now time.Time) string {
 	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	head := fmt.Sprintf(`{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://%s.%s.net/%s.cer?%s"}`, n.word("x5u host"),
 		n.word("x5u domain"), n.word("x5u path"), n.word("x5u query"))
@@ -68,7 +62,7 @@ func (n *nest) passport(now time.Time) string {
 }
 
 // messages returns an answered call and a registration of one device with markers where closed lists and shapes are read.
-func (n *nest) messages(i int, now time.Time) (list []string) {
+func (n nest) messages(i int, now time.Time) (list []string) {
 	agent := []string{"Yealink SIP-" + n.word("model") + " " + n.number("firmware"), "Yealink SIP-T46S " + n.number("firmware"),
 		"snom" + n.word("model") + "/1." + n.number("firmware"), "Fanvil X4 " + n.word("behind the model"),
 		"Asterisk PBX " + n.number("version"), "Cisco-CP" + n.word("model") + "/" + n.number("firmware"),
@@ -97,7 +91,7 @@ func (n *nest) messages(i int, now time.Time) (list []string) {
 }
 
 // capture returns a pcapng of many calls, by two interfaces whose names, descriptions and comments are markers.
-func (n *nest) capture(calls int) []byte {
+func (n nest) capture(calls int) []byte {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	var payloads [][]byte
 	for i := range calls {
@@ -132,59 +126,6 @@ func (n *nest) capture(calls int) []byte {
 	return b
 }
 
-// search complains of every marker in out: as it is, in other letters, escaped, in hexadecimal, in base64, reversed.
-func (n *nest) search(t *testing.T, where string, out []byte) {
-	t.Helper()
-	folded, forms, found := bytes.ToLower(out), n.forms(), map[string]bool{}
-	for i := range max(0, len(folded)-len(prefix{})+1) {
-		for _, f := range forms[prefix(folded[i:])] {
-			if !found[f.marker] && bytes.HasPrefix(folded[i:], []byte(f.text)) {
-				t.Errorf("%s: the %s got out as %s", where, n.birds[f.marker], f.text)
-				found[f.marker] = true
-			}
-		}
-	}
-}
-
-// A form is a marker as it may stand in a text, in small letters. All are longer than a prefix.
-type form struct{ text, marker string }
-
-// A prefix is how a form begins. One pass over a text looks for all forms that begin so.
-type prefix [8]byte
-
-// forms returns the forms of all markers by their prefixes.
-func (n *nest) forms() map[prefix][]form {
-	if n.of == len(n.birds) {
-		return n.known
-	}
-	all := map[prefix][]form{}
-	for marker := range n.birds {
-		for _, text := range formsOf(marker) {
-			f := form{strings.ToLower(text), marker}
-			all[prefix([]byte(f.text))] = append(all[prefix([]byte(f.text))], f)
-		}
-	}
-	n.known, n.of = all, len(n.birds)
-	return all
-}
-
-// formsOf returns what a marker may look like, wherever it stands in a text that was encoded.
-func formsOf(marker string) []string {
-	reversed := []byte(marker)
-	slices.Reverse(reversed)
-	forms := []string{marker, string(reversed), hex.EncodeToString([]byte(marker)), hex.EncodeToString([]byte(strings.ToUpper(marker)))}
-	escaped := ""
-	for _, c := range marker {
-		escaped += fmt.Sprintf(`\u%04x`, c)
-	}
-	forms = append(forms, escaped, strings.Join(strings.Split(marker, ""), "-"))
-	for shift := range 3 {
-		text := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), marker...))
-		forms = append(forms, text[(shift*8+5)/6:(shift+len(marker))*8/6]) // what the neighbours do not change
-	}
-	return forms
-}
-
 // keepAll is a policy whose purpose keeps every field of every kind as far as the register allows it.
 func keepAll(t *testing.T) string {
 	t.Helper()
@@ -213,13 +154,13 @@ func keepAll(t *testing.T) string {
 // and files, and looks for them in all that leaves: even of a purpose that keeps all that may be kept.
 func TestNoCanaryLeavesThroughAClosedList(t *testing.T) {
 	t.Parallel()
-	n := &nest{r: rand.New(rand.NewPCG(222, 811)), birds: map[string]string{}}
+	n := nest{newFlock(811)}
 	capture := n.capture(24)
 	dir := t.TempDir()
 	path := filepath.Join(dir, n.word("file name")+".pcapng")
 	folder := filepath.Join(dir, "folder")
 	again := filepath.Join(folder, n.word("file name in a folder")+".pcapng")
-	broken := filepath.Join(folder, n.word("file name in a folder")+".pcapng")
+	broken := filepath.Join(folder, n.word("name of a broken file")+".pcapng")
 	all := filepath.Join(dir, "all.toml")
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -257,7 +198,7 @@ func TestNoCanaryLeavesThroughAClosedList(t *testing.T) {
 }
 
 // searchDaemon runs the daemon over a source and looks at what it shows and what it writes.
-func (n *nest) searchDaemon(t *testing.T, policy string, source config.Source, state string) {
+func (n nest) searchDaemon(t *testing.T, policy string, source config.Source, state string) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.State, cfg.Keys.Demo, cfg.LogLevel, cfg.Rules.File = state, true, "debug", policy

@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,22 +22,12 @@ import (
 	"sipsieve/store"
 )
 
-// A coop makes canaries: markers that stand for what a person would not want to leave. Each is a number of its own.
-type coop struct {
-	r     *rand.Rand
-	birds map[string]string // by marker: where it was put
-}
-
-// bird returns a new marker for the place named.
-func (c *coop) bird(place string) string {
-	marker := fmt.Sprintf("canary%08x", c.r.Uint32())
-	c.birds[marker] = place
-	return marker
-}
+// A coop makes messages with canaries in every place: markers that stand for what a person would not want to leave.
+type coop struct{ *flock }
 
 // headers are lines with a marker in every place of them: listed headers, unlisted ones, odd ones.
-func (c *coop) headers() (lines []string) {
-	b := c.bird
+func (c coop) headers() (lines []string) {
+	b := c.word
 	for _, name := range []string{"P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "P-Charge-Info", "Diversion",
 		"History-Info", "Referred-By", "Contact", "Record-Route", "Route", "P-Called-Party-ID", "P-Associated-URI", "X-Parent"} {
 		lines = append(lines, fmt.Sprintf("%s: \"%s\" <sip:%s@%s.example;%s=%s?%s=%s>;%s=%s", name, b(name+" name"), b(name+" user"),
@@ -56,8 +44,8 @@ func (c *coop) headers() (lines []string) {
 	return append(lines, "Authorization: "+digest, "Proxy-Authorization: "+digest)
 }
 
-func (c *coop) body() string {
-	b := c.bird
+func (c coop) body() string {
+	b := c.word
 	return "v=0\r\no=" + b("o= user") + " 1 1 IN IP4 192.0.2.1\r\ns=" + b("s=") + "\r\ni=" + b("i=") + "\r\nu=" + b("u=") + "\r\ne=" + b("e=") +
 		"\r\np=" + b("p=") + "\r\nc=IN IP4 192.0.2.1\r\nk=" + b("k=") + "\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 99\r\na=rtpmap:99 " +
 		b("rtpmap") + "/8000\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + b("crypto") + "\r\na=ice-pwd:" + b("ice") +
@@ -65,9 +53,9 @@ func (c *coop) body() string {
 }
 
 // call returns the messages of an answered call with a marker everywhere, and of a MESSAGE and a REGISTER.
-func (c *coop) call(n int) (messages []string) {
-	b := c.bird
-	id, from, to := b("Call-ID"), b("From tag"), b("To tag")
+func (c coop) call(n int) (messages []string) {
+	b := c.word
+	id, from, to := c.fresh("Call-ID"), c.fresh("From tag"), c.fresh("To tag")
 	ruri := fmt.Sprintf("sip:%s@%s.example;%s=%s", b("R-URI user"), b("R-URI host"), b("R-URI key"), b("R-URI value"))
 	party := func(who string) string {
 		return fmt.Sprintf("\"%s\" <sip:%s@%s.example;%s=%s>", b(who+" name"), b(who+" user"), b(who+" host"), b(who+" key"), b(who+" value"))
@@ -97,7 +85,7 @@ func (c *coop) call(n int) (messages []string) {
 }
 
 // capture writes the messages of many calls, a flow each.
-func (c *coop) capture(t *testing.T, calls int) string {
+func (c coop) capture(t *testing.T, calls int) string {
 	t.Helper()
 	var payloads [][]byte
 	for n := range calls {
@@ -117,20 +105,9 @@ func (c *coop) capture(t *testing.T, calls int) string {
 	return path
 }
 
-var markers = regexp.MustCompile(`canary[0-9a-f]{8}`)
-
-// search complains of every marker in out. The shipped policy keeps no free text of a message as it is: what its
-// fields keep are numbers, words of closed sets, and the operator's own names.
-func (c *coop) search(t *testing.T, where string, out []byte) {
-	t.Helper()
-	for _, marker := range markers.FindAll(bytes.ToLower(out), -1) {
-		t.Errorf("%s: the text of %s got out", where, c.birds[string(marker)])
-	}
-}
-
 // TestCanariesAreFoundWhereAListNamesThem is the control: a host that stands on the operator's list gets out.
 func TestCanariesAreFoundWhereAListNamesThem(t *testing.T) {
-	c := &coop{r: rand.New(rand.NewPCG(222, 66)), birds: map[string]string{}}
+	c := coop{newFlock(66)}
 	path := c.capture(t, 3)
 	listed := ""
 	for marker, place := range c.birds {
@@ -151,8 +128,8 @@ func TestCanariesAreFoundWhereAListNamesThem(t *testing.T) {
 		t.Fatalf("exit code = %d: %s", code, stderr.String())
 	}
 	found := map[string]bool{}
-	for _, marker := range markers.FindAllString(stdout.String(), -1) {
-		found[c.birds[marker]] = true
+	for _, one := range c.found(stdout.Bytes()) {
+		found[c.birds[one.marker]] = true
 	}
 	if len(found) != 1 || !found["From host"] {
 		t.Errorf("found = %v, want From host alone", found)
@@ -160,10 +137,12 @@ func TestCanariesAreFoundWhereAListNamesThem(t *testing.T) {
 }
 
 // TestNoCanaryLeaves puts markers in every place of many messages and looks for them in all that leaves: excerpts in
-// every format, ledger, standard error, the log at debug level, metrics, status, bus and store on disk.
+// every format, ledger, standard error, the log at debug level, metrics, status, bus and store on disk. The shipped policy
+// keeps no free text of a message as it is: what its fields keep are numbers, words of closed sets, and the operator's own
+// names.
 func TestNoCanaryLeaves(t *testing.T) {
 	t.Parallel()
-	c := &coop{r: rand.New(rand.NewPCG(222, 64)), birds: map[string]string{}}
+	c := coop{newFlock(64)}
 	path := c.capture(t, 20)
 	dir := t.TempDir()
 	for _, format := range []string{"jsonl", "csv", "table"} {
@@ -187,7 +166,7 @@ func TestNoCanaryLeaves(t *testing.T) {
 }
 
 // searchDaemon runs the daemon over the capture and looks at what it shows and what it writes.
-func (c *coop) searchDaemon(t *testing.T, path, state string) {
+func (c coop) searchDaemon(t *testing.T, path, state string) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.State, cfg.Keys.Demo, cfg.LogLevel = state, true, "debug"
@@ -244,7 +223,7 @@ func (c *coop) searchDaemon(t *testing.T, path, state string) {
 
 // TestNothingOfAnEventShows prints an event and its record in every way there is.
 func TestNothingOfAnEventShows(t *testing.T) {
-	c := &coop{r: rand.New(rand.NewPCG(222, 65)), birds: map[string]string{}}
+	c := coop{newFlock(65)}
 	s := demoSetup(t, "")
 	seen := 0
 	follow(t, c.capture(t, 2), 1, func(ev *event.Event) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -353,7 +352,7 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 // the policy does not let out.
 func TestNothingOfACallIsInTheJournal(t *testing.T) {
 	t.Parallel()
-	c := &coop{r: rand.New(rand.NewPCG(222, 67)), birds: map[string]string{}}
+	c := coop{newFlock(67)}
 	f := newFeeder(t, threeCalls, "")
 	from, to := f.packets[0].Flow.Src, f.packets[0].Flow.Dst
 	for n := range 5 {
