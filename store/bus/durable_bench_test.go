@@ -1,8 +1,16 @@
 package bus
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,14 +20,110 @@ import (
 	"sipsieve/store/sqlite"
 )
 
-// BenchmarkDurable is the whole durable path of a host under load: three purposes are put in batches of 4,000, as lanes
-// merge them, and kept in SQLite. Beside it, in the same run, is the baseline: batches of 1,000, one purpose after the
-// other, and each message acknowledged by itself; and the path without a store. cpu-µs is of the whole process.
+// BenchmarkDurable is the whole durable path of a host under load, each way a line of a table:
+//
+//	raw        the baseline: the same bodies in atomic batches, fetched, and inserted as bare rows of id and body
+//	durable    Publisher, streams, Consumers and SQLite; batches of 4,000 of each purpose, as lanes merge them
+//	bus-alone  the same without SQLite
+//	before     batches of 1,000, one purpose after the other, each message acknowledged by itself
+//
+// Every acknowledgement is after fsync. cpu-µs is of the whole process, for an excerpt of 1 KB; x-raw is how often the CPU
+// of raw. fsyncs/1000 are counted by strace, if it is there, in a round of their own.
 func BenchmarkDurable(b *testing.B) {
-	b.Run("now", func(b *testing.B) { benchmarkDurable(b, false, rows(b)) })
-	b.Run("baseline", func(b *testing.B) { benchmarkDurable(b, true, rows(b)) })
-	b.Run("bus-alone", func(b *testing.B) { benchmarkDurable(b, false, nowhere{}) })
+	var raw float64
+	for _, way := range []struct {
+		name string
+		load func(*testing.B) *traffic
+	}{
+		{"raw", rawLoad},
+		{"durable", func(b *testing.B) *traffic { return durableLoad(b, false, rows(b)) }},
+		{"bus-alone", func(b *testing.B) *traffic { return durableLoad(b, false, nowhere{}) }},
+		{"before", func(b *testing.B) *traffic { return durableLoad(b, true, rows(b)) }},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			l := way.load(b)
+			var used time.Duration
+			for b.Loop() {
+				b.StopTimer()
+				excerpts := l.make(b)
+				before := cpu()
+				b.StartTimer()
+				l.put(b, excerpts)
+				used += cpu() - before
+			}
+			each := float64(used.Nanoseconds()) / 1e3 / float64(l.excerpts())
+			if way.name == "raw" {
+				raw = each
+			}
+			b.ReportMetric(float64(l.excerpts())/b.Elapsed().Seconds(), "excerpts/s")
+			b.ReportMetric(each, "cpu-µs/excerpt")
+			b.ReportMetric(each/raw, "x-raw")
+			if n, ok := syncs(b, l); ok {
+				b.ReportMetric(float64(n)*1000/float64(roundSize*len(loadPurposes)), "fsyncs/1000")
+			}
+		})
+	}
 }
+
+var loadPurposes = []string{"billing", "fraud", "quality"}
+
+const roundSize = 4 * ownBatchLimit // excerpts of each purpose that a round puts
+
+// A traffic is one way of putting rounds of excerpts.
+type traffic struct {
+	made  int                                       // excerpts of each purpose
+	batch func(b *testing.B, xs [][]policy.Excerpt) // puts as many excerpts of each purpose as size
+	size  int                                       // of a batch
+	wait  func(purpose, n int) bool                 // reports whether n of a purpose are through
+}
+
+func (r *traffic) excerpts() int { return r.made * len(loadPurposes) }
+
+// make returns the excerpts of a round, by purpose.
+func (r *traffic) make(b *testing.B) (xs [][]policy.Excerpt) {
+	for i, purpose := range loadPurposes {
+		var list []policy.Excerpt
+		for n := range roundSize {
+			list = append(list, loaded(b, purpose, fmt.Sprint("s", i), r.made+n))
+		}
+		xs = append(xs, list)
+	}
+	r.made += roundSize
+	return xs
+}
+
+// put puts a round and waits until all of it is through.
+func (r *traffic) put(b *testing.B, xs [][]policy.Excerpt) {
+	for begin := 0; begin < roundSize; begin += r.size {
+		var some [][]policy.Excerpt
+		for _, list := range xs {
+			some = append(some, list[begin:begin+r.size])
+		}
+		r.batch(b, some)
+	}
+	for i := range loadPurposes {
+		for !r.wait(i, r.made) {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// loaded returns the nth call of a purpose, with all that a store makes columns of.
+func loaded(b *testing.B, purpose, sensor string, n int) policy.Excerpt {
+	x, err := policy.Received(fmt.Appendf(nil, `{"schema":"sipsieve.call/1","kind":"call","stage":"stop","id":"%026x",`+
+		`"dialog":null,"revision":1,"status":"complete","missing":[],"completeness":100,"purpose":%q,"policy":"0123456789abcdef",`+
+		`"class":"cpni","expires":"2026-11-24","site":"dfw1","sensor":%q,"source":"interface","call_id":"2026-5:%026x",`+
+		`"setup_time":%q,"duration_ms":61000,"disposition":"answered","trunk_in":"customers","trunk_out":"carrier%d",`+
+		`"account_id":"account%d","text":%q}`, scattered(n), purpose, sensor, scattered(n+1<<40),
+		time.UnixMilli(1_780_000_000_000+int64(n)*7).UTC().Format("2006-01-02T15:04:05.000Z"), n%20, n%500, strings.Repeat("x", 480)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return x
+}
+
+// scattered returns a number without an order, another for each n.
+func scattered(n int) uint64 { return uint64(n+1) * 0x9E3779B97F4A7C15 }
 
 // nowhere is a Sink that keeps nothing.
 type nowhere struct{}
@@ -35,70 +139,36 @@ func rows(b *testing.B) store.Sink {
 	return s
 }
 
-func benchmarkDurable(b *testing.B, baseline bool, into store.Sink) {
-	purposes := []string{"billing", "fraud", "quality"}
-	edge := embedded(b, 0, purposes...)
-	reader := edge
-	if baseline { // a Bus that does not have the server acknowledges one by one
-		reader = &Bus{conn: edge.conn, stream: edge.stream, stopDial: func() {}}
+// durableLoad is the path of the product, or as it was before.
+func durableLoad(b *testing.B, before bool, into store.Sink) *traffic {
+	edge := embedded(b, 0, loadPurposes...)
+	reader, l := edge, &traffic{size: ownBatchLimit}
+	if before { // a Bus that does not have the server acknowledges one by one
+		reader, l.size = &Bus{conn: edge.conn, stream: edge.stream, stopDial: func() {}}, batchLimit
 	}
-	ctx, stop := context.WithCancel(b.Context())
-	defer stop()
 	var consumers []*Consumer
-	for _, p := range purposes {
+	for _, p := range loadPurposes {
 		c := reader.Consumer(p, "store")
 		consumers = append(consumers, c)
-		go func() { _ = c.Run(ctx, into) }()
+		go func() { _ = c.Run(b.Context(), into) }()
 	}
-	before, n := cpu(), 0
-	for b.Loop() {
-		b.StopTimer()
-		paused := cpu()
-		size := ownBatchLimit
-		if baseline {
-			size = batchLimit
+	l.wait = func(purpose, n int) bool { return consumers[purpose].Counts().Put >= uint64(n) }
+	l.batch = func(b *testing.B, lists [][]policy.Excerpt) {
+		if !before {
+			lists = [][]policy.Excerpt{joined(lists)}
 		}
-		parcels := parcel(b, purposes, n, size)
-		n += size
-		before += cpu() - paused
-		b.StartTimer()
-		for _, xs := range parcels {
-			if !baseline {
-				xs = joined(parcels)
-			}
-			if err := edge.Publisher().Put(ctx, xs); err != nil {
+		for _, xs := range lists {
+			if err := edge.Publisher().Put(b.Context(), xs); err != nil {
 				b.Fatal(err)
 			}
-			if !baseline {
-				break
-			}
 		}
 	}
-	for _, c := range consumers {
-		for c.Counts().Put < uint64(n) {
-			time.Sleep(time.Millisecond)
-		}
-	}
-	all := float64(n * len(purposes))
-	b.ReportMetric(all/b.Elapsed().Seconds(), "excerpts/s")
-	b.ReportMetric(float64((cpu()-before).Microseconds())/all, "cpu-µs/excerpt")
+	return l
 }
 
-// parcel returns a batch of each purpose.
-func parcel(b *testing.B, purposes []string, from, size int) (list [][]policy.Excerpt) {
-	for i, p := range purposes {
-		var xs []policy.Excerpt
-		for n := range size {
-			xs = append(xs, sized(b, p, fmt.Sprintf("s%d", i), from+n, 400))
-		}
-		list = append(list, xs)
-	}
-	return list
-}
-
-func joined(parcels [][]policy.Excerpt) (xs []policy.Excerpt) {
-	for _, p := range parcels {
-		xs = append(xs, p...)
+func joined(lists [][]policy.Excerpt) (xs []policy.Excerpt) {
+	for _, list := range lists {
+		xs = append(xs, list...)
 	}
 	return xs
 }
@@ -108,4 +178,33 @@ func cpu() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// syncs puts a round under strace, and returns how often this process has a file synced meanwhile; false without strace.
+func syncs(b *testing.B, l *traffic) (n int, ok bool) {
+	path, excerpts := filepath.Join(b.TempDir(), "syncs"), l.make(b)
+	trace := exec.Command("strace", "-f", "-o", path, "-e", "trace=fsync,fdatasync", "-p", strconv.Itoa(os.Getpid()))
+	messages, err := trace.StderrPipe()
+	if err == nil {
+		err = trace.Start()
+	}
+	if err != nil {
+		b.Log("fsyncs are not counted: ", err)
+		return 0, false
+	}
+	said, _ := bufio.NewReader(messages).ReadString('\n')
+	ok = strings.Contains(said, " attached")
+	if ok {
+		l.put(b, excerpts)
+		_ = trace.Process.Signal(os.Interrupt) // detaches
+	} else {
+		b.Log("fsyncs are not counted: ", said)
+	}
+	_, _ = io.Copy(io.Discard, messages)
+	_ = trace.Wait()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return bytes.Count(text, []byte("sync(")), ok
 }
