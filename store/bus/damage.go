@@ -39,6 +39,9 @@ func (s *spool) prepare(now time.Time) error {
 
 // prepareStream examines one stream.
 func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) error {
+	if err := s.dropLeftovers(name); err != nil {
+		return err
+	}
 	if s.isAside(name) {
 		return os.RemoveAll(s.stream(name)) // made anew in part, when that ended early
 	}
@@ -47,7 +50,7 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 		return err
 	}
 	if e.damaged() {
-		if err := s.setAside(name, asideNote{Confirmed: e.confirmed, Damage: &e.Damage}); err != nil {
+		if err := s.setAside(e); err != nil {
 			return err
 		}
 		return os.RemoveAll(s.stream(name))
@@ -157,12 +160,15 @@ func (s *spool) loadReported() error {
 }
 
 // report adds a damage to those that are to be announced, durably. One that a start before this one reported, and that
-// ended early after that, is there once.
+// ended early after that, is there once, as it is found now.
 func (s *spool) report(d Damage) error {
-	if slices.ContainsFunc(s.damages, d.same) {
-		return nil
+	for _, list := range []*[]Damage{&s.damages, &s.unannounced} {
+		if i := slices.IndexFunc(*list, d.same); i >= 0 {
+			(*list)[i] = d
+		} else {
+			*list = append(*list, d)
+		}
 	}
-	s.damages, s.unannounced = append(s.damages, d), append(s.unannounced, d)
 	return s.writeReported()
 }
 

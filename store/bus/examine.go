@@ -46,6 +46,8 @@ type examination struct {
 	firstAt, lastAt int64  // when first and last were put, Unix nanoseconds
 	torn            bool   // the last file ends with damaged bytes
 	foreign         bool   // there is no description of the stream, or a damaged one
+
+	each func(*blocks.Message) error // is called with each intact message; nil for nobody
 }
 
 // examine reads the files of a stream. The server must not run: at its start it cuts a file off at the first damage.
@@ -58,7 +60,7 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	}
 	if e.marked {
 		e.confirmed = e.mark.Least(s.keepers)
-		e.next, e.before = max(e.confirmed+1, e.mark.First), e.mark.FirstMade
+		e.begin()
 	}
 	dir := s.stream(stream)
 	switch _, err := os.Stat(dir); {
@@ -87,6 +89,11 @@ func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*ex
 	return e, err
 }
 
+// begin takes from the mark what is expected first.
+func (e *examination) begin() {
+	e.next, e.before = max(e.confirmed+1, e.mark.First), e.mark.FirstMade
+}
+
 // read goes through one file.
 func (e *examination) read(file string, number int, first bool) error {
 	b, err := blocks.Open(file, e.stream, number)
@@ -104,7 +111,10 @@ func (e *examination) read(file string, number int, first bool) error {
 		if m.IsRecord && m.Sequence > e.last {
 			e.take(&m, first && b.Bad() == 0)
 		}
-		return nil
+		if e.each == nil {
+			return nil
+		}
+		return e.each(&m)
 	})
 	e.Places += b.Bad()
 	e.torn = b.Torn()

@@ -159,9 +159,15 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 		}
 		confirmed, err := s.confirmed(ctx, stream)
 		if err == nil {
-			err = s.linkAside(c.Name, asideNote{Confirmed: marks.Least(confirmed, s.keepers)})
+			err = s.mark(stream.CachedInfo(), confirmed)
 		}
 		if err != nil {
+			return err
+		}
+		mark, _ := s.marks.Of(c.Name)
+		mark.High = max(mark.High, stream.CachedInfo().State.LastSeq)
+		note := asideNote{Confirmed: marks.Least(confirmed, s.keepers), Found: now, Mark: &mark}
+		if err := s.linkAside(c.Name, note); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,6 +18,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/bus/blocks"
+	"sipsieve/store/bus/marks"
 )
 
 // A stream is made anew in these steps, each of which a crash may end:
@@ -26,12 +26,16 @@ import (
 //  1. its files are linked or moved to STREAM.new in the folder aside, with what is known of it (an asideNote);
 //  2. that is renamed to STREAM: from now on the stream of the server counts for nothing, and is removed;
 //  3. the server makes the stream, empty, and what is intact in the files is put again;
-//  4. the folder is removed.
+//  4. the folder is renamed to STREAM.old, and removed.
+//
+// The files may be damaged between 1 and 4: they are examined again while they are put again.
 
 // An asideNote is what is known of a stream whose files are set aside.
 type asideNote struct {
-	Confirmed uint64  `json:"confirmed"` // every keeper has confirmed the messages up to this sequence
-	Damage    *Damage `json:"damage"`    // nil if there was none
+	Confirmed uint64      `json:"confirmed"` // every keeper has confirmed the messages up to this sequence
+	Damage    *Damage     `json:"damage"`    // nil if there was none
+	Found     time.Time   `json:"found"`     // when the files were set aside: names a damage that comes afterwards
+	Mark      *marks.Mark `json:"mark"`      // of the stream as it was then; nil in notes of builds before this one
 }
 
 // aside returns the folder where files of a stream are set aside.
@@ -43,8 +47,25 @@ func (s *spool) isAside(stream string) bool {
 	return err == nil
 }
 
+// dropLeftovers removes what attempts to make a stream anew left behind that ended early: files that were put again, and
+// links to files that the stream still has. The server must not run.
+func (s *spool) dropLeftovers(stream string) error {
+	err := os.RemoveAll(s.aside(stream) + ".old")
+	if _, statErr := os.Stat(filepath.Join(s.stream(stream), "msgs")); statErr == nil {
+		err = errors.Join(err, os.RemoveAll(s.aside(stream)+".new"))
+	}
+	return err
+}
+
 // setAside moves the files of a stream aside. The server must not run.
-func (s *spool) setAside(stream string, note asideNote) error {
+func (s *spool) setAside(e *examination) error {
+	stream, mark := e.stream, e.mark
+	if mark.High = max(mark.High, e.last); !e.marked {
+		if mark.First, mark.FirstMade, mark.Seen = e.first, e.firstAt, e.Found.UnixNano(); e.first == 0 {
+			mark.First = e.next
+		}
+	}
+	note := asideNote{Confirmed: e.confirmed, Damage: &e.Damage, Found: e.Found, Mark: &mark}
 	return s.putAside(stream, note, func(to string) error {
 		err := os.Rename(filepath.Join(s.stream(stream), "msgs"), to)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -111,11 +132,9 @@ func (s *spool) readNote(stream string) (note asideNote) {
 // putBack puts what is intact in the files set aside into the stream, which the server has made, and removes them.
 func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.Time) error {
 	note := s.readNote(c.Name)
-	w := rewriter{p: s.publisher, last: note.Confirmed}
-	if c.MaxAge > 0 {
-		w.old = now.Add(-c.MaxAge).UnixNano()
-	}
-	kept, err := s.putAgain(ctx, c.Name, &w)
+	e := s.reexamination(c, note, now)
+	w := rewriter{p: s.publisher, last: note.Confirmed, old: e.old}
+	kept, err := s.putAgain(ctx, e, &w)
 	if err != nil {
 		return err
 	}
@@ -126,13 +145,52 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 	if err := errors.Join(s.remember(ctx, stream), s.marks.Settle()); err != nil {
 		return err
 	}
-	if note.Damage != nil {
-		note.Damage.Kept = kept
-		if err := s.report(*note.Damage); err != nil {
+	if d := note.damage(e); d != nil {
+		d.Kept = kept
+		if err := s.report(*d); err != nil {
 			return err
 		}
 	}
-	return errors.Join(os.RemoveAll(s.aside(c.Name)), store.SyncDir(filepath.Dir(s.aside(c.Name))))
+	return s.removeAside(c.Name)
+}
+
+// reexamination returns the examination of files set aside, which begins where the one before they were did.
+func (s *spool) reexamination(c jetstream.StreamConfig, note asideNote, now time.Time) *examination {
+	e := &examination{stream: c.Name, retain: c.MaxAge, confirmed: note.Confirmed}
+	e.Purpose, e.Found = s.purpose[c.Name], note.Found
+	if c.MaxAge > 0 {
+		e.old = now.Add(-c.MaxAge).UnixNano()
+	}
+	if note.Mark != nil {
+		e.mark, e.marked = *note.Mark, true
+		e.begin()
+	}
+	return e
+}
+
+// damage returns what is wrong with files that were set aside, nil for nothing: as e, which has read them all, finds it now.
+func (n *asideNote) damage(e *examination) *Damage {
+	e.finish()
+	switch {
+	case n.Mark == nil:
+		return n.Damage
+	case n.Damage != nil:
+		e.Found, e.Other = n.Damage.Found, n.Damage.Other
+	case !e.damaged():
+		return nil
+	}
+	return &e.Damage
+}
+
+// removeAside removes the files set aside of a stream that has been made anew. Renamed first, they are never taken for files
+// that are still to be put again when only some of them are left.
+func (s *spool) removeAside(stream string) error {
+	dir := s.aside(stream)
+	old := dir + ".old"
+	if err := errors.Join(os.RemoveAll(old), os.Rename(dir, old), store.SyncDir(filepath.Dir(dir))); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
 }
 
 // withRoom returns c with room for what is set aside. Messages that are put again have up to four headers more: the stream
@@ -153,21 +211,15 @@ func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, erro
 	return c, err
 }
 
-// putAgain puts the messages that w takes of the files set aside, in their order, and returns how many.
-func (s *spool) putAgain(ctx context.Context, stream string, w *rewriter) (uint64, error) {
-	files, numbers, err := blocks.Files(filepath.Join(s.aside(stream), "msgs"))
+// putAgain puts the messages that w takes of the files set aside, in their order, and returns how many. It examines them by e.
+func (s *spool) putAgain(ctx context.Context, e *examination, w *rewriter) (uint64, error) {
+	files, numbers, err := blocks.Files(filepath.Join(s.aside(e.stream), "msgs"))
 	if err != nil {
 		return 0, err
 	}
+	e.each = func(m *blocks.Message) error { return w.take(ctx, m) }
 	for i, file := range files {
-		b, err := blocks.Open(file, stream, numbers[i])
-		if errors.Is(err, syscall.EIO) { // counted when it was examined
-			continue
-		}
-		if err == nil {
-			err = b.Each(func(m blocks.Message) error { return w.take(ctx, &m) })
-		}
-		if err != nil {
+		if err := e.read(file, numbers[i], i == 0); err != nil {
 			return w.kept, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"sipsieve/store/policy"
 	"sipsieve/store/storetest"
@@ -29,6 +30,8 @@ func BenchmarkPut(b *testing.B) {
 					n++
 					d := storetest.Call(fmt.Sprintf("%026x", uint64(n)*0x9E3779B97F4A7C15)).Numbered(uint64(n))
 					d.Account, d.Disposition, d.Text = fmt.Sprint("account", n%500), "answered", strings.Repeat("x", 400)
+					setup := storetest.Moment(time.UnixMilli(1_746_100_000_000 + int64(n)*9))
+					d.Setup = &setup
 					d.TrunkIn, d.TrunkOut, d.CallID = "customers", fmt.Sprint("carrier", n%20), fmt.Sprintf("2025-5:%026x", n*7919)
 					xs = append(xs, d.Excerpt(b))
 				}
