@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"slices"
 
 	"sipsieve/sip/framing"
 	"sipsieve/sip/syntax"
@@ -28,6 +29,9 @@ type selector struct {
 	body    int    // where the body begins, 0 if the headers do not end
 	token   []byte // a request's method as it stands
 }
+
+// Reads reports whether a Reader of s looks at h.
+func (s *Selection) Reads(h Header) bool { return s[h] || h == Via || slices.Contains(always[:], h) }
 
 func newSelector(s Selection, l Limits, c *counters) selector {
 	x := selector{want: s, allVias: s[Via], limits: l, counts: c}

@@ -1,32 +1,18 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
-	"sipsieve/capture"
-	"sipsieve/capture/pcap"
-	"sipsieve/cmd/sipsieve/config"
-	"sipsieve/cmd/sipsieve/pipeline"
-	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 	"sipsieve/store/policy/risk"
 )
 
-// riskFlags are the settings of the verb policy risk.
-type riskFlags struct {
-	config, policy, format string
-	files                  []string
-	feed                   source.HEP
-}
-
 func riskCommand() *cobra.Command {
-	var f riskFlags
+	var f captureFlags
 	cmd := &cobra.Command{
 		Use:   "risk --pcap FILE [flags]",
 		Short: "measure on a capture file how far records single out a call, and join across purposes",
@@ -54,70 +40,32 @@ Exit codes: 0 with figures; 1 for a file that cannot be read to its end; 2 for a
   # the same of a draft, with the trunks of the configuration, for a program
   sipsieve policy risk --pcap trunk.pcap --policy draft.toml --config sipsieve.toml --format json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.measure(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return measureRisk(cmd, &f) },
 	}
-	fl := cmd.Flags()
-	fl.StringArrayVar(&f.files, "pcap", nil, "capture `file`; several are merged by packet time")
-	fl.StringVar(&f.policy, "policy", "", "policy `file` (default: the shipped policy)")
-	fl.StringVar(&f.config, "config", "", "configuration `file`: its site, sensor, trunks and policy are used")
-	fl.StringVar(&f.format, "format", "table", "output `format`: table or json")
-	fl.BoolVar(&f.feed.Read, "hep", false, "decode HEP packets in the files, recognised by their content")
-	_ = cmd.MarkFlagRequired("pcap")
+	f.add(cmd)
 	return cmd
 }
 
-func (f *riskFlags) measure(cmd *cobra.Command) error {
-	if f.format != "table" && f.format != "json" {
-		return refused(errors.New("format: want table or json"))
-	}
+func measureRisk(cmd *cobra.Command, f *captureFlags) error {
 	setup, err := f.setup()
 	if err != nil {
 		return refused(err)
 	}
-	src, err := source.OpenFiles(f.files, f.feed, 0)
-	if err != nil {
-		return refused(err)
-	}
 	study := risk.New(setup.Purposes)
-	d := pipeline.New([]capture.Source{src}, setup.Plan(runtime.GOMAXPROCS(0), false))
 	excerpts := make([]policy.Excerpt, len(setup.Purposes))
-	cut := setup.Follow(cmd.Context(), d, func(r *cpni.Record) {
+	plan := setup.Plan(runtime.GOMAXPROCS(0), false)
+	err = f.follow(cmd, setup, plan, func(r *cpni.Record) {
 		for i, p := range setup.Purposes {
 			excerpts[i], _ = p.Minimise(nil, r)
 		}
 		study.Add(excerpts)
 	})
-	if cut != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), cut)
-		if !errors.Is(cut, pcap.ErrTruncated) {
-			return findings()
-		}
+	if err != nil {
+		return err
 	}
 	report, err := study.Measure(cmd.Context())
 	if err != nil {
 		return fmt.Errorf("risk: %w", err)
 	}
-	if f.format == "json" {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetIndent("", "  ")
-		return enc.Encode(report)
-	}
-	return report.Table(cmd.OutOrStdout())
-}
-
-// setup reads the policy that f names. The ids of the excerpts do not leave this process, so that their keys may be the
-// published ones; the order of the records, and with it the figures, is then the same in every run.
-func (f *riskFlags) setup() (*config.Setup, error) {
-	cfg := config.Default()
-	if f.config != "" {
-		var err error
-		if cfg, err = config.LoadForReader(f.config); err != nil {
-			return nil, err
-		}
-	}
-	if f.policy != "" {
-		cfg.Rules.File = f.policy
-	}
-	cfg.Keys = config.Keys{Demo: true}
-	return config.Resolve(cfg)
+	return f.print(cmd, report)
 }

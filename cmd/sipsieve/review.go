@@ -33,7 +33,7 @@ Exit codes: 0 without an error; 1 with one; 2 if the file cannot be opened.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE:    lint,
 	}, explainCommand(), mapCommand(), riskCommand(), policyDiffCommand(), policyTestCommand(),
-		policyShowCommand(), policyApproveCommand())
+		policyPreviewCommand(), policyShowCommand(), policyApproveCommand())
 	return cmd
 }
 
