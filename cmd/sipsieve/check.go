@@ -9,6 +9,7 @@ import (
 	"os"
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/cmd/sipsieve/daemon"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy/locate"
 	"slices"
 	"syscall"
@@ -159,11 +160,11 @@ func reach(c *config.Config) (errs []error) {
 	if err := c.Overlaps(); err != nil {
 		errs = append(errs, c.Wrong("source", "%v", err))
 	}
-	if err := daemon.Writable(c.State); err != nil {
+	if err := disk.Writable(c.State); err != nil {
 		errs = append(errs, c.Wrong("state", "%v", err))
 	}
 	if c.Store != nil && c.Store.Type == "sqlite" {
-		if err := daemon.Writable(c.StorePath()); err != nil {
+		if err := disk.Writable(c.StorePath()); err != nil {
 			errs = append(errs, c.Wrong("store.path", "%v", err))
 		}
 	}

@@ -19,12 +19,31 @@ import (
 // A faultyDisk is a disk whose every write fails with one error until it is mended: also of files that are open, as of a
 // disk that breaks, or that the kernel makes read-only. It is a FUSE file system over a folder, since no other way to
 // have a kernel return EIO, and take it back, is on every host.
-type faultyDisk struct{ errno atomic.Int32 }
+type faultyDisk struct{ fault atomic.Pointer[diskFault] }
 
-// breakDown has writes fail with errno, 0 to mend the disk.
-func (d *faultyDisk) breakDown(errno syscall.Errno) { d.errno.Store(int32(errno)) }
+// A diskFault is what is wrong with a faultyDisk.
+type diskFault struct {
+	errno syscall.Errno
+	only  string // part of the paths of the files that it is of; "" for the whole disk
+	reads bool   // reading fails too
+	syncs bool   // only fsync fails
+}
 
-func (d *faultyDisk) error() syscall.Errno { return syscall.Errno(d.errno.Load()) }
+// breakDown has writes fail with errno, of EIO also reads; 0 mends the disk.
+func (d *faultyDisk) breakDown(errno syscall.Errno) {
+	d.breakAs(diskFault{errno: errno, reads: errno == syscall.EIO})
+}
+
+func (d *faultyDisk) breakAs(f diskFault) { d.fault.Store(&f) }
+
+// error returns how a call of a file fails, 0 if it does not.
+func (d *faultyDisk) error(name string, reads, syncs bool) syscall.Errno {
+	f := d.fault.Load()
+	if f == nil || !strings.Contains(name, f.only) || reads && !f.reads || f.syncs && !syncs {
+		return 0
+	}
+	return f.errno
+}
 
 // A faultyNode is a file or folder of the disk.
 type faultyNode struct {
@@ -36,86 +55,99 @@ type faultyNode struct {
 type faultyFile struct {
 	*fs.LoopbackFile
 	disk *faultyDisk
+	name string
+}
+
+func (f *faultyFile) Read(ctx context.Context, buf []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if errno := f.disk.error(f.name, true, false); errno != 0 {
+		return nil, errno
+	}
+	return f.LoopbackFile.Read(ctx, buf, off)
 }
 
 func (f *faultyFile) PassthroughFd() (int, bool) { return 0, false } // or the kernel would write without the disk
 
 func (f *faultyFile) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
-	if errno := f.disk.error(); errno != 0 {
+	if errno := f.disk.error(f.name, false, false); errno != 0 {
 		return 0, errno
 	}
 	return f.LoopbackFile.Write(ctx, data, off)
 }
 
 func (f *faultyFile) Writev(ctx context.Context, data [][]byte, off int64) (uint32, syscall.Errno) {
-	if errno := f.disk.error(); errno != 0 {
+	if errno := f.disk.error(f.name, false, false); errno != 0 {
 		return 0, errno
 	}
 	return f.LoopbackFile.Writev(ctx, data, off)
 }
 
 func (f *faultyFile) Fsync(ctx context.Context, flags uint32) syscall.Errno {
-	if errno := f.disk.error(); errno != 0 {
+	if errno := f.disk.error(f.name, false, true); errno != 0 {
 		return errno
 	}
 	return f.LoopbackFile.Fsync(ctx, flags)
 }
 
 func (f *faultyFile) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
-	if errno := f.disk.error(); errno != 0 {
+	if errno := f.disk.error(f.name, false, false); errno != 0 {
 		return errno
 	}
 	return f.LoopbackFile.Allocate(ctx, off, size, mode)
 }
 
+// below returns the path of what has that name in the folder n.
+func (n *faultyNode) below(name string) string { return filepath.Join(n.Path(n.Root()), name) }
+
 // wrap returns an open file of the disk.
-func (n *faultyNode) wrap(fh fs.FileHandle) fs.FileHandle {
+func (n *faultyNode) wrap(fh fs.FileHandle, name string) fs.FileHandle {
 	if f, ok := fh.(*fs.LoopbackFile); ok {
-		return &faultyFile{f, n.disk}
+		return &faultyFile{f, n.disk, name}
 	}
 	return fh
 }
 
 func (n *faultyNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if errno := n.disk.error(); errno != 0 && (errno == syscall.EIO || flags&(syscall.O_WRONLY|syscall.O_RDWR) != 0) {
+	name := n.Path(n.Root())
+	reads := flags&(syscall.O_WRONLY|syscall.O_RDWR) == 0
+	if errno := n.disk.error(name, reads, false); errno != 0 {
 		return nil, 0, errno
 	}
 	fh, fuseFlags, errno := n.LoopbackNode.Open(ctx, flags)
-	return n.wrap(fh), fuseFlags, errno
+	return n.wrap(fh, name), fuseFlags, errno
 }
 
 func (n *faultyNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle,
 	uint32, syscall.Errno) {
-	if errno := n.disk.error(); errno != 0 {
+	if errno := n.disk.error(n.below(name), false, false); errno != 0 {
 		return nil, nil, 0, errno
 	}
 	inode, fh, fuseFlags, errno := n.LoopbackNode.Create(ctx, name, flags, mode, out)
-	return inode, n.wrap(fh), fuseFlags, errno
+	return inode, n.wrap(fh, n.below(name)), fuseFlags, errno
 }
 
 func (n *faultyNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
-	if errno := n.disk.error(); errno != 0 {
+	if errno := n.disk.error(n.below(name), false, false); errno != 0 {
 		return nil, errno
 	}
 	return n.LoopbackNode.Mkdir(ctx, name, mode, out)
 }
 
 func (n *faultyNode) Unlink(ctx context.Context, name string) syscall.Errno {
-	if errno := n.disk.error(); errno != 0 {
+	if errno := n.disk.error(n.below(name), false, false); errno != 0 {
 		return errno
 	}
 	return n.LoopbackNode.Unlink(ctx, name)
 }
 
 func (n *faultyNode) Rename(ctx context.Context, name string, parent fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
-	if errno := n.disk.error(); errno != 0 {
+	if errno := n.disk.error(n.below(name), false, false); errno != 0 {
 		return errno
 	}
 	return n.LoopbackNode.Rename(ctx, name, parent, newName, flags)
 }
 
 func (n *faultyNode) Setattr(ctx context.Context, f fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	if errno := n.disk.error(); errno != 0 {
+	if errno := n.disk.error(n.Path(n.Root()), false, false); errno != 0 {
 		return errno
 	}
 	if one, ok := f.(*faultyFile); ok {

@@ -70,9 +70,13 @@ var house = map[string]room{
 	"store/policy/approval": {imports: []string{"store/policy/review"}, others: []string{"github.com/BurntSushi/toml"}}, // whose clock and keys it is given
 	"store/vault":           {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store":                 {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
-	"store/bus/blocks":      {others: []string{"github.com/minio/highwayhash"}},                  // files of messages, without their server
-	"store/bus/marks":       {imports: []string{"store"}, liberties: []string{"lock"}},           // of streams, without their server
-	"store/bus": {imports: []string{"store", "store/vault", "store/bus/blocks", "store/bus/marks"}, liberties: []string{"go", "clock", "lock", "receive"},
+	"store/disk":            {},                                                                  // files, whatever is in them
+	"store/bus/host":        {others: []string{"github.com/nats-io/nats-server/v2"}, liberties: []string{"lock"}},
+	"store/bus/blocks":      {others: []string{"github.com/minio/highwayhash"}},        // files of messages, without their server
+	"store/bus/version":     {imports: []string{"store"}},                              // of a folder, without its server
+	"store/bus/remote":      {others: []string{"github.com/nats-io/nats.go"}},          // settings of a connection
+	"store/bus/marks":       {imports: []string{"store"}, liberties: []string{"lock"}}, // of streams, without their server
+	"store/bus": {imports: []string{"store", "store/disk", "store/vault", "store/bus/blocks", "store/bus/marks", "store/bus/remote", "store/bus/version", "store/bus/host"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"lock"},
@@ -107,7 +111,7 @@ var house = map[string]room{
 	"cmd/sipsieve/doctor": {imports: []string{"cmd/sipsieve/source"}, liberties: []string{"clock", "lock"},
 		bans: map[string]string{"store/bus": "an examination publishes nothing",
 			"store/sqlite": "an examination stores nothing", "store/postgres": "an examination stores nothing", "cmd/sipsieve/checkpoint": "an examination remembers nothing"}},
-	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "cmd/sipsieve/coverage", "cmd/sipsieve/archive", "store/bus", "store/sqlite", "store/postgres"},
+	"cmd/sipsieve/daemon": {imports: []string{"cmd/sipsieve/source", "cmd/sipsieve/collector", "cmd/sipsieve/coverage", "cmd/sipsieve/archive", "store/bus", "store/disk", "store/sqlite", "store/postgres"},
 		others: []string{"golang.org/x/sync/errgroup"}, liberties: []string{"go", "clock", "slog", "lock"}},
 	"cmd/sipsieve/reconcile": {imports: []string{"store"}, // given files, records and times: it opens nothing
 		bans: map[string]string{"cmd/sipsieve/config": "it is given settings", "store/sqlite": "it is given records"}},

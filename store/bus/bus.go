@@ -33,6 +33,12 @@
 // server starts every message is checked. A stream with damage is made anew: what is intact is put again with its time
 // (Sieve-Put), what is not is in Damages. A record that is put again is one row in a store.
 //
+// # Errors of the disk
+//
+// The server takes nothing more for a stream after its first write that failed, whatever the disk does later. So the
+// embedded bus puts nothing then (ErrBroken), and once its folder can be written it opens the server anew, as after a crash:
+// what was acknowledged is there, what was not is put again.
+//
 // # Expiry
 //
 // The server removes what has expired from a stream, not from its files. The embedded bus does, within an hour: it
@@ -51,11 +57,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/host"
 )
 
 const (
@@ -71,7 +77,8 @@ type Bus struct {
 	conn     *nats.Conn
 	link     link
 	stream   jetstream.JetStream
-	server   *server.Server // nil if it is elsewhere
+	server   *host.Host // nil if it is elsewhere
+	config   Config     // of server
 	release  func() error
 	stopDial func()
 	access   map[string]Access
@@ -79,6 +86,7 @@ type Bus struct {
 
 	errs                serverErrors
 	published, oneByOne atomic.Uint64 // of all its Publishers
+	reopened            atomic.Uint64
 }
 
 // Traffic is what a Bus did since it was opened.
@@ -86,13 +94,14 @@ type Traffic struct {
 	Published    uint64 // excerpts that its Publishers put
 	OneByOne     uint64 // of these, those whose batch was refused
 	ServerErrors uint64 // asynchronous errors of the server: see LastServerError
+	Reopened     uint64 // times that the embedded server was opened anew: see ErrBroken
 }
 
 // Traffic returns what b did up to now.
 func (b *Bus) Traffic() Traffic {
 	b.errs.mu.Lock()
 	defer b.errs.mu.Unlock()
-	return Traffic{b.published.Load(), b.oneByOne.Load(), b.errs.count}
+	return Traffic{b.published.Load(), b.oneByOne.Load(), b.errs.count, b.reopened.Load()}
 }
 
 // Consumer returns the durable consumer of that name; to the server it is one wherever it runs. The name is a name
@@ -184,8 +193,7 @@ func (b *Bus) Close() error {
 	if b.server == nil {
 		return nil
 	}
-	b.server.Shutdown()
-	b.server.WaitForShutdown()
+	b.server.Stop()
 	if b.spool != nil {
 		err = errors.Join(err, b.spool.seal())
 	}

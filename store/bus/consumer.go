@@ -77,6 +77,9 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
+		if errors.Is(err, ErrBroken) && c.bus.server.Healed(ctx) {
+			continue
+		}
 		c.waiting.Store(&err)
 		wait(ctx, backoff)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/bus/marks"
+	"sipsieve/store/bus/version"
 )
 
 // prepare examines all streams before the server starts, and sets the files of those aside that are damaged.
@@ -29,6 +30,12 @@ func (s *spool) prepare(now time.Time) error {
 			return err
 		}
 	}
+	return s.prepareStreams(now)
+}
+
+// prepareStreams examines the streams.
+func (s *spool) prepareStreams(now time.Time) error {
+	clear(s.distrusted)
 	for _, c := range s.streams {
 		if err := s.prepareStream(c.Name, c.MaxAge, now); err != nil {
 			return fmt.Errorf("bus: %s: %w", c.Name, err)
@@ -55,7 +62,7 @@ func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) 
 		}
 		return os.RemoveAll(s.stream(name))
 	}
-	if !e.marked && s.version == spoolVersion && e.last > 0 { // the marks are gone
+	if !e.marked && s.version == version.Now && e.last > 0 { // the marks are gone
 		e.Other++
 		return s.report(e.Damage)
 	}
@@ -135,8 +142,11 @@ func (s *spool) recoverStream(ctx context.Context, name string) error {
 		if err := stream.Purge(ctx, jetstream.WithPurgeSequence(confirmed+1)); err != nil {
 			return fmt.Errorf("bus: recover: %w", err)
 		}
+		if _, err := stream.Info(ctx); err != nil {
+			return fmt.Errorf("bus: recover: %w", err)
+		}
 	}
-	return s.remember(ctx, stream)
+	return s.settled(ctx, stream)
 }
 
 // reported returns the file of damages that are not yet announced.
@@ -162,6 +172,8 @@ func (s *spool) loadReported() error {
 // report adds a damage to those that are to be announced, durably. One that a start before this one reported, and that
 // ended early after that, is there once, as it is found now.
 func (s *spool) report(d Damage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, list := range []*[]Damage{&s.damages, &s.unannounced} {
 		if i := slices.IndexFunc(*list, d.same); i >= 0 {
 			(*list)[i] = d
@@ -187,7 +199,9 @@ func (b *Bus) Damages() []Damage {
 	if b.spool == nil {
 		return nil
 	}
-	return b.spool.damages
+	b.spool.mu.Lock()
+	defer b.spool.mu.Unlock()
+	return slices.Clone(b.spool.damages)
 }
 
 // Announced keeps that the record of d is on the bus, or that there is none to be made: otherwise the next start returns

@@ -7,17 +7,15 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/host"
+	"sipsieve/store/bus/version"
 )
-
-// startTimeout is how long the embedded server may take to read its streams.
-const startTimeout = time.Minute
 
 // A Config says where the embedded server keeps its streams and whether other processes may read them.
 type Config struct {
@@ -28,6 +26,10 @@ type Config struct {
 	// Keepers are the names of the durable consumers that have to confirm a message before it may be purged for
 	// want of room. Without any, nothing is purged.
 	Keepers []string
+
+	// Reopened is called when the server was opened anew and has written for 5 s since, or is closed, with the error of the
+	// disk that it had kept and with the damages that were found then; nil to call nothing. The Bus waits until it returns.
+	Reopened func(why error, found []Damage)
 
 	expireEvery, expireSlack time.Duration // for tests; 0 for the constants of these names
 }
@@ -54,6 +56,9 @@ func (a Access) Remote() Remote {
 	return Remote{URL: a.URL, User: a.User, Password: a.Password, Inbox: a.Inbox}
 }
 
+// ErrNewer is the cause when a folder was written by a later version of this program.
+var ErrNewer = version.ErrNewer
+
 // Embedded starts a server in this process and arranges its streams. Every acknowledgement of it is after fsync.
 func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err := c.validate(); err != nil {
@@ -73,7 +78,7 @@ func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	}
 	b.access = access
 	for purpose, a := range access {
-		a.URL = b.server.ClientURL()
+		a.URL = b.server.Server().ClientURL()
 		access[purpose] = a
 	}
 	return b, nil
@@ -92,19 +97,19 @@ func (c Config) open(ctx context.Context, opts *server.Options, release func() e
 	if err != nil {
 		return nil, errors.Join(err, s.marks.Close())
 	}
-	b.spool, s.js, s.publisher = s, b.stream, b.Publisher()
+	b.spool, b.config, s.js, s.publisher, s.broken = s, c, b.stream, b.Publisher(), b.broken
 	err = b.Arrange(ctx, c.Plan)
 	if err == nil {
 		err = s.recover(ctx)
 	}
 	if err == nil {
-		err = writeVersion(c.Dir)
+		err = version.Write(c.Dir)
 	}
 	if err != nil {
 		b.release = func() error { return nil } // the caller's
 		return nil, errors.Join(err, b.Close())
 	}
-	s.start()
+	s.start(&healer{bus: b, backoff: store.NewBackoff()})
 	return b, nil
 }
 
@@ -159,58 +164,16 @@ func (a Access) user(stream string) *server.User {
 
 // start runs a server and connects to it.
 func start(opts *server.Options, release func() error) (*Bus, error) {
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		return nil, fmt.Errorf("bus: embedded server: %w", err)
+	srv := host.New(opts)
+	if err := srv.Start(); err != nil {
+		return nil, err
 	}
-	var log serverLog
-	srv.SetLoggerV2(&log, false, false, false)
-	srv.Start()
-	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-		return nil, fmt.Errorf("bus: embedded server does not start: %s", log.String())
-	}
-	b, err := inProcess(srv, opts.Users[0])
+	b, err := open("", nats.InProcessServer(srv), nats.UserInfo(opts.Users[0].Username, opts.Users[0].Password))
 	if err != nil {
-		srv.Shutdown()
-		srv.WaitForShutdown()
+		srv.Stop()
 		return nil, err
 	}
 	b.server, b.release = srv, release
+	srv.OnFailure(func(why error) { b.errs.interrupt(brokenBy(why), ofPut) })
 	return b, nil
 }
-
-// inProcess connects to srv without a socket.
-func inProcess(srv *server.Server, as *server.User) (*Bus, error) {
-	return open("", nats.InProcessServer(srv), nats.UserInfo(as.Username, as.Password))
-}
-
-// A serverLog keeps the last error that the embedded server logged: why it did not start. It drops everything else.
-type serverLog struct{ last atomic.Value }
-
-func (l *serverLog) keep(format string, v ...any) { l.last.Store(fmt.Sprintf(format, v...)) }
-
-// String returns the last error, "" if there was none.
-func (l *serverLog) String() string {
-	text, _ := l.last.Load().(string)
-	return text
-}
-
-// Noticef drops.
-func (l *serverLog) Noticef(string, ...any) {}
-
-// Warnf drops.
-func (l *serverLog) Warnf(string, ...any) {}
-
-// Debugf drops.
-func (l *serverLog) Debugf(string, ...any) {}
-
-// Tracef drops.
-func (l *serverLog) Tracef(string, ...any) {}
-
-// Fatalf keeps what the server logs before it stops.
-func (l *serverLog) Fatalf(format string, v ...any) { l.keep(format, v...) }
-
-// Errorf keeps an error.
-func (l *serverLog) Errorf(format string, v ...any) { l.keep(format, v...) }

@@ -38,18 +38,18 @@ func listening(t *testing.T, c Config, as ...Remote) (*Bus, Remote, string) {
 	if err := b.Arrange(t.Context(), c.Plan); err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(b.server.ClientURL())
+	u, err := url.Parse(b.server.Server().ClientURL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	me := Remote{URL: b.server.ClientURL(), User: opts.Users[0].Username, Password: opts.Users[0].Password}
+	me := Remote{URL: b.server.Server().ClientURL(), User: opts.Users[0].Username, Password: opts.Users[0].Password}
 	return b, me, u.Port()
 }
 
 func TestNothingListensUnlessAsked(t *testing.T) {
 	t.Parallel()
 	b := embedded(t, 0, "billing")
-	if addr := b.server.Addr(); addr != nil {
+	if addr := b.server.Server().Addr(); addr != nil {
 		t.Errorf("listens on %v, want nowhere", addr)
 	}
 	if _, ok := b.Access("billing"); ok {
@@ -126,7 +126,7 @@ func TestStreamsAreAsThePlanSays(t *testing.T) {
 			t.Errorf("%s: %+v, want file, one replica, discard new, 2 minutes, batches", name, got)
 		}
 	}
-	if opts := b.server.JetStreamConfig(); !opts.SyncAlways {
+	if opts := b.server.Server().JetStreamConfig(); !opts.SyncAlways {
 		t.Error("sync always = false, want true")
 	}
 }

@@ -32,11 +32,12 @@ func (d Damage) same(o Damage) bool { return d.Purpose == o.Purpose && d.Found.E
 // An examination is what the files of a stream have, in comparison with its mark.
 type examination struct {
 	Damage
-	stream string
-	mark   marks.Mark
-	marked bool
-	retain time.Duration // 0 for ever
-	old    int64         // messages put up to this time have expired, Unix nanoseconds
+	patient bool // a file that cannot be read is an error
+	stream  string
+	mark    marks.Mark
+	marked  bool
+	retain  time.Duration // 0 for ever
+	old     int64         // messages put up to this time have expired, Unix nanoseconds
 
 	confirmed       uint64 // sequence up to which each keeper of now has confirmed everything
 	next            uint64 // sequence that is expected next; 0 before the first one without a mark
@@ -52,7 +53,7 @@ type examination struct {
 
 // examine reads the files of a stream. The server must not run: at its start it cuts a file off at the first damage.
 func (s *spool) examine(stream string, retain time.Duration, now time.Time) (*examination, error) {
-	e := &examination{stream: stream, retain: retain}
+	e := &examination{stream: stream, retain: retain, patient: s.patient}
 	e.Purpose, e.Found = s.purpose[stream], now
 	e.mark, e.marked = s.marks.Of(stream)
 	if retain > 0 {
@@ -97,7 +98,7 @@ func (e *examination) begin() {
 // read goes through one file.
 func (e *examination) read(file string, number int, first bool) error {
 	b, err := blocks.Open(file, e.stream, number)
-	if errors.Is(err, syscall.EIO) {
+	if errors.Is(err, syscall.EIO) && !e.patient {
 		e.Places++
 		return nil
 	}

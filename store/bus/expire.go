@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sort"
 	"sync"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"sipsieve/store"
 	"sipsieve/store/bus/blocks"
 	"sipsieve/store/bus/marks"
 )
@@ -46,7 +44,7 @@ func (s *spool) expire(ctx context.Context, c jetstream.StreamConfig, now time.T
 	if err := s.dropExpired(ctx, c, now); err != nil {
 		return err
 	}
-	oldest, err := s.oldestByte(c.Name)
+	oldest, err := blocks.Oldest(s.stream(c.Name), c.Name)
 	if err != nil || oldest == 0 || oldest > now.Add(-c.MaxAge).UnixNano() {
 		return err
 	}
@@ -89,33 +87,6 @@ func (s *spool) dropExpired(ctx context.Context, c jetstream.StreamConfig, now t
 		return fmt.Errorf("bus: expire: %w", err)
 	}
 	return nil
-}
-
-// oldestByte returns when the oldest message was put that is in a file of the stream, also if the server has removed it;
-// 0 if there is none. Unix nanoseconds.
-func (s *spool) oldestByte(stream string) (oldest int64, err error) {
-	files, numbers, err := blocks.Files(filepath.Join(s.stream(stream), "msgs"))
-	if err != nil {
-		return 0, err
-	}
-	found := errors.New("found")
-	for i, file := range files {
-		b, err := blocks.Open(file, stream, numbers[i])
-		if err != nil {
-			return 0, err
-		}
-		err = b.Each(func(m blocks.Message) error {
-			if m.IsRecord {
-				oldest = m.PutAt()
-				return found
-			}
-			return nil
-		})
-		if errors.Is(err, found) {
-			return oldest, nil
-		}
-	}
-	return 0, nil
 }
 
 // purgeWhole empties a stream of which every keeper has confirmed everything, or of which everything has expired. The
@@ -197,6 +168,9 @@ type streamGate struct {
 
 // enter waits while the stream is made anew, and keeps it as it is until leave is called.
 func (b *Bus) enter(stream string) (leave func(), err error) {
+	if err := b.broken(); err != nil {
+		return nil, err
+	}
 	if b.spool == nil || b.spool.gates[stream] == nil {
 		return func() {}, nil
 	}
@@ -204,9 +178,18 @@ func (b *Bus) enter(stream string) (leave func(), err error) {
 	g.RLock()
 	if g.broken {
 		g.RUnlock()
-		return nil, fmt.Errorf("bus: the stream is being made anew: %w", store.ErrUnavailable)
+		return nil, errors.New("the stream is being made anew")
 	}
 	return g.RUnlock, nil
+}
+
+// closeGates keeps everybody from putting into a stream, or no more. It waits for those who put now.
+func (s *spool) closeGates(closed bool) {
+	for _, g := range s.gates {
+		g.Lock()
+		g.broken = closed
+		g.Unlock()
+	}
 }
 
 // putAgainAt returns when a message with these headers was put first, if it was put again.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -41,7 +42,17 @@ type serverErrors struct {
 type watch struct {
 	needs func(subject string) bool
 	end   context.CancelCauseFunc
+	kind  watchKind
 }
+
+// A watchKind is what becomes of a call when the embedded server breaks and is opened anew.
+type watchKind uint8
+
+const (
+	ofOther watchKind = iota // it ends when the server is opened anew
+	ofPut                    // it ends when the server breaks: there will be no answer
+	ofTail                   // it goes on with the next connection
+)
 
 // deniedSubject matches what nats-server 2.x sends for a missing permission (server/client.go).
 var deniedSubject = regexp.MustCompile(`Permissions Violation for (Publish|Subscription) to "([^"]+)"`)
@@ -86,10 +97,25 @@ func (e *serverErrors) connected() {
 	e.inbox = nil
 }
 
+// interrupt ends the calls of some kinds with err.
+func (e *serverErrors) interrupt(err error, kinds ...watchKind) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.watches {
+		if slices.Contains(kinds, w.kind) {
+			w.end(err)
+		}
+	}
+}
+
 // watch returns a context that ends with ctx, or with the server's error when it refuses a subject that needs reports.
 func (e *serverErrors) watch(ctx context.Context, needs func(subject string) bool) (context.Context, func()) {
+	return e.watchAs(ofOther, ctx, needs)
+}
+
+func (e *serverErrors) watchAs(kind watchKind, ctx context.Context, needs func(subject string) bool) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
-	w := &watch{needs, end}
+	w := &watch{needs, end, kind}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.inbox != nil {
@@ -120,9 +146,9 @@ func (b *Bus) fault(ctx context.Context, purpose, doing string, err error) error
 	if err == nil {
 		return nil
 	}
-	if denied := context.Cause(ctx); errors.Is(denied, nats.ErrPermissionViolation) {
-		err = denied
-	} else if since, why := b.Away(); !since.IsZero() {
+	if why := context.Cause(ctx); errors.Is(why, nats.ErrPermissionViolation) || errors.Is(why, ErrBroken) {
+		err = why
+	} else if since, why := b.Away(); !since.IsZero() && !errors.Is(err, ErrBroken) {
 		err = fmt.Errorf("not connected: %w", why)
 	}
 	cause := causeOf(err)

@@ -187,11 +187,14 @@ func checkID(x policy.Excerpt) error {
 // publish puts the messages of one purpose, and returns how many at their end it did not put.
 func (p *Publisher) publish(ctx context.Context, one *purposeBatch) (left int, err error) {
 	left = len(one.messages)
+	if err := p.bus.broken(); err != nil {
+		return left, p.bus.fault(ctx, one.purpose, "publish", err)
+	}
 	if since, why := p.bus.Away(); !since.IsZero() {
 		return left, p.bus.fault(ctx, one.purpose, "publish", why)
 	}
 	subjects := store.StreamSubjects(one.purpose)
-	ctx, end := p.bus.errs.watch(ctx, func(subject string) bool {
+	ctx, end := p.bus.errs.watchAs(ofPut, ctx, func(subject string) bool {
 		return slices.ContainsFunc(subjects, func(s string) bool { return strings.HasPrefix(subject, strings.TrimSuffix(s, ">")) })
 	})
 	defer end()

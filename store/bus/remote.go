@@ -4,17 +4,11 @@ package bus
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/url"
-	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,48 +16,35 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/remote"
 )
 
 const (
-	firstDial    = 300 * time.Millisecond // for the first attempt at each server, while Connect waits for it
-	dialTimeout  = 5 * time.Second        // for every later one, and for the handshake
-	writeTimeout = 10 * time.Second       // until a connection that takes no bytes is given up
-	pingInterval = 10 * time.Second       // a connection is given up when two pings in a row have no answer
-
 	reconnectFirst = 250 * time.Millisecond // before the second attempt, doubled for each further one
 	reconnectLast  = 15 * time.Second
 )
 
 // A Remote says how to reach a NATS server, or the servers of one cluster.
-type Remote struct {
-	URL            string // of one server, or of several between commas: nats:// or tls://
-	Credentials    string // file with a JWT and its seed
-	NKey           string // file with the seed of a user's nkey
-	User, Password string // of an Access
-	CA             string // PEM file of the authorities for the server's certificate; "" for those of the host
-	Cert, Key      string // PEM files of this client's own certificate
-	Inbox          string // prefix of the subjects that answers come to; "" for the client's own
-	Name           string // of the client, as the server lists it; "" for sipsieve
-}
+type Remote = remote.Remote
 
 // Connect returns within about 300 ms for each server, also if none is there. It connects as soon as one is, and again
 // whenever the connection is lost, for ever: see Away. The files of r are read again for each connection, so
 // that a renewed certificate needs no restart. An error is a URL or a file that cannot be used; it names the file and
 // quotes nothing of it.
 func Connect(r Remote) (*Bus, error) {
-	opts, err := r.options()
+	ctx, stop := context.WithCancel(context.Background())
+	opts, connected, err := r.Options(ctx)
 	if err != nil {
+		stop()
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	dial := &dialer{ctx: ctx}
-	b, err := open(r.URL, append(opts, nats.SetCustomDialer(dial))...)
+	b, err := open(r.URL, opts...)
 	if err != nil {
 		stop()
 		return nil, err
 	}
 	b.stopDial = stop
-	dial.started.Store(true)
+	connected()
 	return b, nil
 }
 
@@ -89,124 +70,6 @@ func open(url string, opts ...nats.Option) (*Bus, error) {
 		return nil, fmt.Errorf("bus: %w", err)
 	}
 	return b, nil
-}
-
-// options returns the settings of a connection to r, and checks its URL and files.
-func (r Remote) options() ([]nats.Option, error) {
-	if err := checkURL(r.URL); err != nil {
-		return nil, err
-	}
-	opts := []nats.Option{nats.SkipHostLookup(), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
-		nats.Timeout(dialTimeout), nats.FlusherTimeout(writeTimeout), nats.PingInterval(pingInterval)}
-	if r.Name != "" {
-		opts = append(opts, nats.Name(r.Name))
-	}
-	if r.Inbox != "" {
-		opts = append(opts, nats.CustomInboxPrefix(r.Inbox))
-	}
-	who, err := r.identity()
-	if err != nil {
-		return nil, err
-	}
-	secure, err := r.tls()
-	return append(append(opts, who...), secure...), err
-}
-
-// checkURL refuses what no server can be reached by. Its errors quote nothing: a URL may have a password.
-func checkURL(list string) error {
-	for part := range strings.SplitSeq(list, ",") {
-		part = strings.TrimSpace(part)
-		if !strings.Contains(part, "://") {
-			part = "nats://" + part
-		}
-		u, err := url.Parse(part)
-		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-			return errors.New("url: want nats://host:port or tls://host:port, several between commas")
-		}
-	}
-	return nil
-}
-
-// identity returns the options for the user of r: credentials, nkey, or name and password.
-func (r Remote) identity() (opts []nats.Option, err error) {
-	if r.Credentials != "" && r.NKey != "" {
-		return nil, errors.New("credentials and nkey: want one of them")
-	}
-	if r.Credentials != "" {
-		if _, err := os.ReadFile(r.Credentials); err != nil {
-			return nil, fmt.Errorf("credentials: %w", err)
-		}
-		opts = append(opts, nats.UserCredentials(r.Credentials))
-	}
-	if r.NKey != "" {
-		key, err := nats.NkeyOptionFromSeed(r.NKey)
-		if err != nil {
-			return nil, fmt.Errorf("nkey: %s: %w", r.NKey, err)
-		}
-		opts = append(opts, key)
-	}
-	if r.User != "" {
-		opts = append(opts, nats.UserInfo(r.User, r.Password))
-	}
-	return opts, nil
-}
-
-// tls returns the options for the certificates of r; without any, URL and server decide about TLS.
-func (r Remote) tls() ([]nats.Option, error) {
-	if (r.Cert == "") != (r.Key == "") {
-		return nil, errors.New("cert and key: want both or neither")
-	}
-	var cert nats.TLSCertHandler
-	var roots nats.RootCAsHandler
-	if r.Cert != "" {
-		cert = func() (tls.Certificate, error) { return tls.LoadX509KeyPair(r.Cert, r.Key) }
-	}
-	if r.CA != "" {
-		roots = func() (*x509.CertPool, error) { return readRoots(r.CA) }
-	}
-	if cert == nil && roots == nil {
-		return nil, nil
-	}
-	if cert != nil {
-		if _, err := cert(); err != nil {
-			return nil, fmt.Errorf("cert %s, key %s: %w", r.Cert, r.Key, err)
-		}
-	}
-	if roots != nil {
-		if _, err := roots(); err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-	}
-	return []nats.Option{nats.ClientTLSConfig(cert, roots)}, nil
-}
-
-func readRoots(name string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: no certificate in PEM", name)
-	}
-	return pool, nil
-}
-
-// A dialer reaches servers by TCP, briefly until it is started: nats.Connect waits for the first attempts.
-type dialer struct {
-	ctx     context.Context // ends with the Bus
-	started atomic.Bool
-}
-
-// Dial reaches address; its name is looked up within the same time limit.
-func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	limit := firstDial
-	if d.started.Load() {
-		limit = dialTimeout
-	}
-	ctx, stop := context.WithTimeout(d.ctx, limit)
-	defer stop()
-	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // A link is the state of a connection, as its callbacks report it: nats.Conn answers nothing while it dials.

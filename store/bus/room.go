@@ -125,7 +125,7 @@ func (p *Publisher) batchInRoom(ctx context.Context, purpose string, messages []
 	put := func(messages []*nats.Msg) error {
 		leave, err := p.bus.enter(stream)
 		if err != nil {
-			return err
+			return p.bus.fault(ctx, purpose, "publish", err)
 		}
 		defer leave()
 		return p.batch(ctx, purpose, messages)

@@ -138,7 +138,7 @@ func TestACallStaysInOrder(t *testing.T) {
 	}
 }
 
-// TestWhatAHubHasTakenIsNotPutAgain has a hub with room for the first batch of a fetch and no memory of what it took.
+// TestWhatAHubHasTakenIsNotPutAgain has a hub with room for the first batches of a fetch and no memory of what it took.
 func TestWhatAHubHasTakenIsNotPutAgain(t *testing.T) {
 	t.Parallel()
 	hub := connect(t, Remote{URL: natsServer(t, nil).ClientURL()})
@@ -152,8 +152,9 @@ func TestWhatAHubHasTakenIsNotPutAgain(t *testing.T) {
 	c := edge.Consumer("billing", "hub")
 	stop := running(t, c, hub.Publisher())
 	await(t, newMemory(), "attempts after the window for repetitions", func() bool { return c.Counts().Retried > 3 })
-	if got := messages(t, hub); got != batchLimit {
-		t.Fatalf("messages = %d, want the first batch: the test shows nothing", got)
+	first := messages(t, hub)
+	if first == 0 || first >= 2*batchLimit {
+		t.Fatalf("messages = %d, want some: the test shows nothing", first)
 	}
 	s, err := hub.stream.Stream(t.Context(), "CPNI_BILLING")
 	if err != nil {
@@ -166,7 +167,7 @@ func TestWhatAHubHasTakenIsNotPutAgain(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if got, counts := messages(t, hub), c.Counts(); got != batchLimit || counts.Put != 2*batchLimit {
-		t.Errorf("messages after the purge = %d, counts = %+v, want the second batch alone", got, counts)
+	if got, counts := messages(t, hub), c.Counts(); got != 2*batchLimit-first || counts.Put != 2*batchLimit {
+		t.Errorf("messages after the purge = %d, counts = %+v, want what was not put before, %d", got, counts, 2*batchLimit-first)
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/bus/marks"
+	"sipsieve/store/bus/version"
 )
 
 // spoolEvery is how often the streams of the embedded server are looked at.
@@ -34,19 +35,21 @@ type spool struct {
 	streams []jetstream.StreamConfig
 	purpose map[string]string // by stream
 	marks   *marks.File
-	damages []Damage               // found at this start or not yet announced when it began
 	gates   map[string]*streamGate // by stream
 
+	patient    bool              // a file that cannot be read is waited for
 	distrusted map[string]uint64 // streams whose keepers begin anew, with what they had confirmed
 
 	js        jetstream.JetStream // nil until the server runs
 	publisher *Publisher          // likewise
+	broken    func() error        // why the server writes nothing, nil if it does
 
 	every, slack time.Duration // expireEvery, expireSlack but for tests
 
 	positions sync.Mutex // while positions of keepers are read for a mark or a purge, and while one is set back
 
 	mu          sync.Mutex
+	damages     []Damage          // found since the start or not yet announced when it began; under mu
 	unannounced []Damage          // of damages; under mu
 	idle        map[string]uint64 // by stream: the confirmed sequence at which keepers confirmed nothing for keeperLag; under mu
 
@@ -66,7 +69,7 @@ func newSpool(c Config) (*spool, error) {
 		s.gates[s.streams[i].Name] = &streamGate{}
 	}
 	var err error
-	if s.version, err = readVersion(c.Dir); err != nil {
+	if s.version, err = version.Read(c.Dir); err != nil {
 		return nil, err
 	}
 	if s.marks, err = marks.Open(filepath.Join(c.Dir, "marks")); err != nil {
@@ -75,15 +78,15 @@ func newSpool(c Config) (*spool, error) {
 	return s, nil
 }
 
-// start begins to look after the streams.
-func (s *spool) start() {
+// start begins to look after the streams, and h after the server.
+func (s *spool) start(h *healer) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.done = stop, make(chan struct{})
-	go s.run(ctx)
+	go s.run(ctx, h)
 }
 
 // run looks after every stream until ctx ends. What cannot be done now is tried again.
-func (s *spool) run(ctx context.Context) {
+func (s *spool) run(ctx context.Context, h *healer) {
 	defer close(s.done)
 	ticker, expiry := time.NewTicker(spoolEvery), time.NewTicker(s.every)
 	defer ticker.Stop()
@@ -91,11 +94,19 @@ func (s *spool) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			if s.broken() == nil {
+				h.report()
+			}
 			return
 		case <-expiry.C:
-			s.expireAll(ctx)
+			if h.heal(ctx) == nil {
+				s.expireAll(ctx)
+			}
 			continue
 		case <-ticker.C:
+		}
+		if h.heal(ctx) != nil {
+			continue
 		}
 		for i := range s.streams {
 			_ = s.look(ctx, s.streams[i].Name)
@@ -133,7 +144,8 @@ func (s *spool) remember(ctx context.Context, stream jetstream.Stream) error {
 }
 
 // mark enters in the mark of a stream how it is, and what each keeper has confirmed. A keeper that begins anew lowers
-// nothing: what it had confirmed may be gone from the stream. One that is a keeper no more leaves the mark.
+// nothing: what it had confirmed may be gone from the stream. One that is a keeper no more leaves the mark. The stream's
+// last message is not in it: the server shows it before it is on the disk.
 func (s *spool) mark(info *jetstream.StreamInfo, confirmed map[string]uint64) error {
 	now := time.Now().UnixNano()
 	return s.marks.Change(info.Config.Name, func(m *marks.Mark) {
@@ -150,10 +162,24 @@ func (s *spool) mark(info *jetstream.StreamInfo, confirmed map[string]uint64) er
 		if info.State.Msgs > 0 {
 			m.FirstMade = info.State.FirstTime.UnixNano()
 		}
-		m.High = max(m.High, info.State.LastSeq)
 		if m.High != high || m.First != first || m.FirstMade != made || !maps.Equal(m.Confirmed, by) ||
 			now-m.Seen > int64(seenEvery) {
 			m.Seen = now
+		}
+	})
+}
+
+// settled brings the mark of a stream up to date, of which the server has written everything. What keepers had confirmed
+// of messages that never came to the disk is of others from now on.
+func (s *spool) settled(ctx context.Context, stream jetstream.Stream) error {
+	if err := s.remember(ctx, stream); err != nil {
+		return err
+	}
+	last := stream.CachedInfo().State.LastSeq
+	return s.marks.Change(stream.CachedInfo().Config.Name, func(m *marks.Mark) {
+		m.High = max(m.High, last)
+		for name, sequence := range m.Confirmed {
+			m.Confirmed[name] = min(sequence, last)
 		}
 	})
 }
@@ -174,28 +200,35 @@ func (s *spool) setBack(stream, keeper string, sequence uint64, do func() error)
 	return do()
 }
 
-// close ends run and brings all marks up to date. The server still runs.
+// close ends run and brings all marks up to date, unless the server is broken. The server still runs.
 func (s *spool) close() error {
 	if s.done == nil {
 		return nil
 	}
 	s.stop()
 	<-s.done
+	if err := s.broken(); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
 	defer cancel()
 	var errs []error
 	for i := range s.streams {
 		stream, err := s.js.Stream(ctx, s.streams[i].Name)
 		if err == nil {
-			err = s.remember(ctx, stream)
+			err = s.settled(ctx, stream)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// seal keeps what the files of the keepers are after a stop of the server, and closes the marks.
+// seal keeps what the files of the keepers are after a stop of the server, and closes the marks. A server that was broken
+// has not stopped cleanly.
 func (s *spool) seal() error {
+	if s.broken() != nil {
+		return s.marks.Close()
+	}
 	var errs []error
 	for i := range s.streams {
 		sum, err := s.keeperFiles(s.streams[i].Name, s.keepers)

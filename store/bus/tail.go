@@ -26,7 +26,7 @@ func (b *Bus) Tail(ctx context.Context, purpose string, all bool) iter.Seq2[poli
 			yield(policy.Excerpt{}, err)
 			return
 		}
-		ctx, end := b.errs.watch(ctx, func(subject string) bool {
+		ctx, end := b.errs.watchAs(ofTail, ctx, func(subject string) bool {
 			return strings.HasPrefix(subject, "$JS.API.") && !strings.HasPrefix(subject, "$JS.API.CONSUMER.DELETE.") &&
 				strings.Contains(subject+".", "."+store.StreamName(purpose)+".")
 		})

@@ -75,8 +75,9 @@ type Config struct {
 	// nobody.
 	Show func([]policy.Excerpt)
 
-	// Disk returns why the disk of a Sink of this host cannot be written, nil if it can; nil for a Sink elsewhere.
-	Disk func() error
+	// Disk returns why the disk of a Sink of this host cannot be written, nil if it can, or what a Put that ended with err
+	// shows of it; nil for a Sink elsewhere.
+	Disk func(err error) error
 
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
 	OpenCalls   int             // how many of them there are at most

@@ -17,7 +17,7 @@ import (
 type publisher struct {
 	sink     store.Sink
 	log      *slog.Logger
-	disk     func() error
+	disk     func(error) error
 	show     func([]policy.Excerpt)
 	counters *ledger.Counters
 	purpose  string

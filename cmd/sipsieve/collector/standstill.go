@@ -17,13 +17,13 @@ type Standstill struct {
 }
 
 // NewStandstill returns the Standstill of a Put that ended with err. An embedded bus whose disk cannot be written may
-// say anything: disk returns the reason then, nil if the disk can be written; it is nil for a Sink elsewhere.
-func NewStandstill(purpose string, err error, disk func() error) *Standstill {
+// say anything: disk returns the reason then, nil if it is not the disk; it is nil for a Sink elsewhere.
+func NewStandstill(purpose string, err error, disk func(error) error) *Standstill {
 	s := &Standstill{Purpose: purpose, Cause: store.CauseOf(err), Err: err}
 	if disk == nil || s.Cause == store.CausePermission || s.Cause == store.CauseMissing {
 		return s
 	}
-	if s.disk = disk(); s.disk != nil {
+	if s.disk = disk(err); s.disk != nil {
 		s.Err = fmt.Errorf("%w: %w", s.disk, err)
 		if errors.Is(s.disk, syscall.ENOSPC) {
 			s.Cause = store.CauseFull

@@ -103,6 +103,7 @@ var families = []family{
 		"bus.complaints"},
 	{"bus_damages_total", "Streams of the spool that had damaged files when they were opened.", "", "bus.damages"},
 	{"bus_damaged_lost_total", "Excerpts that were lost with damaged files of the spool.", "", "bus.lost"},
+	{"bus_reopened_total", "Times that the spool was opened anew, after an error of its disk.", "", "bus.reopened"},
 	{"store_received_total", "Excerpts delivered from the bus to the store, redelivered ones included.", "purpose",
 		"store.*.received"},
 	{"store_kept_total", "Excerpts written to the store.", "purpose", "store.*.kept"},

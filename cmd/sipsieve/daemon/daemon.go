@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,7 @@ import (
 	"sipsieve/cmd/sipsieve/source"
 	"sipsieve/store"
 	"sipsieve/store/bus"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 )
 
@@ -86,7 +88,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 	d.reading = &reading{log: o.Log, troubles: d.troubles, leave: o.Leave}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.Close(), d.diskError())
+			err = errors.Join(err, d.Close(), d.diskError(nil))
 		}
 	}()
 	if d.own, err = store.Own(s.State); err != nil {
@@ -121,9 +123,14 @@ func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 		Cut: d.reading.cut, Lost: d.earlierLosses(), Lose: d.coverage.Lose})
 }
 
-// diskError returns why the state folder, where the spool is, cannot be written, nil if it can.
-func (d *Daemon) diskError() error {
-	if err := Writable(d.State); err != nil {
+// diskError returns why the state folder, where the spool is, cannot be written, nil if it can and put, the error of a
+// Put, is not of an error of the disk that the spool has kept.
+func (d *Daemon) diskError(put error) error {
+	err := disk.Writable(d.State)
+	if kept := new(syscall.Errno); err == nil && errors.Is(put, bus.ErrBroken) && errors.As(put, kept) {
+		err = *kept
+	}
+	if err != nil {
 		return fmt.Errorf("state folder %s: %w", d.State, err)
 	}
 	return nil
@@ -148,7 +155,7 @@ func (d *Daemon) openBus(ctx context.Context) (err error) {
 	if !d.Collects() {
 		return nil
 	}
-	c := bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: spoolPlan(d.Setup)}
+	c := bus.Config{Dir: filepath.Join(d.State, "bus"), Plan: spoolPlan(d.Setup), Reopened: d.spoolReopened}
 	if d.Store != nil {
 		c.Keepers = append(c.Keepers, storeConsumer(d.Sensor))
 	}
@@ -275,7 +282,7 @@ func (d *Daemon) Ledger() *ledger.Ledger {
 func (d *Daemon) addBus(l *ledger.Ledger) {
 	if d.spool != nil {
 		n := d.spool.Traffic()
-		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.ServerErrors}
+		l.Bus = ledger.Bus{Published: n.Published, OneByOne: n.OneByOne, Complaints: n.ServerErrors, Reopened: n.Reopened}
 		damagesOf(d.spool).addTo(&l.Bus)
 	}
 	if d.keeping != nil {

@@ -31,6 +31,12 @@ func (d damages) write(log *slog.Logger) {
 	}
 }
 
+// spoolReopened logs that the spool was opened anew, and what of it was damaged then.
+func (d *Daemon) spoolReopened(why error, found []bus.Damage) {
+	d.Log.Info("the disk can be written again: the spool was opened anew", "err", fmt.Errorf("state folder %s: %w", d.State, why))
+	damages(found).write(d.Log)
+}
+
 // announcements returns what each purpose lost, for the collector to announce. Damages without a record are entered as
 // announced: they were logged.
 func (d damages) announcements(spool *bus.Bus, log *slog.Logger) (all []collector.Announcement) {

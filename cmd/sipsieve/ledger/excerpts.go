@@ -75,6 +75,7 @@ type Bus struct {
 	Complaints uint64 `json:"complaints"` // errors that the server sent by itself, such as a missing permission
 	Damages    uint64 `json:"damages"`    // streams that had damaged files when they were opened
 	Lost       uint64 `json:"lost"`       // excerpts lost with these files
+	Reopened   uint64 `json:"reopened"`   // times that the spool was opened anew, after an error of its disk
 }
 
 // A Store says what became of the excerpts of one purpose between the bus and this host's store.

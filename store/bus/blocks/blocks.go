@@ -69,6 +69,33 @@ func Files(messages string) (files []string, numbers []int, err error) {
 	return files, numbers, nil
 }
 
+// Oldest returns when the oldest message was put that is in a file of a stream, whose folder is dir, also if the server has
+// removed it; 0 if there is none. Unix nanoseconds.
+func Oldest(dir, stream string) (oldest int64, err error) {
+	files, numbers, err := Files(filepath.Join(dir, "msgs"))
+	if err != nil {
+		return 0, err
+	}
+	found := errors.New("found")
+	for i, file := range files {
+		b, err := Open(file, stream, numbers[i])
+		if err != nil {
+			return 0, err
+		}
+		err = b.Each(func(m Message) error {
+			if m.IsRecord {
+				oldest = m.PutAt()
+				return found
+			}
+			return nil
+		})
+		if errors.Is(err, found) {
+			return oldest, nil
+		}
+	}
+	return 0, nil
+}
+
 // Open reads the file with that number of a stream.
 func Open(path, stream string, number int) (*Reader, error) {
 	data, err := os.ReadFile(path)

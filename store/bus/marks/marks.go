@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -74,8 +75,11 @@ func (m *Mark) equal(o *Mark) bool {
 // at most the marks of the last second, and then what is missing of that second's end is not noticed. It may be used by
 // several goroutines.
 type File struct {
+	path string
+
 	mu      sync.Mutex
 	file    *os.File
+	missed  map[string]bool // streams whose mark could not be written
 	streams map[string]*Mark
 	index   map[string]int64 // of a stream's first slot
 	damaged int              // slots that could not be read
@@ -89,7 +93,7 @@ func Open(path string) (*File, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	m := &File{streams: map[string]*Mark{}, index: map[string]int64{}}
+	m := &File{path: path, streams: map[string]*Mark{}, index: map[string]int64{}, missed: map[string]bool{}}
 	for i := int64(0); i*slotBytes < int64(len(data)); i++ {
 		m.read(i, data[i*slotBytes:min(int64(len(data)), (i+1)*slotBytes)])
 	}
@@ -221,19 +225,45 @@ func (m *File) write(one *Mark) error {
 	}
 	m.dirty = true
 	_, err = m.file.WriteAt(slot, (place+int64(one.Writing&1))*slotBytes)
+	if delete(m.missed, one.Stream); err != nil {
+		m.missed[one.Stream] = true
+	}
 	return err
 }
 
-// Sync makes durable what was written.
+// Sync makes durable what was written, and writes before what could not be written then.
 func (m *File) Sync() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.dirty {
 		return nil
 	}
+	for _, name := range slices.Collect(maps.Keys(m.missed)) {
+		if err := m.write(m.streams[name]); err != nil {
+			return err
+		}
+	}
 	err := m.file.Sync()
 	m.dirty = err != nil
 	return err
+}
+
+// Reopen writes all marks into a file in place of the one that is open, as after errors of its disk: what a failed sync was
+// to write may never be written.
+func (m *File) Reopen() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := store.ReplaceFile(m.path, m.compact()); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(m.path, os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = m.file.Close() // nothing of it counts any more
+	m.file, m.dirty = file, false
+	clear(m.missed)
+	return nil
 }
 
 // Settle writes every mark a second time, so that both slots have it, and makes them durable.

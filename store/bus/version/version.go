@@ -1,4 +1,5 @@
-package bus
+// Package version is that of the folder of an embedded bus.
+package version
 
 import (
 	"errors"
@@ -12,16 +13,16 @@ import (
 	"sipsieve/store"
 )
 
-// spoolVersion is the version of the folder of an embedded bus. The first one had no marks and no file with its version;
+// Now is the version of the folder of an embedded bus. The first one had no marks and no file with its version;
 // it opens as it is.
-const spoolVersion = 2
+const Now = 2
 
 // ErrNewer is the cause when a folder was written by a later version of this program.
 var ErrNewer = errors.New("written by a later version")
 
-// readVersion returns the version of the folder of an embedded bus, 1 if it has none. A later one than spoolVersion
+// Read returns the version of the folder of an embedded bus, 1 if it has none. A later one than Now
 // is an error that wraps ErrNewer.
-func readVersion(dir string) (int, error) {
+func Read(dir string) (int, error) {
 	name := filepath.Join(dir, "version")
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,23 +33,23 @@ func readVersion(dir string) (int, error) {
 	}
 	lines := strings.Fields(string(text))
 	if len(lines) != 2 || lines[0] != lines[1] { // damaged
-		return spoolVersion, nil
+		return Now, nil
 	}
 	version, err := strconv.Atoi(lines[0])
 	if err != nil {
-		return spoolVersion, nil
+		return Now, nil
 	}
-	if version > spoolVersion {
+	if version > Now {
 		return 0, fmt.Errorf("bus: %s: %w: it is %d, this program reads up to %d: start the later program again", dir,
-			ErrNewer, version, spoolVersion)
+			ErrNewer, version, Now)
 	}
 	return version, nil
 }
 
-// writeVersion makes the folder one of spoolVersion. The file has it twice, so that a damaged bit makes no later version.
-func writeVersion(dir string) error {
+// Write makes the folder one of Now. The file has it twice, so that a damaged bit makes no later version.
+func Write(dir string) error {
 	name := filepath.Join(dir, "version")
-	if err := store.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", spoolVersion)); err != nil {
+	if err := store.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", Now)); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil

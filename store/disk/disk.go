@@ -1,4 +1,5 @@
-package daemon
+// Package disk writes files so that they outlive a crash of the host.
+package disk
 
 import (
 	"errors"
@@ -9,8 +10,8 @@ import (
 // probeBytes is the size of a test write: what a spool and a store need at their start.
 const probeBytes = 1 << 20
 
-// Writable returns why a file cannot be written in dir, or in the nearest parent that exists. It writes a file of
-// probeBytes to the disk and removes it.
+// Writable returns why a file cannot be written in dir, or in the nearest parent that exists. It writes a file of 1 MiB
+// to the disk and removes it.
 func Writable(dir string) error {
 	for {
 		st, err := os.Stat(dir)
