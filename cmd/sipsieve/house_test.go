@@ -76,7 +76,8 @@ var house = map[string]room{
 	"store/bus/version":     {imports: []string{"store"}},                              // of a folder, without its server
 	"store/bus/remote":      {others: []string{"github.com/nats-io/nats.go"}},          // settings of a connection
 	"store/bus/marks":       {imports: []string{"store"}, liberties: []string{"lock"}}, // of streams, without their server
-	"store/bus": {imports: []string{"store", "store/disk", "store/vault", "store/bus/blocks", "store/bus/marks", "store/bus/remote", "store/bus/version", "store/bus/host"}, liberties: []string{"go", "clock", "lock", "receive"},
+	"store/bus/aside":       {imports: []string{"store", "store/bus/blocks"}},          // files of a stream that is made anew, without the server
+	"store/bus": {imports: []string{"store", "store/disk", "store/vault", "store/bus/aside", "store/bus/marks", "store/bus/remote", "store/bus/version", "store/bus/host"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
 	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"lock"},

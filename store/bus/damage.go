@@ -46,10 +46,10 @@ func (s *spool) prepareStreams(now time.Time) error {
 
 // prepareStream examines one stream.
 func (s *spool) prepareStream(name string, retain time.Duration, now time.Time) error {
-	if err := s.dropLeftovers(name); err != nil {
+	if err := s.aside(name).DropLeftovers(); err != nil {
 		return err
 	}
-	if s.isAside(name) {
+	if s.aside(name).Exists() {
 		return os.RemoveAll(s.stream(name)) // made anew in part, when that ended early
 	}
 	e, err := s.examine(name, retain, now)
@@ -110,7 +110,7 @@ func (s *spool) distrust(e *examination) error {
 // recover puts back what was set aside, when the server has the streams.
 func (s *spool) recover(ctx context.Context) error {
 	for _, c := range s.streams {
-		if s.isAside(c.Name) {
+		if s.aside(c.Name).Exists() {
 			larger, err := s.withRoom(c)
 			if err != nil {
 				return fmt.Errorf("bus: recover: %w", err)

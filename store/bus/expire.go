@@ -38,7 +38,7 @@ func (s *spool) expireAll(ctx context.Context) {
 // expire removes messages of a stream that have expired though they were put again later, and frees the disk of those
 // that the server has removed: at once if everything is confirmed, else when they have expired for a while.
 func (s *spool) expire(ctx context.Context, c jetstream.StreamConfig, now time.Time) error {
-	if s.isAside(c.Name) { // an earlier attempt ended early
+	if s.aside(c.Name).Exists() { // an earlier attempt ended early
 		return s.renew(ctx, c, now)
 	}
 	if err := s.dropExpired(ctx, c, now); err != nil {
@@ -123,7 +123,7 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 	defer gate.Unlock()
 	s.positions.Lock()
 	defer s.positions.Unlock()
-	if !s.isAside(c.Name) {
+	if !s.aside(c.Name).Exists() {
 		stream, err := s.js.Stream(ctx, c.Name)
 		if err != nil {
 			return fmt.Errorf("bus: expire: %w", err)
@@ -138,7 +138,7 @@ func (s *spool) renew(ctx context.Context, c jetstream.StreamConfig, now time.Ti
 		mark, _ := s.marks.Of(c.Name)
 		mark.High = max(mark.High, stream.CachedInfo().State.LastSeq)
 		note := asideNote{Confirmed: marks.Least(confirmed, s.keepers), Found: now, Mark: &mark}
-		if err := s.linkAside(c.Name, note); err != nil {
+		if err := s.aside(c.Name).Link(note); err != nil {
 			return err
 		}
 	}

@@ -165,10 +165,10 @@ func TestACrashWhileAStreamIsMadeAnewLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(b.spool.aside("CPNI_BILLING")+".new", "msgs"), 0o700); err != nil { // an earlier crash
+	if err := os.MkdirAll(filepath.Join(b.spool.folder, "aside", "CPNI_BILLING.new", "msgs"), 0o700); err != nil { // an earlier crash
 		t.Fatal(err)
 	}
-	if err := b.spool.linkAside("CPNI_BILLING", asideNote{Confirmed: settled}); err != nil {
+	if err := b.spool.aside("CPNI_BILLING").Link(asideNote{Confirmed: settled}); err != nil {
 		t.Fatal(err)
 	}
 	linked := copied(t, c)

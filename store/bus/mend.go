@@ -4,10 +4,8 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,21 +14,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
-	"sipsieve/store"
+	"sipsieve/store/bus/aside"
 	"sipsieve/store/bus/blocks"
 	"sipsieve/store/bus/marks"
 )
 
-// A stream is made anew in these steps, each of which a crash may end:
-//
-//  1. its files are linked or moved to STREAM.new in the folder aside, with what is known of it (an asideNote);
-//  2. that is renamed to STREAM: from now on the stream of the server counts for nothing, and is removed;
-//  3. the server makes the stream, empty, and what is intact in the files is put again;
-//  4. the folder is renamed to STREAM.old, and removed.
-//
-// The files may be damaged between 1 and 4: they are examined again while they are put again.
-
-// An asideNote is what is known of a stream whose files are set aside.
+// An asideNote is what is known of a stream whose files are set aside. They may be damaged while they are, and are examined
+// again while they are put again.
 type asideNote struct {
 	Confirmed uint64      `json:"confirmed"` // every keeper has confirmed the messages up to this sequence
 	Damage    *Damage     `json:"damage"`    // nil if there was none
@@ -38,23 +28,9 @@ type asideNote struct {
 	Mark      *marks.Mark `json:"mark"`      // of the stream as it was then; nil in notes of builds before this one
 }
 
-// aside returns the folder where files of a stream are set aside.
-func (s *spool) aside(stream string) string { return filepath.Join(s.folder, "aside", stream) }
-
-// isAside reports whether files of a stream are set aside.
-func (s *spool) isAside(stream string) bool {
-	_, err := os.Stat(s.aside(stream))
-	return err == nil
-}
-
-// dropLeftovers removes what attempts to make a stream anew left behind that ended early: files that were put again, and
-// links to files that the stream still has. The server must not run.
-func (s *spool) dropLeftovers(stream string) error {
-	err := os.RemoveAll(s.aside(stream) + ".old")
-	if _, statErr := os.Stat(filepath.Join(s.stream(stream), "msgs")); statErr == nil {
-		err = errors.Join(err, os.RemoveAll(s.aside(stream)+".new"))
-	}
-	return err
+// aside returns where files of a stream are set aside.
+func (s *spool) aside(stream string) aside.Folder {
+	return aside.Of(filepath.Join(s.folder, "aside"), stream, filepath.Join(s.stream(stream), "msgs"))
 }
 
 // setAside moves the files of a stream aside. The server must not run.
@@ -66,72 +42,24 @@ func (s *spool) setAside(e *examination) error {
 		}
 	}
 	note := asideNote{Confirmed: e.confirmed, Damage: &e.Damage, Found: e.Found, Mark: &mark}
-	return s.putAside(stream, note, func(to string) error {
-		err := os.Rename(filepath.Join(s.stream(stream), "msgs"), to)
-		if errors.Is(err, fs.ErrNotExist) {
-			return os.MkdirAll(to, 0o700)
-		}
-		return err
-	})
+	return s.aside(stream).Move(note)
 }
 
-// linkAside links the files of a stream aside, while the server has them.
-func (s *spool) linkAside(stream string, note asideNote) error {
-	if err := os.RemoveAll(s.aside(stream) + ".new"); err != nil { // of an attempt that ended early: it may lack files
-		return err
+// readNote returns what is known of the files that are set aside: without a note what the mark has.
+func (s *spool) readNote(stream string, now time.Time) (note asideNote) {
+	if s.aside(stream).Note(&note) == nil {
+		return note
 	}
-	return s.putAside(stream, note, func(to string) error {
-		files, _, err := blocks.Files(filepath.Join(s.stream(stream), "msgs"))
-		if err = errors.Join(err, os.MkdirAll(to, 0o700)); err != nil {
-			return err
-		}
-		for _, file := range files {
-			if err := os.Link(file, filepath.Join(to, filepath.Base(file))); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// putAside fills the folder aside of a stream by bring. A crash may have left the folder behind, not filled.
-func (s *spool) putAside(stream string, note asideNote, bring func(to string) error) error {
-	dir, making := s.aside(stream), s.aside(stream)+".new"
-	if err := os.MkdirAll(making, 0o700); err != nil {
-		return err
-	}
-	text, err := json.Marshal(note)
-	if err != nil {
-		return err
-	}
-	if err := store.ReplaceFile(filepath.Join(making, "note"), text); err != nil {
-		return err
-	}
-	messages := filepath.Join(making, "msgs")
-	if _, err := os.Stat(messages); errors.Is(err, fs.ErrNotExist) {
-		err = bring(messages)
-		if err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(store.SyncDir(messages), store.SyncDir(making)); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(making, dir), store.SyncDir(filepath.Dir(dir)))
-}
-
-// readNote returns what is known of the files that are set aside. Without it nothing is known to be confirmed.
-func (s *spool) readNote(stream string) (note asideNote) {
-	text, err := os.ReadFile(filepath.Join(s.aside(stream), "note"))
-	if err != nil || json.Unmarshal(text, &note) != nil {
-		return asideNote{}
+	note = asideNote{Found: now, Damage: &Damage{Purpose: s.purpose[stream], Found: now, From: now, To: now, Other: 1}}
+	if mark, ok := s.marks.Of(stream); ok {
+		note.Confirmed, note.Mark = mark.Least(s.keepers), &mark
 	}
 	return note
 }
 
 // putBack puts what is intact in the files set aside into the stream, which the server has made, and removes them.
 func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.Time) error {
-	note := s.readNote(c.Name)
+	note := s.readNote(c.Name, now)
 	e := s.reexamination(c, note, now)
 	w := rewriter{p: s.publisher, last: note.Confirmed, old: e.old}
 	kept, err := s.putAgain(ctx, e, &w)
@@ -151,7 +79,7 @@ func (s *spool) putBack(ctx context.Context, c jetstream.StreamConfig, now time.
 			return err
 		}
 	}
-	return s.removeAside(c.Name)
+	return s.aside(c.Name).Remove()
 }
 
 // reexamination returns the examination of files set aside, which begins where the one before they were did.
@@ -182,21 +110,10 @@ func (n *asideNote) damage(e *examination) *Damage {
 	return &e.Damage
 }
 
-// removeAside removes the files set aside of a stream that has been made anew. Renamed first, they are never taken for files
-// that are still to be put again when only some of them are left.
-func (s *spool) removeAside(stream string) error {
-	dir := s.aside(stream)
-	old := dir + ".old"
-	if err := errors.Join(os.RemoveAll(old), os.Rename(dir, old), store.SyncDir(filepath.Dir(dir))); err != nil {
-		return err
-	}
-	return os.RemoveAll(old)
-}
-
 // withRoom returns c with room for what is set aside. Messages that are put again have up to four headers more: the stream
 // of a spool that is nearly full gets more than its share of the disk, until the next start.
 func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, error) {
-	files, _, err := blocks.Files(filepath.Join(s.aside(c.Name), "msgs"))
+	files, _, err := s.aside(c.Name).Files()
 	bytes := int64(0)
 	for _, file := range files {
 		info, statErr := os.Stat(file)
@@ -213,7 +130,7 @@ func (s *spool) withRoom(c jetstream.StreamConfig) (jetstream.StreamConfig, erro
 
 // putAgain puts the messages that w takes of the files set aside, in their order, and returns how many. It examines them by e.
 func (s *spool) putAgain(ctx context.Context, e *examination, w *rewriter) (uint64, error) {
-	files, numbers, err := blocks.Files(filepath.Join(s.aside(e.stream), "msgs"))
+	files, numbers, err := s.aside(e.stream).Files()
 	if err != nil {
 		return 0, err
 	}
