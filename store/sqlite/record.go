@@ -23,6 +23,21 @@ func recordOf(x store.Row) record {
 		stream: x.Published.Stream, position: int64(x.Published.Number), body: x.Body(), parts: x.PartsText()}
 }
 
+// A tableLine is a row with all columns of its table that are stored.
+type tableLine struct {
+	row store.Row
+	record
+	moment int64
+	texts  []string // of columnKeys
+}
+
+// columnKeys are the keys of a body that have columns.
+var columnKeys = []string{"account_id", "trunk_in", "trunk_out", "disposition", "call_id"}
+
+func lineOf(x store.Row) tableLine {
+	return tableLine{row: x, record: recordOf(x), moment: moment(x), texts: x.Texts(columnKeys...)}
+}
+
 var sumTable = crc64.MakeTable(crc64.ECMA)
 
 // sum returns the checksum of r. The sums of all rows of a partition, added up, are the sum of the partition.

@@ -219,15 +219,17 @@ func insertRow(partition string) string {
 
 // insert puts a row, and enters it.
 func (m *manifest) insert(ctx context.Context, insert *sql.Stmt, x store.Row) error {
-	r, moment := recordOf(x), moment(x)
-	sum := r.sum()
-	texts := x.Texts("account_id", "trunk_in", "trunk_out", "disposition", "call_id")
+	return m.insertLine(ctx, insert, lineOf(x))
+}
+
+// insertLine puts a row with all its columns, and enters it.
+func (m *manifest) insertLine(ctx context.Context, insert *sql.Stmt, l tableLine) error {
+	r, sum := &l.record, l.record.sum()
 	_, err := insert.ExecContext(ctx, r.id, r.kind, r.sensor, r.stage, r.revision, r.status, r.completeness,
-		string(r.body), text(r.dialog), r.unseen, r.stream, r.position, text(string(r.parts)), moment,
-		text(texts[0]), text(texts[1]), text(texts[2]), text(texts[3]), sum,
-		text(texts[4]))
+		string(r.body), text(r.dialog), r.unseen, r.stream, r.position, text(string(r.parts)), l.moment,
+		text(l.texts[0]), text(l.texts[1]), text(l.texts[2]), text(l.texts[3]), sum, text(l.texts[4]))
 	if err == nil {
-		m.add(x, sum, moment)
+		m.add(l.row, sum, l.moment)
 	}
 	return err
 }
