@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"sipsieve/store"
 	"sipsieve/store/postgres/pgtest"
@@ -62,7 +64,7 @@ func TestAQueryReadsWhatItReturns(t *testing.T) {
 	if os.Getenv("SIPSIEVE_FULL") != "" {
 		scale = 10_000_000
 		server := pgtest.Own(t, "fsync=off", "wal_level=minimal", "max_wal_senders=0", "shared_buffers=512MB",
-			"maintenance_work_mem=512MB", "max_wal_size=8GB", "autovacuum=off")
+			"maintenance_work_mem=256MB", "max_wal_size=8GB", "autovacuum=off")
 		c.URL = server.URL("postgres")
 	}
 	s := opened(t, c)
@@ -138,42 +140,81 @@ func fetched(t *testing.T, s *Store) (n int) {
 	return n
 }
 
-// fillScale copies the calls of a Scale into the partitions of billing, each before its indexes are made.
+// fillScale copies the calls of a Scale into the partitions of billing, five days side by side, and then makes their
+// indexes, those of the table itself.
 func fillScale(t testing.TB, s *Store, scale storetest.Scale) {
 	t.Helper()
 	put(t, s, storetest.Call("first").On(-100)) // the tables
 	if _, err := s.Sweep(t.Context(), storetest.Call("first").On(-100).Excerpt(t).Expires); err != nil {
 		t.Fatal(err)
 	}
+	indexes := indexesOf(t, s)
+	var all errgroup.Group
+	all.SetLimit(5)
+	reached := store.Cursor{}
 	for n := 0; n < int(scale); {
-		p := store.Place{Purpose: "billing", Expires: scale.Call(n).Expires}
-		err := pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
-			table := "excerpt_" + p.Expires.Time().Format("20060102")
-			if _, err := tx.Exec(t.Context(), "CREATE TABLE sipsieve_billing."+table+" (LIKE sipsieve_billing.excerpt)"); err != nil {
-				return err
-			}
-			rows := &scaleRows{scale: scale, next: n, place: p}
-			if _, err := tx.Conn().PgConn().CopyFrom(t.Context(), rows, "COPY sipsieve_billing."+table+" FROM STDIN"); err != nil {
-				return err
-			}
-			n = rows.next
-			_, err := tx.Exec(t.Context(), "ALTER TABLE sipsieve_billing.excerpt ATTACH PARTITION sipsieve_billing."+table+
-				" FOR VALUES IN ('"+p.Expires.String()+"')")
-			return err
-		})
+		rows := &scaleRows{scale: scale, next: n, place: store.Place{Purpose: "billing", Expires: scale.Call(n).Expires}}
+		for ; n < int(scale) && scale.Call(n).Expires == rows.place.Expires; n++ {
+			reached.Reach(scale.Call(n).Sensor, scale.Call(n).Published)
+		}
+		first, last := scale.Call(rows.next), scale.Call(n-1)
+		all.Go(func() error { return fillDay(t, s, rows, indexes) })
+		_, err := s.pool.Exec(t.Context(), "INSERT INTO sipsieve_billing.days VALUES ($1, $2, $3, $4, $5)",
+			first.Expires.Time(), n-rows.next, first.Setup, last.Setup, []string{first.Kind})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, statement := range []string{"INSERT INTO sipsieve_billing.days SELECT expires, count(*), min(moment), max(moment), " +
-		"array_agg(DISTINCT kind) FROM sipsieve_billing.excerpt GROUP BY expires",
-		"INSERT INTO sipsieve_billing.reached SELECT put_by, max(put_spool), max(put_seq) FROM sipsieve_billing.excerpt GROUP BY put_by " +
-			"ON CONFLICT (sensor) DO UPDATE SET spool = excluded.spool, seq = excluded.seq",
-		"ANALYZE sipsieve_billing.excerpt"} {
-		if _, err := s.pool.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
+	err := all.Wait()
+	for sensor, p := range reached {
+		if err == nil {
+			_, err = s.pool.Exec(t.Context(), "INSERT INTO sipsieve_billing.reached VALUES ($1, $2, $3) ON CONFLICT (sensor) "+
+				"DO UPDATE SET spool = excluded.spool, seq = excluded.seq", sensor, p.Stream, int64(p.Number))
 		}
 	}
+	if err == nil {
+		_, err = s.pool.Exec(t.Context(), "ANALYZE sipsieve_billing.excerpt")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// indexesOf returns the statements that make the indexes of excerpt for a partition: %s is its table.
+func indexesOf(t testing.TB, s *Store) []string {
+	rows, err := s.pool.Query(t.Context(), `SELECT coalesce('ALTER TABLE %s ADD ' || pg_get_constraintdef(c.oid),
+		regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE INDEX .* ON ONLY sipsieve_billing.excerpt ', 'CREATE INDEX ON %s '))
+		FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
+		WHERE i.indrelid = 'sipsieve_billing.excerpt'::regclass`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(all) < 8 {
+		t.Fatalf("%d indexes, %v", len(all), err)
+	}
+	return all
+}
+
+// fillDay makes a partition of rows, with its indexes.
+func fillDay(t testing.TB, s *Store, rows *scaleRows, indexes []string) error {
+	table := tableOf(rows.place)
+	return pgx.BeginFunc(t.Context(), s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "CREATE TABLE "+table+" (LIKE sipsieve_billing.excerpt)"); err != nil {
+			return err
+		}
+		if _, err := tx.Conn().PgConn().CopyFrom(t.Context(), rows, "COPY "+table+" FROM STDIN (FREEZE)"); err != nil {
+			return err
+		}
+		for _, statement := range indexes {
+			if _, err := tx.Exec(t.Context(), fmt.Sprintf(statement, table)); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(t.Context(), "ALTER TABLE sipsieve_billing.excerpt ATTACH PARTITION "+table+
+			" FOR VALUES IN ('"+rows.place.Expires.String()+"')")
+		return err
+	})
 }
 
 // scaleRows reads the calls of one place as COPY has them in its text form.
