@@ -62,7 +62,8 @@ var house = map[string]room{
 	"sip/track":           {imports: []string{"sip/bindings", "sip/calls"}},
 	"store/cpni":          {imports: []string{"sip/event", "sip/useragent"}, others: []string{"github.com/BurntSushi/toml"}},
 	"store/policy/locate": {}, // lines of keys, whatever the file is
-	"store/policy":        {imports: []string{"store/cpni", "store/policy/locate"}, others: []string{"github.com/BurntSushi/toml", "github.com/agnivade/levenshtein"}, liberties: []string{"reveal"}},
+	"store/policy/syntax": {}, // texts of JSON, whatever they are
+	"store/policy":        {imports: []string{"store/cpni", "store/policy/locate", "store/policy/syntax"}, others: []string{"github.com/BurntSushi/toml", "github.com/agnivade/levenshtein"}, liberties: []string{"reveal"}},
 	"store/policy/risk":   {imports: []string{"store/policy"}, bans: map[string]string{"store": "it is given excerpts: what a reader has"}},
 	// Examples of values are shown to who asks for them.
 	"store/policy/preview":  {imports: []string{"store/policy"}, liberties: []string{"reveal"}},

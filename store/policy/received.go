@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/syntax"
 )
 
 // ErrForeign is the cause when a payload is not an excerpt of our own schema.
@@ -114,7 +115,7 @@ func keyOf(key []byte) uint32 {
 
 // read takes the envelope out of payload. Its errors name keys of the envelope, never a value.
 func (w *wire) read(payload []byte) error {
-	if !json.Valid(payload) {
+	if !syntax.Valid(payload) {
 		return errors.New("not JSON")
 	}
 	s := scan{rest: payload}

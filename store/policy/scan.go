@@ -1,12 +1,13 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
 )
 
-// A scan steps over one value of JSON that json.Valid has found valid.
+// A scan steps over one value of JSON that syntax.Valid has found valid.
 type scan struct{ rest []byte }
 
 // enter steps over the beginning of an object, and reports whether there is one.
@@ -63,12 +64,14 @@ func (s *scan) value() []byte {
 
 // endOfString returns the index behind the string that begins at i.
 func endOfString(text []byte, i int) int {
-	for i++; text[i] != '"'; i++ {
-		if text[i] == '\\' {
-			i++
+	for i++; ; {
+		n := bytes.IndexByte(text[i:], '"')
+		escape := bytes.IndexByte(text[i:i+n], '\\')
+		if escape < 0 {
+			return i + n + 1
 		}
+		i += escape + 2 // behind what is escaped, which may be the quote
 	}
-	return i + 1
 }
 
 // endOfComposite returns the index behind the object or array that text begins with.
