@@ -99,7 +99,7 @@ func (g *program) minimise(dst []byte, r *cpni.Record) (x Excerpt, ok bool) {
 	x.Envelope, expires = g.envelope(r, &s)
 	b := g.appendEnvelope(dst, &x.Envelope, expires)
 	if l := r.Loss(); l != nil {
-		b = appendLoss(b, l)
+		b = appendLoss(b, u.asWide(l))
 	} else {
 		b = g.appendFields(halfOf(u, r, &s).append(b), r, &s)
 	}

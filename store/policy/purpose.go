@@ -20,6 +20,7 @@ type Purpose struct {
 	rules    []rule    // in the register's order; a field without a rule has no line here
 	programs []program // by Kind
 	halves   halves    // what its excerpts of a part of a call have
+	window   time.Duration
 	line     int
 	stages   event.Stages
 	hash     string    // of the policy
@@ -122,6 +123,7 @@ func (u *Purpose) setRules(rules []rule) {
 	u.columns = columnSum(rules)
 	u.unmasked = slices.Contains(unmasked, u.Name)
 	u.programs = u.programsOf()
+	u.window = windowOf(u)
 }
 
 // unitOf returns the unit to which u cuts the time that the retention of a kind counts from, "" if it is not cut. A

@@ -80,7 +80,7 @@ func general(p *policy.Policy) []block {
 			"permissions decide; this version does not generate them from the audiences below."},
 		{label: "Keys", text: keyWords(p)},
 		{label: "What can be joined", text: "Pseudonyms and ids differ between purposes. Times, durations and delays name nobody, " +
-			"but who holds the records of two purposes can match calls by them."},
+			"but who holds the records of two purposes can match calls by them." + orderWords(p)},
 		{label: "In every record, beside its fields", text: "its type (schema, kind, stage, purpose, policy, class), keyed ids " +
 			"(id, dialog, revision), how much was seen (status, missing, completeness), the day of deletion (expires, which " +
 			"shows the day or month of the call) and where it was seen (site, sensor, source). A part of an answered call that " +
@@ -117,7 +117,7 @@ func purposeBlocks(u *policy.Purpose) []block {
 		records += " (only of " + u.When + " calls)"
 	}
 	blocks := []block{{heading: u.Name, label: "Permitted by", text: fmt.Sprintf("%s. Kept %s; on the bus %s. Records: %s, "+
-		"at stage %s.", law(u), kept(u), u.BusRetain, records, strings.Join(u.Stages, ", "))}}
+		"at stage %s%s.", law(u), kept(u), u.BusRetain, records, strings.Join(u.Stages, ", "), together(u))}}
 	g := grouped(u)
 	for n, lines := range g {
 		for _, r := range byReason(lines) {
@@ -151,6 +151,32 @@ func groupLabel(u *policy.Purpose, n group, because string) (label string) {
 		return label + ", because the register suggests it for this purpose"
 	}
 	return label
+}
+
+// together returns how the records of u are published if they do not leave at once, behind a comma; else "".
+func together(u *policy.Purpose) string {
+	switch u.Window() {
+	case 0:
+		return ""
+	case time.Minute:
+		return ", published each minute, sorted by id"
+	}
+	return ", published each hour, sorted by id"
+}
+
+// orderWords returns what it costs that purposes are published at once, with a blank before it; "" if none is.
+func orderWords(p *policy.Policy) string {
+	var atOnce []string
+	for _, u := range p.Purposes() {
+		if u.Window() == 0 {
+			atOnce = append(atOnce, u.Name)
+		}
+	}
+	if len(atOnce) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Records of %s leave at once: who holds two of "+
+		"these can match them by order alone, and sees the moment of a call's end.", strings.Join(atOnce, ", "))
 }
 
 func groupText(n group, lines []policy.Line) string {

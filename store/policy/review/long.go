@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -58,7 +59,8 @@ func (e *explainer) purpose(u *policy.Purpose) {
 	if u.When != "" {
 		e.write("  Only for: %s calls\n", u.When)
 	}
-	e.write("  Records: %s, published at stage %s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "))
+	e.write("  Records: %s, at stage %s%s\n", strings.Join(u.Kinds, ", "), strings.Join(u.Stages, ", "),
+		cmp.Or(together(u), ", published at once"))
 	if slices.ContainsFunc(lines, joined) {
 		e.write("  Legs of one call: joined if the evidence scores at least %d of 100\n", u.MinCorrelation)
 	}
