@@ -126,7 +126,7 @@ func TestTheExamplesWorkTogether(t *testing.T) {
 		s.config = example(t, name+".toml", s.dir, append(values, "/etc/sipsieve/hub.seed", p.file(name+".seed"),
 			"/etc/sipsieve/hub-ca.pem", p.file("ca.pem"), "/etc/sipsieve/hub.pem", p.file(name+".pem"),
 			"/etc/sipsieve/hub.key", p.file(name+".key"), "tls://hub.example.net:4222", url, "\nsensor =",
-			"\nstate = \""+filepath.Join(s.dir, "state")+"\"\npolicy = \"../../configs/quickstart-policy.toml\"\n"+
+			"\nstate = \""+filepath.Join(s.dir, "state")+"\"\npolicy = \""+s.atOnce(t)+"\"\n"+
 				"http = { listen = \"\" }\nsensor =")...)
 		return s
 	}

@@ -51,13 +51,9 @@ func mirrored(p *capture.Packet) []byte {
 // awaitsFeed writes a configuration with a HEP feed at that address.
 func (s *site) awaitsFeed(t *testing.T, address string) {
 	t.Helper()
-	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n"+
 		"[[source]]\ntype = \"hep\"\ninsecure = true\nskew = \"1h\"\nlisten = [\"tcp://%s\"]\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
-		filepath.Join(s.dir, "state"), quickstart, address)
+		filepath.Join(s.dir, "state"), s.atOnce(t), address)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

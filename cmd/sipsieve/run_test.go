@@ -64,16 +64,28 @@ func newSite(t *testing.T, calls int) *site {
 // configure writes the configuration: the capture at that speed.
 func (s *site) configure(t *testing.T, speed float64) {
 	t.Helper()
-	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\nshow = \"billing\"\nlog_level = \"debug\"\n"+
 		"[keys]\ndemo = true\n[[source]]\ntype = \"file\"\npath = %q\nspeed = %g\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
-		filepath.Join(s.dir, "state"), quickstart, s.capture, speed)
+		filepath.Join(s.dir, "state"), s.atOnce(t), s.capture, speed)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// atOnce writes the quickstart policy with no time coarser than a second in network_ops, so that no test waits for the end
+// of a window, and returns its path.
+func (s *site) atOnce(t *testing.T) (path string) {
+	t.Helper()
+	text, err := os.ReadFile("../../configs/quickstart-policy.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(s.dir, "policy.toml")
+	text = bytes.ReplaceAll(text, []byte(`"truncate:minute"`), []byte(`{ form = "truncate:second", because = "a test" }`))
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // A process is a running daemon whose standard output is read line by line.

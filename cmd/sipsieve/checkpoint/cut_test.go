@@ -110,7 +110,7 @@ func TestAWholeBatchEndsWhatItSaysNothingOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	but := map[event.Key]bool{stateOf(2, 1).Name: true}
-	b := batch{[]Entry{frozenOf(4), stateOf(4, 1), stateOf(1, 2), cutOf(2)}, true, but}
+	b := batch{entries: []Entry{frozenOf(4), stateOf(4, 1), stateOf(1, 2), cutOf(2)}, whole: true, but: but}
 	if err := l.append(l.completed(b)); err != nil {
 		t.Fatal(err)
 	}

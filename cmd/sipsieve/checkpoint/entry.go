@@ -12,15 +12,16 @@ type EntryKind byte
 
 // Kinds of entries.
 const (
-	ClockEntry  EntryKind = iota + 1 // of no call: the domain's clock
-	StateEntry                       // where it stands
-	FrozenEntry                      // what purposes keep of its texts
-	GoneEntry                        // nothing of it is kept any more, call or file
-	FileEntry                        // of a file: how far it has been read
-	CutEntry                         // of none: what stands before it, since the last, is of one instant
+	ClockEntry   EntryKind = iota + 1 // of no call: the domain's clock
+	StateEntry                        // where it stands
+	FrozenEntry                       // what purposes keep of its texts
+	GoneEntry                         // nothing of it is kept any more: call, file or excerpt
+	FileEntry                         // of a file: how far it has been read
+	CutEntry                          // of none: what stands before it, since the last, is of one instant
+	ExcerptEntry                      // an excerpt that waits to be published
 )
 
-// An Entry is what a log has of one call or file. It takes the place of the earlier one of its kind.
+// An Entry is what a log has of one call, file or excerpt. It takes the place of the earlier one of its kind.
 type Entry struct {
 	Kind EntryKind
 	Name event.Key

@@ -6,7 +6,8 @@ import (
 	"sipsieve/sip/event"
 )
 
-// An index is where in a file the newest entries of every call and file are, and the bodies of those that are of none.
+// An index is where in a file the newest entries of every call, file and excerpt are, and the bodies of those that are
+// of none.
 type index struct {
 	of    map[event.Key]place
 	held  int64  // bytes of the entries that are in it
@@ -18,7 +19,7 @@ type index struct {
 type place struct {
 	state, frozen         uint32
 	stateSize, frozenSize uint32
-	file                  bool // it is a file's, which has no frozen part
+	single                EntryKind // of a file or an excerpt, which has this entry only; 0 of a call
 }
 
 // newIndex returns an empty index with room for n names.
@@ -38,9 +39,11 @@ func (x *index) note(block uint64, e *Entry) {
 	case GoneEntry:
 		x.forget(e.Name)
 		return
-	case StateEntry, FileEntry:
+	case StateEntry, FileEntry, ExcerptEntry:
 		x.held += int64(n) - int64(p.stateSize)
-		p.state, p.stateSize, p.file = uint32(block), n, e.Kind == FileEntry
+		if p.state, p.stateSize, p.single = uint32(block), n, e.Kind; e.Kind == StateEntry {
+			p.single = 0
+		}
 	case FrozenEntry:
 		x.held += int64(n) - int64(p.frozenSize)
 		p.frozen, p.frozenSize = uint32(block), n
@@ -59,7 +62,7 @@ func (x *index) forget(name event.Key) {
 // call has no id.
 func (x *index) dropIncomplete() (n uint64) {
 	for name, p := range x.of {
-		if !p.file && (p.stateSize == 0 || p.frozenSize == 0) {
+		if p.single == 0 && (p.stateSize == 0 || p.frozenSize == 0) {
 			x.forget(name)
 			n++
 		}
@@ -76,13 +79,13 @@ func (x *index) counts(block uint64, e *Entry) bool {
 	case e.Kind == FrozenEntry:
 		return p.frozen == uint32(block) && p.frozenSize > 0
 	}
-	return (e.Kind == StateEntry && !p.file || e.Kind == FileEntry && p.file) && p.state == uint32(block)
+	return (e.Kind == StateEntry && p.single == 0 || e.Kind == p.single) && p.state == uint32(block)
 }
 
-// calls returns how many calls can be restored.
+// calls returns how many calls or excerpts can be restored.
 func (x *index) calls() (n uint64) {
 	for _, p := range x.of {
-		if !p.file && p.stateSize > 0 && p.frozenSize > 0 {
+		if p.single == ExcerptEntry || p.single == 0 && p.stateSize > 0 && p.frozenSize > 0 {
 			n++
 		}
 	}

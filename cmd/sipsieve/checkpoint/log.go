@@ -17,9 +17,14 @@
 // they were before. A log that cannot be opened keeps nobody from starting: it is tried again every few seconds. The
 // calls that it has when it can be read at last are lost, except of a folder, which is not read before.
 //
+// # Excerpts
+//
+// A log of excerpts has those that wait for the end of their window, already minimised. One that could not be opened is
+// read as soon as it can be.
+//
 // # Retention
 //
-// A log has calls that are not published. A file that was set aside is removed by Expire, as what is not stored yet is:
+// A log has calls and excerpts that are not published. A file that was set aside is removed by Expire, as what is not stored yet is:
 // the shortest bus_retain of the policy after it was written last.
 package checkpoint
 
@@ -55,6 +60,7 @@ const (
 type Log struct {
 	cfg   Config
 	in    chan batch
+	late  chan []SavedExcerpt // that Run could read first; once
 	ended chan struct{}
 
 	// Of Run, once that has begun.
@@ -64,18 +70,29 @@ type Log struct {
 	tried     time.Time // when the disk failed last
 	compacted time.Time
 	unwritten []Entry // what the disk did not take
+	taken     uint64  // batches
 
+	written atomic.Uint64 // batches that are on the disk, each with all before it
 	count   counts
 	trouble atomic.Pointer[error]
 }
 
 // A Config says where a Log is and what it is for.
 type Config struct {
-	Path   string
-	Policy string // its hash
-	Sealer *vault.Sealer
-	Log    *slog.Logger
-	Cuts   bool // batches end with a CutEntry
+	Path       string
+	Policy     string // its hash
+	Sealer     *vault.Sealer
+	Log        *slog.Logger
+	Cuts       bool // batches end with a CutEntry
+	OfExcerpts bool // it is a log of excerpts, not of calls or files
+}
+
+// subject is what the log is of, for messages.
+func (c *Config) subject() string {
+	if c.OfExcerpts {
+		return "excerpts"
+	}
+	return "calls"
 }
 
 // A batch is entries on their way to the file.
@@ -83,6 +100,7 @@ type batch struct {
 	entries []Entry
 	whole   bool               // calls of which nothing stands in entries are over
 	but     map[event.Key]bool // except these
+	flushed chan<- error       // is sent why something is not on the disk after this batch, nil if all is; nil for nobody
 }
 
 // compact writes what counts into a new file, which takes the place of the old one.
@@ -142,6 +160,7 @@ func (l *Log) Run() {
 			if !more {
 				return
 			}
+			l.taken++
 			l.take(b)
 		case <-ticker.C:
 			if len(l.unwritten) > 0 || !l.cfg.Cuts && l.out.f == nil {
@@ -157,7 +176,7 @@ func (l *Log) take(b batch) {
 	missing := err == nil && l.out.missing(l.cfg.Path)
 	if missing && l.Trouble() == nil {
 		l.count.broken.Add(1)
-		l.cfg.Log.Error("checkpoint log was deleted or replaced while it was in use: it is written anew, no call is lost",
+		l.cfg.Log.Error("checkpoint log was deleted or replaced while it was in use: it is written anew, nothing is lost",
 			"name", filepath.Base(l.cfg.Path))
 	}
 	if missing || err == nil && l.needsCompaction() {
@@ -166,6 +185,23 @@ func (l *Log) take(b batch) {
 	}
 	l.noteTrouble(err)
 	l.show()
+	if len(l.unwritten) == 0 {
+		l.written.Store(l.taken)
+		err = nil
+	}
+	if b.flushed != nil {
+		b.flushed <- err
+	}
+}
+
+// Written returns how many of the batches that were handed over are on the disk. It may be called from any goroutine.
+func (l *Log) Written() uint64 { return l.written.Load() }
+
+// Flush waits until everything that was handed over is on the disk. The error is why it is not. It counts as a batch.
+func (l *Log) Flush() error {
+	flushed := make(chan error, 1)
+	l.in <- batch{flushed: flushed}
+	return <-flushed
 }
 
 // noteTrouble keeps why the file cannot be opened or written, nil if it can. It logs when that begins and when it is over.
@@ -183,8 +219,8 @@ func (l *Log) noteTrouble(err error) {
 		case l.loaded:
 			l.cfg.Log.Error("checkpoint log cannot be written: a restart now would lose what has changed", "err", err)
 		default:
-			l.cfg.Log.Error("checkpoint log cannot be opened: no call is restored from it, and a restart now would lose the "+
-				"open ones; look at the disk of the state folder", "err", err)
+			l.cfg.Log.Error("checkpoint log cannot be opened: nothing is restored from it, and a restart now would lose what it "+
+				"is for; look at the disk of the state folder", "name", filepath.Base(l.cfg.Path), "err", err)
 		}
 	}
 }
@@ -208,7 +244,7 @@ func (l *Log) completed(b batch) []Entry {
 	}
 	var all []Entry
 	for name, p := range l.out.index.of {
-		if !p.file && !there[name] && !b.but[name] {
+		if p.single == 0 && !there[name] && !b.but[name] {
 			all = append(all, Entry{Kind: GoneEntry, Name: name})
 		}
 	}
@@ -264,7 +300,9 @@ func (l *Log) Offer(entries []Entry) bool {
 }
 
 // PutWhole is Put for all open calls there are: those of the log that have no entry, and are not in but, are over.
-func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) { l.in <- batch{entries, true, but} }
+func (l *Log) PutWhole(entries []Entry, but map[event.Key]bool) {
+	l.in <- batch{entries: entries, whole: true, but: but}
+}
 
 // Drop counts that entries went unwritten because too many waited.
 func (l *Log) Drop() { l.count.failed.Add(1) }

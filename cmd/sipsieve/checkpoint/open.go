@@ -17,7 +17,8 @@ import (
 // of another version or under another key is set aside. If the disk does not let it, Trouble returns why, and Run tries
 // again.
 func Open(c Config) *Log {
-	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), out: &file{index: newIndex(0)}}
+	l := &Log{cfg: c, in: make(chan batch, 4), ended: make(chan struct{}), late: make(chan []SavedExcerpt, 1),
+		out: &file{index: newIndex(0)}}
 	l.noteTrouble(l.ready())
 	return l
 }
@@ -47,11 +48,17 @@ func (l *Log) ready() (err error) {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		l.loaded = true
-		if !l.cfg.Cuts && l.running {
+		switch {
+		case !l.running || l.cfg.Cuts:
+		case !l.cfg.OfExcerpts:
 			l.forgetAll()
+		default:
+			var list []SavedExcerpt
+			list, err = l.Excerpts()
+			l.late <- list
 		}
 	}
-	return l.compact()
+	return errors.Join(err, l.compact())
 }
 
 // forgetAll counts the calls of a log that could be read only after the calls under way had begun.
@@ -97,7 +104,7 @@ func (l *Log) damaged(what string, d Damage, calls uint64) {
 	l.count.lost.Add(calls)
 	l.count.lostEntries.Add(d.Entries)
 	l.cfg.Log.Error(what, "name", filepath.Base(l.cfg.Path), "places", d.Places, "entries", d.Entries, "lost", calls,
-		"calls", l.out.index.calls())
+		l.cfg.subject(), l.out.index.calls())
 }
 
 // setAside gives the file a name of its own, because nothing of it can be read for that reason.
@@ -118,8 +125,8 @@ func (l *Log) setAside(why error) error {
 		}
 		l.count.refused.Add(1)
 		l.count.setAside.Add(1)
-		l.cfg.Log.Error("checkpoint log refused and set aside: with its key or build and its old name, its calls are restored",
-			"name", filepath.Base(aside), "err", why)
+		l.cfg.Log.Error("checkpoint log refused and set aside: with its key or build and its old name, its "+l.cfg.subject()+
+			" are restored", "name", filepath.Base(aside), "err", why)
 		return nil
 	}
 }
@@ -178,7 +185,7 @@ func (l *Log) read(take func(block uint64, e *Entry) error) (d Damage, err error
 		f = before
 	}
 	return Read(f, l.cfg.Sealer, func(hash string) {
-		if hash != l.cfg.Policy && l.out.f == nil {
+		if hash != l.cfg.Policy && l.out.f == nil && !l.cfg.OfExcerpts {
 			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
 		}
 	}, take)

@@ -13,6 +13,9 @@ type Report struct {
 	LostEntries uint64 `json:"lost_entries"` // that were damaged
 	SetAside    uint64 `json:"set_aside"`    // logs that are kept under another name
 	Failed      uint64 `json:"failed"`       // writes and attempts to open a log; what changed then is not in it
+
+	Excerpts     uint64 `json:"excerpts"`      // that wait to be published
+	LostExcerpts uint64 `json:"lost_excerpts"` // of these, that a damaged log had, at most
 }
 
 // counts are what a Log counts. They may be read and counted on from any goroutine.
@@ -27,18 +30,24 @@ func Reported(logs ...*Log) *Report {
 	}
 	var r Report
 	for _, l := range logs {
-		r.add(&l.count)
+		r.add(l)
 	}
 	return &r
 }
 
-func (r *Report) add(c *counts) {
-	r.Calls += c.calls.Load()
+func (r *Report) add(l *Log) {
+	c := &l.count
+	if l.cfg.OfExcerpts {
+		r.Excerpts += c.calls.Load()
+		r.LostExcerpts += c.lost.Load()
+	} else {
+		r.Calls += c.calls.Load()
+		r.Lost += c.lost.Load()
+	}
 	r.Bytes += c.bytes.Load()
 	r.Restored += c.restored.Load()
 	r.Refused += c.refused.Load()
 	r.Broken += c.broken.Load()
-	r.Lost += c.lost.Load()
 	r.LostEntries += c.lostEntries.Load()
 	r.SetAside += c.setAside.Load()
 	r.Failed += c.failed.Load()

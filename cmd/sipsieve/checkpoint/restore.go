@@ -55,7 +55,7 @@ func (l *Log) Refuse(name event.Key) {
 // It is called before Run.
 func (l *Log) KeepOnly(taken map[event.Key]bool) {
 	for name, p := range l.out.index.of {
-		if !p.file && !taken[name] {
+		if p.single == 0 && !taken[name] {
 			l.out.index.forget(name)
 			l.count.lost.Add(1)
 		}
@@ -109,6 +109,39 @@ func (l *Log) callsIn(parts int, take func(Restorable)) error {
 		take(one)
 	}
 	return nil
+}
+
+// A SavedExcerpt is what a log has of an excerpt.
+type SavedExcerpt struct {
+	Name event.Key
+	Body []byte
+}
+
+// Excerpts returns the excerpts of the log, in the order in which they were put. It is called before Run.
+func (l *Log) Excerpts() (list []SavedExcerpt, err error) {
+	if !l.loaded || len(l.out.index.of) == 0 {
+		return nil, nil
+	}
+	_, err = l.read(func(block uint64, e *Entry) error {
+		if e.Kind == ExcerptEntry && l.out.index.counts(block, e) {
+			list = append(list, SavedExcerpt{e.Name, slices.Clone(e.Body)})
+		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("checkpoint: %w", err)
+	}
+	return list, err
+}
+
+// Late returns the excerpts of a log that could be read only by Run, once; else nil. It may be called from any goroutine.
+func (l *Log) Late() []SavedExcerpt {
+	select {
+	case list := <-l.late:
+		return list
+	default:
+		return nil
+	}
 }
 
 // Files returns the bodies of the files of the log, and that of the last cut; nil without one. It is called before Run.

@@ -80,6 +80,7 @@ type Config struct {
 	Disk func(err error) error
 
 	Checkpoints *checkpoint.Log // of the calls of live sources; nil for none
+	Excerpts    *checkpoint.Log // of those that wait for the end of a window; nil for none: then all leave at a stop
 	OpenCalls   int             // how many of them there are at most
 
 	Lost []Announcement          // what purposes lost before the start
@@ -103,6 +104,7 @@ type Collector struct {
 	room        []byte
 	encoder     *Encoder
 	saves       saves
+	excerpts    excerptLog
 	completions completions
 	givenUp     error // why lanes have stopped
 }
@@ -126,9 +128,10 @@ func New(c Config) *Collector {
 	col := &Collector{config: c, counters: ledger.NewCounters(names), in: make(chan item, 64), files: make(chan item, 64),
 		mergers: map[int]*pipeline.Merger{}, encoder: NewEncoder(c.Records, c.Purposes),
 		results: make(chan result, len(names)), saves: newSaves(c.Checkpoints, c.OpenCalls, defaultLimits().live),
-		completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
+		excerpts: newExcerptLog(c.Excerpts), completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
 	for i, p := range c.Purposes {
-		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results)})
+		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results),
+			windows: windows{log: &col.excerpts}})
 		l := newLosses(p.Name, c.Lose)
 		for _, lost := range c.Lost {
 			if lost.Purpose == p.Name {
@@ -137,6 +140,7 @@ func New(c Config) *Collector {
 		}
 		col.losses = append(col.losses, l)
 	}
+	col.restore()
 	return col
 }
 
@@ -272,20 +276,27 @@ func (c *Collector) emit(ev *event.Event) {
 // add makes the excerpt of one purpose. One that has expired already is suppressed.
 func (c *Collector) add(purpose int, r *cpni.Record) {
 	r.Site, r.Sensor, r.Received = c.config.Site, c.config.Sensor, time.Now()
-	if cap(c.room)-len(c.room) < 4<<10 {
-		c.room = make([]byte, 0, 256<<10)
+	l := c.lanes.all[purpose]
+	room, size := &c.room, 256<<10
+	if c.config.Purposes[purpose].Window() > 0 {
+		room, size = &l.room, 32<<10
 	}
-	x, ok := c.config.Purposes[purpose].Minimise(c.room, r)
+	if cap(*room)-len(*room) < 4<<10 {
+		*room = make([]byte, 0, size)
+	}
+	x, ok := c.config.Purposes[purpose].Minimise(*room, r)
 	if !ok {
 		return
 	}
-	c.room = c.room[:min(len(c.room)+len(x.Body()), cap(c.room))]
+	*room = (*room)[:min(len(*room)+len(x.Body()), cap(*room))]
 	c.counters.Make(purpose)
 	switch {
 	case x.Expired(policy.DateOf(time.Now())):
 		c.counters.Suppress(purpose, "expired", 1)
-	case !c.lanes.all[purpose].add(x, c.waits):
+	case !l.add(x, c.waits):
 		c.counters.Suppress(purpose, "unavailable", 1)
+	case l.windows.full():
+		c.leave(purpose, func(*window) bool { return true })
 	}
 }
 
@@ -293,12 +304,10 @@ func (c *Collector) add(purpose int, r *cpni.Record) {
 func (c *Collector) shed() {
 	for c.lanes.live() >= c.lanes.limit() {
 		i := c.lanes.victim()
-		q := &c.lanes.all[i].live
-		n := min(c.lanes.limits.shed, len(q.waiting))
-		dropped := slices.Clone(q.places[len(q.places)-n:])
-		q.drop(n)
-		c.counters.Suppress(i, "overflow", uint64(n))
-		c.lose(i, dropped, []loss{{uint64(n), "overflow"}})
+		dropped := c.lanes.all[i].shed(c.lanes.limits.shed)
+		n := uint64(len(dropped))
+		c.counters.Suppress(i, "overflow", n)
+		c.lose(i, dropped, []loss{{n, "overflow"}})
 	}
 }
 
@@ -307,7 +316,11 @@ func (c *Collector) shed() {
 func (c *Collector) lose(purpose int, places []uint64, lost []loss) {
 	l := &c.losses[purpose]
 	now := time.Now()
-	again, put := l.settled(c.lanes.all[purpose].live.head(), places, now)
+	var head uint64
+	if l.sent != nil {
+		head = c.lanes.all[purpose].putBefore(l.place)
+	}
+	again, put := l.settled(head, places, now)
 	put.done(c.config.Log)
 	for _, one := range lost {
 		if again && one.reason != "too_large" { // the announcement is no loss itself
@@ -322,20 +335,32 @@ func (c *Collector) lose(purpose int, places []uint64, lost []loss) {
 func (c *Collector) settle(r result) {
 	l := c.lanes.all[r.number]
 	if r.err != nil {
-		n := l.end()
-		c.counters.Suppress(r.number, "unavailable", uint64(n))
-		c.config.Log.Error("excerpts given up", "purpose", l.purpose.Name, "count", n, "err", r.err)
-		c.givenUp = errors.Join(c.givenUp, r.err)
-		c.completions.stop()
+		c.giveUp(r.number, l.end(), r.err)
 		return
 	}
 	var refused []uint64 // places of live excerpts
-	if l.busy == &l.live {
+	switch l.busy {
+	case &l.live:
 		refused = l.live.taken[len(l.live.taken)-min(r.tail, len(l.live.taken)):]
+	case &l.windows.leaving:
+		refused = l.windows.put(r.tail)
 	}
 	l.settle()
 	c.lose(r.number, refused, r.lost)
 	c.completions.release(&c.lanes)
+}
+
+// giveUp counts n excerpts of a purpose that are lost because its publisher gave up.
+func (c *Collector) giveUp(purpose, n int, err error) {
+	name := c.lanes.all[purpose].purpose.Name
+	if n == 0 {
+		c.config.Log.Info("excerpts that are not put wait for the next start", "purpose", name, "err", err)
+		return
+	}
+	c.counters.Suppress(purpose, "unavailable", uint64(n))
+	c.config.Log.Error("excerpts given up", "purpose", name, "count", n, "err", err)
+	c.givenUp = errors.Join(c.givenUp, err)
+	c.completions.stop()
 }
 
 // keep notes what a shard saved of an open call. What purposes may keep of its texts is made here and now, so that
@@ -357,8 +382,12 @@ func (c *Collector) cut(feed int, cut *pipeline.Cut, saved []calls.Saved) {
 
 // tick puts what has waited for putWait, and writes what is to be written of calls.
 func (c *Collector) tick() {
-	c.announce(time.Now())
+	now := time.Now()
+	c.announce(now)
+	c.leaveAll(func(w *window) bool { return w.over(now) })
 	c.lanes.flush()
+	c.excerpts.write()
+	c.takeLate()
 	c.completions.release(&c.lanes)
 	c.saves.release(&c.lanes)
 	c.saves.write()
@@ -387,10 +416,13 @@ func (c *Collector) announce(now time.Time) {
 
 // finish puts what is left when no domain sends any more, and writes what is to be written.
 func (c *Collector) finish() {
+	c.repeatLosses()
 	c.announce(time.Now().Add(lossWaitMost))
+	c.keepWindows()
 	for c.lanes.flush(); !c.lanes.empty(); c.lanes.flush() {
 		c.settle(<-c.results)
 	}
+	c.flushExcerpts()
 	for _, l := range c.lanes.all {
 		close(l.publisher.batches)
 	}

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"slices"
+
 	"sipsieve/store/policy"
 )
 
@@ -10,16 +12,29 @@ type lane struct {
 	purpose     *policy.Purpose
 	publisher   *publisher
 	live, files queue
-	busy        *queue // whose batch the publisher has; nil if it has none
+	windows     windows // of a purpose that has some, or had before the start
+	busy        *queue  // whose batch the publisher has; nil if it has none
+	room        []byte  // for excerpts in windows, which live for longer than others
 }
+
+// Kinds of the queues of a lane.
+const (
+	ofLive = iota
+	ofFiles
+)
 
 // add appends an excerpt, which is of a file if waits is true. It reports false if nothing is put any more.
 func (l *lane) add(x policy.Excerpt, waits bool) bool {
-	q := &l.live
+	q, kind := &l.live, ofLive
 	if waits {
-		q = &l.files
+		q, kind = &l.files, ofFiles
 	}
-	if q.stopped {
+	length := l.purpose.Window()
+	switch {
+	case length > 0:
+		l.windows.add(x, kind, q.reserve(), length)
+		return true
+	case q.stopped:
 		return false
 	}
 	q.add(x)
@@ -27,12 +42,19 @@ func (l *lane) add(x policy.Excerpt, waits bool) bool {
 	return true
 }
 
+// leave has windows leave, those for which it is time, and returns how many of their excerpts have expired.
+func (l *lane) leave(isTime func(*window) bool) (expired int) {
+	expired = l.windows.leave(isTime, [2]uint64{l.live.added, l.files.added})
+	l.feed()
+	return expired
+}
+
 // feed gives the publisher a batch, if it has none and there is one.
 func (l *lane) feed() {
 	if l.busy != nil {
 		return
 	}
-	for _, q := range []*queue{&l.live, &l.files} {
+	for _, q := range []*queue{&l.live, &l.files, &l.windows.leaving} {
 		if q.ready() {
 			l.busy = q
 			l.publisher.batches <- q.take() // never waits: the publisher has taken the batch before
@@ -43,7 +65,9 @@ func (l *lane) feed() {
 
 // flush makes everything go that waits, however little it is.
 func (l *lane) flush() {
-	l.live.due, l.files.due = len(l.live.waiting) > 0, len(l.files.waiting) > 0
+	for _, q := range []*queue{&l.live, &l.files, &l.windows.leaving} {
+		q.due = len(q.waiting) > 0
+	}
 	l.feed()
 }
 
@@ -54,16 +78,54 @@ func (l *lane) settle() {
 	l.feed()
 }
 
-// end stops both queues after the publisher gave up. It returns how many excerpts are not put.
-func (l *lane) end() int {
+// end stops what is put after the publisher gave up. It returns how many excerpts are neither put nor in a log.
+func (l *lane) end() (lost int) {
 	l.busy = nil
-	return l.live.end() + l.files.end()
+	for _, q := range []*queue{&l.live, &l.files} {
+		if q.size() > 0 || l.purpose.Window() == 0 {
+			lost += q.end()
+		}
+	}
+	return lost + l.windows.end()
 }
 
-// empty reports whether nothing waits.
-func (l *lane) empty() bool { return l.live.size() == 0 && l.files.size() == 0 }
+// empty reports whether nothing waits but for the end of its window.
+func (l *lane) empty() bool {
+	return l.live.size() == 0 && l.files.size() == 0 && l.windows.leaving.size() == 0
+}
 
-// limits bound what waits to be put.
+// liveSize returns how many live excerpts are not settled, without those that wait for the end of their window.
+func (l *lane) liveSize() int { return l.live.size() + l.windows.outLive }
+
+// shed drops the newest live excerpts, n at most, and returns their places.
+func (l *lane) shed(n int) []uint64 {
+	if len(l.live.waiting) == 0 {
+		return l.windows.shed(n)
+	}
+	n = min(n, len(l.live.waiting))
+	places := slices.Clone(l.live.places[len(l.live.places)-n:])
+	l.live.drop(n)
+	return places
+}
+
+// head returns the place of a kind of queue before which everything is settled.
+func (l *lane) head(kind int) uint64 {
+	q := &l.live
+	if kind == ofFiles {
+		q = &l.files
+	}
+	return min(q.head(), l.windows.head(kind))
+}
+
+// putBefore returns a place before which everything live is put, as far as that is to be known of the one at place.
+func (l *lane) putBefore(place uint64) uint64 {
+	if l.windows.holds(place) {
+		return min(place, l.head(ofLive))
+	}
+	return l.head(ofLive)
+}
+
+// limits bound what waits to be put. What waits for the end of its window is bounded by windowLimit.
 type limits struct {
 	live  int // live excerpts of all purposes
 	least int // of each purpose, if live is less for them
@@ -93,7 +155,7 @@ func (ls *lanes) flush() {
 // live returns how many live excerpts are not settled.
 func (ls *lanes) live() (n int) {
 	for _, l := range ls.all {
-		n += l.live.size()
+		n += l.liveSize()
 	}
 	return n
 }
@@ -107,8 +169,8 @@ func (ls *lanes) victim() (number int) {
 	share := ls.limit() / len(ls.all)
 	number = -1
 	for i, l := range ls.all {
-		excess := l.live.size() >= share || l.publisher.standstill.Load() != nil
-		if len(l.live.waiting) == 0 || !excess {
+		excess := l.liveSize() >= share || l.publisher.standstill.Load() != nil
+		if !excess || len(l.live.waiting) == 0 && !l.windows.canShed() {
 			continue
 		}
 		if number < 0 || l.purpose.Priority >= ls.all[number].purpose.Priority {
@@ -121,7 +183,7 @@ func (ls *lanes) victim() (number int) {
 // takesFiles reports whether every lane has room for more of files.
 func (ls *lanes) takesFiles() bool {
 	for _, l := range ls.all {
-		if l.files.size() >= ls.limits.files {
+		if l.files.size()+l.windows.waits >= ls.limits.files {
 			return false
 		}
 	}
@@ -160,7 +222,7 @@ func (ls *lanes) fileMark() (m mark) {
 // livePassed reports whether everything live before m is settled.
 func (ls *lanes) livePassed(m mark) bool {
 	for i, l := range ls.all {
-		if l.live.head() < m[i] {
+		if l.head(ofLive) < m[i] {
 			return false
 		}
 	}
@@ -170,7 +232,7 @@ func (ls *lanes) livePassed(m mark) bool {
 // filesPassed reports whether everything of files before m is settled.
 func (ls *lanes) filesPassed(m mark) bool {
 	for i, l := range ls.all {
-		if l.files.head() < m[i] {
+		if l.head(ofFiles) < m[i] {
 			return false
 		}
 	}

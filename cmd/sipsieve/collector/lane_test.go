@@ -158,6 +158,7 @@ func TestOneStreamThatIsMissingHoldsBackItsPurposeOnly(t *testing.T) {
 				b.live(5)
 				time.Sleep(time.Second)
 			}
+			time.Sleep(time.Minute) // network_ops has windows
 			synctest.Wait()
 			l := b.ledgerOf(t)
 			for _, name := range b.names() {
@@ -249,8 +250,8 @@ func TestTheLeastImportantIsShedWhenNothingIsTaken(t *testing.T) {
 		for _, x := range b.ledgerOf(t) {
 			waiting += x.Pending
 		}
-		if waiting > uint64(b.lanes.limit()) {
-			t.Errorf("waiting = %d, want %d at most", waiting, b.lanes.limit())
+		if most := b.lanes.limit() + windowLimit; waiting > uint64(most) { // one purpose has windows
+			t.Errorf("waiting = %d, want %d at most", waiting, most)
 		}
 		b.stop()
 		b.Close()

@@ -21,6 +21,12 @@ func (q *queue) add(x policy.Excerpt) {
 	q.added++
 }
 
+// reserve gives a place to an excerpt that waits elsewhere.
+func (q *queue) reserve() (place uint64) {
+	q.added++
+	return q.added - 1
+}
+
 // size returns how many excerpts are not settled.
 func (q *queue) size() int { return len(q.taken) + len(q.waiting) }
 

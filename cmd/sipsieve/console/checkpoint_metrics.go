@@ -19,6 +19,10 @@ type checkpointFamily struct {
 var checkpointFamilies = []checkpointFamily{
 	{desc("checkpoint_calls", "Open calls that the checkpoint logs hold.", ""), prometheus.GaugeValue,
 		func(r *checkpoint.Report) uint64 { return r.Calls }},
+	{desc("checkpoint_excerpts", "Excerpts that the checkpoint log of windows holds.", ""), prometheus.GaugeValue,
+		func(r *checkpoint.Report) uint64 { return r.Excerpts }},
+	{desc("checkpoint_lost_excerpts_total", "Excerpts that a damaged checkpoint log had, at most.", ""), prometheus.CounterValue,
+		func(r *checkpoint.Report) uint64 { return r.LostExcerpts }},
 	{desc("checkpoint_bytes", "Size of the checkpoint logs.", ""), prometheus.GaugeValue,
 		func(r *checkpoint.Report) uint64 { return r.Bytes }},
 	{desc("checkpoint_restored_total", "Calls that were restored at the start.", ""), prometheus.CounterValue,

@@ -87,7 +87,11 @@ var families = []family{
 	{"excerpts_put_total", "Excerpts handed to the bus.", "purpose", "excerpts.*.put"},
 	{"excerpts_acknowledged_total", "Excerpts that the bus has acknowledged as stored.", "purpose",
 		"excerpts.*.acknowledged"},
+	{"excerpts_restored_total", "Excerpts that the run before left to this one, before the end of their window.", "purpose",
+		"excerpts.*.restored"},
 	{"excerpts_pending", "Excerpts that await the acknowledgement of the bus.", "purpose", "excerpts.*.pending"},
+	{"excerpts_waiting", "Excerpts of these that wait for the end of their window, or have just left it.", "purpose",
+		"excerpts.*.waiting"},
 	{"excerpts_suppressed_total", "Excerpts made and not published, by reason.", "purpose reason",
 		"excerpts.*.suppressed.*"},
 

@@ -14,31 +14,37 @@ import (
 	"sipsieve/sip/event"
 )
 
-// liveLogName is the file of the live calls' checkpoint log in the state folder.
-const liveLogName = "calls.journal"
+// Files of checkpoint logs in the state folder.
+const (
+	liveLogName     = "calls.journal"    // of live calls
+	excerptsLogName = "excerpts.journal" // of the excerpts that wait for the end of their window
+)
 
 // clearEvery is how often files that are kept no longer are looked for.
 const clearEvery = time.Hour
 
-// checkpoints are the logs of open calls in the state folder: that of everything live, and one of each folder.
+// checkpoints are the logs in the state folder: of the open calls of everything live, of those of each folder, and of the
+// excerpts that wait for the end of their window.
 type checkpoints struct {
 	setup *config.Setup
 	log   *slog.Logger
 	live  *checkpoint.Log // nil without one
+	waits *checkpoint.Log // of excerpts
 	all   []*checkpoint.Log
 	ended chan struct{}         // closed by close; nil before run
 	kept  atomic.Pointer[error] // why something that is to go cannot be removed; nil if all could
 }
 
-// openCheckpoints opens the log of live sources, if there are any, and removes the logs that nobody reads. A disk that
-// fails keeps nobody from starting.
+// openCheckpoints opens the log of excerpts and, if there are live sources, that of their calls, and removes the logs that
+// nobody reads. A disk that fails keeps nobody from starting.
 func openCheckpoints(s *config.Setup, log *slog.Logger) *checkpoints {
 	c := &checkpoints{setup: s, log: log}
 	c.clear(time.Now())
 	live := slices.ContainsFunc(s.Source, func(s config.Source) bool { return s.Live() })
 	if live && s.Calls.Journal {
-		c.live = c.open(liveLogName, false)
+		c.live = c.open(liveLogName, checkpoint.Config{})
 	}
+	c.waits = c.open(excerptsLogName, checkpoint.Config{OfExcerpts: true})
 	return c
 }
 
@@ -77,10 +83,11 @@ func (c *checkpoints) drop() error {
 	return err
 }
 
-// open opens a log in the state folder, which is closed with the others.
-func (c *checkpoints) open(name string, cuts bool) *checkpoint.Log {
-	l := checkpoint.Open(checkpoint.Config{Path: filepath.Join(c.setup.State, name), Policy: c.setup.Policy.Hash(),
-		Sealer: c.setup.Vault.Sealer("journal"), Log: c.log, Cuts: cuts})
+// open opens a log of that kind in the state folder, which is closed with the others.
+func (c *checkpoints) open(name string, kind checkpoint.Config) *checkpoint.Log {
+	kind.Path, kind.Policy = filepath.Join(c.setup.State, name), c.setup.Policy.Hash()
+	kind.Sealer, kind.Log = c.setup.Vault.Sealer("journal"), c.log
+	l := checkpoint.Open(kind)
 	c.all = append(c.all, l)
 	return l
 }

@@ -43,7 +43,8 @@ func TestLogsThatWereSetAsideExpire(t *testing.T) {
 	for _, e := range there {
 		names = append(names, e.Name())
 	}
-	want := []string{liveLogName, liveLogName + ".mark", liveLogName + ".other-key-2", "other"}
+	want := []string{liveLogName, liveLogName + ".mark", liveLogName + ".other-key-2", excerptsLogName,
+		excerptsLogName + ".mark", "other"}
 	if slices.Sort(names); err != nil || !slices.Equal(names, want) {
 		t.Errorf("files = %v, %v, want %v", names, err, want)
 	}

@@ -120,7 +120,7 @@ func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error)
 func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 	return collector.New(collector.Config{Site: d.Site, Sensor: d.Sensor, Purposes: d.Purposes, Records: d.Records,
 		Sink: sink, Log: d.Log, Show: d.show, Disk: d.diskError, Checkpoints: d.logs.live, OpenCalls: d.Limits.Calls,
-		Cut: d.reading.cut, Lost: d.earlierLosses(), Lose: d.coverage.Lose})
+		Excerpts: d.logs.waits, Cut: d.reading.cut, Lost: d.earlierLosses(), Lose: d.coverage.Lose})
 }
 
 // diskError returns why the state folder, where the spool is, cannot be written, nil if it can and put, the error of a

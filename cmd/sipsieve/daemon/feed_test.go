@@ -18,6 +18,7 @@ import (
 
 	"sipsieve/capture"
 	"sipsieve/capture/hep"
+	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
 	"sipsieve/store/policy"
@@ -53,12 +54,12 @@ func TestAFolderWhoseLogCannotBeReadBeginsLater(t *testing.T) {
 	f := s.folder
 	f.setup.Calls.Journal = true
 	logs := checkpoints{setup: f.setup, log: slog.New(slog.DiscardHandler)}
-	logs.open("log", true)
+	logs.open("log", checkpoint.Config{Cuts: true})
 	path := filepath.Join(f.setup.State, "log")
 	if err := errors.Join(os.Rename(path, path+".kept"), os.Symlink(path, path)); err != nil {
 		t.Fatal(err)
 	}
-	f.log = logs.open("log", true)
+	f.log = logs.open("log", checkpoint.Config{Cuts: true})
 	if _, _, err := f.next(t.Context()); !errors.Is(err, syscall.ELOOP) || f.begun {
 		t.Errorf("err = %v, begun = %v, want %v and no beginning", err, f.begun, syscall.ELOOP)
 	}

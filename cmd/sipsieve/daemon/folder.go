@@ -77,7 +77,7 @@ func openFolder(i int, logs *checkpoints, t *troubles) (*feed, error) {
 	f := &folder{setup: s, troubles: t, key: name, source: &s.Source[i], base: uint64(i) << 56, dir: dir,
 		since: pipeline.EndOfTime, retrying: map[*pcap.File]*retry{}}
 	f.idle.Store(true)
-	f.log = logs.open(file, true)
+	f.log = logs.open(file, checkpoint.Config{Cuts: true})
 	feed := newFeed(name, s.Trunks, f.next)
 	feed.folder = f
 	return feed, nil

@@ -8,31 +8,34 @@ import (
 // An Excerpt says what became of the excerpts of one purpose.
 type Excerpt struct {
 	Made         uint64 `json:"made"`
-	Put          uint64 `json:"put"` // made and not suppressed
+	Restored     uint64 `json:"restored"` // made in the run before, where they waited for the end of their window
+	Put          uint64 `json:"put"`      // made or restored, and not suppressed
 	Acknowledged uint64 `json:"acknowledged"`
 	Pending      uint64 `json:"pending"`
+	Waiting      uint64 `json:"waiting"`    // for the end of their window, at most 0.2 s ago; a part of what is pending
 	Suppressed   Sums   `json:"suppressed"` // by reason
 }
 
 // balance requires each excerpt to be put or suppressed, and each that is put to be acknowledged or pending.
 func (x *Excerpt) balance(b *balance, purpose string) {
-	b.equal("excerpts."+purpose+".made", x.Made, x.Put+x.Suppressed.Total())
+	b.equal("excerpts."+purpose+".made", x.Made+x.Restored, x.Put+x.Suppressed.Total())
 	b.equal("excerpts."+purpose+".put", x.Put, x.Acknowledged+x.Pending)
 }
 
 // Counters count the excerpts of every purpose, which has the number of its name. They may be read and counted on from
 // any goroutine.
 type Counters struct {
-	names              []string
-	made, acknowledged []atomic.Uint64
-	mu                 sync.Mutex
-	suppressed         []Sums // by reason; under mu
+	names                                 []string
+	made, restored, acknowledged, waiting []atomic.Uint64
+	mu                                    sync.Mutex
+	suppressed                            []Sums // by reason; under mu
 }
 
 // NewCounters returns Counters of the purposes of these names.
 func NewCounters(names []string) *Counters {
 	n := len(names)
-	c := &Counters{names: names, made: make([]atomic.Uint64, n), acknowledged: make([]atomic.Uint64, n)}
+	c := &Counters{names: names, made: make([]atomic.Uint64, n), restored: make([]atomic.Uint64, n),
+		acknowledged: make([]atomic.Uint64, n), waiting: make([]atomic.Uint64, n)}
 	for range names {
 		c.suppressed = append(c.suppressed, Sums{})
 	}
@@ -41,6 +44,12 @@ func NewCounters(names []string) *Counters {
 
 // Make counts that an excerpt of a purpose was made.
 func (c *Counters) Make(purpose int) { c.made[purpose].Add(1) }
+
+// Restore counts that an excerpt of a purpose was restored.
+func (c *Counters) Restore(purpose int) { c.restored[purpose].Add(1) }
+
+// Wait notes that n excerpts of a purpose wait for the end of their window now.
+func (c *Counters) Wait(purpose int, n uint64) { c.waiting[purpose].Store(n) }
 
 // Acknowledge counts n excerpts of a purpose that are durable.
 func (c *Counters) Acknowledge(purpose int, n uint64) { c.acknowledged[purpose].Add(n) }
@@ -61,8 +70,9 @@ func (c *Counters) AddTo(l *Ledger) {
 		for reason, n := range c.suppressed[i] {
 			x.Suppressed[reason] = n
 		}
-		x.Made = c.made[i].Load()
-		x.Put = x.Made - x.Suppressed.Total()
+		x.Waiting = c.waiting[i].Load()
+		x.Made, x.Restored = c.made[i].Load(), c.restored[i].Load()
+		x.Put = x.Made + x.Restored - x.Suppressed.Total()
 		x.Pending = x.Put - x.Acknowledged
 		l.Excerpts[name] = x
 	}
