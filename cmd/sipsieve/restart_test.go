@@ -331,6 +331,9 @@ func TestAJournalThatCannotBeReadStopsNobody(t *testing.T) {
 		if err := os.WriteFile(f.journalPath(), c.file, 0o600); err != nil {
 			t.Fatal(err)
 		}
+		if err := checkpoint.Remove(filepath.Join(f.dir, "state", "excerpts.journal")); err != nil { // it has the keys of the case before
+			t.Fatal(err)
+		}
 		f.write(t, c.extra)
 		p := f.begin(t)
 		r := f.status(t).Journal

@@ -104,7 +104,7 @@ func (l *Log) damaged(what string, d Damage, calls uint64) {
 	l.count.lost.Add(calls)
 	l.count.lostEntries.Add(d.Entries)
 	l.cfg.Log.Error(what, "name", filepath.Base(l.cfg.Path), "places", d.Places, "entries", d.Entries, "lost", calls,
-		l.cfg.subject(), l.out.index.calls())
+		"intact", l.out.index.calls())
 }
 
 // setAside gives the file a name of its own, because nothing of it can be read for that reason.

@@ -12,6 +12,15 @@
 // may pass is tried again from 100 ms to 5 s apart, with jitter; any other error is final for its excerpts, which are
 // counted and announced.
 //
+// # Windows
+//
+// The excerpts of a purpose whose finest time is coarser than a second are not put at once (policy.Purpose.Window): their
+// order and moment would show more than their fields. They are gathered until the next full minute or hour of the clock, or
+// until there are 4,096, and leave in one burst sorted by id. Meanwhile they lie, minimised and sealed, in a checkpoint log
+// of their own, from the next tick on; what is in it counts as settled. A start takes up those of the run before, each for
+// the end of its own window, as the policy of then made them; at a stop they stay. What the log's disk does not take waits
+// in memory only, is settled when it is put, and leaves at a stop.
+//
 // # Backpressure
 //
 // What is of a file waits for its lanes, and so does the file's reader once 8,000 excerpts wait in one of them. It goes
@@ -42,7 +51,6 @@ import (
 	"slices"
 	"time"
 
-	"sipsieve/capture"
 	"sipsieve/cmd/sipsieve/checkpoint"
 	"sipsieve/cmd/sipsieve/ledger"
 	"sipsieve/cmd/sipsieve/pipeline"
@@ -311,26 +319,6 @@ func (c *Collector) shed() {
 	}
 }
 
-// lose notes what became of excerpts that are not put any more, at these places of a queue of live ones. An announcement
-// among them is made again.
-func (c *Collector) lose(purpose int, places []uint64, lost []loss) {
-	l := &c.losses[purpose]
-	now := time.Now()
-	var head uint64
-	if l.sent != nil {
-		head = c.lanes.all[purpose].putBefore(l.place)
-	}
-	again, put := l.settled(head, places, now)
-	put.done(c.config.Log)
-	for _, one := range lost {
-		if again && one.reason != "too_large" { // the announcement is no loss itself
-			one.count--
-			again = false
-		}
-		l.note(one, now)
-	}
-}
-
 // settle takes note of what became of a batch.
 func (c *Collector) settle(r result) {
 	l := c.lanes.all[r.number]
@@ -391,27 +379,6 @@ func (c *Collector) tick() {
 	c.completions.release(&c.lanes)
 	c.saves.release(&c.lanes)
 	c.saves.write()
-}
-
-// announce makes the records of losses that are due.
-func (c *Collector) announce(now time.Time) {
-	c.waits = false
-	for i, l := range c.lanes.all {
-		one := c.losses[i].due(now)
-		if one == nil {
-			continue
-		}
-		r := cpni.OfLoss(one.Loss)
-		r.Source = capture.Interface.String()
-		place := l.live.added
-		c.add(i, &r)
-		switch {
-		case l.live.added > place:
-			c.losses[i].announced(one, place)
-		case !l.live.stopped: // it has expired
-			one.done(c.config.Log)
-		}
-	}
 }
 
 // finish puts what is left when no domain sends any more, and writes what is to be written.

@@ -85,15 +85,6 @@ func (c *Collector) leaveAll(isTime func(*window) bool) {
 	}
 }
 
-// repeatLosses has a loss that is pending announced also if the record of another one waits for the end of its window.
-func (c *Collector) repeatLosses() {
-	for i, l := range c.lanes.all {
-		if one := &c.losses[i]; one.sent != nil && l.windows.holds(one.place) {
-			one.sent = nil
-		}
-	}
-}
-
 // keepWindows has what waits stay in the log for the next start, when no domain sends any more. What the log's disk does
 // not take leaves at once: rather early than never.
 func (c *Collector) keepWindows() {

@@ -94,10 +94,9 @@ func (w *windows) noteAdded(g *gathered, n int) {
 
 // restore takes up an excerpt of the run before, whose window ends then.
 func (w *windows) restore(g gathered, ends time.Time, length time.Duration) {
-	i := slices.IndexFunc(w.open, func(one window) bool { return one.ends.Equal(ends) })
-	if i < 0 {
-		i = 0
-		w.open = slices.Insert(w.open, 0, window{ends: ends, opened: time.Now(), length: length})
+	i, there := slices.BinarySearchFunc(w.open, ends, func(one window, t time.Time) int { return one.ends.Compare(t) })
+	if !there {
+		w.open = slices.Insert(w.open, i, window{ends: ends, opened: time.Now(), length: length})
 	}
 	w.open[i].list = append(w.open[i].list, g)
 	w.noteAdded(&g, 1)
