@@ -8,12 +8,12 @@ import (
 // An Excerpt says what became of the excerpts of one purpose.
 type Excerpt struct {
 	Made         uint64 `json:"made"`
-	Restored     uint64 `json:"restored"` // made in the run before, where they waited for the end of their window
-	Put          uint64 `json:"put"`      // made or restored, and not suppressed
+	Restored     uint64 `json:"restored,omitempty"` // made in the run before, where they waited for the end of their window
+	Put          uint64 `json:"put"`                // made or restored, and not suppressed
 	Acknowledged uint64 `json:"acknowledged"`
 	Pending      uint64 `json:"pending"`
-	Waiting      uint64 `json:"waiting"`    // for the end of their window, at most 0.2 s ago; a part of what is pending
-	Suppressed   Sums   `json:"suppressed"` // by reason
+	Waiting      uint64 `json:"waiting,omitempty"` // for the end of their window, at most 0.2 s ago; a part of what is pending
+	Suppressed   Sums   `json:"suppressed"`        // by reason
 }
 
 // balance requires each excerpt to be put or suppressed, and each that is put to be acknowledged or pending.
