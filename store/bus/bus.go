@@ -36,7 +36,7 @@
 // # Errors of the disk
 //
 // The server takes nothing more for a stream after its first write that failed, whatever the disk does later. So the
-// embedded bus puts nothing then (ErrBroken), and once its folder can be written it opens the server anew, as after a crash:
+// embedded bus puts nothing then (BrokenError), and once its folder can be written it opens the server anew, as after a crash:
 // what was acknowledged is there, what was not is put again.
 //
 // # Expiry
@@ -94,7 +94,7 @@ type Traffic struct {
 	Published    uint64 // excerpts that its Publishers put
 	OneByOne     uint64 // of these, those whose batch was refused
 	ServerErrors uint64 // asynchronous errors of the server: see LastServerError
-	Reopened     uint64 // times that the embedded server was opened anew: see ErrBroken
+	Reopened     uint64 // times that the embedded server was opened anew: see BrokenError
 }
 
 // Traffic returns what b did up to now.

@@ -77,10 +77,11 @@ func (c *Consumer) Run(ctx context.Context, into store.Sink) error {
 		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
-		if errors.Is(err, ErrBroken) && c.bus.server.Healed(ctx) {
-			continue
+		if isBroken(err) { // it goes on with the next server
+			c.bus.server.AwaitAnew(ctx)
+		} else {
+			c.waiting.Store(&err)
 		}
-		c.waiting.Store(&err)
 		wait(ctx, backoff)
 	}
 	return nil
@@ -201,7 +202,9 @@ func (c *Consumer) keep(ctx context.Context, s *session, d *delivery, into store
 			return s.acknowledge(ctx, d)
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrFull), ctx.Err() != nil:
 			c.retried.Add(1)
-			c.waiting.Store(&err)
+			if !isBroken(context.Cause(ctx)) {
+				c.waiting.Store(&err)
+			}
 			c.dropPut(d, err)
 		case errors.As(err, &refused):
 			c.countRefused(refused, len(d.excerpts))

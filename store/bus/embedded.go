@@ -56,9 +56,6 @@ func (a Access) Remote() Remote {
 	return Remote{URL: a.URL, User: a.User, Password: a.Password, Inbox: a.Inbox}
 }
 
-// ErrNewer is the cause when a folder was written by a later version of this program.
-var ErrNewer = version.ErrNewer
-
 // Embedded starts a server in this process and arranges its streams. Every acknowledgement of it is after fsync.
 func Embedded(ctx context.Context, c Config) (*Bus, error) {
 	if err := c.validate(); err != nil {
@@ -174,6 +171,6 @@ func start(opts *server.Options, release func() error) (*Bus, error) {
 		return nil, err
 	}
 	b.server, b.release = srv, release
-	srv.OnFailure(func(why error) { b.errs.interrupt(brokenBy(why), ofPut) })
+	srv.OnFailure(func(why error) { b.errs.interrupt(BrokenError{why}, ofPut) })
 	return b, nil
 }

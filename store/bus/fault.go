@@ -141,14 +141,17 @@ func (b *Bus) LastServerError() error {
 	return b.errs.last
 }
 
+// isBroken reports whether err is of the embedded server, which has to be opened anew.
+func isBroken(err error) bool { return errors.As(err, new(BrokenError)) }
+
 // fault returns err, of something done for purpose under ctx, as a store.Fault.
 func (b *Bus) fault(ctx context.Context, purpose, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if why := context.Cause(ctx); errors.Is(why, nats.ErrPermissionViolation) || errors.Is(why, ErrBroken) {
+	if why := context.Cause(ctx); errors.Is(why, nats.ErrPermissionViolation) || isBroken(why) {
 		err = why
-	} else if since, why := b.Away(); !since.IsZero() && !errors.Is(err, ErrBroken) {
+	} else if since, why := b.Away(); !since.IsZero() && !isBroken(err) {
 		err = fmt.Errorf("not connected: %w", why)
 	}
 	cause := causeOf(err)

@@ -13,25 +13,27 @@ import (
 	"sipsieve/store/disk"
 )
 
-// ErrBroken is the cause of an error while the embedded server writes nothing, or is opened anew: beside it the error
-// wraps what the server has kept of its disk.
-var ErrBroken = errors.New("the spool has to be opened anew")
+// A BrokenError is the error of a call while the embedded server writes nothing, or is opened anew. It may pass.
+type BrokenError struct{ Why error } // what the server has kept: an errno of its disk, if that is known
+
+// Error says what is to be done, and why.
+func (e BrokenError) Error() string { return fmt.Sprintf("the spool has to be opened anew: %v", e.Why) }
+
+// Unwrap returns store.ErrUnavailable and the error below.
+func (e BrokenError) Unwrap() []error { return []error{store.ErrUnavailable, e.Why} }
 
 // patientAttempts is how often in a row a file that cannot be read keeps the server from being opened anew; then it
 // counts as damaged, as at a start.
 const patientAttempts = 5
 
-// brokenBy returns the error of a call that is in vain because of why.
-func brokenBy(why error) error { return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, ErrBroken, why) }
-
-// broken returns why the embedded server writes nothing, nil if it does: an error of its disk, which it has kept. The Bus
-// opens the server anew about a second after its folder can be written again. It wraps store.ErrUnavailable.
+// broken returns why the embedded server writes nothing, nil if it does: a BrokenError. The Bus opens the server anew
+// about a second after its folder can be written again.
 func (b *Bus) broken() error {
 	if b.server == nil {
 		return nil
 	}
 	if why := b.server.Failure(); why != nil {
-		return brokenBy(why)
+		return BrokenError{why}
 	}
 	return nil
 }
@@ -71,8 +73,7 @@ func (h *healer) heal(ctx context.Context) error {
 	b.spool.patient = h.failed < patientAttempts
 	b.server.BeginAnew()
 	err := b.server.EndAnew(b.reopen(ctx, why))
-	h.next = time.Now().Add(h.backoff.Next())
-	if err != nil {
+	if h.next = time.Now().Add(h.backoff.Next()); err != nil {
 		h.failed++
 		return err
 	}
@@ -83,10 +84,7 @@ func (h *healer) heal(ctx context.Context) error {
 
 // report reports that the server writes again, if it was opened anew since the last report.
 func (h *healer) report() {
-	if h.opened.IsZero() {
-		return
-	}
-	if h.bus.config.Reopened != nil {
+	if !h.opened.IsZero() && h.bus.config.Reopened != nil {
 		h.bus.config.Reopened(h.why, h.bus.Damages()[h.found:])
 	}
 	h.opened, h.why = time.Time{}, nil
@@ -100,7 +98,7 @@ func (b *Bus) reopen(ctx context.Context, why error) error {
 	s.positions.Lock()
 	defer s.positions.Unlock()
 	s.lastConfirmed(ctx)
-	b.errs.interrupt(brokenBy(why), ofPut, ofOther)
+	b.errs.interrupt(BrokenError{why}, ofPut, ofOther)
 	s.closeGates(true)
 	b.server.Stop()
 	if err := s.marks.Reopen(); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	folder "sipsieve/store/bus/version"
 )
 
 // unpacked unpacks an archive of testdata into a folder.
@@ -87,7 +89,7 @@ func TestASpoolOfALaterVersionIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Embedded(t.Context(), c)
-	if !errors.Is(err, ErrNewer) || strings.Contains(err.Error(), "\n") {
+	if !errors.Is(err, folder.ErrNewer) || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("error = %v, want one line, ErrNewer", err)
 	}
 	if err := os.WriteFile(version, []byte("2\n2\n"), 0o600); err != nil {

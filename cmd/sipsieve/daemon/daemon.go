@@ -28,7 +28,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -127,8 +126,8 @@ func (d *Daemon) newCollector(sink store.Sink) *collector.Collector {
 // Put, is not of an error of the disk that the spool has kept.
 func (d *Daemon) diskError(put error) error {
 	err := disk.Writable(d.State)
-	if kept := new(syscall.Errno); err == nil && errors.Is(put, bus.ErrBroken) && errors.As(put, kept) {
-		err = *kept
+	if broken := new(bus.BrokenError); err == nil && errors.As(put, broken) {
+		err = broken.Why
 	}
 	if err != nil {
 		return fmt.Errorf("state folder %s: %w", d.State, err)

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,15 +63,14 @@ func (h *Host) BeginAnew() { h.failure.begin() }
 // EndAnew ends the attempt, with its error, and returns why the server still takes nothing.
 func (h *Host) EndAnew(err error) error { return h.failure.end(err) }
 
-// Healed waits for the end of an attempt to start the server anew, and reports whether it takes everything then.
-func (h *Host) Healed(ctx context.Context) bool {
-	if healing := h.failure.attempt(); healing != nil {
+// AwaitAnew waits for the end of an attempt to start the server anew, if one is made.
+func (h *Host) AwaitAnew(ctx context.Context) {
+	if attempt := h.failure.attempt(); attempt != nil {
 		select {
-		case <-healing:
+		case <-attempt:
 		case <-ctx.Done():
 		}
 	}
-	return h.Failure() == nil
 }
 
 // Start runs the server. A port that was free to choose stays the one of the first start.
@@ -171,6 +172,16 @@ func (l *serverLog) Errorf(format string, v ...any) {
 		return
 	}
 	if err, ok := v[len(v)-1].(error); ok {
-		l.failed(err)
+		l.failed(errnoOf(err))
 	}
+}
+
+// errnoOf returns the errno of a disk that err is of, else err. The server wraps some errors as text only.
+func errnoOf(err error) error {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EROFS, syscall.EDQUOT, syscall.EACCES} {
+		if errors.Is(err, errno) || strings.HasSuffix(err.Error(), errno.Error()) {
+			return errno
+		}
+	}
+	return err
 }
