@@ -42,7 +42,8 @@ func (s *spoolState) counted(destroyed map[uint64]entry, keepers []string) (n ui
 		last = max(last, seq)
 	}
 	for seq := range destroyed {
-		if seq >= s.needed(keepers) && (seq <= last || s.aside) {
+		_, anew := s.entries[seq] // what was never acknowledged is put again
+		if seq >= s.needed(keepers) && (seq <= last || s.aside) && !anew {
 			n++
 		}
 	}
