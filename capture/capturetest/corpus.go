@@ -5,6 +5,9 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"sipsieve/capture/ladder"
+	"sipsieve/capture/wire"
 )
 
 // A shape is the messages of one answered call, in order.
@@ -68,36 +71,35 @@ func CorpusEvery(mean time.Duration, calls int, seed uint64) []Frame {
 		start += time.Duration(r.ExpFloat64() * float64(mean))
 		frames = append(frames, call(r, i, start)...)
 	}
-	inOrder(frames)
+	wire.InOrder(frames)
 	return frames
 }
 
 // call returns the frames of the i-th call of a corpus.
 func call(r *rand.Rand, i int, start time.Duration) []Frame {
-	s := newScene()
-	s.text.persona = &personas[r.IntN(len(personas))]
-	s.callID = token(fmt.Sprint(i), fmt.Sprint(r.Uint64())) + "@" + hosts[r.IntN(len(hosts))].String()
+	s := ladder.NewScene(&personas[r.IntN(len(personas))])
+	s.CallID = ladder.Token(fmt.Sprint(i), fmt.Sprint(r.Uint64())) + "@" + hosts[r.IntN(len(hosts))].String()
 	for _, name := range [...]string{"caller", "callee"} {
-		p := s.party(name)
-		p.number, p.ids = fiction(r), uint16(r.Uint32())
+		p := s.Party(name)
+		p.Number, p.IDs = fiction(r), uint16(r.Uint32())
 	}
-	s.party("caller").addr = hosts[r.IntN(len(hosts))]
-	s.party("callee").addr = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	s.Party("caller").Addr = hosts[r.IntN(len(hosts))]
+	s.Party("callee").Addr = netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	at := start
 	for _, b := range shapes[i%len(shapes)] {
 		at += b.wait/2 + time.Duration(r.Int64N(int64(b.wait)+1))
-		st := &step{at: at, from: "caller", to: "callee", method: b.what, status: b.code, words: b.words}
+		st := &ladder.Step{At: at, From: "caller", To: "callee", Method: b.what, Status: b.code, Words: b.words}
 		if b.from == '<' {
-			st.from, st.to = st.to, st.from
+			st.From, st.To = st.To, st.From
 		}
 		if b.what == "INVITE" && b.code == 0 {
-			st.headers = identity(r, s)
+			st.Headers = identity(r, s)
 		}
-		if err := s.play(st); err != nil {
+		if err := s.Play(st); err != nil {
 			panic(err) // a shape that cannot be played is a mistake in the table above
 		}
 	}
-	return s.frames
+	return s.Frames
 }
 
 // hosts are where a corpus' callers are, RFC 5737.

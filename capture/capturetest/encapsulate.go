@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"sipsieve/capture"
+	"sipsieve/capture/wire"
 )
 
 // A Wrapping is an encapsulation and its identifier.
@@ -49,16 +50,16 @@ type tunnel struct {
 }
 
 // ends returns the ends between which f travels, as the two hosts of f do; a mirror sends all one way.
-func (t *tunnel) ends(f Frame) (from, to end) {
+func (t *tunnel) ends(f Frame) (from, to wire.End) {
 	addrs := [2]netip.Addr{netip.AddrFrom4([4]byte{198, 51, 100, 251}), netip.AddrFrom4([4]byte{198, 51, 100, 252})}
 	if t.IPv6 {
 		addrs = [2]netip.Addr{netip.MustParseAddr("2001:db8:ffff::1"), netip.MustParseAddr("2001:db8:ffff::2")}
 	}
-	from = end{addr: addrs[0], port: 49152, mac: [6]byte{2, 0, 0, 0, 0xff, 1}, ids: &t.ids[0]}
-	to = end{addr: addrs[1], port: tunnelPorts[t.Kind], mac: [6]byte{2, 0, 0, 0, 0xff, 2}, ids: &t.ids[1]}
+	from = wire.End{Addr: addrs[0], Port: 49152, MAC: [6]byte{2, 0, 0, 0, 0xff, 1}, IDs: &t.ids[0]}
+	to = wire.End{Addr: addrs[1], Port: tunnelPorts[t.Kind], MAC: [6]byte{2, 0, 0, 0, 0xff, 2}, IDs: &t.ids[1]}
 	mirror := t.Kind == capture.ERSPAN1 || t.Kind == capture.ERSPAN2 || t.Kind == capture.ERSPAN3
 	if !mirror && string(f.Data[:6]) < string(f.Data[6:12]) {
-		from.addr, to.addr, from.mac, to.mac = to.addr, from.addr, to.mac, from.mac
+		from.Addr, to.Addr, from.MAC, to.MAC = to.Addr, from.Addr, to.MAC, from.MAC
 	}
 	return from, to
 }
@@ -73,14 +74,14 @@ func (t *tunnel) frame(f Frame) Frame {
 		return t.labelled(f)
 	}
 	from, to := t.ends(f)
-	w := wire{mtu: 65535}
+	w := wire.Framer{MTU: 65535}
 	proto, payload := t.packet(f)
-	if proto == protoUDP {
-		w.datagram(f.Time, from, to, payload)
+	if proto == wire.UDP {
+		w.Datagram(f.Time, from, to, payload)
 	} else {
-		w.packet(f.Time, from, to, ipPayload{proto, payload})
+		w.Packet(f.Time, from, to, wire.Payload{Protocol: proto, Bytes: payload})
 	}
-	return w.frames[0]
+	return w.Frames[0]
 }
 
 // link changes the link layer of f.
@@ -144,7 +145,7 @@ func (t *tunnel) packet(f Frame) (proto byte, b []byte) {
 	case capture.GRE:
 		b = be32(be16(nil, 0xb000, kind, 0, 0), t.ID, t.count)
 		b = append(b, packet...)
-		binary.BigEndian.PutUint16(b[4:], fold(sum(0, b)))
+		binary.BigEndian.PutUint16(b[4:], wire.Checksum(b))
 		return protoGRE, b
 	case capture.NVGRE:
 		return protoGRE, append(be32(be16(nil, 0x2000, greBridged), t.ID<<8), f.Data...)
@@ -158,7 +159,7 @@ func (t *tunnel) packet(f Frame) (proto byte, b []byte) {
 		b = be32(be16(b, 0x2000, uint16(t.ID)&0x3ff), t.count, 1)
 		return protoGRE, append(be32(b, 0, 0), f.Data...)
 	}
-	return protoUDP, t.datagram(f.Data, packet)
+	return wire.UDP, t.datagram(f.Data, packet)
 }
 
 // datagram returns what a tunnel in UDP carries.

@@ -31,7 +31,9 @@ var house = map[string]room{
 	"capture/pcap": {imports: []string{"capture/decode"}, liberties: []string{"go", "clock"}, // a pipe may wait
 		others: []string{"github.com/klauspost/compress/zstd"}},
 	"capture/hep":                    {imports: []string{"capture"}, liberties: []string{"go", "clock", "lock"}},
-	"capture/capturetest":            {imports: []string{"capture"}},
+	"capture/wire":                   {},
+	"capture/ladder":                 {imports: []string{"capture/wire"}},
+	"capture/capturetest":            {imports: []string{"capture", "capture/ladder"}}, // for tests only
 	"capture/capturetest/oracle":     {imports: []string{"capture/capturetest"}},
 	"capture/capturetest/randomcall": {imports: []string{"capture/capturetest/oracle"}},
 	"sip/syntax": {
@@ -123,7 +125,7 @@ var house = map[string]room{
 	"cmd/sipsieve/sheet": {imports: []string{"cmd/sipsieve/plain", "cmd/sipsieve/parquet", "store/policy"},
 		bans: map[string]string{"store": "it writes what it is given, wherever it was kept"}},
 	"cmd/sipsieve/parquet": {others: []string{"github.com/parquet-go/parquet-go"}}, // values by key: no record is known
-	"cmd/sipsieve/trial": {imports: []string{"cmd/sipsieve/source", "capture/capturetest"}, others: []string{"github.com/rogpeppe/go-internal/txtar"},
+	"cmd/sipsieve/trial": {imports: []string{"cmd/sipsieve/source", "capture/ladder"}, others: []string{"github.com/rogpeppe/go-internal/txtar"},
 		bans: map[string]string{"store/bus": "a test publishes nothing", "store/sqlite": "a test stores nothing"}},
 	"cmd/sipsieve/traffic": {imports: []string{"store/policy"},
 		bans: map[string]string{"store": "a report adds up what it is given, wherever it was kept"}},

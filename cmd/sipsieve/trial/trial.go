@@ -4,7 +4,7 @@
 //
 // A Test is one file in the format txtar: lines of comment, then files, each behind a line "-- NAME --".
 //
-//	capture.flow          the capture as a ladder, one message a line: see capture/capturetest
+//	capture.flow          the capture as a ladder, one message a line: see package ladder
 //	capture.pcap.base64   or as a capture file (pcap or pcapng), in base64
 //	policy.toml           the policy, optional
 //	config.toml           the configuration, optional: its site, sensor, region and trunks
@@ -31,7 +31,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"sipsieve/capture/capturetest"
+	"sipsieve/capture/ladder"
+	"sipsieve/capture/wire"
 )
 
 // Names of files of an archive.
@@ -116,13 +117,13 @@ func (t *Test) Config() File { return t.file(configFile, "config") }
 // Capture returns the capture file. An error names the line that cannot be read.
 func (t *Test) Capture() (File, error) {
 	if f := t.file(flowFile, "capture"); f.Data != nil {
-		frames, err := capturetest.Ladder(f.Data)
+		frames, err := ladder.Frames(f.Data)
 		var b bytes.Buffer
 		if err == nil && len(frames) == 0 {
 			err = errors.New("no message")
 		}
 		if err == nil {
-			err = capturetest.WritePcap(&b, frames)
+			err = wire.WritePcap(&b, frames)
 		}
 		if err != nil {
 			return File{}, fmt.Errorf("%s: %w", f.Name, err)

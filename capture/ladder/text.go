@@ -1,4 +1,4 @@
-package capturetest
+package ladder
 
 import (
 	"bytes"
@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// A step is one message of a ladder.
-type step struct {
-	at       time.Duration
-	from, to string // names of the sender and the receiver
-	method   string // of a response: the request's, "" for the last one
-	status   int    // 0 for a request
-	words    []string
-	headers  []header
-	body     []byte // nil for the session description, if one is due
+// A Step is one message of a ladder.
+type Step struct {
+	At       time.Duration // since the start
+	From, To string        // names of the sender and the receiver
+	Method   string        // of a response: the request's, "" for the last one
+	Status   int           // 0 for a request
+	Words    []string
+	Headers  []Header
+	Body     []byte // nil for the session description, if one is due
 }
 
-// A header is one header line. A value of "" removes the header.
-type header struct{ name, value string }
+// A Header is one header line. A value of "" removes the header.
+type Header struct{ Name, Value string }
 
-func (st *step) has(word string) bool { return slices.Contains(st.words, word) }
+func (st *Step) has(word string) bool { return slices.Contains(st.Words, word) }
 
 // word returns the value behind key= in the words of st.
-func (st *step) word(key string) string {
-	for _, w := range st.words {
+func (st *Step) word(key string) string {
+	for _, w := range st.Words {
 		if v, ok := strings.CutPrefix(w, key+"="); ok {
 			return v
 		}
@@ -37,15 +37,15 @@ func (st *step) word(key string) string {
 	return ""
 }
 
-// A ladder is a scene that is read from a text.
-type ladder struct{ *scene }
+// A reader plays a text on a Scene.
+type reader struct{ *Scene }
 
 // read plays the ladder src.
-func (s ladder) read(src []byte) error {
-	var pending *step
+func (s reader) read(src []byte) error {
+	var pending *Step
 	flush := func() (err error) {
 		if pending != nil {
-			err = s.play(pending)
+			err = s.Play(pending)
 		}
 		pending = nil
 		return err
@@ -64,41 +64,41 @@ func (s ladder) read(src []byte) error {
 			pending, err = s.line(strings.Fields(line))
 		}
 		if err != nil {
-			return fmt.Errorf("capturetest: line %d: %w", number, err)
+			return fmt.Errorf("ladder: line %d: %w", number, err)
 		}
 	}
 	if err := flush(); err != nil {
-		return fmt.Errorf("capturetest: line %d: %w", number, err)
+		return fmt.Errorf("ladder: line %d: %w", number, err)
 	}
 	return nil
 }
 
 // detail reads a line below st.
-func (st *step) detail(line string) error {
+func (st *Step) detail(line string) error {
 	if st == nil {
 		return errors.New("a header stands below no message")
 	}
 	if text, ok := strings.CutPrefix(line, "|"); ok {
-		st.body = append(append(st.body, strings.TrimPrefix(text, " ")...), "\r\n"...)
+		st.Body = append(append(st.Body, strings.TrimPrefix(text, " ")...), "\r\n"...)
 		return nil
 	}
 	name, value, ok := strings.Cut(line, ":")
 	if !ok || name == "" {
 		return errors.New("want a header as Name: value")
 	}
-	st.headers = append(st.headers, header{name, strings.TrimSpace(value)})
+	st.Headers = append(st.Headers, Header{name, strings.TrimSpace(value)})
 	return nil
 }
 
 // line reads a line that is not indented: a message, or an option, which returns no step.
-func (s ladder) line(fields []string) (*step, error) {
+func (s reader) line(fields []string) (*Step, error) {
 	if fields[0][0] >= '0' && fields[0][0] <= '9' {
 		return message(fields)
 	}
 	return nil, s.option(fields)
 }
 
-func message(fields []string) (*step, error) {
+func message(fields []string) (*Step, error) {
 	if len(fields) < 5 {
 		return nil, errors.New("want a time, who, an arrow, who, and a message")
 	}
@@ -106,28 +106,28 @@ func message(fields []string) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &step{at: at, from: fields[1], to: fields[3]}
+	st := &Step{At: at, From: fields[1], To: fields[3]}
 	switch fields[2] {
 	case "->":
 	case "<-":
-		st.from, st.to = st.to, st.from
+		st.From, st.To = st.To, st.From
 	default:
 		return nil, errors.New("want -> or <- between the two")
 	}
 	rest := fields[5:]
-	st.method = fields[4]
-	if n, err := strconv.Atoi(st.method); err == nil {
+	st.Method = fields[4]
+	if n, err := strconv.Atoi(st.Method); err == nil {
 		if n < 100 || n > 699 {
 			return nil, errors.New("want a status from 100 to 699")
 		}
-		st.status, st.method = n, ""
+		st.Status, st.Method = n, ""
 		if len(rest) > 0 && isMethod(rest[0]) {
-			st.method, rest = rest[0], rest[1:]
+			st.Method, rest = rest[0], rest[1:]
 		}
-	} else if !isMethod(st.method) {
+	} else if !isMethod(st.Method) {
 		return nil, errors.New("want a method in capitals or a status")
 	}
-	st.words = rest
+	st.Words = rest
 	return st, checkWords(rest)
 }
 
@@ -163,7 +163,7 @@ func clock(text string) (time.Duration, error) {
 	return whole + seconds, nil
 }
 
-func (s ladder) option(fields []string) (err error) {
+func (s reader) option(fields []string) (err error) {
 	value := strings.Join(fields[1:], " ")
 	switch {
 	case len(fields) > 2 && fields[1] == "is":
@@ -173,13 +173,13 @@ func (s ladder) option(fields []string) (err error) {
 	case fields[0] == "transport" && (value == "udp" || value == "tcp"):
 		s.tcp = value == "tcp"
 	case fields[0] == "callid":
-		s.callID = value
+		s.CallID = value
 	case fields[0] == "start":
 		s.start, err = time.Parse(time.RFC3339Nano, value)
 	case fields[0] == "vlan":
-		s.vlan, err = number(value, 0, 4094)
+		s.VLAN, err = number(value, 0, 4094)
 	case fields[0] == "mtu":
-		s.mtu, err = number(value, 576, 65535)
+		s.MTU, err = number(value, 576, 65535)
 	default:
 		return fmt.Errorf("unknown option %q", strings.Join(fields, " "))
 	}
@@ -195,9 +195,9 @@ func number(text string, low, high int) (uint16, error) {
 }
 
 // describe reads NAME is NUMBER [at ADDRESS[:PORT]].
-func (s ladder) describe(fields []string) error {
-	p := s.party(fields[0])
-	p.number = fields[2]
+func (s reader) describe(fields []string) error {
+	p := s.Party(fields[0])
+	p.Number = fields[2]
 	switch {
 	case len(fields) == 3:
 		return nil
@@ -205,13 +205,13 @@ func (s ladder) describe(fields []string) error {
 		return errors.New("want NAME is NUMBER at ADDRESS:PORT")
 	}
 	if at, err := netip.ParseAddrPort(fields[4]); err == nil {
-		p.addr, p.port = at.Addr(), at.Port()
+		p.Addr, p.port = at.Addr(), at.Port()
 		return nil
 	}
 	addr, err := netip.ParseAddr(fields[4])
 	if err != nil {
 		return errors.New("want an address, or address:port, behind at")
 	}
-	p.addr = addr
+	p.Addr = addr
 	return nil
 }

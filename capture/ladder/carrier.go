@@ -1,14 +1,16 @@
-package capturetest
+package ladder
 
 import (
 	"hash/fnv"
 	"net/netip"
 	"time"
+
+	"sipsieve/capture/wire"
 )
 
 // A carrier puts messages in frames, over UDP or TCP, between the addresses of the parties.
 type carrier struct {
-	wire
+	wire.Framer
 	start time.Time
 	ipv6  bool
 	tcp   bool
@@ -16,8 +18,8 @@ type carrier struct {
 }
 
 // address returns the address and port of p.
-func (w *carrier) address(p *party) netip.AddrPort {
-	addr := p.addr
+func (w *carrier) address(p *Party) netip.AddrPort {
+	addr := p.Addr
 	switch {
 	case addr.IsValid():
 	case w.ipv6:
@@ -29,33 +31,34 @@ func (w *carrier) address(p *party) netip.AddrPort {
 }
 
 // end returns p as the frames show it.
-func (w *carrier) end(p *party) end {
+func (w *carrier) end(p *Party) wire.End {
 	a := w.address(p)
-	return end{addr: a.Addr(), port: a.Port(), ids: &p.ids, mac: [6]byte{0, 0, 0x5e, 0, 0x53, byte(firstHost + p.index)}}
+	mac := [6]byte{0, 0, 0x5e, 0, 0x53, byte(firstHost + p.index)}
+	return wire.End{Addr: a.Addr(), Port: a.Port(), MAC: mac, IDs: &p.IDs}
 }
 
 // carry puts text in frames and on the wire.
-func (w *carrier) carry(st *step, ends [2]*party, text []byte) {
-	at := w.start.Add(st.at)
-	shown := len(w.frames)
+func (w *carrier) carry(st *Step, ends [2]*Party, text []byte) {
+	at := w.start.Add(st.At)
+	shown := len(w.Frames)
 	if w.tcp {
 		w.stream(at, ends, text)
 	} else {
-		w.datagram(at, w.end(ends[0]), w.end(ends[1]), text)
+		w.Datagram(at, w.end(ends[0]), w.end(ends[1]), text)
 	}
 	switch {
 	case st.has("unseen"):
-		w.frames = w.frames[:shown]
+		w.Frames = w.Frames[:shown]
 	case st.has("twice"):
-		for _, f := range w.frames[shown:] {
+		for _, f := range w.Frames[shown:] {
 			f.Time = f.Time.Add(20 * time.Microsecond)
-			w.frames = append(w.frames, f)
+			w.Frames = append(w.Frames, f)
 		}
 	}
 }
 
 // stream sends text over the connection of the two, which a handshake opens just before.
-func (w *carrier) stream(at time.Time, ends [2]*party, text []byte) {
+func (w *carrier) stream(at time.Time, ends [2]*Party, text []byte) {
 	from, to := w.end(ends[0]), w.end(ends[1])
 	key := [2]netip.AddrPort{w.address(ends[0]), w.address(ends[1])}
 	back := [2]netip.AddrPort{key[1], key[0]}
@@ -67,30 +70,30 @@ func (w *carrier) stream(at time.Time, ends [2]*party, text []byte) {
 		c = w.handshake(at, from, to)
 		w.conns[key] = c
 	}
-	from.port, to.port = c.port(w.address(ends[0])), c.port(w.address(ends[1]))
+	from.Port, to.Port = c.port(w.address(ends[0])), c.port(w.address(ends[1]))
 	here, there := w.address(ends[0]), w.address(ends[1])
-	room := int(w.mtu) - 60
+	room := int(w.MTU) - 60
 	for len(text) > 0 {
 		piece := text[:min(room, len(text))]
-		h := tcpHead{seq: c.next[here], ack: c.next[there], flags: flagACK}
+		h := wire.TCPHead{Seq: c.next[here], Ack: c.next[there], Flags: wire.ACK}
 		if len(piece) == len(text) {
-			h.flags |= flagPSH
+			h.Flags |= wire.PSH
 		}
-		w.segment(at, from, to, h, piece)
+		w.Segment(at, from, to, h, piece)
 		c.next[here] += uint32(len(piece))
 		text = text[len(piece):]
 	}
 }
 
-func (w *carrier) handshake(at time.Time, from, to end) *conn {
-	client, server := netip.AddrPortFrom(from.addr, from.port), netip.AddrPortFrom(to.addr, to.port)
+func (w *carrier) handshake(at time.Time, from, to wire.End) *conn {
+	client, server := netip.AddrPortFrom(from.Addr, from.Port), netip.AddrPortFrom(to.Addr, to.Port)
 	c := &conn{client: client, next: map[netip.AddrPort]uint32{client: 1000, server: 2000}}
-	from.port = c.port(client)
-	w.segment(at.Add(-300*time.Microsecond), from, to, tcpHead{seq: 1000, flags: flagSYN}, nil)
-	w.segment(at.Add(-200*time.Microsecond), to, from, tcpHead{seq: 2000, ack: 1001, flags: flagSYN | flagACK}, nil)
+	from.Port = c.port(client)
+	w.Segment(at.Add(-300*time.Microsecond), from, to, wire.TCPHead{Seq: 1000, Flags: wire.SYN}, nil)
+	w.Segment(at.Add(-200*time.Microsecond), to, from, wire.TCPHead{Seq: 2000, Ack: 1001, Flags: wire.SYN | wire.ACK}, nil)
 	c.next[client]++
 	c.next[server]++
-	w.segment(at.Add(-100*time.Microsecond), from, to, tcpHead{seq: 1001, ack: 2001, flags: flagACK}, nil)
+	w.Segment(at.Add(-100*time.Microsecond), from, to, wire.TCPHead{Seq: 1001, Ack: 2001, Flags: wire.ACK}, nil)
 	return c
 }
 

@@ -1,4 +1,4 @@
-package capturetest
+package ladder
 
 import (
 	"bytes"
@@ -7,31 +7,33 @@ import (
 	"strings"
 )
 
-// A persona is the headers that one side's equipment adds to those that RFC 3261 requires.
-type persona struct {
-	agent  string
-	invite []header // of the first INVITE
-	other  []header // of every other request but ACK and CANCEL
-	reply  []header // of 18x and 2xx
+// A Persona is the headers that one side's equipment adds to those that RFC 3261 requires.
+type Persona struct {
+	Agent  string   // of User-Agent and Server
+	Invite []Header // of the first INVITE
+	Other  []Header // of every other request but ACK and CANCEL
+	Reply  []Header // of 18x and 2xx
 }
 
 // A writer writes the texts of messages.
 type writer struct {
 	carrier *carrier // whose addresses and transport stand in them
-	persona *persona
+	persona *Persona
 }
 
-const allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
+// Allow is a value of the header Allow with the methods of most equipment.
+const Allow = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 
-var plainPersona = persona{
-	agent:  "sipsieve-ladder",
-	invite: []header{{"Allow", allow}, {"Supported", "100rel, replaces, timer"}},
-	reply:  []header{{"Allow", allow}, {"Supported", "replaces, timer"}},
+// plain is the equipment of the parties of a text.
+var plain = Persona{
+	Agent:  "sipsieve-ladder",
+	Invite: []Header{{"Allow", Allow}, {"Supported", "100rel, replaces, timer"}},
+	Reply:  []Header{{"Allow", Allow}, {"Supported", "replaces, timer"}},
 }
 
-func (w *writer) uri(p *party) string { return "sip:" + p.number + "@" + w.host(p) }
+func (w *writer) uri(p *Party) string { return "sip:" + p.Number + "@" + w.host(p) }
 
-func (w *writer) host(p *party) string {
+func (w *writer) host(p *Party) string {
 	at := w.carrier.address(p)
 	if at.Port() == 5060 {
 		return strings.TrimSuffix(at.String(), ":5060")
@@ -40,17 +42,17 @@ func (w *writer) host(p *party) string {
 }
 
 // aor returns the address-of-record of p: its host has no port.
-func (w *writer) aor(p *party) string {
+func (w *writer) aor(p *Party) string {
 	host := w.carrier.address(p).Addr().String()
 	if w.carrier.address(p).Addr().Is6() {
 		host = "[" + host + "]"
 	}
-	return "sip:" + p.number + "@" + host
+	return "sip:" + p.Number + "@" + host
 }
 
-func (w *writer) contact(p *party) string {
+func (w *writer) contact(p *Party) string {
 	at := w.carrier.address(p)
-	uri := "sip:" + p.number + "@" + at.String()
+	uri := "sip:" + p.Number + "@" + at.String()
 	if w.carrier.tcp {
 		uri += ";transport=tcp"
 	}
@@ -58,7 +60,7 @@ func (w *writer) contact(p *party) string {
 }
 
 // named returns p as in From and To.
-func (w *writer) named(p *party, tag string) string {
+func (w *writer) named(p *Party, tag string) string {
 	text := fmt.Sprintf("%q <%s>", strings.ToUpper(p.name[:1])+p.name[1:], w.aor(p))
 	if tag != "" {
 		text += ";tag=" + tag
@@ -67,17 +69,17 @@ func (w *writer) named(p *party, tag string) string {
 }
 
 // request writes r. again is the last transaction of that method, if there was one.
-func (w *writer) request(st *step, r, again *request) []byte {
+func (w *writer) request(st *Step, r, again *request) []byte {
 	d := r.d
 	if d.tags[r.from.name] == "" {
-		d.tags[r.from.name] = token(d.id, r.from.name, "tag")
+		d.tags[r.from.name] = Token(d.id, r.from.name, "tag")
 	}
 	target := w.target(r)
 	to := r.to
 	if r.method == "REGISTER" {
 		to = r.from
 	}
-	r.head = []header{
+	r.head = []Header{
 		{"Via", w.via(r)},
 		{"Max-Forwards", "70"},
 		{"From", w.named(r.from, d.tags[r.from.name])},
@@ -86,18 +88,18 @@ func (w *writer) request(st *step, r, again *request) []byte {
 		{"CSeq", strconv.Itoa(r.seq) + " " + r.method},
 	}
 	for i, h := range r.head { // responses copy the header of the ladder
-		for _, own := range st.headers {
-			if strings.EqualFold(own.name, h.name) {
-				r.head[i].value = own.value
+		for _, own := range st.Headers {
+			if strings.EqualFold(own.Name, h.Name) {
+				r.head[i].Value = own.Value
 			}
 		}
 	}
 	head := append(r.head[:len(r.head):len(r.head)], w.requestHeaders(r, again)...)
 	if r.method == "REGISTER" {
 		d.expires = "3600"
-		for _, h := range st.headers {
-			if strings.EqualFold(h.name, "Expires") {
-				d.expires = h.value
+		for _, h := range st.Headers {
+			if strings.EqualFold(h.Name, "Expires") {
+				d.expires = h.Value
 			}
 		}
 	}
@@ -116,7 +118,7 @@ func (w *writer) via(r *request) string {
 func (w *writer) target(r *request) string {
 	switch {
 	case r.method == "REGISTER":
-		return strings.Replace(w.aor(r.to), r.to.number+"@", "", 1)
+		return strings.Replace(w.aor(r.to), r.to.Number+"@", "", 1)
 	case r.inside() && r.method != "CANCEL":
 		return strings.Trim(w.contact(r.to), "<>")
 	}
@@ -124,102 +126,102 @@ func (w *writer) target(r *request) string {
 }
 
 // requestHeaders returns the headers of r besides those that every request has.
-func (w *writer) requestHeaders(r, again *request) (head []header) {
-	contact := header{"Contact", w.contact(r.from)}
+func (w *writer) requestHeaders(r, again *request) (head []Header) {
+	contact := Header{"Contact", w.contact(r.from)}
 	switch r.method {
 	case "ACK", "CANCEL":
 		return nil
 	case "INVITE":
-		head = append([]header{contact}, w.persona.invite...)
+		head = append([]Header{contact}, w.persona.Invite...)
 		if r.d.answered {
-			head = append([]header{contact}, w.persona.other...)
+			head = append([]Header{contact}, w.persona.Other...)
 		}
 	case "REGISTER":
-		head = []header{contact, {"Expires", "3600"}}
+		head = []Header{contact, {"Expires", "3600"}}
 	case "PRACK":
-		head = []header{{"RAck", "1 " + strconv.Itoa(r.d.invite.rackSeq()) + " INVITE"}}
+		head = []Header{{"RAck", "1 " + strconv.Itoa(r.d.invite.rackSeq()) + " INVITE"}}
 	case "REFER":
-		head = []header{contact, {"Refer-To", "<sip:+13035550199@192.0.2.99>"}}
+		head = []Header{contact, {"Refer-To", "<sip:+13035550199@192.0.2.99>"}}
 	case "SUBSCRIBE":
-		head = []header{contact, {"Event", "presence"}, {"Expires", "3600"}}
+		head = []Header{contact, {"Event", "presence"}, {"Expires", "3600"}}
 	case "NOTIFY":
-		head = []header{contact, {"Event", "presence"}, {"Subscription-State", "active;expires=3599"}}
+		head = []Header{contact, {"Event", "presence"}, {"Subscription-State", "active;expires=3599"}}
 	case "PUBLISH":
-		head = []header{{"Event", "presence"}, {"Expires", "3600"}}
+		head = []Header{{"Event", "presence"}, {"Expires", "3600"}}
 	case "UPDATE", "OPTIONS":
-		head = []header{contact}
+		head = []Header{contact}
 	}
 	if again != nil && (again.final == 401 || again.final == 407) {
 		head = append(head, w.credentials(r, again.final))
 	}
 	if r.method != "INVITE" {
-		head = append(head, w.persona.other...)
+		head = append(head, w.persona.Other...)
 	}
-	return append(head, header{"User-Agent", w.persona.agent})
+	return append(head, Header{"User-Agent", w.persona.Agent})
 }
 
 const realm = "voice.example.net"
 
-func (w *writer) credentials(r *request, status int) header {
+func (w *writer) credentials(r *request, status int) Header {
 	name := "Proxy-Authorization"
 	if status == 401 {
 		name = "Authorization"
 	}
-	return header{name, fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=MD5`,
-		strings.TrimPrefix(r.from.number, "+"), realm, token(r.d.id, "nonce"), w.target(r),
-		token(r.branch, "a")+token(r.branch, "b"))}
+	return Header{name, fmt.Sprintf(`Digest username="%s", realm="%s", nonce="%s", uri="%s", response="%s", algorithm=MD5`,
+		strings.TrimPrefix(r.from.Number, "+"), realm, Token(r.d.id, "nonce"), w.target(r),
+		Token(r.branch, "a")+Token(r.branch, "b"))}
 }
 
 // response writes the response of st to r.
-func (w *writer) response(st *step, r *request, tag string) []byte {
-	head := make([]header, 0, 16)
+func (w *writer) response(st *Step, r *request, tag string) []byte {
+	head := make([]Header, 0, 16)
 	for _, h := range r.head {
 		switch {
-		case h.name == "Max-Forwards":
+		case h.Name == "Max-Forwards":
 			continue
-		case h.name == "Via":
-			h.value += "=" + strconv.Itoa(int(w.carrier.address(r.from).Port()))
-		case h.name == "To" && st.status > 100 && !strings.Contains(h.value, ";tag="):
-			h.value += ";tag=" + tag
+		case h.Name == "Via":
+			h.Value += "=" + strconv.Itoa(int(w.carrier.address(r.from).Port()))
+		case h.Name == "To" && st.Status > 100 && !strings.Contains(h.Value, ";tag="):
+			h.Value += ";tag=" + tag
 		}
 		head = append(head, h)
 	}
 	head = append(head, w.responseHeaders(st, r)...)
-	line := "SIP/2.0 " + strconv.Itoa(st.status) + " " + reason(st)
+	line := "SIP/2.0 " + strconv.Itoa(st.Status) + " " + reason(st)
 	var body []byte
-	if r.method == "INVITE" && (st.status == 183 || st.status/100 == 2) || st.has("sdp") || st.body != nil {
+	if r.method == "INVITE" && (st.Status == 183 || st.Status/100 == 2) || st.has("sdp") || st.Body != nil {
 		body = w.body(st, &request{d: r.d, from: r.to, to: r.from, method: "INVITE"})
 	}
 	return compose(line, st, head, body)
 }
 
-func (w *writer) responseHeaders(st *step, r *request) (head []header) {
+func (w *writer) responseHeaders(st *Step, r *request) (head []Header) {
 	switch {
-	case st.status == 100:
+	case st.Status == 100:
 		return nil
-	case st.status == 401:
-		head = append(head, header{"WWW-Authenticate", challenge(r)})
-	case st.status == 407:
-		head = append(head, header{"Proxy-Authenticate", challenge(r)})
-	case st.status/100 == 3:
-		head = append(head, header{"Contact", "<sip:+13035550198@192.0.2.98>"})
-	case r.method == "REGISTER" && st.status == 200:
-		head = append(head, header{"Contact", w.contact(r.from) + ";expires=" + r.d.expires})
-	case r.method == "INVITE" && st.status < 300:
-		head = append(append(head, header{"Contact", w.contact(r.to)}), w.persona.reply...)
+	case st.Status == 401:
+		head = append(head, Header{"WWW-Authenticate", challenge(r)})
+	case st.Status == 407:
+		head = append(head, Header{"Proxy-Authenticate", challenge(r)})
+	case st.Status/100 == 3:
+		head = append(head, Header{"Contact", "<sip:+13035550198@192.0.2.98>"})
+	case r.method == "REGISTER" && st.Status == 200:
+		head = append(head, Header{"Contact", w.contact(r.from) + ";expires=" + r.d.expires})
+	case r.method == "INVITE" && st.Status < 300:
+		head = append(append(head, Header{"Contact", w.contact(r.to)}), w.persona.Reply...)
 	}
-	return append(head, header{"Server", w.persona.agent})
+	return append(head, Header{"Server", w.persona.Agent})
 }
 
 func challenge(r *request) string {
-	return fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=MD5`, realm, token(r.d.id, "nonce"))
+	return fmt.Sprintf(`Digest realm="%s", nonce="%s", algorithm=MD5`, realm, Token(r.d.id, "nonce"))
 }
 
 // body returns the body of a request, or nil: that of the ladder, or a session description where one belongs.
-func (w *writer) body(st *step, r *request) []byte {
+func (w *writer) body(st *Step, r *request) []byte {
 	switch {
-	case st.body != nil:
-		return st.body
+	case st.Body != nil:
+		return st.Body
 	case st.has("nosdp") || r.method != "INVITE" && !st.has("sdp") && !st.has("hold"):
 		return nil
 	}
@@ -240,21 +242,21 @@ func (w *writer) body(st *step, r *request) []byte {
 }
 
 // compose joins start line, headers and body; the headers of st replace those of the same name.
-func compose(line string, st *step, head []header, body []byte) []byte {
+func compose(line string, st *Step, head []Header, body []byte) []byte {
 	if body != nil {
-		head = append(head, header{"Content-Type", "application/sdp"})
+		head = append(head, Header{"Content-Type", "application/sdp"})
 	}
-	head = append(head, header{"Content-Length", strconv.Itoa(len(body))})
+	head = append(head, Header{"Content-Length", strconv.Itoa(len(body))})
 	var b bytes.Buffer
 	b.WriteString(line + "\r\n")
 	for _, h := range head {
-		if !replaced(h.name, st.headers) {
-			b.WriteString(h.name + ": " + h.value + "\r\n")
+		if !replaced(h.Name, st.Headers) {
+			b.WriteString(h.Name + ": " + h.Value + "\r\n")
 		}
 	}
-	for _, h := range st.headers {
-		if h.value != "" {
-			b.WriteString(h.name + ": " + h.value + "\r\n")
+	for _, h := range st.Headers {
+		if h.Value != "" {
+			b.WriteString(h.Name + ": " + h.Value + "\r\n")
 		}
 	}
 	b.WriteString("\r\n")
@@ -262,9 +264,9 @@ func compose(line string, st *step, head []header, body []byte) []byte {
 	return b.Bytes()
 }
 
-func replaced(name string, by []header) bool {
+func replaced(name string, by []Header) bool {
 	for _, h := range by {
-		if strings.EqualFold(h.name, name) {
+		if strings.EqualFold(h.Name, name) {
 			return true
 		}
 	}
@@ -280,11 +282,11 @@ var reasons = map[int]string{100: "Trying", 180: "Ringing", 181: "Call Is Being 
 	503: "Service Unavailable", 504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
 	607: "Unwanted", 608: "Rejected"}
 
-func reason(st *step) string {
+func reason(st *Step) string {
 	if r := st.word("reason"); r != "" {
 		return strings.ReplaceAll(r, "_", " ")
 	}
-	if r, ok := reasons[st.status]; ok {
+	if r, ok := reasons[st.Status]; ok {
 		return r
 	}
 	return "Other"

@@ -1,4 +1,4 @@
-package capturetest
+package ladder
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"sipsieve/capture/wire"
 )
 
 // Default addresses and numbers of parties: RFC 5737, RFC 3849, RFC 9542 section 2.1.2.
@@ -16,36 +18,43 @@ const (
 	lastParty   = 80
 )
 
-// A party sends and receives.
-type party struct {
-	name, number string
-	index        int
-	addr         netip.Addr // not valid for one of the standard addresses
-	port         uint16
-	ids          uint16
+// longest is how many bytes a datagram over IPv4 carries at most.
+const longest = 65507
+
+// A Party sends and receives.
+type Party struct {
+	Number string
+	Addr   netip.Addr // not valid for one of the standard addresses
+	IDs    uint16     // the last IPv4 identification that it used
+
+	name  string
+	index int
+	port  uint16
 }
 
-// A scene is the state of a ladder: the messages so far and the frames of them.
-type scene struct {
+// A Scene is the state of a ladder: the messages so far and the frames of them.
+type Scene struct {
 	carrier
+	CallID string // of the messages that follow; "" for one a pair
+
 	text    writer
-	callID  string // of the option callid; "" for one a pair
-	parties map[string]*party
+	parties map[string]*Party
 	dialogs map[string]*dialog
 	sent    []*request
 }
 
-func newScene() *scene {
-	s := &scene{
+// NewScene returns a Scene without messages, whose parties have equipment of p.
+func NewScene(p *Persona) *Scene {
+	s := &Scene{
 		carrier: carrier{
-			wire:  wire{mtu: 9000},
-			start: time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC),
-			conns: map[[2]netip.AddrPort]*conn{},
+			Framer: wire.Framer{MTU: 9000},
+			start:  time.Date(2026, time.January, 5, 9, 0, 0, 0, time.UTC),
+			conns:  map[[2]netip.AddrPort]*conn{},
 		},
-		parties: map[string]*party{},
+		parties: map[string]*Party{},
 		dialogs: map[string]*dialog{},
 	}
-	s.text = writer{carrier: &s.carrier, persona: &plainPersona}
+	s.text = writer{carrier: &s.carrier, persona: p}
 	return s
 }
 
@@ -65,13 +74,13 @@ type dialog struct {
 // A request is one transaction.
 type request struct {
 	d        *dialog
-	from, to *party
+	from, to *Party
 	method   string
 	seq      int
 	branch   string
 	final    int    // 0 while it has none
 	toTag    string // of the final response
-	head     []header
+	head     []Header
 	text     []byte
 	ack      []byte
 }
@@ -105,7 +114,7 @@ func (r *request) inside() bool {
 	return r.d.tags[r.to.name] != ""
 }
 
-func (d *dialog) toTag(st *step, r *request) string {
+func (d *dialog) toTag(st *Step, r *request) string {
 	switch {
 	case r.method == "ACK" && r.d.invite.final >= 300:
 		return r.toTag
@@ -125,21 +134,21 @@ func (r *request) rackSeq() int {
 	return r.seq
 }
 
-// party returns the party of that name, and adds one for a new name.
-func (s *scene) party(name string) *party {
+// Party returns the party of that name, and adds one for a new name.
+func (s *Scene) Party(name string) *Party {
 	p := s.parties[name]
 	if p == nil {
 		n := len(s.parties)
-		p = &party{name: name, index: n, port: 5060}
-		p.number = fmt.Sprintf("+1303555%04d", firstNumber+n)
+		p = &Party{name: name, index: n, port: 5060}
+		p.Number = fmt.Sprintf("+1303555%04d", firstNumber+n)
 		s.parties[name] = p
 	}
 	return p
 }
 
-// play sends the message of st.
-func (s *scene) play(st *step) error {
-	from, to := s.party(st.from), s.party(st.to)
+// Play sends the message of st.
+func (s *Scene) Play(st *Step) error {
+	from, to := s.Party(st.From), s.Party(st.To)
 	if from == to || len(s.parties) > lastParty {
 		return fmt.Errorf("want two parties, and at most %d in all", lastParty)
 	}
@@ -148,7 +157,7 @@ func (s *scene) play(st *step) error {
 	}
 	var text []byte
 	var err error
-	if st.status == 0 {
+	if st.Status == 0 {
 		text, err = s.request(st, from, to)
 	} else {
 		text, err = s.response(st, from, to)
@@ -156,14 +165,17 @@ func (s *scene) play(st *step) error {
 	if err != nil {
 		return err
 	}
-	s.carry(st, [2]*party{from, to}, text)
+	if len(text) > longest && !s.tcp {
+		return errors.New("a message is longer than a datagram: want transport tcp")
+	}
+	s.carry(st, [2]*Party{from, to}, text)
 	return nil
 }
 
 // request returns the text of the request of st, the same as before if it is a retransmission.
-func (s *scene) request(st *step, from, to *party) ([]byte, error) {
+func (s *Scene) request(st *Step, from, to *Party) ([]byte, error) {
 	d := s.dialog(st, from, to)
-	switch st.method {
+	switch st.Method {
 	case "ACK":
 		return s.ack(st, d, from)
 	case "CANCEL":
@@ -171,21 +183,21 @@ func (s *scene) request(st *step, from, to *party) ([]byte, error) {
 			return nil, errors.New("CANCEL without an INVITE of that side")
 		}
 	}
-	key := from.name + " " + st.method
+	key := from.name + " " + st.Method
 	if open := d.open[key]; open != nil && open.final == 0 && !st.has("new") {
 		return open.text, nil
 	}
-	r := &request{d: d, from: from, to: to, method: st.method}
+	r := &request{d: d, from: from, to: to, method: st.Method}
 	again := d.open[key]
-	if st.method == "CANCEL" {
+	if st.Method == "CANCEL" {
 		r.seq, r.branch = d.invite.seq, d.invite.branch
 	} else {
 		d.seq[from.name]++
 		r.seq = d.seq[from.name]
-		r.branch = "z9hG4bK" + token(d.id, from.name, st.method, strconv.Itoa(r.seq))
+		r.branch = "z9hG4bK" + Token(d.id, from.name, st.Method, strconv.Itoa(r.seq))
 	}
 	d.open[key] = r
-	if st.method == "INVITE" {
+	if st.Method == "INVITE" {
 		d.invite = r
 	}
 	r.text = s.text.request(st, r, again)
@@ -194,7 +206,7 @@ func (s *scene) request(st *step, from, to *party) ([]byte, error) {
 }
 
 // ack acknowledges the last INVITE of that side: in its transaction if it was refused, in one of its own after a 2xx.
-func (s *scene) ack(st *step, d *dialog, from *party) ([]byte, error) {
+func (s *Scene) ack(st *Step, d *dialog, from *Party) ([]byte, error) {
 	inv := d.open[from.name+" INVITE"]
 	if inv == nil {
 		return nil, errors.New("ACK without an INVITE of that side")
@@ -205,38 +217,38 @@ func (s *scene) ack(st *step, d *dialog, from *party) ([]byte, error) {
 	}
 	r := &request{d: d, from: from, to: inv.to, method: "ACK", seq: inv.seq, branch: inv.branch, toTag: inv.toTag}
 	if inv.final < 300 {
-		r.branch += token(d.id, "ack", st.word("tag"))[:6]
+		r.branch += Token(d.id, "ack", st.word("tag"))[:6]
 	}
 	inv.ack = s.text.request(st, r, nil)
 	return inv.ack, nil
 }
 
 // dialog returns the dialog that a request of st belongs to, a new one where none can be.
-func (s *scene) dialog(st *step, from, to *party) *dialog {
-	key := s.callID
+func (s *Scene) dialog(st *Step, from, to *Party) *dialog {
+	key := s.CallID
 	if key == "" {
 		key = pair(from, to)
-		switch st.method {
+		switch st.Method {
 		case "REGISTER", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH":
-			key += "/" + st.method
+			key += "/" + st.Method
 		}
 	}
 	d := s.dialogs[key]
-	if d != nil && !(d.over && st.method == "INVITE" && s.callID == "") {
+	if d != nil && !(d.over && st.Method == "INVITE" && s.CallID == "") {
 		return d
 	}
-	next := &dialog{key: key, id: s.callID, tags: map[string]string{}, seq: map[string]int{}, open: map[string]*request{}}
+	next := &dialog{key: key, id: s.CallID, tags: map[string]string{}, seq: map[string]int{}, open: map[string]*request{}}
 	if d != nil {
 		next.ordinal = d.ordinal + 1
 	}
 	if next.id == "" {
-		next.id = token(key, strconv.Itoa(next.ordinal)) + "@" + s.address(from).Addr().String()
+		next.id = Token(key, strconv.Itoa(next.ordinal)) + "@" + s.address(from).Addr().String()
 	}
 	s.dialogs[key] = next
 	return next
 }
 
-func pair(a, b *party) string {
+func pair(a, b *Party) string {
 	if b.index < a.index {
 		a, b = b, a
 	}
@@ -244,7 +256,7 @@ func pair(a, b *party) string {
 }
 
 // response returns the text of the response of st: to the last request that its receiver had sent.
-func (s *scene) response(st *step, from, to *party) ([]byte, error) {
+func (s *Scene) response(st *Step, from, to *Party) ([]byte, error) {
 	r := s.answers(st, from, to)
 	if r == nil {
 		return nil, errors.New("a response to no request")
@@ -255,32 +267,32 @@ func (s *scene) response(st *step, from, to *party) ([]byte, error) {
 		tag = d.tags[from.name]
 	}
 	if tag == "" {
-		tag = token(d.id, from.name, "tag")
+		tag = Token(d.id, from.name, "tag")
 	}
-	if st.status > 100 && (r.method == "INVITE" || st.status < 300) {
+	if st.Status > 100 && (r.method == "INVITE" || st.Status < 300) {
 		d.tags[from.name] = tag
 	}
-	if st.status >= 200 {
-		r.final, r.toTag = st.status, tag
+	if st.Status >= 200 {
+		r.final, r.toTag = st.Status, tag
 		d.settle(r)
 	}
 	return s.text.response(st, r, tag), nil
 }
 
 // answers returns the request that a response of st answers, nil without one.
-func (s *scene) answers(st *step, from, to *party) *request {
+func (s *Scene) answers(st *Step, from, to *Party) *request {
 	for i := len(s.sent) - 1; i >= 0; i-- {
 		r := s.sent[i]
-		if r.from == to && r.to == from && (st.method == "" || st.method == r.method) &&
-			(s.callID == "" || s.callID == r.d.id) {
+		if r.from == to && r.to == from && (st.Method == "" || st.Method == r.method) &&
+			(s.CallID == "" || s.CallID == r.d.id) {
 			return r
 		}
 	}
 	return nil
 }
 
-// token returns 16 hexadecimal digits that depend on parts and on nothing else.
-func token(parts ...string) string {
+// Token returns 16 hexadecimal digits that depend on parts and on nothing else.
+func Token(parts ...string) string {
 	h := fnv.New64a()
 	for _, p := range parts {
 		_, _ = h.Write([]byte(p))

@@ -1,4 +1,4 @@
-package capturetest
+package wire
 
 import (
 	"encoding/binary"
@@ -19,7 +19,7 @@ func WritePcap(w io.Writer, frames []Frame) error {
 		binary.LittleEndian.PutUint32(head[20:], uint32(frames[0].Link))
 	}
 	if _, err := w.Write(head); err != nil {
-		return fmt.Errorf("capturetest: file header: %w", err)
+		return fmt.Errorf("wire: file header: %w", err)
 	}
 	var record []byte
 	for i, f := range frames {
@@ -28,7 +28,7 @@ func WritePcap(w io.Writer, frames []Frame) error {
 		record = binary.LittleEndian.AppendUint32(record, uint32(len(f.Data)))
 		record = binary.LittleEndian.AppendUint32(record, uint32(len(f.Data)))
 		if _, err := w.Write(append(record, f.Data...)); err != nil {
-			return fmt.Errorf("capturetest: frame %d: %w", i+1, err)
+			return fmt.Errorf("wire: frame %d: %w", i+1, err)
 		}
 	}
 	return nil
