@@ -54,7 +54,8 @@ each. It reads the store as query does, and is logged as a reading is; it keeps 
   pdd_ms       post-dial delay: mean of the INVITE to the first response of 101 to 199, in milliseconds;
                of delays in buckets the mean of the middles
   minutes_in   minutes of calls that came in; minutes_out of those that went out: of a trunk by its side, else by the
-               field direction (transit is both). Time that a second phone of a fork talked is in them, and in acd_s
+               field direction (transit is both, internal neither). Time that a second phone of a fork talked is in
+               them, and in acd_s
 
 By trunk a call is in two rows: way in of its trunk_in, way out of its trunk_out; none has those of no known trunk.
 
@@ -113,9 +114,11 @@ func printReport(cmd *cobra.Command, r *traffic.Report, format string, missing [
 	for _, one := range []struct {
 		count int
 		what  string
-	}{{r.Open, "calls have not ended"}, {r.Unseen, "calls have no setup_time: their INVITE was not seen"}} {
+	}{{r.Open, "calls have not ended: they are in no row"},
+		{r.Unseen, "calls have no setup_time, their INVITE was not seen: they are in no row"},
+		{r.Undirected, "calls have no direction, which [[trunk]] gives them: their minutes are neither in nor out"}} {
 		if one.count > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "report: %d %s: they are in no row\n", one.count, one.what)
+			fmt.Fprintf(cmd.ErrOrStderr(), "report: %d %s\n", one.count, one.what)
 		}
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())

@@ -222,10 +222,11 @@ func (m *manifest) insert(ctx context.Context, insert *sql.Stmt, x store.Row) er
 	return m.insertLine(ctx, insert, lineOf(x))
 }
 
-// insertLine puts a row with all its columns, and enters it.
+// insertLine puts a row with all its columns, and enters it. What ends ctx ends the transaction, not the statement: the
+// driver would start a goroutine for each.
 func (m *manifest) insertLine(ctx context.Context, insert *sql.Stmt, l tableLine) error {
 	r, sum := &l.record, l.record.sum()
-	_, err := insert.ExecContext(ctx, r.id, r.kind, r.sensor, r.stage, r.revision, r.status, r.completeness,
+	_, err := insert.ExecContext(context.WithoutCancel(ctx), r.id, r.kind, r.sensor, r.stage, r.revision, r.status, r.completeness,
 		string(r.body), text(r.dialog), r.unseen, r.stream, r.position, text(string(r.parts)), l.moment,
 		text(l.texts[0]), text(l.texts[1]), text(l.texts[2]), text(l.texts[3]), sum, text(l.texts[4]))
 	if err == nil {

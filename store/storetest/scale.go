@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
+	"sync"
 	"time"
 
 	"sipsieve/store"
@@ -152,17 +153,34 @@ func (s Scale) Queries() []ScaledQuery {
 	return queries
 }
 
-// count enters how many calls of s each query has without its Limit.
+// count enters how many calls of s each query has without its Limit, counted in ten parts side by side.
 func (s Scale) count(queries []ScaledQuery) {
+	const parts = 10
+	var all sync.WaitGroup
+	counts := make([][]int, parts)
+	for part := range parts {
+		counts[part] = make([]int, len(queries))
+		all.Go(func() { s.countPart(queries, counts[part], int(s)*part/parts, int(s)*(part+1)/parts) })
+	}
+	all.Wait()
+	for _, some := range counts {
+		for i, n := range some {
+			queries[i].Rows += n
+		}
+	}
+}
+
+// countPart adds to counts how many of the calls from first on and before last each query has.
+func (s Scale) countPart(queries []ScaledQuery, counts []int, first, last int) {
 	behind := make([]func(ScaledCall) bool, len(queries))
 	for i := range queries {
 		behind[i] = queries[i].behind()
 	}
-	for n := range int(s) {
+	for n := first; n < last; n++ {
 		c := s.Call(n)
 		for i := range queries {
 			if queries[i].has(&c) && behind[i](c) {
-				queries[i].Rows++
+				counts[i]++
 			}
 		}
 	}

@@ -21,7 +21,7 @@
 // milliseconds, of the attempts that got one. One that is kept in buckets is taken at the middle of its bucket.
 //
 // Minutes in are those of calls that came in, minutes out those of calls that went out: of a trunk by its side, else
-// by the field direction, where a transit call is both.
+// by the field direction, where a transit call is both and an internal one neither.
 //
 // # Memory
 //
@@ -65,6 +65,10 @@ type Report struct {
 	Open   int // calls that have not ended
 	Unseen int // calls whose INVITE was not seen
 	Other  int // of other kinds
+
+	// Undirected counts calls with minutes and without a direction, by account or hour: those minutes are neither in nor
+	// out. Without trunks in the configuration these are all calls.
+	Undirected int
 }
 
 // A key is what a group is sorted by.
@@ -157,8 +161,16 @@ func (r *Report) Add(body []byte) {
 			name = hourOf(x.Setup)
 		}
 		transit := x.Direction == "transit"
+		if x.Direction == "" && x.Talk != nil && *x.Talk > 0 && r.hasSides() {
+			r.Undirected++
+		}
 		r.group(key{name: name}).add(&x, transit || x.Direction == "inbound", transit || x.Direction == "outbound")
 	}
+}
+
+// hasSides reports whether r has minutes in or minutes out.
+func (r *Report) hasSides() bool {
+	return slices.ContainsFunc(r.has, func(m measure) bool { return m.sides })
 }
 
 // addSides adds a call to the group of its trunk on each side that is known to the purpose.

@@ -130,6 +130,28 @@ func TestWhatIsNoAttemptIsInNoRatio(t *testing.T) {
 	}
 }
 
+// TestMinutesWithoutADirectionAreCounted has a call of each direction, two that have none, and one of those that was not
+// answered.
+func TestMinutesWithoutADirectionAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		by       string
+		measures []string
+		want     int
+	}{{"hour", nil, 2}, {"account", nil, 2}, {"hour", []string{"minutes_out"}, 2}, {"hour", []string{"acd"}, 0}, {"trunk", nil, 0}} {
+		r, _, err := New(c.by, purposeOf(t, everything...), c.measures)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range []string{call(`direction="inbound"`), call(`direction="internal"`), call(`direction="transit"`),
+			call("direction=null"), call("direction=null"), unanswered("busy", 486, "direction=null")} {
+			r.Add([]byte(body))
+		}
+		if r.Undirected != c.want {
+			t.Errorf("by %s, %v: undirected = %d, want %d", c.by, c.measures, r.Undirected, c.want)
+		}
+	}
+}
+
 // TestAFieldThatIsNotKeptIsNamed has purposes that keep too little, or too coarsely.
 func TestAFieldThatIsNotKeptIsNamed(t *testing.T) {
 	without := func(name string) (lines []string) {
