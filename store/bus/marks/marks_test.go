@@ -1,6 +1,7 @@
 package marks
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,5 +59,48 @@ func TestADamagedSlotCostsNoOtherMark(t *testing.T) {
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAMarkThatCannotBeWrittenIsWrittenLater has a disk that is read-only for a while: the mark is written by the next Sync,
+// or into a new file.
+func TestAMarkThatCannotBeWrittenIsWrittenLater(t *testing.T) {
+	t.Parallel()
+	for name, mend := range map[string]func(*File) error{"sync": (*File).Sync, "reopen": (*File).Reopen} {
+		path := filepath.Join(t.TempDir(), "marks")
+		m, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Acknowledged("A", 1); err != nil {
+			t.Fatal(err)
+		}
+		sound := m.file
+		if m.file, err = os.Open(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Acknowledged("A", 2); err == nil {
+			t.Fatalf("%s: no error of a file that cannot be written", name)
+		}
+		if err := m.Sync(); err == nil {
+			t.Errorf("%s: Sync without an error: the mark is not written", name)
+		}
+		if err := m.file.Close(); err != nil {
+			t.Fatal(err)
+		}
+		m.file = sound
+		if err := mend(m); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		again, err := Open(path) // as after a kill
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one, _ := again.Of("A"); one.High != 2 {
+			t.Errorf("%s: high = %d, want 2", name, one.High)
+		}
+		if err := errors.Join(again.Close(), m.Close()); err != nil {
+			t.Error(err)
+		}
 	}
 }
