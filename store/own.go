@@ -34,29 +34,3 @@ func Own(dir string) (release func() error, err error) {
 	}
 	return lock.Close, nil
 }
-
-// SyncDir makes durable which names a directory has: a new file outlives a crash of the host, a removed one does not.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// ReplaceFile writes a file, mode 0600, in place of the one of that name, if there is one. After a crash of the host one
-// of the two is there, whole.
-func ReplaceFile(name string, data []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(name+".new", name), SyncDir(filepath.Dir(name)))
-}

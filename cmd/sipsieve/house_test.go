@@ -71,18 +71,18 @@ var house = map[string]room{
 	"store/policy/preview":  {imports: []string{"store/policy"}, liberties: []string{"reveal"}},
 	"store/policy/review":   {imports: []string{"store/policy"}},                                                        // reads policies for people: no record is known
 	"store/policy/approval": {imports: []string{"store/policy/review"}, others: []string{"github.com/BurntSushi/toml"}}, // whose clock and keys it is given
-	"store/vault":           {imports: []string{"store/cpni"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
+	"store/vault":           {imports: []string{"store/cpni", "store/disk"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store":                 {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/disk":            {},                                                                  // files, whatever is in them
 	"store/bus/host":        {others: []string{"github.com/nats-io/nats-server/v2"}, liberties: []string{"lock"}},
-	"store/bus/blocks":      {others: []string{"github.com/minio/highwayhash"}},        // files of messages, without their server
-	"store/bus/version":     {imports: []string{"store"}},                              // of a folder, without its server
-	"store/bus/remote":      {others: []string{"github.com/nats-io/nats.go"}},          // settings of a connection
-	"store/bus/marks":       {imports: []string{"store"}, liberties: []string{"lock"}}, // of streams, without their server
-	"store/bus/aside":       {imports: []string{"store", "store/bus/blocks"}},          // files of a stream that is made anew, without the server
+	"store/bus/blocks":      {others: []string{"github.com/minio/highwayhash"}},             // files of messages, without their server
+	"store/bus/version":     {imports: []string{"store/disk"}},                              // of a folder, without its server
+	"store/bus/remote":      {others: []string{"github.com/nats-io/nats.go"}},               // settings of a connection
+	"store/bus/marks":       {imports: []string{"store/disk"}, liberties: []string{"lock"}}, // of streams, without their server
+	"store/bus/aside":       {imports: []string{"store/disk", "store/bus/blocks"}},          // files of a stream that is made anew, without the server
 	"store/bus": {imports: []string{"store", "store/disk", "store/vault", "store/bus/aside", "store/bus/marks", "store/bus/remote", "store/bus/version", "store/bus/host"}, liberties: []string{"go", "clock", "lock", "receive"},
 		others: []string{"github.com/nats-io/nats.go", "github.com/nats-io/nats-server/v2", "github.com/synadia-io/orbit.go"}},
-	"store/sqlite": {imports: []string{"store"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
+	"store/sqlite": {imports: []string{"store", "store/disk"}, others: []string{"modernc.org/sqlite"}, liberties: []string{"lock"}},
 	"store/postgres": {imports: []string{"store"}, others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"lock"},
 		bans: map[string]string{"store/sqlite": "a store is copied into another through store.Store"}},
 	"store/postgres/pgtest": {others: []string{"github.com/jackc/pgx/v5"}, liberties: []string{"go", "clock", "lock"}}, // for tests only
@@ -90,7 +90,7 @@ var house = map[string]room{
 	"cmd/sipsieve/pipeline": {imports: []string{"sip/track", "sip/legs", "sip/devices"}, others: []string{"golang.org/x/sync/errgroup"},
 		liberties: []string{"go", "clock"}, bans: map[string]string{"store": "the pipeline knows no purpose",
 			"store/cpni": "the pipeline makes no record"}},
-	"cmd/sipsieve/checkpoint": {imports: []string{"store", "sip/track", "store/cpni", "store/vault"},
+	"cmd/sipsieve/checkpoint": {imports: []string{"store/disk", "store", "sip/track", "store/cpni", "store/vault"},
 		liberties: []string{"clock", "slog"}},
 	"cmd/sipsieve/config": {imports: []string{"cmd/sipsieve/pipeline", "capture/afpacket", "capture/hep", "capture/pcap",
 		"store", "store/vault", "store/policy/approval", "configs"}, others: []string{"github.com/BurntSushi/toml"},
@@ -107,10 +107,10 @@ var house = map[string]room{
 		"store"}, liberties: []string{"go", "clock"}, // the loop and the publisher; ages of batches and losses
 		bans: map[string]string{"store/bus": "it puts on a Sink, whatever that is",
 			"cmd/sipsieve/config": "it is given what it works on"}},
-	"cmd/sipsieve/coverage": {imports: []string{"cmd/sipsieve/ledger", "store"}, liberties: []string{"clock", "slog", "lock"},
+	"cmd/sipsieve/coverage": {imports: []string{"store/disk", "cmd/sipsieve/ledger", "store"}, liberties: []string{"clock", "slog", "lock"},
 		bans: map[string]string{"store/bus": "it puts on a Sink, whatever that is",
 			"cmd/sipsieve/config": "it is given what it works on"}},
-	"cmd/sipsieve/archive": {imports: []string{"store"}, // texts of policies by their hashes
+	"cmd/sipsieve/archive": {imports: []string{"store/disk", "store"}, // texts of policies by their hashes
 		bans: map[string]string{"store/sqlite": "it is given what reads a store", "cmd/sipsieve/config": "it is given a folder"}},
 	"cmd/sipsieve/doctor": {imports: []string{"cmd/sipsieve/source"}, liberties: []string{"clock", "lock"},
 		bans: map[string]string{"store/bus": "an examination publishes nothing",

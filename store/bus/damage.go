@@ -15,9 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"sipsieve/store"
 	"sipsieve/store/bus/marks"
 	"sipsieve/store/bus/version"
+	"sipsieve/store/disk"
 )
 
 // prepare examines all streams before the server starts, and sets the files of those aside that are damaged.
@@ -190,7 +190,7 @@ func (s *spool) writeReported() error {
 	if err != nil {
 		return err
 	}
-	return store.ReplaceFile(s.reported(), text)
+	return disk.ReplaceFile(s.reported(), text)
 }
 
 // Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times what
@@ -220,5 +220,5 @@ func (b *Bus) Announced(d Damage) error {
 	if err := os.Remove(s.reported()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return store.SyncDir(s.folder)
+	return disk.SyncDir(s.folder)
 }

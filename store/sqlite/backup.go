@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 // Backup copies the store into a new directory, while a Store puts or not: what was put before it began is in it, what
@@ -41,7 +42,7 @@ func (r *Reader) Backup(ctx context.Context, dir string) error {
 		}
 	}
 	c.path = filepath.Join(dir, catalogueFile)
-	return errors.Join(c.begin(), c.close(), store.SyncDir(dir))
+	return errors.Join(c.begin(), c.close(), disk.SyncDir(dir))
 }
 
 // backUp copies one partition.
@@ -63,7 +64,7 @@ func (r *Reader) backUp(ctx context.Context, p place, to directory) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), store.SyncDir(filepath.Dir(to.path(p))))
+	return errors.Join(f.Sync(), f.Close(), disk.SyncDir(filepath.Dir(to.path(p))))
 }
 
 // catalogue returns the catalogue of the directory. Files without one are ErrOlder.

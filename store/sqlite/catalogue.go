@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 const (
@@ -33,7 +34,7 @@ type catalogue struct {
 	full int64 // size at which it is written anew
 
 	renamed bool               // a crash of the host may bring back the file that was there before
-	syncDir func(string) error // store.SyncDir
+	syncDir func(string) error // disk.SyncDir
 
 	mu      sync.Mutex // around what follows
 	entries map[place]entry
@@ -78,7 +79,7 @@ type line struct {
 
 // readCatalogue reads the catalogue of a directory. Without a file it is empty.
 func readCatalogue(dir directory) (*catalogue, error) {
-	c := &catalogue{path: filepath.Join(string(dir), catalogueFile), syncDir: store.SyncDir, entries: map[place]entry{},
+	c := &catalogue{path: filepath.Join(string(dir), catalogueFile), syncDir: disk.SyncDir, entries: map[place]entry{},
 		reached: map[string]store.Cursor{}}
 	text, err := os.ReadFile(c.path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 )
 
@@ -130,7 +131,7 @@ func (s *Store) moveAside(p place, n int) error {
 	if err := os.Rename(s.dir.keptLog(p), aside+"-wal"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return store.SyncDir(filepath.Dir(aside))
+	return disk.SyncDir(filepath.Dir(aside))
 }
 
 // Damaged returns what is missing, and has not been announced.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 	"sipsieve/store/storetest"
 )
@@ -171,7 +172,7 @@ func TestARenamedCatalogueIsTheOneThatIsWritten(t *testing.T) {
 	if err := s.Put(t.Context(), []policy.Excerpt{storetest.Call("c").On(2).Excerpt(t)}); err == nil {
 		t.Error("put without an error, want one: a crash of the host would bring the old catalogue back")
 	}
-	s.catalogue.syncDir = store.SyncDir
+	s.catalogue.syncDir = disk.SyncDir
 	put(t, s, storetest.Call("c").On(2))
 	c, err := readCatalogue(s.dir)
 	if err != nil {

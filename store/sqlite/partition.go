@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 // A partition is a file that is open for writing, with its statements. They stay prepared over transactions.
@@ -203,7 +203,7 @@ func create(path string) error {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
-		if err := store.SyncDir(filepath.Dir(dir)); err != nil {
+		if err := disk.SyncDir(filepath.Dir(dir)); err != nil {
 			return errors.Join(err, os.Remove(dir))
 		}
 	}
@@ -214,7 +214,7 @@ func create(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(file.Close(), store.SyncDir(dir)); err != nil {
+	if err := errors.Join(file.Close(), disk.SyncDir(dir)); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"sipsieve/store"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 )
 
@@ -46,6 +46,6 @@ func (w *sweeper) sweep(purpose string) {
 		}
 	}
 	if swept {
-		w.errs = append(w.errs, store.SyncDir(filepath.Join(string(w.dir), purpose)))
+		w.errs = append(w.errs, disk.SyncDir(filepath.Join(string(w.dir), purpose)))
 	}
 }

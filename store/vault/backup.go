@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"sipsieve/store/disk"
 )
 
 // Errors of a Backup.
@@ -76,7 +78,7 @@ func compare(path string, text []byte, keys *Keys) error {
 func makeFolder(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if err == nil {
-		return errors.Join(os.Chmod(dir, 0o700), syncFolder(filepath.Dir(dir)))
+		return errors.Join(os.Chmod(dir, 0o700), disk.SyncDir(filepath.Dir(dir)))
 	}
 	if !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("vault: folder: %w", err)

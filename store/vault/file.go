@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/BurntSushi/toml"
+
+	"sipsieve/store/disk"
 )
 
 // A keyFile is the file that holds the roots, each in base64.
@@ -83,21 +85,12 @@ func writeNew(path string, write func(*os.File) error) error {
 	}
 	err = errors.Join(write(w), w.Chmod(0o600), w.Sync(), w.Close())
 	if err == nil {
-		err = syncFolder(filepath.Dir(path))
+		err = disk.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("vault: key file: %w", errors.Join(err, os.Remove(path)))
 	}
 	return nil
-}
-
-// syncFolder has the names of a folder outlive a crash of the host.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func root() string {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 )
 
@@ -41,7 +42,7 @@ func Keep(state string, p *policy.Policy) error {
 	}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = errors.Join(store.ReplaceFile(name, p.Source()), store.SyncDir(state))
+		err = errors.Join(disk.ReplaceFile(name, p.Source()), disk.SyncDir(state))
 	}
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)

@@ -38,7 +38,7 @@ import (
 	"time"
 
 	"sipsieve/sip/event"
-	"sipsieve/store"
+	"sipsieve/store/disk"
 	"sipsieve/store/vault"
 )
 
@@ -124,7 +124,7 @@ func (l *Log) compact() error {
 	}
 	l.compacted = time.Now()
 	l.show()
-	return errors.Join(store.SyncDir(filepath.Dir(l.cfg.Path)), l.writeMark())
+	return errors.Join(disk.SyncDir(filepath.Dir(l.cfg.Path)), l.writeMark())
 }
 
 // copyInto adds to next what counts of l: the clock, what is in the file, and the cut.

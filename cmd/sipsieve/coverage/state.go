@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 // A state is what the file has of a run.
@@ -112,7 +113,7 @@ func (s *state) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
-	if err := store.ReplaceFile(path, text); err != nil {
+	if err := disk.ReplaceFile(path, text); err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
 	return nil

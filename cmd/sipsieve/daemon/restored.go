@@ -17,6 +17,7 @@ import (
 
 	"sipsieve/store"
 	"sipsieve/store/cpni"
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 	"sipsieve/store/postgres"
 )
@@ -93,7 +94,7 @@ func (r *restoring) save() {
 		return
 	}
 	if err == nil {
-		err = store.ReplaceFile(r.path, text)
+		err = disk.ReplaceFile(r.path, text)
 	}
 	if err != nil {
 		r.log.Error("how far records were put into the database is not kept", "err", err)

@@ -16,8 +16,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"sipsieve/store"
 	"sipsieve/store/bus/blocks"
+	"sipsieve/store/disk"
 )
 
 // A Folder is where the files of one stream are set aside.
@@ -92,7 +92,7 @@ func (f Folder) put(note any, bring func(to string) error) error {
 	if err != nil {
 		return err
 	}
-	if err := store.ReplaceFile(filepath.Join(making, "note"), text); err != nil {
+	if err := disk.ReplaceFile(filepath.Join(making, "note"), text); err != nil {
 		return err
 	}
 	to := filepath.Join(making, "msgs")
@@ -101,10 +101,10 @@ func (f Folder) put(note any, bring func(to string) error) error {
 			return err
 		}
 	}
-	if err := errors.Join(store.SyncDir(to), store.SyncDir(making)); err != nil {
+	if err := errors.Join(disk.SyncDir(to), disk.SyncDir(making)); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(making, f.path), store.SyncDir(filepath.Dir(f.path)))
+	return errors.Join(os.Rename(making, f.path), disk.SyncDir(filepath.Dir(f.path)))
 }
 
 // Note reads the note into v. An error is also of a note that is damaged.
@@ -120,7 +120,7 @@ func (f Folder) Note(v any) error {
 // them are left.
 func (f Folder) Remove() error {
 	old := f.path + ".old"
-	if err := errors.Join(os.RemoveAll(old), os.Rename(f.path, old), store.SyncDir(filepath.Dir(f.path))); err != nil {
+	if err := errors.Join(os.RemoveAll(old), os.Rename(f.path, old), disk.SyncDir(filepath.Dir(f.path))); err != nil {
 		return err
 	}
 	return os.RemoveAll(old)

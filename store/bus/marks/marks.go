@@ -15,7 +15,7 @@ import (
 	"strings"
 	"sync"
 
-	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 // slotBytes is the size of one slot of a file, at most one sector of a disk or two.
@@ -98,7 +98,7 @@ func Open(path string) (*File, error) {
 		m.read(i, data[i*slotBytes:min(int64(len(data)), (i+1)*slotBytes)])
 	}
 	if m.damaged > 0 {
-		if err := store.ReplaceFile(path, m.compact()); err != nil {
+		if err := disk.ReplaceFile(path, m.compact()); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +253,7 @@ func (m *File) Sync() error {
 func (m *File) Reopen() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := store.ReplaceFile(m.path, m.compact()); err != nil {
+	if err := disk.ReplaceFile(m.path, m.compact()); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(m.path, os.O_RDWR, 0o600)

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sipsieve/store"
+	"sipsieve/store/disk"
 )
 
 // Now is the version of the folder of an embedded bus. The first one had no marks and no file with its version;
@@ -49,7 +49,7 @@ func Read(dir string) (int, error) {
 // Write makes the folder one of Now. The file has it twice, so that a damaged bit makes no later version.
 func Write(dir string) error {
 	name := filepath.Join(dir, "version")
-	if err := store.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", Now)); err != nil {
+	if err := disk.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", Now)); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
