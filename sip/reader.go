@@ -40,6 +40,9 @@ func NewReader(s Selection, l Limits) *Reader {
 	return r
 }
 
+// Select has the Reader look at the headers of s from the next packet on. It is called by the goroutine of Read.
+func (r *Reader) Select(s Selection) { r.sel.selectHeaders(s) }
+
 // Links names the headers, lower case, whose values become Link, if Link is selected. It is called before Read.
 func (r *Reader) Links(names ...string) { r.sel.links = names }
 

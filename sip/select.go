@@ -34,12 +34,18 @@ type selector struct {
 func (s *Selection) Reads(h Header) bool { return s[h] || h == Via || slices.Contains(always[:], h) }
 
 func newSelector(s Selection, l Limits, c *counters) selector {
-	x := selector{want: s, allVias: s[Via], limits: l, counts: c}
+	x := selector{limits: l, counts: c}
+	x.selectHeaders(s)
+	return x
+}
+
+// selectHeaders selects s, and what every Selection has.
+func (x *selector) selectHeaders(s Selection) {
+	x.want, x.allVias = s, s[Via]
 	for _, h := range always {
 		x.want[h] = true
 	}
 	x.want[Via] = true
-	return x
 }
 
 // begin clears the message before.

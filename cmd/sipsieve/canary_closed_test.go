@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	little "encoding/binary"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -208,7 +209,7 @@ func (n nest) searchDaemon(t *testing.T, policy string, source config.Source, st
 		t.Fatal(err)
 	}
 	var log, out bytes.Buffer
-	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, &log), Out: &out, Version: version()})
+	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, new(slog.LevelVar), &log), Out: &out, Version: version()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,7 +177,7 @@ func (c coop) searchDaemon(t *testing.T, path, state string) {
 		t.Fatal(err)
 	}
 	var log, out bytes.Buffer
-	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, &log), Out: &out, Version: version()})
+	running, err := daemon.New(t.Context(), s, daemon.Options{Log: newLog(cfg, new(slog.LevelVar), &log), Out: &out, Version: version()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -286,8 +286,8 @@ func TestHangupDoesNotEndTheDaemon(t *testing.T) {
 	}
 	p.await(t, len(want))
 	s.up(t)
-	if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), "SIGHUP ignored") {
-		t.Errorf("exit code = %d, want 0, and SIGHUP in the log\n%s", code, p.stderr.String())
+	if code := p.stop(t, syscall.SIGTERM); code != 0 || !strings.Contains(p.stderr.String(), "configuration read again") {
+		t.Errorf("exit code = %d, want 0, and the reload in the log\n%s", code, p.stderr.String())
 	}
 	if l := finalLedger(t, p.stderr.String()); l.Excerpts["billing"].Acknowledged != uint64(len(want)) {
 		t.Errorf("ledger: %d excerpts acknowledged, want %d", l.Excerpts["billing"].Acknowledged, len(want))

@@ -38,7 +38,10 @@ excerpts on the streams of this host ([bus]). From there it brings them to the s
 server of many hosts ([hub]), or to both. With [hub] and [store] and no source it keeps what other hosts have pushed to
 the hub. A hub that is away, also at the start, is waited for; meanwhile the streams of this host keep what is for it.
 
-A stop drains what was read and logs the final ledger. SIGHUP is ignored: the configuration is read at the start only.
+A stop drains what was read and logs the final ledger. SIGHUP (systemctl reload) has the configuration and its policy read
+again. [policy], log_level and bus.rate take effect between two records; the log says what becomes different by the policy.
+It is all or nothing: if anything is wrong with either, if an approval lacks, or if anything else was changed, which waits for
+a restart (sources, the state folder, a purpose more or less, bus_retain), the log names it, and what was in force stays so.
 
 Exit codes: 0 after a stop; 1 for a failure that may pass by itself, such as a full disk or a locked state folder, after
 which the unit starts run again; 2 and 3 for input that would be refused again: see check.`,
@@ -74,11 +77,14 @@ func run(ctx context.Context, file string, stdout, stderr io.Writer) error {
 	if err := s.CheckApproval(); err != nil {
 		return refused(err)
 	}
-	log := newLog(c, stderr)
-	defer ignoreHangups(log)()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	level := new(slog.LevelVar)
+	log := newLog(c, level, stderr)
 	leaving, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
-	d, err := daemon.New(ctx, s, daemon.Options{Log: log, Out: stdout, Version: version(), Leave: leave})
+	d, err := daemon.New(ctx, s, daemon.Options{Log: log, Out: stdout, Version: version(), Leave: leave, Level: level, Reloads: hangups})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		log.Info("stopped before it began", "err", err)
@@ -115,24 +121,6 @@ func attend(ctx context.Context, d *daemon.Daemon, w *console.Server, stderr io.
 	return err
 }
 
-// ignoreHangups logs each SIGHUP, which would end the process, until stop is called.
-func ignoreHangups(log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				log.Warn("SIGHUP ignored: the configuration is read at the start only")
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() { signal.Stop(hangups); close(done) }
-}
-
 // A ledgerText is a ledger as the log shows it: JSON, in a text log too.
 type ledgerText struct{ l *ledger.Ledger }
 
@@ -143,8 +131,7 @@ func (t ledgerText) MarshalJSON() ([]byte, error) { return json.Marshal(t.l) }
 func (t ledgerText) MarshalText() ([]byte, error) { return json.Marshal(t.l) }
 
 // newLog returns the log of the daemon: text or JSON lines, never the content of a message.
-func newLog(c config.Config, w io.Writer) *slog.Logger {
-	var level slog.Level
+func newLog(c config.Config, level *slog.LevelVar, w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	opts := &slog.HandlerOptions{Level: level}
 	if c.LogJSON {

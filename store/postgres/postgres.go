@@ -50,7 +50,7 @@ type Config struct {
 type Store struct {
 	pool   *pgxpool.Pool
 	layout layout
-	policy *policy.Policy
+	policy atomic.Pointer[policy.Policy]
 	expiry *store.Expiry
 
 	committed
@@ -69,7 +69,9 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, wrap("open", err)
 	}
-	return &Store{pool: pool, layout: current, policy: c.Policy, expiry: store.NewExpiry(c.Today)}, nil
+	s := &Store{pool: pool, layout: current, expiry: store.NewExpiry(c.Today)}
+	s.policy.Store(c.Policy)
+	return s, nil
 }
 
 // Put joins xs with what is there. An error is a store.Fault, which may pass, and then a part of xs may be kept
@@ -140,12 +142,16 @@ func (s *Store) put(ctx context.Context, p store.Place, xs []policy.Excerpt) (re
 
 // purpose returns the purpose of that name in the store's policy, nil if there is none.
 func (s *Store) purpose(name string) *policy.Purpose {
-	if s.policy == nil {
+	p := s.policy.Load()
+	if p == nil {
 		return nil
 	}
-	u, _ := s.policy.Purpose(name)
+	u, _ := p.Purpose(name)
 	return u
 }
+
+// Replace has p say from the next Put on how calls are put together.
+func (s *Store) Replace(p *policy.Policy) { s.policy.Store(p) }
 
 // ready makes the database ready for writing, once.
 func (s *Store) ready(ctx context.Context) error {

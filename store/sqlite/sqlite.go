@@ -51,7 +51,7 @@ type Config struct {
 // A Store is a directory of partitions. It may be used by several goroutines; Puts come one after the other.
 type Store struct {
 	dir       directory
-	policy    *policy.Policy
+	policy    atomic.Pointer[policy.Policy]
 	expiry    *store.Expiry
 	catalogue *catalogue
 	release   func() error // gives the directory back
@@ -74,8 +74,9 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	s := &Store{dir: directory(dir), policy: c.Policy, expiry: store.NewExpiry(c.Today), release: release,
+	s := &Store{dir: directory(dir), expiry: store.NewExpiry(c.Today), release: release,
 		mended: map[place]int{}}
+	s.policy.Store(c.Policy)
 	s.catalogue, err = readCatalogue(s.dir)
 	if err == nil {
 		err = s.catalogue.begin()
@@ -203,12 +204,16 @@ func (s *Store) mending(ctx context.Context, do func(*writer) error) error {
 
 // purpose returns the purpose of that name in the store's policy, nil if there is none.
 func (s *Store) purpose(name string) *policy.Purpose {
-	if s.policy == nil {
+	p := s.policy.Load()
+	if p == nil {
 		return nil
 	}
-	u, _ := s.policy.Purpose(name)
+	u, _ := p.Purpose(name)
 	return u
 }
+
+// Replace has p say from the next Put on how calls are put together.
+func (s *Store) Replace(p *policy.Policy) { s.policy.Store(p) }
 
 // Query opens partitions as it comes to them, so what a Put adds meanwhile may be seen or not, but never half.
 func (s *Store) Query(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {

@@ -186,7 +186,8 @@ func (l *Log) read(take func(block uint64, e *Entry) error) (d Damage, err error
 	}
 	return Read(f, l.cfg.Sealer, func(hash string) {
 		if hash != l.cfg.Policy && l.out.f == nil && !l.cfg.OfExcerpts {
-			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls lack the fields that are read of texts")
+			l.cfg.Log.Warn("checkpoint log: the policy has changed: restored calls that began under another lack the fields that are " +
+				"read of texts")
 		}
 	}, take)
 }

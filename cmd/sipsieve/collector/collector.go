@@ -44,11 +44,9 @@
 package collector
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"sipsieve/cmd/sipsieve/checkpoint"
@@ -114,7 +112,9 @@ type Collector struct {
 	saves       saves
 	excerpts    excerptLog
 	completions completions
-	givenUp     error // why lanes have stopped
+	replacing   chan replacement
+	ended       chan struct{} // closed when no domain sends any more
+	givenUp     error         // why lanes have stopped
 }
 
 // An item is a flow of a feed, or says that one of the feed's domains has ended.
@@ -136,10 +136,11 @@ func New(c Config) *Collector {
 	col := &Collector{config: c, counters: ledger.NewCounters(names), in: make(chan item, 64), files: make(chan item, 64),
 		mergers: map[int]*pipeline.Merger{}, encoder: NewEncoder(c.Records, c.Purposes),
 		results: make(chan result, len(names)), saves: newSaves(c.Checkpoints, c.OpenCalls, defaultLimits().live),
-		excerpts: newExcerptLog(c.Excerpts), completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()}}
+		excerpts: newExcerptLog(c.Excerpts), completions: newCompletions(c.Log), lanes: lanes{limits: defaultLimits()},
+		replacing: make(chan replacement), ended: make(chan struct{})}
 	for i, p := range c.Purposes {
-		col.lanes.all = append(col.lanes.all, &lane{purpose: p, publisher: newPublisher(&c, i, col.counters, col.results),
-			windows: windows{log: &col.excerpts}})
+		col.lanes.all = append(col.lanes.all, &lane{purpose: p, priority: p.Priority, windows: windows{log: &col.excerpts},
+			publisher: newPublisher(&c, i, col.counters, col.results)})
 		l := newLosses(p.Name, c.Lose)
 		for _, lost := range c.Lost {
 			if lost.Purpose == p.Name {
@@ -180,25 +181,6 @@ func (c *Collector) Close() {
 	close(c.files)
 }
 
-// AddTo adds the counts of excerpts to l. It may be called from any goroutine.
-func (c *Collector) AddTo(l *ledger.Ledger) { c.counters.AddTo(l) }
-
-// Standstills returns which streams take nothing and why, the most important purpose first. It may be called from any
-// goroutine.
-func (c *Collector) Standstills() (list []*Standstill) {
-	for _, l := range c.lanes.all {
-		if s := l.publisher.standstill.Load(); s != nil {
-			list = append(list, s)
-		}
-	}
-	priority := func(s *Standstill) int {
-		i := slices.IndexFunc(c.lanes.all, func(l *lane) bool { return l.purpose.Name == s.Purpose })
-		return c.lanes.all[i].purpose.Priority
-	}
-	slices.SortStableFunc(list, func(a, b *Standstill) int { return cmp.Compare(priority(a), priority(b)) })
-	return list
-}
-
 // Run returns when everything is put, or given up when ctx ends.
 func (c *Collector) Run(ctx context.Context) error {
 	for _, l := range c.lanes.all {
@@ -230,10 +212,13 @@ func (c *Collector) collect() {
 			}
 		case r := <-c.results:
 			c.settle(r)
+		case r := <-c.replacing:
+			c.replace(r)
 		case <-ticker.C:
 			c.tick()
 		}
 	}
+	close(c.ended)
 	c.finish()
 }
 

@@ -10,6 +10,7 @@ import (
 // before what is of files. But for the publisher it is of the Collector's goroutine.
 type lane struct {
 	purpose     *policy.Purpose
+	priority    int // of purpose: no other replaces it
 	publisher   *publisher
 	live, files queue
 	windows     windows // of a purpose that has some, or had before the start

@@ -61,9 +61,7 @@ func resolve(c Config, p *policy.Policy) (s *Setup, err error) {
 		s.Trunks = append(s.Trunks, c.Trunk[i].Name)
 	}
 	s.Records = s.reader()
-	if c.Hub != nil && !c.Collects() && c.Keys == (Keys{}) { // nothing is made an id or a pseudonym
-		c.Keys.Random = true
-	}
+	c.Keys.Random = c.Keys.Random || s.random()
 	if s.Vault, err = c.Keys.load(); err != nil {
 		return nil, err
 	}
@@ -71,6 +69,9 @@ func resolve(c Config, p *policy.Policy) (s *Setup, err error) {
 	s.budgets = track.NewBudgets(s.Limits, s.devices(), s.domains(), s.Trackers())
 	return s, Bind(p, s.Vault)
 }
+
+// random reports whether the keys do not matter: nothing is made an id or a pseudonym.
+func (s *Setup) random() bool { return s.Hub != nil && !s.Collects() && s.Keys == (Keys{}) }
 
 // ReadPolicy reads the policy at path, the shipped one if path is empty.
 func ReadPolicy(path string) (*policy.Policy, error) {

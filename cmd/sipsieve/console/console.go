@@ -92,7 +92,7 @@ func (d *Console) Private() *http.ServeMux {
 // serveTail writes the excerpts of a purpose as they are published, one line each.
 func (d *Console) serveTail(w http.ResponseWriter, r *http.Request) {
 	purpose := r.FormValue("purpose")
-	if _, ok := d.Policy.Purpose(purpose); !ok {
+	if _, ok := d.InForce().Policy.Purpose(purpose); !ok {
 		http.Error(w, d.Setup.UnknownPurpose().Error(), http.StatusBadRequest)
 		return
 	}
@@ -135,7 +135,7 @@ func (d *Console) serveQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := ParseQuery(r.FormValue)
 	if err == nil && r.Method == http.MethodPost {
-		err = AddCallIDs(d.Setup, &q, r.Body)
+		err = AddCallIDs(d.InForce(), &q, r.Body)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -37,6 +37,8 @@ var (
 	metricBehind     = desc("bus_behind", "Excerpts that the store, or the hub, has not confirmed yet.", "purpose keeper")
 	metricOldest     = desc("bus_oldest_seconds", "Age of the oldest of these excerpts.", "purpose keeper")
 	metricTrouble    = desc("bus_trouble", "1 while excerpts wait for that cause before the spool, the store or the hub, else 0.", "purpose keeper cause")
+	metricReload     = desc("config_last_reload_successful", "1 if the last attempt to read the configuration again was successful, or there was none, else 0.", "")
+	metricReloadTime = desc("config_last_reload_success_timestamp_seconds", "When the configuration in force took effect.", "")
 	metricHub        = desc("hub_reached", "1 while there is a connection to the hub, else 0.", "")
 )
 
@@ -47,7 +49,7 @@ const busTimeout = time.Second
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{metricBuild, metricForgotten, metricReading, metricUp, metricLatency,
 		metricLongest, metricClockError, metricMessages, metricBytes, metricLimitBytes, metricBehind,
-		metricOldest, metricTrouble, metricHub} {
+		metricOldest, metricTrouble, metricHub, metricReload, metricReloadTime} {
 		to <- d
 	}
 	for _, f := range families {
@@ -60,6 +62,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	collectLedger(m.d.Ledger(), to)
 	to <- gauge(metricBuild, 1, m.d.Version)
 	to <- prometheus.MustNewConstMetric(metricForgotten, prometheus.CounterValue, float64(m.d.Swept()))
+	successful, since := m.d.LastReload()
+	to <- gauge(metricReload, truth(successful))
+	to <- gauge(metricReloadTime, float64(since.Unix()))
 	to <- gauge(metricReading, float64(m.d.Reading()))
 	for i := range m.d.Source {
 		value := 0.0

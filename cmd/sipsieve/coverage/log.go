@@ -58,10 +58,11 @@ type Log struct {
 	queue   *queue
 	windows windows
 
-	mu      sync.Mutex // around what follows
-	last    state      // of the run before
-	began   time.Time  // zero until Run
-	segment time.Time  // since when nothing is in a ledger
+	mu      sync.Mutex    // around what follows
+	last    state         // of the run before
+	began   time.Time     // zero until Run
+	segment time.Time     // since when nothing is in a ledger
+	begun   chan struct{} // closed when the run has begun
 	before  *ledger.Ledger
 	text    policyText
 	broken  error // why the file cannot be written; nil if it can
@@ -73,7 +74,8 @@ func Open(c Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{config: c, queue: newQueue(c.Sink, c.Log), last: last, text: last.text}, nil
+	return &Log{config: c, queue: newQueue(c.Sink, c.Log), last: last, text: last.text,
+		begun: make(chan struct{})}, nil
 }
 
 // Lose adds what a purpose lost; the purpose "" is packets or time, which all purposes lost. It does not wait. A loss with
@@ -112,6 +114,7 @@ func (l *Log) Run(ctx context.Context, saved func()) {
 func (l *Log) begin(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer close(l.begun)
 	l.began, l.segment, l.before = now, now, ledger.New() // what is counted already is of this run
 	for _, r := range l.last.left() {
 		_ = l.queue.add(r)

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,7 @@ type Daemon struct {
 	hub      *bus.Bus // nil without [hub]
 	keeping  *keeping
 	coverage *coverage.Log // nil without sources
+	reloads  reloads
 
 	announced []func() error // of losses of OPS itself: called when their records are durable
 	began     time.Time
@@ -75,6 +77,8 @@ type Options struct {
 	Out     io.Writer               // for the excerpts of the purpose that is shown
 	Version string                  // of the program, for the status
 	Leave   context.CancelCauseFunc // stops Run for a reason that no waiting mends
+	Level   *slog.LevelVar          // of Log, which a reload may change; nil if it may not
+	Reloads <-chan os.Signal        // at each the configuration is read again; nil for never
 
 	Patience time.Duration // of a stop; 0 for 20 s
 }
@@ -83,6 +87,7 @@ type Options struct {
 // there is waited for by Run, which goes on without it.
 func New(ctx context.Context, s *config.Setup, o Options) (d *Daemon, err error) {
 	d = &Daemon{Setup: s, Options: o, began: time.Now(), troubles: newTroubles(&s.Config, o.Log)}
+	d.reloads.inForce, d.reloads.since = s, d.began
 	d.live = &liveSources{config: &s.Config, log: o.Log}
 	d.reading = &reading{log: o.Log, troubles: d.troubles, leave: o.Leave}
 	defer func() {
@@ -236,6 +241,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if len(d.live.list) > 0 {
 		keepers.Go(func() error { d.live.watch(keep); return nil })
 	}
+	keepers.Go(func() error { d.reloadUntil(ctx); return nil })
 	err := d.prove(drain, func() error { return d.collect(ctx, drain) })
 	d.keeping.drain(drain)
 	stop()

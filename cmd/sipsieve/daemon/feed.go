@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"sipsieve/cmd/sipsieve/pipeline"
+	"sipsieve/sip"
 )
 
 // An opener returns the next domain and what to do when all of it is durable, with what ended it early; io.EOF when
@@ -21,10 +22,11 @@ type feed struct {
 
 	folder *folder // whose files the domains read; nil of another source
 
-	mu   sync.Mutex
-	now  *pipeline.Domain // that runs; nil between two
-	past *ledger.Ledger   // what the domains before it have counted
-	over bool             // no domain follows
+	mu      sync.Mutex
+	now     *pipeline.Domain // that runs; nil between two
+	headers *sip.Selection   // that domains read; nil for that of their Plans
+	past    *ledger.Ledger   // what the domains before it have counted
+	over    bool             // no domain follows
 }
 
 // liveFeed is the name of the feed of everything live.
@@ -53,6 +55,19 @@ func (f *feed) begin(d *pipeline.Domain) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now = d
+	if f.headers != nil {
+		d.Select(*f.headers)
+	}
+}
+
+// selectHeaders has the domain that runs, and those that follow, read the headers of s.
+func (f *feed) selectHeaders(s sip.Selection) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.headers = &s
+	if f.now != nil {
+		f.now.Select(s)
+	}
 }
 
 // end keeps what the domain that ran has counted.

@@ -26,6 +26,7 @@ type Status struct {
 	Version   string             `json:"version"`
 	Policy    string             `json:"policy"`
 	Approved  []string           `json:"approved"` // roles that approved the policy, and when
+	Reload    ReloadStatus       `json:"reload"`
 	Up        string             `json:"up"`
 	Ready     bool               `json:"ready"`
 	Why       []string           `json:"why,omitempty"` // what keeps it from being ready
@@ -68,7 +69,8 @@ const statusLimit = 2 * time.Second
 // Status returns what the daemon does now. It may be called from any goroutine.
 func (d *Daemon) Status(ctx context.Context) Status {
 	l := d.Ledger()
-	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.Policy.Hash(), Approved: d.ApprovedBy(),
+	s := Status{Site: d.Site, Sensor: d.Sensor, Version: d.Version, Policy: d.InForce().Policy.Hash(),
+		Approved: d.InForce().ApprovedBy(), Reload: d.reloadStatus(),
 		Up: time.Since(d.began).Round(time.Second).String(), Reading: d.reading.left.Load(), Ledger: l, Balance: "balanced",
 		Forgotten: d.Swept(), Why: d.Unready(l), Sources: d.sourceStatuses(l), Troubles: d.Troubles()}
 	s.Ready, s.Journal = len(s.Why) == 0, d.Checkpoints()

@@ -40,11 +40,12 @@ type Domain struct {
 	shards   []*shard
 	legs     *legs.Legs // the Merger's
 	out      chan Flow
-	blocking bool          // readers wait for a full shard queue: of files, not of live sources
-	eager    bool          // readers hand over each message at once
-	full     atomic.Uint64 // messages that were dropped because a shard queue was full
-	clock    atomic.Int64  // of everything live: the latest packet time handed over, nanoseconds
-	endCut   Cut           // after the end of the Source; its clock is set when the readers have ended
+	blocking bool                          // readers wait for a full shard queue: of files, not of live sources
+	eager    bool                          // readers hand over each message at once
+	full     atomic.Uint64                 // messages that were dropped because a shard queue was full
+	clock    atomic.Int64                  // of everything live: the latest packet time handed over, nanoseconds
+	selected atomic.Pointer[sip.Selection] // by Select; nil for that of the Plan
+	endCut   Cut                           // after the end of the Source; its clock is set when the readers have ended
 
 	// Early, if not nil, is called with the key of a source and the error that ended it. It is set before Run.
 	Early func(key string, err error)
@@ -117,6 +118,10 @@ func (d *Domain) Named(keys ...string) *Domain {
 	}
 	return d
 }
+
+// Select has the readers look at the headers of s from their next packets on. What is known of calls by then stays as it
+// is. It may be called from any goroutine.
+func (d *Domain) Select(s sip.Selection) { d.selected.Store(&s) }
 
 // Waits reports whether the readers of d wait for the receiver of its Flows: those of files do.
 func (d *Domain) Waits() bool { return d.blocking }

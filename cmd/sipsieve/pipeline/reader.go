@@ -31,6 +31,7 @@ type reader struct {
 	dated   bool          // packets are stamped by this host's clock, whose steps the source reports
 	pending int
 	cuts    cutting
+	headers *sip.Selection             // that sip has; nil for that of the Plan
 	base    atomic.Pointer[sip.Counts] // counted of packets that were read before the restart; nil until all of them came
 
 	lastLoss atomic.Int64 // when the source last reported a loss, packet time in Unix seconds; 0 for never
@@ -56,6 +57,10 @@ func (r *reader) run() error {
 		r.noteNews(&p)
 		if p.Time.After(r.clock) {
 			r.clock = p.Time
+		}
+		if s := r.selected.Load(); s != r.headers {
+			r.headers = s
+			r.sip.Select(*s)
 		}
 		if p.Flow.Src.IsValid() { // a bare packet reports losses and steps only
 			r.sip.Read(&p, r.take)
