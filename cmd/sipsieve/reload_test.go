@@ -27,21 +27,16 @@ import (
 // policyPath is the policy of a site that has one of its own.
 func (s *site) policyPath() string { return filepath.Join(s.dir, "policy.toml") }
 
-// ownPolicy gives s a policy of its own, the demonstration policy, under [policy].
-func (s *site) ownPolicy(t *testing.T) (text string) {
+// ownPolicy has the configuration of s name its policy under [policy], and returns the text.
+func (s *site) ownPolicy(t *testing.T) string {
 	t.Helper()
-	quickstart, err := filepath.Abs("../../configs/quickstart-policy.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	src, err := os.ReadFile(quickstart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.changes(t, fmt.Sprintf("policy = %q\n", quickstart), "")
+	s.changes(t, fmt.Sprintf("policy = %q\n", s.policyPath()), "")
 	s.changes(t, "[keys]\n", fmt.Sprintf("[policy]\nfile = %q\n[keys]\n", s.policyPath()))
-	s.writesPolicy(t, string(src))
-	return string(src)
+	text, err := os.ReadFile(s.policyPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // writesPolicy puts that text in the place of the policy of s, and returns its hash.
@@ -277,7 +272,7 @@ func TestAReloadCollectsAFieldWhoseHeaderWasNotRead(t *testing.T) {
 	s.awaitsFeed(t, address)
 	text := s.ownPolicy(t)
 	head, _, _ := strings.Cut(text, "[purpose.billing.fields]")
-	narrow := head + "[purpose.billing.fields]\ndisposition = \"keep\"\n"
+	narrow := head + "[purpose.billing.fields]\ndisposition = \"keep\"\nsetup_time = \"truncate:second\"\n"
 	s.writesPolicy(t, narrow)
 	p := s.start(t)
 	s.up(t)

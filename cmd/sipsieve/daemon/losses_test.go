@@ -8,6 +8,7 @@ import (
 	"sipsieve/cmd/sipsieve/config"
 	"sipsieve/store"
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy"
 	"sipsieve/store/vault"
 )
 
@@ -27,7 +28,7 @@ func TestEachHostHasASensorOfItsLosses(t *testing.T) {
 // TestALossThatIsPutAgainIsOneRecord makes the records of one loss twice, as a kill between their Put and its mark has it.
 func TestALossThatIsPutAgainIsOneRecord(t *testing.T) {
 	t.Parallel()
-	r, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	r, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,4 +48,14 @@ func TestALossThatIsPutAgainIsOneRecord(t *testing.T) {
 		Reason: "damaged", Event: under.loss(2).Event}); window[0].ID != first[1].ID {
 		t.Error("the loss window is not of the time at which the restore was found")
 	}
+}
+
+// shippedPolicy returns the shipped policy, not bound.
+func shippedPolicy(t *testing.T) *policy.Policy {
+	t.Helper()
+	p, err := config.ReadPolicy("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -63,7 +63,7 @@ func damagedStoreIn(t *testing.T, dir string, source refiller, log *strings.Buil
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = files.Close() })
-	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func (p *picky) losses() (list []string) {
 // Put is repeated, and it is put before the Put ends.
 func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 	t.Parallel()
-	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 // same one.
 func TestTwoRefusalsOfOneTimeAreTwoLossWindows(t *testing.T) {
 	t.Parallel()
-	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (h *storageHost) start(t *testing.T, login postgres.Login, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Vault: vault.Demo()})
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
 	if err != nil {
 		t.Fatal(err)
 	}
