@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"sipsieve/cmd/sipsieve/collector"
 	"sipsieve/cmd/sipsieve/coverage"
@@ -24,11 +25,11 @@ func (d *Daemon) openCoverage() (err error) {
 }
 
 // earlierLosses returns what was lost before the start, for the collector to announce. On OPS each is a loss window; what
-// OPS itself lost is announced there only.
+// OPS itself lost, or a purpose that the policy has no more, is announced there only.
 func (d *Daemon) earlierLosses() (all []collector.Announcement) {
 	for _, one := range damagesOf(d.spool).announcements(d.spool, d.Log) {
 		d.coverage.Lose(one.Purpose, one.Loss)
-		if one.Purpose == store.Ops {
+		if !slices.Contains(d.PurposeNames(), one.Purpose) {
 			d.announced = append(d.announced, one.Done)
 			continue
 		}

@@ -90,7 +90,7 @@ func streamsOf(s *config.Setup) []string { return append(s.PurposeNames(), store
 
 // keeper returns the keeper of a purpose, which puts a record of what its place refuses for good there.
 func (k *keeping) keeper(purpose, place, name string, into store.Sink) *keeper {
-	r := &recorder{Sink: into, place: place, records: k.records, log: k.log}
+	r := &recorder{Sink: into, place: place, records: k.records, log: k.log, refusing: map[string]bool{}}
 	one := newKeeper(k.from, purpose, place, name, r)
 	one.recorder = r
 	return one
@@ -257,7 +257,10 @@ func (k *keeping) drain(ctx context.Context) {
 	defer stop()
 	for _, place := range []string{PlaceStore, PlaceHub} {
 		n, err := k.held(ctx, func(one *keeper) bool { return one.place == place })
-		if err == nil && n > 0 {
+		switch {
+		case err != nil:
+			k.log.Warn("stop: excerpts wait until the next start, how many is not known", "to", place, "err", err)
+		case n > 0:
 			k.log.Warn("stop: excerpts wait until the next start", "to", place, "held", n)
 		}
 	}

@@ -135,3 +135,15 @@ func TestAStopWaitsForWhatIsKeptOnly(t *testing.T) {
 		t.Errorf("log = %s, want that 10 wait for the store", log.String())
 	}
 }
+
+// TestAStopWithoutItsBusSaysThatExcerptsWait ends when the bus answers no more.
+func TestAStopWithoutItsBusSaysThatExcerptsWait(t *testing.T) {
+	k, log := waiting(t, 1, new(gate))
+	if err := k.from.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k.drain(t.Context())
+	if n := strings.Count(log.String(), "excerpts wait until the next start, how many is not known"); n != 1 {
+		t.Errorf("%d lines, want one for the hub:\n%s", n, log.String())
+	}
+}

@@ -23,7 +23,7 @@ type recorder struct {
 	log     *slog.Logger
 	lose    func(purpose string, lost cpni.Loss) // has the loss put on the stream OPS; nil on a host without sources
 
-	refusing atomic.Bool            // the last Put was refused in part
+	refusing map[string]bool        // what was logged since a Put was taken whole: purpose and reason
 	last     atomic.Pointer[string] // why the last one was refused; nil without any
 }
 
@@ -33,23 +33,22 @@ func (r *recorder) Put(ctx context.Context, xs []policy.Excerpt) error {
 	var refused store.Refused
 	if !errors.As(err, &refused) || errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrFull) {
 		if err == nil {
-			r.refusing.Store(false)
+			clear(r.refusing)
 		}
 		return err
 	}
-	quiet := r.refusing.Load()
 	for _, one := range lossesOfRefused(refused, xs) {
 		if err := r.record(ctx, one); err != nil {
 			return err
 		}
 		text := fmt.Sprintf("%s: %v", one.Loss.Reason, one.err)
 		r.last.Store(&text)
-		if !quiet {
+		if key := one.purpose + " " + one.Loss.Reason; !r.refusing[key] {
+			r.refusing[key] = true
 			r.log.Error("records were refused for good", "to", r.place, "purpose", one.purpose, "count", one.Loss.Count,
 				"reason", one.Loss.Reason, "err", one.err)
 		}
 	}
-	r.refusing.Store(true)
 	return err
 }
 
@@ -86,42 +85,39 @@ type refusedLoss struct {
 	err     error // of the first
 }
 
-// lossesOfRefused returns what each purpose lost of xs, by reason. Where it is not known which were refused, it is the
-// time of the Put, and the first of xs that names the loss.
+// lossesOfRefused returns what each purpose lost of xs: each excerpt by itself, so that a delivery that comes again in other
+// parts counts none twice. Where it is not known which were refused, it is one loss by reason, at the time of the Put, and
+// the first of xs names it.
 func lossesOfRefused(refused store.Refused, xs []policy.Excerpt) (losses []*refusedLoss) {
-	find := func(purpose, reason string) *refusedLoss {
-		for _, l := range losses {
-			if l.purpose == purpose && l.Reason == reason {
-				return l
-			}
-		}
-		return nil
-	}
 	now := time.Now()
 	for i := range refused {
 		one := &refused[i]
-		l := find(one.Purpose, one.Reason())
-		if l == nil {
-			l = &refusedLoss{purpose: one.Purpose, err: one.Err, Loss: cpni.Loss{From: now, To: now, Reason: one.Reason()}}
-			first := xs[:1]
-			if len(one.Excerpts) > 0 {
-				first = one.Excerpts[:1]
-				l.From, l.To = timeOf(first[0], now), timeOf(first[0], now)
-			}
-			p := first[0].Published
-			l.Event = fmt.Sprintf("refused %s %d.%d %s.%d", first[0].Sensor, p.Stream, p.Number, first[0].ID, first[0].Revision)
-			losses = append(losses, l)
-		}
-		l.Count += uint64(one.Count)
 		for _, x := range one.Excerpts {
-			if t := timeOf(x, now); t.Before(l.From) {
-				l.From = t
-			} else if t.After(l.To) {
-				l.To = t
-			}
+			losses = append(losses, lossOf(one, x, timeOf(x, now), 1))
+		}
+		if rest := one.Count - len(one.Excerpts); rest > 0 {
+			losses = addLoss(losses, lossOf(one, xs[0], now, uint64(rest)))
 		}
 	}
 	return losses
+}
+
+// lossOf returns the loss of count excerpts that were refused, named by x.
+func lossOf(one *store.Refusal, x policy.Excerpt, seen time.Time, count uint64) *refusedLoss {
+	p := x.Published
+	return &refusedLoss{purpose: one.Purpose, err: one.Err, Loss: cpni.Loss{From: seen, To: seen, Count: count,
+		Reason: one.Reason(), Event: fmt.Sprintf("refused %s %d.%d %s.%d", x.Sensor, p.Stream, p.Number, x.ID, x.Revision)}}
+}
+
+// addLoss adds one to losses, or to that of its purpose, reason and name.
+func addLoss(losses []*refusedLoss, one *refusedLoss) []*refusedLoss {
+	for _, l := range losses {
+		if l.purpose == one.purpose && l.Reason == one.Reason && l.Event == one.Event {
+			l.Count += one.Count
+			return losses
+		}
+	}
+	return append(losses, one)
 }
 
 // timeOf returns the time that x shows, now if it shows none.

@@ -64,8 +64,8 @@ func (p *picky) losses() (list []string) {
 	return list
 }
 
-// TestWhatAPlaceRefusesForGoodIsALossThere refuses two of four records: they are one record of a loss, however often the
-// Put is repeated, and it is put before the Put ends.
+// TestWhatAPlaceRefusesForGoodIsALossThere refuses two of four records: each is a record of a loss, however often the Put is
+// repeated and in whatever parts, or both are one if it is not known which they are. They are put before the Put ends.
 func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 	t.Parallel()
 	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
@@ -81,7 +81,7 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 		into := &picky{refuses: []string{"call-b", "call-d"}, nameless: nameless, kept: map[string]string{}, away: true}
 		windows := 0
 		r := &recorder{Sink: into, place: PlaceHub, records: records, log: slog.New(slog.NewTextHandler(&log, nil)),
-			lose: func(string, cpni.Loss) { windows++ }}
+			lose: func(string, cpni.Loss) { windows++ }, refusing: map[string]bool{}}
 		if err := r.Put(t.Context(), xs); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("error = %v while the record cannot be put, want ErrUnavailable", err)
 		}
@@ -91,16 +91,30 @@ func TestWhatAPlaceRefusesForGoodIsALossThere(t *testing.T) {
 		into.mu.Lock()
 		into.away = false
 		into.mu.Unlock()
+		if !nameless { // a delivery that comes again may have other parts
+			for _, x := range [][]policy.Excerpt{xs[:3], xs[3:]} {
+				if err := r.Put(t.Context(), x); !errors.As(err, new(store.Refused)) {
+					t.Errorf("error = %v, want one refused", err)
+				}
+			}
+		}
 		for range 2 {
 			var refused store.Refused
 			if err := r.Put(t.Context(), xs); !errors.As(err, &refused) || len(refused) != 2 {
 				t.Errorf("error = %v, want two refused", err)
 			}
 		}
-		lost := into.losses()
-		if len(lost) != 1 || !strings.Contains(lost[0], `"count":2,"reason":"too_large"`) ||
-			!strings.Contains(lost[0], `"sensor":"hub-s1"`) {
-			t.Errorf("losses = %s, want one of 2", lost)
+		lost, records, each := into.losses(), 2, 1
+		if nameless {
+			records, each = 1, 2
+		}
+		for _, one := range lost {
+			if !strings.Contains(one, fmt.Sprintf(`"count":%d,"reason":"too_large"`, each)) || !strings.Contains(one, `"sensor":"hub-s1"`) {
+				t.Errorf("loss = %s, want of %d", one, each)
+			}
+		}
+		if len(lost) != records {
+			t.Errorf("%d losses, want %d: %s", len(lost), records, lost)
 		}
 		if n := strings.Count(log.String(), "refused for good"); n != 1 || !strings.HasPrefix(r.why(), "too_large: ") {
 			t.Errorf("%d lines, why %q, want one, and the reason", n, r.why())
@@ -135,4 +149,33 @@ func TestTwoRefusalsOfOneTimeAreTwoLossWindows(t *testing.T) {
 	if len(ids) != 4 {
 		t.Errorf("records = %v, want a loss and a loss window of each call", ids)
 	}
+}
+
+// TestASecondReasonOfARefusalIsLogged has one Put refused for one reason after another.
+func TestASecondReasonOfARefusalIsLogged(t *testing.T) {
+	t.Parallel()
+	records, err := newLossRecords(&config.Setup{Config: config.Config{Site: "dfw1", Sensor: "s1"}, Policy: shippedPolicy(t), Vault: vault.Demo()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	xs := []policy.Excerpt{storetest.Call("call-a").Numbered(1).Excerpt(t)}
+	into := &refusals{}
+	r := &recorder{Sink: into, place: PlaceHub, records: records, log: slog.New(slog.NewTextHandler(&log, nil)), refusing: map[string]bool{}}
+	for _, into.err = range []error{store.ErrTooLarge, store.ErrName, store.ErrTooLarge} {
+		_ = r.Put(t.Context(), xs)
+	}
+	if n := strings.Count(log.String(), "refused for good"); n != 2 {
+		t.Errorf("%d lines, want one for each reason:\n%s", n, log.String())
+	}
+}
+
+// A refusals is a Sink that refuses everything but losses.
+type refusals struct{ err error }
+
+func (s *refusals) Put(_ context.Context, xs []policy.Excerpt) error {
+	if xs[0].Kind == "loss" {
+		return nil
+	}
+	return store.Refused{{Purpose: xs[0].Purpose, Count: len(xs), Err: s.err, Excerpts: xs}}
 }
