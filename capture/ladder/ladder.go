@@ -51,8 +51,7 @@ package ladder
 
 import "sipsieve/capture/wire"
 
-// Frames returns the frames of the ladder src, in the order of their time. An error names the line and what is wrong
-// with it.
+// Frames returns the frames of the ladder src, in the order of their time. An error is an *Error.
 func Frames(src []byte) ([]wire.Frame, error) {
 	s := NewScene(&plain)
 	if err := (reader{s}).read(src); err != nil {

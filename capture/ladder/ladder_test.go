@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -22,6 +23,7 @@ func TestAnErrorNamesItsLine(t *testing.T) {
 		{"00:00.000 alice -> bob INVITE quiet\n", `line 1: unknown word "quiet"`},
 		{"00:00.000 alice -> alice INVITE\n", "line 1: want two parties"},
 		{"00:00.000 alice <- bob 200\n", "line 1: a response to no request"},
+		{"# two messages\n00:00.000 alice <- bob 200\n    X: y\n00:00.000 alice -> bob INVITE\n", "line 2: a response to no request"},
 		{"00:00.000 alice -> bob ACK\n", "line 1: ACK without an INVITE"},
 		{"  From: x\n", "line 1: a header stands below no message"},
 		{call + "  From\n", "line 5: want a header as Name: value"},
@@ -32,7 +34,8 @@ func TestAnErrorNamesItsLine(t *testing.T) {
 		{call + "01:00.000 alice -> bob INFO\n" + strings.Repeat("  | x"+strings.Repeat("x", 1000)+"\n", 70),
 			"a message is longer than a datagram"},
 	} {
-		if _, err := Frames([]byte(c.ladder)); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := Frames([]byte(c.ladder))
+		if one := new(Error); !errors.As(err, &one) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.60q: error = %v, want %s", c.ladder, err, c.want)
 		}
 	}

@@ -37,20 +37,34 @@ func (st *Step) word(key string) string {
 	return ""
 }
 
+// An Error is what is wrong with a line of a ladder.
+type Error struct {
+	Line int // counted from 1
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong, without the line.
+func (e *Error) Unwrap() error { return e.Err }
+
 // A reader plays a text on a Scene.
 type reader struct{ *Scene }
 
 // read plays the ladder src.
 func (s reader) read(src []byte) error {
-	var pending *Step
-	flush := func() (err error) {
-		if pending != nil {
-			err = s.Play(pending)
+	var pending *Step // until its headers are read
+	begun, number := 0, 0
+	flush := func() error {
+		if pending == nil {
+			return nil
+		}
+		if err := s.Play(pending); err != nil {
+			return &Error{begun, err}
 		}
 		pending = nil
-		return err
+		return nil
 	}
-	number := 0
 	for raw := range bytes.Lines(src) {
 		number++
 		line := strings.TrimRight(string(raw), " \t\r\n")
@@ -60,17 +74,18 @@ func (s reader) read(src []byte) error {
 		var err error
 		if line[0] == ' ' || line[0] == '\t' {
 			err = pending.detail(strings.TrimSpace(line))
-		} else if err = flush(); err == nil {
+		} else {
+			if err := flush(); err != nil {
+				return err
+			}
+			begun = number
 			pending, err = s.line(strings.Fields(line))
 		}
 		if err != nil {
-			return fmt.Errorf("ladder: line %d: %w", number, err)
+			return &Error{number, err}
 		}
 	}
-	if err := flush(); err != nil {
-		return fmt.Errorf("ladder: line %d: %w", number, err)
-	}
-	return nil
+	return flush()
 }
 
 // detail reads a line below st.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +16,8 @@ func policyTestCommand() *cobra.Command {
 		Use:   "test [flags] FILE.txtar...",
 		Short: "compare the excerpts of a capture with those that a file expects of a policy, such as in a CI",
 		Long: `Test runs the capture in each file through a policy and compares the excerpts of every enabled purpose with
-those that the file expects: one line a difference, with file, line, purpose and key. ` + trial.Manual + `
+those that the file expects: one line a difference, with file, line, purpose and key. Without a difference it prints how
+many excerpts each purpose published: "no excerpt" may be a mistake in the capture. ` + trial.Manual + `
 
 Exit codes: 0 without a difference; 1 with one; 2 for a file, policy or configuration that is refused; 3 for a policy that
 requires what this version does not offer.`,
@@ -40,20 +43,20 @@ requires what this version does not offer.`,
 func tryPolicy(cmd *cobra.Command, how trial.Options, paths []string) error {
 	different, done := false, "ok"
 	if how.Update {
-		done = "written: review it"
+		done = "written, review it"
 	}
 	for _, path := range paths {
-		lines, err := trial.Run(cmd.Context(), path, how)
+		r, err := trial.Run(cmd.Context(), path, how)
 		if err != nil {
 			return refused(err)
 		}
-		for _, line := range lines {
+		for _, line := range r.Differences {
 			fmt.Fprintln(cmd.OutOrStdout(), line)
 		}
-		if len(lines) == 0 {
-			fmt.Fprintln(cmd.OutOrStdout(), path+": "+done)
+		if len(r.Differences) == 0 {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s: %s\n", path, done, cmp.Or(strings.Join(r.Published, ", "), "no excerpt"))
 		}
-		different = different || len(lines) > 0
+		different = different || len(r.Differences) > 0
 	}
 	if different {
 		return findings()

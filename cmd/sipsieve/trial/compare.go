@@ -96,7 +96,7 @@ func decode(text []byte) (values map[string]any, err error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) || values == nil {
-		return nil, errors.New("want one object a line")
+		return nil, errors.New("it is something else")
 	}
 	return values, nil
 }

@@ -21,44 +21,53 @@ type Options struct {
 	Update bool   // write the excerpts into the Test instead of comparing them
 }
 
-// Run returns the differences of the test at path, one line each; with Update it writes its file and returns none. An
-// error wraps policy.ErrNotBuilt if the policy requires what this version does not offer.
-func Run(ctx context.Context, path string, how Options) (differences []string, err error) {
+// A Result is what came of a Test.
+type Result struct {
+	Differences []string // one line each; none with Update
+	Published   []string // "PURPOSE 2": excerpts of each purpose that published any
+}
+
+// Run compares the test at path; with Update it writes its file. An error wraps policy.ErrNotBuilt if the policy requires
+// what this version does not offer.
+func Run(ctx context.Context, path string, how Options) (r Result, err error) {
 	t, err := Read(path)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	setup, err := setupOf(t, how.Policy)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	for _, name := range t.Purposes() {
 		if !slices.Contains(setup.PurposeNames(), name) {
-			return nil, fmt.Errorf("%s: %s.jsonl: %w", path, name, setup.UnknownPurpose())
+			return r, fmt.Errorf("%s: %s.jsonl: %w", path, name, setup.UnknownPurpose())
 		}
 	}
 	if len(t.Purposes()) == 0 && !how.Update {
-		return nil, fmt.Errorf("%s: it expects no excerpts: want a file PURPOSE.jsonl, which --update writes", path)
+		return r, fmt.Errorf("%s: it expects no excerpts: want a file PURPOSE.jsonl, which --update writes", path)
 	}
 	bodies, err := excerptsOf(ctx, t, setup)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	for _, name := range setup.PurposeNames() {
+		if n := len(bodies[name]); n > 0 {
+			r.Published = append(r.Published, fmt.Sprintf("%s %d", name, n))
+		}
 		if how.Update {
 			t.Expect(name, bodies[name])
 			continue
 		}
 		lines, err := t.Compare(name, bodies[name])
 		if err != nil {
-			return nil, err
+			return r, err
 		}
-		differences = append(differences, lines...)
+		r.Differences = append(r.Differences, lines...)
 	}
 	if how.Update {
-		return nil, t.Write()
+		return r, t.Write()
 	}
-	return differences, nil
+	return r, nil
 }
 
 // setupOf reads the policy at path, else that of t, and the configuration of t. Its keys are the demonstration keys.

@@ -126,7 +126,7 @@ func (t *Test) Capture() (File, error) {
 			err = wire.WritePcap(&b, frames)
 		}
 		if err != nil {
-			return File{}, fmt.Errorf("%s: %w", f.Name, err)
+			return File{}, t.ladderError(err)
 		}
 		f.Data = b.Bytes()
 		return f, nil
@@ -141,6 +141,15 @@ func (t *Test) Capture() (File, error) {
 	}
 	f.Data = data
 	return f, nil
+}
+
+// ladderError returns an error of the ladder of t with its line in the archive.
+func (t *Test) ladderError(err error) error {
+	var one *ladder.Error
+	if !errors.As(err, &one) {
+		return fmt.Errorf("%s: %s: %w", t.path, flowFile, err)
+	}
+	return fmt.Errorf("%s:%d: %s: %w", t.path, t.line(t.index(flowFile))+one.Line-1, flowFile, one.Err)
 }
 
 // Purposes returns the names of the purposes of which excerpts are expected, in the order of the archive.
@@ -222,7 +231,7 @@ func (t *Test) expected(purpose string) (want []*excerpt, err error) {
 		if text = bytes.TrimSpace(text); len(text) > 0 && text[0] != '#' {
 			values, err := decode(text)
 			if err != nil {
-				return nil, fmt.Errorf("%s:%d: %s%s: want a JSON object: %w", t.path, line, purpose, expected, err)
+				return nil, fmt.Errorf("%s:%d: %s%s: want one JSON object a line: %w", t.path, line, purpose, expected, err)
 			}
 			want = append(want, &excerpt{line: line, values: values})
 		}
