@@ -134,7 +134,7 @@ func policyOf(choose func(field string, forms []string) []string) string {
 			"audience = [\"%s_desk\"]\nretain = \"18 months\"\nretain_why = \"r\"\n[purpose.%s.fields]\n", purpose, purpose, purpose)
 		for f := range cpni.Field(cpni.Fields()) {
 			e := f.Entry()
-			if e.Never || e.Name == "emergency_location" || e.Name == "access_network_info" || !f.In(cpni.CallKind) {
+			if e.Never || !f.Extracted() || e.Name == "emergency_location" || e.Name == "access_network_info" || !f.In(cpni.CallKind) {
 				continue
 			}
 			forms := slices.DeleteFunc(slices.Clone(e.Transforms), func(t string) bool { return t == "seal" || t == "count" || t == "drop" })

@@ -184,6 +184,9 @@ func (f Field) In(k Kind) bool {
 	return int(f) < len(has) && has[f]
 }
 
+// Extracted reports whether this version reads f. One that it does not read is unknown in every Record.
+func (f Field) Extracted() bool { return extractors[f].read != nil }
+
 // Remembered reports whether f is how a call went: when, how long, how often, with which end. The Tracker of a restored
 // call has it, and goes on with it. Every other Field is read of texts and addresses, or of other calls, that are gone
 // then.

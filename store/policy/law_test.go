@@ -114,7 +114,7 @@ func randomLines(rnd *rand.Rand, purpose string) (lines string, forms map[string
 	for f := range cpni.Field(cpni.Fields()) {
 		e := f.Entry()
 		name := e.Transforms[rnd.IntN(len(e.Transforms))]
-		if e.Never || name == "seal" || name == "count" || rnd.IntN(2) == 0 ||
+		if e.Never || name == "presence" && !f.Extracted() || name == "seal" || name == "count" || rnd.IntN(2) == 0 ||
 			slices.Contains(located, e.Name) && purpose != "emergency" {
 			continue
 		}

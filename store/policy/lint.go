@@ -91,8 +91,17 @@ func (l *linter) purpose(key string, u *Purpose, p *Policy) {
 		l.readers[who] = u.Name
 	}
 	for _, r := range u.rules {
+		line := key + ".fields." + r.field.String()
 		if r.because != "" {
-			l.warn(key+".fields."+r.field.String(), "reveals more than the register suggests, because: "+r.because)
+			l.warn(line, "reveals more than the register suggests, because: "+r.because)
+		}
+		switch {
+		case !r.field.Extracted():
+			l.warn(line, "this version does not read the field: it is null in every record")
+		case !slices.Contains(u.Kinds, cpni.AggregateKind.String()) && !slices.ContainsFunc(cpni.Kinds(), func(k cpni.Kind) bool {
+			return r.field.In(k) && slices.Contains(u.Kinds, k.String())
+		}):
+			l.warn(line, "no record of the purpose's kinds has the field: it is never published")
 		}
 	}
 }

@@ -160,6 +160,7 @@ func TestWhatIsNotBuiltParsesButDoesNotBind(t *testing.T) {
 		"seal":         written("billing", "caller_number = \"seal\"\n"),
 		"two forms":    written("legal", "caller_number = [\"pseudonym\", \"seal\"]\n"),
 		"count":        written("network_ops", "sip_code = \"count\"\n"),
+		"unread":       written("fraud", "associated_numbers = { form = \"presence\", because = \"b\" }\n"),
 		"aggregate":    strings.Replace(written("capacity", ""), `"call", "registration"`, `"aggregate"`, 1),
 		"consent":      written("marketing", ""),
 		"open_with":    strings.Replace(written("fraud", ""), "why = ", "open_with = [\"request\"]\nwhy = ", 1),

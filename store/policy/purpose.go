@@ -173,9 +173,13 @@ func (u *Purpose) checkBuilt(m *mistakes, key string) {
 		m.add(key+"."+one.key, "%s", one.what)
 	}
 	for _, r := range u.rules {
+		line := key + ".fields." + r.field.String()
 		for _, t := range r.transforms {
+			if t.action == Presence && !r.field.Extracted() {
+				m.add(line, "presence of a field that is not read: it would be false of what was there")
+			}
 			if t.action == Seal || t.action == Count {
-				m.add(key+".fields."+r.field.String(), "%s", t.action)
+				m.add(line, "%s", t.action)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ func (p *ruleParser) read(value any) bool {
 	name := p.key[strings.LastIndexByte(p.key, '.')+1:]
 	f, ok := cpni.FieldOf(name)
 	if !ok {
-		p.add(p.key, "not in the register%s", nearest(name, fieldNames()))
+		p.add(p.key, "not in the register%s", cmp.Or(nearest(name, fieldNames()), ": sipsieve fields prints it"))
 		return false
 	}
 	typ := f.Entry().Type
