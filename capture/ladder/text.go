@@ -43,6 +43,7 @@ type Error struct {
 	Err  error
 }
 
+// Error returns the line and what is wrong with it.
 func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
 // Unwrap returns what is wrong, without the line.

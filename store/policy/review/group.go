@@ -82,9 +82,18 @@ func named(lines []policy.Line, silent ...policy.Action) string {
 		if len(l.Forms) > 1 || !slices.Contains(silent, l.Forms[0].Action) {
 			name += " (" + forms(l) + ")"
 		}
+		name += unread(l)
 		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// unread says, with a blank before it, that this version does not read the field of l; else "".
+func unread(l policy.Line) string {
+	if l.Field.Extracted() {
+		return ""
+	}
+	return " (not read yet: null)"
 }
 
 func hasPseudonyms(lines []policy.Line) bool {

@@ -87,6 +87,9 @@ func (e *explainer) line(u *policy.Purpose, l policy.Line) {
 	class, _ := cpni.ClassOf(f.Class)
 	e.write("\n  %s (line %d)\n    Read: %s.\n    Holds: %s.\n    In law: %s, %s.\n", f.Name, l.Number, f.Source, holds(f),
 		strings.ReplaceAll(f.Class, "_", " "), class.Basis)
+	if !l.Field.Extracted() {
+		e.write("    This version does not read it: it is null in every record.\n")
+	}
 	for _, form := range l.Forms {
 		x, _ := cpni.TransformOf(form.Action.String())
 		e.write("    Leaves: %s, %s.\n    Could still be learned: %s.\n", form.Transform, x.Meaning, learnedOf(f, form))

@@ -44,7 +44,7 @@ func mark(l policy.Line) string {
 	if form := forms(l); form != "keep" && form != word && form != "presence" {
 		word += ": " + form
 	}
-	return word
+	return word + unread(l)
 }
 
 // envelopeRows returns a row of all keys that every record has, and one for each key of parts of calls.
