@@ -24,7 +24,8 @@ has; and how many records show the same: the median, and the size that 5 %% of t
 
 Join: somebody has the records of two purposes, their policies, and nothing else. JOINED is the share of the records of
 the first purpose, the one with fewer, that are joined with the right record of the second, by the better of two ways.
-BY ORDER: both purposes are published in the order of the calls. BY FIELDS: whatever the order, by all that both show,
+BY ORDER: two purposes that are published at once leave in the order of the calls; one whose finest time is coarser than a
+second leaves in windows, sorted by id, and only the window is known of it. BY FIELDS: whatever the order, by all that both show,
 times and durations as finely as both are kept, answer_time - setup_time with pdd_ms + ring_ms, areas, trunks, codes;
 WRONG are those joined with another record. "without duration_ms 61 %%" is the share by fields that is left if
 duration_ms could not be compared.
@@ -58,7 +59,7 @@ func measureRisk(cmd *cobra.Command, f *captureFlags) error {
 		for i, p := range setup.Purposes {
 			excerpts[i], _ = p.Minimise(nil, r)
 		}
-		study.Add(excerpts)
+		study.Add(r.Certain(), excerpts)
 	})
 	if err != nil {
 		return err

@@ -135,6 +135,9 @@ func (r *Record) Get(f Field) *Value {
 // Kind returns what r is a record of.
 func (r *Record) Kind() Kind { return r.in.kind }
 
+// Certain returns the packet time, or the time of a timer, at which r was certain: then it is published.
+func (r *Record) Certain() time.Time { return r.in.event.Time }
+
 // Loss returns the loss that r announces, nil if it announces none.
 func (r *Record) Loss() *Loss { return r.in.loss }
 

@@ -33,7 +33,11 @@ func pair(ctx context.Context, kind string, a, b *side, texts *interner) (Join, 
 	}
 	right, joined := m.assign(found[0])
 	j.Fields, j.Wrong = percent(right, len(m.a)), percent(joined-right, len(m.a))
-	j.Order = percent(m.inOrder(), len(m.a))
+	inOrder, err := m.joinByOrder(ctx, a.purpose.Window(), b.purpose.Window())
+	if err != nil {
+		return j, err
+	}
+	j.Order = percent(inOrder, len(m.a))
 	j.Right = max(j.Fields, j.Order)
 	for i, c := range m.by {
 		j.Columns = append(j.Columns, c.label)

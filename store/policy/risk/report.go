@@ -13,6 +13,14 @@ type Report struct {
 	LeftOut  int          `json:"left_out"` // publications behind the first MostRecords records of their kind
 	Purposes []Uniqueness `json:"purposes"`
 	Pairs    []Join       `json:"pairs"`
+
+	Publications []Publication `json:"publications"`
+}
+
+// A Publication is when the excerpts of a purpose leave.
+type Publication struct {
+	Purpose string `json:"purpose"`
+	Window  int    `json:"window_seconds"` // for so long they are gathered, and leave together, sorted by id; 0 for at once
 }
 
 // A Uniqueness is how far the excerpts of one purpose can be told apart by what they show beside ids and pseudonyms.
@@ -35,7 +43,7 @@ type Join struct {
 	Right   float64   `json:"joined_percent"`    // by the better of the two attackers
 	Fields  float64   `json:"by_fields_percent"` // by what the fields show, whatever the order
 	Wrong   float64   `json:"wrong_percent"`     // by the fields, but with an excerpt of another record
-	Order   float64   `json:"by_order_percent"`  // by the order of publication, as far as the fields agree
+	Order   float64   `json:"by_order_percent"`  // by order or window of publication, as far as the fields agree
 	Columns []string  `json:"compared"`
 	Without []Without `json:"without"` // of Fields
 	Coarser []Coarser `json:"coarser"` // of Fields: the strongest column that is a time, a duration or a number, cut further
@@ -91,17 +99,18 @@ func (r *Report) Table(out io.Writer) error {
 
 // advice writes which coarser forms would lower a share, and what was left out.
 func (r *Report) advice(out io.Writer) error {
-	var lines []string
+	lines := r.orderCosts()
+	var lower []string
 	for _, j := range r.Pairs {
 		for _, c := range j.Coarser {
 			if c.Percent < j.Fields {
-				lines = append(lines, fmt.Sprintf("  %s with %s (%s): %s = %q in %s leaves %g %% of %g %%",
+				lower = append(lower, fmt.Sprintf("  %s with %s (%s): %s = %q in %s leaves %g %% of %g %%",
 					j.Purpose, j.With, j.Kind, c.Column, c.Form, c.Purpose, c.Percent, j.Fields))
 			}
 		}
 	}
-	if len(lines) > 0 {
-		lines = append([]string{"", "What would lower it:", ""}, lines...)
+	if len(lower) > 0 {
+		lines = append(append(lines, "", "What would lower it:", ""), lower...)
 	}
 	if r.LeftOut > 0 {
 		lines = append(lines, "", fmt.Sprintf("Of each kind the first %d records were measured; %d publications of later ones are left out.",
@@ -112,6 +121,32 @@ func (r *Report) advice(out io.Writer) error {
 	}
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
+}
+
+// orderCosts returns what it costs that purposes are published at once, nothing if none is.
+func (r *Report) orderCosts() (lines []string) {
+	var atOnce, others []string
+	windows := map[string]int{}
+	for _, p := range r.Publications {
+		if windows[p.Purpose] = p.Window; p.Window == 0 {
+			atOnce = append(atOnce, p.Purpose)
+		} else {
+			others = append(others, fmt.Sprintf("%s every %d s", p.Purpose, p.Window))
+		}
+	}
+	if len(others) > 0 {
+		lines = append(lines, "", "Published together, sorted by id: "+strings.Join(others, ", ")+".")
+	}
+	if len(atOnce) > 0 {
+		lines = append(lines, "", "Published at once: "+strings.Join(atOnce, ", ")+". Who holds two of these has their order too:", "")
+	}
+	for _, j := range r.Pairs {
+		if windows[j.Purpose] == 0 && windows[j.With] == 0 {
+			lines = append(lines, fmt.Sprintf("  %s with %s (%s): %g %% by order, where the fields alone give %g %%", j.Purpose,
+				j.With, j.Kind, j.Order, j.Fields))
+		}
+	}
+	return lines
 }
 
 // withouts returns what is left without each column.
