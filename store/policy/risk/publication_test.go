@@ -8,8 +8,8 @@ import (
 // TestAWindowShowsNoMoment has when rows were made, and the spans that their publication shows.
 func TestAWindowShowsNoMoment(t *testing.T) {
 	begin := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
-	row := func(after time.Duration) row { return row{when: begin.Add(after)} }
-	rows := []row{row(time.Second), row(59 * time.Second), row(time.Minute), row(121 * time.Second)}
+	made := func(after time.Duration) row { return row{when: begin.Add(after)} }
+	rows := []row{made(time.Second), made(59 * time.Second), made(time.Minute), made(121 * time.Second)}
 	us := func(d time.Duration) int64 { return begin.Add(d).UnixMicro() }
 	minute := func(n time.Duration) span { return span{us(n * time.Minute), us((n + 1) * time.Minute)} }
 	for i, want := range []span{minute(0), minute(0), minute(1), minute(2)} {
