@@ -192,13 +192,18 @@ func (s *Store) mark(p place, change func(*damage)) error {
 }
 
 // Settle checkpoints the partitions of which nothing was used since the last Settle, and seals them. One that is damaged
-// is set aside, and what could not be read out of those that are is read now.
+// or was deleted is set aside, and what could not be read out of those that are is read now.
 func (s *Store) Settle(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
 	defer s.writing.Unlock()
 	var errs []error
+	for _, p := range s.catalogue.of("") {
+		if e, _ := s.catalogue.get(p); e.Commits > 0 && !s.expiry.Over(p.Expires) && !s.dir.exists(p) {
+			errs = append(errs, s.setAside(ctx, p))
+		}
+	}
 	for _, p := range append([]place(nil), s.open.order...) {
 		one := s.open.by[p]
 		if one.busy {

@@ -190,6 +190,38 @@ func sweptClean(t *testing.T, s *Store) {
 	}
 }
 
+// TestAPartitionThatIsDeletedWhileItRunsIsFound removes the file of a partition of which nothing is put any more.
+func TestAPartitionThatIsDeletedWhileItRunsIsFound(t *testing.T) {
+	t.Parallel()
+	s := opened(t, Config{})
+	drafts := daysOf(30)
+	put(t, s, drafts...)
+	for range 2 { // its log would have all of it
+		if err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	days, err := s.dir.partitions()
+	if err != nil || len(days) != 3 {
+		t.Fatalf("partitions = %v, %v, want 3", days, err)
+	}
+	if err := os.Remove(s.dir.path(days[0])); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // once is enough, and twice no more
+		if err := s.Settle(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if all := s.Damaged(); len(all) != 1 || all[0].Expires != days[0].Expires || all[0].Missing != 10 {
+			t.Errorf("damaged = %+v, want the 10 rows of the first day", []store.Damage(all))
+		}
+	}
+	put(t, s, drafts...)
+	if all := s.Damaged(); len(all) != 0 {
+		t.Errorf("damaged = %+v after all came again, want none", all)
+	}
+}
+
 // A crash came between the removal of a day's files by a sweep and the catalogue: nothing is missing at the next start.
 func TestACrashInASweepIsNoDamage(t *testing.T) {
 	t.Parallel()
