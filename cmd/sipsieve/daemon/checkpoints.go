@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -72,12 +74,12 @@ func (c *checkpoints) clear(now time.Time) {
 
 // drop removes the logs of folders that no source reads any more.
 func (c *checkpoints) drop() error {
-	there, err := filepath.Glob(filepath.Join(c.setup.State, "folder-*.checkpoint"))
-	for _, path := range there {
+	there, err := fs.Glob(os.DirFS(c.setup.State), "folder-*.checkpoint") // no pattern in the names of the folder
+	for _, name := range there {
 		if !slices.ContainsFunc(c.setup.Source, func(s config.Source) bool {
-			return s.Type == "directory" && s.CheckpointName() == filepath.Base(path)
+			return s.Type == "directory" && s.CheckpointName() == name
 		}) {
-			err = errors.Join(err, checkpoint.Remove(path))
+			err = errors.Join(err, checkpoint.Remove(filepath.Join(c.setup.State, name)))
 		}
 	}
 	return err

@@ -18,7 +18,10 @@ import (
 // not of a log, and what a log that nobody reads any more has left.
 func TestLogsThatWereSetAsideExpire(t *testing.T) {
 	s := demoSetup(t, "")
-	s.State, s.Source, s.Calls.Journal = t.TempDir(), []config.Source{{Type: "interface"}}, true
+	s.State, s.Source, s.Calls.Journal = filepath.Join(t.TempDir(), "[a]*?%23"), []config.Source{{Type: "interface"}}, true
+	if err := os.Mkdir(s.State, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	c := openCheckpoints(s, slog.New(slog.DiscardHandler))
 	retain := s.Policy.ShortestBusRetain().Shortest()
 	for _, p := range s.Policy.Purposes() {
