@@ -23,6 +23,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sipsieve/cmd/sipsieve/ledger"
@@ -58,14 +59,15 @@ type Log struct {
 	queue   *queue
 	windows windows
 
-	mu      sync.Mutex    // around what follows
+	broken atomic.Pointer[error] // why the file cannot be written; nil if it can
+
+	mu      sync.Mutex    // around what follows, also while the file is written
 	last    state         // of the run before
 	began   time.Time     // zero until Run
 	segment time.Time     // since when nothing is in a ledger
 	begun   chan struct{} // closed when the run has begun
 	before  *ledger.Ledger
 	text    policyText
-	broken  error // why the file cannot be written; nil if it can
 }
 
 // Open reads what the run before left. It fails if the file cannot be read; one that is damaged is announced as a loss.
@@ -232,20 +234,15 @@ func (l *Log) save(now time.Time, counts *ledger.Ledger) {
 // note logs when the file cannot be written, and when it can be again.
 func (l *Log) note(err error) {
 	switch {
-	case err != nil && l.broken == nil:
-		l.config.Log.Error("no sign of life can be written: a crash would seem longer than it was", "err", err)
-	case err == nil && l.broken != nil:
+	case err == nil && l.broken.Swap(nil) != nil:
 		l.config.Log.Info("signs of life are written again")
+	case err != nil && l.broken.Swap(&err) == nil:
+		l.config.Log.Error("no sign of life can be written: a crash would seem longer than it was", "err", err)
 	}
-	l.broken = err
 }
 
 // isSaved reports whether the last sign of life was written.
-func (l *Log) isSaved() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.broken == nil
-}
+func (l *Log) isSaved() bool { return l.broken.Load() == nil }
 
 // Stop puts the last ledger, and that the sensor has stopped, until ctx ends. The next run puts what is left.
 func (l *Log) Stop(ctx context.Context) error {
@@ -267,14 +264,15 @@ func (l *Log) Stop(ctx context.Context) error {
 	return errors.Join(err, s.write(l.config.Path))
 }
 
-// Trouble returns why records are not put, or no sign of life is written; nil if both are.
+// Trouble returns why records are not put, or no sign of life is written; nil if both are. It waits for no disk.
 func (l *Log) Trouble() error {
 	if err := l.queue.failed(); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.broken
+	if err := l.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // AddTo adds what was counted to c.

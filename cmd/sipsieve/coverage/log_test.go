@@ -436,3 +436,17 @@ func TestADiskThatTakesNoFileStopsNothing(t *testing.T) {
 		t.Errorf("log = %s", s.log.String())
 	}
 }
+
+// TestTroubleWaitsForNoDisk has the file written for ever.
+func TestTroubleWaitsForNoDisk(t *testing.T) {
+	t.Parallel()
+	l, err := Open(newSite(t).config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.mu.Lock() // as while the file is written
+	defer l.mu.Unlock()
+	if err := l.Trouble(); err != nil {
+		t.Error(err)
+	}
+}
