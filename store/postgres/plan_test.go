@@ -157,10 +157,10 @@ func fillScale(t testing.TB, s *Store, scale storetest.Scale) {
 		for ; n < int(scale) && scale.Call(n).Expires == rows.place.Expires; n++ {
 			reached.Reach(scale.Call(n).Sensor, scale.Call(n).Published)
 		}
-		first, last := scale.Call(rows.next), scale.Call(n-1)
+		first, last, count := scale.Call(rows.next), scale.Call(n-1), n-rows.next
 		all.Go(func() error { return fillDay(t, s, rows, indexes) })
 		_, err := s.pool.Exec(t.Context(), "INSERT INTO sipsieve_billing.days VALUES ($1, $2, $3, $4, $5)",
-			first.Expires.Time(), n-rows.next, first.Setup, last.Setup, []string{first.Kind})
+			first.Expires.Time(), count, first.Setup, last.Setup, []string{first.Kind})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,7 +39,7 @@ func (s Scale) Call(n int) ScaledCall {
 	h := scatter(n)
 	perDay := max(1, (int(s)+scaleDays-1)/scaleDays)
 	const day = 24 * time.Hour
-	ofDay := time.Duration(n%perDay) * day / time.Duration(perDay)
+	ofDay := time.Duration(n%perDay) * (day / time.Duration(perDay))
 	c := ScaledCall{ID: hexadecimal(h), Kind: "call", Sensor: [...]string{"s1", "s2", "s3"}[n%3],
 		Account: largeAccount, TrunkIn: largeTrunk, TrunkOut: trunksOut[h>>32%200],
 		Disposition: "answered", CallID: "2025-5:" + hexadecimal(scatter(-1-n)),
