@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"sipsieve/store"
+	"sipsieve/store/bus/blocks"
 	"sipsieve/store/bus/marks"
 	"sipsieve/store/disk"
 )
@@ -104,6 +107,11 @@ func (b *Bus) reopen(ctx context.Context, why error) error {
 	if err := s.marks.Reopen(); err != nil {
 		return fmt.Errorf("bus: marks: %w", err)
 	}
+	for i := range s.streams {
+		if err := s.writeEndAnew(s.streams[i].Name); err != nil && s.patient {
+			return fmt.Errorf("bus: %s: %w", s.streams[i].Name, err)
+		}
+	}
 	if err := s.prepareStreams(time.Now()); err != nil {
 		return err
 	}
@@ -155,4 +163,28 @@ func (s *spool) lastConfirmed(ctx context.Context) {
 			})
 		}
 	}
+}
+
+// endFiles is in how many of the last files of a stream the messages of one batch are, at most.
+const endFiles = 3
+
+// writeEndAnew writes the last files of a stream anew: after a failed sync the kernel shows what may not be on the disk, and
+// syncs it no more. A message there would be taken for one that is put again, and be acknowledged. The server does not run.
+func (s *spool) writeEndAnew(stream string) error {
+	folder := filepath.Join(s.stream(stream), "msgs")
+	files, _, err := blocks.Files(folder)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	for _, file := range files[max(0, len(files)-endFiles):] {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		copied := filepath.Join(s.folder, "copied") // among the files the server would take it for one of them
+		if err := errors.Join(disk.ReplaceFile(copied, data), os.Rename(copied, file)); err != nil {
+			return err
+		}
+	}
+	return disk.SyncDir(folder)
 }
