@@ -67,7 +67,7 @@ type parting struct {
 // add gathers x, whose place is that in the queue of its kind.
 func (w *windows) add(x policy.Excerpt, kind int, place uint64, length time.Duration) {
 	now := time.Now()
-	if n := len(w.open); n == 0 || w.open[n-1].over(now) {
+	if n := len(w.open); n == 0 || w.open[n-1].over(now) || w.open[n-1].length != length { // another policy is in force
 		w.open = append(w.open, window{ends: now.Truncate(length).Add(length), opened: now, length: length})
 	}
 	last := &w.open[len(w.open)-1]

@@ -473,6 +473,32 @@ func TestALossOfAPurposeWithWindowsIsAnnounced(t *testing.T) {
 	})
 }
 
+// TestAnotherPolicyBeginsAnotherWindow has a purpose that is published each hour after a reload, and each minute before.
+func TestAnotherPolicyBeginsAnotherWindow(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	synctest.Test(t, func(t *testing.T) {
+		log := newExcerptLog(nil)
+		w, x := windows{log: &log}, b.excerptOf(t, 0)
+		w.add(x, ofLive, 0, time.Minute)
+		w.add(x, ofLive, 1, time.Hour)
+		w.add(x, ofLive, 2, time.Hour)
+		time.Sleep(time.Minute)
+		leave := func() int {
+			now := time.Now()
+			w.leave(func(one *window) bool { return one.over(now) }, [2]uint64{3, 0})
+			return len(w.out)
+		}
+		if got := leave(); got != 1 {
+			t.Errorf("left = %d after the minute, want 1", got)
+		}
+		time.Sleep(59 * time.Minute)
+		if got := leave(); got != 3 {
+			t.Errorf("left = %d after the hour, want 3", got)
+		}
+	})
+}
+
 // TestUnwrittenEntriesThatCancelOutAreLeftOut has entries of excerpts that came and went while a disk was behind.
 func TestUnwrittenEntriesThatCancelOutAreLeftOut(t *testing.T) {
 	entry := func(kind checkpoint.EntryKind, n int) checkpoint.Entry {
