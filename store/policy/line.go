@@ -26,8 +26,11 @@ type Form struct {
 	transform transform
 }
 
-// More reports whether f reveals more of a value than o.
-func (f Form) More(o Form) bool { return f.transform.more(o.transform) }
+// More reports whether f reveals more of a value than o. A pseudonym and a part of the value are neither: one tells people
+// apart, the other says where or what they are.
+func (f Form) More(o Form) bool {
+	return !f.transform.beside(o.transform) && !o.transform.beside(f.transform) && f.transform.more(o.transform)
+}
 
 // Lines returns what u does with each field that it names, in the register's order. A field without a Line is dropped.
 func (u *Purpose) Lines() (lines []Line) {

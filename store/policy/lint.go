@@ -90,6 +90,7 @@ func (l *linter) purpose(key string, u *Purpose, p *Policy) {
 		}
 		l.readers[who] = u.Name
 	}
+	l.leaks(key, u)
 	for _, r := range u.rules {
 		line := key + ".fields." + r.field.String()
 		if r.because != "" {

@@ -137,7 +137,7 @@ func (p *parser) head(f *file) {
 	if f.Default != "drop" {
 		p.add("default", "want \"drop\": nothing else is accepted")
 	}
-	if f.Owner == "" {
+	if strings.TrimSpace(f.Owner) == "" || looksPersonal(f.Owner) {
 		p.add("owner", "want the role that answers for this policy")
 	}
 	if f.Reviewed.IsZero() {
@@ -198,7 +198,7 @@ func (p *parser) purpose(name string, f purposeFile) *Purpose {
 	}
 	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain},
 		{"retain_why", f.RetainWhy}} {
-		if must[1] == "" {
+		if strings.TrimSpace(must[1]) == "" {
 			p.add(key+"."+must[0], "missing: %s", missingWhy[must[0]])
 		}
 	}

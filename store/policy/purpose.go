@@ -140,6 +140,15 @@ func (u *Purpose) unitOf(kind cpni.Kind) (unit string) {
 	return unit
 }
 
+// ExpiresBy returns the unit to which the day of deletion of records of a kind is rounded up, day or month: what expires
+// shows of the time of a call, whatever becomes of its fields.
+func (u *Purpose) ExpiresBy(kind cpni.Kind) string {
+	if u.unitOf(kind) == "month" {
+		return "month"
+	}
+	return "day"
+}
+
 // A keyed is a transform of a field, and the key that its result stands under.
 type keyed struct {
 	key string

@@ -69,7 +69,7 @@ func (p *ruleParser) read(value any) bool {
 		p.add(p.key, "%v", err)
 		return false
 	}
-	p.rule.because = line.because
+	p.rule.because = strings.TrimSpace(line.because)
 	for _, text := range line.transforms {
 		p.transform(text)
 	}
@@ -96,7 +96,7 @@ func (p *ruleParser) transform(text string) {
 		return
 	}
 	suggested, _ := parseTransform(suggestion(r.field, p.purpose))
-	if t.more(suggested) && r.because == "" {
+	if (t.more(suggested) || r.picks(t, suggested)) && r.because == "" {
 		p.add(p.key, "reveals more than the register suggests (%s): give the reason with because",
 			suggestion(r.field, p.purpose))
 	}
@@ -108,6 +108,13 @@ func (p *ruleParser) transform(text string) {
 		p.add(p.key, "%s stands twice", t.action)
 	}
 	r.transforms, r.keys = append(r.transforms, t), append(r.keys, key)
+}
+
+// picks reports whether t shows which of a list of persons it was where something else is suggested: such a list is a list
+// of those who are watched.
+func (r *rule) picks(t, suggested transform) bool {
+	return t.action == Known && r.field.Entry().Identifiability == "direct" && reveals[suggested.action] < reveals[Keep] &&
+		suggested.action != Known
 }
 
 // list finds the list behind known.

@@ -125,6 +125,11 @@ func (t transform) more(o transform) bool {
 	return t.action == IPPrefix && o.action == IPPrefix && (t.v4 > o.v4 || t.v6 > o.v6)
 }
 
+// beside reports whether t stands for a value and says nothing of it, and o says a part of it.
+func (t transform) beside(o transform) bool {
+	return (t.action == Pseudonym || t.action == Seal) && o.action >= Category && o.action <= Area
+}
+
 // allowed returns why t may not be applied to a field, by the register's own words.
 func (t transform) allowed(e *cpni.Entry) error {
 	switch {

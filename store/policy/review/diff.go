@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
 )
 
@@ -243,6 +244,11 @@ func (d *differ) limits(before, after *policy.Purpose) {
 	d.set("kind of record", before.Kinds, after.Kinds, same)
 	d.set("stage of a record", before.Stages, after.Stages, same)
 	d.span("records are kept", before.Retain, after.Retain)
+	for _, kind := range cpni.Kinds() {
+		if b, a := before.ExpiresBy(kind), after.ExpiresBy(kind); collects(before, kind) && collects(after, kind) {
+			d.ordered(a == "day", "expires shows of the time of a "+kind.String()+" its", b, a)
+		}
+	}
 	d.span("records stay on the bus", before.BusRetain, after.BusRetain)
 	d.ordered(after.Epoch > before.Epoch, "pseudonyms change every", hours(before.Epoch), hours(after.Epoch))
 	d.ordered(after.MinCorrelation < before.MinCorrelation, "legs of one call are joined from a score of",
@@ -251,6 +257,8 @@ func (d *differ) limits(before, after *policy.Purpose) {
 	d.ordered(after.FromReceipt, "retention counts from", since[before.FromReceipt], since[after.FromReceipt])
 	d.ordered(after.When == "", "records are made of", onlyFor(before.When), onlyFor(after.When))
 }
+
+func collects(u *policy.Purpose, kind cpni.Kind) bool { return slices.Contains(u.Kinds, kind.String()) }
 
 func onlyFor(when string) string {
 	if when == "" {

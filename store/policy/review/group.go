@@ -24,15 +24,17 @@ const (
 // groupWords are the groups in a table.
 var groupWords = [groups]string{"clear", "pseudonym", "coarse", "yes/no", "not available"}
 
-// groupOf returns the group of l.
+// groupOf returns the group of l: the first one that a form of it is in.
 func groupOf(l policy.Line) group {
-	most := l.Forms[0]
-	for _, form := range l.Forms[1:] {
-		if form.More(most) {
-			most = form
-		}
+	first := groups
+	for _, form := range l.Forms {
+		first = min(first, groupOfAction(form.Action))
 	}
-	switch most.Action {
+	return first
+}
+
+func groupOfAction(a policy.Action) group {
+	switch a {
 	case policy.Keep, policy.E164:
 		return clear
 	case policy.Pseudonym:
