@@ -149,7 +149,7 @@ func TestAPageForApprovalNeedsNothingElse(t *testing.T) {
 	hostile := filepath.Join(t.TempDir(), "hostile.toml")
 	quoted := "'''" + markup + "'''"
 	text := strings.NewReplacer(`"w"`, quoted, `"r"`, quoted, `"b"`, quoted, `"tests"`, quoted, `"a test"`, quoted).Replace(
-		policyOf(func(_ string, forms []string) []string { return forms[:min(1, len(forms))] }))
+		policyOf(func(field string, forms []string) []string { return forms[:min(len(field)%2, len(forms))] }))
 	if err := os.WriteFile(hostile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
