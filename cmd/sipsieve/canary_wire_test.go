@@ -140,7 +140,7 @@ func (r *road) frames(start time.Time, messages []string) (list []capturetest.Fr
 			DstIP: r.ends[1-way].AsSlice()}
 		for n, packet := range r.carry(ip, []byte(text), &r.next[way]) {
 			at := start.Add(time.Duration(i)*time.Second + time.Duration(n)*time.Millisecond)
-			list = append(list, capturetest.Frame{Time: at, Data: packet, Link: capturetest.LinkEthernet})
+			list = append(list, capturetest.Frame{Time: at, Data: packet, Link: 1}) // Ethernet
 		}
 	}
 	return list
