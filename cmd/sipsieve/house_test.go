@@ -51,22 +51,23 @@ var house = map[string]room{
 			"sip/useragent": "a message keeps texts as they stand"}},
 	"sip/scrub": {imports: []string{"sip/syntax", "capture/decode"}, others: []string{"github.com/google/gopacket"},
 		bans: map[string]string{"sip": "scrub keeps what a selection of headers steps over"}},
-	"sip/mem":             {},
-	"sip/facts":           {imports: []string{"sip", "sip/mem", "sip/phone"}},                              // of one message: no call is remembered
-	"sip/event":           {imports: []string{"sip/facts"}, others: []string{"github.com/dchest/siphash"}}, // values: nothing is remembered
-	"sip/siptest":         {imports: []string{"sip/event", "capture/capturetest", "capture/pcap"}},         // for tests only
-	"sip/legs":            {imports: []string{"sip/event"}},                                                // of Events only: what is joined does not depend on how calls are followed
-	"sip/devices":         {imports: []string{"sip/event", "sip/useragent"}},                               // likewise
-	"sip/hops":            {imports: []string{"sip/event"}},                                                // what hops show: no dialog is decided
-	"sip/bindings":        {imports: []string{"sip/hops", "sip/useragent"}, bans: map[string]string{"sip/dialog": "a registration is no call", "sip/calls": "a registration is no call"}},
-	"sip/dialog":          {imports: []string{"sip/hops"}}, // a value: no table, no timer
-	"sip/calls":           {imports: []string{"sip/dialog"}, bans: map[string]string{"sip/bindings": "a call is no registration"}},
-	"sip/track":           {imports: []string{"sip/bindings", "sip/calls"}},
-	"store/cpni":          {imports: []string{"sip/event", "sip/useragent"}, others: []string{"github.com/BurntSushi/toml"}},
-	"store/policy/locate": {}, // lines of keys, whatever the file is
-	"store/policy/syntax": {}, // texts of JSON, whatever they are
-	"store/policy":        {imports: []string{"store/cpni", "store/policy/locate", "store/policy/syntax"}, others: []string{"github.com/BurntSushi/toml", "github.com/agnivade/levenshtein"}, liberties: []string{"reveal"}},
-	"store/policy/risk":   {imports: []string{"store/policy"}, bans: map[string]string{"store": "it is given excerpts: what a reader has"}},
+	"sip/mem":              {},
+	"sip/facts":            {imports: []string{"sip", "sip/mem", "sip/phone"}},                              // of one message: no call is remembered
+	"sip/event":            {imports: []string{"sip/facts"}, others: []string{"github.com/dchest/siphash"}}, // values: nothing is remembered
+	"sip/siptest":          {imports: []string{"sip/event", "capture/capturetest", "capture/pcap"}},         // for tests only
+	"sip/legs":             {imports: []string{"sip/event"}},                                                // of Events only: what is joined does not depend on how calls are followed
+	"sip/devices":          {imports: []string{"sip/event", "sip/useragent"}},                               // likewise
+	"sip/hops":             {imports: []string{"sip/event"}},                                                // what hops show: no dialog is decided
+	"sip/bindings":         {imports: []string{"sip/hops", "sip/useragent"}, bans: map[string]string{"sip/dialog": "a registration is no call", "sip/calls": "a registration is no call"}},
+	"sip/dialog":           {imports: []string{"sip/hops"}}, // a value: no table, no timer
+	"sip/calls":            {imports: []string{"sip/dialog"}, bans: map[string]string{"sip/bindings": "a call is no registration"}},
+	"sip/track":            {imports: []string{"sip/bindings", "sip/calls"}},
+	"store/cpni":           {imports: []string{"sip/event", "sip/useragent"}, others: []string{"github.com/BurntSushi/toml"}},
+	"store/policy/locate":  {},                                                    // lines of keys, whatever the file is
+	"store/policy/wording": {others: []string{"github.com/agnivade/levenshtein"}}, // of a policy, whatever they mean
+	"store/policy/syntax":  {},                                                    // texts of JSON, whatever they are
+	"store/policy":         {imports: []string{"store/cpni", "store/policy/locate", "store/policy/syntax", "store/policy/wording"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
+	"store/policy/risk":    {imports: []string{"store/policy"}, bans: map[string]string{"store": "it is given excerpts: what a reader has"}},
 	// Examples of values are shown to who asks for them.
 	"store/policy/preview":  {imports: []string{"store/policy"}, liberties: []string{"reveal"}},
 	"store/policy/review":   {imports: []string{"store/policy"}},                                                        // reads policies for people: no record is known

@@ -1,4 +1,4 @@
-// This file has methods of linter and Purpose because they are about what fields give away together, not about single lines.
+// This file has methods of linter because they are about what fields give away together, not about single lines.
 
 package policy
 
@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/wording"
 )
 
-// longEpoch is the longest time for which pseudonyms stay the same without a word of lint: longer than the month of a
-// bill, they are a history of a person.
+// longEpoch is the longest time for which pseudonyms stay the same without a warning: the month of a bill.
 const longEpoch = 31 * 24 * time.Hour
 
 // leaks warns of what u gives away by fields that are harmless by themselves.
 func (l *linter) leaks(key string, u *Purpose) {
 	for _, word := range u.Kinds {
 		kind, _ := cpni.KindOf(word)
-		if times := kind.Times(); len(times) > 0 && !u.shows(kind, "time") {
+		timed := slices.ContainsFunc(u.rules, func(r rule) bool { return r.typ == "time" && r.field.In(kind) })
+		if times := kind.Times(); len(times) > 0 && !timed {
 			l.warn(key+".fields", fmt.Sprintf("no time of a %s is kept, yet expires shows its day: name %s as truncate:month if "+
 				"the day must not show", word, times[0]))
 		}
@@ -33,11 +34,6 @@ func (l *linter) leaks(key string, u *Purpose) {
 			"did in all that time can be followed", u.Epoch/(24*time.Hour), u.Retain))
 	}
 	l.named(key, u)
-}
-
-// shows reports whether u keeps a field of that type of a kind.
-func (u *Purpose) shows(kind cpni.Kind, typ string) bool {
-	return slices.ContainsFunc(u.rules, func(r rule) bool { return r.typ == typ && r.field.In(kind) })
 }
 
 // named warns of pseudonyms beside values in clear that are mostly those of the same person.
@@ -66,22 +62,9 @@ func (l *linter) named(key string, u *Purpose) {
 // persons warns of closed lists whose words are persons: what is on the list leaves as it is.
 func (l *linter) persons(key string, u *Purpose) {
 	for _, r := range u.rules {
-		if r.typ != "int" && slices.ContainsFunc(r.list.written(), looksPersonal) {
+		if r.typ != "int" && slices.ContainsFunc(r.list.written(), wording.Personal) {
 			l.warn(key+".fields."+r.field.String(), "a word of its list has the form of a number or address of a person: a list is "+
 				"for names of companies, hosts and products")
 		}
 	}
-}
-
-// looksPersonal reports whether a word has the form of a telephone number or of a mail or SIP address.
-func looksPersonal(word string) bool {
-	digits := 0
-	for _, c := range word {
-		if c >= '0' && c <= '9' {
-			digits++
-		} else if !strings.ContainsRune("+-() /", c) {
-			return strings.Contains(word, "@")
-		}
-	}
-	return digits >= 7
 }

@@ -11,6 +11,7 @@ import (
 	"sipsieve/sip/event"
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy/locate"
+	"sipsieve/store/policy/wording"
 )
 
 // MaxSize is how many bytes the file of a policy may have: its text goes whole into one record of the stream OPS.
@@ -82,7 +83,7 @@ var notBuilt = map[string]string{"subscriber": "keys for each subscriber", "disc
 func (p *parser) unknown(md toml.MetaData) {
 	for _, key := range md.Undecoded() {
 		if len(key) < 5 || key[2] != "fields" { // those are read with their field
-			p.add(key.String(), "unknown key%s", nearest(key[len(key)-1], siblings(key)))
+			p.add(key.String(), "unknown key%s", wording.Nearest(key[len(key)-1], siblings(key)))
 		}
 	}
 	for _, key := range md.Keys() {
@@ -96,20 +97,20 @@ func (p *parser) unknown(md toml.MetaData) {
 // siblings returns the keys that a policy may have where key stands.
 func siblings(key toml.Key) []string {
 	if len(key) == 1 {
-		return keysOf(file{})
+		return wording.KeysOf(file{})
 	}
 	switch key[0] {
 	case "keys":
-		return keysOf(keysTable{})
+		return wording.KeysOf(keysTable{})
 	case "audience":
-		return keysOf(audience{})
+		return wording.KeysOf(audience{})
 	case "subscriber":
-		return keysOf(subscriberTable{})
+		return wording.KeysOf(subscriberTable{})
 	}
 	if len(key) == 4 {
-		return keysOf(noiseTable{})
+		return wording.KeysOf(noiseTable{})
 	}
-	return keysOf(purposeFile{})
+	return wording.KeysOf(purposeFile{})
 }
 
 // empty notes the lists of v, the value of key, that are there and empty: whether nothing or everything is meant is not
@@ -137,7 +138,7 @@ func (p *parser) head(f *file) {
 	if f.Default != "drop" {
 		p.add("default", "want \"drop\": nothing else is accepted")
 	}
-	if strings.TrimSpace(f.Owner) == "" || looksPersonal(f.Owner) {
+	if strings.TrimSpace(f.Owner) == "" || wording.Personal(f.Owner) {
 		p.add("owner", "want the role that answers for this policy")
 	}
 	if f.Reviewed.IsZero() {
@@ -155,7 +156,7 @@ func (p *parser) head(f *file) {
 	p.retention("keys.overlap", f.Keys.Overlap, Retention{})
 	for i, name := range f.Subscriber.By {
 		if _, ok := cpni.FieldOf(name); !ok {
-			p.add("subscriber.by", "entry %d, %s, is not in the register%s", i+1, shown(name), nearest(name, fieldNames()))
+			p.add("subscriber.by", "entry %d, %s, is not in the register%s", i+1, wording.Shown(name), wording.Nearest(name, fieldNames()))
 		}
 	}
 }
@@ -194,7 +195,7 @@ func (p *parser) purpose(name string, f purposeFile) *Purpose {
 		MinCorrelation: minCorrelation(name), Enabled: f.Enabled == nil || *f.Enabled,
 		FromReceipt: f.From == "receipt", line: p.lines.Line(key), hash: p.hash}
 	if !slices.Contains(cpni.Purposes(), name) {
-		p.add(key, "no such purpose; the register has %s%s", strings.Join(cpni.Purposes(), ", "), nearest(name, cpni.Purposes()))
+		p.add(key, "no such purpose; the register has %s%s", strings.Join(cpni.Purposes(), ", "), wording.Nearest(name, cpni.Purposes()))
 	}
 	for _, must := range [][2]string{{"why", f.Why}, {"basis", f.Basis}, {"retain", f.Retain},
 		{"retain_why", f.RetainWhy}} {
@@ -286,8 +287,8 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	for _, word := range u.Stages {
 		stage := cpni.StageOf(word)
 		if stage == 0 {
-			p.add(key+".stages", "want %s, not %s%s", strings.Join(cpni.StageWords(), ", "), shown(word),
-				nearest(word, cpni.StageWords()))
+			p.add(key+".stages", "want %s, not %s%s", strings.Join(cpni.StageWords(), ", "), wording.Shown(word),
+				wording.Nearest(word, cpni.StageWords()))
 			continue
 		}
 		u.stages |= event.StagesOf(stage)
@@ -298,12 +299,12 @@ func (p *parser) sets(key string, u *Purpose, f purposeFile) {
 	}
 	for _, k := range u.Kinds {
 		if !slices.Contains(kinds, k) {
-			p.add(key+".kinds", "want %s, not %s%s", strings.Join(kinds, ", "), shown(k), nearest(k, kinds))
+			p.add(key+".kinds", "want %s, not %s%s", strings.Join(kinds, ", "), wording.Shown(k), wording.Nearest(k, kinds))
 		}
 	}
 	p.audience(key+".audience", u)
 	if !slices.Contains(consents, f.Consent) {
-		p.add(key+".consent", "want %s, not %s%s", strings.Join(consents[1:], ", "), shown(f.Consent), nearest(f.Consent, consents[1:]))
+		p.add(key+".consent", "want %s, not %s%s", strings.Join(consents[1:], ", "), wording.Shown(f.Consent), wording.Nearest(f.Consent, consents[1:]))
 	}
 	if f.When != "" && f.When != "emergency" {
 		p.add(key+".when", "want emergency, or leave it out")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/wording"
 )
 
 // A rule is what one purpose does with one field.
@@ -59,7 +60,7 @@ func (p *ruleParser) read(value any) bool {
 	name := p.key[strings.LastIndexByte(p.key, '.')+1:]
 	f, ok := cpni.FieldOf(name)
 	if !ok {
-		p.add(p.key, "not in the register%s", cmp.Or(nearest(name, fieldNames()), ": sipsieve fields prints it"))
+		p.add(p.key, "not in the register%s", cmp.Or(wording.Nearest(name, fieldNames()), ": sipsieve fields prints it"))
 		return false
 	}
 	typ := f.Entry().Type
@@ -96,7 +97,8 @@ func (p *ruleParser) transform(text string) {
 		return
 	}
 	suggested, _ := parseTransform(suggestion(r.field, p.purpose))
-	if (t.more(suggested) || r.picks(t, suggested)) && r.because == "" {
+	watches := t.action == Known && r.field.Entry().Identifiability == "direct" && suggested.action != Known && suggested.action != Keep
+	if (t.more(suggested) || watches) && r.because == "" { // a list of persons is one of those who are watched
 		p.add(p.key, "reveals more than the register suggests (%s): give the reason with because",
 			suggestion(r.field, p.purpose))
 	}
@@ -110,13 +112,6 @@ func (p *ruleParser) transform(text string) {
 	r.transforms, r.keys = append(r.transforms, t), append(r.keys, key)
 }
 
-// picks reports whether t shows which of a list of persons it was where something else is suggested: such a list is a list
-// of those who are watched.
-func (r *rule) picks(t, suggested transform) bool {
-	return t.action == Known && r.field.Entry().Identifiability == "direct" && reveals[suggested.action] < reveals[Keep] &&
-		suggested.action != Known
-}
-
 // list finds the list behind known.
 func (p *ruleParser) list(name string) {
 	known := slices.ContainsFunc(p.rule.transforms, func(t transform) bool { return t.action == Known })
@@ -125,7 +120,7 @@ func (p *ruleParser) list(name string) {
 	case known && name == "":
 		p.add(p.key, "known needs a list: { form = \"known\", list = \"...\" }")
 	case known && !there:
-		p.add(p.key, "known: no list %s under [lists]%s", shown(name), nearest(name, slices.Sorted(maps.Keys(p.lists))))
+		p.add(p.key, "known: no list %s under [lists]%s", wording.Shown(name), wording.Nearest(name, slices.Sorted(maps.Keys(p.lists))))
 	case !known && name != "":
 		p.add(p.key, "only known takes a list")
 	case known:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sipsieve/store/cpni"
+	"sipsieve/store/policy/wording"
 )
 
 // An Action is what becomes of a field. Drop is the zero Action: what a policy does not name, no purpose keeps.
@@ -67,16 +68,16 @@ func parseTransform(text string) (t transform, err error) {
 	name, arg, has := strings.Cut(text, ":")
 	i := slices.Index(actionNames[:], name)
 	if i < 0 {
-		return t, fmt.Errorf("%s is no transform; the register has %s%s", shown(name), strings.Join(actionNames[:], ", "),
-			nearest(name, actionNames[:]))
+		return t, fmt.Errorf("%s is no transform; the register has %s%s", wording.Shown(name), strings.Join(actionNames[:], ", "),
+			wording.Nearest(name, actionNames[:]))
 	}
 	t.action, t.text = Action(i), text
 	switch t.action {
 	case Truncate:
 		i := slices.Index(units, arg)
 		if i < 0 {
-			return t, fmt.Errorf("truncate: want truncate:UNIT with one of %s, not %s%s", strings.Join(units, ", "), shown(arg),
-				nearest(arg, units))
+			return t, fmt.Errorf("truncate: want truncate:UNIT with one of %s, not %s%s", strings.Join(units, ", "), wording.Shown(arg),
+				wording.Nearest(arg, units))
 		}
 		t.unit, t.width, t.timed = arg, unitMillis[i], true
 	case Bucket:
