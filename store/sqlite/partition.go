@@ -171,6 +171,13 @@ func (h *handles) partition(ctx context.Context, p place) (*partition, error) {
 	return one, nil
 }
 
+// A transaction of 2,000 rows changes a page of several indexes for nearly every row. A smaller cache writes them to the
+// log more than once, and a smaller log copies them into the file after each transaction, with two more fsyncs.
+const (
+	cacheLimit = 16 << 10 // KiB of pages that a partition keeps in memory
+	logLimit   = 4000     // pages of 4 KiB in the log before they are copied into the file
+)
+
 const updateManifest = "UPDATE manifest SET body = ?"
 
 // open opens a partition for writing, of which the catalogue has e.
@@ -226,7 +233,8 @@ func dataSource(path string, reading bool) string {
 	if reading {
 		pragmas = append(pragmas, "query_only(1)", "cache_size(-256)") // KiB: an answer may have many files open
 	} else {
-		pragmas = append(pragmas, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)")
+		pragmas = append(pragmas, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)",
+			fmt.Sprintf("cache_size(-%d)", cacheLimit), fmt.Sprintf("wal_autocheckpoint(%d)", logLimit))
 	}
 	q := url.Values{"mode": {"rw"}, "_pragma": pragmas}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
