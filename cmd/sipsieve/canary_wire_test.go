@@ -198,7 +198,8 @@ func (f *flock) searchFolder(t *testing.T, folder string) {
 func (f *flock) searchVerbs(t *testing.T, s *site, capture string) {
 	t.Helper()
 	lists := [][]string{{"status", "--config", s.config}, {"doctor", "--config", s.config, "--for", "1s"}, {"check", "--config", s.config},
-		{"policy", "risk", "--pcap", capture}, {"policy", "explain", "--format", "html"}, {"policy", "map"},
+		{"policy", "risk", "--pcap", capture}, {"policy", "preview", "--pcap", capture},
+		{"policy", "preview", "--pcap", capture, "--format", "json"}, {"policy", "explain", "--format", "html"}, {"policy", "map"},
 		{"replay", "--demo-keys", "--format", "parquet", "--purpose", "billing", capture}}
 	for _, format := range []string{"jsonl", "csv", "table"} {
 		lists = append(lists, []string{"replay", "--demo-keys", "--format", format, capture})
