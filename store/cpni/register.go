@@ -143,6 +143,14 @@ func (r *register) check(e *Entry) error {
 // Fields returns how many Fields there are: they are numbered from 0 in the register's order.
 func Fields() int { return len(theRegister.Field) }
 
+// FieldNames returns the names of all Fields.
+func FieldNames() (names []string) {
+	for i := range theRegister.Field {
+		names = append(names, theRegister.Field[i].Name)
+	}
+	return names
+}
+
 // FieldOf returns the Field of that name.
 func FieldOf(name string) (Field, bool) {
 	f, ok := theRegister.names[name]

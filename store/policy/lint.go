@@ -8,6 +8,7 @@ import (
 
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy/locate"
+	"sipsieve/store/policy/wording"
 )
 
 // A Finding is something for the reviewer of a policy.
@@ -40,6 +41,9 @@ func (l *linter) policy(p *Policy, today time.Time) {
 		l.warn("reviewed", "the review is overdue: the yearly certificate rests on it")
 	case !due.After(today.AddDate(0, 0, dueDays)):
 		l.warn("reviewed", "the next review is due on "+due.Format(time.DateOnly))
+	}
+	if wording.Personal(p.Owner) {
+		l.warn("owner", "looks like the address or the number of a person: name the role, such as privacy officer")
 	}
 	for _, u := range p.Purposes() {
 		l.purpose("purpose."+u.Name, u, p)

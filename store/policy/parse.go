@@ -138,7 +138,7 @@ func (p *parser) head(f *file) {
 	if f.Default != "drop" {
 		p.add("default", "want \"drop\": nothing else is accepted")
 	}
-	if strings.TrimSpace(f.Owner) == "" || wording.Personal(f.Owner) {
+	if strings.TrimSpace(f.Owner) == "" {
 		p.add("owner", "want the role that answers for this policy")
 	}
 	if f.Reviewed.IsZero() {
@@ -156,7 +156,7 @@ func (p *parser) head(f *file) {
 	p.retention("keys.overlap", f.Keys.Overlap, Retention{})
 	for i, name := range f.Subscriber.By {
 		if _, ok := cpni.FieldOf(name); !ok {
-			p.add("subscriber.by", "entry %d, %s, is not in the register%s", i+1, wording.Shown(name), wording.Nearest(name, fieldNames()))
+			p.add("subscriber.by", "entry %d, %s, is not in the register%s", i+1, wording.Shown(name), wording.Nearest(name, cpni.FieldNames()))
 		}
 	}
 }
@@ -164,14 +164,6 @@ func (p *parser) head(f *file) {
 // mostBetweenReviews is the longest time after which a policy is reviewed again: the certificate of 47 CFR 64.2009(e) is
 // yearly.
 var mostBetweenReviews = Retention{Years: 2}
-
-// fieldNames returns the names of the register's fields.
-func fieldNames() (names []string) {
-	for f := range cpni.Field(cpni.Fields()) {
-		names = append(names, f.String())
-	}
-	return names
-}
 
 // retention reads a length of time, otherwise if there is no text.
 func (p *parser) retention(key, text string, otherwise Retention) Retention {

@@ -60,7 +60,7 @@ func (p *ruleParser) read(value any) bool {
 	name := p.key[strings.LastIndexByte(p.key, '.')+1:]
 	f, ok := cpni.FieldOf(name)
 	if !ok {
-		p.add(p.key, "not in the register%s", cmp.Or(wording.Nearest(name, fieldNames()), ": sipsieve fields prints it"))
+		p.add(p.key, "not in the register%s", cmp.Or(wording.Nearest(name, cpni.FieldNames()), ": sipsieve fields prints it"))
 		return false
 	}
 	typ := f.Entry().Type
