@@ -98,7 +98,7 @@ func Open(path string) (*File, error) {
 		m.read(i, data[i*slotBytes:min(int64(len(data)), (i+1)*slotBytes)])
 	}
 	if m.damaged > 0 {
-		if err := disk.ReplaceFile(path, m.compact()); err != nil {
+		if err := m.replace(); err != nil {
 			return nil, err
 		}
 	}
@@ -106,18 +106,24 @@ func Open(path string) (*File, error) {
 	return m, err
 }
 
-// compact gives every stream new slots, and returns a file in which both of them have its mark.
-func (m *File) compact() (file []byte) {
-	m.index = map[string]int64{}
+// replace writes all marks into a file in place of the one at the path: every stream has its mark in both of its slots. After
+// an error the slots stay where they were, as in the file that is open.
+func (m *File) replace() error {
+	var file []byte
+	index := map[string]int64{}
 	for name, one := range m.streams {
-		m.index[name] = int64(len(file) / slotBytes)
 		slot, err := encode(one)
 		if err != nil { // it was read from a slot
 			continue
 		}
+		index[name] = int64(len(file) / slotBytes)
 		file = append(append(file, slot...), slot...)
 	}
-	return file
+	if err := disk.ReplaceFile(m.path, file); err != nil {
+		return err
+	}
+	m.index = index
+	return nil
 }
 
 // Damaged returns how many slots could not be read.
@@ -253,7 +259,7 @@ func (m *File) Sync() error {
 func (m *File) Reopen() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := disk.ReplaceFile(m.path, m.compact()); err != nil {
+	if err := m.replace(); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(m.path, os.O_RDWR, 0o600)

@@ -2,6 +2,7 @@ package marks
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -102,5 +103,50 @@ func TestAMarkThatCannotBeWrittenIsWrittenLater(t *testing.T) {
 		if err := errors.Join(again.Close(), m.Close()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestMarksThatCouldNotBeReplacedStay writes marks after their file could not be replaced.
+func TestMarksThatCouldNotBeReplacedStay(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "marks")
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const streams = 20
+	name := func(i uint64) string { return fmt.Sprintf("S%d", i) }
+	for i := range uint64(streams) {
+		if err := m.Acknowledged(name(i), 1+i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Acknowledged(name(0), 50); err != nil { // its next slot is the one in which the others have their mark
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path+".new", 0o700); err != nil { // where the file would be written
+		t.Fatal(err)
+	}
+	if err := m.Reopen(); err == nil {
+		t.Fatal("the file was replaced")
+	}
+	if err := m.Acknowledged(name(0), 100); err != nil { // and then a kill of the process
+		t.Fatal(err)
+	}
+	read, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(streams) {
+		want := 1 + i
+		if i == 0 {
+			want = 100
+		}
+		if one, ok := read.Of(name(i)); !ok || one.High != want {
+			t.Errorf("%s: %d, %v, want %d", name(i), one.High, ok, want)
+		}
+	}
+	if err := errors.Join(read.Close(), m.Close()); err != nil {
+		t.Error(err)
 	}
 }
