@@ -76,7 +76,13 @@ func (s *site) configure(t *testing.T, speed float64) {
 // of a window, and returns its path.
 func (s *site) atOnce(t *testing.T) (path string) {
 	t.Helper()
-	text, err := os.ReadFile("../../configs/quickstart-policy.toml")
+	return s.withoutWindows(t, "../../configs/quickstart-policy.toml")
+}
+
+// withoutWindows is atOnce for another policy.
+func (s *site) withoutWindows(t *testing.T, policy string) (path string) {
+	t.Helper()
+	text, err := os.ReadFile(policy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,9 +278,9 @@ func (s *site) awaitStored(t *testing.T, n int) {
 // follows writes a configuration that watches the folder at path.
 func (s *site) follows(t *testing.T, folder string) {
 	t.Helper()
-	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\n[keys]\ndemo = true\n"+
+	text := fmt.Sprintf("site = \"here\"\nsensor = \"sensor-1\"\nstate = %q\npolicy = %q\n[keys]\ndemo = true\n"+
 		"[[source]]\ntype = \"directory\"\npath = %q\nsettle = \"1s\"\n[bus]\n[store]\ntype = \"sqlite\"\n[http]\nlisten = \"\"\n",
-		filepath.Join(s.dir, "state"), folder)
+		filepath.Join(s.dir, "state"), s.withoutWindows(t, "../../configs/policy.toml"), folder)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
