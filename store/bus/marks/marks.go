@@ -233,6 +233,7 @@ func (m *File) write(one *Mark) error {
 	_, err = m.file.WriteAt(slot, (place+int64(one.Writing&1))*slotBytes)
 	if delete(m.missed, one.Stream); err != nil {
 		m.missed[one.Stream] = true
+		one.Writing-- // the next attempt is of the same slot: the other one has the last mark that was written
 	}
 	return err
 }

@@ -86,6 +86,9 @@ func TestAMarkThatCannotBeWrittenIsWrittenLater(t *testing.T) {
 		if err := m.Sync(); err == nil {
 			t.Errorf("%s: Sync without an error: the mark is not written", name)
 		}
+		if one, _ := m.Of("A"); one.Writing != 1 {
+			t.Errorf("%s: writing %d: an attempt that fails goes to the slot of the last mark", name, one.Writing)
+		}
 		if err := m.file.Close(); err != nil {
 			t.Fatal(err)
 		}
