@@ -205,6 +205,17 @@ func TestFamilyStopsAtTheMajorVersion(t *testing.T) {
 	}
 }
 
+// TestFamiliesAreThoseOfTheReference works out the family of every text of the tests from its other facts.
+func TestFamiliesAreThoseOfTheReference(t *testing.T) {
+	for text := range agents {
+		d := Read([]byte(text))
+		major, _, _ := strings.Cut(d.Firmware, ".")
+		if want := strings.Join(strings.Fields(d.Vendor+" "+strings.TrimPrefix(d.Model, "other")+" "+major), " "); d.Family != want {
+			t.Errorf("%s: family = %q, want %q", text, d.Family, want)
+		}
+	}
+}
+
 func TestHardwareAddressesAreFound(t *testing.T) {
 	for text, want := range map[string]bool{
 		"Yealink SIP-T54W 96.86.0.70 805ec0aabbcc": true, "Fanvil X4 0C:38:3E:11:22:33": true,
