@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"sipsieve/store/cpni"
 	"sipsieve/store/policy"
+	"sipsieve/store/policy/approval"
 )
 
 // takenUp are the keys that take effect while the daemon runs; of a section all of its keys do. Every other waits for a
@@ -21,9 +23,17 @@ var takenUp = []string{"policy", "log_level", "bus.rate"}
 // them, and what the daemon that s was made for cannot change while it runs, each with its key. today is for the policy's
 // review.
 func (s *Setup) Reread(today time.Time) (*Setup, error) {
+	if err := readable(s.File); err != nil {
+		return nil, err
+	}
 	c, err := Load(s.File)
 	if err != nil {
 		return nil, err
+	}
+	if c.Rules.File != "" {
+		if err := errors.Join(readable(c.Rules.File), readable(approval.PathOf(c.Rules.File))); err != nil {
+			return nil, err
+		}
 	}
 	next, err := Resolve(c)
 	if err != nil {
@@ -33,6 +43,25 @@ func (s *Setup) Reread(today time.Time) (*Setup, error) {
 		return nil, err
 	}
 	return next, s.waits(next)
+}
+
+// rereadLimit is how many bytes a file may have that is read while the daemon runs. A policy may have 64 KiB, the
+// approvals of one 1 MiB.
+const rereadLimit = 16 << 20
+
+// readable refuses a file at path whose reading might not end, such as a pipe that nobody writes to or a device: the daemon
+// would read no configuration again, and not stop. A file that is missing is for its reader to report.
+func readable(path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil || st.IsDir():
+		return nil
+	case !st.Mode().IsRegular():
+		return fmt.Errorf("%s: is a pipe, a socket or a device: want a regular file", path)
+	case st.Size() > rereadLimit:
+		return fmt.Errorf("%s: has %d bytes: want %d at most", path, st.Size(), rereadLimit)
+	}
+	return nil
 }
 
 // waits returns what of next takes effect at a restart only.
@@ -85,7 +114,7 @@ func differ(key string, a, b reflect.Value) (keys []string) {
 // policyWaits returns what of the policy of next the parts of the daemon cannot do that were made by that of s.
 func (s *Setup) policyWaits(next *Setup) (errs []error) {
 	say := func(key, text string) {
-		errs = append(errs, fmt.Errorf("%s: %s: %s: %w", next.policyName(), key, text, errRestart))
+		errs = append(errs, fmt.Errorf("%s: %s: %s: %w", next.PolicyName(), key, text, errRestart))
 	}
 	fields := s.Policy.Fields()
 	for _, u := range next.Policy.Purposes() {
@@ -132,8 +161,8 @@ func (s *Setup) purposeWaits(u *policy.Purpose, say func(key, text string)) {
 	}
 }
 
-// policyName returns what messages call the policy.
-func (s *Setup) policyName() string {
+// PolicyName returns what messages call the policy.
+func (s *Setup) PolicyName() string {
 	if s.Rules.File == "" {
 		return "policy.toml"
 	}

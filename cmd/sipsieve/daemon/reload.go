@@ -88,6 +88,7 @@ func (d *Daemon) Reload(ctx context.Context) {
 		return
 	}
 	d.reloads.inForce, d.reloads.since = next, time.Now()
+	d.logAllowed(before, next)
 	if d.Level != nil {
 		_ = d.Level.UnmarshalText([]byte(next.LogLevel)) // which is checked
 	}
@@ -126,13 +127,25 @@ func (d *Daemon) takeUp(ctx context.Context, before, next *config.Setup) error {
 // logChange logs what becomes different, and who approved it.
 func (d *Daemon) logChange(before, next *config.Setup) {
 	for _, f := range next.Policy.Lint(time.Now()) {
-		d.Log.Warn("policy deserves a second look", "err", fmt.Sprintf("line %d: %s: %s", f.Line, f.Key, f.Text))
+		d.Log.Warn("policy deserves a second look", "err", fmt.Sprintf("%s:%d: %s: %s", next.PolicyName(), f.Line, f.Key, f.Text))
 	}
 	for _, c := range review.Diff(before.Policy, next.Policy) {
 		d.Log.Info("policy changes", "effect", c.Effect.String(), "change", c.String())
 	}
 	for _, who := range next.ApprovedBy() {
 		d.Log.Info("policy approved", "policy", next.Policy.Hash(), "role", who)
+	}
+}
+
+// logAllowed logs what next allows and its operator may not expect, and that approvals are demanded no more.
+func (d *Daemon) logAllowed(before, next *config.Setup) {
+	if before.Rules.RequireApproval && !next.Rules.RequireApproval {
+		d.Log.Warn("approvals are demanded no more", "policy", next.Policy.Hash())
+	}
+	for _, text := range next.Warnings() {
+		if !slices.Contains(before.Warnings(), text) {
+			d.Log.Warn("configuration deserves a second look", "err", text)
+		}
 	}
 }
 
