@@ -70,8 +70,8 @@ var house = map[string]room{
 	"store/policy/risk":    {imports: []string{"store/policy"}, bans: map[string]string{"store": "it is given excerpts: what a reader has"}},
 	// Examples of values are shown to who asks for them.
 	"store/policy/preview":  {imports: []string{"store/policy"}, liberties: []string{"reveal"}},
-	"store/policy/review":   {imports: []string{"store/policy"}},                                                        // reads policies for people: no record is known
-	"store/policy/approval": {imports: []string{"store/policy/review"}, others: []string{"github.com/BurntSushi/toml"}}, // whose clock and keys it is given
+	"store/policy/review":   {imports: []string{"store/policy"}},                                                                      // reads policies for people: no record is known
+	"store/policy/approval": {imports: []string{"store/policy/review", "store/disk"}, others: []string{"github.com/BurntSushi/toml"}}, // whose clock and keys it is given
 	"store/vault":           {imports: []string{"store/cpni", "store/disk"}, others: []string{"github.com/BurntSushi/toml"}, liberties: []string{"reveal"}},
 	"store":                 {imports: []string{"store/policy"}, liberties: []string{"receive"}}, // what a store kept is read again
 	"store/disk":            {},                                                                  // files, whatever is in them

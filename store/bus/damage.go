@@ -190,7 +190,7 @@ func (s *spool) writeReported() error {
 	if err != nil {
 		return err
 	}
-	return disk.ReplaceFile(s.reported(), text)
+	return disk.ReplaceFile(s.reported(), text, 0o600)
 }
 
 // Damages returns what was damaged in the streams of the embedded server when it was opened, and at earlier times what

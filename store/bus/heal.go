@@ -182,7 +182,7 @@ func (s *spool) writeEndAnew(stream string) error {
 			return err
 		}
 		copied := filepath.Join(s.folder, "copied") // among the files the server would take it for one of them
-		if err := errors.Join(disk.ReplaceFile(copied, data), os.Rename(copied, file)); err != nil {
+		if err := errors.Join(disk.ReplaceFile(copied, data, 0o600), os.Rename(copied, file)); err != nil {
 			return err
 		}
 	}

@@ -45,16 +45,16 @@ func SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// ReplaceFile writes a file, mode 0600, in place of the one of that name, if there is one. After a crash of the host one
+// ReplaceFile writes a file of that mode in place of the one of that name, if there is one. After a crash of the host one
 // of the two is there, whole.
-func ReplaceFile(name string, data []byte) error {
+func ReplaceFile(name string, data []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = errors.Join(f.Chmod(mode), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

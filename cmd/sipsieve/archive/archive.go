@@ -42,7 +42,7 @@ func Keep(state string, p *policy.Policy) error {
 	}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = errors.Join(disk.ReplaceFile(name, p.Source()), disk.SyncDir(state))
+		err = errors.Join(disk.ReplaceFile(name, p.Source(), 0o600), disk.SyncDir(state))
 	}
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)

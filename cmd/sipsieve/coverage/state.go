@@ -113,7 +113,7 @@ func (s *state) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
-	if err := disk.ReplaceFile(path, text); err != nil {
+	if err := disk.ReplaceFile(path, text, 0o600); err != nil {
 		return fmt.Errorf("coverage: %w", err)
 	}
 	return nil

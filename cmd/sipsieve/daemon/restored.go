@@ -94,7 +94,7 @@ func (r *restoring) save() {
 		return
 	}
 	if err == nil {
-		err = disk.ReplaceFile(r.path, text)
+		err = disk.ReplaceFile(r.path, text, 0o600)
 	}
 	if err != nil {
 		r.log.Error("how far records were put into the database is not kept", "err", err)

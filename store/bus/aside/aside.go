@@ -92,7 +92,7 @@ func (f Folder) put(note any, bring func(to string) error) error {
 	if err != nil {
 		return err
 	}
-	if err := disk.ReplaceFile(filepath.Join(making, "note"), text); err != nil {
+	if err := disk.ReplaceFile(filepath.Join(making, "note"), text, 0o600); err != nil {
 		return err
 	}
 	to := filepath.Join(making, "msgs")

@@ -119,7 +119,7 @@ func (m *File) replace() error {
 		index[name] = int64(len(file) / slotBytes)
 		file = append(append(file, slot...), slot...)
 	}
-	if err := disk.ReplaceFile(m.path, file); err != nil {
+	if err := disk.ReplaceFile(m.path, file, 0o600); err != nil {
 		return err
 	}
 	m.index = index

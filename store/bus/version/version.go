@@ -49,7 +49,7 @@ func Read(dir string) (int, error) {
 // Write makes the folder one of Now. The file has it twice, so that a damaged bit makes no later version.
 func Write(dir string) error {
 	name := filepath.Join(dir, "version")
-	if err := disk.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", Now)); err != nil {
+	if err := disk.ReplaceFile(name, fmt.Appendf(nil, "%d\n%[1]d\n", Now), 0o600); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil

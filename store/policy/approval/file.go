@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"sipsieve/store/disk"
 	"sipsieve/store/policy"
 	"sipsieve/store/policy/locate"
 )
@@ -114,24 +114,8 @@ func Add(path string, a Approval) error {
 	l = slices.DeleteFunc(l, func(one Approval) bool { return one.Role == a.Role })
 	l = append(l, a)
 	slices.SortFunc(l, func(a, b Approval) int { return strings.Compare(a.Role, b.Role) })
-	if err := replace(PathOf(path), l.text()); err != nil {
+	if err := disk.ReplaceFile(PathOf(path), l.text(), 0o644); err != nil {
 		return fmt.Errorf("approval: %w", err)
-	}
-	return nil
-}
-
-// replace writes a file in place of the one of that name. After a crash of the host one of the two is there, whole.
-func replace(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }
